@@ -1,1 +1,21 @@
+//! FHIR R4 (4.0.1) as plain data: reading and writing JSON without loss, checking structure,
+//! search parameters, compartments and Bundles.
+//!
+//! Invariant: no I/O, no async, no clock, no SQL. Every function is pure, and bounded by the limits
+//! that its caller hands in.
 
+pub mod bundle;
+pub mod compartment;
+pub mod date;
+pub mod definitions;
+pub mod json;
+pub mod path;
+pub mod problem;
+pub mod resource;
+pub mod search;
+pub mod validate;
+
+pub use date::Millis;
+pub use json::Json;
+pub use problem::{Kind, Problem};
+pub use resource::Body;

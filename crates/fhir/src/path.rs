@@ -1,0 +1,1 @@
+//! A small compiled FHIRPath engine over borrowed JSON.

@@ -1,0 +1,80 @@
+//! What a query asks of the index, in the index's own terms.
+
+use crate::date::Millis;
+
+/// One condition; a search's clauses all hold (AND). A resource matches if one of the criteria
+/// matches one of its index entries of `code` (OR), or, when negated, if none does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clause {
+    /// The search parameter's code, such as `identifier`; `_id` and `_lastUpdated` for those.
+    pub code: String,
+    pub negated: bool,
+    /// Never empty.
+    pub criteria: Vec<Criterion>,
+}
+
+/// One value that a clause accepts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Criterion {
+    /// The resource's id is this.
+    Id(String),
+    /// The resource's version was written within this range.
+    LastUpdated(Range),
+    /// A token entry of that system and, if given, that code.
+    Token {
+        system: System,
+        code: Option<String>,
+    },
+    /// A string entry whose folded text starts with this (folded) text.
+    StringStarts(String),
+    /// A string entry whose folded text contains this (folded) text.
+    StringContains(String),
+    /// A string entry whose exact text is this.
+    StringExact(String),
+    /// A reference entry whose target is one of these.
+    Reference { targets: Vec<String> },
+    /// A date entry whose low and high both lie in their ranges. A comparison that needs an "or"
+    /// is two criteria.
+    Date { low: Range, high: Range },
+    /// A uri entry that is exactly this.
+    Uri(String),
+    /// A quantity (or number) entry whose low and high both lie in their ranges, of that system and
+    /// unit code where given.
+    Quantity {
+        low: Numbers,
+        high: Numbers,
+        system: System,
+        code: Option<String>,
+    },
+    /// True: the resource has no entry of the code at all; false: it has one.
+    Missing(bool),
+}
+
+/// What a token query says of the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum System {
+    /// Any system, or none: `code`.
+    Any,
+    /// The entry must have no system: `|code`.
+    None,
+    /// This system: `system|code` or `system|`.
+    Is(String),
+}
+
+/// A range of times: from `from` (inclusive) to before `before` (exclusive), each open if `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    pub from: Option<Millis>,
+    pub before: Option<Millis>,
+}
+
+/// A range of numbers: the bounds, each open if `None`, and whether each belongs to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Numbers {
+    /// At least this; more than this if `above_from`.
+    pub from: Option<f64>,
+    pub above_from: bool,
+    /// Less than this; at most this if `up_to_before`.
+    pub before: Option<f64>,
+    pub up_to_before: bool,
+}

@@ -1,0 +1,1 @@
+//! From a query string's pairs to clauses.
