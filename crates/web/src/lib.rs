@@ -1,1 +1,3 @@
+//! HTTP: the only crate that serves it.
 
+pub mod page;

@@ -1,0 +1,4 @@
+//! HTML pages on the NHS design system.
+
+pub mod assets;
+pub mod environment;
