@@ -1,0 +1,263 @@
+//! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
+
+pub mod section;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use section::section;
+use serde::Deserialize;
+
+section! {
+    /// Whose node this is.
+    Organisation in "organisation" {
+        /// The ODS code, as the directory has it.
+        ods: String = "\"RZZ01\"", required;
+        /// The name that pages and letters show.
+        name: String = "\"Anytown General Hospital\"", required;
+        /// What the organisation is: "hospital", "gp-practice", "pharmacy", ...
+        roles: Vec<String> = "[\"hospital\"]", required;
+    }
+}
+
+section! {
+    /// Where the records are kept: a SQLite file, or a schema in PostgreSQL when `postgres` is given.
+    StoreSection in "store" {
+        /// The SQLite file. Made when it is not there.
+        sqlite: PathBuf = "\"handover.sqlite\"", default;
+        /// A file that holds the PostgreSQL URL (it has a password, so it is a path).
+        postgres: Option<PathBuf> = "\"postgres.url\"", optional;
+        /// The PostgreSQL schema of this node.
+        schema: String = "\"handover\"", default;
+    }
+}
+
+section! {
+    /// The door for people and FHIR clients.
+    Pages in "pages" {
+        /// Where it listens. Anything but loopback needs a certificate here or a proxy in front.
+        listen: SocketAddr = "\"127.0.0.1:8080\"", default;
+        /// The address that people and clients use.
+        public_url: String = "\"http://127.0.0.1:8080\"", default;
+        /// PEM file of the TLS certificate chain.
+        tls_certificate: Option<PathBuf> = "\"pages.crt\"", optional;
+        /// PEM file of its private key.
+        tls_key: Option<PathBuf> = "\"pages.key\"", optional;
+        /// True when a proxy on this machine ends TLS before us.
+        behind_proxy: bool = "false", default;
+        /// The largest request body taken, in bytes.
+        body_bytes_max: usize = "67108864", default;
+    }
+}
+
+section! {
+    /// The door for other nodes: mutual TLS, certificates pinned by the directory.
+    ExchangeSection in "exchange" {
+        /// Where it listens.
+        listen: SocketAddr = "\"127.0.0.1:8443\"", default;
+        /// The address that the directory gives to other nodes.
+        public_url: String = "\"https://127.0.0.1:8443\"", default;
+        /// The signed directory of the network's members.
+        directory: PathBuf = "\"directory.jws\"", default;
+        /// The steward's public key, got by a way you trust. The directory is believed only if this key signed it.
+        steward_key: PathBuf = "\"steward.pub\"", default;
+        /// The folder of this node's own keys, made by `handover init`.
+        keys: PathBuf = "\"keys\"", default;
+    }
+}
+
+section! {
+    /// The door for HL7 v2 over MLLP.
+    Hl7v2 in "hl7v2" {
+        /// Where it listens. Left out, the door is shut. MLLP has no sign-in: loopback or a private network only.
+        listen: Option<SocketAddr> = "\"127.0.0.1:2575\"", optional;
+        /// The most connections at a time.
+        connections_max: usize = "256", default;
+        /// The largest message taken, in bytes.
+        message_bytes_max: usize = "16777216", default;
+    }
+}
+
+section! {
+    /// What happens to letters.
+    Letters in "letters" {
+        /// A letter that nobody filed is shown to the patient after this many days; a filed one at once.
+        release_after_days: u32 = "14", default;
+        /// A letter that could not be delivered for this many days goes onto the work list.
+        undeliverable_after_days: u32 = "5", default;
+    }
+}
+
+section! {
+    /// The trace that every read and change leaves.
+    Audit in "audit" {
+        /// "before-answer": no answer leaves before its trace is on the disk. "within-one-second" is for measuring only.
+        durability: AuditDurability = "\"before-answer\"", default;
+    }
+}
+
+/// When a trace must be on the disk.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditDurability {
+    BeforeAnswer,
+    WithinOneSecond,
+}
+
+/// The whole of `handover.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub organisation: Organisation,
+    #[serde(default = "left_out")]
+    pub store: StoreSection,
+    #[serde(default = "left_out")]
+    pub pages: Pages,
+    #[serde(default = "left_out")]
+    pub exchange: ExchangeSection,
+    #[serde(default = "left_out")]
+    pub hl7v2: Hl7v2,
+    #[serde(default = "left_out")]
+    pub letters: Letters,
+    #[serde(default = "left_out")]
+    pub audit: Audit,
+}
+
+/// A section that was left out holds its shown values. It has no required settings, so an empty table reads.
+#[allow(clippy::expect_used, reason = "a test reads every section from an empty table")]
+fn left_out<T: serde::de::DeserializeOwned>() -> T {
+    toml::from_str("").expect("a section without required settings reads from an empty table")
+}
+
+impl Config {
+    /// Reads and checks the file. Relative paths in it are taken from the file's own folder.
+    ///
+    /// # Errors
+    /// Names the file, the key and the reason.
+    pub fn read(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("{} cannot be read; `handover init` makes one", path.display())
+        })?;
+        let mut config = Config::parse(&text).with_context(|| path.display().to_string())?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    /// Reads the text of a configuration file.
+    ///
+    /// # Errors
+    /// Names the key and the reason.
+    pub fn parse(text: &str) -> anyhow::Result<Config> {
+        let config: Config = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        for path in [
+            Some(&mut self.store.sqlite),
+            self.store.postgres.as_mut(),
+            self.pages.tls_certificate.as_mut(),
+            self.pages.tls_key.as_mut(),
+            Some(&mut self.exchange.directory),
+            Some(&mut self.exchange.steward_key),
+            Some(&mut self.exchange.keys),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            *path = folder.join(&*path);
+        }
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let ods = &self.organisation.ods;
+        if access::Ods::parse(ods).is_err() {
+            bail!("organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)");
+        }
+        if self.organisation.name.trim().is_empty() {
+            bail!("organisation.name: is empty");
+        }
+        if self.pages.tls_certificate.is_some() != self.pages.tls_key.is_some() {
+            bail!("pages.tls_certificate and pages.tls_key go together");
+        }
+        let safe = self.pages.listen.ip().is_loopback()
+            || self.pages.tls_certificate.is_some()
+            || self.pages.behind_proxy;
+        if !safe {
+            bail!(
+                "pages.listen: {} is not loopback, so give pages.tls_certificate and pages.tls_key, \
+                 or set pages.behind_proxy = true when a proxy ends TLS",
+                self.pages.listen
+            );
+        }
+        if !self.exchange.public_url.starts_with("https://") {
+            bail!("exchange.public_url: must begin with https://");
+        }
+        Ok(())
+    }
+}
+
+/// The text of `handover.example.toml`.
+pub fn example() -> String {
+    let sections = [
+        Organisation::SECTION,
+        StoreSection::SECTION,
+        Pages::SECTION,
+        ExchangeSection::SECTION,
+        Hl7v2::SECTION,
+        Letters::SECTION,
+        Audit::SECTION,
+    ];
+    let mut text = String::from(
+        "# Every setting of a node, with the value it has when it is left out.\n\
+         # A line that begins with `# name =` is off until you take the # away.\n\
+         # Paths are taken from this file's folder. `handover init` writes such a file for you.\n",
+    );
+    for section in sections {
+        text.push('\n');
+        text.push_str(&section.example());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, example};
+
+    #[test]
+    fn the_example_file_is_the_one_derived_from_the_types() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../handover.example.toml");
+        if std::env::var_os("HANDOVER_WRITE_EXAMPLE").is_some() {
+            std::fs::write(file, example()).unwrap();
+        }
+        let written = std::fs::read_to_string(file).unwrap();
+        assert_eq!(written, example(), "run the tests once with HANDOVER_WRITE_EXAMPLE=1");
+    }
+
+    #[test]
+    fn the_example_reads_and_so_does_the_least_file() {
+        Config::parse(&example()).unwrap();
+        let least = "[organisation]\nods = \"RZZ01\"\nname = \"Anytown\"\nroles = [\"hospital\"]\n";
+        let config = Config::parse(least).unwrap();
+        assert_eq!(config.letters.release_after_days, 14);
+        assert!(config.hl7v2.listen.is_none());
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        let with = |more: &str| {
+            let text = format!(
+                "[organisation]\nods = \"RZZ01\"\nname = \"A\"\nroles = []\n{more}"
+            );
+            format!("{:#}", Config::parse(&text).unwrap_err())
+        };
+        assert!(with("[pages]\nlisten_on = \"x\"").contains("listen_on"));
+        assert!(with("[pages]\nlisten = \"0.0.0.0:80\"").contains("pages.tls_certificate"));
+        assert!(with("[pages]\nlisten = \"nowhere\"").contains("listen"));
+        assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
+        let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
+        assert!(format!("{missing:#}").contains("needs `name`"));
+    }
+}
