@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub mod account;
+pub mod demo;
+pub mod directory;
+pub mod init;
+pub mod serve;
+pub mod token;
