@@ -14,6 +14,7 @@ pub mod message;
 pub mod mllp;
 pub mod parse;
 pub mod time;
+pub mod to_fhir;
 
 pub use fault::{ErrorCode, Fault};
 pub use header::{Header, header};
