@@ -122,10 +122,16 @@ pub enum Outcome {
 
 /// Whether messages of this type and trigger event (MSH-9.1, MSH-9.2) can be translated.
 pub fn supports(message_type: &str, trigger: &str) -> bool {
-    matches!((message_type, trigger), ("ADT", "A01" | "A03" | "A08") | ("ORU", "R01") | ("MDM", "T02"))
+    matches!(
+        (message_type, trigger),
+        ("ADT", "A01" | "A03" | "A08") | ("ORU", "R01") | ("MDM", "T02")
+    )
 }
 
 /// Translates a message. Errors are for people: they name what is missing and where.
 pub fn map(_message: &Message, _context: &Context) -> Result<Mapped, Problem> {
-    Err(Problem::new(Kind::NotSupported, "messages are not translated yet"))
+    Err(Problem::new(
+        Kind::NotSupported,
+        "messages are not translated yet",
+    ))
 }
