@@ -1,1 +1,26 @@
+//! Who may do what, as pure decisions on facts handed in.
+//!
+//! A door proves who calls (`Caller`) and asks `decide`; the `Scope` that comes back is the only key
+//! to the store's patient data, and it also says how the access is traced. The node's own workers
+//! take `Scope::system` with a purpose; each purpose is on one list (`SystemPurpose`).
+//!
+//! Invariant: no I/O, no async, no clock. Only this crate makes a `Scope`.
 
+mod audit;
+pub mod audit_event;
+mod caller;
+mod decide;
+mod interaction;
+mod nhs_number;
+mod ods;
+mod purpose;
+mod scope;
+
+pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
+pub use caller::{Caller, Role, Who};
+pub use decide::decide;
+pub use interaction::Interaction;
+pub use nhs_number::NhsNumber;
+pub use ods::Ods;
+pub use purpose::{Purpose, SystemPurpose};
+pub use scope::{Reach, Scope};

@@ -1,0 +1,140 @@
+//! The decision: may this caller do this, and how far does it reach?
+
+use std::borrow::Cow;
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use crate::audit::{AuditEntry, Outcome, Target};
+use crate::caller::{Caller, Role, Who};
+use crate::interaction::{Interaction, Sort};
+use crate::purpose::Purpose;
+use crate::scope::{Reach, Scope};
+
+/// Decides whether the caller may do this with resources of type `ty` for that purpose, and gives
+/// the scope to do it with. `now` settles what has been released.
+///
+/// # Errors
+/// `Forbidden`, with a sentence for the caller. The refusal too belongs into the audit log: see
+/// `AuditEntry::refused`.
+pub fn decide(
+    caller: &Caller,
+    interaction: Interaction,
+    ty: &str,
+    purpose: Purpose,
+    now: Millis,
+) -> Result<Scope, Problem> {
+    let reach = match &caller.who {
+        Who::Patient { patient, .. } => {
+            patient_may(interaction, ty, purpose)?;
+            Reach::Compartment {
+                patient: patient.clone(),
+                now,
+            }
+        }
+        Who::Staff {
+            role, organisation, ..
+        } => {
+            staff_may(*role, interaction, purpose)?;
+            Reach::Organisation(organisation.clone())
+        }
+        // A neighbour sends parcels, which the node takes in by itself; it reads nothing here. The
+        // node's own work goes by `Scope::system`, which names its purpose.
+        Who::Peer { .. } | Who::Node => {
+            return Err(forbidden("This caller may not read or change records."));
+        }
+    };
+    Ok(Scope::new(
+        reach,
+        interaction,
+        caller.agent(),
+        purpose.code(),
+        &caller.request_id,
+    ))
+}
+
+fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(), Problem> {
+    let theirs = matches!(
+        interaction,
+        Interaction::Read
+            | Interaction::Vread
+            | Interaction::HistoryInstance
+            | Interaction::Search
+            | Interaction::Record
+            | Interaction::AccessLog
+    );
+    if !theirs {
+        return Err(forbidden(
+            "Patients may read what is theirs, and not change it here.",
+        ));
+    }
+    if purpose != Purpose::PatientRequest {
+        return Err(forbidden("A patient's purpose is their own request."));
+    }
+    // The log about a person is shown to them by the access log, which knows what to leave out.
+    if ty == "AuditEvent" && interaction != Interaction::AccessLog {
+        return Err(forbidden("Patients read who looked in their access log."));
+    }
+    Ok(())
+}
+
+fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(), Problem> {
+    let allowed = match (role, interaction.sort()) {
+        (Role::Clinician, Sort::Look | Sort::Change) => true,
+        // "Acted on" is only ever a named clinician's.
+        (Role::Clerk, Sort::Look | Sort::Change) => interaction != Interaction::ActOnLetter,
+        (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
+        (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,
+        (Role::PrivacyOfficer, Sort::Audit) => true,
+        (Role::Engineer, Sort::Look | Sort::Change) => {
+            return Err(forbidden("Engineers run the node and do not see records."));
+        }
+        _ => false,
+    };
+    if !allowed {
+        return Err(forbidden("This is not part of your role."));
+    }
+    let fits = match interaction.sort() {
+        Sort::Look | Sort::Change => purpose == Purpose::DirectCare,
+        Sort::Operate => matches!(purpose, Purpose::Operations | Purpose::DirectCare),
+        Sort::Audit => purpose == Purpose::Compliance,
+        Sort::Inner => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(forbidden("The stated purpose does not allow this."))
+    }
+}
+
+fn forbidden(message: &'static str) -> Problem {
+    Problem::new(Kind::Forbidden, message)
+}
+
+impl AuditEntry {
+    /// The log's line for what `decide` refused.
+    pub fn refused(
+        caller: &Caller,
+        interaction: Interaction,
+        purpose: Purpose,
+        ty: &str,
+        id: Option<&str>,
+    ) -> AuditEntry {
+        let scope = Scope::new(
+            Reach::Everything,
+            interaction,
+            caller.agent(),
+            purpose.code(),
+            &caller.request_id,
+        );
+        let target = Target {
+            ty: Cow::Owned(ty.to_string()),
+            id: id.map(str::to_string),
+            ..Target::default()
+        };
+        scope.trace(interaction, Outcome::Refused, target)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What a caller wants to do.
+
+/// An interaction of FHIR's RESTful API (<https://hl7.org/fhir/R4/http.html>), or one of the pages'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Interaction {
+    Read,
+    Vread,
+    HistoryInstance,
+    Search,
+    Create,
+    Update,
+    Delete,
+    Batch,
+    Transaction,
+    /// The team's queue of letters.
+    Inbox,
+    /// Letters for people that the organisation does not know.
+    Unmatched,
+    /// What was sent, and where it is.
+    Sent,
+    /// One letter beside its actions.
+    Item,
+    OpenLetter,
+    FileLetter,
+    MatchLetter,
+    ReturnLetter,
+    /// A named clinician's recorded outcome.
+    ActOnLetter,
+    SendLetter,
+    WithdrawLetter,
+    /// A patient's own list of letters, and one of them.
+    Record,
+    /// Who looked at a record, and why.
+    AccessLog,
+    /// Messages and parcels that are stuck: reasons and counts, never content.
+    WorkList,
+    /// Each neighbour's health.
+    Neighbours,
+    /// What the node does by itself.
+    System,
+}
+
+/// What an interaction touches, which is what roles are allowed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// Shows patient data.
+    Look,
+    /// Changes patient data.
+    Change,
+    /// Runs the node; no patient data.
+    Operate,
+    /// Reads the audit log.
+    Audit,
+    /// The node's own work.
+    Inner,
+}
+
+impl Interaction {
+    /// The word in the audit log; FHIR's own where FHIR has one.
+    pub fn code(self) -> &'static str {
+        match self {
+            Interaction::Read => "read",
+            Interaction::Vread => "vread",
+            Interaction::HistoryInstance => "history-instance",
+            Interaction::Search => "search-type",
+            Interaction::Create => "create",
+            Interaction::Update => "update",
+            Interaction::Delete => "delete",
+            Interaction::Batch => "batch",
+            Interaction::Transaction => "transaction",
+            Interaction::Inbox => "inbox",
+            Interaction::Unmatched => "unmatched",
+            Interaction::Sent => "sent",
+            Interaction::Item => "item",
+            Interaction::OpenLetter => "open-letter",
+            Interaction::FileLetter => "file-letter",
+            Interaction::MatchLetter => "match-letter",
+            Interaction::ReturnLetter => "return-letter",
+            Interaction::ActOnLetter => "act-on-letter",
+            Interaction::SendLetter => "send-letter",
+            Interaction::WithdrawLetter => "withdraw-letter",
+            Interaction::Record => "record",
+            Interaction::AccessLog => "access-log",
+            Interaction::WorkList => "work-list",
+            Interaction::Neighbours => "neighbours",
+            Interaction::System => "system",
+        }
+    }
+
+    pub(crate) fn sort(self) -> Sort {
+        match self {
+            Interaction::Read
+            | Interaction::Vread
+            | Interaction::HistoryInstance
+            | Interaction::Search
+            | Interaction::Inbox
+            | Interaction::Unmatched
+            | Interaction::Sent
+            | Interaction::Item
+            | Interaction::Record => Sort::Look,
+            Interaction::Create
+            | Interaction::Update
+            | Interaction::Delete
+            | Interaction::Batch
+            | Interaction::Transaction
+            | Interaction::OpenLetter
+            | Interaction::FileLetter
+            | Interaction::MatchLetter
+            | Interaction::ReturnLetter
+            | Interaction::ActOnLetter
+            | Interaction::SendLetter
+            | Interaction::WithdrawLetter => Sort::Change,
+            Interaction::WorkList | Interaction::Neighbours => Sort::Operate,
+            Interaction::AccessLog => Sort::Audit,
+            Interaction::System => Sort::Inner,
+        }
+    }
+
+    /// Whether it is one of FHIR's own.
+    pub(crate) fn is_rest(self) -> bool {
+        matches!(
+            self,
+            Interaction::Read
+                | Interaction::Vread
+                | Interaction::HistoryInstance
+                | Interaction::Search
+                | Interaction::Create
+                | Interaction::Update
+                | Interaction::Delete
+                | Interaction::Batch
+                | Interaction::Transaction
+        )
+    }
+}

@@ -1,0 +1,81 @@
+//! Why: the reasons that an access can have.
+
+use fhir::problem::{Kind, Problem};
+
+/// A caller's reason, with the code of HL7's PurposeOfUse
+/// (<https://terminology.hl7.org/ValueSet-v3-PurposeOfUse.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Care of the patient.
+    DirectCare,
+    /// The patient asks for what is theirs.
+    PatientRequest,
+    /// Running the node.
+    Operations,
+    /// Checking who looked, and why.
+    Compliance,
+}
+
+impl Purpose {
+    pub fn code(self) -> &'static str {
+        match self {
+            Purpose::DirectCare => "TREAT",
+            Purpose::PatientRequest => "PATRQT",
+            Purpose::Operations => "HOPERAT",
+            Purpose::Compliance => "HCOMPL",
+        }
+    }
+
+    /// # Errors
+    /// `Value` for any other code.
+    pub fn parse(code: &str) -> Result<Purpose, Problem> {
+        match code {
+            "TREAT" => Ok(Purpose::DirectCare),
+            "PATRQT" => Ok(Purpose::PatientRequest),
+            "HOPERAT" => Ok(Purpose::Operations),
+            "HCOMPL" => Ok(Purpose::Compliance),
+            _ => Err(Problem::new(
+                Kind::Value,
+                "A purpose is TREAT, PATRQT, HOPERAT or HCOMPL.",
+            )),
+        }
+    }
+}
+
+/// The one list of what the node does with patient data by itself, without a person asking. Each
+/// use of `Scope::system` names its line here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SystemPurpose {
+    /// Turns received HL7 v2 messages into resources and letters.
+    MapMessages,
+    /// Sends parcels and takes in their receipts.
+    DeliverParcels,
+    /// Stores what other organisations send, and files it under the right patient.
+    TakeInParcels,
+    /// Tells the sender what became of a parcel.
+    ReportParcels,
+    /// Reads a session's or token's account; no patient data.
+    SignIn,
+    /// Takes in a file at an operator's command.
+    Import,
+    /// Sets up the demo's made-up people.
+    Demo,
+    /// Tests and measurements.
+    Measure,
+}
+
+impl SystemPurpose {
+    /// The word in the audit log.
+    pub fn code(self) -> &'static str {
+        match self {
+            SystemPurpose::MapMessages => "map-messages",
+            SystemPurpose::DeliverParcels => "deliver-parcels",
+            SystemPurpose::TakeInParcels => "take-in-parcels",
+            SystemPurpose::ReportParcels => "report-parcels",
+            SystemPurpose::SignIn => "sign-in",
+            SystemPurpose::Import => "import",
+            SystemPurpose::Demo => "demo",
+            SystemPurpose::Measure => "measure",
+        }
+    }
+}
