@@ -1,14 +1,308 @@
-//! Whether a resource has the structure that R4 defines.
+//! Whether a resource has the structure that R4 defines (<https://hl7.org/fhir/R4/json.html>):
+//! known elements, types, cardinality, formats, codes of required value sets, choices, contained
+//! resources and `_field` siblings. What a profile or an invariant asks is not looked at.
+//!
+//! Invariant: recursion goes no deeper than the JSON reader's depth limit.
 
-use crate::definitions::Definitions;
-use crate::json::Json;
-use crate::problem::Problem;
+mod form;
+mod place;
 
-/// Checks types, cardinality, formats, unknown elements, choices, contained resources and `_field`
-/// siblings.
+use crate::definitions::{Definitions, Element, Form, Key, Shape, Type, TypeKind};
+use crate::json::{Json, Member};
+use crate::problem::{Kind, Problem};
+
+use place::Place;
+
+/// No more faults than this are told of one resource.
+const FAULTS_MAX: usize = 20;
+
+/// Checks a resource against R4.
 ///
 /// # Errors
-/// Every fault found (up to 20), each with its FHIRPath.
-pub fn validate(_resource: &Json<'_>, _definitions: &Definitions) -> Result<(), Problem> {
-    Ok(())
+/// Every fault found (up to 20), the first one leading: `Structure` (unknown elements, wrong JSON
+/// types), `Required` (missing elements), `Value` (formats), `CodeInvalid` (required codes); each
+/// with its FHIRPath.
+pub fn validate(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Problem> {
+    let mut walk = Walk {
+        definitions,
+        faults: Vec::new(),
+    };
+    walk.resource(resource, None);
+    Problem::all(walk.faults).map_or(Ok(()), Err)
 }
+
+struct Walk<'d> {
+    definitions: &'d Definitions,
+    faults: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn fault(&mut self, kind: Kind, message: impl Into<String>, place: &Place<'_>) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults
+                .push(Problem::new(kind, message).at(place.to_string()));
+        }
+    }
+
+    /// `place` is `None` for the resource itself, whose FHIRPath starts with its type.
+    fn resource(&mut self, json: &Json<'_>, place: Option<&Place<'_>>) {
+        let unnamed = Place::root("Resource");
+        let Some(members) = json.as_object() else {
+            let message = "A resource must be a JSON object.";
+            return self.fault(Kind::Structure, message, place.unwrap_or(&unnamed));
+        };
+        let Some(name) = json.text("resourceType") else {
+            let message = "The resourceType is missing, or no string.";
+            return self.fault(Kind::Required, message, place.unwrap_or(&unnamed));
+        };
+        let Some(id) = self.definitions.resource(name) else {
+            let message = "The resourceType is not one of FHIR R4.";
+            return self.fault(Kind::Structure, message, place.unwrap_or(&unnamed));
+        };
+        let root = Place::root(name);
+        let ty = self.definitions.ty(id);
+        self.members(members, ty, place.unwrap_or(&root));
+    }
+
+    fn object(&mut self, json: &Json<'_>, ty: &Type, place: &Place<'_>) {
+        match json.as_object() {
+            Some(members) => self.members(members, ty, place),
+            None => self.fault(Kind::Structure, "A JSON object was expected.", place),
+        }
+    }
+
+    fn members(&mut self, members: &[Member<'_>], ty: &Type, place: &Place<'_>) {
+        let is_resource = ty.kind == TypeKind::Resource;
+        if members.len() <= usize::from(is_resource) {
+            return self.fault(Kind::Structure, "An element must have content.", place);
+        }
+        let mut seen: u64 = 0;
+        for (name, value) in members {
+            if is_resource && name == "resourceType" {
+                continue;
+            }
+            let (plain, is_sibling) = match name.strip_prefix('_') {
+                Some(plain) => (plain, true),
+                None => (name.as_ref(), false),
+            };
+            let Some((key, element)) = ty.key(plain) else {
+                self.unknown(name, ty, place);
+                continue;
+            };
+            let place = place.element(element.name);
+            let bit = 1 << key.element;
+            if seen & bit != 0 && element.is_choice && two_choices(members, ty, key) {
+                self.fault(
+                    Kind::Structure,
+                    "Only one type of a choice may be given.",
+                    &place,
+                );
+            }
+            seen |= bit;
+            self.member(
+                Found {
+                    members,
+                    plain,
+                    value,
+                    is_sibling,
+                },
+                element,
+                key,
+                &place,
+            );
+        }
+        self.missing(ty, seen, place);
+    }
+
+    fn unknown(&mut self, name: &str, ty: &Type, place: &Place<'_>) {
+        // A name that does not look like an element's may be anything, so it is not repeated.
+        let plain =
+            name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if plain {
+            let message = format!("{} has no element of this name.", ty.name);
+            self.fault(Kind::Structure, message, &place.element(name));
+        } else {
+            let message = format!("{} has an element that FHIR R4 does not know.", ty.name);
+            self.fault(Kind::Structure, message, place);
+        }
+    }
+
+    fn missing(&mut self, ty: &Type, seen: u64, place: &Place<'_>) {
+        let missing = ty.required & !seen;
+        if missing == 0 {
+            return;
+        }
+        for (position, element) in ty.elements.iter().enumerate() {
+            if missing & (1 << position) != 0 {
+                let message = format!("{} must have this element.", ty.name);
+                self.fault(Kind::Required, message, &place.element(element.name));
+            }
+        }
+    }
+
+    fn member(&mut self, found: Found<'_, '_>, element: &Element, key: Key, place: &Place<'_>) {
+        let definitions = self.definitions;
+        let ty = definitions.ty(key.ty);
+        let Shape::Primitive(form) = ty.shape else {
+            if found.is_sibling {
+                let message = "Only a primitive element has a sibling that starts with _.";
+                return self.fault(Kind::Structure, message, place);
+            }
+            return self.complex(found.value, element, ty, place);
+        };
+        match (found.is_sibling, element.many) {
+            (false, false) => self.primitive(found.value, form, element, place),
+            (false, true) => self.primitives(&found, form, element, place),
+            (true, false) => self.object(found.value, ty, place),
+            (true, true) => self.siblings(&found, ty, place),
+        }
+    }
+
+    fn complex(&mut self, value: &Json<'_>, element: &Element, ty: &Type, place: &Place<'_>) {
+        if !element.many {
+            return self.one(value, element, ty, place);
+        }
+        let Some(items) = self.array(value, place) else {
+            return;
+        };
+        for (index, item) in items.iter().enumerate() {
+            self.one(item, element, ty, &place.at(index));
+        }
+    }
+
+    fn one(&mut self, value: &Json<'_>, element: &Element, ty: &Type, place: &Place<'_>) {
+        if ty.shape != Shape::AnyResource {
+            return self.object(value, ty, place);
+        }
+        if element.name == "contained" && value.get("contained").is_some() {
+            let message = "A contained resource cannot contain others.";
+            self.fault(Kind::Structure, message, place);
+        }
+        self.resource(value, Some(place));
+    }
+
+    /// The items of an element that repeats.
+    fn array<'j>(&mut self, value: &'j Json<'j>, place: &Place<'_>) -> Option<&'j [Json<'j>]> {
+        match value.as_array() {
+            Some([]) => self.fault(Kind::Structure, "An array must not be empty.", place),
+            Some(items) => return Some(items),
+            None => {
+                let message = "This element repeats, so a JSON array was expected.";
+                self.fault(Kind::Structure, message, place);
+            }
+        }
+        None
+    }
+
+    fn primitive(&mut self, value: &Json<'_>, form: Form, element: &Element, place: &Place<'_>) {
+        if let Err((kind, message)) = form::check(value, form) {
+            return self.fault(kind, message, place);
+        }
+        if let Some(set) = self.definitions.value_set(element)
+            && !value
+                .as_str()
+                .is_some_and(|code| set.codes.contains_key(code))
+        {
+            let message = format!("The code is not one of {}.", set.address);
+            self.fault(Kind::CodeInvalid, message, place);
+        }
+    }
+
+    /// A `null` stands for an item that has only a sibling.
+    fn primitives(
+        &mut self,
+        found: &Found<'_, '_>,
+        form: Form,
+        element: &Element,
+        place: &Place<'_>,
+    ) {
+        let Some(items) = self.array(found.value, place) else {
+            return;
+        };
+        for (index, item) in items.iter().enumerate() {
+            if *item != Json::Null {
+                self.primitive(item, form, element, &place.at(index));
+            } else if found.pair_is_empty_at(index) {
+                self.fault(
+                    Kind::Structure,
+                    "null stands without a sibling.",
+                    &place.at(index),
+                );
+            }
+        }
+    }
+
+    fn siblings(&mut self, found: &Found<'_, '_>, ty: &Type, place: &Place<'_>) {
+        let Some(items) = self.array(found.value, place) else {
+            return;
+        };
+        if let Some(Json::Array(values)) = found.pair()
+            && values.len() < items.len()
+        {
+            self.fault(
+                Kind::Structure,
+                "There are more siblings than values.",
+                place,
+            );
+        }
+        for (index, item) in items.iter().enumerate() {
+            if *item != Json::Null {
+                self.object(item, ty, &place.at(index));
+            } else if found.pair_is_empty_at(index) {
+                self.fault(
+                    Kind::Structure,
+                    "null stands without a value.",
+                    &place.at(index),
+                );
+            }
+        }
+    }
+}
+
+/// A member among its fellows.
+struct Found<'m, 'j> {
+    members: &'m [Member<'j>],
+    /// Its name without the underscore.
+    plain: &'m str,
+    value: &'m Json<'j>,
+    is_sibling: bool,
+}
+
+impl<'m, 'j> Found<'m, 'j> {
+    /// The sibling of a value, or the value of a sibling.
+    fn pair(&self) -> Option<&'m Json<'j>> {
+        let is_pair = |name: &str| match name.strip_prefix('_') {
+            Some(plain) => !self.is_sibling && plain == self.plain,
+            None => self.is_sibling && name == self.plain,
+        };
+        self.members
+            .iter()
+            .find(|(name, _)| is_pair(name))
+            .map(|(_, value)| value)
+    }
+
+    fn pair_is_empty_at(&self, index: usize) -> bool {
+        let item = self
+            .pair()
+            .and_then(Json::as_array)
+            .and_then(|items| items.get(index));
+        item.is_none_or(|item| *item == Json::Null)
+    }
+}
+
+/// Whether members of different names stand for the one choice element: `valueString` beside
+/// `_valueString` is the same name.
+fn two_choices(members: &[Member<'_>], ty: &Type, key: Key) -> bool {
+    let mut names = members
+        .iter()
+        .map(|(name, _)| name.strip_prefix('_').unwrap_or(name))
+        .filter(|name| {
+            ty.key(name)
+                .is_some_and(|(found, _)| found.element == key.element)
+        });
+    let first = names.next();
+    names.any(|name| Some(name) != first)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Every official example of R4 goes in and comes out the same, but for what the server sets in
+//! `meta`. The examples are npm's `hl7.fhir.r4.examples`, brought by `cargo xtask`; without them
+//! the test says so and passes.
+
+use std::path::{Path, PathBuf};
+
+use fhir::definitions::Definitions;
+use fhir::json::{Json, Limits, parse};
+use fhir::resource::{self, Body};
+use fhir::validate::validate;
+
+/// Examples that break a rule of R4 themselves, each with the rule: these are refused. (They too come
+/// out the same where nothing checks them.)
+const NOT_VALID: &[(&str, &str)] = &[
+    (
+        "ImplementationGuide-fhir.json",
+        "no ImplementationGuide.name and status",
+    ),
+    ("Questionnaire-qs1.json", "no Questionnaire.item.linkId"),
+    (
+        "SearchParameter-codesystem-extensions-CodeSystem-author.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-codesystem-extensions-CodeSystem-effective.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-codesystem-extensions-CodeSystem-end.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-codesystem-extensions-CodeSystem-keyword.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-codesystem-extensions-CodeSystem-workflow.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json",
+        "the id is longer than 64 characters",
+    ),
+    (
+        "SearchParameter-valueset-extensions-ValueSet-author.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-valueset-extensions-ValueSet-effective.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-valueset-extensions-ValueSet-end.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-valueset-extensions-ValueSet-keyword.json",
+        "no SearchParameter.base",
+    ),
+    (
+        "SearchParameter-valueset-extensions-ValueSet-workflow.json",
+        "no SearchParameter.base",
+    ),
+    ("ig-r4.json", "no ImplementationGuide.name and status"),
+];
+
+const LIMITS: Limits = Limits {
+    depth: 64,
+    bytes: 64 << 20,
+    nodes: 4_000_000,
+};
+
+fn folder() -> Option<PathBuf> {
+    let path = "../../target/assets/npm/hl7.fhir.r4.examples-4.0.1/package";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    folder.is_dir().then_some(folder)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json") && name != "package.json" && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The resource without what the server sets.
+fn without_versions(json: &Json<'_>) -> Vec<(String, Vec<u8>)> {
+    let mut members = Vec::new();
+    for (name, value) in json.as_object().unwrap() {
+        if name != "meta" {
+            members.push((name.to_string(), value.to_bytes()));
+            continue;
+        }
+        let kept = value.as_object().unwrap().iter();
+        let kept: Vec<_> = kept
+            .filter(|(name, _)| name != "versionId" && name != "lastUpdated")
+            .cloned()
+            .collect();
+        if !kept.is_empty() {
+            members.push((name.to_string(), Json::Object(kept).to_bytes()));
+        }
+    }
+    members
+}
+
+/// What is wrong with an example, if anything.
+fn fault(came: &Json<'_>) -> Option<String> {
+    let id = resource::type_and_id(came).map(|_| ());
+    let structure = validate(came, Definitions::r4());
+    structure
+        .and(id)
+        .err()
+        .map(|problem| format!("{problem:?}"))
+}
+
+/// Whether it is the same after it was stored and rendered.
+fn comes_out_the_same(came: &Json<'_>) -> bool {
+    let id = came.text("id");
+    let body = Body::new(came, id.unwrap_or("made-here"));
+    let rendered = Body::render(&body.bytes, body.splice, 7, 1_700_000_000_000);
+    let went = parse(&rendered, &LIMITS).unwrap();
+    assert_eq!(went.get("meta").unwrap().text("versionId"), Some("7"));
+    let (came, mut went) = (without_versions(came), without_versions(&went));
+    if id.is_none() {
+        went.retain(|(name, _)| name != "id");
+    }
+    came == went
+}
+
+#[test]
+fn every_official_example_goes_in_and_comes_out_the_same() {
+    let Some(folder) = folder() else {
+        println!("SKIPPED: the R4 examples are not here; `cargo xtask test` brings them");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the R4 examples must be here in CI"
+        );
+        return;
+    };
+    let names = names(&folder);
+    let mut faults = Vec::new();
+    for name in &names {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        let came = parse(&bytes, &LIMITS).unwrap();
+        let found = fault(&came);
+        assert!(comes_out_the_same(&came), "{name} comes out different");
+        let expected = NOT_VALID.iter().find(|(known, _)| known == name);
+        match (found, expected) {
+            (Some(found), None) => faults.push(format!("{name}: {found}")),
+            (None, Some((_, rule))) => faults.push(format!("{name} was to break a rule: {rule}")),
+            _ => {}
+        }
+    }
+    println!(
+        "{} examples of R4 went in and came out the same",
+        names.len() - NOT_VALID.len()
+    );
+    assert!(
+        faults.is_empty(),
+        "{} of {}:\n{}",
+        faults.len(),
+        names.len(),
+        faults.join("\n")
+    );
+    assert_eq!(names.len(), 5306);
+}
