@@ -84,26 +84,33 @@ pub fn types(source: &Source, value_sets: &mut ValueSets) -> Result<Vec<Value>> 
 
 fn is_added(path: &str) -> bool {
     NOT_R4.iter().any(|added| {
-        path.strip_prefix(added).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        path.strip_prefix(added)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })
 }
 
 /// The type itself and one for each element that has elements.
-fn types_of(
-    structure: &Value,
-    source: &Source,
-    value_sets: &mut ValueSets,
-) -> Result<Vec<Value>> {
+fn types_of(structure: &Value, source: &Source, value_sets: &mut ValueSets) -> Result<Vec<Value>> {
     let name = text(structure, "type");
     let mut elements: Vec<&Value> = items(&structure["snapshot"], "element")
         .iter()
         .filter(|element| !is_added(text(element, "path")))
         .collect();
-    for path in TAKEN_FROM_DATA_ELEMENTS.iter().filter(|path| path.split('.').next() == Some(name)) {
-        elements.push(source.data_elements.get(*path).with_context(|| path.to_string())?);
+    for path in TAKEN_FROM_DATA_ELEMENTS
+        .iter()
+        .filter(|path| path.split('.').next() == Some(name))
+    {
+        elements.push(
+            source
+                .data_elements
+                .get(*path)
+                .with_context(|| path.to_string())?,
+        );
     }
-    let parents: HashSet<&str> =
-        elements.iter().filter_map(|element| parent(text(element, "path"))).collect();
+    let parents: HashSet<&str> = elements
+        .iter()
+        .filter_map(|element| parent(text(element, "path")))
+        .collect();
     let mut types = Vec::new();
     for owner in elements.iter().map(|element| text(element, "path")) {
         if !parents.contains(owner) {
@@ -112,7 +119,9 @@ fn types_of(
         let regex = elements.iter().find_map(|element| regex(element));
         let is_top = owner == name;
         let kind = if is_top { kind(structure)? } else { "complex" };
-        let own = elements.iter().filter(|element| parent(text(element, "path")) == Some(owner));
+        let own = elements
+            .iter()
+            .filter(|element| parent(text(element, "path")) == Some(owner));
         let own: Result<Vec<Value>> = own
             .filter(|element| kind != "primitive" || !text(element, "path").ends_with(".value"))
             .map(|element| described(element, &parents, source, value_sets))
@@ -146,9 +155,13 @@ fn regex(element: &Value) -> Option<&str> {
 }
 
 fn extension<'v>(element: &'v Value, url: &str) -> Option<&'v str> {
-    let extensions = items(element, "type").iter().flat_map(|ty| items(ty, "extension"));
-    let found = extensions.filter(|extension| text(extension, "url") == url).next()?;
-    ["valueString", "valueUrl"].iter().find_map(|name| found.get(*name)?.as_str())
+    let mut extensions = items(element, "type")
+        .iter()
+        .flat_map(|ty| items(ty, "extension"));
+    let found = extensions.find(|extension| text(extension, "url") == url)?;
+    ["valueString", "valueUrl"]
+        .iter()
+        .find_map(|name| found.get(*name)?.as_str())
 }
 
 fn described(
@@ -158,7 +171,9 @@ fn described(
     value_sets: &mut ValueSets,
 ) -> Result<Value> {
     let path = text(element, "path");
-    let (_, name) = path.rsplit_once('.').context("an element without a parent")?;
+    let (_, name) = path
+        .rsplit_once('.')
+        .context("an element without a parent")?;
     let types = type_names(element, parents, source)?;
     let value_set = match element.get("binding") {
         Some(binding) if text(binding, "strength") == "required" && types == ["code"] => {
@@ -166,7 +181,11 @@ fn described(
         }
         _ => None,
     };
-    let min = if REQUIRED.contains(&path) { 1 } else { element["min"].as_u64().context("min")? };
+    let min = if REQUIRED.contains(&path) {
+        1
+    } else {
+        element["min"].as_u64().context("min")?
+    };
     let many = u8::from(text(element, "max") == "*");
     let value_set = value_set.map_or(json!(-1), |index| json!(index));
     Ok(json!([name, min, many, types, targets(element), value_set]))
@@ -175,7 +194,9 @@ fn described(
 fn type_names(element: &Value, parents: &HashSet<&str>, source: &Source) -> Result<Vec<String>> {
     let path = text(element, "path");
     if let Some(reference) = element.get("contentReference").and_then(Value::as_str) {
-        let (_, target) = reference.rsplit_once('#').context("a contentReference without #")?;
+        let (_, target) = reference
+            .rsplit_once('#')
+            .context("a contentReference without #")?;
         return Ok(vec![target.to_string()]);
     }
     if parents.contains(path) {
@@ -185,23 +206,29 @@ fn type_names(element: &Value, parents: &HashSet<&str>, source: &Source) -> Resu
     let element = source.data_elements.get(path).unwrap_or(element);
     Ok(items(element, "type")
         .iter()
-        .map(|ty| match text(ty, "code").strip_prefix("http://hl7.org/fhirpath/System.") {
-            Some(_) if is_resource_id(path, source) => "id".to_string(),
-            Some(_) => {
-                let url = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
-                extension(element, url).unwrap_or("string").to_string()
-            }
-            None => text(ty, "code").to_string(),
-        })
+        .map(
+            |ty| match text(ty, "code").strip_prefix("http://hl7.org/fhirpath/System.") {
+                Some(_) if is_resource_id(path, source) => "id".to_string(),
+                Some(_) => {
+                    let url =
+                        "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
+                    extension(element, url).unwrap_or("string").to_string()
+                }
+                None => text(ty, "code").to_string(),
+            },
+        )
         .collect())
 }
 
 /// `Patient.id` is an `id`; `HumanName.id` and `Patient.contact.id` are any string.
 fn is_resource_id(path: &str, source: &Source) -> bool {
-    let Some((owner, "id")) = path.split_once('.') else { return false };
-    source.structures.iter().any(|structure| {
-        text(structure, "type") == owner && text(structure, "kind") == "resource"
-    })
+    let Some((owner, "id")) = path.split_once('.') else {
+        return false;
+    };
+    source
+        .structures
+        .iter()
+        .any(|structure| text(structure, "type") == owner && text(structure, "kind") == "resource")
 }
 
 /// The resource types that a Reference (or canonical) may point at; none if any.

@@ -17,7 +17,11 @@ type Groups = Vec<(String, Vec<String>)>;
 
 impl<'s> ValueSets<'s> {
     pub fn new(source: &'s Source) -> ValueSets<'s> {
-        ValueSets { source, known: HashMap::new(), used: Vec::new() }
+        ValueSets {
+            source,
+            known: HashMap::new(),
+            used: Vec::new(),
+        }
     }
 
     /// The number of a value set in the table, if its codes are known.

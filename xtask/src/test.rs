@@ -1,0 +1,45 @@
+//! `cargo xtask test`: everything that can be tested here.
+
+mod browser;
+mod postgres;
+
+use anyhow::Result;
+use postgres::Postgres;
+
+use crate::setup::{self, Level};
+use crate::shell::{self, path_with, step};
+use crate::workspace::Workspace;
+
+/// Runs every test, and the examples in the documentation first, so that the runner's own closing line comes last.
+///
+/// # Errors
+/// When something that a test needs is missing and cannot be installed, or a test fails.
+pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    setup::run(workspace, Level::Test)?;
+    let chromium = browser::find_or_install()?;
+    let postgres = Postgres::start(workspace)?;
+    step("building the binary that the process tests start");
+    shell::run(workspace.cargo().args(["build", "--package", "handover"]))?;
+    let command = |words: &[&str]| -> Result<()> {
+        let mut cargo = workspace.cargo();
+        cargo
+            .args(words)
+            .args(arguments)
+            .env("PATH", path_with(&workspace.venv_programs())?)
+            .env("HANDOVER_TEST_POSTGRES", postgres.url())
+            .env("HANDOVER_TEST_CHROMIUM", &chromium)
+            .env(
+                "HANDOVER_TEST_BINARY",
+                workspace.target.join("debug/handover"),
+            );
+        shell::run(&mut cargo)
+    };
+    if arguments.is_empty() {
+        step("examples in the documentation");
+        command(&["test", "--quiet", "--workspace", "--doc"])?;
+    }
+    step("tests");
+    let outcome = command(&["nextest", "run", "--workspace"]);
+    postgres.stop()?;
+    outcome
+}
