@@ -1,0 +1,154 @@
+//! The SQLite half: opening, settings, binding, rows.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use fhir::problem::{Kind, Problem};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, OpenFlags, Statement, ToSql};
+
+use crate::failure;
+use crate::row::Row;
+use crate::sql::{Bind, Sql};
+use crate::table::Table;
+
+/// Statements kept prepared on each connection.
+const STATEMENTS_KEPT: usize = 64;
+/// How long a connection waits for another one's lock. Only one process has the file, so that this
+/// is for the moments of opening and checkpointing.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// What every connection sets. FULL makes a commit wait for the disk: with NORMAL a power cut loses
+/// acknowledged commits. The page cache is small, since the operating system has one too.
+const SETTINGS: &str = "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; \
+     PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;";
+
+/// Opens the writer's connection; makes the file if it is not there.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, Problem> {
+    let connection = open(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    )?;
+    let journal: String = connection
+        .query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))
+        .map_err(failure::sqlite)?;
+    if journal != "wal" {
+        return Err(Problem::new(
+            Kind::NoStore,
+            "The file system of the store does not allow a write-ahead log.",
+        ));
+    }
+    connection
+        .execute_batch("PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=67108864;")
+        .map_err(failure::sqlite)?;
+    Ok(connection)
+}
+
+/// Opens a connection that can only read.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, Problem> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection
+        .execute_batch("PRAGMA cache_size=-2000; PRAGMA query_only=ON;")
+        .map_err(failure::sqlite)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Problem> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failure::sqlite)?;
+    connection
+        .busy_timeout(BUSY_WAIT)
+        .map_err(failure::sqlite)?;
+    connection
+        .execute_batch(SETTINGS)
+        .map_err(failure::sqlite)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(connection)
+}
+
+pub(crate) fn execute(connection: &Connection, sql: &Sql<'_>) -> Result<u64, Problem> {
+    let mut statement = connection
+        .prepare_cached(sql.text())
+        .map_err(failure::sqlite)?;
+    bind(&mut statement, sql.binds())?;
+    let changed = statement.raw_execute().map_err(failure::sqlite)?;
+    Ok(u64::try_from(changed).unwrap_or_default())
+}
+
+pub(crate) fn rows(connection: &Connection, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
+    let mut statement = connection
+        .prepare_cached(sql.text())
+        .map_err(failure::sqlite)?;
+    bind(&mut statement, sql.binds())?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().map_err(failure::sqlite)? {
+        let mut cells = Vec::with_capacity(columns);
+        for column in 0..columns {
+            cells.push(cell(row.get_ref(column).map_err(failure::sqlite)?)?);
+        }
+        out.push(Row(cells));
+    }
+    Ok(out)
+}
+
+pub(crate) fn insert_many(
+    connection: &Connection,
+    table: &'static Table,
+    values: &[Bind<'_>],
+) -> Result<(), Problem> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection
+        .prepare_cached(table.insert_one())
+        .map_err(failure::sqlite)?;
+    for row in values.chunks(table.columns().len()) {
+        bind(&mut statement, row)?;
+        statement.raw_execute().map_err(failure::sqlite)?;
+    }
+    Ok(())
+}
+
+fn bind(statement: &mut Statement<'_>, values: &[Bind<'_>]) -> Result<(), Problem> {
+    debug_assert!(ascending(statement), "each $n must first appear after $n-1");
+    for (number, value) in (1..).zip(values) {
+        statement
+            .raw_bind_parameter(number, value)
+            .map_err(failure::sqlite)?;
+    }
+    Ok(())
+}
+
+fn ascending(statement: &Statement<'_>) -> bool {
+    (1..=statement.parameter_count())
+        .all(|number| statement.parameter_name(number) == Some(format!("${number}").as_str()))
+}
+
+impl ToSql for Bind<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Bind::Null => ToSqlOutput::Owned(Value::Null),
+            Bind::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Bind::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
+            Bind::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
+            Bind::Bytes(value) => ToSqlOutput::Borrowed(ValueRef::Blob(value)),
+        })
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Result<Bind<'static>, Problem> {
+    Ok(match value {
+        ValueRef::Null => Bind::Null,
+        ValueRef::Integer(value) => Bind::Int(value),
+        ValueRef::Real(value) => Bind::Real(value),
+        ValueRef::Text(value) => {
+            let text = String::from_utf8(value.to_vec())
+                .map_err(|error| failure::internal("text that is no UTF-8").because(error))?;
+            Bind::Text(Cow::Owned(text))
+        }
+        ValueRef::Blob(value) => Bind::Bytes(Cow::Owned(value.to_vec())),
+    })
+}

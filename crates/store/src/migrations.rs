@@ -1,0 +1,152 @@
+//! The schema, step by step. One text for both databases; see `Dialect` for the words in braces.
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use sha2::{Digest, Sha256};
+
+use crate::database::Tx;
+use crate::dialect::Dialect;
+use crate::sql::Sql;
+
+/// One step. Once released it is never changed: its digest stands in every database that took it.
+struct Migration {
+    number: i64,
+    name: &'static str,
+    text: &'static str,
+}
+
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        Migration {
+            number: $number,
+            name: $name,
+            text: include_str!(concat!("../../../migrations/", $name, ".sql")),
+        }
+    };
+}
+
+/// All steps, in order.
+const MIGRATIONS: &[Migration] = &[migration!(1, "0001_resources"), migration!(2, "0002_audit")];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
+     name {text} NOT NULL, digest {text} NOT NULL, applied_at {int} NOT NULL)";
+
+/// Brings the schema up to this binary's, one transaction in all: it is the old schema or the new,
+/// never between.
+///
+/// # Errors
+/// `BusinessRule` if the schema has a step that this binary does not know (a newer one made it), or
+/// one of another text, or if there are tables but no record of steps.
+pub(crate) async fn run(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Result<(), Problem> {
+    let begin = match dialect {
+        Dialect::Sqlite => "BEGIN IMMEDIATE",
+        // Two processes that start at once take turns.
+        Dialect::Postgres => {
+            "BEGIN; SELECT pg_advisory_xact_lock(hashtext('handover ' || current_schema()))"
+        }
+    };
+    tx.batch(begin).await?;
+    match apply(tx, dialect, now).await {
+        Ok(()) => tx.batch("COMMIT").await,
+        Err(problem) => {
+            tx.batch("ROLLBACK").await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn apply(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Result<(), Problem> {
+    refuse_strangers(tx, dialect).await?;
+    tx.batch(&dialect.translate(LEDGER)).await?;
+    let known = Sql::new("SELECT number, name, digest FROM migration ORDER BY number");
+    let mut taken = Vec::new();
+    for row in tx.rows(&known).await? {
+        check(row.int(0)?, row.text(1)?, row.text(2)?)?;
+        taken.push(row.int(0)?);
+    }
+    for migration in MIGRATIONS {
+        if taken.contains(&migration.number) {
+            continue;
+        }
+        tx.batch(&dialect.translate(migration.text)).await?;
+        let note = Sql::new(
+            "INSERT INTO migration (number, name, digest, applied_at) VALUES ($1, $2, $3, $4)",
+        );
+        let note = note.with(migration.number).with(migration.name);
+        tx.execute(&note.with(digest(migration.text)).with(now))
+            .await?;
+    }
+    Ok(())
+}
+
+/// A database with tables but without our ledger is somebody else's.
+async fn refuse_strangers(tx: &mut Tx<'_>, dialect: Dialect) -> Result<(), Problem> {
+    let tables = match dialect {
+        Dialect::Sqlite => {
+            "SELECT COUNT(*), COALESCE(SUM(name = 'migration'), 0) FROM sqlite_master \
+             WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        }
+        Dialect::Postgres => {
+            "SELECT COUNT(*), COUNT(*) FILTER (WHERE tablename = 'migration') FROM pg_tables \
+             WHERE schemaname = current_schema()"
+        }
+    };
+    let row = tx.row(&Sql::new(tables)).await?;
+    let Some(row) = row else { return Ok(()) };
+    if row.int(0)? > 0 && row.int(1)? == 0 {
+        return Err(refusal(
+            "The database holds tables that Handover did not make; give it an empty one.",
+        ));
+    }
+    Ok(())
+}
+
+fn check(number: i64, name: &str, known_digest: &str) -> Result<(), Problem> {
+    let Some(ours) = MIGRATIONS.iter().find(|ours| ours.number == number) else {
+        return Err(refusal(format!(
+            "The store's schema has step {name}, which this version of Handover does not know: it was \
+             made by a newer version. Start that version, or restore a backup from before."
+        )));
+    };
+    if ours.name != name || digest(ours.text) != known_digest {
+        return Err(refusal(format!(
+            "The store's schema has a step {name} that differs from this version's {}.",
+            ours.name
+        )));
+    }
+    Ok(())
+}
+
+fn refusal(message: impl Into<String>) -> Problem {
+    Problem::new(Kind::BusinessRule, message)
+}
+
+fn digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_are_numbered_upwards_and_named_after_their_numbers() {
+        for pair in MIGRATIONS.windows(2) {
+            assert!(pair[0].number < pair[1].number);
+        }
+        for step in MIGRATIONS {
+            assert!(step.name.starts_with(&format!("{:04}_", step.number)));
+        }
+    }
+
+    #[test]
+    fn no_word_in_braces_is_left_untranslated() {
+        for step in MIGRATIONS {
+            for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+                let text = dialect.translate(step.text);
+                assert!(!text.contains(['{', '}']), "{}", step.name);
+            }
+        }
+    }
+}

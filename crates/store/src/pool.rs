@@ -1,0 +1,157 @@
+//! Connections for reading.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fhir::problem::{Kind, Problem};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::database::{postgres, sqlite};
+use crate::failure;
+use crate::row::Row;
+use crate::sql::Sql;
+
+/// A bounded set of SQLite connections; who finds none waits.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Connections {
+    fn open(path: &Path, count: usize) -> Result<Arc<Connections>, Problem> {
+        let idle = (0..count.max(1))
+            .map(|_| sqlite::open_reader(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let permits = Arc::new(Semaphore::new(idle.len()));
+        Ok(Arc::new(Connections {
+            idle: Mutex::new(idle),
+            permits,
+        }))
+    }
+
+    async fn lend(self: &Arc<Self>) -> Result<Lent, Problem> {
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|error| failure::internal("closed").because(error))?;
+        let connection = self.idle.lock().pop();
+        Ok(Lent {
+            connection: connection
+                .ok_or_else(|| failure::internal("no idle connection"))?
+                .into(),
+            home: self.clone(),
+            _permit: permit,
+        })
+    }
+}
+
+/// A connection on loan; it goes back when dropped.
+struct Lent {
+    connection: Option<Connection>,
+    home: Arc<Connections>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.home.idle.lock().push(connection);
+        }
+    }
+}
+
+impl Lent {
+    fn rows(&self, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
+        let connection = self.connection.as_ref();
+        sqlite::rows(
+            connection.ok_or_else(|| failure::internal("no connection"))?,
+            sql,
+        )
+    }
+}
+
+/// Where reads go.
+#[derive(Clone, Debug)]
+pub(crate) enum Readers {
+    Sqlite {
+        /// For reads of a row or a few, answered on the caller's own thread.
+        points: Arc<Connections>,
+        /// For searches, on threads of their own.
+        searches: Arc<Connections>,
+        search_seconds_max: u64,
+    },
+    Postgres(deadpool_postgres::Pool),
+}
+
+impl Readers {
+    pub(crate) fn sqlite(
+        path: &Path,
+        count: usize,
+        search_seconds_max: u64,
+    ) -> Result<Readers, Problem> {
+        Ok(Readers::Sqlite {
+            points: Connections::open(path, count)?,
+            searches: Connections::open(path, count)?,
+            search_seconds_max,
+        })
+    }
+
+    /// A read of a row or a few.
+    pub(crate) async fn rows(&self, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
+        match self {
+            Readers::Sqlite { points, .. } => points.lend().await?.rows(sql),
+            Readers::Postgres(pool) => {
+                let client = pool.get().await.map_err(failure::pool)?;
+                postgres::rows(&client, sql).await
+            }
+        }
+    }
+
+    /// A read that may take longer: off the threads that serve, and ended after a while.
+    pub(crate) async fn rows_apart(&self, sql: Sql<'static>) -> Result<Vec<Row>, Problem> {
+        match self {
+            Readers::Sqlite {
+                searches,
+                search_seconds_max,
+                ..
+            } => {
+                let lent = searches.lend().await?;
+                let interrupt = lent
+                    .connection
+                    .as_ref()
+                    .map(Connection::get_interrupt_handle);
+                let work = tokio::task::spawn_blocking(move || lent.rows(&sql));
+                ended_after(*search_seconds_max, work, || {
+                    if let Some(handle) = &interrupt {
+                        handle.interrupt();
+                    }
+                })
+                .await
+            }
+            Readers::Postgres(_) => self.rows(&sql).await,
+        }
+    }
+}
+
+/// Waits for the work; interrupts it once after so many seconds, which makes it answer soon.
+async fn ended_after(
+    seconds: u64,
+    work: impl Future<Output = Result<Result<Vec<Row>, Problem>, tokio::task::JoinError>>,
+    interrupt: impl Fn(),
+) -> Result<Vec<Row>, Problem> {
+    let mut work = std::pin::pin!(work);
+    let limit = Duration::from_secs(seconds.max(1));
+    let done = match tokio::time::timeout(limit, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            interrupt();
+            work.await
+        }
+    };
+    done.unwrap_or_else(|error| {
+        Err(Problem::new(Kind::Exception, "The store failed.").because(error))
+    })
+}

@@ -1,0 +1,64 @@
+//! Resources: stored, read, searched.
+
+mod apply;
+mod body;
+mod cache;
+mod facts;
+mod history;
+mod index;
+mod prepared;
+mod read;
+mod search;
+
+use bytes::Bytes;
+use fhir::date::Millis;
+
+pub(crate) use apply::apply;
+pub(crate) use cache::Cache;
+pub use history::Past;
+pub use prepared::Prepared;
+
+/// One version of a resource, as it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub ty: String,
+    pub id: String,
+    pub version: u64,
+    pub last_updated: Millis,
+    /// The JSON, with `meta.versionId` and `meta.lastUpdated` in their place.
+    pub body: Bytes,
+}
+
+/// What a read finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Found(Version),
+    /// It was there once; this version is its deletion.
+    Deleted {
+        version: u64,
+        at: Millis,
+    },
+    /// Never known, or beyond the scope: the two cannot be told apart.
+    Absent,
+}
+
+/// A page of search results, in the order of their making.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub entries: Vec<Version>,
+    /// What `Search::after` takes for the next page; none on the last.
+    pub next: Option<String>,
+    /// The number of all matches, where asked for.
+    pub total: Option<u64>,
+}
+
+/// When a patient may see what is in their compartment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// As it was; for a new resource: not yet.
+    Keep,
+    /// From this time on.
+    At(Millis),
+    /// Not until someone says so.
+    Never,
+}

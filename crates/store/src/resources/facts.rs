@@ -1,0 +1,1 @@
+//! What a row says that decides who may read it.

@@ -1,0 +1,1 @@
+//! From index entries to index rows.

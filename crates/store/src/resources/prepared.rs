@@ -1,0 +1,72 @@
+//! What can be done for a resource before the writer sees it: on any thread, in parallel.
+
+use access::Ods;
+use fhir::json::Json;
+use fhir::problem::Problem;
+use fhir::resource::{self, Body};
+use fhir::search::{self, Entry, Value};
+
+use super::body;
+
+/// A resource ready for the writer: its body compressed, its index rows and compartments known.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(crate) ty: String,
+    pub(crate) id: String,
+    pub(crate) organisation: Ods,
+    pub(crate) body: Vec<u8>,
+    pub(crate) splice: u32,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) patients: Vec<String>,
+}
+
+impl Prepared {
+    /// Prepares a resource, already validated, for storing under `id` as what `organisation` holds.
+    /// Pure work, about 20 µs for a small resource; do it off the threads that serve.
+    ///
+    /// # Errors
+    /// `Structure`, `Required` or `Value` if it has no type or the id is not one that FHIR allows.
+    pub fn new(resource: &Json<'_>, id: &str, organisation: &Ods) -> Result<Prepared, Problem> {
+        let (ty, _) = resource::type_and_id(resource)?;
+        resource::check_id(id)?;
+        let stored = Body::new(resource, id);
+        let mut patients = fhir::compartment::patients(ty, resource);
+        if ty == "Patient" {
+            // Its own id may be a new one.
+            patients = vec![id.to_string()];
+        }
+        Ok(Prepared {
+            ty: ty.to_string(),
+            id: id.to_string(),
+            organisation: organisation.clone(),
+            body: body::compress(&stored.bytes)?,
+            splice: stored.splice,
+            entries: search::extract(ty, resource),
+            patients,
+        })
+    }
+
+    pub fn ty(&self) -> &str {
+        &self.ty
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The words that its rows hold as numbers.
+    pub(crate) fn each_word<'p>(&'p self, mut each: impl FnMut(&'p str)) {
+        each(&self.ty);
+        for entry in &self.entries {
+            each(entry.code);
+            match &entry.value {
+                Value::Token { system, .. } | Value::Quantity { system, .. } => {
+                    if let Some(system) = system {
+                        each(system);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A row that came back.
+
+use fhir::problem::{Kind, Problem};
+
+use crate::sql::Bind;
+
+/// The values of one row, in the order of the statement's columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Row(pub(crate) Vec<Bind<'static>>);
+
+impl Row {
+    fn cell(&self, column: usize) -> Result<&Bind<'static>, Problem> {
+        self.0.get(column).ok_or_else(|| misread(column))
+    }
+
+    pub(crate) fn int(&self, column: usize) -> Result<i64, Problem> {
+        self.int_opt(column)?.ok_or_else(|| misread(column))
+    }
+
+    pub(crate) fn int_opt(&self, column: usize) -> Result<Option<i64>, Problem> {
+        match self.cell(column)? {
+            Bind::Null => Ok(None),
+            Bind::Int(value) => Ok(Some(*value)),
+            _ => Err(misread(column)),
+        }
+    }
+
+    pub(crate) fn flag(&self, column: usize) -> Result<bool, Problem> {
+        Ok(self.int(column)? != 0)
+    }
+
+    pub(crate) fn real(&self, column: usize) -> Result<f64, Problem> {
+        match self.cell(column)? {
+            Bind::Real(value) => Ok(*value),
+            _ => Err(misread(column)),
+        }
+    }
+
+    pub(crate) fn text(&self, column: usize) -> Result<&str, Problem> {
+        self.text_opt(column)?.ok_or_else(|| misread(column))
+    }
+
+    pub(crate) fn text_opt(&self, column: usize) -> Result<Option<&str>, Problem> {
+        match self.cell(column)? {
+            Bind::Null => Ok(None),
+            Bind::Text(value) => Ok(Some(value)),
+            _ => Err(misread(column)),
+        }
+    }
+
+    pub(crate) fn bytes(&self, column: usize) -> Result<&[u8], Problem> {
+        self.bytes_opt(column)?.ok_or_else(|| misread(column))
+    }
+
+    pub(crate) fn bytes_opt(&self, column: usize) -> Result<Option<&[u8]>, Problem> {
+        match self.cell(column)? {
+            Bind::Null => Ok(None),
+            Bind::Bytes(value) => Ok(Some(value)),
+            _ => Err(misread(column)),
+        }
+    }
+}
+
+fn misread(column: usize) -> Problem {
+    let cause = format!("column {column} is missing or of another type");
+    Problem::new(Kind::Exception, "The store holds a row that does not read.").because(cause)
+}

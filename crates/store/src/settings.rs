@@ -1,0 +1,64 @@
+//! What a store needs to know before it opens.
+
+use std::path::PathBuf;
+
+use access::Ods;
+
+use crate::clock::Clock;
+
+/// Which database keeps the node's rows.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A file, made if it is not there.
+    Sqlite(PathBuf),
+    /// A schema, made if it is not there. Many processes may serve one schema.
+    Postgres {
+        /// `postgres://user@host:port/database`
+        url: String,
+        /// Small letters, digits and underscores, at most 63, the first a letter.
+        schema: String,
+    },
+}
+
+/// When an answer may leave, seen from its line in the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditDurability {
+    /// Once the line is committed.
+    BeforeAnswer,
+    /// At once; the line is committed within a second. For measuring only.
+    WithinOneSecond,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub database: Database,
+    /// Whose node it is.
+    pub organisation: Ods,
+    pub audit: AuditDurability,
+    pub clock: Clock,
+    /// Writes that may wait for the writer; one more is answered with `Throttled`.
+    pub writes_waiting_max: usize,
+    /// Connections for point reads, and as many again for searches.
+    pub readers: usize,
+    /// What the cache of recently read versions may hold, in bytes; 0 for no cache. Kept on SQLite
+    /// only, where no other process can write.
+    pub cache_bytes_max: usize,
+    /// How long a search may take.
+    pub search_seconds_max: u64,
+}
+
+impl Settings {
+    /// The defaults: every line of the audit log before its answer, the system's clock.
+    pub fn new(database: Database, organisation: Ods) -> Settings {
+        Settings {
+            database,
+            organisation,
+            audit: AuditDurability::BeforeAnswer,
+            clock: Clock::system(),
+            writes_waiting_max: 4096,
+            readers: 2,
+            cache_bytes_max: 4 << 20,
+            search_seconds_max: 20,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The store: opening, closing, and the two ways in (the writer's queue, the readers).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::{AuditEntry, Ods, Scope};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::database::{Tx, at_once, postgres, sqlite};
+use crate::dialect::Dialect;
+use crate::failure;
+use crate::migrations;
+use crate::pool::Readers;
+use crate::resources::Cache;
+use crate::row::Row;
+use crate::settings::{AuditDurability, Database, Settings};
+use crate::sql::Sql;
+use crate::words::Words;
+use crate::write::{Committed, Job, Write};
+use crate::writer::{Core, Writer};
+
+/// Connections of a node to PostgreSQL: one for the writer and some for readers.
+const POSTGRES_CONNECTIONS: usize = 8;
+/// How often lines of the log are written that no answer waits for.
+const LATE_EVERY: Duration = Duration::from_millis(250);
+/// Such lines that may wait.
+const LATE_MAX: usize = 100_000;
+
+/// A node's store. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    organisation: Ods,
+    audit: AuditDurability,
+    clock: Clock,
+    readers: Readers,
+    writer: Writer,
+    words: Arc<Words>,
+    cache: Option<Arc<Cache>>,
+    /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
+    late: Arc<Mutex<Vec<AuditEntry>>>,
+}
+
+impl Store {
+    /// Opens the database, makes or updates its schema, and starts the writer. Needs a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// `NoStore` or `Transient` if the database cannot be opened, `BusinessRule` if its schema is
+    /// not one that this version may use (a newer one, say), `Value` for a setting that does not
+    /// read.
+    pub async fn open(settings: Settings) -> Result<Store, Problem> {
+        let words = Arc::new(Words::default());
+        let now = settings.clock.now();
+        let (readers, writer, cache) = match &settings.database {
+            Database::Sqlite(path) => {
+                let cache = (settings.cache_bytes_max > 0)
+                    .then(|| Arc::new(Cache::new(settings.cache_bytes_max)));
+                let mut connection = sqlite::open_writer(path)?;
+                at_once(migrations::run(
+                    &mut Tx::Sqlite(&mut connection),
+                    Dialect::Sqlite,
+                    now,
+                ))?;
+                let readers = Readers::sqlite(path, settings.readers, settings.search_seconds_max)?;
+                let core = Core::new(settings.clock.clone(), words.clone(), cache.clone());
+                let writer = Writer::sqlite(connection, core, settings.writes_waiting_max)?;
+                (readers, writer, cache)
+            }
+            Database::Postgres { url, schema } => {
+                let seconds = settings.search_seconds_max;
+                let pool = postgres::pool(url, schema, POSTGRES_CONNECTIONS, seconds)?;
+                let client = pool.get().await.map_err(failure::pool)?;
+                postgres::create_schema(&client, schema).await?;
+                migrations::run(&mut Tx::Postgres(&client), Dialect::Postgres, now).await?;
+                let core = Core::new(settings.clock.clone(), words.clone(), None);
+                let writer = Writer::postgres(pool.clone(), core, settings.writes_waiting_max);
+                (Readers::Postgres(pool), writer, None)
+            }
+        };
+        let store = Store {
+            inner: Arc::new(Inner {
+                organisation: settings.organisation,
+                audit: settings.audit,
+                clock: settings.clock,
+                readers,
+                writer,
+                words,
+                cache,
+                late: Arc::default(),
+            }),
+        };
+        if store.inner.audit == AuditDurability::WithinOneSecond {
+            store.write_late_lines();
+        }
+        Ok(store)
+    }
+
+    /// Now, in milliseconds since the Unix epoch: the node's only clock.
+    pub fn now(&self) -> Millis {
+        self.inner.clock.now()
+    }
+
+    /// Whose node it is.
+    pub fn organisation(&self) -> &Ods {
+        &self.inner.organisation
+    }
+
+    /// Writes what waits, then stops the writer. Later writes are refused.
+    pub async fn close(self) {
+        let late = std::mem::take(&mut *self.inner.late.lock());
+        if !late.is_empty() {
+            let _ = self.inner.writer.write(Write::Trace(late)).await;
+        }
+        self.inner.writer.stop().await;
+    }
+
+    /// Does all of a job or nothing of it, durably before this returns. Many jobs share a commit.
+    ///
+    /// # Errors
+    /// `Forbidden` if the scope is no scope for changes; `Conflict` and `BusinessRule` (with the
+    /// resource as the expression) if what a change expects is not so; `NotFound` for what is
+    /// beyond the scope; `Throttled` if too many writes wait; `NoStore` if the disk is full or
+    /// faulty; what an effect refuses.
+    pub async fn commit(&self, scope: &Scope, job: Job) -> Result<Committed, Problem> {
+        if !job.changes.is_empty() && !scope.may_change() {
+            let message = "This caller may not change records.";
+            return Err(Problem::new(Kind::Forbidden, message));
+        }
+        self.inner
+            .writer
+            .write(Write::Job(scope.clone(), job))
+            .await
+    }
+
+    /// Writes lines of the audit log: committed when this returns, or soon after under
+    /// `WithinOneSecond`.
+    pub(crate) async fn traced(&self, lines: Vec<AuditEntry>) -> Result<(), Problem> {
+        match self.inner.audit {
+            AuditDurability::BeforeAnswer => {
+                self.inner.writer.write(Write::Trace(lines)).await?;
+            }
+            AuditDurability::WithinOneSecond => {
+                let mut late = self.inner.late.lock();
+                if late.len() >= LATE_MAX {
+                    return Err(throttled());
+                }
+                late.extend(lines);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a row or a few, on this thread.
+    pub(crate) async fn rows(&self, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
+        self.inner.readers.rows(sql).await
+    }
+
+    /// Reads what may take longer, on another thread.
+    pub(crate) async fn rows_apart(&self, sql: Sql<'static>) -> Result<Vec<Row>, Problem> {
+        self.inner.readers.rows_apart(sql).await
+    }
+
+    pub(crate) fn words(&self) -> &Words {
+        &self.inner.words
+    }
+
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.inner.cache.as_deref()
+    }
+
+    /// Starts writing late lines, until the store is gone.
+    fn write_late_lines(&self) {
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LATE_EVERY).await;
+                let Some(inner) = inner.upgrade() else { return };
+                let late = std::mem::take(&mut *inner.late.lock());
+                if late.is_empty() {
+                    continue;
+                }
+                if let Err(problem) = inner.writer.write(Write::Trace(late)).await {
+                    tracing::error!(?problem, "lines of the audit log were lost");
+                }
+            }
+        });
+    }
+}
+
+pub(crate) fn throttled() -> Problem {
+    Problem::new(
+        Kind::Throttled,
+        "Too much is being written; try again soon.",
+    )
+}

@@ -1,0 +1,114 @@
+//! For tests of this and other crates: the same test on every database.
+//!
+//! SQLite is always there, in a folder of its own. PostgreSQL is used when
+//! `HANDOVER_TEST_POSTGRES` holds the address of a server where schemas may be made; without it the
+//! half is skipped aloud, and in CI (`CI=true`) that is a failure.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
+use std::path::PathBuf;
+
+use access::Ods;
+
+use crate::clock::Clock;
+use crate::database::postgres;
+use crate::settings::{Database, Settings};
+use crate::store::Store;
+
+/// Where a fixed test clock starts: 2026-01-05T09:00:00Z.
+pub const START: i64 = 1_767_603_600_000;
+
+/// A fresh database and the settings to open it with, as often as one likes.
+#[derive(Debug)]
+pub struct Ground {
+    pub settings: Settings,
+}
+
+impl Ground {
+    /// Opens the store; the same rows each time.
+    pub async fn open(&self) -> Store {
+        Store::open(self.settings.clone())
+            .await
+            .expect("the test's store opens")
+    }
+
+    /// The hand of the stores' clock.
+    pub fn clock(&self) -> &Clock {
+        &self.settings.clock
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.settings.database, Database::Sqlite(_))
+    }
+}
+
+/// Runs a test on SQLite, then on PostgreSQL, each time on a fresh database.
+pub fn on_each_database(test: impl AsyncFn(&Ground)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let folder = folder();
+        let ground = ground(Database::Sqlite(folder.join("store.sqlite")));
+        test(&ground).await;
+        let _ = std::fs::remove_dir_all(&folder);
+        if let Some(url) = postgres_url() {
+            let schema = format!("t_{}", uuid::Uuid::new_v4().simple());
+            let ground = ground_postgres(&url, &schema);
+            test(&ground).await;
+            drop_schema(&url, &schema).await;
+        }
+    });
+}
+
+/// The address of the test's PostgreSQL server, if there is one.
+///
+/// # Panics
+/// In CI when there is none.
+pub fn postgres_url() -> Option<String> {
+    let url = std::env::var("HANDOVER_TEST_POSTGRES").ok();
+    if url.is_none() {
+        if std::env::var("CI").is_ok_and(|ci| ci == "true") {
+            panic!("HANDOVER_TEST_POSTGRES is not set: in CI every store test runs on PostgreSQL");
+        }
+        eprintln!("SKIPPED on PostgreSQL: HANDOVER_TEST_POSTGRES is not set");
+    }
+    url
+}
+
+/// A folder of this test's own.
+pub fn folder() -> PathBuf {
+    let name = format!("handover-test-{}", uuid::Uuid::new_v4().simple());
+    let folder = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    folder
+}
+
+fn ground(database: Database) -> Ground {
+    let organisation = Ods::parse("A81001").expect("an ODS code");
+    let settings = Settings {
+        clock: Clock::fixed(START),
+        ..Settings::new(database, organisation)
+    };
+    Ground { settings }
+}
+
+fn ground_postgres(url: &str, schema: &str) -> Ground {
+    ground(Database::Postgres {
+        url: url.to_string(),
+        schema: schema.to_string(),
+    })
+}
+
+async fn drop_schema(url: &str, schema: &str) {
+    let pool = postgres::pool(url, schema, 1, 60).expect("a pool");
+    let client = pool.get().await.expect("a connection");
+    let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+    client.batch_execute(&text).await.expect("the schema goes");
+}

@@ -1,0 +1,52 @@
+//! Words that rows hold as numbers: resource types, search parameters, token systems.
+
+use std::collections::HashMap;
+
+use fhir::problem::Problem;
+use parking_lot::RwLock;
+
+use crate::database::Tx;
+use crate::failure;
+use crate::sql::Sql;
+
+/// Words kept in memory at most; systems come from outside, so that their number has no bound of
+/// its own.
+const KEPT_MAX: usize = 20_000;
+/// Stands for a word that is in no row.
+pub(crate) const UNKNOWN: i64 = -1;
+
+/// The words known so far. Only committed ones are in here.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    kept: RwLock<HashMap<String, i64>>,
+}
+
+impl Words {
+    pub(crate) fn known(&self, word: &str) -> Option<i64> {
+        self.kept.read().get(word).copied()
+    }
+
+    /// Remembers words that are committed.
+    pub(crate) fn remember(&self, words: impl IntoIterator<Item = (String, i64)>) {
+        let mut kept = self.kept.write();
+        for (word, id) in words {
+            if kept.len() < KEPT_MAX {
+                kept.insert(word, id);
+            }
+        }
+    }
+}
+
+pub(crate) const FIND: &str = "SELECT id FROM word WHERE text = $1";
+
+/// The number of a word, made if it is new. Inside the writer's transaction, outside any savepoint.
+pub(crate) async fn intern(tx: &mut Tx<'_>, word: &str) -> Result<i64, Problem> {
+    if let Some(row) = tx.row(&Sql::new(FIND).with(word)).await? {
+        return row.int(0);
+    }
+    let insert = Sql::new("INSERT INTO word (text) VALUES ($1) ON CONFLICT (text) DO NOTHING");
+    tx.execute(&insert.with(word)).await?;
+    let row = tx.row(&Sql::new(FIND).with(word)).await?;
+    row.ok_or_else(|| failure::internal("a word is gone"))?
+        .int(0)
+}

@@ -1,0 +1,140 @@
+//! Every kind of write of the node, on one page. A write is data: the writer applies it inside a
+//! transaction that many writes share.
+
+use access::{AuditEntry, Scope};
+use fhir::date::Millis;
+use fhir::problem::Problem;
+
+use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::database::Tx;
+use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
+use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::resources::{Prepared, Release};
+
+/// What waits in the writer's queue.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// All or nothing: changes of resources, effects on other rows, lines of the audit log.
+    Job(Scope, Job),
+    /// Lines of the audit log about reads.
+    Trace(Vec<AuditEntry>),
+}
+
+/// What is to be done together or not at all.
+#[derive(Debug, Default)]
+pub struct Job {
+    /// Each traced in the audit log, in the same commit. A resource may stand here only once.
+    pub changes: Vec<Change>,
+    /// Applied after the changes, in this order.
+    pub effects: Vec<Effect>,
+    /// Further lines for the audit log, made with `Scope::trace`.
+    pub traces: Vec<AuditEntry>,
+}
+
+/// A change of one resource.
+#[derive(Debug)]
+pub enum Change {
+    /// Creates or replaces.
+    Put {
+        resource: Prepared,
+        expect: Expect,
+        release: Release,
+    },
+    Delete {
+        ty: String,
+        id: String,
+        expect: Expect,
+    },
+    /// Sets when the patient may see it, without a new version.
+    Release {
+        ty: String,
+        id: String,
+        release: Release,
+    },
+}
+
+/// What must be there before a change; otherwise the whole job is undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Anything,
+    /// Not there, or deleted.
+    Absent,
+    Exists,
+    /// The current version is this (`If-Match`).
+    Version(u64),
+}
+
+/// A change of rows that are no resources; each module applies its own.
+#[derive(Debug)]
+pub enum Effect {
+    Parcel(ParcelWrite),
+    Hl7(Hl7Write),
+    Account(AccountWrite),
+}
+
+/// What came of an effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    Parcel(ParcelDone),
+    Hl7(Hl7Done),
+    Account(AccountDone),
+}
+
+/// What came of one change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub ty: String,
+    pub id: String,
+    pub version: u64,
+    pub last_updated: Millis,
+    /// Whether it was not there (or deleted) before.
+    pub created: bool,
+}
+
+/// What came of a job, in the order of its changes and of its effects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Committed {
+    pub written: Vec<Written>,
+    pub done: Vec<Done>,
+}
+
+/// Applies an effect inside the writer's transaction.
+pub(crate) async fn apply_effect(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    effect: &Effect,
+) -> Result<Done, Problem> {
+    Ok(match effect {
+        Effect::Parcel(write) => Done::Parcel(parcels::apply(tx, now, write).await?),
+        Effect::Hl7(write) => Done::Hl7(hl7_inbox::apply(tx, now, write).await?),
+        Effect::Account(write) => Done::Account(accounts::apply(tx, now, write).await?),
+    })
+}
+
+impl Job {
+    /// A job of one effect.
+    pub fn effect(effect: Effect) -> Job {
+        Job {
+            effects: vec![effect],
+            ..Job::default()
+        }
+    }
+
+    /// A job of one change.
+    pub fn change(change: Change) -> Job {
+        Job {
+            changes: vec![change],
+            ..Job::default()
+        }
+    }
+}
+
+impl Write {
+    /// About how much work it is, in resources or rows.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Write::Job(_, job) => 1 + job.changes.len() + job.effects.len(),
+            Write::Trace(lines) => lines.len(),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the writer knows between batches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fhir::date::Millis;
+use fhir::problem::Problem;
+
+use crate::clock::Clock;
+use crate::database::Tx;
+use crate::failure;
+use crate::resources::Cache;
+use crate::sql::Sql;
+use crate::words::{self, Words};
+use crate::write::{Change, Job, Write};
+use crate::writer::Queued;
+
+/// Row numbers taken from the counter at once, so that several processes can share one schema and
+/// the counter is rarely touched.
+const RIDS_AT_ONCE: i64 = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    clock: Clock,
+    words: Arc<Words>,
+    pub(crate) cache: Option<Arc<Cache>>,
+    /// Words made or found in the batch at hand; remembered for all once it is committed.
+    fresh: HashMap<String, i64>,
+    next_rid: i64,
+    end_rid: i64,
+    /// Set when the disk failed under a commit: what it holds is then unknown, and nothing more is
+    /// written until a restart has looked.
+    pub(crate) broken: Option<Problem>,
+}
+
+impl Core {
+    pub(crate) fn new(clock: Clock, words: Arc<Words>, cache: Option<Arc<Cache>>) -> Core {
+        Core {
+            clock,
+            words,
+            cache,
+            fresh: HashMap::new(),
+            next_rid: 0,
+            end_rid: 0,
+            broken: None,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Takes the words and row numbers that a batch will need, outside any savepoint: what a job
+    /// that is undone has taken stays taken.
+    pub(crate) async fn reserve(
+        &mut self,
+        tx: &mut Tx<'_>,
+        batch: &[Queued],
+    ) -> Result<(), Problem> {
+        let mut wanted: Vec<&str> = Vec::new();
+        let mut puts: i64 = 0;
+        for job in batch.iter().filter_map(job) {
+            for change in &job.changes {
+                if let Change::Put { resource, .. } = change {
+                    puts += 1;
+                    resource.each_word(|word| {
+                        if self.words.known(word).is_none() && !self.fresh.contains_key(word) {
+                            wanted.push(word);
+                        }
+                    });
+                }
+            }
+        }
+        // In one order, so that two processes that make the same words do not wait for each other
+        // in a ring.
+        wanted.sort_unstable();
+        wanted.dedup();
+        for word in wanted {
+            let id = words::intern(tx, word).await?;
+            self.fresh.insert(word.to_string(), id);
+        }
+        if self.end_rid - self.next_rid < puts {
+            let count = puts.max(RIDS_AT_ONCE);
+            let sql =
+                Sql::new("UPDATE counter SET next = next + $1 WHERE name = 'rid' RETURNING next");
+            let row = tx.row(&sql.with(count)).await?;
+            self.end_rid = row.ok_or_else(|| failure::internal("no counter"))?.int(0)?;
+            self.next_rid = self.end_rid - count;
+        }
+        Ok(())
+    }
+
+    /// The number of a word that `reserve` has seen to.
+    pub(crate) fn word(&self, word: &str) -> Result<i64, Problem> {
+        let known = self
+            .words
+            .known(word)
+            .or_else(|| self.fresh.get(word).copied());
+        known.ok_or_else(|| failure::internal("a word was not reserved"))
+    }
+
+    /// A row number of the reserved ones.
+    pub(crate) fn rid(&mut self) -> Result<i64, Problem> {
+        if self.next_rid >= self.end_rid {
+            return Err(failure::internal("a row number was not reserved"));
+        }
+        let rid = self.next_rid;
+        self.next_rid += 1;
+        Ok(rid)
+    }
+
+    pub(crate) fn committed(&mut self) {
+        if !self.fresh.is_empty() {
+            self.words.remember(self.fresh.drain());
+        }
+    }
+
+    /// Forgets what was taken in a transaction that is undone.
+    pub(crate) fn undone(&mut self) {
+        self.fresh.clear();
+        self.next_rid = 0;
+        self.end_rid = 0;
+    }
+}
+
+fn job(queued: &Queued) -> Option<&Job> {
+    match &queued.write {
+        Write::Job(_, job) => Some(job),
+        Write::Trace(_) => None,
+    }
+}
