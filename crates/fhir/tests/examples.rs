@@ -2,6 +2,8 @@
 //! `meta`. The examples are npm's `hl7.fhir.r4.examples`, brought by `cargo xtask`; without them
 //! the test says so and passes.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use fhir::definitions::Definitions;

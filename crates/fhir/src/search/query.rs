@@ -1,7 +1,7 @@
 //! A whole search: clauses, paging, and the links that repeat it.
 
 use super::clause::Clause;
-use crate::problem::Problem;
+use super::parse::CURSOR;
 
 /// What a server lets a search ask.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub struct Limits {
     pub clauses_max: usize,
     /// Values in one clause.
     pub values_max: usize,
-    /// `Prefer: handling=lenient`: unknown parameters are left out, and told in `ignored`.
+    /// `Prefer: handling=lenient`: what is not supported is left out, and told in `ignored`.
     pub lenient: bool,
 }
 
@@ -56,30 +56,6 @@ pub struct Search {
 }
 
 impl Search {
-    /// Reads a query. `base_url` is the node's own FHIR address, such as
-    /// `https://gp.example/fhir`: references to it are taken as relative.
-    ///
-    /// # Errors
-    /// `NotSupported` for a parameter, modifier or form that the node does not have (never
-    /// silently ignored, but for unknown parameters under `lenient`), `Value` for what does not
-    /// read, `TooCostly` for more than `limits` allow.
-    pub fn parse(
-        ty: &str,
-        query: &[(String, String)],
-        _base_url: &str,
-        limits: &Limits,
-    ) -> Result<Search, Problem> {
-        Ok(Search {
-            ty: ty.to_string(),
-            clauses: Vec::new(),
-            count: limits.count_default,
-            after: None,
-            total: Total::None,
-            ignored: Vec::new(),
-            understood: query.to_vec(),
-        })
-    }
-
     /// A search without conditions, to which code adds its own.
     pub fn all(ty: &str, count: u32) -> Search {
         Search {
@@ -103,7 +79,36 @@ impl Search {
         self.link(base_url, Some(after))
     }
 
-    fn link(&self, base_url: &str, _after: Option<&str>) -> String {
-        format!("{base_url}/{}", self.ty)
+    /// The address of the first page.
+    pub fn first_link(&self, base_url: &str) -> String {
+        self.link(base_url, None)
+    }
+
+    fn link(&self, base_url: &str, after: Option<&str>) -> String {
+        let mut link = format!("{}/{}", base_url.trim_end_matches('/'), self.ty);
+        let pairs = self
+            .understood
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = pairs.filter(|(name, _)| *name != CURSOR);
+        let cursor = after.map(|after| (CURSOR, after));
+        for (index, (name, value)) in pairs.chain(cursor).enumerate() {
+            link.push(if index == 0 { '?' } else { '&' });
+            encode(name, &mut link);
+            link.push('=');
+            encode(value, &mut link);
+        }
+        link
+    }
+}
+
+/// Percent-encodes what a query string cannot hold; the signs that FHIR uses stay readable.
+fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => out.push(char::from(byte)),
+            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b',' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
     }
 }
