@@ -73,8 +73,11 @@ const LIMITS: Limits = Limits {
 };
 
 fn folder() -> Option<PathBuf> {
-    let path = "../../target/assets/npm/hl7.fhir.r4.examples-4.0.1/package";
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let assets = std::env::var_os("HANDOVER_ASSETS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/assets"),
+        PathBuf::from,
+    );
+    let folder = assets.join("node_modules/hl7.fhir.r4.examples");
     folder.is_dir().then_some(folder)
 }
 
