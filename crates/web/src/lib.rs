@@ -1,3 +1,19 @@
 //! HTTP: the only crate that serves it.
 
+mod cookie;
+#[cfg(test)]
+pub mod failure;
+mod form;
+mod node;
 pub mod page;
+pub mod patient;
+mod router;
+#[cfg(test)]
+mod samples;
+pub mod secret;
+pub mod sign_in;
+pub mod staff;
+pub mod visit;
+
+pub use node::{Node, Site};
+pub use router::router;

@@ -1,4 +1,157 @@
-//! HTML pages on the NHS design system.
+//! HTML pages on the NHS design system: a template, a typed view, and the frame around them.
+//!
+//! Text from outside goes into auto-escaped places only, never into a macro's `html` parameter.
 
 pub mod assets;
 pub mod environment;
+pub mod headers;
+pub mod parts;
+pub mod problem;
+pub mod words;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+use serde::Serialize;
+
+use crate::node::Site;
+use crate::secret;
+use crate::visit::Visit;
+
+/// A page to show: which template, with what in it.
+pub struct Page<V> {
+    template: &'static str,
+    title: String,
+    view: V,
+    current: &'static str,
+    status: StatusCode,
+}
+
+/// What the frame around every page needs.
+#[derive(Serialize)]
+struct Frame<'a> {
+    title: &'a str,
+    organisation: &'a str,
+    ods: &'a str,
+    staff: bool,
+    home: &'static str,
+    /// The name of who is signed in, if anyone is.
+    signed_in: Option<String>,
+    navigation: Vec<Destination>,
+    csrf: String,
+    nonce: &'a str,
+}
+
+#[derive(Serialize)]
+struct Destination {
+    text: &'static str,
+    href: &'static str,
+    current: bool,
+}
+
+impl<V: Serialize> Page<V> {
+    /// A page with status 200.
+    pub fn new(template: &'static str, title: impl Into<String>, view: V) -> Page<V> {
+        let status = StatusCode::OK;
+        Page {
+            template,
+            title: title.into(),
+            view,
+            current: "",
+            status,
+        }
+    }
+
+    /// Marks the destination of the main menu that the page belongs to.
+    #[must_use]
+    pub fn under(mut self, destination: &'static str) -> Page<V> {
+        self.current = destination;
+        self
+    }
+
+    /// Answers with that status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Page<V> {
+        self.status = status;
+        self
+    }
+
+    /// Renders the page for this visit. A template that fails is logged, and answered in plain
+    /// words with status 500.
+    pub fn answer(self, site: &Site, visit: &Visit) -> Response {
+        let nonce = secret::nonce();
+        let frame = self.frame(site, visit, &nonce);
+        let frame = environment::without_nulls(Value::from(Serde(&frame)));
+        let view = environment::without_nulls(Value::from(Serde(&self.view)));
+        let template = environment::environment().get_template(self.template);
+        match template.and_then(|found| found.render(context! { page => frame, view => view })) {
+            Ok(html) => html_response(self.status, html, &nonce),
+            Err(error) => {
+                let template = self.template;
+                tracing::error!(request = &*visit.request_id, template, %error, "a page failed");
+                unrendered()
+            }
+        }
+    }
+
+    fn frame<'a>(&'a self, site: &'a Site, visit: &'a Visit, nonce: &'a str) -> Frame<'a> {
+        let staff = visit.on_staff_pages();
+        let destinations = match visit.caller() {
+            Some(caller) => crate::router::menu(caller),
+            None => &[],
+        };
+        let navigation = destinations
+            .iter()
+            .map(|&(text, href)| Destination {
+                text,
+                href,
+                current: href == self.current,
+            })
+            .collect();
+        Frame {
+            title: &self.title,
+            organisation: &site.name,
+            ods: site.organisation.as_str(),
+            staff,
+            home: if staff { "/staff/inbox" } else { "/" },
+            signed_in: visit.caller().map(words::caller),
+            navigation,
+            csrf: visit.form_token(),
+            nonce,
+        }
+    }
+}
+
+fn html_response(status: StatusCode, html: String, nonce: &str) -> Response {
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    headers::allow_scripts(response.headers_mut(), nonce);
+    response
+}
+
+/// The last resort, when even the page that tells of a failure fails.
+fn unrendered() -> Response {
+    let text = "Something went wrong on our side. Please try again in a minute.\n";
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// Sends the browser on after a form (303), to an address of this node.
+pub fn see_other(address: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    match HeaderValue::from_str(address) {
+        Ok(value) => {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            response.headers_mut().insert(header::LOCATION, value);
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}

@@ -1,0 +1,60 @@
+// Pages work without this script; it only saves a reload.
+(function () {
+  "use strict";
+  if (window.NHSUKFrontend && window.NHSUKFrontend.initAll) {
+    window.NHSUKFrontend.initAll();
+  }
+  var live = document.querySelector("[data-live]");
+  var board = document.getElementById("board");
+  if (!live || !board || !window.EventSource || !window.fetch) {
+    return;
+  }
+  var busy = false;
+  var again = false;
+  // Fetches this very page and takes its board over, so that there is one way to draw it.
+  function refresh() {
+    if (busy) {
+      again = true;
+      return;
+    }
+    busy = true;
+    fetch(window.location.href, { credentials: "same-origin", redirect: "error" })
+      .then(function (answer) {
+        if (!answer.ok) {
+          throw new Error("not refreshed");
+        }
+        return answer.text();
+      })
+      .then(function (text) {
+        var page = new DOMParser().parseFromString(text, "text/html");
+        var fresh = page.getElementById("board");
+        var focused = document.activeElement && document.activeElement.getAttribute("href");
+        if (fresh) {
+          board.replaceWith(fresh);
+          board = fresh;
+          var link = focused && board.querySelector('a[href="' + CSS.escape(focused) + '"]');
+          if (link) {
+            link.focus();
+          }
+        }
+      })
+      .catch(function () {
+        live.hidden = true;
+      })
+      .then(function () {
+        busy = false;
+        if (again) {
+          again = false;
+          refresh();
+        }
+      });
+  }
+  var events = new EventSource(live.getAttribute("data-live"));
+  events.addEventListener("changed", refresh);
+  events.addEventListener("open", function () {
+    live.hidden = false;
+  });
+  events.addEventListener("error", function () {
+    live.hidden = true;
+  });
+})();

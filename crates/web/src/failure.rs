@@ -1,0 +1,38 @@
+//! The table from a problem's kind to an HTTP status, and the one place where causes are logged.
+
+use fhir::problem::{Kind, Problem};
+use http::StatusCode;
+
+/// The HTTP status of a kind of problem.
+pub fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Invalid
+        | Kind::Structure
+        | Kind::Required
+        | Kind::Value
+        | Kind::CodeInvalid
+        | Kind::NotSupported => StatusCode::BAD_REQUEST,
+        Kind::Login => StatusCode::UNAUTHORIZED,
+        Kind::Security | Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Deleted => StatusCode::GONE,
+        Kind::Duplicate | Kind::Conflict | Kind::LockError => StatusCode::CONFLICT,
+        Kind::MultipleMatches => StatusCode::PRECONDITION_FAILED,
+        Kind::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::Invariant | Kind::Processing | Kind::BusinessRule | Kind::TooCostly => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Transient => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::NoStore => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Exception | Kind::Incomplete => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Logs a problem's internal cause, once, with the id of the request. Never a name or a body.
+pub fn log(request_id: &str, problem: &Problem) {
+    if let Some(cause) = problem.cause() {
+        tracing::warn!(request = request_id, code = problem.code(), %cause, "{}", problem.message);
+    }
+}

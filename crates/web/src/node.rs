@@ -1,0 +1,46 @@
+//! What the doors of one node share.
+
+use access::Ods;
+use store::Store;
+
+use crate::sign_in::SignIn;
+
+/// One organisation's node, as its doors see it.
+pub struct Node {
+    pub store: Store,
+    pub site: Site,
+    pub sign_in: SignIn,
+}
+
+/// What the node is called and where it stands.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub organisation: Ods,
+    /// The organisation's name, as people know it.
+    pub name: String,
+    /// Where browsers and FHIR clients reach it, such as `https://handover.example.nhs.uk`, without
+    /// a slash at the end.
+    pub base_url: String,
+}
+
+impl Site {
+    /// Whether it is reached over TLS; plain HTTP is for loopback only.
+    pub fn is_secure(&self) -> bool {
+        self.base_url.starts_with("https://")
+    }
+
+    /// The session cookie's name: its own for each node, since cookies ignore ports, and bound to
+    /// the host where there is TLS.
+    pub fn cookie_name(&self) -> String {
+        let prefix = if self.is_secure() { "__Host-" } else { "" };
+        format!(
+            "{prefix}handover-{}",
+            self.organisation.as_str().to_ascii_lowercase()
+        )
+    }
+
+    /// The name of the cookie that protects a stranger's sign-in form.
+    pub fn form_cookie_name(&self) -> String {
+        format!("{}-form", self.cookie_name())
+    }
+}

@@ -1,0 +1,3 @@
+//! The patients' pages.
+
+pub mod views;

@@ -1,0 +1,48 @@
+//! What the patients' templates show.
+
+use serde::Serialize;
+
+use crate::page::parts::{Content, Done, Step};
+use crate::page::words::Moment;
+
+/// `patient/home.jinja`
+#[derive(Serialize)]
+pub struct Home {
+    pub heading: String,
+    /// How many letters there are, in words.
+    pub letters: String,
+    pub newest: Vec<Letter>,
+    pub not_here: &'static str,
+    pub done: Option<Done>,
+}
+
+/// A letter in a list.
+#[derive(Serialize)]
+pub struct Letter {
+    pub href: String,
+    pub title: String,
+    pub from: String,
+    pub dated: Moment,
+}
+
+/// `patient/record.jinja`
+#[derive(Serialize)]
+pub struct Record {
+    pub letters: Vec<Letter>,
+    /// What is not shown, and why, in honest sentences.
+    pub not_shown: Vec<String>,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+}
+
+/// `patient/letter.jinja`
+#[derive(Serialize)]
+pub struct LetterPage {
+    pub title: String,
+    pub from: String,
+    pub author: Option<String>,
+    pub dated: Moment,
+    pub notice: Option<&'static str>,
+    pub content: Vec<Content>,
+    pub journey: Vec<Step>,
+}

@@ -1,0 +1,79 @@
+//! Every route of the node's pages and FHIR door, on one page.
+
+use std::sync::Arc;
+
+use access::{Caller, Role, Who};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use axum::{Router, response::Response};
+use fhir::problem::{Kind, Problem};
+
+use crate::node::Node;
+use crate::page::assets;
+use crate::page::problem::Refusal;
+use crate::sign_in::pages as sign_in;
+use crate::visit;
+
+/// The largest form taken, in bytes.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// The doors that people and FHIR clients use.
+pub fn router(node: Arc<Node>) -> Router {
+    Router::new().merge(pages(node))
+}
+
+/// The HTML pages and their static files.
+fn pages(node: Arc<Node>) -> Router {
+    Router::new()
+        .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
+        .route("/login", get(sign_in::patient).post(sign_in::patient_in))
+        .route("/sign-out", post(sign_in::out))
+        .route("/assets/{file}", get(assets::file))
+        .route("/assets/images/{icon}", get(assets::icon))
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(node.clone(), visit::announce))
+        .with_state(node)
+}
+
+async fn nothing_here() -> Result<Response, Refusal> {
+    Err(Problem::new(Kind::NotFound, "There is no page at this address.").into())
+}
+
+/// The main menu for that caller: text and address.
+pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
+    match &caller.who {
+        Who::Staff {
+            role: Role::Clinician | Role::Clerk,
+            ..
+        } => &[
+            ("Inbox", "/staff/inbox"),
+            ("Sent", "/staff/sent"),
+            ("Work list", "/staff/worklist"),
+        ],
+        Who::Staff {
+            role: Role::Engineer,
+            ..
+        } => &[("Work list", "/staff/worklist")],
+        Who::Patient { .. } => &[("Home", "/"), ("Your letters", "/record")],
+        Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
+    }
+}
+
+/// Where that caller's work starts: text and address.
+pub fn home(caller: &Caller) -> (&'static str, &'static str) {
+    home_of(&caller.who)
+}
+
+/// Where their work starts: text and address.
+pub fn home_of(who: &Who) -> (&'static str, &'static str) {
+    match who {
+        Who::Staff {
+            role: Role::Engineer,
+            ..
+        } => ("Go to the work list", "/staff/worklist"),
+        Who::Staff { .. } => ("Go to the inbox", "/staff/inbox"),
+        Who::Patient { .. } | Who::Peer { .. } | Who::Node => ("Go to your home page", "/"),
+    }
+}

@@ -1,0 +1,81 @@
+//! Passwords: argon2id with the crate's settings (19 MiB, two passes), as OWASP advises
+//! (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
+
+use std::sync::OnceLock;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use fhir::problem::{Kind, Problem};
+
+/// The fewest characters of a new password.
+pub const PASSWORD_CHARACTERS_MIN: usize = 10;
+/// The most bytes of a password that are looked at: longer ones are refused, not cut.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+
+/// The hash to keep of a new password: a PHC string with its own salt and settings. Takes tens of
+/// milliseconds of CPU: not for an async thread.
+///
+/// # Errors
+/// `Value` if the password is too short or too long.
+pub fn hash(password: &str) -> Result<String, Problem> {
+    let characters = password.chars().count();
+    if characters < PASSWORD_CHARACTERS_MIN || password.len() > PASSWORD_BYTES_MAX {
+        let message = format!("A password has at least {PASSWORD_CHARACTERS_MIN} characters.");
+        return Err(Problem::new(Kind::Value, message));
+    }
+    hash_any(password)
+}
+
+fn hash_any(password: &str) -> Result<String, Problem> {
+    let hashed = Argon2::default().hash_password(password.as_bytes());
+    hashed.map(|hash| hash.to_string()).map_err(|error| {
+        Problem::new(Kind::Exception, "The password could not be hashed.")
+            .because(error.to_string())
+    })
+}
+
+/// Whether the password is the one that was hashed. Without a hash (nobody has that name) it works
+/// as long and says no, so that time does not tell who has an account.
+pub fn verify(password: &str, hash: Option<&str>) -> bool {
+    if password.len() > PASSWORD_BYTES_MAX {
+        return false;
+    }
+    let known = hash.is_some();
+    let Ok(parsed) = PasswordHash::new(hash.unwrap_or_else(|| nobodys())) else {
+        return false;
+    };
+    Argon2::default()
+        .verify_password(password.as_bytes(), &parsed)
+        .is_ok()
+        && known
+}
+
+/// The hash of a password that nobody has.
+fn nobodys() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| hash_any(crate::secret::Secret::random().reveal()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_kept_as_argon2id_and_known_again() {
+        let kept = hash("correct horse battery").unwrap();
+        assert!(
+            kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{kept}"
+        );
+        assert!(verify("correct horse battery", Some(&kept)));
+        assert!(!verify("correct horse batterx", Some(&kept)));
+        assert!(!verify("correct horse battery", None));
+        assert!(!verify("correct horse battery", Some("$argon2id$broken")));
+    }
+
+    #[test]
+    fn a_short_or_endless_password_is_refused() {
+        assert!(hash("123456789").is_err());
+        assert!(hash(&"x".repeat(257)).is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! What the staff's templates show. Typed, since the engine takes a misspelt name for nothing.
+
+use serde::Serialize;
+
+use crate::page::parts::{Content, Done, Fault, Label, Link, Person, Step, Tab};
+use crate::page::words::Moment;
+
+/// `staff/inbox.jinja`
+#[derive(Serialize)]
+pub struct Inbox {
+    pub heading: &'static str,
+    /// Which tab is open; a form keeps it.
+    pub show: &'static str,
+    pub tabs: Vec<Tab>,
+    pub senders: Vec<Sender>,
+    pub urgent: bool,
+    pub rows: Vec<InboxRow>,
+    /// What to say when there are no rows.
+    pub empty: &'static str,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+    pub done: Option<Done>,
+}
+
+#[derive(Serialize)]
+pub struct Sender {
+    pub value: String,
+    pub text: String,
+    pub chosen: bool,
+}
+
+#[derive(Serialize)]
+pub struct InboxRow {
+    pub href: String,
+    pub patient: Person,
+    pub subject: String,
+    pub from: String,
+    pub urgency: Label,
+    pub received: Moment,
+    pub state: Label,
+    /// Nobody has opened it yet.
+    pub unread: bool,
+}
+
+/// `staff/item.jinja`: a letter beside its actions, at the receiver and at the sender.
+#[derive(Serialize)]
+pub struct Item {
+    pub back: Link,
+    pub done: Option<Done>,
+    pub errors: Vec<Fault>,
+    pub subject: String,
+    pub patient: Person,
+    pub urgency: Label,
+    pub from: String,
+    pub author: Option<String>,
+    /// "written", "received" or "sent".
+    pub dated_word: &'static str,
+    pub dated: Moment,
+    pub content: Vec<Content>,
+    pub state: Label,
+    pub since: Moment,
+    pub notice: Option<String>,
+    pub matching: Option<Matching>,
+    /// The address below which the actions stand.
+    pub action: String,
+    pub can_file: bool,
+    pub file_note: &'static str,
+    pub can_act: bool,
+    pub can_return: bool,
+    pub can_withdraw: bool,
+    /// Which action's form is unfolded.
+    pub open: &'static str,
+    /// Who records an outcome.
+    pub me: String,
+    pub outcome: String,
+    pub outcome_error: Option<&'static str>,
+    pub reasons: Vec<Reason>,
+    pub reason_error: Option<&'static str>,
+    pub note: String,
+    pub note_error: Option<&'static str>,
+    pub why: String,
+    pub why_error: Option<&'static str>,
+    pub journey: Vec<Step>,
+    pub parcel: String,
+}
+
+/// A reason to return a letter: an item of the radios.
+#[derive(Serialize)]
+pub struct Reason {
+    pub value: &'static str,
+    pub text: &'static str,
+    pub checked: bool,
+}
+
+/// Finding out whom a letter is about.
+#[derive(Serialize)]
+pub struct Matching {
+    pub why: String,
+    pub sought: String,
+    pub candidates: Vec<Candidate>,
+}
+
+/// A patient here whom the letter may be about, compared with what the letter says.
+#[derive(Serialize)]
+pub struct Candidate {
+    pub value: String,
+    pub name: String,
+    pub born: Option<String>,
+    pub nhs_number: Option<String>,
+    pub same_born: bool,
+    pub same_number: bool,
+}
+
+/// `staff/sent.jinja`
+#[derive(Serialize)]
+pub struct Sent {
+    pub tabs: Vec<Tab>,
+    pub rows: Vec<SentRow>,
+    pub empty: &'static str,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+    pub done: Option<Done>,
+    /// Where changes are announced.
+    pub events: &'static str,
+    /// This page's own address.
+    pub here: String,
+}
+
+#[derive(Serialize)]
+pub struct SentRow {
+    pub id: String,
+    pub href: String,
+    pub patient: Person,
+    pub subject: String,
+    pub to: String,
+    pub state: Label,
+    pub since: Moment,
+    /// What happened last, in plain words.
+    pub detail: Option<String>,
+}
+
+/// `staff/worklist.jinja`
+#[derive(Serialize)]
+pub struct WorkList {
+    pub groups: Vec<Group>,
+    pub done: Option<Done>,
+}
+
+#[derive(Serialize)]
+pub struct Group {
+    pub id: &'static str,
+    pub title: &'static str,
+    pub count: String,
+    pub rows: Vec<Work>,
+    pub empty: &'static str,
+}
+
+/// Something that did not go through.
+#[derive(Serialize)]
+pub struct Work {
+    pub when: Moment,
+    pub what: String,
+    pub href: Option<String>,
+    pub state: Label,
+    pub why: String,
+    pub next: &'static str,
+    pub action: Option<Link>,
+}

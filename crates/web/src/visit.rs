@@ -1,0 +1,266 @@
+//! Who is at the door: the session or token that a request brings, and what follows from it.
+
+use std::sync::Arc;
+
+use access::{Caller, Interaction, Purpose, Scope, Who};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use crate::cookie;
+use crate::node::Node;
+use crate::page::headers;
+use crate::page::problem::{self, Refusal};
+use crate::secret::{FormKey, Secret};
+
+/// One request, with who makes it.
+#[derive(Clone)]
+pub struct Visit {
+    /// Names the request in the log, in audit lines and on pages that tell of a failure.
+    pub request_id: Arc<str>,
+    /// When it came in.
+    pub now: Millis,
+    caller: Option<Arc<Caller>>,
+    proof: Proof,
+    form_key: Option<FormKey>,
+    path: Arc<str>,
+    method: Method,
+}
+
+/// What the caller was known by.
+#[derive(Clone)]
+enum Proof {
+    Nothing,
+    /// A cookie that browsers send by themselves, so changes need a form's token too.
+    Session(Secret),
+    /// A token that only its holder sends.
+    Token,
+}
+
+impl Visit {
+    /// Finds out who makes a request, by its bearer token or else its session cookie.
+    ///
+    /// # Errors
+    /// `Login` for a token that is not, or no longer, good; whatever the store answers.
+    pub async fn of(node: &Node, request: &Parts) -> Result<Visit, Problem> {
+        let mut visit = Visit::unproved(node, request);
+        if let Some(bearer) = bearer(&request.headers) {
+            let known = match Secret::presented(bearer) {
+                Some(token) => {
+                    node.sign_in
+                        .by_token(&node.store, &token, visit.now)
+                        .await?
+                }
+                None => None,
+            };
+            let Some(who) = known else {
+                return Err(Problem::new(
+                    Kind::Login,
+                    "The token is not, or no longer, good.",
+                ));
+            };
+            visit.know(who, Proof::Token);
+        } else if let Some(session) = cookie::find(&request.headers, &node.site.cookie_name()) {
+            if let Some(who) = node
+                .sign_in
+                .by_session(&node.store, &session, visit.now)
+                .await?
+            {
+                visit.form_key = Some(session.form_key());
+                visit.know(who, Proof::Session(session));
+            }
+        }
+        Ok(visit)
+    }
+
+    /// The request as a stranger's.
+    fn unproved(node: &Node, request: &Parts) -> Visit {
+        let kept = cookie::find(&request.headers, &node.site.form_cookie_name());
+        Visit {
+            request_id: uuid::Uuid::now_v7().to_string().into(),
+            now: node.store.now(),
+            caller: None,
+            proof: Proof::Nothing,
+            form_key: kept.map(|secret| secret.form_key()),
+            path: request.uri.path().into(),
+            method: request.method.clone(),
+        }
+    }
+
+    fn know(&mut self, who: Who, proof: Proof) {
+        let request_id = self.request_id.to_string();
+        self.caller = Some(Arc::new(Caller { who, request_id }));
+        self.proof = proof;
+    }
+
+    /// Who is signed in, if anyone is.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_deref()
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// `Login` if nobody is.
+    pub fn known(&self) -> Result<&Caller, Problem> {
+        self.caller()
+            .ok_or_else(|| Problem::new(Kind::Login, "Sign in first."))
+    }
+
+    /// The session's secret, when it was a session.
+    pub(crate) fn session(&self) -> Option<&Secret> {
+        match &self.proof {
+            Proof::Session(secret) => Some(secret),
+            Proof::Nothing | Proof::Token => None,
+        }
+    }
+
+    /// The decision whether who is signed in may do this for the care of the patient, or, being
+    /// the patient, at their own request.
+    ///
+    /// # Errors
+    /// `Login` if nobody is signed in; `Forbidden` as `access::decide` says.
+    pub fn scope(&self, interaction: Interaction, ty: &str) -> Result<Scope, Problem> {
+        let caller = self.known()?;
+        let purpose = match (&caller.who, interaction) {
+            (Who::Patient { .. }, _) => Purpose::PatientRequest,
+            (_, Interaction::WorkList | Interaction::Neighbours) => Purpose::Operations,
+            (_, Interaction::AccessLog) => Purpose::Compliance,
+            _ => Purpose::DirectCare,
+        };
+        access::decide(caller, interaction, ty, purpose, self.now)
+    }
+
+    /// A token for a form of this visitor's; empty for one who has none yet, which no form can
+    /// match.
+    pub fn form_token(&self) -> String {
+        self.form_key
+            .as_ref()
+            .map(FormKey::token)
+            .unwrap_or_default()
+    }
+
+    /// Whether a form came from a page of this visitor's.
+    pub(crate) fn knows_form(&self, token: &str) -> bool {
+        self.form_key.as_ref().is_some_and(|key| key.fits(token))
+    }
+
+    /// Gives a stranger the secret that a sign-in form's token follows from, unless the request
+    /// brought one. Hand it to the browser with the page.
+    pub(crate) fn prepare_form(&mut self) -> Option<Secret> {
+        if self.form_key.is_some() {
+            return None;
+        }
+        let secret = Secret::random();
+        self.form_key = Some(secret.form_key());
+        Some(secret)
+    }
+
+    /// Whether it is a request that only looks.
+    pub fn is_look(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+
+    /// Whether the address is one of the staff's pages.
+    pub fn on_staff_pages(&self) -> bool {
+        self.path.starts_with("/staff")
+    }
+
+    /// Where to sign in, so that one comes back here.
+    pub fn sign_in_address(&self) -> String {
+        let door = if self.on_staff_pages() {
+            "/staff/login"
+        } else {
+            "/login"
+        };
+        if self.is_look() && self.path.len() > 1 {
+            let escaped = percent_encoding::utf8_percent_encode(
+                &self.path,
+                percent_encoding::NON_ALPHANUMERIC,
+            );
+            return format!("{door}?next={escaped}");
+        }
+        door.to_owned()
+    }
+
+    /// Whether a change may come from another site's page: by a cookie, and not said by the
+    /// browser to be from here. Browsers say so; programs use tokens, which this does not touch.
+    fn may_be_forged(&self, headers: &HeaderMap) -> bool {
+        if self.is_look() || matches!(self.proof, Proof::Token) {
+            return false;
+        }
+        if let Some(site) = headers.get("sec-fetch-site") {
+            return site != "same-origin" && site != "none";
+        }
+        let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+        let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+        match (origin.and_then(|text| text.split_once("://")), host) {
+            (Some((_, origin)), Some(host)) => origin != host,
+            (None, _) => origin.is_some(),
+            (Some(_), None) => true,
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visit, Refusal> {
+        let visit = parts.extensions.get::<Visit>().cloned();
+        visit.ok_or_else(|| Problem::new(Kind::Exception, "The request was not announced.").into())
+    }
+}
+
+#[cfg(test)]
+impl Visit {
+    /// A visit that was not made, for rendering pages in tests.
+    pub fn sample(caller: Caller, path: &str, now: Millis) -> Visit {
+        Visit {
+            request_id: "request".into(),
+            now,
+            caller: Some(Arc::new(caller)),
+            proof: Proof::Nothing,
+            form_key: Some(Secret::random().form_key()),
+            path: path.into(),
+            method: Method::GET,
+        }
+    }
+}
+
+/// Announces each request to the pages, and renders what they refuse.
+pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let visit = match Visit::of(&node, &parts).await {
+        Ok(visit) => visit,
+        Err(found) => {
+            let visit = Visit::unproved(&node, &parts);
+            return complete(problem::answer(&node, &visit, &found));
+        }
+    };
+    if visit.may_be_forged(&parts.headers) {
+        let found = Problem::new(Kind::Security, "This form was sent from another site.");
+        return complete(problem::answer(&node, &visit, &found));
+    }
+    parts.extensions.insert(visit.clone());
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(found) = response.extensions_mut().remove::<Problem>() {
+        response = problem::answer(&node, &visit, &found);
+    }
+    complete(response)
+}
+
+fn complete(mut response: Response) -> Response {
+    headers::complete(response.headers_mut());
+    response
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
