@@ -26,7 +26,11 @@ macro_rules! migration {
 }
 
 /// All steps, in order.
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_resources"), migration!(2, "0002_audit")];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_resources"),
+    migration!(2, "0002_audit"),
+    migration!(5, "0005_accounts"),
+];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
      name {text} NOT NULL, digest {text} NOT NULL, applied_at {int} NOT NULL)";

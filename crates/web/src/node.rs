@@ -12,6 +12,16 @@ pub struct Node {
     pub sign_in: SignIn,
 }
 
+impl Node {
+    pub fn new(store: Store, site: Site) -> Node {
+        Node {
+            store,
+            site,
+            sign_in: SignIn::default(),
+        }
+    }
+}
+
 /// What the node is called and where it stands.
 #[derive(Clone, Debug)]
 pub struct Site {

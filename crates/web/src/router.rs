@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
+use tower_http::compression::CompressionLayer;
 
 use crate::node::Node;
-use crate::page::assets;
 use crate::page::problem::Refusal;
+use crate::page::{assets, headers};
 use crate::sign_in::pages as sign_in;
 use crate::visit;
 
@@ -20,20 +21,27 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The doors that people and FHIR clients use.
 pub fn router(node: Arc<Node>) -> Router {
-    Router::new().merge(pages(node))
+    Router::new().merge(files()).merge(pages(node))
 }
 
-/// The HTML pages and their static files.
+/// The static files of the pages.
+fn files() -> Router {
+    Router::new()
+        .route("/assets/{file}", get(assets::file))
+        .route("/assets/images/{icon}", get(assets::icon))
+        .layer(map_response(headers::on))
+}
+
+/// The HTML pages.
 fn pages(node: Arc<Node>) -> Router {
     Router::new()
         .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
         .route("/login", get(sign_in::patient).post(sign_in::patient_in))
         .route("/sign-out", post(sign_in::out))
-        .route("/assets/{file}", get(assets::file))
-        .route("/assets/images/{icon}", get(assets::icon))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(node.clone(), visit::announce))
+        .layer(CompressionLayer::new().gzip(true))
         .with_state(node)
 }
 

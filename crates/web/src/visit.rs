@@ -239,24 +239,19 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
         Ok(visit) => visit,
         Err(found) => {
             let visit = Visit::unproved(&node, &parts);
-            return complete(problem::answer(&node, &visit, &found));
+            return headers::on(problem::answer(&node, &visit, &found)).await;
         }
     };
     if visit.may_be_forged(&parts.headers) {
         let found = Problem::new(Kind::Security, "This form was sent from another site.");
-        return complete(problem::answer(&node, &visit, &found));
+        return headers::on(problem::answer(&node, &visit, &found)).await;
     }
     parts.extensions.insert(visit.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(found) = response.extensions_mut().remove::<Problem>() {
         response = problem::answer(&node, &visit, &found);
     }
-    complete(response)
-}
-
-fn complete(mut response: Response) -> Response {
-    headers::complete(response.headers_mut());
-    response
+    headers::on(response).await
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,0 +1,129 @@
+use super::*;
+use crate::testing::on_each_database;
+
+fn clerk() -> NewAccount {
+    let organisation = Ods::parse("A81001").unwrap();
+    NewAccount {
+        login: " Ann ".into(),
+        name: "Ann Secretary".into(),
+        holder: Holder::Staff {
+            role: Role::Clerk,
+            organisation,
+        },
+        password_hash: Some("$argon2id$made-up".into()),
+    }
+}
+
+fn patient() -> NewAccount {
+    NewAccount {
+        login: "jane".into(),
+        name: "Jane Example".into(),
+        holder: Holder::Patient {
+            patient: "p1".into(),
+            nhs_number: NhsNumber::parse("9434765919").unwrap(),
+        },
+        password_hash: None,
+    }
+}
+
+#[test]
+fn an_account_is_found_by_its_name_in_any_case_and_comes_back_as_it_was() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let id = store.open_account(clerk()).await.unwrap();
+        let found = store.credentials("ANN ").await.unwrap().unwrap();
+        assert_eq!(
+            (found.account.id, found.account.login.as_str()),
+            (id, "ann")
+        );
+        assert_eq!(found.account.holder, clerk().holder);
+        assert_eq!(found.password_hash, clerk().password_hash);
+        assert!(store.credentials("bob").await.unwrap().is_none());
+        store.close().await;
+    });
+}
+
+#[test]
+fn opening_an_account_again_brings_it_up_to_date_under_the_same_id() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let id = store.open_account(clerk()).await.unwrap();
+        let again = NewAccount {
+            login: "ann".into(),
+            password_hash: None,
+            ..clerk()
+        };
+        assert_eq!(store.open_account(again).await.unwrap(), id);
+        let found = store.credentials("ann").await.unwrap().unwrap();
+        assert_eq!(found.password_hash, None);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_session_lasts_until_it_is_ended_and_remembers_when_it_was_used() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let account = store.open_account(patient()).await.unwrap();
+        let digest = [7; 32];
+        let session = NewSession {
+            digest,
+            account,
+            began_at: 1_000,
+        };
+        store.begin_session(session).await.unwrap();
+        store.session_seen(&digest, 5_000).await.unwrap();
+        store.session_seen(&digest, 4_000).await.unwrap();
+        let found = store.session(&digest).await.unwrap().unwrap();
+        assert_eq!((found.began_at, found.seen_at), (1_000, 5_000));
+        assert_eq!(found.account.holder, patient().holder);
+        store.end_session(&digest).await.unwrap();
+        assert!(store.session(&digest).await.unwrap().is_none());
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_closed_account_has_no_password_session_or_token() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let account = store.open_account(clerk()).await.unwrap();
+        let session = NewSession {
+            digest: [1; 32],
+            account,
+            began_at: 0,
+        };
+        store.begin_session(session).await.unwrap();
+        store
+            .add_token([2; 32], account, "test system")
+            .await
+            .unwrap();
+        assert_eq!(
+            store.account_by_token(&[2; 32]).await.unwrap().unwrap().id,
+            account
+        );
+        assert!(store.close_account("Ann").await.unwrap());
+        assert!(!store.close_account("Ann").await.unwrap());
+        assert!(store.credentials("ann").await.unwrap().is_none());
+        assert!(store.session(&[1; 32]).await.unwrap().is_none());
+        assert!(store.account_by_token(&[2; 32]).await.unwrap().is_none());
+        // Opened again, what it had before stays worthless.
+        store.open_account(clerk()).await.unwrap();
+        assert!(store.session(&[1; 32]).await.unwrap().is_none());
+        assert!(store.account_by_token(&[2; 32]).await.unwrap().is_none());
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_dropped_token_is_good_no_longer() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let account = store.open_account(clerk()).await.unwrap();
+        store.add_token([3; 32], account, "").await.unwrap();
+        assert!(store.drop_token([3; 32]).await.unwrap());
+        assert!(!store.drop_token([3; 32]).await.unwrap());
+        assert!(store.account_by_token(&[3; 32]).await.unwrap().is_none());
+        store.close().await;
+    });
+}
