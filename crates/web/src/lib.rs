@@ -1,7 +1,6 @@
 //! HTTP: the only crate that serves it.
 
 mod cookie;
-#[cfg(test)]
 pub mod failure;
 mod form;
 mod node;

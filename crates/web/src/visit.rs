@@ -65,15 +65,18 @@ impl Visit {
                 ));
             };
             visit.know(who, Proof::Token);
-        } else if let Some(session) = cookie::find(&request.headers, &node.site.cookie_name()) {
-            if let Some(who) = node
-                .sign_in
-                .by_session(&node.store, &session, visit.now)
-                .await?
-            {
-                visit.form_key = Some(session.form_key());
-                visit.know(who, Proof::Session(session));
-            }
+            return Ok(visit);
+        }
+        let Some(session) = cookie::find(&request.headers, &node.site.cookie_name()) else {
+            return Ok(visit);
+        };
+        let known = node
+            .sign_in
+            .by_session(&node.store, &session, visit.now)
+            .await?;
+        if let Some(who) = known {
+            visit.form_key = Some(session.form_key());
+            visit.know(who, Proof::Session(session));
         }
         Ok(visit)
     }
