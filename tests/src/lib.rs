@@ -5,8 +5,14 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+#[allow(
+    dead_code,
+    reason = "the tests that use the rest are written as the nodes land"
+)]
 mod client;
 #[cfg(test)]
+#[allow(dead_code, reason = "as above")]
 mod node;
 #[cfg(test)]
+#[allow(dead_code, reason = "as above")]
 mod setting;

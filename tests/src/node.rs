@@ -1,1 +1,3 @@
+//! Real `handover` processes.
 
+pub mod process;

@@ -39,7 +39,14 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         command(&["test", "--quiet", "--workspace", "--doc"])?;
     }
     step("tests");
-    let outcome = command(&["nextest", "run", "--workspace"]);
+    let part = arguments
+        .iter()
+        .any(|argument| argument == "-p" || argument == "--package");
+    let outcome = if part {
+        command(&["nextest", "run"])
+    } else {
+        command(&["nextest", "run", "--workspace"])
+    };
     postgres.stop()?;
     outcome
 }
