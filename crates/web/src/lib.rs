@@ -12,6 +12,8 @@ mod samples;
 pub mod secret;
 pub mod sign_in;
 pub mod staff;
+#[cfg(test)]
+mod testing;
 pub mod visit;
 
 pub use node::{Node, Site};

@@ -179,3 +179,6 @@ impl Default for SignIn {
         SignIn::new(SessionLimits::default())
     }
 }
+
+#[cfg(test)]
+mod tests;

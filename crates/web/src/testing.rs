@@ -1,0 +1,163 @@
+//! A node's pages in process, and a browser of the simplest kind, for tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use access::{NhsNumber, Ods, Role};
+use axum::Router;
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::{Request, StatusCode};
+use store::Store;
+use store::accounts::{Holder, NewAccount};
+use store::testing::Ground;
+use tower::ServiceExt;
+
+use crate::node::{Node, Site};
+use crate::sign_in::password;
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A node with a clerk `ann`, a clinician `bo`, an engineer `ed` and a patient `jane`.
+pub async fn node(ground: &Ground) -> Arc<Node> {
+    let store = ground.open().await;
+    let hash = password::hash(PASSWORD).unwrap();
+    let organisation = || Ods::parse("A81001").unwrap();
+    let staff = |role| Holder::Staff {
+        role,
+        organisation: organisation(),
+    };
+    let jane = Holder::Patient {
+        patient: "jane".into(),
+        nhs_number: NhsNumber::parse("9434765919").unwrap(),
+    };
+    let people = [
+        ("ann", "Ann Secretary", staff(Role::Clerk)),
+        ("bo", "Dr Bo Test", staff(Role::Clinician)),
+        ("ed", "Ed Engineer", staff(Role::Engineer)),
+        ("jane", "Jane Example", jane),
+    ];
+    for (login, name, holder) in people {
+        open(&store, login, name, holder, &hash).await;
+    }
+    let site = Site {
+        organisation: organisation(),
+        name: "Willow Road Surgery".into(),
+        base_url: "http://127.0.0.1:8080".into(),
+    };
+    Arc::new(Node::new(store, site))
+}
+
+async fn open(store: &Store, login: &str, name: &str, holder: Holder, hash: &str) {
+    let account = NewAccount {
+        login: login.into(),
+        name: name.into(),
+        holder,
+        password_hash: Some(hash.into()),
+    };
+    store.open_account(account).await.unwrap();
+}
+
+/// Keeps cookies and fills in the token of the last page's form, as a browser would.
+pub struct Browser {
+    router: Router,
+    pub cookies: BTreeMap<String, String>,
+    pub token: String,
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn location(&self) -> &str {
+        self.headers
+            .get(LOCATION)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Browser {
+    pub fn new(node: &Arc<Node>) -> Browser {
+        Browser {
+            router: crate::router(node.clone()),
+            cookies: BTreeMap::new(),
+            token: String::new(),
+        }
+    }
+
+    pub async fn get(&mut self, address: &str) -> Answer {
+        let request = Request::get(address);
+        self.send(request, Body::empty()).await
+    }
+
+    /// Posts a form with the token of the last page.
+    pub async fn post(&mut self, address: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.token.clone();
+        self.post_with(address, fields, &token).await
+    }
+
+    pub async fn post_with(
+        &mut self,
+        address: &str,
+        fields: &[(&str, &str)],
+        csrf: &str,
+    ) -> Answer {
+        let mut all = vec![("csrf", csrf)];
+        all.extend(fields);
+        let text: Vec<String> = all
+            .iter()
+            .map(|(name, text)| format!("{name}={}", escaped(text)))
+            .collect();
+        let kind = "application/x-www-form-urlencoded";
+        let request = Request::post(address).header(CONTENT_TYPE, kind);
+        self.send(request, Body::from(text.join("&"))).await
+    }
+
+    pub async fn send(&mut self, request: http::request::Builder, body: Body) -> Answer {
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let request = request
+            .header(COOKIE, cookies.join("; "))
+            .body(body)
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        for cookie in parts.headers.get_all(SET_COOKIE) {
+            let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            if value.is_empty() {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.into(), value.into());
+            }
+        }
+        let bytes = axum::body::to_bytes(body, 1 << 22).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((_, rest)) = text.split_once("name=\"csrf\" value=\"") {
+            self.token = rest.split_once('"').unwrap().0.into();
+        }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+        }
+    }
+
+    /// Signs in at that door.
+    pub async fn sign_in(&mut self, door: &str, login: &str) -> Answer {
+        self.get(door).await;
+        self.post(door, &[("login", login), ("password", PASSWORD)])
+            .await
+    }
+}
+
+fn escaped(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
