@@ -1,23 +1,228 @@
-//! Rows about each parcel.
+//! Parcels: what goes to and comes from other organisations, each step with who and when, and what is
+//! still to do. `state` says which step may follow which.
+//!
+//! Every change is a `ParcelWrite` inside a `Job`, so that a parcel is written with the resource that
+//! caused it, and a step with the receipt that tells the other side, or not at all.
 
+mod act;
+mod content;
+mod event;
+mod incoming;
+mod journey;
+mod lists;
+mod notice;
+mod outgoing;
+mod peers;
+pub mod state;
+mod stuck;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use access::Ods;
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
 use crate::database::Tx;
 
+pub use act::{Action, Step};
+pub use content::Held;
+pub use journey::{Event, Item, Part};
+pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
+pub use notice::Notice;
+pub use peers::Neighbour;
+pub use state::{STATES, Side, State};
+pub use stuck::Stuck;
+pub use work::{ToDeliver, ToTakeIn, ToTell};
+
+/// The longest piece of content kept in one row, in bytes.
+pub const PIECE_BYTES: usize = 1 << 20;
+
+/// The person a letter is about, as the sender names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Ten digits.
+    pub nhs_number: Option<String>,
+    /// `YYYY-MM-DD`
+    pub birth_date: Option<String>,
+    pub family: String,
+    pub given: String,
+}
+
+/// One part of a parcel's content, as named in its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartOf {
+    /// 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    pub size: u64,
+    pub content_type: String,
+}
+
+/// A parcel as both sides keep it. Made by `exchange` from the parcel's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    pub sender: Ods,
+    pub recipient: Ods,
+    /// The sender's name for it: 1 to 64 of `A`–`Z`, `a`–`z`, `0`–`9`, `-`, `.`.
+    pub id: String,
+    /// The parcel as signed, and its SHA-256 in hexadecimal digits.
+    pub text: String,
+    pub digest: String,
+    pub title: String,
+    pub author: String,
+    pub urgent: bool,
+    /// Whether a third-party or serious-harm mark keeps it from the patient.
+    pub marked: bool,
+    /// The sender's number of the document, and of the one that it replaces.
+    pub unique_id: String,
+    pub replaces: Option<String>,
+    pub named: Named,
+    pub parts: Vec<PartOf>,
+}
+
+/// A parcel that this node is to deliver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    pub parcel: Parcel,
+    /// Ids of the Patient and the DocumentReference here.
+    pub patient: String,
+    pub document: String,
+    /// The bytes of each part, in the order of `parcel.parts`.
+    pub contents: Vec<Vec<u8>>,
+}
+
+/// A parcel that another node brought, with the signed manifest (JWS) that lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    pub parcel: Parcel,
+    pub manifest: String,
+}
+
+/// A step that another organisation tells of, with the signed list (JWS) that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Who tells: the organisation behind the connection.
+    pub peer: Ods,
+    /// Who is told: this node's organisation.
+    pub me: Ods,
+    /// The parcel's sender and id.
+    pub sender: String,
+    pub id: String,
+    pub digest: String,
+    /// `None`: the other node refuses the parcel for good, with the reason in `note`.
+    pub state: Option<State>,
+    pub at: Millis,
+    /// The step's number at the organisation where it was taken, from 1.
+    pub seq: u64,
+    pub who: String,
+    pub role: String,
+    pub note: String,
+    pub jws: String,
+}
+
 /// What the writer can do to these rows.
-#[derive(Debug)]
-pub enum ParcelWrite {}
+#[derive(Clone, Debug)]
+pub enum ParcelWrite {
+    /// Accepts a parcel for delivery. The same id and text again: no effect. An earlier letter that
+    /// it replaces (by the sender's document numbers) is superseded in the same go.
+    Accept(Box<Outgoing>),
+    /// Stores a parcel that came in. Its contents must be here: `Incomplete` otherwise.
+    Receive(Box<Incoming>),
+    /// Notes that these contents will come from that sender: SHA-256 and size of each.
+    Want { sender: Ods, contents: Vec<(String, u64)> },
+    /// Adds bytes to a wanted content at `start`; `complete` if these are the last and the digest of
+    /// the whole has been checked. `Conflict` if `start` is not how much is held.
+    Append { sender: Ods, sha256: String, start: u64, bytes: Vec<u8>, complete: bool },
+    /// Drops what is held of a content whose digest did not fit.
+    Drop { sender: Ods, sha256: String },
+    /// The receiver's own resources have been made, in this job.
+    TakenIn { pid: i64, patient: String, document: String },
+    /// Nobody here fits: a person must look.
+    Unmatched { pid: i64, reason: String },
+    /// What another organisation tells.
+    Told(Box<Told>),
+    /// A step that someone here takes.
+    Step(Box<Step>),
+    /// A try to reach a neighbour failed: all that waits for it is `waiting`, until `next_try`.
+    Failed { peer: Ods, error: String, tries: u32, next_try: Millis },
+    /// A neighbour answered.
+    Reached { peer: Ods },
+    /// Gives the work for a neighbour to one process until then. `Done::Lease(false)`: another has it.
+    Lease { peer: Ods, holder: String, until: Millis },
+    /// What was accepted before then and is not delivered goes onto the list of the undeliverable.
+    GiveUp { accepted_before: Millis },
+    /// These receipts have arrived.
+    ReceiptsTaken { numbers: Vec<i64> },
+    /// The other side does not take this receipt, and will not.
+    ReceiptRefused { number: i64, reason: String },
+    /// Someone has read the notice that a letter they opened was withdrawn or superseded.
+    NoticeSeen { account: i64, pid: i64 },
+    /// Forgets contents that no parcel uses and that were wanted before then.
+    Tidy { wanted_before: Millis },
+}
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ParcelDone {}
+pub enum ParcelDone {
+    /// The parcel's number here, and whether it was here before.
+    Accepted { pid: i64, known: bool },
+    /// Stored, now or when it first came at `at`.
+    Received { pid: i64, at: Millis, known: bool },
+    /// Another text stands under the same id: refused, and the first one stays.
+    Differs,
+    /// The sender took it back before it came.
+    TakenBack,
+    /// Whether the step was news.
+    Told(Telling),
+    Lease(bool),
+    /// How many rows it concerned.
+    Rows(u64),
+}
+
+/// What came of a step that another organisation tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    News,
+    Known,
+    /// This node knows no such parcel of theirs.
+    UnknownParcel,
+}
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
 pub(crate) async fn apply(
-    _tx: &mut Tx<'_>,
-    _now: Millis,
+    tx: &mut Tx<'_>,
+    now: Millis,
     write: &ParcelWrite,
 ) -> Result<ParcelDone, Problem> {
-    match *write {}
+    match write {
+        ParcelWrite::Accept(outgoing) => outgoing::accept(tx, now, outgoing).await,
+        ParcelWrite::Receive(incoming) => incoming::receive(tx, now, incoming).await,
+        ParcelWrite::Want { sender, contents } => content::want(tx, now, sender, contents).await,
+        ParcelWrite::Append { sender, sha256, start, bytes, complete } => {
+            content::append(tx, sender.as_str(), sha256, *start, bytes, *complete).await
+        }
+        ParcelWrite::Drop { sender, sha256 } => content::drop_held(tx, sender.as_str(), sha256).await,
+        ParcelWrite::TakenIn { pid, patient, document } => {
+            incoming::taken_in(tx, now, *pid, patient, document).await
+        }
+        ParcelWrite::Unmatched { pid, reason } => incoming::unmatched(tx, *pid, reason).await,
+        ParcelWrite::Told(told) => event::told(tx, now, told).await,
+        ParcelWrite::Step(step) => act::apply(tx, now, step).await,
+        ParcelWrite::Failed { peer, error, tries, next_try } => {
+            peers::failed(tx, now, peer.as_str(), error, *tries, *next_try).await
+        }
+        ParcelWrite::Reached { peer } => peers::reached(tx, now, peer.as_str()).await,
+        ParcelWrite::Lease { peer, holder, until } => {
+            peers::lease(tx, now, peer.as_str(), holder, *until).await
+        }
+        ParcelWrite::GiveUp { accepted_before } => {
+            outgoing::give_up(tx, now, *accepted_before).await
+        }
+        ParcelWrite::ReceiptsTaken { numbers } => event::receipts_taken(tx, numbers).await,
+        ParcelWrite::ReceiptRefused { number, reason } => {
+            event::receipt_refused(tx, *number, reason).await
+        }
+        ParcelWrite::NoticeSeen { account, pid } => notice::seen(tx, now, *account, *pid).await,
+        ParcelWrite::Tidy { wanted_before } => content::tidy(tx, *wanted_before).await,
+    }
 }

@@ -1,0 +1,238 @@
+//! The directory: who is a member of the network, at which address, with which keys.
+//!
+//! It is one statement signed by its steward. A node believes it only if the steward's key, which it
+//! got by another way, signed it, and never goes back to an older version.
+
+mod book;
+
+use access::Ods;
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::instant;
+use crate::jws::{self, Statement};
+use crate::keys::{Identity, PublicKey, SigningKey};
+
+pub use book::Book;
+
+/// The most members that one directory may list.
+const MEMBERS_MAX: usize = 20_000;
+/// The most certificates, and the most keys, of one member.
+const CREDENTIALS_MAX: usize = 8;
+
+/// The directory as signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Of this form; 1.
+    pub protocol: u32,
+    /// Counts up with each directory that the steward signs.
+    pub version: u64,
+    #[serde(with = "instant")]
+    pub issued_at: Millis,
+    /// From then on nothing in it is believed.
+    #[serde(with = "instant")]
+    pub valid_until: Millis,
+    pub members: Vec<Member>,
+}
+
+/// One organisation. This is also the *card* that a node hands to the steward.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    pub ods: String,
+    /// The name that people read.
+    pub name: String,
+    /// What it is: `hospital`, `gp-practice`, `pharmacy` and so on.
+    pub roles: Vec<String>,
+    /// Where other nodes reach it: `https://host:port`, without a path.
+    pub exchange: String,
+    /// Where people reach its pages.
+    pub pages: String,
+    pub certificates: Vec<Certificate>,
+    pub keys: Vec<Key>,
+}
+
+/// A TLS certificate, by its digest, and the time in which it is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// SHA-256 of the certificate (DER), 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    #[serde(with = "instant")]
+    pub from: Millis,
+    /// The first moment in which it is no longer believed.
+    #[serde(with = "instant")]
+    pub until: Millis,
+}
+
+/// A signing key and the time in which it is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    pub jwk: PublicKey,
+    #[serde(with = "instant")]
+    pub from: Millis,
+    #[serde(with = "instant")]
+    pub until: Millis,
+}
+
+impl Certificate {
+    fn is_valid(&self, now: Millis) -> bool {
+        (self.from..self.until).contains(&now)
+    }
+}
+
+impl Key {
+    fn is_valid(&self, now: Millis) -> bool {
+        (self.from..self.until).contains(&now)
+    }
+}
+
+/// What a card says besides the keys.
+#[derive(Clone, Debug)]
+pub struct About {
+    pub name: String,
+    pub roles: Vec<String>,
+    /// `https://host:port`
+    pub exchange: String,
+    pub pages: String,
+}
+
+impl Member {
+    /// The card of a node with these keys, believed in `[from, until)`.
+    pub fn card(identity: &Identity, about: About, from: Millis, until: Millis) -> Member {
+        let sha256 = identity.certificate_sha256();
+        let jwk = identity.signing().public().clone();
+        Member {
+            ods: identity.organisation().to_string(),
+            name: about.name,
+            roles: about.roles,
+            exchange: about.exchange,
+            pages: about.pages,
+            certificates: vec![Certificate { sha256, from, until }],
+            keys: vec![Key { jwk, from, until }],
+        }
+    }
+
+    /// Reads a card.
+    ///
+    /// # Errors
+    /// Names what is wrong with it.
+    pub fn parse(json: &[u8]) -> Result<Member, Problem> {
+        let member: Member = jws::read_strictly(json)?;
+        member.check()?;
+        Ok(member)
+    }
+
+    /// Whether that certificate is one of the member's now.
+    pub fn has_certificate(&self, sha256: &str, now: Millis) -> bool {
+        self.certificates.iter().any(|known| known.sha256 == sha256 && known.is_valid(now))
+    }
+
+    /// The member's key of that name, if it may sign now.
+    pub fn key(&self, kid: &str, now: Millis) -> Option<&PublicKey> {
+        let found = self.keys.iter().find(|known| known.jwk.kid() == kid && known.is_valid(now))?;
+        Some(&found.jwk)
+    }
+
+    /// The organisation.
+    ///
+    /// # Errors
+    /// `Value`; never for a member of a directory that was verified.
+    pub fn organisation(&self) -> Result<Ods, Problem> {
+        Ods::parse(&self.ods)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let wrong = |what: &str| {
+            Err(Problem::new(Kind::Invalid, format!("Member {}: {what}", self.ods)))
+        };
+        if Ods::parse(&self.ods).map(|ods| ods.as_str() != self.ods).unwrap_or(true) {
+            return wrong("the ODS code is not 3 to 12 capital letters and digits.");
+        }
+        if self.name.trim().is_empty() || self.name.len() > 200 || self.roles.len() > 20 {
+            return wrong("the name or the roles are empty or too long.");
+        }
+        if self.certificates.len() > CREDENTIALS_MAX || self.keys.len() > CREDENTIALS_MAX {
+            return wrong("there are too many certificates or keys.");
+        }
+        if !is_address(&self.exchange, "https") {
+            return wrong("the exchange address is not https://host:port.");
+        }
+        let digest = |text: &str| {
+            text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        if !self.certificates.iter().all(|certificate| digest(&certificate.sha256)) {
+            return wrong("a certificate's digest is not 64 hexadecimal digits.");
+        }
+        if !self.keys.iter().all(|key| key.jwk.bytes().is_some()) {
+            return wrong("a key is not an Ed25519 key under its thumbprint.");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is `scheme://host[:port]` and nothing more.
+fn is_address(text: &str, scheme: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let bare = uri.path_and_query().is_none_or(|rest| rest.as_str() == "/");
+    let named = uri.authority().is_some_and(|host| !host.as_str().contains('@'));
+    uri.scheme_str() == Some(scheme) && bare && named && text.len() <= 300
+}
+
+impl Directory {
+    /// Signs the directory with the steward's key.
+    ///
+    /// # Errors
+    /// `Invalid` if it would not be taken by a node.
+    pub fn sign(&self, steward: &SigningKey) -> Result<String, Problem> {
+        self.check()?;
+        jws::sign(steward, Statement::Directory, self)
+    }
+
+    /// Reads a signed directory.
+    ///
+    /// # Errors
+    /// `Security` if the steward did not sign it or it is no longer valid, `Invalid` or `Structure`
+    /// if it contradicts itself.
+    pub fn verify(text: &str, steward: &PublicKey, now: Millis) -> Result<Directory, Problem> {
+        let find = |kid: &str| (kid == steward.kid()).then(|| steward.clone());
+        let directory: Directory = jws::verify(text.trim(), Statement::Directory, find)?;
+        directory.check()?;
+        if now >= directory.valid_until {
+            return Err(Problem::new(Kind::Security, "The directory is no longer valid."));
+        }
+        Ok(directory)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let invalid = |message: &'static str| Err(Problem::new(Kind::Invalid, message));
+        if self.protocol != 1 {
+            return invalid("The directory is of a protocol that this node does not know.");
+        }
+        if self.members.len() > MEMBERS_MAX {
+            return invalid("The directory has too many members.");
+        }
+        let mut names = std::collections::HashSet::new();
+        let mut certificates = std::collections::HashSet::new();
+        let mut kids = std::collections::HashSet::new();
+        for member in &self.members {
+            member.check()?;
+            if !names.insert(&member.ods) {
+                return invalid("The directory lists an organisation twice.");
+            }
+            if !member.certificates.iter().all(|it| certificates.insert(&it.sha256)) {
+                return invalid("The directory lists a certificate twice.");
+            }
+            if !member.keys.iter().all(|it| kids.insert(it.jwk.kid())) {
+                return invalid("The directory lists a key twice.");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! The directory that a running node goes by.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use access::Ods;
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use parking_lot::RwLock;
+
+use super::{Directory, Member};
+use crate::keys::PublicKey;
+
+/// The latest believed directory with its lookups. Shared; read by every connection.
+pub struct Book {
+    steward: PublicKey,
+    page: RwLock<Arc<Page>>,
+}
+
+struct Page {
+    version: u64,
+    valid_until: Millis,
+    members: HashMap<String, Arc<Member>>,
+    /// Certificate digest to ODS code.
+    certificates: HashMap<String, String>,
+}
+
+impl Page {
+    fn new(directory: Directory) -> Page {
+        let mut page = Page {
+            version: directory.version,
+            valid_until: directory.valid_until,
+            members: HashMap::new(),
+            certificates: HashMap::new(),
+        };
+        for member in directory.members {
+            for certificate in &member.certificates {
+                page.certificates.insert(certificate.sha256.clone(), member.ods.clone());
+            }
+            page.members.insert(member.ods.clone(), Arc::new(member));
+        }
+        page
+    }
+}
+
+impl Book {
+    /// Opens the signed directory `text`.
+    ///
+    /// # Errors
+    /// As `Directory::verify`.
+    pub fn new(text: &str, steward: PublicKey, now: Millis) -> Result<Book, Problem> {
+        let directory = Directory::verify(text, &steward, now)?;
+        Ok(Book { steward, page: RwLock::new(Arc::new(Page::new(directory))) })
+    }
+
+    /// Takes a newer directory in place of the present one. The same version again changes nothing;
+    /// gives whether it was newer.
+    ///
+    /// # Errors
+    /// As `Directory::verify`, and `Conflict` for an older version: then the present one stays.
+    pub fn reload(&self, text: &str, now: Millis) -> Result<bool, Problem> {
+        let directory = Directory::verify(text, &self.steward, now)?;
+        let mut page = self.page.write();
+        if directory.version < page.version {
+            let message = "This directory is older than the one in use.";
+            return Err(Problem::new(Kind::Conflict, message));
+        }
+        let newer = directory.version > page.version;
+        if newer {
+            *page = Arc::new(Page::new(directory));
+        }
+        Ok(newer)
+    }
+
+    /// The version in use.
+    pub fn version(&self) -> u64 {
+        self.page.read().version
+    }
+
+    /// The member of that code, while the directory is valid.
+    pub fn member(&self, ods: &Ods, now: Millis) -> Option<Arc<Member>> {
+        let page = self.page.read().clone();
+        (now < page.valid_until).then(|| page.members.get(ods.as_str()).cloned()).flatten()
+    }
+
+    /// The member that owns the certificate of that digest now.
+    pub fn owner(&self, certificate_sha256: &str, now: Millis) -> Option<Arc<Member>> {
+        let page = self.page.read().clone();
+        let ods = page.certificates.get(certificate_sha256)?;
+        let member = page.members.get(ods)?;
+        let owns = now < page.valid_until && member.has_certificate(certificate_sha256, now);
+        owns.then(|| member.clone())
+    }
+
+    /// The key of that name with which that organisation may sign now.
+    pub fn key(&self, ods: &Ods, kid: &str, now: Millis) -> Option<PublicKey> {
+        self.member(ods, now)?.key(kid, now).cloned()
+    }
+
+    /// All members, ordered by code.
+    pub fn members(&self) -> Vec<Arc<Member>> {
+        let page = self.page.read().clone();
+        let mut members: Vec<_> = page.members.values().cloned().collect();
+        members.sort_by(|a, b| a.ods.cmp(&b.ods));
+        members
+    }
+
+    /// The name of that organisation for people; its code if the directory does not know it.
+    pub fn name(&self, ods: &str) -> String {
+        let page = self.page.read().clone();
+        page.members.get(ods).map_or_else(|| ods.to_string(), |member| member.name.clone())
+    }
+}

@@ -1,0 +1,252 @@
+//! Contents on their way: wanted, gathered in pieces, kept until nobody needs them.
+
+use access::Ods;
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::{Outgoing, PIECE_BYTES, ParcelDone};
+use crate::database::Tx;
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// What a neighbour may have begun to send and not finished: a bound on what it can fill.
+const UNFINISHED_MAX: i64 = 1000;
+
+/// How much of a content is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// In bytes.
+    pub size: u64,
+    pub held: u64,
+    /// All is here and its digest has been checked.
+    pub complete: bool,
+}
+
+/// Keeps the contents of a parcel that goes out, until it is delivered.
+pub(crate) async fn keep(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    outgoing: &Outgoing,
+) -> Result<(), Problem> {
+    let sender = outgoing.parcel.sender.as_str();
+    for (part, bytes) in outgoing.parcel.parts.iter().zip(&outgoing.contents) {
+        if insert(tx, now, sender, &part.sha256, part.size).await? {
+            append(tx, sender, &part.sha256, 0, bytes, true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is new here.
+async fn insert(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    sender: &str,
+    sha256: &str,
+    size: u64,
+) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "INSERT INTO parcel_content (sender, sha256, size, held, complete, wanted_at) \
+         VALUES ($1, $2, $3, 0, 0, $4) ON CONFLICT (sender, sha256) DO NOTHING",
+    )
+    .with(sender)
+    .with(sha256)
+    .with(i64::try_from(size).unwrap_or(i64::MAX))
+    .with(now);
+    Ok(tx.execute(&sql).await? == 1)
+}
+
+/// Notes contents that a signed manifest has named.
+pub(crate) async fn want(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    sender: &Ods,
+    contents: &[(String, u64)],
+) -> Result<ParcelDone, Problem> {
+    let mut rows = 0;
+    for (sha256, size) in contents {
+        rows += u64::from(insert(tx, now, sender.as_str(), sha256, *size).await?);
+    }
+    let sql = Sql::new("SELECT COUNT(*) FROM parcel_content WHERE sender = $1 AND complete = 0")
+        .with(sender.as_str());
+    let unfinished = tx.row(&sql).await?.map_or(Ok(0), |row| row.int(0))?;
+    if unfinished > UNFINISHED_MAX {
+        let message = "Too many contents of this sender are unfinished; finish some first.";
+        return Err(Problem::new(Kind::Throttled, message));
+    }
+    Ok(ParcelDone::Rows(rows))
+}
+
+/// Adds bytes at the end of what is held.
+pub(crate) async fn append(
+    tx: &mut Tx<'_>,
+    sender: &str,
+    sha256: &str,
+    start: u64,
+    bytes: &[u8],
+    complete: bool,
+) -> Result<ParcelDone, Problem> {
+    let start = i64::try_from(start).unwrap_or(i64::MAX);
+    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let sql = Sql::new(
+        "UPDATE parcel_content SET held = held + $1, complete = $2 \
+         WHERE sender = $3 AND sha256 = $4 AND held = $5 AND complete = 0",
+    )
+    .with(length)
+    .with(complete)
+    .with(sender)
+    .with(sha256)
+    .with(start);
+    if tx.execute(&sql).await? != 1 {
+        return Err(Problem::new(Kind::Conflict, "The content does not continue there."));
+    }
+    let mut at = start;
+    for piece in bytes.chunks(PIECE_BYTES) {
+        let sql = Sql::new(
+            "INSERT INTO parcel_piece (sender, sha256, start, bytes) VALUES ($1, $2, $3, $4)",
+        )
+        .with(sender)
+        .with(sha256)
+        .with(at)
+        .with(piece);
+        tx.execute(&sql).await?;
+        at += i64::try_from(piece.len()).unwrap_or(0);
+    }
+    Ok(ParcelDone::Rows(1))
+}
+
+/// Forgets the bytes of a content that is not complete; it is still wanted.
+pub(crate) async fn drop_held(
+    tx: &mut Tx<'_>,
+    sender: &str,
+    sha256: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel_content SET held = 0 WHERE sender = $1 AND sha256 = $2 AND complete = 0",
+    )
+    .with(sender)
+    .with(sha256);
+    let rows = tx.execute(&sql).await?;
+    if rows == 1 {
+        drop_pieces(tx, sender, sha256).await?;
+    }
+    Ok(ParcelDone::Rows(rows))
+}
+
+async fn drop_pieces(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Problem> {
+    let sql = Sql::new("DELETE FROM parcel_piece WHERE sender = $1 AND sha256 = $2")
+        .with(sender)
+        .with(sha256);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+pub(crate) async fn is_complete(
+    tx: &mut Tx<'_>,
+    sender: &str,
+    sha256: &str,
+) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "SELECT complete FROM parcel_content WHERE sender = $1 AND sha256 = $2",
+    )
+    .with(sender)
+    .with(sha256);
+    tx.row(&sql).await?.map_or(Ok(false), |row| row.flag(0))
+}
+
+/// A parcel has arrived where it was to go: what of its contents no other parcel still needs is
+/// dropped, since the resources hold it.
+pub(crate) async fn release(tx: &mut Tx<'_>, pid: i64, sender: &str) -> Result<(), Problem> {
+    let sql = Sql::new("SELECT DISTINCT sha256 FROM parcel_part WHERE pid = $1").with(pid);
+    for row in tx.rows(&sql).await? {
+        let sha256 = row.text(0)?;
+        let sql = Sql::new(
+            "SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
+             WHERE parcel_part.sha256 = $1 AND parcel.sender = $2 \
+             AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable') LIMIT 1",
+        )
+        .with(sha256)
+        .with(sender);
+        if tx.row(&sql).await?.is_none() {
+            forget(tx, sender, sha256).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn forget(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Problem> {
+    drop_pieces(tx, sender, sha256).await?;
+    let sql = Sql::new("DELETE FROM parcel_content WHERE sender = $1 AND sha256 = $2")
+        .with(sender)
+        .with(sha256);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// Forgets contents that were begun long ago and belong to no parcel here.
+pub(crate) async fn tidy(tx: &mut Tx<'_>, wanted_before: Millis) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "SELECT sender, sha256 FROM parcel_content WHERE wanted_at < $1 AND NOT EXISTS (\
+         SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
+         WHERE parcel_part.sha256 = parcel_content.sha256 \
+         AND parcel.sender = parcel_content.sender) LIMIT 500",
+    )
+    .with(wanted_before);
+    let rows = tx.rows(&sql).await?;
+    for row in &rows {
+        forget(tx, row.text(0)?, row.text(1)?).await?;
+    }
+    Ok(ParcelDone::Rows(rows.len() as u64))
+}
+
+impl Store {
+    /// How much of a sender's content is here. `None`: it is not wanted. No patient is named.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn content_held(&self, sender: &Ods, sha256: &str) -> Result<Option<Held>, Problem> {
+        let sql = Sql::new(
+            "SELECT size, held, complete FROM parcel_content WHERE sender = $1 AND sha256 = $2",
+        )
+        .with(sender.as_str())
+        .with(sha256);
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let unsigned = |value: i64| u64::try_from(value).unwrap_or_default();
+        Ok(Some(Held {
+            size: unsigned(row.int(0)?),
+            held: unsigned(row.int(1)?),
+            complete: row.flag(2)?,
+        }))
+    }
+
+    /// The bytes that are held of a sender's content, from `start` on, at least one piece's worth if
+    /// there are as many; all of them if `to_end`. For the node's workers, which name their purpose.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn content_bytes(
+        &self,
+        _scope: &access::Scope,
+        sender: &Ods,
+        sha256: &str,
+        start: u64,
+        to_end: bool,
+    ) -> Result<Vec<u8>, Problem> {
+        let start = i64::try_from(start).unwrap_or(i64::MAX);
+        // The piece that holds `start` begins at most a piece before it.
+        let lowest = start - i64::try_from(PIECE_BYTES).unwrap_or(0);
+        let sql = Sql::new(
+            "SELECT start, bytes FROM parcel_piece WHERE sender = $1 AND sha256 = $2 \
+             AND start > $3 ORDER BY start LIMIT $4",
+        )
+        .with(sender.to_string())
+        .with(sha256.to_string())
+        .with(lowest)
+        .with(if to_end { i64::MAX } else { 2 });
+        let mut bytes = Vec::new();
+        for row in self.rows_apart(sql).await? {
+            let skip = usize::try_from(start - row.int(0)?).unwrap_or(0);
+            bytes.extend_from_slice(row.bytes(1)?.get(skip..).unwrap_or_default());
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,309 @@
+//! Steps of parcels: taken here, or told by another organisation.
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use sha2::{Digest, Sha256};
+
+use super::state::{Side, State};
+use super::{ParcelDone, Telling, Told, content, notice};
+use crate::database::Tx;
+use crate::sql::Sql;
+
+/// The most steps kept of one parcel: a neighbour cannot fill the disk with them.
+const STEPS_MAX: i64 = 200;
+
+/// Who took a step.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Actor {
+    pub(crate) who: String,
+    pub(crate) role: String,
+    pub(crate) account: Option<i64>,
+}
+
+/// A parcel as steps need to know it.
+pub(crate) struct Known {
+    pub(crate) pid: i64,
+    pub(crate) owner: String,
+    pub(crate) outward: bool,
+    pub(crate) sender: String,
+    pub(crate) recipient: String,
+    pub(crate) state: State,
+    pub(crate) digest: String,
+    pub(crate) unmatched: bool,
+    pub(crate) patient: Option<String>,
+    pub(crate) document: Option<String>,
+}
+
+impl Known {
+    /// The organisation at the other end.
+    pub(crate) fn peer(&self) -> &str {
+        if self.outward { &self.recipient } else { &self.sender }
+    }
+}
+
+const KNOWN: &str = "SELECT pid, owner, direction, sender, recipient, state, digest, unmatched, \
+     patient, document FROM parcel WHERE ";
+
+/// The parcel of that number.
+pub(crate) async fn by_pid(tx: &mut Tx<'_>, pid: i64) -> Result<Option<Known>, Problem> {
+    let mut sql = Sql::new(KNOWN);
+    sql.push("pid = ").bind(pid);
+    read(tx, &sql).await
+}
+
+/// The parcel of that sender and id.
+pub(crate) async fn by_id(
+    tx: &mut Tx<'_>,
+    sender: &str,
+    id: &str,
+) -> Result<Option<Known>, Problem> {
+    let mut sql = Sql::new(KNOWN);
+    sql.push("sender = ").bind(sender).push(" AND id = ").bind(id);
+    read(tx, &sql).await
+}
+
+async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> {
+    let Some(row) = tx.row(sql).await? else { return Ok(None) };
+    let state = State::from_code(row.text(5)?)
+        .ok_or_else(|| Problem::new(Kind::Exception, "A parcel is in a state of no name."))?;
+    Ok(Some(Known {
+        pid: row.int(0)?,
+        owner: row.text(1)?.to_string(),
+        outward: row.int(2)? == 0,
+        sender: row.text(3)?.to_string(),
+        recipient: row.text(4)?.to_string(),
+        state,
+        digest: row.text(6)?.to_string(),
+        unmatched: row.flag(7)?,
+        patient: row.text_opt(8)?.map(str::to_string),
+        document: row.text_opt(9)?.map(str::to_string),
+    }))
+}
+
+/// Adds a step taken here. `event` is a state's word or another happening's. Gives its number.
+pub(crate) async fn add(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    parcel: &Known,
+    event: &str,
+    actor: &Actor,
+    note: &str,
+) -> Result<i64, Problem> {
+    let seq = next(tx, parcel.pid).await?;
+    let sql = Sql::new(
+        "INSERT INTO parcel_event (pid, seq, origin, origin_seq, event, at, who, role, account, note, \
+         proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL)",
+    )
+    .with(parcel.pid)
+    .with(seq)
+    .with(parcel.owner.as_str())
+    .with(seq)
+    .with(event)
+    .with(now)
+    .with(actor.who.as_str())
+    .with(actor.role.as_str())
+    .with(actor.account)
+    .with(note);
+    tx.execute(&sql).await?;
+    Ok(seq)
+}
+
+async fn next(tx: &mut Tx<'_>, pid: i64) -> Result<i64, Problem> {
+    let sql = Sql::new("SELECT COALESCE(MAX(seq), 0) + 1 FROM parcel_event WHERE pid = $1").with(pid);
+    let row = tx.row(&sql).await?;
+    row.map_or(Ok(1), |row| row.int(0))
+}
+
+/// Puts the parcel into a state.
+pub(crate) async fn set_state(
+    tx: &mut Tx<'_>,
+    pid: i64,
+    state: State,
+    at: Millis,
+) -> Result<(), Problem> {
+    let sql = Sql::new("UPDATE parcel SET state = $1, state_at = $2 WHERE pid = $3")
+        .with(state.code())
+        .with(at)
+        .with(pid);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// Sets whether the node has something to do for it.
+pub(crate) async fn set_due(tx: &mut Tx<'_>, pid: i64, due: bool) -> Result<(), Problem> {
+    let sql = Sql::new("UPDATE parcel SET due = $1 WHERE pid = $2").with(due).with(pid);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// Queues a step for the other side to be told.
+pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<(), Problem> {
+    let sql = Sql::new("INSERT INTO parcel_receipt (peer, pid, seq) VALUES ($1, $2, $3)")
+        .with(parcel.peer())
+        .with(parcel.pid)
+        .with(seq);
+    tx.execute(&sql).await?;
+    super::peers::know(tx, parcel.peer()).await
+}
+
+/// Keeps a signed statement; gives its name.
+pub(crate) async fn keep_proof(tx: &mut Tx<'_>, jws: &str) -> Result<String, Problem> {
+    let name = hex(&Sha256::digest(jws.as_bytes()));
+    let sql = Sql::new(
+        "INSERT INTO parcel_proof (sha256, jws) VALUES ($1, $2) ON CONFLICT (sha256) DO NOTHING",
+    )
+    .with(name.as_str())
+    .with(jws);
+    tx.execute(&sql).await?;
+    Ok(name)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Takes in what another organisation tells. A step that comes late is kept, but does not move the
+/// parcel back; one that is told again has no effect.
+pub(crate) async fn told(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    told: &Told,
+) -> Result<ParcelDone, Problem> {
+    let Some(parcel) = by_id(tx, &told.sender, &told.id).await? else {
+        return unknown(tx, now, told).await;
+    };
+    check_teller(&parcel, told)?;
+    if is_known(tx, parcel.pid, told).await? {
+        return Ok(ParcelDone::Told(Telling::Known));
+    }
+    let proof = keep_proof(tx, &told.jws).await?;
+    let seq = next(tx, parcel.pid).await?;
+    if seq > STEPS_MAX {
+        return Err(Problem::new(Kind::TooCostly, "The parcel has too many steps."));
+    }
+    let event = told.state.map_or("refused", State::code);
+    let sql = Sql::new(
+        "INSERT INTO parcel_event (pid, seq, origin, origin_seq, event, at, who, role, account, note, \
+         proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9, $10)",
+    )
+    .with(parcel.pid)
+    .with(seq)
+    .with(told.peer.as_str())
+    .with(i64::try_from(told.seq).unwrap_or(i64::MAX))
+    .with(event)
+    .with(told.at)
+    .with(told.who.as_str())
+    .with(told.role.as_str())
+    .with(told.note.as_str())
+    .with(proof.as_str());
+    tx.execute(&sql).await?;
+    follow(tx, now, &parcel, told).await?;
+    Ok(ParcelDone::Told(Telling::News))
+}
+
+/// What follows from a step that was told.
+async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Result<(), Problem> {
+    let Some(state) = told.state else {
+        if parcel.state.may_become(State::Undeliverable) {
+            set_state(tx, parcel.pid, State::Undeliverable, now).await?;
+            set_reason(tx, parcel.pid, &told.note).await?;
+            set_due(tx, parcel.pid, false).await?;
+        }
+        return Ok(());
+    };
+    if parcel.state.may_become(state) {
+        set_state(tx, parcel.pid, state, told.at).await?;
+    }
+    if parcel.outward {
+        // Any of the receiver's steps means that it has the parcel.
+        set_due(tx, parcel.pid, false).await?;
+        set_reason(tx, parcel.pid, "").await?;
+        return content::release(tx, parcel.pid, &parcel.sender).await;
+    }
+    if parcel.document.is_none() {
+        // Withdrawn or superseded before it was taken in: it is not taken in any more.
+        stop_taking_in(tx, parcel.pid).await?;
+    }
+    notice::leave(tx, now, parcel.pid, state).await
+}
+
+async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
+    let sql = Sql::new("UPDATE parcel SET due = 0, unmatched = 0 WHERE pid = $1").with(pid);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+pub(crate) async fn set_reason(tx: &mut Tx<'_>, pid: i64, reason: &str) -> Result<(), Problem> {
+    let reason = (!reason.is_empty()).then_some(reason);
+    let sql = Sql::new("UPDATE parcel SET reason = $1 WHERE pid = $2").with(reason).with(pid);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// Only the receiver tells the receiver's steps, only the sender the sender's.
+fn check_teller(parcel: &Known, told: &Told) -> Result<(), Problem> {
+    let side = told.state.map_or(Side::Receiver, State::side);
+    let entitled = match side {
+        Side::Receiver => parcel.outward && told.peer.as_str() == parcel.recipient,
+        Side::Sender => {
+            let tellable = matches!(told.state, Some(State::Withdrawn | State::Superseded));
+            !parcel.outward && tellable && told.peer.as_str() == parcel.sender
+        }
+    };
+    if !entitled {
+        return Err(Problem::new(Kind::Security, "This organisation may not tell that step."));
+    }
+    // Who takes a parcel back before it came names no digest to compare.
+    if !parcel.digest.is_empty() && told.digest != parcel.digest {
+        return Err(Problem::new(Kind::Conflict, "The receipt is for a parcel of another digest."));
+    }
+    Ok(())
+}
+
+async fn is_known(tx: &mut Tx<'_>, pid: i64, told: &Told) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "SELECT 1 FROM parcel_event WHERE pid = $1 AND origin = $2 AND origin_seq = $3",
+    )
+    .with(pid)
+    .with(told.peer.as_str())
+    .with(i64::try_from(told.seq).unwrap_or(i64::MAX));
+    Ok(tx.row(&sql).await?.is_some())
+}
+
+/// A step of a parcel that is not here. The sender's own taking back is remembered, so that a copy
+/// which is still on its way is not taken in afterwards.
+async fn unknown(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<ParcelDone, Problem> {
+    let theirs = told.peer.as_str() == told.sender;
+    match told.state {
+        Some(state @ (State::Withdrawn | State::Superseded)) if theirs => {
+            super::incoming::remember(tx, now, told, state).await?;
+            Ok(ParcelDone::Told(Telling::News))
+        }
+        _ => Ok(ParcelDone::Told(Telling::UnknownParcel)),
+    }
+}
+
+/// The other side has these.
+pub(crate) async fn receipts_taken(
+    tx: &mut Tx<'_>,
+    numbers: &[i64],
+) -> Result<ParcelDone, Problem> {
+    let mut rows = 0;
+    for number in numbers {
+        let sql = Sql::new("DELETE FROM parcel_receipt WHERE number = $1").with(*number);
+        rows += tx.execute(&sql).await?;
+    }
+    Ok(ParcelDone::Rows(rows))
+}
+
+/// The other side will not take it: it stays, with the reason, for a person to see.
+pub(crate) async fn receipt_refused(
+    tx: &mut Tx<'_>,
+    number: i64,
+    reason: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new("UPDATE parcel_receipt SET refused = $1 WHERE number = $2")
+        .with(reason)
+        .with(number);
+    tx.execute(&sql).await.map(ParcelDone::Rows)
+}

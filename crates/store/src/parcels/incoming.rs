@@ -1,0 +1,117 @@
+//! Parcels that come in.
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::event::{self, Actor};
+use super::outgoing::{self, New, gone};
+use super::state::State;
+use super::{Incoming, Named, Parcel, ParcelDone, Told, content};
+use crate::database::Tx;
+use crate::sql::Sql;
+
+/// Stores a parcel that came in, once. What it answers is what the receipt says.
+pub(crate) async fn receive(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    incoming: &Incoming,
+) -> Result<ParcelDone, Problem> {
+    let parcel = &incoming.parcel;
+    if let Some(known) = event::by_id(tx, parcel.sender.as_str(), &parcel.id).await? {
+        if known.digest.is_empty() {
+            return Ok(ParcelDone::TakenBack);
+        }
+        if known.digest != parcel.digest {
+            let sql = Sql::new("UPDATE parcel SET tampered = tampered + 1 WHERE pid = $1")
+                .with(known.pid);
+            tx.execute(&sql).await?;
+            return Ok(ParcelDone::Differs);
+        }
+        let at = received_at(tx, known.pid).await?;
+        return Ok(ParcelDone::Received { pid: known.pid, at, known: true });
+    }
+    for part in &parcel.parts {
+        if !content::is_complete(tx, parcel.sender.as_str(), &part.sha256).await? {
+            return Err(Problem::new(Kind::Incomplete, "A content of the parcel is not here."));
+        }
+    }
+    let proof = event::keep_proof(tx, &incoming.manifest).await?;
+    let state = State::Delivered;
+    let row = New { parcel, outward: false, state, due: true, proof: Some(&proof) };
+    let pid = outgoing::insert(tx, now, &row).await?;
+    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    event::add(tx, now, &known, State::Delivered.code(), &Actor::default(), "").await?;
+    Ok(ParcelDone::Received { pid, at: now, known: false })
+}
+
+async fn received_at(tx: &mut Tx<'_>, pid: i64) -> Result<Millis, Problem> {
+    let sql = Sql::new("SELECT stored_at FROM parcel WHERE pid = $1").with(pid);
+    tx.row(&sql).await?.ok_or_else(gone)?.int(0)
+}
+
+/// Remembers that a parcel was taken back before it came: a row without a digest, which no copy fits.
+pub(crate) async fn remember(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    told: &Told,
+    state: State,
+) -> Result<(), Problem> {
+    let parcel = Parcel {
+        sender: told.peer.clone(),
+        recipient: told.me.clone(),
+        id: told.id.clone(),
+        text: String::new(),
+        digest: String::new(),
+        title: String::new(),
+        author: String::new(),
+        urgent: false,
+        marked: true,
+        unique_id: String::new(),
+        replaces: None,
+        named: Named::default(),
+        parts: Vec::new(),
+    };
+    let proof = event::keep_proof(tx, &told.jws).await?;
+    let row = New { parcel: &parcel, outward: false, state, due: false, proof: Some(&proof) };
+    outgoing::insert(tx, now, &row).await.map(|_| ())
+}
+
+/// The receiver's own resources are in this job. `Conflict` if they were made before: the job is
+/// undone, so that nothing is taken in twice.
+pub(crate) async fn taken_in(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+    patient: &str,
+    document: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1, document = $2 \
+         WHERE pid = $3 AND direction = 1 AND due = 1 AND document IS NULL",
+    )
+    .with(patient)
+    .with(document)
+    .with(pid);
+    if tx.execute(&sql).await? != 1 {
+        return Err(Problem::new(Kind::Conflict, "The parcel is not waiting to be taken in."));
+    }
+    let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
+    content::release(tx, pid, &parcel.sender).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
+/// Puts the parcel onto the list for a person to match or return.
+pub(crate) async fn unmatched(
+    tx: &mut Tx<'_>,
+    pid: i64,
+    reason: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel SET due = 0, unmatched = 1, reason = $1 \
+         WHERE pid = $2 AND direction = 1 AND due = 1 AND document IS NULL",
+    )
+    .with(reason)
+    .with(pid);
+    tx.execute(&sql).await.map(ParcelDone::Rows)
+}

@@ -1,0 +1,94 @@
+//! Whoever opened what is later withdrawn or superseded is told.
+
+use access::Scope;
+use fhir::date::Millis;
+use fhir::problem::Problem;
+
+use super::ParcelDone;
+use super::state::State;
+use crate::database::Tx;
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// The most notices shown at once.
+const SHOWN_MAX: i64 = 50;
+
+/// A letter that someone opened, and what became of it since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub pid: i64,
+    pub title: String,
+    pub sender: String,
+    /// Withdrawn or superseded.
+    pub state: State,
+    pub at: Millis,
+}
+
+/// Leaves a notice to everyone who opened, filed or acted on the letter.
+pub(crate) async fn leave(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+    state: State,
+) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "INSERT INTO parcel_notice (account, pid, event, at) \
+         SELECT DISTINCT account, pid, CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM parcel_event \
+         WHERE pid = $3 AND account IS NOT NULL \
+         ON CONFLICT (account, pid, event) DO NOTHING",
+    )
+    .with(state.code())
+    .with(now)
+    .with(pid);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// The notice has been read.
+pub(crate) async fn seen(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    account: i64,
+    pid: i64,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel_notice SET seen_at = $1 WHERE account = $2 AND pid = $3 AND seen_at IS NULL",
+    )
+    .with(now)
+    .with(account)
+    .with(pid);
+    tx.execute(&sql).await.map(ParcelDone::Rows)
+}
+
+impl Store {
+    /// What the caller opened and was withdrawn or superseded since, unread, newest first.
+    ///
+    /// # Errors
+    /// `Forbidden` if the scope shows no records; those of the database.
+    pub async fn notices(&self, scope: &Scope) -> Result<Vec<Notice>, Problem> {
+        let owner = super::lists::owner(self, scope)?;
+        let Some(account) = scope.agent().account else { return Ok(Vec::new()) };
+        let sql = Sql::new(
+            "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient \
+             FROM parcel_notice n JOIN parcel p ON p.pid = n.pid \
+             WHERE n.account = $1 AND n.seen_at IS NULL AND p.owner = $2 ORDER BY n.at DESC LIMIT $3",
+        )
+        .with(account)
+        .with(owner)
+        .with(SHOWN_MAX);
+        let rows = self.rows(&sql).await?;
+        let mut notices = Vec::new();
+        let mut lines = Vec::new();
+        for row in &rows {
+            lines.push(super::lists::line(scope, row.int(0)?, row.text_opt(5)?, row.text_opt(6)?));
+            notices.push(Notice {
+                pid: row.int(0)?,
+                title: row.text(1)?.to_string(),
+                sender: row.text(2)?.to_string(),
+                state: State::from_code(row.text(3)?).unwrap_or(State::Withdrawn),
+                at: row.int(4)?,
+            });
+        }
+        self.traced(lines).await?;
+        Ok(notices)
+    }
+}

@@ -1,0 +1,190 @@
+//! Parcels that go out.
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::event::{self, Actor, Known};
+use super::state::State;
+use super::{Outgoing, Parcel, ParcelDone, content, peers};
+use crate::database::Tx;
+use crate::sql::Sql;
+
+/// Earlier letters that one new letter may supersede at once.
+const SUPERSEDED_MAX: i64 = 16;
+/// Parcels that are given up in one go; the rest follow in the next.
+const GIVEN_UP_MAX: i64 = 500;
+
+/// Accepts a parcel for delivery.
+pub(crate) async fn accept(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    outgoing: &Outgoing,
+) -> Result<ParcelDone, Problem> {
+    let parcel = &outgoing.parcel;
+    if let Some(known) = event::by_id(tx, parcel.sender.as_str(), &parcel.id).await? {
+        if known.digest != parcel.digest {
+            let message = "Another parcel was sent under this id.";
+            return Err(Problem::new(Kind::Conflict, message));
+        }
+        return Ok(ParcelDone::Accepted { pid: known.pid, known: true });
+    }
+    let row = New { parcel, outward: true, state: State::Accepted, due: true, proof: None };
+    let pid = insert(tx, now, &row).await?;
+    let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
+        .with(outgoing.patient.as_str())
+        .with(outgoing.document.as_str())
+        .with(pid);
+    tx.execute(&sql).await?;
+    content::keep(tx, now, outgoing).await?;
+    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    event::add(tx, now, &known, State::Accepted.code(), &Actor::default(), "").await?;
+    peers::know(tx, parcel.recipient.as_str()).await?;
+    supersede_earlier(tx, now, pid, parcel).await?;
+    Ok(ParcelDone::Accepted { pid, known: false })
+}
+
+/// A row to be.
+pub(crate) struct New<'p> {
+    pub(crate) parcel: &'p Parcel,
+    pub(crate) outward: bool,
+    pub(crate) state: State,
+    pub(crate) due: bool,
+    pub(crate) proof: Option<&'p str>,
+}
+
+/// Inserts the rows of a parcel and its parts; gives its number.
+pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Result<i64, Problem> {
+    let parcel = new.parcel;
+    let owner = if new.outward { &parcel.sender } else { &parcel.recipient };
+    let sql = Sql::new(
+        "INSERT INTO parcel (owner, direction, sender, recipient, id, digest, text, title, author, \
+         urgent, marked, unique_id, replaces, nhs_number, birth_date, family, given, stored_at, state, \
+         state_at, due, due_since, unmatched, proof, tampered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, $23, 0) RETURNING pid",
+    )
+    .with(owner.as_str())
+    .with(!new.outward)
+    .with(parcel.sender.as_str())
+    .with(parcel.recipient.as_str())
+    .with(parcel.id.as_str())
+    .with(parcel.digest.as_str())
+    .with(parcel.text.as_str())
+    .with(parcel.title.as_str())
+    .with(parcel.author.as_str())
+    .with(parcel.urgent)
+    .with(parcel.marked)
+    .with(parcel.unique_id.as_str())
+    .with(parcel.replaces.as_deref())
+    .with(parcel.named.nhs_number.as_deref())
+    .with(parcel.named.birth_date.as_deref())
+    .with(parcel.named.family.as_str())
+    .with(parcel.named.given.as_str())
+    .with(now)
+    .with(new.state.code())
+    .with(now)
+    .with(new.due)
+    .with(now)
+    .with(new.proof);
+    let pid = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
+    insert_parts(tx, pid, parcel).await?;
+    Ok(pid)
+}
+
+pub(crate) async fn insert_parts(
+    tx: &mut Tx<'_>,
+    pid: i64,
+    parcel: &Parcel,
+) -> Result<(), Problem> {
+    for (number, part) in (0i64..).zip(&parcel.parts) {
+        let sql = Sql::new(
+            "INSERT INTO parcel_part (pid, number, sha256, size, content_type) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .with(pid)
+        .with(number)
+        .with(part.sha256.as_str())
+        .with(i64::try_from(part.size).unwrap_or(i64::MAX))
+        .with(part.content_type.as_str());
+        tx.execute(&sql).await?;
+    }
+    Ok(())
+}
+
+/// A newer letter with the same document number, or one that names an earlier number as replaced,
+/// stands in the earlier one's place; who has the earlier one is told.
+async fn supersede_earlier(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+    parcel: &Parcel,
+) -> Result<(), Problem> {
+    let replaced = parcel.replaces.as_deref().unwrap_or(&parcel.unique_id);
+    let sql = Sql::new(
+        "SELECT pid FROM parcel WHERE direction = 0 AND sender = $1 AND unique_id IN ($2, $3) \
+         AND pid < $4 ORDER BY pid DESC LIMIT $5",
+    )
+    .with(parcel.sender.as_str())
+    .with(parcel.unique_id.as_str())
+    .with(replaced)
+    .with(pid)
+    .with(SUPERSEDED_MAX);
+    if parcel.unique_id.is_empty() {
+        return Ok(());
+    }
+    for row in tx.rows(&sql).await? {
+        if let Some(earlier) = event::by_pid(tx, row.int(0)?).await? {
+            let note = format!("by parcel {}", parcel.id);
+            take_back(tx, now, &earlier, State::Superseded, &Actor::default(), &note).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Withdraws or supersedes, and queues the receipt: the other side may have it even if no receipt
+/// of theirs is here yet.
+pub(crate) async fn take_back(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    parcel: &Known,
+    state: State,
+    actor: &Actor,
+    note: &str,
+) -> Result<bool, Problem> {
+    if !parcel.state.may_become(state) {
+        return Ok(false);
+    }
+    let seq = event::add(tx, now, parcel, state.code(), actor, note).await?;
+    event::set_state(tx, parcel.pid, state, now).await?;
+    event::set_due(tx, parcel.pid, false).await?;
+    event::tell(tx, parcel, seq).await?;
+    Ok(true)
+}
+
+/// Puts what waits since too long onto the list of the undeliverable.
+pub(crate) async fn give_up(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    accepted_before: Millis,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND due_since < $1 \
+         ORDER BY pid LIMIT $2",
+    )
+    .with(accepted_before)
+    .with(GIVEN_UP_MAX);
+    let rows = tx.rows(&sql).await?;
+    for row in &rows {
+        if let Some(parcel) = event::by_pid(tx, row.int(0)?).await? {
+            let code = State::Undeliverable.code();
+            let note = "not delivered in the time set for it";
+            event::add(tx, now, &parcel, code, &Actor::default(), note).await?;
+            event::set_state(tx, parcel.pid, State::Undeliverable, now).await?;
+            event::set_due(tx, parcel.pid, false).await?;
+        }
+    }
+    Ok(ParcelDone::Rows(rows.len() as u64))
+}
+
+pub(crate) fn gone() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such parcel.")
+}

@@ -1,0 +1,151 @@
+//! How it goes with each neighbour: when it last answered, what failed, when the next try is.
+
+use access::Scope;
+use fhir::date::Millis;
+use fhir::problem::Problem;
+
+use super::ParcelDone;
+use super::state::State;
+use crate::database::Tx;
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// One neighbour's health and queue. No patient data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    pub ods: String,
+    /// Parcels that it does not have yet.
+    pub waiting: u64,
+    /// Receipts that it has not been told yet.
+    pub untold: u64,
+    /// Failures since the last success.
+    pub tries: u32,
+    /// When it is tried next; in the past if nothing failed.
+    pub next_try: Millis,
+    pub last_try_at: Option<Millis>,
+    pub last_ok_at: Option<Millis>,
+    /// One plain sentence.
+    pub last_error: Option<String>,
+}
+
+/// Makes the neighbour's row if it is not there.
+pub(crate) async fn know(tx: &mut Tx<'_>, peer: &str) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "INSERT INTO parcel_peer (peer, tries, next_try, lease, lease_until) \
+         VALUES ($1, 0, 0, '', 0) ON CONFLICT (peer) DO NOTHING",
+    )
+    .with(peer);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// A try failed. What was only accepted becomes `waiting`, once; the reason stands beside it.
+pub(crate) async fn failed(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    peer: &str,
+    error: &str,
+    tries: u32,
+    next_try: Millis,
+) -> Result<ParcelDone, Problem> {
+    know(tx, peer).await?;
+    let sql = Sql::new(
+        "UPDATE parcel_peer SET tries = $1, next_try = $2, last_try_at = $3, last_error = $4 \
+         WHERE peer = $5",
+    )
+    .with(tries)
+    .with(next_try)
+    .with(now)
+    .with(error)
+    .with(peer);
+    tx.execute(&sql).await?;
+    let sql = Sql::new(
+        "INSERT INTO parcel_event (pid, seq, origin, origin_seq, event, at, who, role, note) \
+         SELECT p.pid, e.seq, p.owner, e.seq, 'waiting', CAST($1 AS BIGINT), '', '', \
+         CAST($2 AS TEXT) FROM parcel p JOIN \
+         (SELECT pid, MAX(seq) + 1 AS seq FROM parcel_event GROUP BY pid) e ON e.pid = p.pid \
+         WHERE p.direction = 0 AND p.due = 1 AND p.recipient = $3 AND p.state = 'accepted'",
+    )
+    .with(now)
+    .with(error)
+    .with(peer);
+    tx.execute(&sql).await?;
+    let sql = Sql::new(
+        "UPDATE parcel SET state = $1, state_at = $2 WHERE direction = 0 AND due = 1 \
+         AND recipient = $3 AND state = 'accepted'",
+    )
+    .with(State::Waiting.code())
+    .with(now)
+    .with(peer);
+    tx.execute(&sql).await.map(ParcelDone::Rows)
+}
+
+/// It answered.
+pub(crate) async fn reached(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    peer: &str,
+) -> Result<ParcelDone, Problem> {
+    know(tx, peer).await?;
+    let sql = Sql::new(
+        "UPDATE parcel_peer SET tries = 0, next_try = 0, last_try_at = $1, last_ok_at = $2, \
+         last_error = NULL WHERE peer = $3",
+    )
+    .with(now)
+    .with(now)
+    .with(peer);
+    tx.execute(&sql).await.map(ParcelDone::Rows)
+}
+
+/// Takes or renews the work for a neighbour, so that of many processes one does it. Delivering twice
+/// does no harm; this only saves the work.
+pub(crate) async fn lease(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    peer: &str,
+    holder: &str,
+    until: Millis,
+) -> Result<ParcelDone, Problem> {
+    know(tx, peer).await?;
+    let sql = Sql::new(
+        "UPDATE parcel_peer SET lease = $1, lease_until = $2 \
+         WHERE peer = $3 AND (lease = $4 OR lease_until <= $5)",
+    )
+    .with(holder)
+    .with(until)
+    .with(peer)
+    .with(holder)
+    .with(now);
+    tx.execute(&sql).await.map(|rows| ParcelDone::Lease(rows == 1))
+}
+
+impl Store {
+    /// How it goes with each neighbour that something was sent to or is to be told.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn neighbours(&self, _scope: &Scope) -> Result<Vec<Neighbour>, Problem> {
+        let sql = Sql::new(
+            "SELECT peer, tries, next_try, last_try_at, last_ok_at, last_error, \
+             (SELECT COUNT(*) FROM parcel WHERE direction = 0 AND due = 1 AND recipient = peer), \
+             (SELECT COUNT(*) FROM parcel_receipt r WHERE r.peer = parcel_peer.peer) \
+             FROM parcel_peer ORDER BY peer LIMIT 10000",
+        );
+        let unsigned = |value: i64| u64::try_from(value).unwrap_or_default();
+        self.rows_apart(sql)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(Neighbour {
+                    ods: row.text(0)?.to_string(),
+                    tries: u32::try_from(row.int(1)?).unwrap_or(u32::MAX),
+                    next_try: row.int(2)?,
+                    last_try_at: row.int_opt(3)?,
+                    last_ok_at: row.int_opt(4)?,
+                    last_error: row.text_opt(5)?.map(str::to_string),
+                    waiting: unsigned(row.int(6)?),
+                    untold: unsigned(row.int(7)?),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,218 @@
+//! What is to do, for the node's workers.
+
+use access::{Ods, Scope};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::state::State;
+use super::{Named, PartOf};
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// A parcel that is to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToDeliver {
+    pub pid: i64,
+    pub id: String,
+    pub text: String,
+    pub digest: String,
+    pub parts: Vec<PartOf>,
+}
+
+/// A step that another organisation is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToTell {
+    /// The receipt's number in the queue.
+    pub number: i64,
+    pub sender: String,
+    pub id: String,
+    pub digest: String,
+    pub state: State,
+    pub at: Millis,
+    pub seq: u64,
+    pub who: String,
+    pub role: String,
+    pub note: String,
+}
+
+/// A parcel that is to be taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToTakeIn {
+    pub pid: i64,
+    pub sender: Ods,
+    pub id: String,
+    pub text: String,
+    pub received_at: Millis,
+    pub named: Named,
+    pub parts: Vec<PartOf>,
+    /// The Patient here, where a person has matched it.
+    pub patient: Option<String>,
+}
+
+impl Store {
+    /// The neighbours for which there is something to do, with when each may be tried.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn peers_to_serve(&self) -> Result<Vec<(Ods, Millis)>, Problem> {
+        let sql = Sql::new(
+            "SELECT peer, next_try FROM parcel_peer WHERE \
+             EXISTS (SELECT 1 FROM parcel p WHERE p.direction = 0 AND p.due = 1 \
+             AND p.recipient = parcel_peer.peer) OR \
+             EXISTS (SELECT 1 FROM parcel_receipt r WHERE r.peer = parcel_peer.peer \
+             AND r.refused IS NULL) ORDER BY next_try LIMIT 10000",
+        );
+        let rows = self.rows(&sql).await?;
+        rows.iter().map(|row| Ok((Ods::parse(row.text(0)?)?, row.int(1)?))).collect()
+    }
+
+    /// Failures since the neighbour's last answer, when it may be tried next, and whether something
+    /// was accepted for it since the last failure.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn peer_tries(&self, peer: &Ods) -> Result<(u32, Millis, bool), Problem> {
+        let sql = Sql::new(
+            "SELECT tries, next_try, (SELECT COUNT(*) FROM parcel p WHERE p.direction = 0 \
+             AND p.due = 1 AND p.recipient = parcel_peer.peer AND p.state = 'accepted') \
+             FROM parcel_peer WHERE peer = $1",
+        )
+        .with(peer.as_str());
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else { return Ok((0, 0, false)) };
+        let tries = u32::try_from(row.int(0)?).unwrap_or(u32::MAX);
+        Ok((tries, row.int(1)?, row.int(2)? > 0))
+    }
+
+    /// What is to be delivered to a neighbour, urgent letters first, then the oldest.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn to_deliver(
+        &self,
+        scope: &Scope,
+        peer: &Ods,
+        count_max: u32,
+    ) -> Result<Vec<ToDeliver>, Problem> {
+        check(scope)?;
+        let sql = Sql::new(
+            "SELECT pid, id, text, digest FROM parcel WHERE direction = 0 AND due = 1 \
+             AND recipient = $1 ORDER BY urgent DESC, pid LIMIT $2",
+        )
+        .with(peer.as_str())
+        .with(count_max);
+        let mut parcels = Vec::new();
+        for row in self.rows(&sql).await? {
+            let pid = row.int(0)?;
+            parcels.push(ToDeliver {
+                pid,
+                id: row.text(1)?.to_string(),
+                text: row.text(2)?.to_string(),
+                digest: row.text(3)?.to_string(),
+                parts: self.parts(pid).await?,
+            });
+        }
+        Ok(parcels)
+    }
+
+    /// The parts of a parcel, main part first.
+    pub(crate) async fn parts(&self, pid: i64) -> Result<Vec<PartOf>, Problem> {
+        let sql = Sql::new(
+            "SELECT sha256, size, content_type FROM parcel_part WHERE pid = $1 ORDER BY number",
+        )
+        .with(pid);
+        let rows = self.rows(&sql).await?;
+        let part = |row: &crate::row::Row| {
+            Ok(PartOf {
+                sha256: row.text(0)?.to_string(),
+                size: u64::try_from(row.int(1)?).unwrap_or_default(),
+                content_type: row.text(2)?.to_string(),
+            })
+        };
+        rows.iter().map(part).collect()
+    }
+
+    /// What a neighbour is to be told, in the order in which it happened.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn to_tell(
+        &self,
+        scope: &Scope,
+        peer: &Ods,
+        count_max: u32,
+    ) -> Result<Vec<ToTell>, Problem> {
+        check(scope)?;
+        let sql = Sql::new(
+            "SELECT r.number, p.sender, p.id, p.digest, e.event, e.at, e.origin_seq, e.who, e.role, \
+             e.note FROM parcel_receipt r JOIN parcel p ON p.pid = r.pid \
+             JOIN parcel_event e ON e.pid = r.pid AND e.seq = r.seq \
+             WHERE r.peer = $1 AND r.refused IS NULL ORDER BY r.number LIMIT $2",
+        )
+        .with(peer.as_str())
+        .with(count_max);
+        let rows = self.rows(&sql).await?;
+        let nameless = || Problem::new(Kind::Exception, "A receipt is of a state of no name.");
+        rows.iter()
+            .map(|row| {
+                Ok(ToTell {
+                    number: row.int(0)?,
+                    sender: row.text(1)?.to_string(),
+                    id: row.text(2)?.to_string(),
+                    digest: row.text(3)?.to_string(),
+                    state: State::from_code(row.text(4)?).ok_or_else(nameless)?,
+                    at: row.int(5)?,
+                    seq: u64::try_from(row.int(6)?).unwrap_or_default(),
+                    who: row.text(7)?.to_string(),
+                    role: row.text(8)?.to_string(),
+                    note: row.text(9)?.to_string(),
+                })
+            })
+            .collect()
+    }
+
+    /// What is to be taken in, urgent letters first, then the oldest.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn to_take_in(
+        &self,
+        scope: &Scope,
+        count_max: u32,
+    ) -> Result<Vec<ToTakeIn>, Problem> {
+        check(scope)?;
+        let sql = Sql::new(
+            "SELECT pid, sender, id, text, stored_at, nhs_number, birth_date, family, given, patient \
+             FROM parcel WHERE direction = 1 AND due = 1 ORDER BY urgent DESC, pid LIMIT $1",
+        )
+        .with(count_max);
+        let mut parcels = Vec::new();
+        for row in self.rows(&sql).await? {
+            let pid = row.int(0)?;
+            parcels.push(ToTakeIn {
+                pid,
+                sender: Ods::parse(row.text(1)?)?,
+                id: row.text(2)?.to_string(),
+                text: row.text(3)?.to_string(),
+                received_at: row.int(4)?,
+                named: Named {
+                    nhs_number: row.text_opt(5)?.map(str::to_string),
+                    birth_date: row.text_opt(6)?.map(str::to_string),
+                    family: row.text(7)?.to_string(),
+                    given: row.text(8)?.to_string(),
+                },
+                parts: self.parts(pid).await?,
+                patient: row.text_opt(9)?.map(str::to_string),
+            });
+        }
+        Ok(parcels)
+    }
+}
+
+/// Workers alone read across all patients.
+fn check(scope: &Scope) -> Result<(), Problem> {
+    match scope.reach() {
+        access::Reach::Everything if scope.may_look() => Ok(()),
+        _ => Err(Problem::new(Kind::Forbidden, "This is for the node's own workers.")),
+    }
+}
