@@ -32,6 +32,7 @@ CREATE TABLE parcel (
   reason {text},
   patient {text},
   document {text},
+  binaries {text},
   proof {text},
   tampered {int} NOT NULL
 ) {plain};

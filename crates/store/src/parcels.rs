@@ -118,6 +118,17 @@ pub struct Told {
     pub role: String,
     pub note: String,
     pub jws: String,
+    /// The parcel's own resources here, as the teller's job saw them: `Conflict` if that has changed.
+    pub seen: Made,
+}
+
+/// The resources that were made of a parcel here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Ids of the Patient, the DocumentReference and its Binaries.
+    pub patient: Option<String>,
+    pub document: Option<String>,
+    pub binaries: Vec<String>,
 }
 
 /// What the writer can do to these rows.
@@ -129,14 +140,28 @@ pub enum ParcelWrite {
     /// Stores a parcel that came in. Its contents must be here: `Incomplete` otherwise.
     Receive(Box<Incoming>),
     /// Notes that these contents will come from that sender: SHA-256 and size of each.
-    Want { sender: Ods, contents: Vec<(String, u64)> },
+    Want {
+        sender: Ods,
+        contents: Vec<(String, u64)>,
+    },
     /// Adds bytes to a wanted content at `start`; `complete` if these are the last and the digest of
     /// the whole has been checked. `Conflict` if `start` is not how much is held.
-    Append { sender: Ods, sha256: String, start: u64, bytes: Vec<u8>, complete: bool },
+    Append {
+        sender: Ods,
+        sha256: String,
+        start: u64,
+        bytes: Vec<u8>,
+        complete: bool,
+    },
     /// Drops what is held of a content whose digest did not fit.
     Drop { sender: Ods, sha256: String },
     /// The receiver's own resources have been made, in this job.
-    TakenIn { pid: i64, patient: String, document: String },
+    TakenIn {
+        pid: i64,
+        patient: String,
+        document: String,
+        binaries: Vec<String>,
+    },
     /// Nobody here fits: a person must look.
     Unmatched { pid: i64, reason: String },
     /// What another organisation tells.
@@ -144,11 +169,20 @@ pub enum ParcelWrite {
     /// A step that someone here takes.
     Step(Box<Step>),
     /// A try to reach a neighbour failed: all that waits for it is `waiting`, until `next_try`.
-    Failed { peer: Ods, error: String, tries: u32, next_try: Millis },
+    Failed {
+        peer: Ods,
+        error: String,
+        tries: u32,
+        next_try: Millis,
+    },
     /// A neighbour answered.
     Reached { peer: Ods },
     /// Gives the work for a neighbour to one process until then. `Done::Lease(false)`: another has it.
-    Lease { peer: Ods, holder: String, until: Millis },
+    Lease {
+        peer: Ods,
+        holder: String,
+        until: Millis,
+    },
     /// What was accepted before then and is not delivered goes onto the list of the undeliverable.
     GiveUp { accepted_before: Millis },
     /// These receipts have arrived.
@@ -165,9 +199,16 @@ pub enum ParcelWrite {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParcelDone {
     /// The parcel's number here, and whether it was here before.
-    Accepted { pid: i64, known: bool },
+    Accepted {
+        pid: i64,
+        known: bool,
+    },
     /// Stored, now or when it first came at `at`.
-    Received { pid: i64, at: Millis, known: bool },
+    Received {
+        pid: i64,
+        at: Millis,
+        known: bool,
+    },
     /// Another text stands under the same id: refused, and the first one stays.
     Differs,
     /// The sender took it back before it came.
@@ -198,23 +239,37 @@ pub(crate) async fn apply(
         ParcelWrite::Accept(outgoing) => outgoing::accept(tx, now, outgoing).await,
         ParcelWrite::Receive(incoming) => incoming::receive(tx, now, incoming).await,
         ParcelWrite::Want { sender, contents } => content::want(tx, now, sender, contents).await,
-        ParcelWrite::Append { sender, sha256, start, bytes, complete } => {
-            content::append(tx, sender.as_str(), sha256, *start, bytes, *complete).await
+        ParcelWrite::Append {
+            sender,
+            sha256,
+            start,
+            bytes,
+            complete,
+        } => content::append(tx, sender.as_str(), sha256, *start, bytes, *complete).await,
+        ParcelWrite::Drop { sender, sha256 } => {
+            content::drop_held(tx, sender.as_str(), sha256).await
         }
-        ParcelWrite::Drop { sender, sha256 } => content::drop_held(tx, sender.as_str(), sha256).await,
-        ParcelWrite::TakenIn { pid, patient, document } => {
-            incoming::taken_in(tx, now, *pid, patient, document).await
-        }
+        ParcelWrite::TakenIn {
+            pid,
+            patient,
+            document,
+            binaries,
+        } => incoming::taken_in(tx, now, *pid, patient, document, binaries).await,
         ParcelWrite::Unmatched { pid, reason } => incoming::unmatched(tx, *pid, reason).await,
         ParcelWrite::Told(told) => event::told(tx, now, told).await,
         ParcelWrite::Step(step) => act::apply(tx, now, step).await,
-        ParcelWrite::Failed { peer, error, tries, next_try } => {
-            peers::failed(tx, now, peer.as_str(), error, *tries, *next_try).await
-        }
+        ParcelWrite::Failed {
+            peer,
+            error,
+            tries,
+            next_try,
+        } => peers::failed(tx, now, peer.as_str(), error, *tries, *next_try).await,
         ParcelWrite::Reached { peer } => peers::reached(tx, now, peer.as_str()).await,
-        ParcelWrite::Lease { peer, holder, until } => {
-            peers::lease(tx, now, peer.as_str(), holder, *until).await
-        }
+        ParcelWrite::Lease {
+            peer,
+            holder,
+            until,
+        } => peers::lease(tx, now, peer.as_str(), holder, *until).await,
         ParcelWrite::GiveUp { accepted_before } => {
             outgoing::give_up(tx, now, *accepted_before).await
         }

@@ -23,11 +23,7 @@ pub struct Held {
 }
 
 /// Keeps the contents of a parcel that goes out, until it is delivered.
-pub(crate) async fn keep(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    outgoing: &Outgoing,
-) -> Result<(), Problem> {
+pub(crate) async fn keep(tx: &mut Tx<'_>, now: Millis, outgoing: &Outgoing) -> Result<(), Problem> {
     let sender = outgoing.parcel.sender.as_str();
     for (part, bytes) in outgoing.parcel.parts.iter().zip(&outgoing.contents) {
         if insert(tx, now, sender, &part.sha256, part.size).await? {
@@ -98,7 +94,10 @@ pub(crate) async fn append(
     .with(sha256)
     .with(start);
     if tx.execute(&sql).await? != 1 {
-        return Err(Problem::new(Kind::Conflict, "The content does not continue there."));
+        return Err(Problem::new(
+            Kind::Conflict,
+            "The content does not continue there.",
+        ));
     }
     let mut at = start;
     for piece in bytes.chunks(PIECE_BYTES) {
@@ -145,11 +144,9 @@ pub(crate) async fn is_complete(
     sender: &str,
     sha256: &str,
 ) -> Result<bool, Problem> {
-    let sql = Sql::new(
-        "SELECT complete FROM parcel_content WHERE sender = $1 AND sha256 = $2",
-    )
-    .with(sender)
-    .with(sha256);
+    let sql = Sql::new("SELECT complete FROM parcel_content WHERE sender = $1 AND sha256 = $2")
+        .with(sender)
+        .with(sha256);
     tx.row(&sql).await?.map_or(Ok(false), |row| row.flag(0))
 }
 
@@ -209,7 +206,9 @@ impl Store {
         .with(sender.as_str())
         .with(sha256);
         let rows = self.rows(&sql).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
         let unsigned = |value: i64| u64::try_from(value).unwrap_or_default();
         Ok(Some(Held {
             size: unsigned(row.int(0)?),

@@ -5,8 +5,9 @@ use fhir::problem::{Kind, Problem};
 use sha2::{Digest, Sha256};
 
 use super::state::{Side, State};
-use super::{ParcelDone, Telling, Told, content, notice};
+use super::{Made, ParcelDone, Telling, Told, content, notice};
 use crate::database::Tx;
+use crate::row::Row;
 use crate::sql::Sql;
 
 /// The most steps kept of one parcel: a neighbour cannot fill the disk with them.
@@ -30,19 +31,22 @@ pub(crate) struct Known {
     pub(crate) state: State,
     pub(crate) digest: String,
     pub(crate) unmatched: bool,
-    pub(crate) patient: Option<String>,
-    pub(crate) document: Option<String>,
+    pub(crate) made: Made,
 }
 
 impl Known {
     /// The organisation at the other end.
     pub(crate) fn peer(&self) -> &str {
-        if self.outward { &self.recipient } else { &self.sender }
+        if self.outward {
+            &self.recipient
+        } else {
+            &self.sender
+        }
     }
 }
 
 const KNOWN: &str = "SELECT pid, owner, direction, sender, recipient, state, digest, unmatched, \
-     patient, document FROM parcel WHERE ";
+     patient, document, binaries FROM parcel WHERE ";
 
 /// The parcel of that number.
 pub(crate) async fn by_pid(tx: &mut Tx<'_>, pid: i64) -> Result<Option<Known>, Problem> {
@@ -58,12 +62,17 @@ pub(crate) async fn by_id(
     id: &str,
 ) -> Result<Option<Known>, Problem> {
     let mut sql = Sql::new(KNOWN);
-    sql.push("sender = ").bind(sender).push(" AND id = ").bind(id);
+    sql.push("sender = ")
+        .bind(sender)
+        .push(" AND id = ")
+        .bind(id);
     read(tx, &sql).await
 }
 
 async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> {
-    let Some(row) = tx.row(sql).await? else { return Ok(None) };
+    let Some(row) = tx.row(sql).await? else {
+        return Ok(None);
+    };
     let state = State::from_code(row.text(5)?)
         .ok_or_else(|| Problem::new(Kind::Exception, "A parcel is in a state of no name."))?;
     Ok(Some(Known {
@@ -75,9 +84,18 @@ async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> 
         state,
         digest: row.text(6)?.to_string(),
         unmatched: row.flag(7)?,
-        patient: row.text_opt(8)?.map(str::to_string),
-        document: row.text_opt(9)?.map(str::to_string),
+        made: made(&row, 8)?,
     }))
+}
+
+/// The columns `patient, document, binaries` from that column on.
+pub(crate) fn made(row: &Row, column: usize) -> Result<Made, Problem> {
+    let binaries = row.text_opt(column + 2)?.unwrap_or_default();
+    Ok(Made {
+        patient: row.text_opt(column)?.map(str::to_string),
+        document: row.text_opt(column + 1)?.map(str::to_string),
+        binaries: binaries.split_whitespace().map(str::to_string).collect(),
+    })
 }
 
 /// Adds a step taken here. `event` is a state's word or another happening's. Gives its number.
@@ -109,7 +127,8 @@ pub(crate) async fn add(
 }
 
 async fn next(tx: &mut Tx<'_>, pid: i64) -> Result<i64, Problem> {
-    let sql = Sql::new("SELECT COALESCE(MAX(seq), 0) + 1 FROM parcel_event WHERE pid = $1").with(pid);
+    let sql =
+        Sql::new("SELECT COALESCE(MAX(seq), 0) + 1 FROM parcel_event WHERE pid = $1").with(pid);
     let row = tx.row(&sql).await?;
     row.map_or(Ok(1), |row| row.int(0))
 }
@@ -130,7 +149,9 @@ pub(crate) async fn set_state(
 
 /// Sets whether the node has something to do for it.
 pub(crate) async fn set_due(tx: &mut Tx<'_>, pid: i64, due: bool) -> Result<(), Problem> {
-    let sql = Sql::new("UPDATE parcel SET due = $1 WHERE pid = $2").with(due).with(pid);
+    let sql = Sql::new("UPDATE parcel SET due = $1 WHERE pid = $2")
+        .with(due)
+        .with(pid);
     tx.execute(&sql).await.map(|_| ())
 }
 
@@ -166,22 +187,27 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Takes in what another organisation tells. A step that comes late is kept, but does not move the
 /// parcel back; one that is told again has no effect.
-pub(crate) async fn told(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    told: &Told,
-) -> Result<ParcelDone, Problem> {
+pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<ParcelDone, Problem> {
     let Some(parcel) = by_id(tx, &told.sender, &told.id).await? else {
         return unknown(tx, now, told).await;
     };
     check_teller(&parcel, told)?;
+    if parcel.made != told.seen {
+        return Err(Problem::new(
+            Kind::Conflict,
+            "The parcel has just been taken in; try again.",
+        ));
+    }
     if is_known(tx, parcel.pid, told).await? {
         return Ok(ParcelDone::Told(Telling::Known));
     }
     let proof = keep_proof(tx, &told.jws).await?;
     let seq = next(tx, parcel.pid).await?;
     if seq > STEPS_MAX {
-        return Err(Problem::new(Kind::TooCostly, "The parcel has too many steps."));
+        return Err(Problem::new(
+            Kind::TooCostly,
+            "The parcel has too many steps.",
+        ));
     }
     let event = told.state.map_or("refused", State::code);
     let sql = Sql::new(
@@ -222,7 +248,7 @@ async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Re
         set_reason(tx, parcel.pid, "").await?;
         return content::release(tx, parcel.pid, &parcel.sender).await;
     }
-    if parcel.document.is_none() {
+    if parcel.made.document.is_none() {
         // Withdrawn or superseded before it was taken in: it is not taken in any more.
         stop_taking_in(tx, parcel.pid).await?;
     }
@@ -236,7 +262,9 @@ async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
 
 pub(crate) async fn set_reason(tx: &mut Tx<'_>, pid: i64, reason: &str) -> Result<(), Problem> {
     let reason = (!reason.is_empty()).then_some(reason);
-    let sql = Sql::new("UPDATE parcel SET reason = $1 WHERE pid = $2").with(reason).with(pid);
+    let sql = Sql::new("UPDATE parcel SET reason = $1 WHERE pid = $2")
+        .with(reason)
+        .with(pid);
     tx.execute(&sql).await.map(|_| ())
 }
 
@@ -251,22 +279,27 @@ fn check_teller(parcel: &Known, told: &Told) -> Result<(), Problem> {
         }
     };
     if !entitled {
-        return Err(Problem::new(Kind::Security, "This organisation may not tell that step."));
+        return Err(Problem::new(
+            Kind::Security,
+            "This organisation may not tell that step.",
+        ));
     }
     // Who takes a parcel back before it came names no digest to compare.
     if !parcel.digest.is_empty() && told.digest != parcel.digest {
-        return Err(Problem::new(Kind::Conflict, "The receipt is for a parcel of another digest."));
+        return Err(Problem::new(
+            Kind::Conflict,
+            "The receipt is for a parcel of another digest.",
+        ));
     }
     Ok(())
 }
 
 async fn is_known(tx: &mut Tx<'_>, pid: i64, told: &Told) -> Result<bool, Problem> {
-    let sql = Sql::new(
-        "SELECT 1 FROM parcel_event WHERE pid = $1 AND origin = $2 AND origin_seq = $3",
-    )
-    .with(pid)
-    .with(told.peer.as_str())
-    .with(i64::try_from(told.seq).unwrap_or(i64::MAX));
+    let sql =
+        Sql::new("SELECT 1 FROM parcel_event WHERE pid = $1 AND origin = $2 AND origin_seq = $3")
+            .with(pid)
+            .with(told.peer.as_str())
+            .with(i64::try_from(told.seq).unwrap_or(i64::MAX));
     Ok(tx.row(&sql).await?.is_some())
 }
 

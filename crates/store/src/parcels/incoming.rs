@@ -28,20 +28,45 @@ pub(crate) async fn receive(
             return Ok(ParcelDone::Differs);
         }
         let at = received_at(tx, known.pid).await?;
-        return Ok(ParcelDone::Received { pid: known.pid, at, known: true });
+        return Ok(ParcelDone::Received {
+            pid: known.pid,
+            at,
+            known: true,
+        });
     }
     for part in &parcel.parts {
         if !content::is_complete(tx, parcel.sender.as_str(), &part.sha256).await? {
-            return Err(Problem::new(Kind::Incomplete, "A content of the parcel is not here."));
+            return Err(Problem::new(
+                Kind::Incomplete,
+                "A content of the parcel is not here.",
+            ));
         }
     }
     let proof = event::keep_proof(tx, &incoming.manifest).await?;
     let state = State::Delivered;
-    let row = New { parcel, outward: false, state, due: true, proof: Some(&proof) };
+    let row = New {
+        parcel,
+        outward: false,
+        state,
+        due: true,
+        proof: Some(&proof),
+    };
     let pid = outgoing::insert(tx, now, &row).await?;
     let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    event::add(tx, now, &known, State::Delivered.code(), &Actor::default(), "").await?;
-    Ok(ParcelDone::Received { pid, at: now, known: false })
+    event::add(
+        tx,
+        now,
+        &known,
+        State::Delivered.code(),
+        &Actor::default(),
+        "",
+    )
+    .await?;
+    Ok(ParcelDone::Received {
+        pid,
+        at: now,
+        known: false,
+    })
 }
 
 async fn received_at(tx: &mut Tx<'_>, pid: i64) -> Result<Millis, Problem> {
@@ -72,7 +97,13 @@ pub(crate) async fn remember(
         parts: Vec::new(),
     };
     let proof = event::keep_proof(tx, &told.jws).await?;
-    let row = New { parcel: &parcel, outward: false, state, due: false, proof: Some(&proof) };
+    let row = New {
+        parcel: &parcel,
+        outward: false,
+        state,
+        due: false,
+        proof: Some(&proof),
+    };
     outgoing::insert(tx, now, &row).await.map(|_| ())
 }
 
@@ -84,16 +115,21 @@ pub(crate) async fn taken_in(
     pid: i64,
     patient: &str,
     document: &str,
+    binaries: &[String],
 ) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1, document = $2 \
-         WHERE pid = $3 AND direction = 1 AND due = 1 AND document IS NULL",
+        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1, document = $2, \
+         binaries = $3 WHERE pid = $4 AND direction = 1 AND due = 1 AND document IS NULL",
     )
     .with(patient)
     .with(document)
+    .with(binaries.join(" "))
     .with(pid);
     if tx.execute(&sql).await? != 1 {
-        return Err(Problem::new(Kind::Conflict, "The parcel is not waiting to be taken in."));
+        return Err(Problem::new(
+            Kind::Conflict,
+            "The parcel is not waiting to be taken in.",
+        ));
     }
     let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
     event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;

@@ -66,7 +66,9 @@ impl Store {
     /// `Forbidden` if the scope shows no records; those of the database.
     pub async fn notices(&self, scope: &Scope) -> Result<Vec<Notice>, Problem> {
         let owner = super::lists::owner(self, scope)?;
-        let Some(account) = scope.agent().account else { return Ok(Vec::new()) };
+        let Some(account) = scope.agent().account else {
+            return Ok(Vec::new());
+        };
         let sql = Sql::new(
             "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient \
              FROM parcel_notice n JOIN parcel p ON p.pid = n.pid \
@@ -79,7 +81,12 @@ impl Store {
         let mut notices = Vec::new();
         let mut lines = Vec::new();
         for row in &rows {
-            lines.push(super::lists::line(scope, row.int(0)?, row.text_opt(5)?, row.text_opt(6)?));
+            lines.push(super::lists::line(
+                scope,
+                row.int(0)?,
+                row.text_opt(5)?,
+                row.text_opt(6)?,
+            ));
             notices.push(Notice {
                 pid: row.int(0)?,
                 title: row.text(1)?.to_string(),

@@ -26,9 +26,18 @@ pub(crate) async fn accept(
             let message = "Another parcel was sent under this id.";
             return Err(Problem::new(Kind::Conflict, message));
         }
-        return Ok(ParcelDone::Accepted { pid: known.pid, known: true });
+        return Ok(ParcelDone::Accepted {
+            pid: known.pid,
+            known: true,
+        });
     }
-    let row = New { parcel, outward: true, state: State::Accepted, due: true, proof: None };
+    let row = New {
+        parcel,
+        outward: true,
+        state: State::Accepted,
+        due: true,
+        proof: None,
+    };
     let pid = insert(tx, now, &row).await?;
     let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
         .with(outgoing.patient.as_str())
@@ -37,7 +46,15 @@ pub(crate) async fn accept(
     tx.execute(&sql).await?;
     content::keep(tx, now, outgoing).await?;
     let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    event::add(tx, now, &known, State::Accepted.code(), &Actor::default(), "").await?;
+    event::add(
+        tx,
+        now,
+        &known,
+        State::Accepted.code(),
+        &Actor::default(),
+        "",
+    )
+    .await?;
     peers::know(tx, parcel.recipient.as_str()).await?;
     supersede_earlier(tx, now, pid, parcel).await?;
     Ok(ParcelDone::Accepted { pid, known: false })
@@ -55,7 +72,11 @@ pub(crate) struct New<'p> {
 /// Inserts the rows of a parcel and its parts; gives its number.
 pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Result<i64, Problem> {
     let parcel = new.parcel;
-    let owner = if new.outward { &parcel.sender } else { &parcel.recipient };
+    let owner = if new.outward {
+        &parcel.sender
+    } else {
+        &parcel.recipient
+    };
     let sql = Sql::new(
         "INSERT INTO parcel (owner, direction, sender, recipient, id, digest, text, title, author, \
          urgent, marked, unique_id, replaces, nhs_number, birth_date, family, given, stored_at, state, \
@@ -134,7 +155,15 @@ async fn supersede_earlier(
     for row in tx.rows(&sql).await? {
         if let Some(earlier) = event::by_pid(tx, row.int(0)?).await? {
             let note = format!("by parcel {}", parcel.id);
-            take_back(tx, now, &earlier, State::Superseded, &Actor::default(), &note).await?;
+            take_back(
+                tx,
+                now,
+                &earlier,
+                State::Superseded,
+                &Actor::default(),
+                &note,
+            )
+            .await?;
         }
     }
     Ok(())

@@ -115,7 +115,9 @@ pub(crate) async fn lease(
     .with(peer)
     .with(holder)
     .with(now);
-    tx.execute(&sql).await.map(|rows| ParcelDone::Lease(rows == 1))
+    tx.execute(&sql)
+        .await
+        .map(|rows| ParcelDone::Lease(rows == 1))
 }
 
 impl Store {

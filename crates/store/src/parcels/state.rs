@@ -76,11 +76,9 @@ impl State {
             | State::Withdrawn
             | State::Superseded
             | State::Undeliverable => Side::Sender,
-            State::Delivered
-            | State::Opened
-            | State::Filed
-            | State::ActedOn
-            | State::Returned => Side::Receiver,
+            State::Delivered | State::Opened | State::Filed | State::ActedOn | State::Returned => {
+                Side::Receiver
+            }
         }
     }
 
@@ -139,21 +137,23 @@ mod tests {
     fn the_table_of_what_may_follow_what() {
         let expected = [
             //                acc wai del ope fil act ret wit sup und
-            ("accepted",      ". x x x x x x x x x"),
-            ("waiting",       ". x x x x x x x x x"),
-            ("delivered",     ". . . x x x x x x ."),
-            ("opened",        ". . . . x x x x x ."),
-            ("filed",         ". . . . . x . x x ."),
-            ("acted-on",      ". . . . . . . x x ."),
-            ("returned",      ". . . . . . . . . ."),
-            ("withdrawn",     ". . . . . . . . . ."),
-            ("superseded",    ". . . . . . . . . ."),
+            ("accepted", ". x x x x x x x x x"),
+            ("waiting", ". x x x x x x x x x"),
+            ("delivered", ". . . x x x x x x ."),
+            ("opened", ". . . . x x x x x ."),
+            ("filed", ". . . . . x . x x ."),
+            ("acted-on", ". . . . . . . x x ."),
+            ("returned", ". . . . . . . . . ."),
+            ("withdrawn", ". . . . . . . . . ."),
+            ("superseded", ". . . . . . . . . ."),
             ("undeliverable", ". x x x x x x x x ."),
         ];
         for (code, row) in expected {
             let state = State::from_code(code).unwrap();
-            let told: Vec<&str> =
-                STATES.iter().map(|next| if state.may_become(*next) { "x" } else { "." }).collect();
+            let told: Vec<&str> = STATES
+                .iter()
+                .map(|next| if state.may_become(*next) { "x" } else { "." })
+                .collect();
             assert_eq!(told.join(" "), row, "{code}");
         }
     }
@@ -161,7 +161,10 @@ mod tests {
     #[test]
     fn no_parcel_comes_back_to_a_state_that_it_left_but_by_being_sent_again() {
         for from in STATES {
-            for to in STATES.into_iter().filter(|to| from.may_become(*to) && to.may_become(from)) {
+            for to in STATES
+                .into_iter()
+                .filter(|to| from.may_become(*to) && to.may_become(from))
+            {
                 let pair = [from, to];
                 assert!(pair.contains(&State::Waiting), "{from:?} and {to:?}");
             }

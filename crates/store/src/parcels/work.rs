@@ -5,7 +5,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::state::State;
-use super::{Named, PartOf};
+use super::{Made, Named, PartOf, event};
 use crate::sql::Sql;
 use crate::store::Store;
 
@@ -17,6 +17,8 @@ pub struct ToDeliver {
     pub text: String,
     pub digest: String,
     pub parts: Vec<PartOf>,
+    /// The resources here that it was made of, for the audit log.
+    pub made: Made,
 }
 
 /// A step that another organisation is to be told.
@@ -63,7 +65,9 @@ impl Store {
              AND r.refused IS NULL) ORDER BY next_try LIMIT 10000",
         );
         let rows = self.rows(&sql).await?;
-        rows.iter().map(|row| Ok((Ods::parse(row.text(0)?)?, row.int(1)?))).collect()
+        rows.iter()
+            .map(|row| Ok((Ods::parse(row.text(0)?)?, row.int(1)?)))
+            .collect()
     }
 
     /// Failures since the neighbour's last answer, when it may be tried next, and whether something
@@ -79,7 +83,9 @@ impl Store {
         )
         .with(peer.as_str());
         let rows = self.rows(&sql).await?;
-        let Some(row) = rows.first() else { return Ok((0, 0, false)) };
+        let Some(row) = rows.first() else {
+            return Ok((0, 0, false));
+        };
         let tries = u32::try_from(row.int(0)?).unwrap_or(u32::MAX);
         Ok((tries, row.int(1)?, row.int(2)? > 0))
     }
@@ -96,7 +102,8 @@ impl Store {
     ) -> Result<Vec<ToDeliver>, Problem> {
         check(scope)?;
         let sql = Sql::new(
-            "SELECT pid, id, text, digest FROM parcel WHERE direction = 0 AND due = 1 \
+            "SELECT pid, id, text, digest, patient, document, binaries FROM parcel \
+             WHERE direction = 0 AND due = 1 \
              AND recipient = $1 ORDER BY urgent DESC, pid LIMIT $2",
         )
         .with(peer.as_str())
@@ -110,9 +117,34 @@ impl Store {
                 text: row.text(2)?.to_string(),
                 digest: row.text(3)?.to_string(),
                 parts: self.parts(pid).await?,
+                made: event::made(&row, 4)?,
             });
         }
         Ok(parcels)
+    }
+
+    /// What was made of a parcel here. `None`: there is no such parcel.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn made_of(
+        &self,
+        scope: &Scope,
+        sender: &str,
+        id: &str,
+    ) -> Result<Option<(State, Made)>, Problem> {
+        check(scope)?;
+        let sql = Sql::new(
+            "SELECT state, patient, document, binaries FROM parcel WHERE sender = $1 AND id = $2",
+        )
+        .with(sender)
+        .with(id);
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let state = State::from_code(row.text(0)?).unwrap_or(State::Delivered);
+        Ok(Some((state, event::made(row, 1)?)))
     }
 
     /// The parts of a parcel, main part first.
@@ -213,6 +245,9 @@ impl Store {
 fn check(scope: &Scope) -> Result<(), Problem> {
     match scope.reach() {
         access::Reach::Everything if scope.may_look() => Ok(()),
-        _ => Err(Problem::new(Kind::Forbidden, "This is for the node's own workers.")),
+        _ => Err(Problem::new(
+            Kind::Forbidden,
+            "This is for the node's own workers.",
+        )),
     }
 }

@@ -1,0 +1,279 @@
+//! Steps that people here take: open, file, act on, return, match, withdraw, send again.
+
+use access::{Ods, Scope};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::event::{self, Actor, Known};
+use super::outgoing::{gone, take_back};
+use super::state::State;
+use super::{ParcelDone, ParcelWrite, lists};
+use crate::database::Tx;
+use crate::resources::Release;
+use crate::sql::Sql;
+use crate::store::Store;
+use crate::write::{Change, Effect, Job};
+
+/// The longest outcome or reason, in characters.
+const NOTE_CHARS_MAX: usize = 2000;
+
+/// What someone does with a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// At the receiver: looks at it. Once a person; the first moves the parcel on.
+    Open,
+    /// At the receiver: puts it away, which also releases it to the patient unless it is marked.
+    File,
+    /// At the receiver: a clinician records what was done.
+    ActOn { outcome: String },
+    /// At the receiver: sends it back.
+    Return { reason: String },
+    /// At the receiver: says whose letter it is, by the id of the Patient here.
+    Match { patient: String },
+    /// At the sender: takes it back.
+    Withdraw { reason: String },
+    /// At the sender: tries an undeliverable one again.
+    SendAgain,
+}
+
+/// An action with who takes it. Made by `Store::act`.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pid: i64,
+    owner: Ods,
+    action: Action,
+    actor: Actor,
+}
+
+impl Store {
+    /// Takes a step: the event, what follows from it, and the receipt that tells the other side, in
+    /// one commit.
+    ///
+    /// # Errors
+    /// `NotFound` if the caller's organisation has no such parcel; `BusinessRule` if the step does not
+    /// fit where the parcel is; `Required` without a reason or outcome; `Forbidden`.
+    pub async fn act(&self, scope: &Scope, pid: i64, action: Action) -> Result<(), Problem> {
+        let owner = lists::owner(self, scope)?;
+        if !scope.may_change() {
+            return Err(Problem::new(
+                Kind::Forbidden,
+                "This is not part of your role.",
+            ));
+        }
+        check_words(&action)?;
+        let agent = scope.agent();
+        let actor = Actor {
+            who: agent.name.clone(),
+            role: agent.role.clone().unwrap_or_default().into_owned(),
+            account: agent.account,
+        };
+        if matches!(action, Action::ActOn { .. }) && actor.role != "clinician" {
+            let message = "Only a clinician records what was done about a letter.";
+            return Err(Problem::new(Kind::Forbidden, message));
+        }
+        let sql = Sql::new(
+            "SELECT marked, patient, document, binaries FROM parcel WHERE pid = $1 AND owner = $2",
+        )
+        .with(pid)
+        .with(owner.as_str());
+        let rows = self.rows(&sql).await?;
+        let row = rows.first().ok_or_else(gone)?;
+        let made = event::made(row, 1)?;
+        let owner = Ods::parse(&owner)?;
+        let mut job = Job::default();
+        if let Some(release) = release(&action, row.flag(0)?, self.now()) {
+            job.changes = made.releases(release);
+        }
+        job.traces.push(lists::line(
+            scope,
+            pid,
+            made.document.as_deref(),
+            made.patient.as_deref(),
+        ));
+        let step = Step {
+            pid,
+            owner,
+            action,
+            actor,
+        };
+        job.effects
+            .push(Effect::Parcel(ParcelWrite::Step(Box::new(step))));
+        self.commit(scope, job).await.map(|_| ())
+    }
+}
+
+impl super::Made {
+    /// Changes that release the letter and its contents to the patient, or hold them.
+    pub fn releases(&self, release: Release) -> Vec<Change> {
+        let document = self.document.iter().map(|id| ("DocumentReference", id));
+        let binaries = self.binaries.iter().map(|id| ("Binary", id));
+        let change = |(ty, id): (&str, &String)| Change::Release {
+            ty: ty.to_string(),
+            id: id.clone(),
+            release,
+        };
+        document.chain(binaries).map(change).collect()
+    }
+}
+
+/// Filing or acting on a letter releases it unless it is marked; returning it holds it.
+fn release(action: &Action, marked: bool, now: Millis) -> Option<Release> {
+    match action {
+        Action::File | Action::ActOn { .. } if !marked => Some(Release::At(now)),
+        Action::Return { .. } => Some(Release::Never),
+        _ => None,
+    }
+}
+
+fn check_words(action: &Action) -> Result<(), Problem> {
+    let (words, missing) = match action {
+        Action::ActOn { outcome } => (outcome, "Say what was done about the letter."),
+        Action::Return { reason } => (reason, "Say why the letter goes back."),
+        Action::Withdraw { reason } => (reason, "Say why the letter is withdrawn."),
+        Action::Match { patient } => (patient, "Choose the patient."),
+        Action::Open | Action::File | Action::SendAgain => return Ok(()),
+    };
+    if words.trim().is_empty() {
+        return Err(Problem::new(Kind::Required, missing));
+    }
+    if words.chars().count() > NOTE_CHARS_MAX {
+        return Err(Problem::new(
+            Kind::TooLong,
+            "This is more than 2,000 characters.",
+        ));
+    }
+    Ok(())
+}
+
+/// Applies a step inside the writer.
+pub(crate) async fn apply(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    step: &Step,
+) -> Result<ParcelDone, Problem> {
+    let parcel = event::by_pid(tx, step.pid).await?.ok_or_else(gone)?;
+    if parcel.owner != step.owner.as_str() {
+        return Err(gone());
+    }
+    let outward = matches!(step.action, Action::Withdraw { .. } | Action::SendAgain);
+    if parcel.outward != outward {
+        return Err(unfit("This step is the other side's."));
+    }
+    match &step.action {
+        Action::Open => open(tx, now, &parcel, step).await?,
+        Action::File => received(tx, now, &parcel, step, State::Filed, "").await?,
+        Action::ActOn { outcome } => {
+            received(tx, now, &parcel, step, State::ActedOn, outcome).await?;
+        }
+        Action::Return { reason } => {
+            received(tx, now, &parcel, step, State::Returned, reason).await?;
+            stop_taking_in(tx, parcel.pid).await?;
+        }
+        Action::Match { patient } => matched(tx, now, &parcel, step, patient).await?,
+        Action::Withdraw { reason } => {
+            let state = State::Withdrawn;
+            if !take_back(tx, now, &parcel, state, &step.actor, reason).await? {
+                return Err(too_late(parcel.state));
+            }
+        }
+        Action::SendAgain => send_again(tx, now, &parcel, step).await?,
+    }
+    Ok(ParcelDone::Rows(1))
+}
+
+/// The first who opens it moves the parcel on; everyone who opened it is remembered, once.
+async fn open(tx: &mut Tx<'_>, now: Millis, parcel: &Known, step: &Step) -> Result<(), Problem> {
+    if parcel.state.may_become(State::Opened) {
+        return received(tx, now, parcel, step, State::Opened, "").await;
+    }
+    let sql = Sql::new("SELECT 1 FROM parcel_event WHERE pid = $1 AND account = $2 LIMIT 1")
+        .with(parcel.pid)
+        .with(step.actor.account);
+    if step.actor.account.is_some() && tx.row(&sql).await?.is_none() {
+        event::add(tx, now, parcel, State::Opened.code(), &step.actor, "").await?;
+    }
+    Ok(())
+}
+
+/// A step of the receiver that moves the parcel on and is told to the sender.
+async fn received(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    parcel: &Known,
+    step: &Step,
+    state: State,
+    note: &str,
+) -> Result<(), Problem> {
+    let puts_away = matches!(state, State::Filed | State::ActedOn);
+    if puts_away && parcel.made.document.is_none() {
+        return Err(unfit("Say first whose letter it is."));
+    }
+    if !parcel.state.may_become(state) {
+        return Err(too_late(parcel.state));
+    }
+    let seq = event::add(tx, now, parcel, state.code(), &step.actor, note).await?;
+    event::set_state(tx, parcel.pid, state, now).await?;
+    event::tell(tx, parcel, seq).await
+}
+
+async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
+    let sql = Sql::new("UPDATE parcel SET due = 0, unmatched = 0 WHERE pid = $1").with(pid);
+    tx.execute(&sql).await.map(|_| ())
+}
+
+/// A person says whose letter it is; the worker then takes it in.
+async fn matched(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    parcel: &Known,
+    step: &Step,
+    patient: &str,
+) -> Result<(), Problem> {
+    if !parcel.unmatched || parcel.state.is_final() {
+        return Err(unfit(
+            "The letter is not waiting for someone to say whose it is.",
+        ));
+    }
+    let sql = Sql::new(
+        "UPDATE parcel SET patient = $1, unmatched = 0, reason = NULL, due = 1 WHERE pid = $2",
+    )
+    .with(patient)
+    .with(parcel.pid);
+    tx.execute(&sql).await?;
+    event::add(tx, now, parcel, "matched", &step.actor, "")
+        .await
+        .map(|_| ())
+}
+
+async fn send_again(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    parcel: &Known,
+    step: &Step,
+) -> Result<(), Problem> {
+    if parcel.state != State::Undeliverable {
+        return Err(unfit("Only what could not be delivered is sent again."));
+    }
+    let state = State::Waiting;
+    event::add(tx, now, parcel, state.code(), &step.actor, "sent again").await?;
+    event::set_state(tx, parcel.pid, state, now).await?;
+    let sql = Sql::new("UPDATE parcel SET due = 1, due_since = $1, reason = NULL WHERE pid = $2")
+        .with(now)
+        .with(parcel.pid);
+    tx.execute(&sql).await?;
+    let sql = Sql::new("UPDATE parcel_peer SET next_try = 0 WHERE peer = $1").with(parcel.peer());
+    tx.execute(&sql).await.map(|_| ())
+}
+
+fn unfit(message: &'static str) -> Problem {
+    Problem::new(Kind::BusinessRule, message)
+}
+
+fn too_late(state: State) -> Problem {
+    let word = match state {
+        State::ActedOn => "acted on",
+        other => other.code(),
+    };
+    let message = format!("The letter has been {word}, so this step does not fit any more.");
+    Problem::new(Kind::BusinessRule, message)
+}

@@ -1,0 +1,209 @@
+//! One parcel with all its steps, and the steps of a patient's letter.
+
+use access::{Outcome, Reach, Scope, Target};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::PartOf;
+use super::lists::{self, Letter};
+use super::outgoing::gone;
+use super::state::State;
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// A step of a parcel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// In the order in which they became known here, from 1.
+    pub seq: u64,
+    /// The state that it brought; `None` for other happenings.
+    pub state: Option<State>,
+    /// The state's word, or `taken-in`, `matched`, `refused`.
+    pub event: String,
+    pub at: Millis,
+    /// A person's name; empty where the node did it by itself.
+    pub who: String,
+    pub role: String,
+    /// The ODS code of the organisation where it was taken.
+    pub organisation: String,
+    /// An outcome or reason.
+    pub note: String,
+    /// The signed statement (JWS) that told it, where another organisation did.
+    pub proof: Option<String>,
+}
+
+/// A parcel as one page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub letter: Letter,
+    pub events: Vec<Event>,
+    pub parts: Vec<PartOf>,
+    /// Whether it came in (else it goes out).
+    pub inward: bool,
+    /// Copies that came under the same id with another text, and were refused.
+    pub tampered: u64,
+    /// Steps that the other side has not been told yet, or refused to hear.
+    pub untold: u64,
+}
+
+/// One part of a parcel's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub content_type: String,
+    pub bytes: Vec<u8>,
+}
+
+const EVENTS: &str = "SELECT e.seq, e.event, e.at, e.who, e.role, e.origin, e.note, j.jws \
+     FROM parcel_event e LEFT JOIN parcel_proof j ON j.sha256 = e.proof \
+     WHERE e.pid = $1 ORDER BY e.seq LIMIT 500";
+
+impl Store {
+    /// A parcel with its steps, traced.
+    ///
+    /// # Errors
+    /// `NotFound` if the caller's organisation has no such parcel; `Forbidden`.
+    pub async fn item(&self, scope: &Scope, pid: i64) -> Result<Item, Problem> {
+        let owner = lists::owner(self, scope)?;
+        let mut sql = Sql::new(lists::COLUMNS);
+        sql.bind(owner).push(" AND p.pid = ").bind(pid);
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else {
+            let target = Target {
+                ty: "DocumentReference".into(),
+                query: Some(format!("parcel={pid}").into()),
+                ..Target::default()
+            };
+            self.traced(vec![scope.trace(
+                scope.interaction(),
+                Outcome::Absent,
+                target,
+            )])
+            .await?;
+            return Err(gone());
+        };
+        let letter = lists::letter(row)?;
+        let made = &letter.made;
+        let line = lists::line(
+            scope,
+            pid,
+            made.document.as_deref(),
+            made.patient.as_deref(),
+        );
+        let sql = Sql::new(
+            "SELECT direction, tampered, (SELECT COUNT(*) FROM parcel_receipt r WHERE r.pid = $1) \
+             FROM parcel WHERE pid = $2",
+        )
+        .with(pid)
+        .with(pid);
+        let rows = self.rows(&sql).await?;
+        let more = rows.first().ok_or_else(gone)?;
+        let item = Item {
+            letter,
+            events: self.events(pid).await?,
+            parts: self.parts(pid).await?,
+            inward: more.flag(0)?,
+            tampered: u64::try_from(more.int(1)?).unwrap_or_default(),
+            untold: u64::try_from(more.int(2)?).unwrap_or_default(),
+        };
+        self.traced(vec![line]).await?;
+        Ok(item)
+    }
+
+    async fn events(&self, pid: i64) -> Result<Vec<Event>, Problem> {
+        let rows = self.rows(&Sql::new(EVENTS).with(pid)).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Event {
+                    seq: u64::try_from(row.int(0)?).unwrap_or_default(),
+                    state: State::from_code(row.text(1)?),
+                    event: row.text(1)?.to_string(),
+                    at: row.int(2)?,
+                    who: row.text(3)?.to_string(),
+                    role: row.text(4)?.to_string(),
+                    organisation: row.text(5)?.to_string(),
+                    note: row.text(6)?.to_string(),
+                    proof: row.text_opt(7)?.map(str::to_string),
+                })
+            })
+            .collect()
+    }
+
+    /// A part of a parcel that is not taken in (an unmatched letter, say), traced. Once it is taken
+    /// in the Binary holds it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such parcel or part, or its bytes are no longer kept here.
+    pub async fn part(&self, scope: &Scope, pid: i64, number: usize) -> Result<Part, Problem> {
+        let owner = lists::owner(self, scope)?;
+        let sql =
+            Sql::new("SELECT sender, patient, document FROM parcel WHERE pid = $1 AND owner = $2")
+                .with(pid)
+                .with(owner);
+        let rows = self.rows(&sql).await?;
+        let row = rows.first().ok_or_else(gone)?;
+        let parts = self.parts(pid).await?;
+        let part = parts.get(number).ok_or_else(gone)?;
+        let sender = access::Ods::parse(row.text(0)?)?;
+        let bytes = self
+            .content_bytes(scope, &sender, &part.sha256, 0, true)
+            .await?;
+        if bytes.len() as u64 != part.size {
+            return Err(Problem::new(
+                Kind::NotFound,
+                "The content is no longer kept here.",
+            ));
+        }
+        self.traced(vec![lists::line(
+            scope,
+            pid,
+            row.text_opt(2)?,
+            row.text_opt(1)?,
+        )])
+        .await?;
+        Ok(Part {
+            content_type: part.content_type.clone(),
+            bytes,
+        })
+    }
+
+    /// The steps of the letter that this DocumentReference holds; none if it came or went in no
+    /// parcel, or the scope does not reach it. A patient's scope reaches what is released to them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn journey(&self, scope: &Scope, document: &str) -> Result<Vec<Event>, Problem> {
+        let mut sql = Sql::new("SELECT pid, patient FROM parcel p WHERE p.document = ");
+        sql.bind(document);
+        match scope.reach() {
+            Reach::Everything => {}
+            Reach::Organisation(ods) => {
+                sql.push(" AND p.owner = ").bind(ods.to_string());
+            }
+            Reach::Compartment { patient, now } => {
+                sql.push(" AND p.patient = ").bind(patient.clone());
+                sql.push(
+                    " AND EXISTS (SELECT 1 FROM word w JOIN place l ON l.ty = w.id \
+                     JOIN res r ON r.shard = l.shard AND r.rid = l.rid \
+                     WHERE w.text = 'DocumentReference' AND l.id = p.document AND r.del = 0 \
+                     AND r.release_at <= ",
+                );
+                sql.bind(*now).push(")");
+            }
+        }
+        sql.push(" ORDER BY pid DESC LIMIT 1");
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Vec::new());
+        };
+        let pid = row.int(0)?;
+        let events = self.events(pid).await?;
+        self.traced(vec![lists::line(
+            scope,
+            pid,
+            Some(document),
+            row.text_opt(1)?,
+        )])
+        .await?;
+        Ok(events)
+    }
+}

@@ -1,0 +1,305 @@
+//! Lists of parcels for pages: the inbox, the unmatched, the sent board. Paged by key.
+
+use access::{AuditEntry, Outcome, Reach, Scope, Target};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::event;
+use super::state::State;
+use super::{Made, Named};
+use crate::row::Row;
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// The most rows of one page.
+const PAGE_MAX: u32 = 200;
+
+/// Which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Came in, known whose, nobody has put it away: the work of the inbox.
+    ToDo,
+    /// Came in, nobody knows whose.
+    Unmatched,
+    /// Came in and was filed or acted on.
+    Done,
+    /// Came in and was returned, or taken back by its sender.
+    Ended,
+    /// All that came in.
+    AllIn,
+    /// Sent, not yet with the receiver.
+    OnTheWay,
+    /// Sent and came back, or could not be delivered.
+    Failed,
+    /// All that was sent.
+    AllOut,
+}
+
+/// What a list is narrowed to, and which page of it.
+#[derive(Clone, Debug)]
+pub struct ListFilter {
+    pub show: Show,
+    pub urgent_only: bool,
+    /// Only with this organisation at the other end (its ODS code).
+    pub other: Option<String>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Rows on a page, at most 200.
+    pub count: u32,
+}
+
+impl ListFilter {
+    /// The first page of a list, 50 rows.
+    pub fn new(show: Show) -> ListFilter {
+        ListFilter {
+            show,
+            urgent_only: false,
+            other: None,
+            after: None,
+            count: 50,
+        }
+    }
+}
+
+/// A letter as a row of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    pub pid: i64,
+    /// The sender's name for the parcel.
+    pub id: String,
+    /// ODS codes.
+    pub sender: String,
+    pub recipient: String,
+    pub title: String,
+    pub author: String,
+    pub urgent: bool,
+    /// Whether a third-party or serious-harm mark keeps it from the patient.
+    pub marked: bool,
+    pub named: Named,
+    /// Accepted (out) or received (in) at.
+    pub stored_at: Millis,
+    pub state: State,
+    pub state_at: Millis,
+    pub unmatched: bool,
+    /// Why it is unmatched or could not be delivered, in a plain sentence.
+    pub reason: Option<String>,
+    /// Where it goes: the last failure there and the next try, while it waits.
+    pub last_error: Option<String>,
+    pub next_try: Option<Millis>,
+    pub made: Made,
+}
+
+/// One page of a list, newest first but urgent work before other work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListPage {
+    pub letters: Vec<Letter>,
+    pub next: Option<String>,
+}
+
+/// How many there are on each list of the organisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub to_do: u64,
+    pub urgent: u64,
+    pub unmatched: u64,
+    pub on_the_way: u64,
+    pub failed: u64,
+}
+
+pub(super) const COLUMNS: &str = "SELECT p.pid, p.id, p.sender, p.recipient, p.title, p.author, \
+     p.urgent, p.marked, p.nhs_number, p.birth_date, p.family, p.given, p.stored_at, p.state, \
+     p.state_at, p.unmatched, p.reason, q.last_error, q.next_try, p.patient, p.document, p.binaries \
+     FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.direction = 0 \
+     AND p.due = 1 WHERE p.owner = ";
+
+/// Number of columns before those that a longer reading adds.
+pub(super) fn letter(row: &Row) -> Result<Letter, Problem> {
+    let text = |column: usize| row.text(column).map(str::to_string);
+    let text_opt = |column: usize| row.text_opt(column).map(|it| it.map(str::to_string));
+    let nameless = || Problem::new(Kind::Exception, "A parcel is in a state of no name.");
+    Ok(Letter {
+        pid: row.int(0)?,
+        id: text(1)?,
+        sender: text(2)?,
+        recipient: text(3)?,
+        title: text(4)?,
+        author: text(5)?,
+        urgent: row.flag(6)?,
+        marked: row.flag(7)?,
+        named: Named {
+            nhs_number: text_opt(8)?,
+            birth_date: text_opt(9)?,
+            family: text(10)?,
+            given: text(11)?,
+        },
+        stored_at: row.int(12)?,
+        state: State::from_code(row.text(13)?).ok_or_else(nameless)?,
+        state_at: row.int(14)?,
+        unmatched: row.flag(15)?,
+        reason: text_opt(16)?,
+        last_error: text_opt(17)?,
+        next_try: row.int_opt(18)?.filter(|at| *at > 0),
+        made: event::made(row, 19)?,
+    })
+}
+
+/// Which rows are on a list.
+fn condition(show: Show) -> &'static str {
+    match show {
+        Show::ToDo => {
+            " AND p.direction = 1 AND p.state IN ('delivered', 'opened') AND p.document IS NOT NULL"
+        }
+        Show::Unmatched => " AND p.direction = 1 AND p.unmatched = 1",
+        Show::Done => " AND p.direction = 1 AND p.state IN ('filed', 'acted-on')",
+        Show::Ended => {
+            " AND p.direction = 1 AND p.state IN ('returned', 'withdrawn', 'superseded')"
+        }
+        Show::AllIn => " AND p.direction = 1",
+        Show::OnTheWay => " AND p.direction = 0 AND p.state IN ('accepted', 'waiting')",
+        Show::Failed => " AND p.direction = 0 AND p.state IN ('returned', 'undeliverable')",
+        Show::AllOut => " AND p.direction = 0",
+    }
+}
+
+/// The organisation whose parcels a scope reaches.
+///
+/// # Errors
+/// `Forbidden` if it does not show records, or only a patient's own.
+pub(super) fn owner(store: &Store, scope: &Scope) -> Result<String, Problem> {
+    if !scope.may_look() {
+        return Err(Problem::new(
+            Kind::Forbidden,
+            "This is not part of your role.",
+        ));
+    }
+    match scope.reach() {
+        Reach::Everything => Ok(store.organisation().to_string()),
+        Reach::Organisation(ods) => Ok(ods.to_string()),
+        Reach::Compartment { .. } => Err(Problem::new(
+            Kind::Forbidden,
+            "This list is for the organisation's staff.",
+        )),
+    }
+}
+
+/// The log's line for one letter.
+pub(super) fn line(
+    scope: &Scope,
+    pid: i64,
+    document: Option<&str>,
+    patient: Option<&str>,
+) -> AuditEntry {
+    let target = Target {
+        ty: "DocumentReference".into(),
+        id: document.map(str::to_string),
+        version: None,
+        patient: patient.map(str::to_string),
+        // Before it is taken in it has only its number here.
+        query: Some(format!("parcel={pid}").into()),
+    };
+    scope.trace(scope.interaction(), Outcome::Success, target)
+}
+
+/// A place in a list: `urgent.pid`, or `pid` where urgency does not lead.
+fn cursor(text: &str) -> Option<(i64, i64)> {
+    let (urgent, pid) = text.split_once('.')?;
+    Some((urgent.parse().ok()?, pid.parse().ok()?))
+}
+
+impl Store {
+    /// A page of a list, each letter traced.
+    ///
+    /// # Errors
+    /// `Forbidden`; `Value` if `after` is no page's `next`.
+    pub async fn letters(&self, scope: &Scope, filter: &ListFilter) -> Result<ListPage, Problem> {
+        let owner = owner(self, scope)?;
+        // In lists of work urgent letters lead; in lists of what was, time alone does.
+        let urgent_first = matches!(filter.show, Show::ToDo | Show::Unmatched);
+        let count = filter.count.clamp(1, PAGE_MAX);
+        let mut sql = Sql::varied(COLUMNS);
+        sql.bind(owner).push(condition(filter.show));
+        if filter.urgent_only {
+            sql.push(" AND p.urgent = 1");
+        }
+        if let Some(other) = &filter.other {
+            let inward = !matches!(filter.show, Show::OnTheWay | Show::Failed | Show::AllOut);
+            sql.push(if inward {
+                " AND p.sender = "
+            } else {
+                " AND p.recipient = "
+            });
+            sql.bind(other.clone());
+        }
+        if let Some(after) = &filter.after {
+            let wrong = || Problem::new(Kind::Value, "There is no such page of this list.");
+            let (urgent, pid) = cursor(after).ok_or_else(wrong)?;
+            if urgent_first {
+                sql.push(" AND (p.urgent < ").bind(urgent);
+                sql.push(" OR p.urgent = ").bind(urgent);
+                sql.push(" AND p.pid < ").bind(pid).push(")");
+            } else {
+                sql.push(" AND p.pid < ").bind(pid);
+            }
+        }
+        let order = if urgent_first {
+            " ORDER BY p.urgent DESC, p.pid DESC LIMIT "
+        } else {
+            " ORDER BY p.pid DESC LIMIT "
+        };
+        sql.push(order).bind(count + 1);
+        let rows = self.rows_apart(sql).await?;
+        let mut letters: Vec<Letter> = rows.iter().map(letter).collect::<Result<_, _>>()?;
+        let more = letters.len() > count as usize;
+        letters.truncate(count as usize);
+        let next = letters.last().filter(|_| more);
+        let next = next.map(|last| format!("{}.{}", i64::from(last.urgent), last.pid));
+        let trace = |it: &Letter| {
+            line(
+                scope,
+                it.pid,
+                it.made.document.as_deref(),
+                it.made.patient.as_deref(),
+            )
+        };
+        self.traced(letters.iter().map(trace).collect()).await?;
+        Ok(ListPage { letters, next })
+    }
+
+    /// How many letters are on each list. No patient is named.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub async fn letter_counts(&self, scope: &Scope) -> Result<Counts, Problem> {
+        let owner = owner(self, scope)?;
+        let mut sql = Sql::new("SELECT ");
+        let lists = [
+            " AND p.direction = 1 AND p.state IN ('delivered', 'opened') \
+             AND p.document IS NOT NULL",
+            " AND p.direction = 1 AND p.state IN ('delivered', 'opened') \
+             AND p.document IS NOT NULL AND p.urgent = 1",
+            condition(Show::Unmatched),
+            condition(Show::OnTheWay),
+            condition(Show::Failed),
+        ];
+        for (number, list) in lists.into_iter().enumerate() {
+            if number > 0 {
+                sql.push(", ");
+            }
+            sql.push("(SELECT COUNT(*) FROM parcel p WHERE p.owner = ")
+                .bind(owner.clone());
+            sql.push(list).push(")");
+        }
+        let rows = self.rows(&sql).await?;
+        let count = |column: usize| {
+            let value = rows.first().map_or(Ok(0), |row| row.int(column))?;
+            Ok::<u64, Problem>(u64::try_from(value).unwrap_or_default())
+        };
+        Ok(Counts {
+            to_do: count(0)?,
+            urgent: count(1)?,
+            unmatched: count(2)?,
+            on_the_way: count(3)?,
+            failed: count(4)?,
+        })
+    }
+}
