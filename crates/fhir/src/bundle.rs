@@ -1,8 +1,14 @@
 //! Bundles (<https://hl7.org/fhir/R4/bundle.html>): transactions and batches read, search results
 //! and their like written.
+//!
+//! What is read here has been through `validate`, so that its structure can be relied on; what is
+//! not as expected is refused all the same.
 
 mod build;
+mod links;
+mod request;
 mod transaction;
 
-pub use build::{Outcome, searchset, transaction_response};
-pub use transaction::{Condition, Draft, Entry, Method, Mode, Question, Transaction, parse};
+pub use build::{Found, Outcome, Past, history, response, searchset};
+pub use request::{Condition, Method};
+pub use transaction::{Draft, ENTRIES_MAX, Entry, Mode, Question, Transaction, mode, parse, split};

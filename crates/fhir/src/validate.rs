@@ -73,7 +73,7 @@ impl Walk<'_> {
 
     fn members(&mut self, members: &[Member<'_>], ty: &Type, place: &Place<'_>) {
         let is_resource = ty.kind == TypeKind::Resource;
-        if members.len() <= usize::from(is_resource) {
+        if members.is_empty() {
             return self.fault(Kind::Structure, "An element must have content.", place);
         }
         let mut seen: u64 = 0;

@@ -1,7 +1,15 @@
 //! Transactions and batches (<https://hl7.org/fhir/R4/http.html#transaction>).
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use super::links::{Links, conditional};
+use super::request::{Condition, Method, Request};
 use crate::json::Json;
 use crate::problem::{Kind, Problem};
+
+/// Entries in one Bundle, at most.
+pub const ENTRIES_MAX: usize = 20_000;
 
 /// Whether all entries are done together or each by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,53 +18,28 @@ pub enum Mode {
     Batch,
 }
 
-/// The methods that an entry may ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Method {
-    Delete,
-    Post,
-    Put,
-    Get,
-}
-
-/// What must hold before an entry is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    Nothing,
-    /// `ifMatch`: the version now.
-    Version(u64),
-    /// `ifNoneExist`: a search that finds nothing.
-    NoneExist(String),
-}
-
-/// One entry, in the order in which it is to be done.
+/// One entry, ready to be done.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
     /// Where it stood in the Bundle: its answer stands there too.
     pub index: usize,
     pub method: Method,
+    /// Empty for a GET.
     pub ty: String,
-    /// The id asked for or, for a POST, the one given by the caller of `parse`.
+    /// The id asked for; for a POST the new one, or that of the resource that is there already.
     pub id: String,
-    /// The address as it came, for a GET.
+    /// The address as it came, relative, for a GET.
     pub url: String,
     pub condition: Condition,
-    /// With references and uris rewritten. `None` for DELETE and GET.
+    /// With links rewritten. `None` for DELETE and GET.
     pub resource: Option<Json<'a>>,
 }
 
-/// A transaction or batch, ready to be done.
+/// A transaction, ready to be done.
 #[derive(Clone, Debug)]
 pub struct Transaction<'a> {
-    pub mode: Mode,
     /// DELETE, then POST, then PUT, then GET; within these as they came.
     pub entries: Vec<Entry<'a>>,
-}
-
-/// A Bundle that was read, with questions still open.
-#[derive(Debug)]
-pub struct Draft<'a> {
-    _bundle: Json<'a>,
 }
 
 /// Something that only the store can answer: which one resource matches. Asked by conditional
@@ -68,37 +51,287 @@ pub struct Question {
     pub query: String,
 }
 
-/// Reads a Bundle.
+/// A transaction that was read, with questions still open.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    entries: Vec<Read<'a>>,
+    questions: Vec<Question>,
+}
+
+#[derive(Debug)]
+struct Read<'a> {
+    full_url: Option<String>,
+    request: Request,
+    resource: Option<Json<'a>>,
+}
+
+/// Whether a Bundle is a transaction or a batch.
 ///
 /// # Errors
-/// Names the entry: what is not a transaction or batch, a duplicate `fullUrl`, two entries for one
-/// resource, a method or form that is not supported.
-pub fn parse<'a>(_bundle: Json<'a>, _base_url: &str) -> Result<Draft<'a>, Problem> {
-    Err(Problem::new(
-        Kind::NotSupported,
-        "Transactions are not supported yet.",
-    ))
+/// `Invalid` if it is neither.
+pub fn mode(bundle: &Json<'_>) -> Result<Mode, Problem> {
+    let is_bundle = bundle.text("resourceType") == Some("Bundle");
+    match bundle.text("type").filter(|_| is_bundle) {
+        Some("transaction") => Ok(Mode::Transaction),
+        Some("batch") => Ok(Mode::Batch),
+        _ => {
+            let message = "A Bundle of type transaction or batch was expected.";
+            Err(Problem::new(Kind::Invalid, message).at("Bundle.type"))
+        }
+    }
+}
+
+/// The entries of a batch, each as a transaction of its own.
+///
+/// # Errors
+/// `TooCostly` for more than `ENTRIES_MAX` entries.
+pub fn split(bundle: Json<'_>) -> Result<Vec<Json<'_>>, Problem> {
+    let text = |text| Json::String(Cow::Borrowed(text));
+    let single = |entry| {
+        Json::Object(vec![
+            (Cow::Borrowed("resourceType"), text("Bundle")),
+            (Cow::Borrowed("type"), text("transaction")),
+            (Cow::Borrowed("entry"), Json::Array(vec![entry])),
+        ])
+    };
+    Ok(entries(bundle)?.into_iter().map(single).collect())
+}
+
+fn entries(bundle: Json<'_>) -> Result<Vec<Json<'_>>, Problem> {
+    let entries = match take(bundle, "entry") {
+        (Some(Json::Array(entries)), _) => entries,
+        _ => Vec::new(),
+    };
+    if entries.len() > ENTRIES_MAX {
+        let message = format!("A Bundle has at most {ENTRIES_MAX} entries.");
+        return Err(Problem::new(Kind::TooCostly, message).at("Bundle.entry"));
+    }
+    Ok(entries)
+}
+
+/// Takes a member out of an object; what is left of the object.
+fn take<'a>(json: Json<'a>, name: &str) -> (Option<Json<'a>>, Json<'a>) {
+    let Json::Object(mut members) = json else {
+        return (None, json);
+    };
+    let position = members.iter().position(|(known, _)| known == name);
+    let taken = position.map(|position| members.remove(position).1);
+    (taken, Json::Object(members))
+}
+
+/// Reads a transaction. `base_url` is the node's own FHIR address.
+///
+/// # Errors
+/// Names the entry: what is not a transaction, a duplicate `fullUrl`, two entries for one resource, a
+/// method or form that is not supported.
+pub fn parse<'a>(bundle: Json<'a>, base_url: &str) -> Result<Draft<'a>, Problem> {
+    if mode(&bundle)? != Mode::Transaction {
+        return Err(Problem::new(Kind::Invalid, "A transaction was expected.").at("Bundle.type"));
+    }
+    let mut draft = Draft {
+        entries: Vec::new(),
+        questions: Vec::new(),
+    };
+    for (index, entry) in entries(bundle)?.into_iter().enumerate() {
+        let request =
+            Request::read(&entry, base_url).map_err(|problem| in_entry(problem, index))?;
+        let full_url = entry.text("fullUrl").map(str::to_string);
+        let (resource, _) = take(entry, "resource");
+        draft.entries.push(Read {
+            full_url,
+            request,
+            resource,
+        });
+    }
+    draft.refuse_doubles()?;
+    draft.ask();
+    Ok(draft)
+}
+
+/// A problem of an entry, named within the Bundle.
+fn in_entry(mut problem: Problem, index: usize) -> Problem {
+    problem.expression = Some(match problem.expression {
+        Some(inner) => format!("Bundle.entry[{index}].{inner}"),
+        None => format!("Bundle.entry[{index}]"),
+    });
+    problem
 }
 
 impl<'a> Draft<'a> {
-    /// What must be known before `resolve`, each once.
-    pub fn questions(&self) -> Vec<Question> {
-        Vec::new()
+    fn refuse_doubles(&self) -> Result<(), Problem> {
+        let (mut urls, mut targets) = (HashSet::new(), HashSet::new());
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.full_url.as_ref().is_some_and(|url| !urls.insert(url)) {
+                let problem = Problem::new(Kind::Duplicate, "Two entries have the same fullUrl.");
+                return Err(in_entry(problem.at("fullUrl"), index));
+            }
+            let Request { ty, id, .. } = &entry.request;
+            if id.as_ref().is_some_and(|id| !targets.insert((ty, id))) {
+                let problem = Problem::new(Kind::Duplicate, "Two entries change one resource.");
+                return Err(in_entry(problem.at("request.url"), index));
+            }
+        }
+        Ok(())
     }
 
-    /// Settles ids and rewrites references. `answers` are the ids found, one a question, in order;
+    fn ask(&mut self) {
+        let mut known = HashSet::new();
+        let mut ask = |question: Question| {
+            if known.insert(question.clone()) {
+                self.questions.push(question);
+            }
+        };
+        for entry in &mut self.entries {
+            if let Some(query) = &entry.request.none_exist {
+                ask(Question {
+                    ty: entry.request.ty.clone(),
+                    query: query.clone(),
+                });
+            }
+            if let Some(resource) = &mut entry.resource {
+                Links::each(resource, &mut |link| {
+                    if let Some((ty, query)) = conditional(link) {
+                        ask(Question {
+                            ty: ty.to_string(),
+                            query: query.to_string(),
+                        });
+                    }
+                    None
+                });
+            }
+        }
+    }
+
+    /// What must be known before `resolve`, each once.
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// Settles ids and rewrites links. `answers` are the ids found, one a question, in order;
     /// `new_id` makes the id of each resource that is created.
     ///
     /// # Errors
-    /// A conditional reference that finds nothing.
+    /// `NotFound` for a conditional reference that finds nothing, `Duplicate` where an answer makes
+    /// two entries be about one resource.
     pub fn resolve(
         self,
-        _answers: &[Option<String>],
-        _new_id: &mut dyn FnMut() -> String,
+        answers: &[Option<String>],
+        new_id: &mut dyn FnMut() -> String,
     ) -> Result<Transaction<'a>, Problem> {
-        Err(Problem::new(
-            Kind::NotSupported,
-            "Transactions are not supported yet.",
-        ))
+        let answered: HashMap<Question, Option<String>> = self
+            .questions
+            .into_iter()
+            .zip(answers.iter().cloned())
+            .collect();
+        let mut settled: Vec<Entry<'a>> = Vec::with_capacity(self.entries.len());
+        let mut moved: HashMap<String, String> = HashMap::new();
+        for (index, read) in self.entries.into_iter().enumerate() {
+            let full_url = read.full_url.clone();
+            let entry = settle(read, index, &answered, new_id);
+            if let Some(full_url) = full_url.filter(|_| entry.method != Method::Get) {
+                note(&full_url, &entry, &mut moved);
+            }
+            settled.push(entry);
+        }
+        for entry in &mut settled {
+            let Some(resource) = &mut entry.resource else {
+                continue;
+            };
+            rewrite(resource, &moved, &answered).map_err(|p| in_entry(p, entry.index))?;
+        }
+        settled.sort_by_key(|entry| entry.method);
+        Ok(Transaction { entries: settled })
     }
 }
+
+fn settle<'a>(
+    read: Read<'a>,
+    index: usize,
+    answered: &HashMap<Question, Option<String>>,
+    new_id: &mut dyn FnMut() -> String,
+) -> Entry<'a> {
+    let Request {
+        method,
+        url,
+        ty,
+        id,
+        version,
+        none_exist,
+    } = read.request;
+    let there = none_exist.and_then(|query| {
+        answered
+            .get(&Question {
+                ty: ty.clone(),
+                query,
+            })
+            .cloned()
+            .flatten()
+    });
+    let condition = match (&there, version) {
+        (Some(_), _) => Condition::AlreadyThere,
+        (None, Some(version)) => Condition::Version(version),
+        (None, None) => Condition::Nothing,
+    };
+    let id = match method {
+        Method::Get => String::new(),
+        _ => there.or(id).unwrap_or_else(new_id),
+    };
+    Entry {
+        index,
+        method,
+        ty,
+        id,
+        url,
+        condition,
+        resource: read.resource,
+    }
+}
+
+/// Notes where links to an entry must go. What was `https://a.example/Patient/1` or `Patient/1`
+/// elsewhere has a new id here.
+fn note(full_url: &str, entry: &Entry<'_>, moved: &mut HashMap<String, String>) {
+    let target = format!("{}/{}", entry.ty, entry.id);
+    if entry.method == Method::Post && full_url.contains("://") {
+        let mut segments = full_url.rsplit('/');
+        if let (Some(id), Some(ty)) = (segments.next(), segments.next())
+            && ty == entry.ty
+        {
+            moved.insert(format!("{ty}/{id}"), target.clone());
+        }
+    }
+    moved.insert(full_url.to_string(), target);
+}
+
+fn rewrite(
+    resource: &mut Json<'_>,
+    moved: &HashMap<String, String>,
+    answered: &HashMap<Question, Option<String>>,
+) -> Result<(), Problem> {
+    let mut lost = false;
+    Links::each(resource, &mut |link| {
+        if let Some((ty, query)) = conditional(link) {
+            let question = Question {
+                ty: ty.to_string(),
+                query: query.to_string(),
+            };
+            let id = answered.get(&question).and_then(Option::as_ref);
+            lost |= id.is_none();
+            return id.map(|id| format!("{ty}/{id}"));
+        }
+        if let Some(target) = moved.get(link) {
+            return Some(target.clone());
+        }
+        let (before, fragment) = link.split_once('#')?;
+        moved
+            .get(before)
+            .map(|target| format!("{target}#{fragment}"))
+    });
+    if lost {
+        let message = "A conditional reference finds no resource.";
+        return Err(Problem::new(Kind::NotFound, message).at("resource"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+use super::{Condition, Method, Question, Transaction, parse, split};
+use crate::bundle::{Found, Outcome, Past, history, response, searchset};
+use crate::definitions::Definitions;
+use crate::json::{Json, Limits};
+use crate::problem::{Kind, Problem};
+use crate::search::Search;
+use crate::validate::validate;
+
+const BASE: &str = "https://gp.example/fhir";
+
+fn json(text: &str) -> Json<'_> {
+    crate::json::parse(text.as_bytes(), &Limits::default()).unwrap()
+}
+
+fn bundle(entries: &str) -> String {
+    format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{entries}]}}"#)
+}
+
+/// Reads and resolves with ids `new-1`, `new-2`, …
+fn resolved<'a>(text: &'a str, answers: &[Option<&str>]) -> Result<Transaction<'a>, Problem> {
+    let answers: Vec<Option<String>> = answers.iter().map(|id| id.map(str::to_string)).collect();
+    let mut count = 0;
+    parse(json(text), BASE)?.resolve(&answers, &mut || {
+        count += 1;
+        format!("new-{count}")
+    })
+}
+
+fn fault(entries: &str) -> (Kind, String) {
+    let text = bundle(entries);
+    let problem = resolved(&text, &[]).unwrap_err();
+    (problem.kind, problem.expression.unwrap_or_default())
+}
+
+fn text(json: &Option<Json<'_>>) -> String {
+    String::from_utf8(json.as_ref().unwrap().to_bytes()).unwrap()
+}
+
+#[test]
+fn links_follow_their_targets_and_all_else_stays_exact() {
+    let text_in = bundle(
+        r##"{"fullUrl":"urn:uuid:11111111-1111-4111-8111-111111111111","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},
+        {"fullUrl":"urn:uuid:22222222-2222-4222-8222-222222222222","resource":{"resourceType":"Binary","contentType":"text/plain"},"request":{"method":"POST","url":"Binary"}},
+        {"fullUrl":"https://a.example/Practitioner/9","resource":{"resourceType":"Practitioner"},"request":{"method":"POST","url":"Practitioner"}},
+        {"resource":{"resourceType":"DocumentReference","status":"current",
+          "text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"urn:uuid:11111111-1111-4111-8111-111111111111\">é</a><img src='urn:uuid:22222222-2222-4222-8222-222222222222'/></div>"},
+          "subject":{"reference":"urn:uuid:11111111-1111-4111-8111-111111111111"},
+          "author":[{"reference":"Practitioner/9"},{"reference":"https://a.example/Practitioner/9"},{"reference":"#in"}],
+          "description":"urn:uuid:11111111-1111-4111-8111-111111111111",
+          "content":[{"attachment":{"url":"urn:uuid:22222222-2222-4222-8222-222222222222","size":10}}],
+          "extension":[{"url":"http://e.example","valueDecimal":1.50},{"url":"http://e.example","valueCanonical":"urn:uuid:22222222-2222-4222-8222-222222222222"},{"url":"http://e.example","valueUuid":"urn:uuid:33333333-3333-4333-8333-333333333333"}]},
+         "request":{"method":"POST","url":"DocumentReference"}}"##,
+    );
+    assert_eq!(validate(&json(&text_in), Definitions::r4()), Ok(()));
+    let transaction = resolved(&text_in, &[]).unwrap();
+    assert_eq!(
+        text(&transaction.entries[3].resource),
+        r##"{"resourceType":"DocumentReference","status":"current","text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"Patient/new-1\">é</a><img src='Binary/new-2'/></div>"},"subject":{"reference":"Patient/new-1"},"author":[{"reference":"Practitioner/new-3"},{"reference":"Practitioner/new-3"},{"reference":"#in"}],"description":"urn:uuid:11111111-1111-4111-8111-111111111111","content":[{"attachment":{"url":"Binary/new-2","size":10}}],"extension":[{"url":"http://e.example","valueDecimal":1.50},{"url":"http://e.example","valueCanonical":"urn:uuid:22222222-2222-4222-8222-222222222222"},{"url":"http://e.example","valueUuid":"urn:uuid:33333333-3333-4333-8333-333333333333"}]}"##
+    );
+}
+
+#[test]
+fn entries_are_done_in_the_order_of_their_methods() {
+    let text = bundle(
+        r#"{"request":{"method":"GET","url":"Patient/1"}},
+        {"resource":{"resourceType":"Patient","id":"2"},"request":{"method":"PUT","url":"Patient/2","ifMatch":"W/\"3\""}},
+        {"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},
+        {"request":{"method":"DELETE","url":"https://gp.example/fhir/Patient/4"}}"#,
+    );
+    let transaction = resolved(&text, &[]).unwrap();
+    let order: Vec<_> = transaction
+        .entries
+        .iter()
+        .map(|e| (e.method, e.index, e.id.as_str()))
+        .collect();
+    assert_eq!(
+        order,
+        [
+            (Method::Delete, 3, "4"),
+            (Method::Post, 2, "new-1"),
+            (Method::Put, 1, "2"),
+            (Method::Get, 0, "")
+        ]
+    );
+    assert_eq!(transaction.entries[2].condition, Condition::Version(3));
+    assert_eq!(transaction.entries[3].url, "Patient/1");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_its_entry() {
+    let patient = r#"{"resourceType":"Patient"}"#;
+    let patient_1 = r#"{"resourceType":"Patient","id":"1"}"#;
+    for (entries, kind, expression) in [
+        (
+            r#"{}"#.to_string(),
+            Kind::Required,
+            "Bundle.entry[0].request",
+        ),
+        (
+            r#"{"request":{"method":"PATCH","url":"Patient/1"}}"#.into(),
+            Kind::NotSupported,
+            "Bundle.entry[0].request.method",
+        ),
+        (
+            r#"{"request":{"method":"DELETE","url":"Patient?identifier=1"}}"#.into(),
+            Kind::NotSupported,
+            "Bundle.entry[0].request.url",
+        ),
+        (
+            r#"{"request":{"method":"DELETE","url":"Patient"}}"#.into(),
+            Kind::Value,
+            "Bundle.entry[0].request.url",
+        ),
+        (
+            r#"{"request":{"method":"DELETE","url":"Nobody/1"}}"#.into(),
+            Kind::Value,
+            "Bundle.entry[0].request.url",
+        ),
+        (
+            r#"{"request":{"method":"POST","url":"Patient"}}"#.into(),
+            Kind::Required,
+            "Bundle.entry[0].resource",
+        ),
+        (
+            format!(r#"{{"resource":{patient},"request":{{"method":"POST","url":"Group"}}}}"#),
+            Kind::Invalid,
+            "Bundle.entry[0].request.url",
+        ),
+        (
+            format!(r#"{{"resource":{patient},"request":{{"method":"PUT","url":"Patient/1"}}}}"#),
+            Kind::Invalid,
+            "Bundle.entry[0].request.url",
+        ),
+        (
+            format!(
+                r#"{{"resource":{patient_1},"request":{{"method":"PUT","url":"Patient/1","ifMatch":"x"}}}}"#
+            ),
+            Kind::Value,
+            "Bundle.entry[0].request.ifMatch",
+        ),
+        (
+            format!(
+                r#"{{"resource":{patient_1},"request":{{"method":"PUT","url":"Patient/1"}}}},{{"request":{{"method":"DELETE","url":"Patient/1"}}}}"#
+            ),
+            Kind::Duplicate,
+            "Bundle.entry[1].request.url",
+        ),
+        (
+            format!(
+                r#"{{"fullUrl":"urn:a","resource":{patient},"request":{{"method":"POST","url":"Patient"}}}},{{"fullUrl":"urn:a","resource":{patient},"request":{{"method":"POST","url":"Patient"}}}}"#
+            ),
+            Kind::Duplicate,
+            "Bundle.entry[1].fullUrl",
+        ),
+    ] {
+        assert_eq!(fault(&entries), (kind, expression.to_string()), "{entries}");
+    }
+    assert!(
+        parse(
+            json(r#"{"resourceType":"Bundle","type":"searchset"}"#),
+            BASE
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn conditional_references_and_creates_ask_the_store() {
+    let text_in = bundle(
+        r#"{"fullUrl":"urn:a","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=x"}},
+        {"resource":{"resourceType":"Observation","subject":{"reference":"urn:a"},"performer":[{"reference":"Practitioner?identifier=y"},{"reference":"Practitioner?identifier=y"}]},"request":{"method":"POST","url":"Observation"}}"#,
+    );
+    let question = |ty: &str, query: &str| Question {
+        ty: ty.to_string(),
+        query: query.to_string(),
+    };
+    let draft = parse(json(&text_in), BASE).unwrap();
+    assert_eq!(
+        draft.questions(),
+        [
+            question("Patient", "identifier=x"),
+            question("Practitioner", "identifier=y")
+        ]
+    );
+    let there = resolved(&text_in, &[Some("p"), Some("q")]).unwrap();
+    assert_eq!(there.entries[0].condition, Condition::AlreadyThere);
+    let observation = text(&there.entries[1].resource);
+    assert!(observation.contains(
+        r#""subject":{"reference":"Patient/p"},"performer":[{"reference":"Practitioner/q"},"#
+    ));
+    let absent = resolved(&text_in, &[None, Some("q")]).unwrap();
+    assert_eq!(
+        (absent.entries[0].id.as_str(), &absent.entries[0].condition),
+        ("new-1", &Condition::Nothing)
+    );
+    assert_eq!(
+        resolved(&text_in, &[None, None]).unwrap_err().kind,
+        Kind::NotFound
+    );
+}
+
+#[test]
+fn a_batch_is_split_into_transactions() {
+    let batch = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/1"}},{"request":{"method":"GET","url":"Patient/2"}}]}"#;
+    let single = split(json(batch)).unwrap();
+    assert_eq!(single.len(), 2);
+    assert!(parse(single[1].clone(), BASE).is_ok());
+}
+
+#[test]
+fn what_is_built_is_valid() {
+    let patient = br#"{"resourceType":"Patient","id":"1"}"#;
+    let mut search = Search::all("Patient", 10);
+    search.ignored.push("frobnicate".to_string());
+    let found = Found {
+        ty: "Patient",
+        id: "1",
+        resource: patient,
+    };
+    let past = Past {
+        ty: "Patient",
+        id: "1",
+        version: 2,
+        at: 0,
+        resource: Some(patient),
+    };
+    let gone = Past {
+        version: 3,
+        resource: None,
+        ..past
+    };
+    let outcome = Outcome {
+        status: "201 Created".to_string(),
+        location: Some("Patient/1/_history/1".to_string()),
+        version: Some(1),
+        last_updated: Some(0),
+        resource: Some(patient.to_vec()),
+        outcome: Some(
+            Problem::new(Kind::Processing, "x")
+                .operation_outcome()
+                .to_string()
+                .into_bytes(),
+        ),
+    };
+    for built in [
+        searchset(
+            &search,
+            BASE,
+            [found, found].into_iter(),
+            Some("c"),
+            Some(2),
+        ),
+        searchset(
+            &Search::all("Patient", 0),
+            BASE,
+            std::iter::empty(),
+            None,
+            None,
+        ),
+        history(
+            BASE,
+            "https://gp.example/fhir/Patient/1/_history",
+            [gone, past].into_iter(),
+            Some(2),
+        ),
+        response(
+            "transaction-response",
+            &[
+                outcome,
+                Outcome {
+                    status: "204".to_string(),
+                    ..Outcome::default()
+                },
+            ],
+        ),
+    ] {
+        let text = String::from_utf8(built).unwrap();
+        assert_eq!(validate(&json(&text), Definitions::r4()), Ok(()), "{text}");
+    }
+}
