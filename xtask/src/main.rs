@@ -7,6 +7,7 @@ mod demo;
 mod setup;
 mod shell;
 mod test;
+mod v2_tables;
 mod workspace;
 
 use std::process::ExitCode;
@@ -62,6 +63,8 @@ enum Task {
     },
     /// Make crates/fhir/definitions/r4.json.zst anew from the published R4 definitions.
     Definitions,
+    /// Make crates/hl7v2/tables/v2-to-fhir.json.zst anew from HL7's published v2-to-FHIR mapping.
+    V2Tables,
 }
 
 fn main() -> ExitCode {
@@ -93,5 +96,6 @@ fn run(task: Task) -> anyhow::Result<()> {
             setup::run(&workspace, setup::Level::Test)?;
             definitions::run(&workspace.root, &workspace.assets)
         }
+        Task::V2Tables => v2_tables::run(&workspace.root),
     }
 }

@@ -5,9 +5,29 @@
 //! small layer of rows of our own (`tables/ours.json`) where the published ones are prose or UK
 //! practice differs. This module interprets them.
 
+mod build;
+mod condition;
+mod convert;
+mod draft;
+mod finish;
+mod identity;
+mod interpret;
+mod ledger;
+mod letter;
+pub mod merge;
+pub mod names;
+mod path;
+mod provenance;
+mod shape;
+mod structure;
+pub mod tables;
+
+use crate::header::{Header, header};
 use crate::message::Message;
 use crate::time::{Millis, Zone};
+use build::Build;
 use fhir::problem::{Kind, Problem};
+use interpret::Interpreter;
 use serde_json::Value;
 
 /// What the translation must know beside the message.
@@ -45,6 +65,9 @@ pub struct Made {
     pub merge: Merge,
     /// Top-level elements that the sender asks to remove (HL7's null, `""`).
     pub remove: Vec<String>,
+    /// Top-level elements that only a resource that is not here yet takes: FHIR requires them and
+    /// the message says nothing of them.
+    pub only_if_new: Vec<String>,
 }
 
 /// One part of a letter's content.
@@ -109,6 +132,8 @@ pub struct FieldAccount {
     pub line: u32,
     /// Where its content went, or why it went nowhere.
     pub outcome: Outcome,
+    /// What of a mapped field could not be held, and why.
+    pub notes: Vec<String>,
 }
 
 /// Where a field's content went.
@@ -122,16 +147,86 @@ pub enum Outcome {
 
 /// Whether messages of this type and trigger event (MSH-9.1, MSH-9.2) can be translated.
 pub fn supports(message_type: &str, trigger: &str) -> bool {
-    matches!(
-        (message_type, trigger),
-        ("ADT", "A01" | "A03" | "A08") | ("ORU", "R01") | ("MDM", "T02")
-    )
+    tables::tables().is_ok_and(|t| t.structure(message_type, trigger).is_some())
+}
+
+/// The key by which a message is known: MSH-3, MSH-4 and MSH-10, as sent, with bars between them.
+pub fn message_key(header: &Header) -> String {
+    let parts = [
+        &header.sending_application,
+        &header.sending_facility,
+        &header.control_id,
+    ];
+    parts.map(String::as_str).join("|")
 }
 
 /// Translates a message. Errors are for people: they name what is missing and where.
-pub fn map(_message: &Message, _context: &Context) -> Result<Mapped, Problem> {
-    Err(Problem::new(
-        Kind::NotSupported,
-        "messages are not translated yet",
-    ))
+pub fn map(message: &Message, context: &Context) -> Result<Mapped, Problem> {
+    let tables = tables::tables()?;
+    let header = header(message.text().as_bytes())
+        .map_err(|f| Problem::new(Kind::Required, f.to_string()))?;
+    let structure = tables
+        .structure(&header.message_type, &header.trigger)
+        .ok_or_else(|| {
+            let kind = format!("{}^{}", header.message_type, header.trigger);
+            Problem::new(
+                Kind::NotSupported,
+                format!("messages of type {kind} are not translated"),
+            )
+            .at("MSH-9")
+        })?;
+    let key = message_key(&header);
+    let facility = header.sending_facility.clone();
+    let interpreter = Interpreter::new(tables, message, context.zone, facility);
+    let mut build = Build::walk(interpreter, structure);
+    let agents = provenance::agents(&mut build);
+    let ids = identity::identify(&build, &key)?;
+    let is_news = header.message_type == "ADT";
+    let mut made = finish::resources(&build, &ids, is_news);
+    status_by_event(tables, &header, message, &mut made);
+    let letter = letter::complete(&mut build, &ids, &mut made, &key)?;
+    letter::attach_to_reports(&mut build, &ids, &mut made)?;
+    let who = |root: Option<draft::NodeId>| {
+        root.map_or(Value::Null, |root| finish::reference(&build, &ids, root))
+    };
+    let agents = [
+        ("author", who(agents.sender)),
+        ("enterer", who(agents.operator)),
+    ];
+    let provenance = provenance::provenance(&mut build, &header, context, &made, &agents, &key);
+    made.push(provenance);
+    let account = build.interpreter.ledger.close(message, tables, structure);
+    Ok(Mapped {
+        resources: made,
+        letter,
+        account,
+    })
+}
+
+/// An admission message tells the visit's status by its event (HL7's concept map
+/// Event[EncounterStatus]); an update (A08) tells none, so a visit that is here keeps its own
+/// unless the message says that it has ended.
+fn status_by_event(tables: &tables::Tables, header: &Header, message: &Message, made: &mut [Made]) {
+    if header.message_type != "ADT" {
+        return;
+    }
+    let codes = tables.published.codes.get("event[encounterstatus]");
+    let code = codes.and_then(|c| c.iter().find(|c| c.from == header.trigger));
+    let ended = message
+        .segment("PV1")
+        .is_some_and(|s| s.field(45).first().is_valued());
+    for encounter in made.iter_mut().filter(|m| m.ty == "Encounter") {
+        let Value::Object(elements) = &mut encounter.resource else {
+            continue;
+        };
+        match code.map(|c| c.code.as_str()).filter(|c| *c != "unknown") {
+            // "Planned" is the table's word for a registration; one with a start has begun.
+            Some("planned") if elements.contains_key("period") => {}
+            Some(status) => {
+                elements.insert("status".into(), Value::from(status));
+            }
+            None if !ended => encounter.only_if_new.push("status".into()),
+            None => {}
+        }
+    }
 }

@@ -1,0 +1,348 @@
+//! Resources while they are being built: nodes in an arena, so that rows of several segments can
+//! add to the same element, and one resource can refer to another before either has an id.
+
+use super::path::Step;
+use super::shape::{is_primitive, shape};
+use serde_json::{Map, Value};
+
+/// A node's place in the arena.
+pub type NodeId = usize;
+
+/// Which occurrence of a repeating element is meant: of which segment or value, by which label,
+/// of which repetition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The application of a map that the element belongs to.
+    pub application: u32,
+    /// The label in the table, if any.
+    pub label: Option<u16>,
+    /// The repetition of the field.
+    pub repetition: u16,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    ty: &'static str,
+    value: Option<Value>,
+    refers_to: Option<NodeId>,
+    elements: Vec<(String, Vec<(Key, NodeId)>)>,
+}
+
+/// All nodes of all resources that are being built.
+#[derive(Debug, Default)]
+pub struct Arena {
+    nodes: Vec<Node>,
+    roots: Vec<NodeId>,
+}
+
+/// The resource types that are made by way of a reference.
+const MADE_BY_REFERENCE: [&str; 2] = ["Practitioner", "Organization"];
+
+impl Arena {
+    /// A new resource; `None` for a type whose shape is not known.
+    pub fn resource(&mut self, ty: &str) -> Option<NodeId> {
+        const TYPES: [&str; 7] = [
+            "Patient",
+            "Encounter",
+            "Observation",
+            "DiagnosticReport",
+            "DocumentReference",
+            "Practitioner",
+            "Organization",
+        ];
+        let ty = TYPES.iter().copied().find(|t| *t == ty)?;
+        let root = self.node(ty);
+        self.roots.push(root);
+        Some(root)
+    }
+
+    /// The roots of all resources, in the order in which they were begun.
+    pub fn roots(&self) -> &[NodeId] {
+        &self.roots
+    }
+
+    /// The node's FHIR type.
+    pub fn ty(&self, node: NodeId) -> &'static str {
+        self.nodes.get(node).map_or("", |n| n.ty)
+    }
+
+    /// The node that the path leads to from `from`, made where it is not there yet.
+    ///
+    /// The repetition belongs to the first labelled step, else to the last step that repeats.
+    /// The error is a sentence on why the path cannot be followed.
+    pub fn follow(
+        &mut self,
+        from: NodeId,
+        steps: &[Step],
+        application: u32,
+        repetition: u16,
+    ) -> Result<NodeId, String> {
+        let repeating = self.repeating_step(from, steps)?;
+        let mut at = from;
+        for (n, step) in steps.iter().enumerate() {
+            match step {
+                Step::Into(ty) => at = self.referred(at, ty)?,
+                Step::Element { name, label } => {
+                    let repetition = if repeating == Some(n) { repetition } else { 0 };
+                    let key = Key {
+                        application,
+                        label: *label,
+                        repetition,
+                    };
+                    at = self.element(at, name, key)?;
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    /// Which step takes the repetition, with the whole path checked before anything is made.
+    fn repeating_step(&self, from: NodeId, steps: &[Step]) -> Result<Option<usize>, String> {
+        let mut ty = self.ty(from).to_owned();
+        let mut last = None;
+        let mut labelled = None;
+        for (n, step) in steps.iter().enumerate() {
+            match step {
+                Step::Into(into) if MADE_BY_REFERENCE.contains(&into.as_str()) => {
+                    ty.clone_from(into);
+                }
+                Step::Into(into) => return Err(format!("no {into} is made")),
+                Step::Element { name, label } => {
+                    let shape = shape(&ty, name).ok_or(format!("FHIR has no {ty}.{name}"))?;
+                    if shape.many {
+                        last = Some(n);
+                        labelled = labelled.or(label.map(|_| n));
+                    }
+                    ty = shape.ty.to_owned();
+                }
+            }
+        }
+        Ok(labelled.or(last))
+    }
+
+    /// A child element; of one that does not repeat there is only ever one.
+    pub fn element(&mut self, of: NodeId, name: &str, key: Key) -> Result<NodeId, String> {
+        let ty = self.ty(of);
+        let shape = shape(ty, name).ok_or(format!("FHIR has no {ty}.{name}"))?;
+        let found = self.nodes.get(of).and_then(|n| {
+            let (_, entries) = n.elements.iter().find(|(n, _)| n == name)?;
+            entries
+                .iter()
+                .find(|(k, _)| !shape.many || *k == key)
+                .map(|(_, id)| *id)
+        });
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        let id = self.node(shape.ty);
+        if let Some(node) = self.nodes.get_mut(of) {
+            match node.elements.iter_mut().find(|(n, _)| n == name) {
+                Some((_, entries)) => entries.push((key, id)),
+                None => node.elements.push((name.to_owned(), vec![(key, id)])),
+            }
+        }
+        Ok(id)
+    }
+
+    /// The resource that a Reference refers to, begun where it refers to none yet.
+    fn referred(&mut self, reference: NodeId, ty: &str) -> Result<NodeId, String> {
+        if let Some(root) = self.nodes.get(reference).and_then(|n| n.refers_to) {
+            return Ok(root);
+        }
+        let root = self.resource(ty).ok_or(format!("no {ty} is made"))?;
+        self.refer(reference, root);
+        Ok(root)
+    }
+
+    /// Makes a Reference refer to a resource.
+    pub fn refer(&mut self, reference: NodeId, to: NodeId) {
+        if let Some(node) = self.nodes.get_mut(reference) {
+            node.refers_to = Some(to);
+        }
+    }
+
+    /// Gives a primitive its value. A value that is there already stays; `false` tells so.
+    pub fn set(&mut self, node: NodeId, value: Value) -> bool {
+        match self.nodes.get_mut(node) {
+            Some(node) if node.value.is_none() => {
+                node.value = Some(value);
+                true
+            }
+            Some(node) => node.value.as_ref() == Some(&value),
+            None => false,
+        }
+    }
+
+    /// Takes the value and elements of a node away.
+    pub fn clear(&mut self, node: NodeId) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.value = None;
+            node.refers_to = None;
+            node.elements.clear();
+        }
+    }
+
+    fn node(&mut self, ty: &'static str) -> NodeId {
+        self.nodes.push(Node {
+            ty,
+            ..Node::default()
+        });
+        self.nodes.len() - 1
+    }
+
+    /// The node as JSON, its references written by `reference` (given the root that is referred
+    /// to; `Null` drops the reference); `None` when it holds nothing.
+    pub fn render(&self, node: NodeId, reference: &dyn Fn(NodeId) -> Value) -> Option<Value> {
+        let node = self.nodes.get(node)?;
+        if let Some(to) = node.refers_to {
+            return Some(reference(to)).filter(|v| !v.is_null());
+        }
+        if is_primitive(node.ty) {
+            return node.value.clone();
+        }
+        let mut object = Map::new();
+        for (name, entries) in &node.elements {
+            self.render_element(node.ty, name, entries, reference, &mut object);
+        }
+        let says_something = match node.ty {
+            "Extension" => object
+                .keys()
+                .any(|k| k.starts_with("value") || k == "extension"),
+            "Coding" => object.contains_key("code") || object.contains_key("display"),
+            _ => !object.is_empty(),
+        };
+        says_something.then_some(Value::Object(object))
+    }
+
+    fn render_element(
+        &self,
+        ty: &str,
+        name: &str,
+        entries: &[(Key, NodeId)],
+        reference: &dyn Fn(NodeId) -> Value,
+        object: &mut Map<String, Value>,
+    ) {
+        let Some(shape) = shape(ty, name) else { return };
+        let mut values: Vec<Value> = Vec::new();
+        let mut beside: Vec<Value> = Vec::new();
+        for (_, id) in entries {
+            let value = self.render(*id, reference);
+            let extension = is_primitive(shape.ty)
+                .then(|| self.extensions(*id, reference))
+                .flatten();
+            if value.is_none() && extension.is_none() {
+                continue;
+            }
+            let value = value.unwrap_or(Value::Null);
+            // Two fields often say the same (ORC-2 and OBR-2); FHIR needs it once. Long lists are
+            // made of what is apart already.
+            if values.len() < 50 && values.contains(&value) && extension.is_none() {
+                continue;
+            }
+            values.push(value);
+            beside.push(extension.unwrap_or(Value::Null));
+        }
+        let put = |object: &mut Map<String, Value>, name: String, mut values: Vec<Value>| {
+            if values.iter().any(|v| !v.is_null()) {
+                let value = if shape.many {
+                    Value::Array(values)
+                } else {
+                    values.swap_remove(0)
+                };
+                object.insert(name, value);
+            }
+        };
+        put(object, name.to_owned(), values);
+        put(object, format!("_{name}"), beside);
+    }
+
+    /// What stands beside a primitive: its extensions.
+    fn extensions(&self, node: NodeId, reference: &dyn Fn(NodeId) -> Value) -> Option<Value> {
+        let node = self.nodes.get(node)?;
+        let mut object = Map::new();
+        for (name, entries) in &node.elements {
+            self.render_element(node.ty, name, entries, reference, &mut object);
+        }
+        (!object.is_empty()).then_some(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::steps;
+    use super::*;
+    use serde_json::json;
+
+    fn put(arena: &mut Arena, root: NodeId, path: &str, repetition: u16, text: &str) {
+        let node = arena
+            .follow(root, &steps(path).unwrap(), 1, repetition)
+            .unwrap();
+        assert!(arena.set(node, json!(text)), "{path}");
+    }
+
+    #[test]
+    fn labels_and_repetitions_tell_elements_apart() {
+        let mut arena = Arena::default();
+        let root = arena.resource("Patient").unwrap();
+        put(&mut arena, root, "telecom[1].value", 0, "a");
+        put(&mut arena, root, "telecom[1].use", 0, "home");
+        put(&mut arena, root, "telecom[1].value", 1, "b");
+        put(&mut arena, root, "telecom[2].value", 0, "c");
+        put(&mut arena, root, "birthDate", 0, "2024");
+        put(
+            &mut arena,
+            root,
+            "birthDate.extension[1].url",
+            0,
+            "http://x",
+        );
+        put(
+            &mut arena,
+            root,
+            "birthDate.extension[1].valueString",
+            0,
+            "y",
+        );
+        put(
+            &mut arena,
+            root,
+            "name[1].extension[1].url",
+            0,
+            "http://no.value",
+        );
+        let made = arena.render(root, &|_| Value::Null).unwrap();
+        assert_eq!(
+            made,
+            json!({
+                "telecom": [{"value": "a", "use": "home"}, {"value": "b"}, {"value": "c"}],
+                "birthDate": "2024",
+                "_birthDate": {"extension": [{"url": "http://x", "valueString": "y"}]}
+            })
+        );
+    }
+
+    #[test]
+    fn fields_of_one_referred_resource_meet_in_it() {
+        let mut arena = Arena::default();
+        let root = arena.resource("Observation").unwrap();
+        put(
+            &mut arena,
+            root,
+            "performer[2](Organization.name)",
+            0,
+            "Lab",
+        );
+        put(
+            &mut arena,
+            root,
+            "performer[2](Organization.address.city)",
+            0,
+            "Leeds",
+        );
+        assert_eq!(arena.roots().len(), 2);
+        let made = arena.render(root, &|to| json!({"reference": to})).unwrap();
+        assert_eq!(made["performer"].as_array().unwrap().len(), 1);
+        let path = steps("note[1].colour").unwrap();
+        assert!(arena.follow(root, &path, 1, 0).is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! From drafts to resources: references written, required elements filled, identities given.
+
+use super::build::{Build, Draft};
+use super::draft::NodeId;
+use super::identity::Ids;
+use super::{Made, Merge};
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+
+/// The elements of which FHIR allows one choice of type: `value[x]` and its like.
+const CHOICES: [&str; 4] = ["value", "effective", "deceased", "multipleBirth"];
+
+/// Renders every draft and every linked resource that has an id; those referred to come first.
+pub fn resources(build: &Build<'_>, ids: &Ids, is_news: bool) -> Vec<Made> {
+    let arena = &build.interpreter.arena;
+    let mut made: Vec<Made> = Vec::new();
+    let drafts: HashSet<NodeId> = build.drafts.iter().map(|d| d.root).collect();
+    for root in arena
+        .roots()
+        .iter()
+        .copied()
+        .filter(|r| !drafts.contains(r))
+    {
+        if let Some(id) = ids.get(&root) {
+            add_linked(&mut made, render(build, ids, root, id), arena.ty(root), id);
+        }
+    }
+    let order = [
+        "Patient",
+        "Encounter",
+        "Observation",
+        "DiagnosticReport",
+        "DocumentReference",
+    ];
+    for ty in order {
+        for draft in build.of_type(ty) {
+            if let Some(id) = ids.get(&draft.root) {
+                made.push(made_of(build, ids, draft, id, is_news));
+            }
+        }
+    }
+    made
+}
+
+fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, is_news: bool) -> Made {
+    let ty = build.interpreter.arena.ty(draft.root);
+    let mut resource = render(build, ids, draft.root, id);
+    inherit_time(build, ids, draft, &mut resource);
+    let filled = fill(build, ty, &mut resource);
+    let merge = match ty {
+        "Patient" | "Encounter" if is_news => Merge::Update,
+        "Patient" | "Encounter" => Merge::KeepExisting,
+        _ => Merge::Replace,
+    };
+    let removed = build
+        .interpreter
+        .removed
+        .iter()
+        .filter(|(root, _)| *root == draft.root);
+    let absent = |name: &&String| resource.get(name.as_str()).is_none();
+    let remove = removed
+        .map(|(_, name)| name)
+        .filter(absent)
+        .cloned()
+        .collect();
+    Made {
+        ty: ty.to_owned(),
+        id: id.to_owned(),
+        resource,
+        merge,
+        remove,
+        only_if_new: filled,
+    }
+}
+
+/// One practitioner may stand in several fields: what is told there comes together.
+fn add_linked(made: &mut Vec<Made>, resource: Value, ty: &str, id: &str) {
+    if let Some(other) = made.iter_mut().find(|m| m.ty == ty && m.id == id) {
+        let (Value::Object(there), Value::Object(new)) = (&mut other.resource, resource) else {
+            return;
+        };
+        for (name, value) in new {
+            there.entry(name).or_insert(value);
+        }
+        return;
+    }
+    // A bare identifier is no news of an organisation whose name is known.
+    let named = resource.get("name").is_some();
+    let merge = if named {
+        Merge::Update
+    } else {
+        Merge::KeepExisting
+    };
+    made.push(Made {
+        ty: ty.to_owned(),
+        id: id.to_owned(),
+        resource,
+        merge,
+        remove: Vec::new(),
+        only_if_new: Vec::new(),
+    });
+}
+
+fn render(build: &Build<'_>, ids: &Ids, root: NodeId, id: &str) -> Value {
+    let arena = &build.interpreter.arena;
+    let mut resource = Map::new();
+    resource.insert("resourceType".to_owned(), json!(arena.ty(root)));
+    resource.insert("id".to_owned(), json!(id));
+    let reference = |to: NodeId| reference(build, ids, to);
+    if let Some(Value::Object(elements)) = arena.render(root, &reference) {
+        resource.extend(elements);
+    }
+    for choice in CHOICES {
+        one_choice(&mut resource, choice);
+    }
+    Value::Object(resource)
+}
+
+/// Of several values of a choice, the first stays: rows of ours come before the published ones.
+fn one_choice(resource: &mut Map<String, Value>, choice: &str) {
+    let is_choice = |name: &String| {
+        let name = name.trim_start_matches('_');
+        name.strip_prefix(choice)
+            .is_some_and(|rest| rest.starts_with(char::is_uppercase))
+    };
+    let mut names = resource.keys().filter(|n| is_choice(n)).cloned();
+    let Some(first) = names.next() else { return };
+    let others: Vec<String> = names
+        .filter(|n| n.trim_start_matches('_') != first)
+        .collect();
+    for name in others {
+        resource.shift_remove(&name);
+    }
+}
+
+/// A reference to what has an id; to what has none, its name alone; to nothing, none.
+pub fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
+    let arena = &build.interpreter.arena;
+    let made = arena.render(to, &|_| Value::Null);
+    let display = made.as_ref().and_then(display);
+    match (ids.get(&to), display) {
+        (Some(id), Some(name)) => {
+            json!({"reference": format!("{}/{id}", arena.ty(to)), "display": name})
+        }
+        (Some(id), None) => json!({"reference": format!("{}/{id}", arena.ty(to))}),
+        (None, Some(name)) => json!({"type": arena.ty(to), "display": name}),
+        (None, None) => Value::Null,
+    }
+}
+
+/// What to show for a practitioner or an organisation. Patients are never named in references.
+fn display(resource: &Value) -> Option<String> {
+    match resource.get("name")? {
+        Value::String(name) => Some(name.clone()),
+        Value::Array(names) if resource.get("birthDate").is_none() => person(names.first()?),
+        _ => None,
+    }
+}
+
+/// A name in the order in which it is said.
+pub fn person(name: &Value) -> Option<String> {
+    let list = |part: &str| -> Vec<&str> {
+        let parts = name.get(part).and_then(Value::as_array);
+        parts
+            .map(|p| p.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
+    };
+    let family = name.get("family").and_then(Value::as_str);
+    let parts: Vec<&str> = list("prefix")
+        .into_iter()
+        .chain(list("given"))
+        .chain(family)
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// A result without a time of its own has its order's (OBX-14, else OBR-7).
+fn inherit_time(build: &Build<'_>, ids: &Ids, draft: &Draft, resource: &mut Value) {
+    let Value::Object(elements) = resource else {
+        return;
+    };
+    let Some(report) = draft.parent else { return };
+    if elements.keys().any(|n| n.starts_with("effective")) {
+        return;
+    }
+    let report = render(build, ids, report, "");
+    let times = report.as_object().into_iter().flatten();
+    for (name, value) in times.filter(|(name, _)| name.starts_with("effective")) {
+        elements.insert(name.clone(), value.clone());
+    }
+}
+
+/// Fills what FHIR requires and the message does not say. Returns the elements that a resource
+/// that is here already keeps: a filling is no news.
+fn fill(build: &Build<'_>, ty: &str, resource: &mut Value) -> Vec<String> {
+    let Value::Object(elements) = resource else {
+        return Vec::new();
+    };
+    let mut filled = Vec::new();
+    for (name, value) in build
+        .interpreter
+        .tables
+        .ours
+        .defaults
+        .get(ty)
+        .into_iter()
+        .flatten()
+    {
+        if !elements.contains_key(name) {
+            elements.insert(name.clone(), value.clone());
+            filled.push(name.clone());
+        }
+    }
+    filled
+}

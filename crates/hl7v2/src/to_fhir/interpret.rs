@@ -1,0 +1,520 @@
+//! The interpreter: applies the rows of a map to a segment or a value.
+
+use super::condition::Scope;
+use super::convert::primitive;
+use super::draft::{Arena, Key, NodeId};
+use super::ledger::Ledger;
+use super::names::{self, code_system, identifier_system};
+use super::path::{Step, steps};
+use super::tables::{Code, Part, Row, Tables};
+use crate::message::{Message, Segment, Value};
+use crate::time::Zone;
+
+/// How deep data type maps may call each other.
+const DEPTH_MAX: u8 = 6;
+
+/// The state of one message's translation.
+pub struct Interpreter<'m> {
+    /// The tables.
+    pub tables: &'static Tables,
+    /// The message.
+    pub message: &'m Message,
+    /// The zone of times that name none.
+    pub zone: Zone,
+    /// MSH-4, by which what is local to the sender is named.
+    pub facility: String,
+    /// What is being built.
+    pub arena: Arena,
+    /// What became of each field.
+    pub ledger: Ledger,
+    /// Elements that the sender asks to remove, by resource: HL7's null, `""`.
+    pub removed: Vec<(NodeId, String)>,
+    applications: u32,
+    /// The field at hand, for the ledger.
+    at: (u32, u16),
+}
+
+impl<'m> Interpreter<'m> {
+    /// An interpreter that has built nothing yet.
+    pub fn new(
+        tables: &'static Tables,
+        message: &'m Message,
+        zone: Zone,
+        facility: String,
+    ) -> Interpreter<'m> {
+        Interpreter {
+            tables,
+            message,
+            zone,
+            facility,
+            arena: Arena::default(),
+            ledger: Ledger::default(),
+            removed: Vec::new(),
+            applications: 0,
+            at: (0, 0),
+        }
+    }
+
+    /// Applies a segment map to a segment; what it makes goes to `target` and what that refers to.
+    pub fn segment(&mut self, map: &str, segment: Segment<'m>, target: NodeId) {
+        let tables = self.tables;
+        let Some(rows) = tables.published.segments.get(map) else {
+            return;
+        };
+        let application = self.next_application();
+        let scope = Scope::Segment(self.message, segment);
+        for row in rows.iter().filter(|r| !r.prose) {
+            if row.when.as_ref().is_some_and(|c| !scope.holds(c)) {
+                continue;
+            }
+            self.at = (segment.line(), row.from);
+            if row.from == 0 {
+                self.assign_to(row, scope, target, application, 0);
+                continue;
+            }
+            let mut values = segment.field(row.from).repetitions().enumerate();
+            if row.with.as_deref() == Some("our:lines") {
+                self.lines(row, segment, target, application);
+                continue;
+            }
+            while let Some((n, value)) = values.next() {
+                if value.is_null() {
+                    self.remove(row, target);
+                } else if value.is_valued() {
+                    let repetition = u16::try_from(n).unwrap_or(u16::MAX);
+                    self.row(row, scope, value, target, application, repetition);
+                }
+            }
+        }
+    }
+
+    fn next_application(&mut self) -> u32 {
+        self.applications += 1;
+        self.applications
+    }
+
+    /// A key for an element that no table row makes.
+    pub fn own_key(&mut self) -> Key {
+        Key {
+            application: self.next_application(),
+            label: None,
+            repetition: 0,
+        }
+    }
+
+    /// One row of a segment map, for one repetition of its field.
+    fn row(
+        &mut self,
+        row: &Row,
+        scope: Scope<'m>,
+        value: Value<'m>,
+        target: NodeId,
+        application: u32,
+        repetition: u16,
+    ) {
+        if !row.assign.is_empty() {
+            self.assign_to(row, scope, target, application, repetition);
+            return;
+        }
+        let Some(node) = self.reach(row, target, application, repetition) else {
+            return;
+        };
+        if self.put(row, value, node, 0) {
+            self.credit(row, target);
+        }
+    }
+
+    /// Applies a data type map to a value that no segment map leads to.
+    pub fn whole_value(
+        &mut self,
+        map: &str,
+        value: Value<'m>,
+        target: NodeId,
+        field: (u32, u16),
+        to: &str,
+    ) {
+        self.at = field;
+        let row = Row {
+            with: Some(map.to_owned()),
+            ..Row::default()
+        };
+        if self.put(&row, value, target, 0) {
+            self.ledger.mapped(field.0, field.1, to);
+        }
+    }
+
+    /// The sender asks for the row's element to be removed.
+    fn remove(&mut self, row: &Row, target: NodeId) {
+        let steps = steps(&row.to).unwrap_or_default();
+        if let Some(Step::Element { name, .. }) = steps.first()
+            && name != "extension"
+        {
+            self.removed.push((target, name.clone()));
+            self.credit(row, target);
+        }
+    }
+
+    /// Notes that the field at hand went to the row's element.
+    fn credit(&mut self, row: &Row, target: NodeId) {
+        let to = match row.to.trim() {
+            "$this" => self.arena.ty(target).to_owned(),
+            to => format!("{}.{to}", self.arena.ty(target)),
+        };
+        self.ledger.mapped(self.at.0, self.at.1, &to);
+    }
+
+    fn reach(
+        &mut self,
+        row: &Row,
+        target: NodeId,
+        application: u32,
+        repetition: u16,
+    ) -> Option<NodeId> {
+        let Some(steps) = steps(&row.to) else {
+            self.note("FHIR has no element for it; HL7 names an extension that is not defined yet");
+            return None;
+        };
+        match self.arena.follow(target, &steps, application, repetition) {
+            Ok(node) => Some(node),
+            Err(reason) => {
+                self.note(&reason);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, reason: &str) {
+        self.ledger.note(self.at.0, self.at.1, reason);
+    }
+
+    /// A row whose value is written in the table.
+    fn assign_to(
+        &mut self,
+        row: &Row,
+        scope: Scope<'m>,
+        target: NodeId,
+        application: u32,
+        repetition: u16,
+    ) {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Value(source) => scope.text(source).into_owned(),
+        };
+        let text: String = row.assign.iter().map(part).collect();
+        if text.trim().is_empty() {
+            return;
+        }
+        let Some(node) = self.reach(row, target, application, repetition) else {
+            return;
+        };
+        if self.set(node, &text) {
+            // Fixed text is not the field's own content.
+            let from_field = row.assign.iter().any(|p| matches!(p, Part::Value(_)));
+            if from_field && self.at.1 != 0 {
+                self.credit(row, target);
+            }
+        }
+    }
+
+    /// Puts a value at a node; whether anything of it was held.
+    fn put(&mut self, row: &Row, value: Value<'m>, node: NodeId, depth: u8) -> bool {
+        let tables = self.tables;
+        let codes = row
+            .codes
+            .as_ref()
+            .and_then(|name| tables.published.codes.get(name));
+        let rows = row.with.as_deref().and_then(|map| {
+            if map.starts_with("our:") {
+                None
+            } else {
+                tables.published.datatypes.get(map)
+            }
+        });
+        match (row.with.as_deref(), rows) {
+            (Some(ours), _) if ours.starts_with("our:") => self.ours(ours, value, node, depth),
+            (Some(map), Some(rows)) if depth < DEPTH_MAX => {
+                let held = self.value(map, rows, value, node, codes, depth);
+                match codes {
+                    Some(codes) => self.translate(codes, value, node) || held,
+                    None => held,
+                }
+            }
+            _ => self.leaf(value, node, codes),
+        }
+    }
+
+    /// Applies a data type map to a value.
+    fn value(
+        &mut self,
+        map: &str,
+        rows: &'static [Row],
+        value: Value<'m>,
+        node: NodeId,
+        codes: Option<&'static Vec<Code>>,
+        depth: u8,
+    ) -> bool {
+        let application = self.next_application();
+        let scope = Scope::Value(value);
+        let is_coded = ["ce[", "cwe[", "cne[", "cf["]
+            .iter()
+            .any(|t| map.starts_with(t));
+        // A code that a concept map translates is not also put down untranslated.
+        let only_translated = codes.is_some() && matches!(self.arena.ty(node), "code" | "boolean");
+        let mut held = false;
+        for row in rows.iter().filter(|r| !r.prose && !only_translated) {
+            if row.when.as_ref().is_some_and(|c| !scope.holds(c)) {
+                continue;
+            }
+            let part = if row.from == 0 {
+                value
+            } else {
+                value.component(row.from)
+            };
+            if !part.is_valued() || part.is_null() {
+                continue;
+            }
+            if !row.assign.is_empty() {
+                self.assign_to(row, scope, node, application, 0);
+                continue;
+            }
+            let Some(at) = self.reach(row, node, application, 0) else {
+                continue;
+            };
+            held |= if is_coded && self.arena.ty(at) == "uri" && row.to.ends_with("system") {
+                let system = code_system(self.tables, &part.text(), &self.facility);
+                system.is_some_and(|s| self.set(at, &s))
+            } else {
+                self.put(row, part, at, depth + 1)
+            };
+        }
+        held
+    }
+
+    /// Text that fills a node by itself.
+    fn leaf(&mut self, value: Value<'m>, node: NodeId, codes: Option<&'static Vec<Code>>) -> bool {
+        if let Some(codes) = codes {
+            return self.translate(codes, value, node);
+        }
+        let ty = self.arena.ty(node);
+        let text = if ty == "string" || ty == "markdown" {
+            value.free_text()
+        } else {
+            value.text()
+        };
+        self.set(node, &text)
+    }
+
+    /// Sets a primitive from text, noting what cannot be held.
+    fn set(&mut self, node: NodeId, text: &str) -> bool {
+        let ty = self.arena.ty(node);
+        let made = match ty {
+            // What a map gives as text where FHIR has a concept is the concept's text.
+            "CodeableConcept" => {
+                let key = self.own_key();
+                let Ok(inner) = self.arena.element(node, "text", key) else {
+                    return false;
+                };
+                return self.set(inner, text);
+            }
+            _ => primitive(ty, text, self.zone),
+        };
+        match made.map(|value| self.arena.set(node, value)) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.note("FHIR holds one value there, and holds another already");
+                false
+            }
+            Err(reason) => {
+                self.note(&reason);
+                false
+            }
+        }
+    }
+
+    /// A code by a concept map: beside what was sent where FHIR holds several codings, instead of
+    /// it where it holds one.
+    fn translate(&mut self, codes: &'static [Code], value: Value<'m>, node: NodeId) -> bool {
+        let text = value.component(1).text();
+        let found = codes.iter().find(|c| c.from == text.trim());
+        match (self.arena.ty(node), found) {
+            ("code" | "boolean", Some(code)) => self.set(node, &code.code),
+            ("code" | "boolean", None) => {
+                self.note("the code is not in the table that translates it");
+                false
+            }
+            ("Coding", Some(code)) => {
+                self.arena.clear(node);
+                self.coding(code, node)
+            }
+            ("CodeableConcept", Some(code)) => {
+                self.without_system(value, node);
+                let key = self.own_key();
+                match self.arena.element(node, "coding", key) {
+                    Ok(coding) => self.coding(code, coding),
+                    Err(_) => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// A code that was sent without its system says nothing beside its translation; the words
+    /// sent with it stay.
+    fn without_system(&mut self, value: Value<'m>, node: NodeId) {
+        if value.component(3).is_valued() || value.component(4).is_valued() {
+            return;
+        }
+        self.arena.clear(node);
+        let words = [9, 2]
+            .map(|n| value.component(n))
+            .into_iter()
+            .find(|w| w.is_valued());
+        let key = self.own_key();
+        if let (Some(words), Ok(at)) = (words, self.arena.element(node, "text", key)) {
+            self.set(at, &words.free_text());
+        }
+    }
+
+    fn coding(&mut self, code: &'static Code, node: NodeId) -> bool {
+        let parts = [
+            ("system", &code.system),
+            ("code", &code.code),
+            ("display", &code.display),
+        ];
+        for (name, text) in parts {
+            let key = self.own_key();
+            if let (false, Ok(at)) = (text.is_empty(), self.arena.element(node, name, key)) {
+                self.set(at, text);
+            }
+        }
+        true
+    }
+
+    /// A function of ours, named by a row of ours.
+    fn ours(&mut self, name: &str, value: Value<'m>, node: NodeId, depth: u8) -> bool {
+        let part = |n: u16| value.component(n);
+        match name {
+            "our:systemcx" => self.system(part(4), part(5), node),
+            "our:systemxcn" => self.system(part(9), part(13), node),
+            "our:systemxon" => self.system_of_organisation(value, node),
+            "our:systemcnn" => self.system_of_name(value, node),
+            "our:systemei" => self.system_of_entity(value, node),
+            "our:systemhd" if names::is_ods_code(part(1).text().trim()) => {
+                self.set(node, names::ODS_CODE)
+            }
+            "our:systemhd" => self.set(node, &names::organisation_system(&self.facility)),
+            "our:practice" => match names::practice_in_xcn(value) {
+                Some(code) => self.practice(&code, node),
+                None => false,
+            },
+            "our:gp" => {
+                let (id, authority) = (part(1).text(), part(9).component(1).text());
+                if names::practice_is_id(id.trim(), authority.trim()) {
+                    return false;
+                }
+                let with = Some("xcn[practitioner]".to_owned());
+                self.put(
+                    &Row {
+                        with,
+                        ..Row::default()
+                    },
+                    value,
+                    node,
+                    depth + 1,
+                )
+            }
+            "our:place" => self.place(value, node),
+            _ => false,
+        }
+    }
+
+    fn system(&mut self, authority: Value<'m>, type_code: Value<'m>, node: NodeId) -> bool {
+        let kind = type_code.text();
+        let system = identifier_system(self.tables, authority, kind.trim(), &self.facility);
+        self.set(node, &system)
+    }
+
+    fn system_of_organisation(&mut self, value: Value<'m>, node: NodeId) -> bool {
+        if names::practice_in_xon(value).is_some() && !value.component(6).is_valued() {
+            return self.set(node, names::ODS_CODE);
+        }
+        self.system(value.component(6), value.component(7), node)
+    }
+
+    /// EI keeps namespace, universal id and its kind in components 2 to 4.
+    fn system_of_entity(&mut self, value: Value<'m>, node: NodeId) -> bool {
+        let system = names::entity_system(self.tables, value, &self.facility);
+        self.set(node, &system)
+    }
+
+    /// CNN keeps namespace, universal id and its kind in components 9 to 11.
+    fn system_of_name(&mut self, value: Value<'m>, node: NodeId) -> bool {
+        let system = names::name_system(self.tables, value, &self.facility);
+        self.set(node, &system)
+    }
+
+    fn practice(&mut self, code: &str, organisation: NodeId) -> bool {
+        let path = steps("identifier[1]").unwrap_or_default();
+        let application = self.next_application();
+        let Ok(identifier) = self.arena.follow(organisation, &path, application, 0) else {
+            return false;
+        };
+        for (name, text) in [("system", names::ODS_CODE), ("value", code)] {
+            let key = self.own_key();
+            if let Ok(at) = self.arena.element(identifier, name, key) {
+                self.set(at, text);
+            }
+        }
+        true
+    }
+
+    /// A PL as a reference by identifier: point of care, room, bed and facility, as sent.
+    fn place(&mut self, value: Value<'m>, reference: NodeId) -> bool {
+        let texts: Vec<String> = [4, 7, 8, 1, 2, 3]
+            .iter()
+            .map(|n| value.component(*n).component(1).text().trim().to_owned())
+            .collect();
+        let named: Vec<&str> = texts
+            .iter()
+            .map(String::as_str)
+            .filter(|t| !t.is_empty())
+            .collect();
+        if named.is_empty() {
+            return false;
+        }
+        let parts = [
+            ("display", named.join(", ")),
+            ("identifier.system", names::place_system(&self.facility)),
+            (
+                "identifier.value",
+                texts.join("^").trim_matches('^').to_owned(),
+            ),
+        ];
+        for (path, text) in parts {
+            let application = self.next_application();
+            let steps = steps(path).unwrap_or_default();
+            if let Ok(at) = self.arena.follow(reference, &steps, application, 0) {
+                self.set(at, &text);
+            }
+        }
+        true
+    }
+
+    /// Free text that repeats: one text, a line a repetition.
+    fn lines(&mut self, row: &Row, segment: Segment<'m>, target: NodeId, application: u32) {
+        let lines: Vec<String> = segment
+            .field(row.from)
+            .repetitions()
+            .map(|r| r.free_text().into_owned())
+            .collect();
+        let text = lines.join("\n");
+        if text.trim().is_empty() {
+            return;
+        }
+        if let Some(node) = self.reach(row, target, application, 0)
+            && self.set(node, &text)
+        {
+            self.credit(row, target);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! How what a message says meets what is here already.
+
+use super::{Made, Merge};
+use serde_json::Value;
+
+/// The resource to store, or `None` when what is here already stays as it is.
+///
+/// `existing` is the stored resource (its `meta` is left alone), `None` when there is none.
+/// HL7 means: a field that is empty says nothing, one that holds `""` asks for removal, any other
+/// replaces what is known.
+pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
+    let Some(Value::Object(existing)) = existing else {
+        return Some(made.resource.clone());
+    };
+    let mut merged = match made.merge {
+        Merge::KeepExisting => return None,
+        Merge::Replace => made.resource.clone(),
+        Merge::Update => {
+            let mut merged = existing.clone();
+            merged.shift_remove("meta");
+            for (name, value) in made.resource.as_object().into_iter().flatten() {
+                if !made.only_if_new.contains(name) || !existing.contains_key(name) {
+                    for stem in choice_stems(name) {
+                        merged.retain(|other, _| other == name || !is_choice_of(other, stem));
+                    }
+                    merged.insert(name.clone(), value.clone());
+                }
+            }
+            for name in &made.remove {
+                merged.shift_remove(name);
+                merged.shift_remove(&format!("_{name}"));
+            }
+            Value::Object(merged)
+        }
+    };
+    let mut before = existing.clone();
+    before.shift_remove("meta");
+    if let Value::Object(merged) = &mut merged {
+        merged.shift_remove("meta");
+    }
+    (merged != Value::Object(before)).then_some(merged)
+}
+
+/// `deceasedBoolean` must not stand beside `deceasedDateTime`.
+fn choice_stems(name: &str) -> impl Iterator<Item = &'static str> {
+    ["deceased", "multipleBirth"]
+        .into_iter()
+        .filter(move |stem| is_choice_of(name, stem))
+}
+
+fn is_choice_of(name: &str, stem: &str) -> bool {
+    let rest = name.trim_start_matches('_').strip_prefix(stem);
+    rest.is_some_and(|rest| rest.starts_with(char::is_uppercase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn made(merge: Merge, resource: Value) -> Made {
+        Made {
+            ty: "Patient".into(),
+            id: "1".into(),
+            resource,
+            merge,
+            remove: vec!["telecom".into()],
+            only_if_new: vec!["status".into()],
+        }
+    }
+
+    #[test]
+    fn an_update_keeps_what_it_does_not_mention_and_removes_what_it_nulls() {
+        let here = json!({"id": "1", "meta": {"versionId": "3"}, "address": [1], "telecom": [2],
+            "deceasedBoolean": false, "status": "finished"});
+        let new = json!({"id": "1", "name": [3], "deceasedDateTime": "2024", "status": "unknown"});
+        let merged = update(&made(Merge::Update, new), Some(&here)).unwrap();
+        let expected = json!({"id": "1", "address": [1], "status": "finished", "name": [3],
+            "deceasedDateTime": "2024"});
+        assert_eq!(merged, expected);
+    }
+
+    #[test]
+    fn the_same_again_is_no_change() {
+        let new = json!({"id": "1", "name": [3]});
+        let here = json!({"id": "1", "meta": {"versionId": "1"}, "name": [3]});
+        for merge in [Merge::Update, Merge::Replace, Merge::KeepExisting] {
+            assert_eq!(update(&made(merge, new.clone()), Some(&here)), None);
+        }
+        assert!(update(&made(Merge::KeepExisting, new), None).is_some());
+    }
+}

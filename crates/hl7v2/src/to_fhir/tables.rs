@@ -1,0 +1,394 @@
+//! The mapping tables as data: the shape in which `cargo xtask v2-tables` writes HL7's published
+//! ones, and in which `tables/ours.json` adds to them.
+
+use fhir::problem::{Kind, Problem};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+static PUBLISHED: &[u8] = include_bytes!("../../tables/v2-to-fhir.json.zst");
+static OURS: &str = include_str!("../../tables/ours.json");
+
+/// The most that the compressed table may grow to.
+const TABLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// HL7's published tables, distilled to facts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Published {
+    /// Where they come from, and their licence.
+    pub source: String,
+    /// Message structures by name, such as `ADT_A01`.
+    pub messages: BTreeMap<String, Structure>,
+    /// Segment maps by name, such as `PID[Patient]`; names are folded by [`fold`].
+    pub segments: BTreeMap<String, Vec<Row>>,
+    /// Data type maps by name, such as `CX[Identifier]`; names are folded by [`fold`].
+    pub datatypes: BTreeMap<String, Vec<Row>>,
+    /// Concept maps by name, such as `AdministrativeSex`; names are folded by [`fold`].
+    pub codes: BTreeMap<String, Vec<Code>>,
+}
+
+/// A message structure: its groups and, in order, its segments with what they are mapped to.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Structure {
+    /// The segment groups; a group's parent comes before it.
+    pub groups: Vec<Group>,
+    /// The places where segments may stand, in order.
+    pub places: Vec<Place>,
+}
+
+/// A group of segments that may repeat.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name, such as `ORDER_OBSERVATION`.
+    pub name: String,
+    /// The index of the group it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<usize>,
+    /// Whether it repeats.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub repeats: bool,
+}
+
+/// A place for a segment in a structure.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Place {
+    /// The segment's name.
+    pub segment: String,
+    /// The index of the group it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<usize>,
+    /// Whether it repeats.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub repeats: bool,
+    /// What it is mapped to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+}
+
+/// One resource that a segment is mapped to, or contributes to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Target {
+    /// The resource, labelled, such as `Observation[2]`.
+    pub label: String,
+    /// The segment map, folded.
+    pub map: String,
+    /// When, if not always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// Whether the condition is prose: a row is then taken only if ours says so.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prose: bool,
+    /// References to make: from a labelled resource's element to a labelled resource.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
+}
+
+/// A reference between two resources of a message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Link {
+    /// The labelled resource that refers.
+    pub from: String,
+    /// Its element.
+    pub element: String,
+    /// The labelled resource referred to.
+    pub to: String,
+}
+
+/// One row of a segment map or data type map.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Row {
+    /// The field or component by number; 0 is the whole segment or value.
+    pub from: u16,
+    /// Its v2 data type.
+    #[serde(default, rename = "type", skip_serializing_if = "String::is_empty")]
+    pub ty: String,
+    /// The element it goes to, as the tables write it.
+    pub to: String,
+    /// When, if not always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// Whether the condition is prose: a row is then taken only if ours says so.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prose: bool,
+    /// The data type map to use, folded; one that starts with `our:` is a function of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    /// The concept map to translate codes by, folded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes: Option<String>,
+    /// What is put there instead of the value itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assign: Vec<Part>,
+    /// Why we have the row, for rows of ours.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// A part of an assigned value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Fixed text.
+    Text(String),
+    /// A field's or component's text.
+    Value(Source),
+}
+
+/// A field (of the segment at hand) or a component (of the value at hand), with its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The segment or data type, such as `OBX` or `XTN`.
+    pub of: String,
+    /// The numbers: field and component, or component and subcomponent.
+    pub at: Vec<u16>,
+}
+
+/// When a row holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Condition {
+    /// There is something.
+    Valued(Source),
+    /// The text is one of these.
+    In(Source, Vec<String>),
+    /// It repeats more than so many times.
+    More(Source, usize),
+    /// Its text is longer than so many characters.
+    Longer(Source, usize),
+    /// Its text is a decimal number.
+    Number(Source),
+    /// The condition does not hold.
+    Not(Box<Condition>),
+    /// All hold.
+    All(Vec<Condition>),
+    /// One holds.
+    Any(Vec<Condition>),
+}
+
+/// One row of a concept map.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Code {
+    /// The v2 code.
+    pub from: String,
+    /// The FHIR code.
+    pub code: String,
+    /// Its system.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub system: String,
+    /// Its display.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub display: String,
+}
+
+/// Our layer over the published tables.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ours {
+    /// What this file is.
+    pub about: String,
+    /// Message types that are taken: `ADT^A01` to the published structure that describes it.
+    pub structures: BTreeMap<String, String>,
+    /// Corrections of where segments stand and what they are mapped to.
+    pub targets: Vec<TargetChange>,
+    /// Segment maps that are interpreted; targets by other maps are not made.
+    pub taken: Vec<String>,
+    /// Published rows that are not taken, or taken although their condition is prose.
+    pub changes: Vec<RowChange>,
+    /// Our own rows, by map; they come before the published ones.
+    pub rows: BTreeMap<String, Vec<Row>>,
+    /// Our own concept maps, added to or standing before the published ones.
+    pub codes: BTreeMap<String, Vec<Code>>,
+    /// Identifier systems known by the assigning authority's or identifier type's v2 names.
+    pub identifier_systems: Vec<IdentifierSystem>,
+    /// Code systems by the names of HL7 table 0396.
+    pub code_systems: BTreeMap<String, String>,
+    /// Elements that FHIR requires, and what they hold when the message says nothing usable.
+    pub defaults: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    /// Segments whose fields are accounted for by a rule, by name.
+    pub segments: BTreeMap<String, String>,
+    /// Fields that are accounted for by a rule, such as `PID-1`.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// A correction of a published message structure.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetChange {
+    /// The structure.
+    pub structure: String,
+    /// The segment.
+    pub segment: String,
+    /// The innermost group; absent: outside any group.
+    pub group: Option<String>,
+    /// The targets that replace the published ones.
+    pub targets: Vec<Target>,
+    /// Why.
+    pub why: String,
+}
+
+/// A published row that is treated differently.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowChange {
+    /// The segment or data type map.
+    pub map: String,
+    /// The field or component.
+    pub from: u16,
+    /// How the row's element starts; empty for every row of the field.
+    #[serde(default)]
+    pub to: String,
+    /// Whether it is taken.
+    pub take: bool,
+    /// Why.
+    pub why: String,
+}
+
+/// A known identifier system.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentifierSystem {
+    /// Its URI.
+    pub system: String,
+    /// Assigning authorities (HD.1 or HD.2) that mean it.
+    #[serde(default)]
+    pub authorities: Vec<String>,
+    /// Identifier type codes that mean it.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Whether the number is the same whoever sends it.
+    #[serde(default)]
+    pub everywhere: bool,
+    /// Why.
+    pub why: String,
+}
+
+/// The published tables with ours over them, ready for use.
+#[derive(Debug)]
+pub struct Tables {
+    /// As distilled, with our changes made.
+    pub published: Published,
+    /// Our layer.
+    pub ours: Ours,
+}
+
+/// The tables, read once a process.
+pub fn tables() -> Result<&'static Tables, Problem> {
+    static TABLES: OnceLock<Result<Tables, String>> = OnceLock::new();
+    TABLES
+        .get_or_init(|| read(PUBLISHED, OURS))
+        .as_ref()
+        .map_err(|e| {
+            Problem::new(
+                Kind::Exception,
+                "the mapping tables built into this program are broken",
+            )
+            .because(std::io::Error::other(e.clone()))
+        })
+}
+
+fn read(published: &[u8], ours: &str) -> Result<Tables, String> {
+    let bytes = zstd::bulk::decompress(published, TABLE_BYTES_MAX).map_err(|e| e.to_string())?;
+    let published: Published = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+    let ours: Ours = serde_json::from_str(ours).map_err(|e| format!("ours.json: {e}"))?;
+    let mut tables = Tables { published, ours };
+    tables.change_targets()?;
+    tables.change_rows()?;
+    Ok(tables)
+}
+
+impl Tables {
+    fn change_targets(&mut self) -> Result<(), String> {
+        for change in &self.ours.targets {
+            let structure = self.published.messages.get_mut(&change.structure);
+            let structure = structure.ok_or(format!("no structure {}", change.structure))?;
+            let names: Vec<&str> = structure.groups.iter().map(|g| g.name.as_str()).collect();
+            let place = structure.places.iter_mut().find(|p| {
+                let group = p.group.and_then(|g| names.get(g).copied());
+                p.segment == change.segment && group == change.group.as_deref()
+            });
+            let place = place.ok_or(format!("no place {}.{}", change.structure, change.segment))?;
+            place.targets.clone_from(&change.targets);
+            place.targets.iter_mut().for_each(|t| t.map = fold(&t.map));
+        }
+        Ok(())
+    }
+
+    fn change_rows(&mut self) -> Result<(), String> {
+        let Published {
+            segments,
+            datatypes,
+            ..
+        } = &mut self.published;
+        for change in &self.ours.changes {
+            let map = fold(&change.map);
+            let rows = segments.get_mut(&map).or(datatypes.get_mut(&map));
+            let rows = rows.ok_or(format!("no map {}", change.map))?;
+            let is_meant = |r: &Row| r.from == change.from && r.to.starts_with(&change.to);
+            if !rows.iter().any(is_meant) {
+                return Err(format!(
+                    "no row {} {} {}",
+                    change.map, change.from, change.to
+                ));
+            }
+            if change.take {
+                rows.iter_mut()
+                    .filter(|r| is_meant(r))
+                    .for_each(|r| r.prose = false);
+            } else {
+                rows.retain(|r| !is_meant(r));
+            }
+        }
+        for (map, rows) in &self.ours.rows {
+            let map = fold(map);
+            // Data type maps are named after a type of two or three letters, such as `HD[...`.
+            let into = if segments.contains_key(&map) {
+                &mut *segments
+            } else {
+                &mut *datatypes
+            };
+            into.entry(map)
+                .or_default()
+                .splice(0..0, rows.iter().map(folded));
+        }
+        for (map, codes) in &self.ours.codes {
+            let into = self.published.codes.entry(fold(map)).or_default();
+            into.splice(0..0, codes.iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// The structure that describes messages of that type.
+    pub fn structure(&self, message_type: &str, trigger: &str) -> Option<&Structure> {
+        let name = self
+            .ours
+            .structures
+            .get(&format!("{message_type}^{trigger}"))?;
+        self.published.messages.get(name)
+    }
+
+    /// Whether a segment map is interpreted.
+    pub fn takes(&self, map: &str) -> bool {
+        self.ours.taken.iter().any(|t| fold(t) == map)
+    }
+}
+
+/// A row of ours with the names it uses as all tables are keyed.
+fn folded(row: &Row) -> Row {
+    Row {
+        with: row.with.as_deref().map(fold),
+        codes: row.codes.as_deref().map(fold),
+        ..row.clone()
+    }
+}
+
+/// A map's name as all tables are keyed: published spellings differ in case and punctuation.
+pub fn fold(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '[' | ']' | ':'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
