@@ -7,6 +7,7 @@
 
 mod build;
 mod condition;
+mod content;
 mod convert;
 mod draft;
 mod finish;
@@ -39,6 +40,18 @@ pub struct Context {
     pub zone: Zone,
     /// The ODS code of the organisation whose node this is.
     pub organisation: String,
+    /// What to do with a message that does not say who the patient is.
+    pub unidentified: Unidentified,
+}
+
+/// What to do with a message that does not say who the patient is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unidentified {
+    /// It is not translated: a person has to look at it.
+    Refuse,
+    /// Its patient stands apart, known by the message alone: for checking and showing a mapping,
+    /// never for keeping.
+    StandApart,
 }
 
 /// What to do with a resource of that id that is here already.
@@ -180,12 +193,12 @@ pub fn map(message: &Message, context: &Context) -> Result<Mapped, Problem> {
     let interpreter = Interpreter::new(tables, message, context.zone, facility);
     let mut build = Build::walk(interpreter, structure);
     let agents = provenance::agents(&mut build);
-    let ids = identity::identify(&build, &key)?;
+    let ids = identity::identify(&build, context, &key)?;
     let is_news = header.message_type == "ADT";
     let mut made = finish::resources(&build, &ids, is_news);
     status_by_event(tables, &header, message, &mut made);
     let letter = letter::complete(&mut build, &ids, &mut made, &key)?;
-    letter::attach_to_reports(&mut build, &ids, &mut made)?;
+    content::attach_to_reports(&mut build, &ids, &mut made)?;
     let who = |root: Option<draft::NodeId>| {
         root.map_or(Value::Null, |root| finish::reference(&build, &ids, root))
     };

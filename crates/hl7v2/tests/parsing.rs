@@ -1,5 +1,7 @@
 //! Reading messages: the shared examples, hostile input (X06), and any bytes at all.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use hl7v2::{Limits, parse, parse_within};
 use proptest::prelude::*;
 use std::path::PathBuf;

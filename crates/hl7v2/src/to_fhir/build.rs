@@ -47,7 +47,7 @@ impl<'m> Build<'m> {
         };
         let mut walk = Walk::new(structure);
         for segment in build.interpreter.message.segments() {
-            match walk.next(segment.name()) {
+            match walk.enter(segment.name()) {
                 Some(standing) => build.segment(segment, structure, &standing),
                 None => build.interpreter.ledger.nowhere(segment.line()),
             }
@@ -120,7 +120,7 @@ impl<'m> Build<'m> {
         }
         let ty = target.label.split('[').next().unwrap_or_default();
         let root = self.interpreter.arena.resource(ty)?;
-        let report = self.visible("DiagnosticReport[1]", groups).map(|b| b.root);
+        let report = self.nearest("DiagnosticReport[1]", groups);
         let parent = report.filter(|_| ty == "Observation");
         self.drafts.push(Draft {
             root,

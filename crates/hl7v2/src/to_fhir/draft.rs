@@ -2,7 +2,7 @@
 //! add to the same element, and one resource can refer to another before either has an id.
 
 use super::path::Step;
-use super::shape::{is_primitive, shape};
+use super::shape::{is_primitive, required, shape};
 use serde_json::{Map, Value};
 
 /// A node's place in the arena.
@@ -203,6 +203,10 @@ impl Arena {
         let mut object = Map::new();
         for (name, entries) in &node.elements {
             self.render_element(node.ty, name, entries, reference, &mut object);
+        }
+        // What lacks a part that R4 requires of it cannot stand: a place without its name.
+        if required(node.ty).any(|name| !object.contains_key(name)) {
+            return None;
         }
         let says_something = match node.ty {
             "Extension" => object

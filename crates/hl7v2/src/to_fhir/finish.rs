@@ -47,6 +47,7 @@ fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, is_news: bool)
     let mut resource = render(build, ids, draft.root, id);
     inherit_time(build, ids, draft, &mut resource);
     let filled = fill(build, ty, &mut resource);
+    name_components(&mut resource);
     let merge = match ty {
         "Patient" | "Encounter" if is_news => Merge::Update,
         "Patient" | "Encounter" => Merge::KeepExisting,
@@ -187,6 +188,22 @@ fn inherit_time(build: &Build<'_>, ids: &Ids, draft: &Draft, resource: &mut Valu
     let times = report.as_object().into_iter().flatten();
     for (name, value) in times.filter(|(name, _)| name.starts_with("effective")) {
         elements.insert(name.clone(), value.clone());
+    }
+}
+
+/// The values of one OBX answer one question: each component has the observation's code.
+fn name_components(resource: &mut Value) {
+    let Some(code) = resource.get("code").cloned() else {
+        return;
+    };
+    let components = resource.get_mut("component").and_then(Value::as_array_mut);
+    for component in components
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        component.entry("code").or_insert_with(|| code.clone());
+        one_choice(component, "value");
     }
 }
 

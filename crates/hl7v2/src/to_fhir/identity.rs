@@ -4,6 +4,7 @@
 use super::build::{Build, Draft};
 use super::draft::NodeId;
 use super::names::{self, NHS_NUMBER, identifier_system};
+use super::{Context, Unidentified};
 use crate::message::{Segment, Value};
 use fhir::problem::{Kind, Problem};
 use serde_json::Value as Json;
@@ -30,11 +31,14 @@ pub fn digest<T: AsRef<str>>(parts: &[T]) -> String {
 }
 
 /// Gives every draft and every linked resource its id.
-pub fn identify(build: &Build<'_>, message_key: &str) -> Result<Ids, Problem> {
+pub fn identify(build: &Build<'_>, context: &Context, message_key: &str) -> Result<Ids, Problem> {
     let mut ids = Ids::new();
     let mut patient = None;
     for draft in build.of_type("Patient") {
-        let id = patient_id(build, draft)?;
+        let id = match (patient_id(build, draft), context.unidentified) {
+            (Err(_), Unidentified::StandApart) => digest(&["patient", "message", message_key]),
+            (id, _) => id?,
+        };
         patient = patient.or(Some(id.clone()));
         ids.insert(draft.root, id);
     }

@@ -1,10 +1,13 @@
 //! The interpreter: applies the rows of a map to a segment or a value.
 
+mod codes;
+mod ours;
+
 use super::condition::Scope;
 use super::convert::primitive;
 use super::draft::{Arena, Key, NodeId};
 use super::ledger::Ledger;
-use super::names::{self, code_system, identifier_system};
+use super::names::code_system;
 use super::path::{Step, steps};
 use super::tables::{Code, Part, Row, Tables};
 use crate::message::{Message, Segment, Value};
@@ -72,12 +75,11 @@ impl<'m> Interpreter<'m> {
                 self.assign_to(row, scope, target, application, 0);
                 continue;
             }
-            let mut values = segment.field(row.from).repetitions().enumerate();
             if row.with.as_deref() == Some("our:lines") {
                 self.lines(row, segment, target, application);
                 continue;
             }
-            while let Some((n, value)) = values.next() {
+            for (n, value) in segment.field(row.from).repetitions().enumerate() {
                 if value.is_null() {
                     self.remove(row, target);
                 } else if value.is_valued() {
@@ -149,7 +151,10 @@ impl<'m> Interpreter<'m> {
         if let Some(Step::Element { name, .. }) = steps.first()
             && name != "extension"
         {
-            self.removed.push((target, name.clone()));
+            let removed = (target, name.clone());
+            if !self.removed.contains(&removed) {
+                self.removed.push(removed);
+            }
             self.credit(row, target);
         }
     }
@@ -331,175 +336,6 @@ impl<'m> Interpreter<'m> {
         }
     }
 
-    /// A code by a concept map: beside what was sent where FHIR holds several codings, instead of
-    /// it where it holds one.
-    fn translate(&mut self, codes: &'static [Code], value: Value<'m>, node: NodeId) -> bool {
-        let text = value.component(1).text();
-        let found = codes.iter().find(|c| c.from == text.trim());
-        match (self.arena.ty(node), found) {
-            ("code" | "boolean", Some(code)) => self.set(node, &code.code),
-            ("code" | "boolean", None) => {
-                self.note("the code is not in the table that translates it");
-                false
-            }
-            ("Coding", Some(code)) => {
-                self.arena.clear(node);
-                self.coding(code, node)
-            }
-            ("CodeableConcept", Some(code)) => {
-                self.without_system(value, node);
-                let key = self.own_key();
-                match self.arena.element(node, "coding", key) {
-                    Ok(coding) => self.coding(code, coding),
-                    Err(_) => false,
-                }
-            }
-            _ => false,
-        }
-    }
-
-    /// A code that was sent without its system says nothing beside its translation; the words
-    /// sent with it stay.
-    fn without_system(&mut self, value: Value<'m>, node: NodeId) {
-        if value.component(3).is_valued() || value.component(4).is_valued() {
-            return;
-        }
-        self.arena.clear(node);
-        let words = [9, 2]
-            .map(|n| value.component(n))
-            .into_iter()
-            .find(|w| w.is_valued());
-        let key = self.own_key();
-        if let (Some(words), Ok(at)) = (words, self.arena.element(node, "text", key)) {
-            self.set(at, &words.free_text());
-        }
-    }
-
-    fn coding(&mut self, code: &'static Code, node: NodeId) -> bool {
-        let parts = [
-            ("system", &code.system),
-            ("code", &code.code),
-            ("display", &code.display),
-        ];
-        for (name, text) in parts {
-            let key = self.own_key();
-            if let (false, Ok(at)) = (text.is_empty(), self.arena.element(node, name, key)) {
-                self.set(at, text);
-            }
-        }
-        true
-    }
-
-    /// A function of ours, named by a row of ours.
-    fn ours(&mut self, name: &str, value: Value<'m>, node: NodeId, depth: u8) -> bool {
-        let part = |n: u16| value.component(n);
-        match name {
-            "our:systemcx" => self.system(part(4), part(5), node),
-            "our:systemxcn" => self.system(part(9), part(13), node),
-            "our:systemxon" => self.system_of_organisation(value, node),
-            "our:systemcnn" => self.system_of_name(value, node),
-            "our:systemei" => self.system_of_entity(value, node),
-            "our:systemhd" if names::is_ods_code(part(1).text().trim()) => {
-                self.set(node, names::ODS_CODE)
-            }
-            "our:systemhd" => self.set(node, &names::organisation_system(&self.facility)),
-            "our:practice" => match names::practice_in_xcn(value) {
-                Some(code) => self.practice(&code, node),
-                None => false,
-            },
-            "our:gp" => {
-                let (id, authority) = (part(1).text(), part(9).component(1).text());
-                if names::practice_is_id(id.trim(), authority.trim()) {
-                    return false;
-                }
-                let with = Some("xcn[practitioner]".to_owned());
-                self.put(
-                    &Row {
-                        with,
-                        ..Row::default()
-                    },
-                    value,
-                    node,
-                    depth + 1,
-                )
-            }
-            "our:place" => self.place(value, node),
-            _ => false,
-        }
-    }
-
-    fn system(&mut self, authority: Value<'m>, type_code: Value<'m>, node: NodeId) -> bool {
-        let kind = type_code.text();
-        let system = identifier_system(self.tables, authority, kind.trim(), &self.facility);
-        self.set(node, &system)
-    }
-
-    fn system_of_organisation(&mut self, value: Value<'m>, node: NodeId) -> bool {
-        if names::practice_in_xon(value).is_some() && !value.component(6).is_valued() {
-            return self.set(node, names::ODS_CODE);
-        }
-        self.system(value.component(6), value.component(7), node)
-    }
-
-    /// EI keeps namespace, universal id and its kind in components 2 to 4.
-    fn system_of_entity(&mut self, value: Value<'m>, node: NodeId) -> bool {
-        let system = names::entity_system(self.tables, value, &self.facility);
-        self.set(node, &system)
-    }
-
-    /// CNN keeps namespace, universal id and its kind in components 9 to 11.
-    fn system_of_name(&mut self, value: Value<'m>, node: NodeId) -> bool {
-        let system = names::name_system(self.tables, value, &self.facility);
-        self.set(node, &system)
-    }
-
-    fn practice(&mut self, code: &str, organisation: NodeId) -> bool {
-        let path = steps("identifier[1]").unwrap_or_default();
-        let application = self.next_application();
-        let Ok(identifier) = self.arena.follow(organisation, &path, application, 0) else {
-            return false;
-        };
-        for (name, text) in [("system", names::ODS_CODE), ("value", code)] {
-            let key = self.own_key();
-            if let Ok(at) = self.arena.element(identifier, name, key) {
-                self.set(at, text);
-            }
-        }
-        true
-    }
-
-    /// A PL as a reference by identifier: point of care, room, bed and facility, as sent.
-    fn place(&mut self, value: Value<'m>, reference: NodeId) -> bool {
-        let texts: Vec<String> = [4, 7, 8, 1, 2, 3]
-            .iter()
-            .map(|n| value.component(*n).component(1).text().trim().to_owned())
-            .collect();
-        let named: Vec<&str> = texts
-            .iter()
-            .map(String::as_str)
-            .filter(|t| !t.is_empty())
-            .collect();
-        if named.is_empty() {
-            return false;
-        }
-        let parts = [
-            ("display", named.join(", ")),
-            ("identifier.system", names::place_system(&self.facility)),
-            (
-                "identifier.value",
-                texts.join("^").trim_matches('^').to_owned(),
-            ),
-        ];
-        for (path, text) in parts {
-            let application = self.next_application();
-            let steps = steps(path).unwrap_or_default();
-            if let Ok(at) = self.arena.follow(reference, &steps, application, 0) {
-                self.set(at, &text);
-            }
-        }
-        true
-    }
-
     /// Free text that repeats: one text, a line a repetition.
     fn lines(&mut self, row: &Row, segment: Segment<'m>, target: NodeId, application: u32) {
         let lines: Vec<String> = segment
@@ -507,11 +343,14 @@ impl<'m> Interpreter<'m> {
             .repetitions()
             .map(|r| r.free_text().into_owned())
             .collect();
+        let mut repetitions = segment.field(row.from).repetitions();
         let text = lines.join("\n");
-        if text.trim().is_empty() {
+        // What other rows say of the field they say of its first repetition that says anything.
+        let Some(first) = repetitions.position(|r| r.is_valued() && !r.is_null()) else {
             return;
-        }
-        if let Some(node) = self.reach(row, target, application, 0)
+        };
+        let first = u16::try_from(first).unwrap_or(u16::MAX);
+        if let Some(node) = self.reach(row, target, application, first)
             && self.set(node, &text)
         {
             self.credit(row, target);

@@ -1,26 +1,13 @@
-//! Documents in messages: the content of OBX-5 as Binary resources, and the letter of an MDM.
-//!
-//! The published tables put content into the DocumentReference itself and leave text formats
-//! open. Here every document becomes a Binary, guarded by its patient, and is referred to.
+//! The letter of a document message (MDM): its content, and what sending it on needs to know.
 
 use super::build::{Build, Draft};
+use super::content::{TEXT, attachment, binary, encapsulated};
 use super::finish::person;
 use super::identity::{Ids, digest, document_id, nhs_number};
-use super::{Content, Letter, Made, Merge, names};
-use crate::message::{Segment, Value};
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use super::{Content, Letter, Made, names};
+use crate::message::Segment;
 use fhir::problem::{Kind, Problem};
 use serde_json::{Value as Json, json};
-
-/// Base64 as senders write it: padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Completes the DocumentReference of a document message with its content, and tells the letter.
 pub fn complete(
@@ -29,6 +16,14 @@ pub fn complete(
     made: &mut Vec<Made>,
     message_key: &str,
 ) -> Result<Option<Letter>, Problem> {
+    let message = build.interpreter.message;
+    if message.value("MSH", 9, 1) != "MDM" {
+        return Ok(None);
+    }
+    if build.of_type("DocumentReference").count() != 1 {
+        let reason = "a document message describes one document: one segment TXA";
+        return Err(Problem::new(Kind::Required, reason).at("TXA"));
+    }
     let Some((document, txa)) = document(build, ids) else {
         return Ok(None);
     };
@@ -136,106 +131,6 @@ fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Probl
     Ok(numbered.collect())
 }
 
-/// An ED value: type (ED.2), subtype (ED.3), encoding (ED.4), data (ED.5). Nothing where there is
-/// no data; a fault where it cannot be decoded.
-fn encapsulated(value: Value<'_>, obx: Segment<'_>) -> Result<Option<(String, Vec<u8>)>, Problem> {
-    let part = |n: u16| value.component(n).text().trim().to_ascii_lowercase();
-    let data = value.component(5);
-    if !data.is_valued() {
-        return Ok(None);
-    }
-    let place = format!("OBX-5 (segment {})", obx.line());
-    let bad = |reason: &str| Problem::new(Kind::Value, reason).at(place.as_str());
-    let bytes = match part(4).as_str() {
-        "base64" | "" => {
-            // Long lines are often broken up, as text (`\.br\`) or by bytes (`\X0D\`).
-            let text: String = data
-                .free_text()
-                .chars()
-                .filter(|c| !c.is_ascii_whitespace())
-                .collect();
-            BASE64
-                .decode(text)
-                .map_err(|e| bad("the document is not Base64").because(e))?
-        }
-        "a" => data.free_text().into_owned().into_bytes(),
-        "hex" => hexadecimal(&data.text()).ok_or_else(|| bad("the document is not hexadecimal"))?,
-        _ => return Err(bad("the document's encoding is none of A, Hex and Base64")),
-    };
-    Ok(Some((content_type(&part(2), &part(3), &bytes), bytes)))
-}
-
-fn hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
-        .collect::<Option<_>>()?;
-    digits.len().is_multiple_of(2).then_some(())?;
-    Some(
-        digits
-            .chunks(2)
-            .map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit))
-            .collect(),
-    )
-}
-
-/// The MIME type. What the first bytes say goes before what the sender says of a PDF.
-fn content_type(kind: &str, subtype: &str, bytes: &[u8]) -> String {
-    if bytes.starts_with(b"%PDF-") {
-        return "application/pdf".to_owned();
-    }
-    let is_token = |t: &str| {
-        t.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && t.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
-    };
-    // HL7 table 0191 has AP for "other application data", TX and FT for text.
-    let kind = match kind {
-        "ap" => "application",
-        "tx" | "ft" => "text",
-        "im" | "ns" | "sd" | "si" => "image",
-        "au" => "audio",
-        kind => kind,
-    };
-    match (kind, subtype) {
-        ("text", "plain" | "") => TEXT.to_owned(),
-        ("application" | "text" | "image" | "audio", sub) if is_token(sub) => {
-            format!("{kind}/{sub}")
-        }
-        _ if kind.split('/').count() == 2 && kind.split('/').all(is_token) => kind.to_owned(),
-        ("", "") if str::from_utf8(bytes).is_ok() => TEXT.to_owned(),
-        _ => "application/octet-stream".to_owned(),
-    }
-}
-
-/// A document as a Binary that only the patient's own may see.
-fn binary(content: &Content, patient: &str) -> Made {
-    let resource = json!({
-        "resourceType": "Binary",
-        "id": content.binary,
-        "contentType": content.content_type,
-        "securityContext": {"reference": format!("Patient/{patient}")},
-        "data": base64::engine::general_purpose::STANDARD.encode(&content.bytes),
-    });
-    Made {
-        ty: "Binary".to_owned(),
-        id: content.binary.clone(),
-        resource,
-        merge: Merge::Replace,
-        remove: Vec::new(),
-        only_if_new: Vec::new(),
-    }
-}
-
-fn attachment(content: &Content, title: &str) -> Json {
-    json!({
-        "contentType": content.content_type,
-        "url": format!("Binary/{}", content.binary),
-        "size": content.bytes.len(),
-        "title": title,
-    })
-}
-
 fn describe(reference: &mut Json, content: &[Content], title: &str, replaced: Option<&str>) {
     let Json::Object(elements) = reference else {
         return;
@@ -314,91 +209,4 @@ fn given(name: &Json) -> Option<String> {
         parts.retain(|part, _| part == "given");
     }
     person(&only_given)
-}
-
-/// Documents that came among results: attachments of their report, as Binary resources.
-pub fn attach_to_reports(
-    build: &mut Build<'_>,
-    ids: &Ids,
-    made: &mut Vec<Made>,
-) -> Result<(), Problem> {
-    let patient = made
-        .iter()
-        .find(|m| m.ty == "Patient")
-        .map(|m| m.id.clone());
-    let Some(patient) = patient else {
-        return Ok(());
-    };
-    let mut added = Vec::new();
-    for draft in build.drafts.iter() {
-        let report = draft.parent.and_then(|root| ids.get(&root));
-        let (Some(report), Some(obx)) = (report, build.segment_of(draft, "OBX")) else {
-            continue;
-        };
-        if obx.value(2, 1).trim() != "ED" {
-            continue;
-        }
-        let name = Some(obx.value(3, 2).trim().to_owned()).filter(|t| !t.is_empty());
-        for (n, value) in obx.field(5).repetitions().enumerate() {
-            let Some((content_type, bytes)) = encapsulated(value, obx)? else {
-                continue;
-            };
-            let observation = ids.get(&draft.root).map(String::as_str).unwrap_or_default();
-            let binary = digest(&["binary", observation, &n.to_string()]);
-            let title = name.clone().unwrap_or_else(|| "Report".to_owned());
-            added.push((
-                obx.line(),
-                report.clone(),
-                title,
-                Content {
-                    content_type,
-                    bytes,
-                    binary,
-                },
-            ));
-        }
-    }
-    for (line, report, title, content) in added {
-        let found = made
-            .iter_mut()
-            .find(|m| m.ty == "DiagnosticReport" && m.id == report);
-        let Some(Json::Object(elements)) = found.map(|m| &mut m.resource) else {
-            continue;
-        };
-        let forms = elements.entry("presentedForm").or_insert_with(|| json!([]));
-        if let Json::Array(forms) = forms {
-            forms.push(attachment(&content, &title));
-        }
-        build
-            .interpreter
-            .ledger
-            .mapped(line, 5, "DiagnosticReport.presentedForm");
-        made.push(binary(&content, &patient));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn content_types_are_told_from_what_senders_write() {
-        assert_eq!(content_type("application", "pdf", b"x"), "application/pdf");
-        assert_eq!(content_type("ap", "pdf", b"x"), "application/pdf");
-        assert_eq!(content_type("text", "", b"%PDF-1.7"), "application/pdf");
-        assert_eq!(content_type("tx", "", b"x"), TEXT);
-        assert_eq!(content_type("image", "jpeg", b"\xff"), "image/jpeg");
-        assert_eq!(
-            content_type("../..", "<script>", b"\xff"),
-            "application/octet-stream"
-        );
-    }
-
-    #[test]
-    fn hexadecimal_is_read_in_pairs() {
-        assert_eq!(hexadecimal("4Fa0"), Some(vec![0x4f, 0xa0]));
-        assert_eq!(hexadecimal("4"), None);
-        assert_eq!(hexadecimal("zz"), None);
-    }
 }

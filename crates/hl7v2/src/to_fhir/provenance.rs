@@ -70,32 +70,36 @@ pub fn provenance(
             .into_iter()
             .find(|n| Dtm::parse(&evn.value(*n, 1)).is_some())
     });
+    let target: Vec<Value> = made
+        .iter()
+        .map(|m| json!({"reference": format!("{}/{}", m.ty, m.id)}))
+        .collect();
+    let sent = message.value("MSH", 7, 1).into_owned();
+    let recorded = Dtm::parse(&sent).map(|d| d.instant(zone));
     let mut resource = json!({
         "resourceType": "Provenance",
         "id": digest(&["provenance", message_key]),
-        "target": made.iter().map(|m| json!({"reference": format!("{}/{}", m.ty, m.id)})).collect::<Vec<_>>(),
+        "target": target,
+        "recorded": recorded.unwrap_or_else(|| instant(context.received_at)),
+        "activity": activity(header),
+        "agent": agent_list(header, agents),
+        "entity": [{
+            "role": "source",
+            "what": {
+                "identifier": {"system": names::MESSAGE, "value": message_key},
+                "display": format!("HL7 v2 message {}", header.control_id.trim()),
+            }
+        }],
     });
-    if let (Some(evn), Some(field)) = (event, when) {
+    if let (Some(evn), Some(field), Some(elements)) = (event, when, resource.as_object_mut()) {
         let text = evn.value(field, 1).into_owned();
         if let Some(at) = Dtm::parse(&text) {
-            resource["occurredDateTime"] = json!(at.date_time(zone));
+            elements.insert("occurredDateTime".into(), json!(at.date_time(zone)));
             interpreter
                 .ledger
                 .mapped(evn.line(), field, "Provenance.occurredDateTime");
         }
     }
-    let sent = message.value("MSH", 7, 1).into_owned();
-    let recorded = Dtm::parse(&sent).map(|d| d.instant(zone));
-    resource["recorded"] = json!(recorded.unwrap_or_else(|| instant(context.received_at)));
-    resource["activity"] = activity(header);
-    resource["agent"] = agent_list(header, agents);
-    resource["entity"] = json!([{
-        "role": "source",
-        "what": {
-            "identifier": {"system": names::MESSAGE, "value": message_key},
-            "display": format!("HL7 v2 message {}", header.control_id.trim()),
-        }
-    }]);
     Made {
         ty: "Provenance".to_owned(),
         id: digest(&["provenance", message_key]),

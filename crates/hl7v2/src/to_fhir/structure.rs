@@ -39,7 +39,7 @@ impl<'s> Walk<'s> {
     }
 
     /// Where the next segment of the message stands.
-    pub fn next(&mut self, segment: &str) -> Option<Standing> {
+    pub fn enter(&mut self, segment: &str) -> Option<Standing> {
         let here = self.structure.places.get(self.at);
         let mut group = here.and_then(|p| p.group);
         loop {
@@ -48,13 +48,13 @@ impl<'s> Walk<'s> {
             }
             let Some(open) = group else { break };
             let repeats = self.structure.groups.get(open).is_some_and(|g| g.repeats);
-            if let Some(place) = self.from_start(segment, Some(open)).filter(|_| repeats) {
+            if let Some(place) = self.first_in(segment, Some(open)).filter(|_| repeats) {
                 return Some(self.stand(place, Some(open)));
             }
             group = self.structure.groups.get(open).and_then(|g| g.parent);
         }
         // Out of order: anywhere at all.
-        self.from_start(segment, None)
+        self.first_in(segment, None)
             .map(|place| self.stand(place, None))
     }
 
@@ -72,7 +72,7 @@ impl<'s> Walk<'s> {
     }
 
     /// The first place of that name in the group.
-    fn from_start(&self, segment: &str, group: Option<usize>) -> Option<usize> {
+    fn first_in(&self, segment: &str, group: Option<usize>) -> Option<usize> {
         let mut places = self.structure.places.iter();
         places.position(|p| p.segment == segment && self.is_within(p, group))
     }
@@ -124,7 +124,7 @@ mod tests {
     fn walk(message_type: &str, trigger: &str, segments: &str) -> Vec<String> {
         let structure = tables().unwrap().structure(message_type, trigger).unwrap();
         let mut walk = Walk::new(structure);
-        let shown = segments.split(' ').map(|s| match walk.next(s) {
+        let shown = segments.split(' ').map(|s| match walk.enter(s) {
             None => format!("{s}?"),
             Some(standing) => {
                 let groups = standing.groups.iter().map(|(g, n)| {

@@ -340,8 +340,10 @@ impl Tables {
         }
         for (map, rows) in &self.ours.rows {
             let map = fold(map);
-            // Data type maps are named after a type of two or three letters, such as `HD[...`.
-            let into = if segments.contains_key(&map) {
+            // A segment map's name starts with a segment's, as those of others do.
+            let start = map.split('[').next().unwrap_or_default().to_owned() + "[";
+            let is_segment = segments.keys().any(|k| k.starts_with(&start));
+            let into = if is_segment {
                 &mut *segments
             } else {
                 &mut *datatypes
