@@ -1,0 +1,80 @@
+//! What Handover does in a second, as ratios against what this machine can do, both taken in one run.
+//!
+//! Started by `cargo xtask bench`, which builds the release binary first. Everything runs on loopback, for a bounded time.
+
+mod acknowledgements;
+mod bare;
+mod definitions;
+mod load;
+mod machine;
+mod measure;
+mod report;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, ValueEnum};
+use report::Report;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask bench",
+    about = "Measures, prints, and writes docs/benchmarks.md when all was measured."
+)]
+struct Arguments {
+    /// Which figures; all when none is named (only then is docs/benchmarks.md written).
+    figures: Vec<Figure>,
+    /// Seconds that each throughput is measured for, each of several times.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// For the bench itself: the other process of a measurement.
+    #[arg(long, hide = true)]
+    part: Option<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Figure {
+    /// How long loading the R4 definitions takes.
+    Definitions,
+    /// Durable MLLP acknowledgements a second, against a loop that groups, writes and fsyncs the same bytes.
+    Acknowledgements,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Loads the definitions once and prints the microseconds.
+    Definitions,
+    /// Serves the bytes of a file from a bare handler and prints its address.
+    Bare,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    match arguments.part {
+        Some(Part::Definitions) => return definitions::once(),
+        Some(Part::Bare) => return bare::serve(),
+        None => {}
+    }
+    let all = arguments.figures.is_empty();
+    let wanted = |figure| all || arguments.figures.contains(&figure);
+    let mut report = Report::new();
+    if wanted(Figure::Definitions) {
+        definitions::measure(&mut report)?;
+    }
+    if wanted(Figure::Acknowledgements) {
+        acknowledgements::measure(&mut report, arguments.seconds)?;
+    }
+    if all {
+        report.write()?;
+    }
+    Ok(())
+}
