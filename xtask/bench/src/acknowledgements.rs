@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -9,14 +10,53 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::report::Report;
+use crate::load::{self, Mllp};
+use crate::measure::in_turns;
+use crate::message::{HOSPITAL, admission};
+use crate::node::{Node, folder};
+use crate::report::{Report, Wanted};
+
+const TURNS: usize = 5;
 
 /// Producers' messages that may wait; more than any measurement has.
 const WAITING_MAX: usize = 1024;
 
 type Waiting = (Vec<u8>, oneshot::Sender<()>);
 
-pub fn measure(_report: &mut Report, _seconds: f64) -> Result<()> {
+/// Connections, and what is wanted there.
+const CONNECTIONS: [(usize, Wanted); 3] = [
+    (1, Wanted::Nothing),
+    (8, Wanted::Nothing),
+    (64, Wanted::AtLeast(0.6)),
+];
+
+pub fn measure(report: &mut Report, seconds: f64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let node = Node::start(HOSPITAL, "hospital", "before-answer")?;
+    for (connections, wanted) in CONNECTIONS {
+        let mut turn = 0;
+        let both = in_turns(
+            TURNS,
+            || {
+                turn += 1;
+                let run = format!("{connections}-{turn}");
+                let mllp = Arc::new(Mllp {
+                    message: admission,
+                    run,
+                });
+                load::run(&runtime, node.mllp, connections, seconds, &mllp)
+            },
+            || bare_loop(&runtime, connections, seconds, admission),
+        )?;
+        report.ratio(
+            &format!("MLLP acknowledgements, {connections} connections"),
+            "AA/s",
+            both,
+            wanted,
+        );
+    }
     Ok(())
 }
 
@@ -30,7 +70,7 @@ pub fn bare_loop(
     seconds: f64,
     message: fn(&str) -> String,
 ) -> Result<f64> {
-    let folder = tempfile::tempdir()?;
+    let folder = folder()?;
     let file = File::create(folder.path().join("log"))?;
     let (send, receive) = mpsc::channel::<Waiting>(WAITING_MAX);
     let writer = std::thread::spawn(move || group_write_sync(file, receive));

@@ -5,9 +5,16 @@
 mod acknowledgements;
 mod bare;
 mod definitions;
+mod demo;
+mod http;
+mod import;
+mod letter;
 mod load;
 mod machine;
 mod measure;
+mod message;
+mod node;
+mod read;
 mod report;
 
 use std::process::ExitCode;
@@ -36,8 +43,16 @@ struct Arguments {
 enum Figure {
     /// How long loading the R4 definitions takes.
     Definitions,
+    /// Transaction import over FHIR, against raw inserts of the same rows in commits of the same size.
+    Import,
+    /// Read by id, against a bare handler that answers the same bytes.
+    Read,
     /// Durable MLLP acknowledgements a second, against a loop that groups, writes and fsyncs the same bytes.
     Acknowledgements,
+    /// From the first MLLP byte at the hospital to the row in the practice's inbox.
+    Letter,
+    /// The demo's time to ready and its memory.
+    Demo,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -70,8 +85,20 @@ fn run(arguments: &Arguments) -> Result<()> {
     if wanted(Figure::Definitions) {
         definitions::measure(&mut report)?;
     }
+    if wanted(Figure::Import) {
+        import::measure(&mut report)?;
+    }
+    if wanted(Figure::Read) {
+        read::measure(&mut report, arguments.seconds)?;
+    }
     if wanted(Figure::Acknowledgements) {
         acknowledgements::measure(&mut report, arguments.seconds)?;
+    }
+    if wanted(Figure::Letter) {
+        letter::measure(&mut report)?;
+    }
+    if wanted(Figure::Demo) {
+        demo::measure(&mut report)?;
     }
     if all {
         report.write()?;

@@ -1,0 +1,238 @@
+//! Nodes as an organisation runs them: `handover serve`, each a process with its own folder, keys and store.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::http;
+
+const READY_SECONDS: u64 = 20;
+
+/// The release binary: `HANDOVER_BENCH_BINARY`, or the one beside this program.
+pub fn binary() -> Result<PathBuf> {
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("handover"));
+    let binary = std::env::var_os("HANDOVER_BENCH_BINARY")
+        .map(PathBuf::from)
+        .or_else(beside);
+    binary
+        .filter(|path| path.is_file())
+        .context("the handover binary is not built: run `cargo xtask bench`")
+}
+
+/// A new folder on the disk that the project is on: a folder in memory would make every fsync free.
+pub fn folder() -> Result<TempDir> {
+    tempfile::tempdir_in("target").context("cannot make a folder below target")
+}
+
+/// A running node. Dropping it kills it.
+pub struct Node {
+    pub pages: SocketAddr,
+    pub mllp: SocketAddr,
+    /// An API token that may read and write over FHIR.
+    pub token: String,
+    folder: PathBuf,
+    child: Child,
+    /// Kept while any node of its network lives.
+    network: std::sync::Arc<TempDir>,
+}
+
+impl Node {
+    /// A node alone in its network.
+    ///
+    /// # Errors
+    /// When it cannot be set up or does not start.
+    pub fn start(ods: &str, role: &str, audit: &str) -> Result<Node> {
+        let mut nodes = network(&[(ods, role)], audit)?;
+        nodes.pop().context("no node")
+    }
+
+    /// Its store's file.
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("handover.sqlite")
+    }
+
+    /// Stops it as Ctrl-C does; its folder stays as long as what is returned.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub fn stop(mut self) -> Result<Stopped> {
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()?;
+        ensure!(sent.success(), "cannot stop a node");
+        self.child.wait()?;
+        Ok(Stopped {
+            folder: self.folder.clone(),
+            _network: self.network.clone(),
+        })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The folder of a node that was stopped.
+pub struct Stopped {
+    folder: PathBuf,
+    _network: std::sync::Arc<TempDir>,
+}
+
+impl Stopped {
+    /// Its store's file.
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("handover.sqlite")
+    }
+}
+
+/// Where a node's three doors are.
+struct Doors {
+    pages: SocketAddr,
+    exchange: SocketAddr,
+    mllp: SocketAddr,
+}
+
+/// Nodes that trust one signed directory, each (ODS code, role), started.
+///
+/// # Errors
+/// When one cannot be set up or does not start.
+pub fn network(members: &[(&str, &str)], audit: &str) -> Result<Vec<Node>> {
+    let network = std::sync::Arc::new(folder()?);
+    let root = network.path().canonicalize()?;
+    handover(&root, &["directory", "steward", "--folder", "steward"])?;
+    let mut doors = Vec::new();
+    for (ods, role) in members {
+        doors.push(set_up(&root, ods, role, audit)?);
+    }
+    let cards: Vec<String> = members
+        .iter()
+        .map(|(ods, _)| format!("{ods}/card.json"))
+        .collect();
+    let mut sign = vec![
+        "directory",
+        "sign",
+        "--steward",
+        "steward",
+        "--out",
+        "directory.jws",
+    ];
+    sign.extend(cards.iter().map(String::as_str));
+    handover(&root, &sign)?;
+    let start = |((ods, _), doors): (&(&str, &str), Doors)| {
+        let folder = root.join(ods);
+        std::fs::copy(root.join("directory.jws"), folder.join("directory.jws"))?;
+        std::fs::copy(root.join("steward/steward.pub"), folder.join("steward.pub"))?;
+        let printed = handover(&folder, &["token", "add", "--name", "Bench"])?;
+        let token = printed
+            .split_whitespace()
+            .max_by_key(|word| word.len())
+            .context("no token")?
+            .to_owned();
+        let child = start(&folder, doors.pages)?;
+        Ok(Node {
+            pages: doors.pages,
+            mllp: doors.mllp,
+            token,
+            folder,
+            child,
+            network: network.clone(),
+        })
+    };
+    members.iter().zip(doors).map(start).collect()
+}
+
+fn set_up(root: &Path, ods: &str, role: &str, audit: &str) -> Result<Doors> {
+    let doors = Doors {
+        pages: free_address()?,
+        exchange: free_address()?,
+        mllp: free_address()?,
+    };
+    let name = format!("Bench {role}");
+    handover(
+        root,
+        &[
+            "init", "--ods", ods, "--name", &name, "--role", role, "--folder", ods,
+        ],
+    )?;
+    let Doors {
+        pages,
+        exchange,
+        mllp,
+    } = &doors;
+    let settings = format!(
+        "[organisation]\nods = \"{ods}\"\nname = \"{name}\"\nroles = [\"{role}\"]\n\n\
+         [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
+         [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n\n\
+         [hl7v2]\nlisten = \"{mllp}\"\n\n[audit]\ndurability = \"{audit}\"\n"
+    );
+    let folder = root.join(ods);
+    std::fs::write(folder.join("handover.toml"), settings)?;
+    handover(&folder, &["directory", "card"])?;
+    Ok(doors)
+}
+
+fn handover(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(binary()?)
+        .args(arguments)
+        .current_dir(folder)
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "handover {} failed: {errors}",
+        arguments.join(" ")
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn start(folder: &Path, pages: SocketAddr) -> Result<Child> {
+    let log = File::create(folder.join("log.txt"))?;
+    let mut child = Command::new(binary()?)
+        .args(["serve", "--config", "handover.toml"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    match wait_until_ready(&mut child, pages) {
+        Ok(_) => Ok(child),
+        Err(error) => {
+            let _ = child.kill();
+            let log = std::fs::read_to_string(folder.join("log.txt")).unwrap_or_default();
+            Err(error.context(log))
+        }
+    }
+}
+
+/// Waits until it answers over FHIR; how long that took.
+///
+/// # Errors
+/// When the process ends or takes too long.
+pub fn wait_until_ready(child: &mut Child, pages: SocketAddr) -> Result<Duration> {
+    let began = Instant::now();
+    let ready = || http::Connection::open(pages)?.send("GET", "/fhir/metadata", None, &[]);
+    while !ready().is_ok_and(|(status, _)| status == 200) {
+        if child.try_wait()?.is_some() {
+            bail!("handover ended before it was ready");
+        }
+        ensure!(
+            began.elapsed().as_secs() < READY_SECONDS,
+            "handover is not ready after {READY_SECONDS} s"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(began.elapsed())
+}
+
+/// A loopback address with a port that was free a moment ago.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
