@@ -69,10 +69,10 @@ CREATE TABLE compartment (
 CREATE TABLE ix_token (
   param {int} NOT NULL,
   code {text} NOT NULL,
-  system {int} NOT NULL,
   rid {int} NOT NULL,
+  system {int} NOT NULL,
   shard {int} NOT NULL,
-  PRIMARY KEY (param, code, system, rid, shard)
+  PRIMARY KEY (param, code, rid, system, shard)
 ) {keyed};
 
 -- `exact` is empty where it is the same as the folded `value`.
@@ -84,6 +84,10 @@ CREATE TABLE ix_string (
   shard {int} NOT NULL,
   PRIMARY KEY (param, value, rid, exact, shard)
 ) {keyed};
+
+-- What is searched for by ranges is also asked of one row at a time, where another condition has
+-- found the rows.
+CREATE INDEX ix_string_rid ON ix_string (rid, param);
 
 CREATE TABLE ix_reference (
   param {int} NOT NULL,
@@ -103,6 +107,8 @@ CREATE TABLE ix_date (
   PRIMARY KEY (param, low, high, rid, shard)
 ) {keyed};
 
+CREATE INDEX ix_date_rid ON ix_date (rid, param);
+
 CREATE TABLE ix_quantity (
   param {int} NOT NULL,
   low {real} NOT NULL,
@@ -113,6 +119,8 @@ CREATE TABLE ix_quantity (
   shard {int} NOT NULL,
   PRIMARY KEY (param, low, high, system, code, rid, shard)
 ) {keyed};
+
+CREATE INDEX ix_quantity_rid ON ix_quantity (rid, param);
 
 CREATE TABLE ix_uri (
   param {int} NOT NULL,

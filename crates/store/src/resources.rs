@@ -8,7 +8,9 @@ mod history;
 mod index;
 mod prepared;
 mod read;
+mod rows;
 mod search;
+mod stored;
 
 use bytes::Bytes;
 use fhir::date::Millis;

@@ -29,13 +29,6 @@ impl Row {
         Ok(self.int(column)? != 0)
     }
 
-    pub(crate) fn real(&self, column: usize) -> Result<f64, Problem> {
-        match self.cell(column)? {
-            Bind::Real(value) => Ok(*value),
-            _ => Err(misread(column)),
-        }
-    }
-
     pub(crate) fn text(&self, column: usize) -> Result<&str, Problem> {
         self.text_opt(column)?.ok_or_else(|| misread(column))
     }

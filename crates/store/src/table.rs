@@ -29,6 +29,7 @@ impl Type {
 pub(crate) struct Table {
     name: &'static str,
     columns: &'static [(&'static str, Type)],
+    tail: &'static str,
     one: OnceLock<String>,
     many: OnceLock<String>,
 }
@@ -38,9 +39,16 @@ impl Table {
         Table {
             name,
             columns,
+            tail: "",
             one: OnceLock::new(),
             many: OnceLock::new(),
         }
+    }
+
+    /// Rows that are there already are passed over.
+    pub(crate) const fn or_nothing(mut self) -> Table {
+        self.tail = " ON CONFLICT DO NOTHING";
+        self
     }
 
     pub(crate) fn columns(&self) -> &'static [(&'static str, Type)] {
@@ -57,6 +65,7 @@ impl Table {
                 let _ = write!(text, "{comma}${number}");
             }
             text.push(')');
+            text.push_str(self.tail);
             text
         })
     }
@@ -71,6 +80,7 @@ impl Table {
                 let _ = write!(text, "{comma}${number}::{}[]", ty.postgres());
             }
             text.push(')');
+            text.push_str(self.tail);
             text
         })
     }

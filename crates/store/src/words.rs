@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use crate::database::Tx;
 use crate::failure;
 use crate::sql::Sql;
+use crate::store::Store;
 
 /// Words kept in memory at most; systems come from outside, so that their number has no bound of
 /// its own.
@@ -39,14 +40,45 @@ impl Words {
 
 pub(crate) const FIND: &str = "SELECT id FROM word WHERE text = $1";
 
+/// The number of a word, if it is in any row.
+pub(crate) async fn find(tx: &mut Tx<'_>, word: &str) -> Result<Option<i64>, Problem> {
+    let row = tx.row(&Sql::new(FIND).with(word)).await?;
+    row.map(|row| row.int(0)).transpose()
+}
+
 /// The number of a word, made if it is new. Inside the writer's transaction, outside any savepoint.
 pub(crate) async fn intern(tx: &mut Tx<'_>, word: &str) -> Result<i64, Problem> {
-    if let Some(row) = tx.row(&Sql::new(FIND).with(word)).await? {
-        return row.int(0);
+    if let Some(id) = find(tx, word).await? {
+        return Ok(id);
     }
     let insert = Sql::new("INSERT INTO word (text) VALUES ($1) ON CONFLICT (text) DO NOTHING");
     tx.execute(&insert.with(word)).await?;
-    let row = tx.row(&Sql::new(FIND).with(word)).await?;
-    row.ok_or_else(|| failure::internal("a word is gone"))?
-        .int(0)
+    let id = find(tx, word).await?;
+    id.ok_or_else(|| failure::internal("a word is gone"))
+}
+
+/// The word under which a search parameter of a type is known: `Observation.code`. Written into
+/// `buffer`, since this is asked for with every row of the index.
+pub(crate) fn parameter<'b>(buffer: &'b mut String, ty: &str, code: &str) -> &'b str {
+    buffer.clear();
+    buffer.push_str(ty);
+    buffer.push('.');
+    buffer.push_str(code);
+    buffer
+}
+
+impl Store {
+    /// The number of a word for reading; `UNKNOWN` if it is in no row.
+    pub(crate) async fn word(&self, word: &str) -> Result<i64, Problem> {
+        if let Some(id) = self.words().known(word) {
+            return Ok(id);
+        }
+        let rows = self.rows(&Sql::new(FIND).with(word)).await?;
+        let Some(row) = rows.first() else {
+            return Ok(UNKNOWN);
+        };
+        let id = row.int(0)?;
+        self.words().remember([(word.to_string(), id)]);
+        Ok(id)
+    }
 }

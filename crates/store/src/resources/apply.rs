@@ -1,17 +1,291 @@
 //! Changes of resources, inside the writer.
 
-use access::{AuditEntry, Scope};
-use fhir::problem::Problem;
+use std::collections::HashSet;
 
+use access::{AuditEntry, Interaction, Outcome, Scope, Target};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::rows::Rows;
+use super::stored::Stored;
+use super::{Prepared, Release, facts, stored};
 use crate::database::Tx;
-use crate::write::{Change, Written};
+use crate::write::{Change, Expect, Written};
 use crate::writer::Core;
 
+/// Applies changes, all or (by the caller's savepoint) none. What they are is looked up first and
+/// written last, so that PostgreSQL is asked few times. Gives what was written, and its lines for
+/// the audit log.
 pub(crate) async fn apply(
-    _core: &mut Core,
-    _tx: &mut Tx<'_>,
-    _scope: &Scope,
-    _changes: &[Change],
+    core: &mut Core,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    changes: &[Change],
 ) -> Result<(Vec<Written>, Vec<AuditEntry>), Problem> {
-    Ok((Vec::new(), Vec::new()))
+    if changes.is_empty() {
+        return Ok(Default::default());
+    }
+    refuse_repeats(changes)?;
+    let before = stored::look_up(core, tx, changes).await?;
+    let mut applied = Applied {
+        scope,
+        now: core.now(),
+        rows: Rows::default(),
+        written: Vec::with_capacity(changes.len()),
+        lines: Vec::with_capacity(changes.len()),
+    };
+    for (change, before) in changes.iter().zip(before) {
+        let (ty, id) = change.names();
+        applied
+            .one(core, change, before)
+            .map_err(|problem| named(problem, ty, id))?;
+    }
+    applied.rows.write(tx).await?;
+    Ok((applied.written, applied.lines))
+}
+
+fn named(problem: Problem, ty: &str, id: &str) -> Problem {
+    if problem.expression.is_some() {
+        problem
+    } else {
+        problem.at(format!("{ty}/{id}"))
+    }
+}
+
+fn refuse_repeats(changes: &[Change]) -> Result<(), Problem> {
+    let mut seen = HashSet::with_capacity(changes.len());
+    for change in changes {
+        let (ty, id) = change.names();
+        if !seen.insert((ty, id)) {
+            let message = "A resource may be changed only once in one go.";
+            return Err(named(Problem::new(Kind::Invalid, message), ty, id));
+        }
+    }
+    Ok(())
+}
+
+impl Change {
+    /// The type and id that it is about.
+    pub(crate) fn names(&self) -> (&str, &str) {
+        match self {
+            Change::Put { resource, .. } => (&resource.ty, &resource.id),
+            Change::Delete { ty, id, .. } | Change::Release { ty, id, .. } => (ty, id),
+        }
+    }
+}
+
+struct Applied<'c> {
+    scope: &'c Scope,
+    now: Millis,
+    rows: Rows<'c>,
+    written: Vec<Written>,
+    lines: Vec<AuditEntry>,
+}
+
+impl<'c> Applied<'c> {
+    fn one(
+        &mut self,
+        core: &mut Core,
+        change: &'c Change,
+        before: Option<Stored>,
+    ) -> Result<(), Problem> {
+        // What is beyond the scope is as if it were not there, and cannot be overwritten.
+        if before
+            .as_ref()
+            .is_some_and(|before| !before.facts.within(self.scope))
+        {
+            return Err(absent());
+        }
+        match (change, before) {
+            (
+                Change::Put {
+                    resource,
+                    expect,
+                    release,
+                },
+                None,
+            ) => {
+                check(*expect, None)?;
+                self.create(core, resource, *release)
+            }
+            (
+                Change::Put {
+                    resource,
+                    expect,
+                    release,
+                },
+                Some(before),
+            ) => {
+                check(*expect, Some(&before))?;
+                self.update(core, resource, *release, before)
+            }
+            (Change::Delete { expect, .. }, Some(before)) => {
+                check(*expect, Some(&before))?;
+                self.delete(core, change, before)
+            }
+            (Change::Release { release, .. }, Some(before)) if !before.facts.deleted => {
+                self.release(change, *release, &before)
+            }
+            (Change::Delete { .. } | Change::Release { .. }, _) => Err(absent()),
+        }
+    }
+
+    fn create(
+        &mut self,
+        core: &mut Core,
+        resource: &'c Prepared,
+        release: Release,
+    ) -> Result<(), Problem> {
+        if let access::Reach::Organisation(ods) = self.scope.reach()
+            && *ods != resource.organisation
+        {
+            return Err(absent());
+        }
+        let release_at = match release {
+            Release::At(at) => Some(at),
+            Release::Keep | Release::Never => None,
+        };
+        let facts = facts::Facts {
+            shard: facts::shard(&resource.patients),
+            rid: core.rid()?,
+            version: 1,
+            at: self.now,
+            deleted: false,
+            organisation: resource.organisation.to_string(),
+            patients: resource.patients.join(" "),
+            release_at,
+        };
+        self.rows.create(core, resource, &facts)?;
+        self.note(
+            Interaction::Create,
+            &resource.ty,
+            &resource.id,
+            &facts,
+            true,
+        );
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        core: &mut Core,
+        resource: &'c Prepared,
+        release: Release,
+        before: Stored,
+    ) -> Result<(), Problem> {
+        let mut facts = before.facts.clone();
+        facts.version += 1;
+        // A clock that goes back must not make history go back.
+        facts.at = self.now.max(facts.at);
+        facts.deleted = false;
+        facts.patients = resource.patients.join(" ");
+        match release {
+            Release::Keep => {}
+            Release::At(at) => facts.release_at = Some(at),
+            Release::Never => facts.release_at = None,
+        }
+        self.rows.update(core, resource, &facts, &before)?;
+        let created = before.facts.deleted;
+        let interaction = if created {
+            Interaction::Create
+        } else {
+            Interaction::Update
+        };
+        self.note(interaction, &resource.ty, &resource.id, &facts, created);
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        core: &mut Core,
+        change: &'c Change,
+        before: Stored,
+    ) -> Result<(), Problem> {
+        let (ty, id) = change.names();
+        let mut facts = before.facts.clone();
+        if !facts.deleted {
+            facts.version += 1;
+            facts.at = self.now.max(facts.at);
+            facts.deleted = true;
+            self.rows.delete(core, ty, &facts, &before)?;
+        }
+        self.note(Interaction::Delete, ty, id, &facts, false);
+        Ok(())
+    }
+
+    fn release(
+        &mut self,
+        change: &'c Change,
+        release: Release,
+        before: &Stored,
+    ) -> Result<(), Problem> {
+        let (ty, id) = change.names();
+        let mut facts = before.facts.clone();
+        match release {
+            Release::Keep => {}
+            Release::At(at) => facts.release_at = Some(at),
+            Release::Never => facts.release_at = None,
+        }
+        self.rows.replace(&facts);
+        self.note(Interaction::Update, ty, id, &facts, false);
+        Ok(())
+    }
+
+    /// Remembers what was written, and a line for each patient whom it is about.
+    fn note(
+        &mut self,
+        interaction: Interaction,
+        ty: &str,
+        id: &str,
+        facts: &facts::Facts,
+        created: bool,
+    ) {
+        let version = u64::try_from(facts.version).unwrap_or_default();
+        self.written.push(Written {
+            ty: ty.to_string(),
+            id: id.to_string(),
+            version,
+            last_updated: facts.at,
+            created,
+        });
+        let target = Target {
+            ty: ty.to_string().into(),
+            id: Some(id.to_string()),
+            version: Some(version),
+            ..Target::default()
+        };
+        let traced = facts::traced(self.scope, interaction, Outcome::Success, &target, facts);
+        self.lines.extend(traced);
+    }
+}
+
+fn absent() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such resource.")
+}
+
+/// Whether what is there is what the change expects.
+fn check(expect: Expect, before: Option<&Stored>) -> Result<(), Problem> {
+    let there = before.filter(|before| !before.facts.deleted);
+    match (expect, there) {
+        (Expect::Anything, _) | (Expect::Absent, None) | (Expect::Exists, Some(_)) => Ok(()),
+        (Expect::Absent, Some(_)) => Err(Problem::new(
+            Kind::Duplicate,
+            "A resource of this type and id is there already.",
+        )),
+        (Expect::Exists, None) => Err(absent()),
+        (Expect::Version(version), before) => {
+            let current = before.and_then(|before| u64::try_from(before.facts.version).ok());
+            match current {
+                Some(current) if current == version => Ok(()),
+                Some(current) => Err(Problem::new(
+                    Kind::Conflict,
+                    format!("The current version is {current}, not {version}."),
+                )),
+                None => Err(Problem::new(
+                    Kind::Conflict,
+                    format!("There is no current version, so it is not {version}."),
+                )),
+            }
+        }
+    }
 }

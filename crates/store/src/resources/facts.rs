@@ -1,1 +1,148 @@
-//! What a row says that decides who may read it.
+//! What the store knows of a resource beside its body, and what decides who may read it.
+
+use access::{AuditEntry, Interaction, Outcome, Reach, Scope, Target};
+use fhir::date::Millis;
+use fhir::json::Json;
+use fhir::problem::Problem;
+
+use super::index::At;
+use crate::row::Row;
+use crate::sql::Sql;
+
+/// The patients in whose compartments a resource is, each once. A Patient is in its own only: R4's
+/// definition also counts those that it links to, but a link between two people's records is no
+/// leave for one to read the other's.
+pub(crate) fn patients(ty: &str, id: &str, resource: &Json<'_>) -> Vec<String> {
+    if ty == "Patient" {
+        vec![id.to_string()]
+    } else {
+        fhir::compartment::patients(ty, resource)
+    }
+}
+
+/// The shard of a resource that is created: from its first patient, 0 if it has none; 1 to 65,535
+/// otherwise. It is stored with the row and never made again, so that a later change of this
+/// function, or of the patient, moves nothing.
+pub(crate) fn shard(patients: &[String]) -> i64 {
+    let Some(first) = patients.first() else {
+        return 0;
+    };
+    // FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>): spreads ids well enough.
+    let hash = first.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    i64::from(u16::try_from(hash % 0xffff).unwrap_or_default()) + 1
+}
+
+/// A row of `res`.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) shard: i64,
+    pub(crate) rid: i64,
+    pub(crate) version: i64,
+    pub(crate) at: Millis,
+    pub(crate) deleted: bool,
+    pub(crate) organisation: String,
+    /// Ids with a blank between them.
+    pub(crate) patients: String,
+    pub(crate) release_at: Option<Millis>,
+}
+
+impl Facts {
+    /// From the columns shard, rid, ver, ts, del, org, patients, release_at.
+    pub(crate) fn from_row(row: &Row) -> Result<Facts, Problem> {
+        Ok(Facts {
+            shard: row.int(0)?,
+            rid: row.int(1)?,
+            version: row.int(2)?,
+            at: row.int(3)?,
+            deleted: row.flag(4)?,
+            organisation: row.text(5)?.to_string(),
+            patients: row.text(6)?.to_string(),
+            release_at: row.int_opt(7)?,
+        })
+    }
+
+    /// What ends its rows in the index.
+    pub(crate) fn at(&self) -> At {
+        At {
+            rid: self.rid,
+            shard: self.shard,
+        }
+    }
+
+    pub(crate) fn patients(&self) -> impl Iterator<Item = &str> {
+        self.patients.split(' ').filter(|id| !id.is_empty())
+    }
+
+    /// The same question as `push_scope`'s, asked of a row at hand. A deleted resource is in no
+    /// compartment any more.
+    pub(crate) fn within(&self, scope: &Scope) -> bool {
+        match scope.reach() {
+            Reach::Everything => true,
+            Reach::Organisation(ods) => self.organisation == ods.as_str(),
+            Reach::Compartment { patient, now } => {
+                !self.deleted
+                    && self.release_at.is_some_and(|at| at <= *now)
+                    && self.patients().any(|id| id == patient)
+            }
+        }
+    }
+}
+
+/// The lines of the audit log for one action: one for each patient whom it is about, or one.
+pub(crate) fn traced(
+    scope: &Scope,
+    action: Interaction,
+    outcome: Outcome,
+    target: &Target,
+    facts: &Facts,
+) -> Vec<AuditEntry> {
+    let mut lines: Vec<AuditEntry> = facts
+        .patients()
+        .map(|patient| {
+            let target = Target {
+                patient: Some(patient.to_string()),
+                ..target.clone()
+            };
+            scope.trace(action, outcome, target)
+        })
+        .collect();
+    if lines.is_empty() {
+        lines.push(scope.trace(action, outcome, target.clone()));
+    }
+    lines
+}
+
+/// Adds what the scope demands of a row `r` of `res`.
+pub(crate) fn push_scope<'a>(sql: &mut Sql<'a>, scope: &Scope) {
+    match scope.reach() {
+        Reach::Everything => {}
+        Reach::Organisation(ods) => {
+            sql.push(" AND r.org = ").bind(ods.as_str().to_string());
+        }
+        Reach::Compartment { patient, now } => {
+            sql.push(" AND r.release_at <= ").bind(*now);
+            sql.push(" AND EXISTS (SELECT 1 FROM compartment c WHERE c.patient = ")
+                .bind(patient.clone())
+                .push(" AND c.rid = r.rid AND c.shard = r.shard)");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_pinned_since_rows_are_where_it_once_said() {
+        assert_eq!(shard(&[]), 0);
+        assert_eq!(
+            shard(&["a".to_string()]),
+            shard(&["a".to_string(), "b".to_string()])
+        );
+        for (id, expected) in [("a", 65087), ("pat-1", 12824)] {
+            assert_eq!(shard(&[id.to_string()]), expected, "{id}");
+        }
+    }
+}

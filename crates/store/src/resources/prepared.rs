@@ -6,7 +6,8 @@ use fhir::problem::Problem;
 use fhir::resource::{self, Body};
 use fhir::search::{self, Entry, Value};
 
-use super::body;
+use super::{body, facts};
+use crate::words;
 
 /// A resource ready for the writer: its body compressed, its index rows and compartments known.
 #[derive(Clone, Debug)]
@@ -30,11 +31,6 @@ impl Prepared {
         let (ty, _) = resource::type_and_id(resource)?;
         resource::check_id(id)?;
         let stored = Body::new(resource, id);
-        let mut patients = fhir::compartment::patients(ty, resource);
-        if ty == "Patient" {
-            // Its own id may be a new one.
-            patients = vec![id.to_string()];
-        }
         Ok(Prepared {
             ty: ty.to_string(),
             id: id.to_string(),
@@ -42,7 +38,7 @@ impl Prepared {
             body: body::compress(&stored.bytes)?,
             splice: stored.splice,
             entries: search::extract(ty, resource),
-            patients,
+            patients: facts::patients(ty, id, resource),
         })
     }
 
@@ -55,18 +51,24 @@ impl Prepared {
     }
 
     /// The words that its rows hold as numbers.
-    pub(crate) fn each_word<'p>(&'p self, mut each: impl FnMut(&'p str)) {
-        each(&self.ty);
-        for entry in &self.entries {
-            each(entry.code);
-            match &entry.value {
-                Value::Token { system, .. } | Value::Quantity { system, .. } => {
-                    if let Some(system) = system {
-                        each(system);
-                    }
+    pub(crate) fn each_word(&self, each: impl FnMut(&str)) {
+        each_word(&self.ty, &self.entries, each);
+    }
+}
+
+/// The words that the rows of a resource of that type with those entries hold as numbers.
+pub(crate) fn each_word(ty: &str, entries: &[Entry], mut each: impl FnMut(&str)) {
+    each(ty);
+    let mut buffer = String::new();
+    for entry in entries {
+        each(words::parameter(&mut buffer, ty, entry.code));
+        match &entry.value {
+            Value::Token { system, .. } | Value::Quantity { system, .. } => {
+                if let Some(system) = system {
+                    each(system);
                 }
-                _ => {}
             }
+            _ => {}
         }
     }
 }

@@ -1,26 +1,177 @@
-//! Reading one resource.
+//! Reading one resource, or one of its versions.
 
-use access::Scope;
-use fhir::problem::Problem;
+use access::{AuditEntry, Interaction, Outcome, Scope, Target};
+use fhir::problem::{Kind, Problem};
 
-use super::Reading;
+use super::cache::Cached;
+use super::facts::{self, Facts};
+use super::{Reading, Version, body};
+use crate::row::Row;
+use crate::sql::Sql;
 use crate::store::Store;
+
+const READ: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
+     v.ver, v.ts, v.del, v.splice, v.body FROM place p \
+     JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
+     JOIN ver v ON v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver \
+     WHERE p.ty = $1 AND p.id = $2";
+const VREAD: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
+     v.ver, v.ts, v.del, v.splice, v.body FROM place p \
+     JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
+     JOIN ver v ON v.shard = r.shard AND v.rid = r.rid \
+     WHERE p.ty = $1 AND p.id = $2 AND v.ver = $3";
+const THERE: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at \
+     FROM place p JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
+     WHERE p.ty = $1 AND p.id = $2";
 
 impl Store {
     /// The current version (<https://hl7.org/fhir/R4/http.html#read>). Leaves its line in the audit
-    /// log, whatever it finds.
-    pub async fn read(&self, _scope: &Scope, _ty: &str, _id: &str) -> Result<Reading, Problem> {
-        Ok(Reading::Absent)
+    /// log, whatever it finds, before it returns.
+    ///
+    /// # Errors
+    /// `Forbidden` if the scope is no scope for reading; `Throttled`, `NoStore` or `Transient` if
+    /// the store cannot read or trace.
+    pub async fn read(&self, scope: &Scope, ty: &str, id: &str) -> Result<Reading, Problem> {
+        self.may_look(scope)?;
+        let target = Target {
+            ty: ty.to_string().into(),
+            id: Some(id.to_string()),
+            ..Target::default()
+        };
+        let before = self.cache().map(|cache| cache.ask(ty, id));
+        let cached = before.as_ref().and_then(|before| before.hit.as_ref());
+        if let Some(cached) = cached.filter(|cached| cached.facts.within(scope)) {
+            let lines = lines(scope, Interaction::Read, target, &cached.facts);
+            self.traced(lines).await?;
+            return Ok(Reading::Found(cached.version.clone()));
+        }
+        let number = self.word(ty).await?;
+        let mut sql = Sql::new(READ).with(number).with(id);
+        facts::push_scope(&mut sql, scope);
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else {
+            return self.nothing(scope, Interaction::Read, target).await;
+        };
+        let facts = Facts::from_row(row)?;
+        let reading = reading(ty, id, row)?;
+        let lines = lines(scope, Interaction::Read, target, &facts);
+        if let (Some(cache), Some(before), Reading::Found(version)) =
+            (self.cache(), &before, &reading)
+        {
+            cache.keep(
+                before,
+                Cached {
+                    facts,
+                    version: version.clone(),
+                },
+            );
+        }
+        self.traced(lines).await?;
+        Ok(reading)
     }
 
-    /// A given version (<https://hl7.org/fhir/R4/http.html#vread>).
+    /// A given version (<https://hl7.org/fhir/R4/http.html#vread>), traced as `read` is. A patient
+    /// sees a version only if it, too, was in their compartment.
+    ///
+    /// # Errors
+    /// As `read`.
     pub async fn vread(
         &self,
-        _scope: &Scope,
-        _ty: &str,
-        _id: &str,
-        _version: u64,
+        scope: &Scope,
+        ty: &str,
+        id: &str,
+        version: u64,
     ) -> Result<Reading, Problem> {
+        self.may_look(scope)?;
+        let target = Target {
+            ty: ty.to_string().into(),
+            id: Some(id.to_string()),
+            version: Some(version),
+            ..Target::default()
+        };
+        let number = self.word(ty).await?;
+        let wanted = i64::try_from(version).unwrap_or(i64::MAX);
+        let mut sql = Sql::new(VREAD).with(number).with(id).with(wanted);
+        facts::push_scope(&mut sql, scope);
+        let rows = self.rows(&sql).await?;
+        let Some(row) = rows.first() else {
+            return self.nothing(scope, Interaction::Vread, target).await;
+        };
+        let reading = reading(ty, id, row)?;
+        if !version_within(scope, &reading)? {
+            return self.nothing(scope, Interaction::Vread, target).await;
+        }
+        let lines = lines(scope, Interaction::Vread, target, &Facts::from_row(row)?);
+        self.traced(lines).await?;
+        Ok(reading)
+    }
+
+    pub(super) fn may_look(&self, scope: &Scope) -> Result<(), Problem> {
+        if scope.may_look() {
+            return Ok(());
+        }
+        let message = "This caller may not read records.";
+        Err(Problem::new(Kind::Forbidden, message))
+    }
+
+    /// The caller is told "absent"; the log knows whether something was withheld.
+    pub(super) async fn nothing(
+        &self,
+        scope: &Scope,
+        action: Interaction,
+        target: Target,
+    ) -> Result<Reading, Problem> {
+        let number = self.word(&target.ty).await?;
+        let id = target.id.clone().unwrap_or_default();
+        let rows = self.rows(&Sql::new(THERE).with(number).with(id)).await?;
+        let there = rows.first().map(Facts::from_row).transpose()?;
+        let lines = match there {
+            Some(facts) if !facts.within(scope) => {
+                facts::traced(scope, action, Outcome::Withheld, &target, &facts)
+            }
+            _ => vec![scope.trace(action, Outcome::Absent, target)],
+        };
+        self.traced(lines).await?;
         Ok(Reading::Absent)
     }
+}
+
+/// The lines of the log for a resource that was found, or found deleted.
+fn lines(scope: &Scope, action: Interaction, mut target: Target, facts: &Facts) -> Vec<AuditEntry> {
+    let current = u64::try_from(facts.version).ok();
+    target.version = target.version.or(current);
+    facts::traced(scope, action, Outcome::Success, &target, facts)
+}
+
+/// What stands in a row from its ninth column on: version, time, deletion, splice, body.
+pub(super) fn reading(ty: &str, id: &str, row: &Row) -> Result<Reading, Problem> {
+    let version = u64::try_from(row.int(8)?).unwrap_or_default();
+    let last_updated = row.int(9)?;
+    if row.flag(10)? {
+        return Ok(Reading::Deleted {
+            version,
+            at: last_updated,
+        });
+    }
+    Ok(Reading::Found(Version {
+        ty: ty.to_string(),
+        id: id.to_string(),
+        version,
+        last_updated,
+        body: body::render(row.bytes(12)?, row.int(11)?, version, last_updated)?,
+    }))
+}
+
+/// Whether an old version is the patient's as well: a resource may once have been about another.
+pub(super) fn version_within(scope: &Scope, reading: &Reading) -> Result<bool, Problem> {
+    let access::Reach::Compartment { patient, .. } = scope.reach() else {
+        return Ok(true);
+    };
+    let Reading::Found(version) = reading else {
+        // A deletion in the past of a resource that is there again tells nothing of its content.
+        return Ok(true);
+    };
+    let resource = body::parse(&version.body)?;
+    let patients = facts::patients(&version.ty, &version.id, &resource);
+    Ok(patients.iter().any(|id| id == patient))
 }

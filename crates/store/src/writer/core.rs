@@ -57,7 +57,7 @@ impl Core {
         tx: &mut Tx<'_>,
         batch: &[Queued],
     ) -> Result<(), Problem> {
-        let mut wanted: Vec<&str> = Vec::new();
+        let mut wanted: Vec<String> = Vec::new();
         let mut puts: i64 = 0;
         for job in batch.iter().filter_map(job) {
             for change in &job.changes {
@@ -65,7 +65,7 @@ impl Core {
                     puts += 1;
                     resource.each_word(|word| {
                         if self.words.known(word).is_none() && !self.fresh.contains_key(word) {
-                            wanted.push(word);
+                            wanted.push(word.to_string());
                         }
                     });
                 }
@@ -76,8 +76,8 @@ impl Core {
         wanted.sort_unstable();
         wanted.dedup();
         for word in wanted {
-            let id = words::intern(tx, word).await?;
-            self.fresh.insert(word.to_string(), id);
+            let id = words::intern(tx, &word).await?;
+            self.fresh.insert(word, id);
         }
         if self.end_rid - self.next_rid < puts {
             let count = puts.max(RIDS_AT_ONCE);
@@ -99,6 +99,37 @@ impl Core {
         known.ok_or_else(|| failure::internal("a word was not reserved"))
     }
 
+    /// Looks up words that stand in rows, so that `word` knows them.
+    pub(crate) async fn learn(
+        &mut self,
+        tx: &mut Tx<'_>,
+        words: Vec<String>,
+    ) -> Result<(), Problem> {
+        for word in words {
+            if self.words.known(&word).is_none() && !self.fresh.contains_key(&word) {
+                let id = words::find(tx, &word).await?;
+                self.fresh.insert(word, id.unwrap_or(words::UNKNOWN));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a word that may be in no row.
+    pub(crate) async fn word_if_any(
+        &self,
+        tx: &mut Tx<'_>,
+        word: &str,
+    ) -> Result<Option<i64>, Problem> {
+        let known = self
+            .words
+            .known(word)
+            .or_else(|| self.fresh.get(word).copied());
+        match known {
+            Some(id) => Ok(Some(id)),
+            None => words::find(tx, word).await,
+        }
+    }
+
     /// A row number of the reserved ones.
     pub(crate) fn rid(&mut self) -> Result<i64, Problem> {
         if self.next_rid >= self.end_rid {
@@ -111,7 +142,9 @@ impl Core {
 
     pub(crate) fn committed(&mut self) {
         if !self.fresh.is_empty() {
-            self.words.remember(self.fresh.drain());
+            let fresh = self.fresh.drain();
+            self.words
+                .remember(fresh.filter(|(_, id)| *id != words::UNKNOWN));
         }
     }
 

@@ -1,0 +1,266 @@
+//! The rows that a job writes, gathered so that they go in a few statements.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use fhir::problem::Problem;
+use fhir::search::Entry;
+
+use super::Prepared;
+use super::facts::Facts;
+use super::index::{self, At, IndexRows};
+use super::stored::Stored;
+use crate::database::Tx;
+use crate::sql::{Bind, Sql};
+use crate::table::{Table, Type};
+use crate::words;
+use crate::writer::Core;
+
+static PLACE: Table = Table::new(
+    "place",
+    &[
+        ("ty", Type::Int),
+        ("id", Type::Text),
+        ("shard", Type::Int),
+        ("rid", Type::Int),
+    ],
+);
+static RES: Table = Table::new(
+    "res",
+    &[
+        ("shard", Type::Int),
+        ("rid", Type::Int),
+        ("ty", Type::Int),
+        ("id", Type::Text),
+        ("ver", Type::Int),
+        ("ts", Type::Int),
+        ("del", Type::Int),
+        ("org", Type::Text),
+        ("patients", Type::Text),
+        ("release_at", Type::Int),
+    ],
+);
+static VER: Table = Table::new(
+    "ver",
+    &[
+        ("shard", Type::Int),
+        ("rid", Type::Int),
+        ("ver", Type::Int),
+        ("ts", Type::Int),
+        ("del", Type::Int),
+        ("splice", Type::Int),
+        ("body", Type::Bytes),
+    ],
+);
+static COMPARTMENT: Table = Table::new(
+    "compartment",
+    &[
+        ("patient", Type::Text),
+        ("rid", Type::Int),
+        ("shard", Type::Int),
+    ],
+);
+
+const REPLACE: &str = "UPDATE res SET ver = $1, ts = $2, del = $3, patients = $4, \
+     release_at = $5 WHERE shard = $6 AND rid = $7";
+const LEAVE: &str = "DELETE FROM compartment WHERE patient = $1 AND rid = $2 AND shard = $3";
+
+/// What is to be taken away and put in.
+#[derive(Debug, Default)]
+pub(crate) struct Rows<'c> {
+    first: Vec<Sql<'c>>,
+    place: Vec<Bind<'c>>,
+    res: Vec<Bind<'c>>,
+    ver: Vec<Bind<'c>>,
+    compartment: Vec<Bind<'c>>,
+    index: IndexRows<'c>,
+}
+
+impl<'c> Rows<'c> {
+    /// A resource that is new.
+    pub(crate) fn create(
+        &mut self,
+        core: &Core,
+        resource: &'c Prepared,
+        facts: &Facts,
+    ) -> Result<(), Problem> {
+        let ty = core.word(&resource.ty)?;
+        let at = facts.at();
+        self.place.extend([
+            Bind::Int(ty),
+            Bind::from(&resource.id),
+            Bind::Int(at.shard),
+            Bind::Int(at.rid),
+        ]);
+        self.res.extend([
+            Bind::Int(at.shard),
+            Bind::Int(at.rid),
+            Bind::Int(ty),
+            Bind::from(&resource.id),
+            Bind::Int(facts.version),
+            Bind::Int(facts.at),
+            Bind::from(facts.deleted),
+            Bind::from(resource.organisation.as_str()),
+            Bind::from(facts.patients.clone()),
+            Bind::from(facts.release_at),
+        ]);
+        self.version(facts, resource.splice, Cow::Borrowed(&resource.body));
+        for patient in &resource.patients {
+            self.join(patient, at);
+        }
+        let mut buffer = String::new();
+        for entry in &resource.entries {
+            let param = words::parameter(&mut buffer, &resource.ty, entry.code);
+            let param = core.word(param)?;
+            self.index.push(param, entry, at, |word| core.word(word))?;
+        }
+        Ok(())
+    }
+
+    /// A further version. Only the index rows that differ are touched.
+    pub(crate) fn update(
+        &mut self,
+        core: &Core,
+        resource: &'c Prepared,
+        facts: &Facts,
+        before: &Stored,
+    ) -> Result<(), Problem> {
+        let at = facts.at();
+        self.replace(facts);
+        self.version(facts, resource.splice, Cow::Borrowed(&resource.body));
+        self.move_between(before, &resource.patients);
+        let old = &before.entries;
+        let kept = self.remove_all_but(core, &resource.ty, old, &resource.entries, at)?;
+        let mut buffer = String::new();
+        for entry in &resource.entries {
+            let param = core.word(words::parameter(&mut buffer, &resource.ty, entry.code))?;
+            let row = index::row(param, entry, |word| core.word(word))?;
+            if !kept.contains(&printed(&row)) {
+                self.index.push(param, entry, at, |word| core.word(word))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A version without a body, in no index and no compartment.
+    pub(crate) fn delete(
+        &mut self,
+        core: &Core,
+        ty: &str,
+        facts: &Facts,
+        before: &Stored,
+    ) -> Result<(), Problem> {
+        self.replace(facts);
+        self.version(facts, 0, Cow::Borrowed(&[]));
+        self.move_between(before, &[]);
+        self.remove_all_but(core, ty, &before.entries, &[], facts.at())?;
+        Ok(())
+    }
+
+    /// The row of `res` as the facts now are.
+    pub(crate) fn replace(&mut self, facts: &Facts) {
+        let sql = Sql::new(REPLACE)
+            .with(facts.version)
+            .with(facts.at)
+            .with(facts.deleted)
+            .with(facts.patients.clone())
+            .with(facts.release_at);
+        self.first.push(sql.with(facts.shard).with(facts.rid));
+    }
+
+    fn version(&mut self, facts: &Facts, splice: u32, body: Cow<'c, [u8]>) {
+        self.ver.extend([
+            Bind::Int(facts.shard),
+            Bind::Int(facts.rid),
+            Bind::Int(facts.version),
+            Bind::Int(facts.at),
+            Bind::from(facts.deleted),
+            Bind::from(splice),
+            Bind::Bytes(body),
+        ]);
+    }
+
+    fn join(&mut self, patient: &'c str, at: At) {
+        self.compartment
+            .extend([Bind::from(patient), Bind::Int(at.rid), Bind::Int(at.shard)]);
+    }
+
+    /// Leaves the compartments of before that are not among the new ones, and joins the others.
+    fn move_between(&mut self, before: &Stored, patients: &'c [String]) {
+        let at = before.facts.at();
+        // A deletion has left its compartments already.
+        let was_in = |patient: &str| {
+            !before.facts.deleted && before.facts.patients().any(|known| known == patient)
+        };
+        if !before.facts.deleted {
+            for left in before.facts.patients() {
+                if !patients.iter().any(|patient| patient == left) {
+                    let sql = Sql::new(LEAVE).with(left.to_string());
+                    self.first.push(sql.with(at.rid).with(at.shard));
+                }
+            }
+        }
+        for patient in patients {
+            if !was_in(patient) {
+                self.join(patient, at);
+            }
+        }
+    }
+
+    /// Takes away the index rows of old entries that no new entry has; gives those that stay.
+    fn remove_all_but(
+        &mut self,
+        core: &Core,
+        ty: &str,
+        old: &[Entry],
+        new: &[Entry],
+        at: At,
+    ) -> Result<HashSet<String>, Problem> {
+        let mut buffer = String::new();
+        let mut wanted = HashSet::with_capacity(new.len());
+        for entry in new {
+            let param = core.word(words::parameter(&mut buffer, ty, entry.code))?;
+            wanted.insert(printed(&index::row(param, entry, |word| core.word(word))?));
+        }
+        let mut kept = HashSet::new();
+        for entry in old {
+            let param = core.word(words::parameter(&mut buffer, ty, entry.code))?;
+            let row = index::row(param, entry, |word| core.word(word))?;
+            let printed = printed(&row);
+            if wanted.contains(&printed) {
+                kept.insert(printed);
+            } else {
+                let row = row.into_iter().map(owned).collect();
+                self.first.push(index::removal(entry, row, at));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Writes all of it.
+    pub(crate) async fn write(self, tx: &mut Tx<'_>) -> Result<(), Problem> {
+        let mut inserts = vec![
+            (&PLACE, self.place),
+            (&RES, self.res),
+            (&VER, self.ver),
+            (&COMPARTMENT, self.compartment),
+        ];
+        inserts.extend(self.index.into_lists());
+        index::write(tx, &self.first, &inserts).await
+    }
+}
+
+/// A row as one text, to compare rows by.
+fn printed(row: &[Bind<'_>]) -> String {
+    format!("{row:?}")
+}
+
+fn owned(bind: Bind<'_>) -> Bind<'static> {
+    match bind {
+        Bind::Null => Bind::Null,
+        Bind::Int(value) => Bind::Int(value),
+        Bind::Real(value) => Bind::Real(value),
+        Bind::Text(value) => Bind::Text(Cow::Owned(value.into_owned())),
+        Bind::Bytes(value) => Bind::Bytes(Cow::Owned(value.into_owned())),
+    }
+}

@@ -1,0 +1,246 @@
+//! One criterion as the condition on a row of its index table.
+
+use fhir::search::{Criterion, Numbers as Interval, ParameterKind, Range, System, fold};
+
+use super::numbers::Numbers;
+use crate::resources::index::{NO_SYSTEM, key, start};
+use crate::sql::Sql;
+
+/// Where the rows of a criterion stand; `None` for what stands in `res` itself.
+pub(crate) fn table(ty: &str, code: &str, criterion: &Criterion) -> Option<&'static str> {
+    match criterion {
+        Criterion::Id(_) | Criterion::LastUpdated(_) => None,
+        Criterion::Token { .. } => Some("ix_token i"),
+        Criterion::StringStarts(_) | Criterion::StringContains(_) | Criterion::StringExact(_) => {
+            Some("ix_string i")
+        }
+        Criterion::Reference { .. } => Some("ix_reference i"),
+        Criterion::Date { .. } => Some("ix_date i"),
+        Criterion::Uri(_) => Some("ix_uri i"),
+        Criterion::Quantity { .. } => Some("ix_quantity i"),
+        Criterion::Missing(_) => {
+            let kind = fhir::search::parameter(ty, code).map(|parameter| parameter.kind);
+            Some(match kind {
+                Some(ParameterKind::String) => "ix_string i",
+                Some(ParameterKind::Reference) => "ix_reference i",
+                Some(ParameterKind::Date) => "ix_date i",
+                Some(ParameterKind::Number | ParameterKind::Quantity) => "ix_quantity i",
+                Some(ParameterKind::Uri) => "ix_uri i",
+                _ => "ix_token i",
+            })
+        }
+    }
+}
+
+/// Adds the condition on a row `i` of the criterion's table, beginning with its parameter.
+pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, numbers: &Numbers) {
+    sql.push("i.param = ").bind(param);
+    if unwritable(criterion) {
+        sql.push(" AND 1 = 0");
+        return;
+    }
+    match criterion {
+        Criterion::Id(_) | Criterion::LastUpdated(_) | Criterion::Missing(_) => {}
+        Criterion::Token { system, code } => {
+            if let Some(code) = code {
+                sql.push(" AND i.code = ").bind(key(code).into_owned());
+            }
+            push_system(sql, system, numbers);
+        }
+        Criterion::StringStarts(text) => push_start(sql, start(text)),
+        Criterion::StringContains(text) => {
+            sql.push(" AND i.value LIKE ")
+                .bind(format!("%{}%", escaped(start(text))))
+                .push(" ESCAPE '!'");
+        }
+        Criterion::StringExact(text) => push_exact(sql, text),
+        Criterion::Reference { targets } => {
+            sql.push(" AND i.target IN (");
+            for (number, target) in targets.iter().enumerate() {
+                sql.push(if number == 0 { "" } else { ", " })
+                    .bind(key(target).into_owned());
+            }
+            sql.push(")");
+        }
+        Criterion::Date { low, high } => {
+            push_range(sql, " AND i.low >= ", " AND i.low < ", *low);
+            push_range(sql, " AND i.high >= ", " AND i.high < ", *high);
+        }
+        Criterion::Uri(uri) => {
+            sql.push(" AND i.value = ").bind(key(uri).into_owned());
+        }
+        Criterion::Quantity {
+            low,
+            high,
+            system,
+            code,
+        } => {
+            push_interval(sql, &LOW, *low);
+            push_interval(sql, &HIGH, *high);
+            push_system(sql, system, numbers);
+            if let Some(code) = code {
+                sql.push(" AND i.code = ").bind(key(code).into_owned());
+            }
+        }
+    }
+}
+
+/// Adds the condition on `r` of a criterion that has no index table.
+pub(crate) fn push_own(sql: &mut Sql<'static>, criterion: &Criterion) {
+    match criterion {
+        Criterion::Id(id) if !id.contains('\0') => {
+            sql.push("r.id = ").bind(id.clone());
+        }
+        Criterion::LastUpdated(range) => {
+            sql.push("(1 = 1");
+            push_range(sql, " AND r.ts >= ", " AND r.ts < ", *range);
+            sql.push(")");
+        }
+        _ => {
+            sql.push("1 = 0");
+        }
+    }
+}
+
+/// Whether it asks for a text with a NUL, which no row holds and PostgreSQL does not even take.
+fn unwritable(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::Token { code, .. } | Criterion::Quantity { code, .. } => {
+            code.as_ref().is_some_and(|code| code.contains('\0'))
+        }
+        Criterion::StringStarts(text)
+        | Criterion::StringContains(text)
+        | Criterion::StringExact(text)
+        | Criterion::Uri(text)
+        | Criterion::Id(text) => text.contains('\0'),
+        Criterion::Reference { targets } => targets.iter().any(|target| target.contains('\0')),
+        Criterion::LastUpdated(_) | Criterion::Date { .. } | Criterion::Missing(_) => false,
+    }
+}
+
+fn push_system(sql: &mut Sql<'static>, system: &System, numbers: &Numbers) {
+    match system {
+        System::Any => {}
+        System::None => {
+            sql.push(" AND i.system = ").bind(NO_SYSTEM);
+        }
+        System::Is(system) => {
+            sql.push(" AND i.system = ").bind(numbers.word(system));
+        }
+    }
+}
+
+/// Everything that starts with a text lies from it to before the text with its last character
+/// raised; both databases compare by bytes, as UTF-8 orders.
+fn push_start(sql: &mut Sql<'static>, text: &str) {
+    sql.push(" AND i.value >= ").bind(text.to_string());
+    if let Some(end) = after_all_that_start_with(text) {
+        sql.push(" AND i.value < ").bind(end);
+    }
+}
+
+fn after_all_that_start_with(text: &str) -> Option<String> {
+    let mut chars: Vec<char> = text.chars().collect();
+    while let Some(last) = chars.pop() {
+        // The characters between the surrogates' place are none.
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+fn push_exact(sql: &mut Sql<'static>, text: &str) {
+    let folded = fold(text);
+    let exact = if folded == text { "" } else { text };
+    sql.push(" AND i.value = ")
+        .bind(start(&folded).to_string())
+        .push(" AND i.exact = ")
+        .bind(start(exact).to_string());
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '%' | '_' | '!') {
+            out.push('!');
+        }
+        out.push(char);
+    }
+    out
+}
+
+fn push_range(sql: &mut Sql<'static>, from: &'static str, before: &'static str, range: Range) {
+    if let Some(at) = range.from {
+        sql.push(from).bind(at);
+    }
+    if let Some(at) = range.before {
+        sql.push(before).bind(at);
+    }
+}
+
+/// The four comparisons of a column.
+struct Comparisons {
+    from: &'static str,
+    above: &'static str,
+    before: &'static str,
+    up_to: &'static str,
+}
+
+const LOW: Comparisons = Comparisons {
+    from: " AND i.low >= ",
+    above: " AND i.low > ",
+    before: " AND i.low < ",
+    up_to: " AND i.low <= ",
+};
+const HIGH: Comparisons = Comparisons {
+    from: " AND i.high >= ",
+    above: " AND i.high > ",
+    before: " AND i.high < ",
+    up_to: " AND i.high <= ",
+};
+
+fn push_interval(sql: &mut Sql<'static>, column: &Comparisons, interval: Interval) {
+    if let Some(from) = interval.from {
+        let comparison = if interval.above_from {
+            column.above
+        } else {
+            column.from
+        };
+        sql.push(comparison).bind(from);
+    }
+    if let Some(before) = interval.before {
+        let comparison = if interval.up_to_before {
+            column.up_to
+        } else {
+            column.before
+        };
+        sql.push(comparison).bind(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_before_the_next_text_that_does_not_start_with_it() {
+        assert_eq!(after_all_that_start_with("ab").as_deref(), Some("ac"));
+        assert_eq!(
+            after_all_that_start_with("a\u{d7ff}").as_deref(),
+            Some("a\u{e000}")
+        );
+        assert_eq!(
+            after_all_that_start_with("a\u{10ffff}").as_deref(),
+            Some("b")
+        );
+        assert_eq!(after_all_that_start_with(""), None);
+    }
+
+    #[test]
+    fn what_like_takes_for_a_pattern_is_taken_as_text() {
+        assert_eq!(escaped("50%_!"), "50!%!_!!");
+    }
+}

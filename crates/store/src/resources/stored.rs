@@ -1,0 +1,84 @@
+//! A resource as the writer finds it.
+
+use std::collections::HashMap;
+
+use fhir::problem::Problem;
+use fhir::search::{self, Entry};
+
+use super::body;
+use super::facts::Facts;
+use super::prepared::each_word;
+use crate::database::Tx;
+use crate::row::Row;
+use crate::sql::Sql;
+use crate::write::Change;
+use crate::writer::Core;
+
+/// The current version: what is known of it, and its index entries, extracted anew, since the index
+/// is not asked by row.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) facts: Facts,
+    pub(crate) entries: Vec<Entry>,
+}
+
+const FIND: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
+     v.body FROM place p \
+     JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
+     JOIN ver v ON v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver \
+     WHERE p.ty = $1 AND p.id = $2";
+
+/// What is there before each change.
+pub(crate) async fn look_up(
+    core: &mut Core,
+    tx: &mut Tx<'_>,
+    changes: &[Change],
+) -> Result<Vec<Option<Stored>>, Problem> {
+    let mut types: HashMap<&str, i64> = HashMap::new();
+    for change in changes {
+        let (ty, _) = change.names();
+        if !types.contains_key(ty) {
+            let number = core.word_if_any(tx, ty).await?;
+            types.insert(ty, number.unwrap_or(crate::words::UNKNOWN));
+        }
+    }
+    let mut each = Vec::with_capacity(changes.len());
+    for change in changes {
+        let (ty, id) = change.names();
+        let number = types.get(ty).copied().unwrap_or(crate::words::UNKNOWN);
+        each.push(Sql::new(FIND).with(number).with(id));
+    }
+    let found = tx.rows_each(&each).await?;
+    let mut before = Vec::with_capacity(changes.len());
+    for (change, rows) in changes.iter().zip(found) {
+        before.push(match rows.first() {
+            Some(row) => Some(Stored::read(core, tx, change, row).await?),
+            None => None,
+        });
+    }
+    Ok(before)
+}
+
+impl Stored {
+    async fn read(
+        core: &mut Core,
+        tx: &mut Tx<'_>,
+        change: &Change,
+        row: &Row,
+    ) -> Result<Stored, Problem> {
+        let facts = Facts::from_row(row)?;
+        if facts.deleted || matches!(change, Change::Release { .. }) {
+            return Ok(Stored {
+                facts,
+                entries: Vec::new(),
+            });
+        }
+        let (ty, _) = change.names();
+        let bytes = body::decompress(row.bytes(8)?)?;
+        let entries = search::extract(ty, &body::parse(&bytes)?);
+        let mut words = Vec::new();
+        each_word(ty, &entries, |word| words.push(word.to_string()));
+        core.learn(tx, words).await?;
+        Ok(Stored { facts, entries })
+    }
+}

@@ -1,0 +1,89 @@
+//! Made-up callers and resources.
+
+use access::{
+    Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide,
+};
+use fhir::json::{Limits, parse};
+use store::testing::START;
+use store::{Change, Committed, Expect, Job, Prepared, Release, Store};
+
+pub fn system() -> Scope {
+    Scope::system(SystemPurpose::Measure)
+}
+
+pub fn ods(code: &str) -> Ods {
+    Ods::parse(code).unwrap()
+}
+
+/// A member of staff of an organisation.
+pub fn staff(organisation: &str, interaction: Interaction) -> Scope {
+    let who = Who::Staff {
+        account: 1,
+        name: "Sam Staff".into(),
+        role: Role::Clinician,
+        organisation: ods(organisation),
+    };
+    scope(who, interaction, Purpose::DirectCare, START)
+}
+
+/// A patient at a time.
+pub fn patient(id: &str, interaction: Interaction, now: i64) -> Scope {
+    let who = Who::Patient {
+        account: 2,
+        name: "Pat Patient".into(),
+        patient: id.into(),
+        nhs_number: NhsNumber::parse("9434765919").unwrap(),
+    };
+    scope(who, interaction, Purpose::PatientRequest, now)
+}
+
+fn scope(who: Who, interaction: Interaction, purpose: Purpose, now: i64) -> Scope {
+    let caller = Caller {
+        who,
+        request_id: "request-1".into(),
+    };
+    decide(&caller, interaction, "Patient", purpose, now).unwrap()
+}
+
+pub fn prepared(text: &str, id: &str, organisation: &str) -> Prepared {
+    let json = parse(text.as_bytes(), &Limits::default()).unwrap();
+    Prepared::new(&json, id, &ods(organisation)).unwrap()
+}
+
+pub fn put(text: &str, id: &str) -> Change {
+    put_as(text, id, Expect::Anything, Release::Keep)
+}
+
+pub fn put_as(text: &str, id: &str, expect: Expect, release: Release) -> Change {
+    Change::Put {
+        resource: prepared(text, id, "A81001"),
+        expect,
+        release,
+    }
+}
+
+pub fn delete(ty: &str, id: &str, expect: Expect) -> Change {
+    Change::Delete {
+        ty: ty.into(),
+        id: id.into(),
+        expect,
+    }
+}
+
+pub async fn commit(store: &Store, changes: Vec<Change>) -> Result<Committed, fhir::Problem> {
+    let job = Job {
+        changes,
+        ..Job::default()
+    };
+    store.commit(&system(), job).await
+}
+
+pub fn observation(patient: &str, code: &str, day: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Observation","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}},"subject":{{"reference":"Patient/{patient}"}},"effectiveDateTime":"{day}","valueQuantity":{{"value":1.50,"unit":"kg"}}}}"#
+    )
+}
+
+pub fn person(family: &str) -> String {
+    format!(r#"{{"resourceType":"Patient","name":[{{"family":"{family}","given":["Zoë"]}}]}}"#)
+}
