@@ -1,7 +1,10 @@
 //! What the doors of one node share.
 
+use std::sync::Arc;
+
 use access::Ods;
 use store::Store;
+use tokio::sync::Semaphore;
 
 use crate::sign_in::SignIn;
 
@@ -10,7 +13,17 @@ pub struct Node {
     pub store: Store,
     pub site: Site,
     pub sign_in: SignIn,
+    /// The name of the organisation of an ODS code, as the directory has it.
+    pub organisation_name: Names,
+    /// Browsers that wait for changes of the sent board.
+    pub(crate) watchers: Arc<Semaphore>,
 }
+
+/// Looks up an organisation's name by its ODS code; the code itself where there is none.
+pub type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// The most browsers that wait for changes at a time.
+const WATCHERS_MAX: usize = 256;
 
 impl Node {
     pub fn new(store: Store, site: Site) -> Node {

@@ -1,3 +1,74 @@
 //! The staff's pages.
 
+pub mod content;
+pub mod inbox;
+pub mod item;
+pub mod live;
+mod matching;
+pub mod sent;
+pub mod steps;
 pub mod views;
+pub mod worklist;
+
+use fhir::problem::{Kind, Problem};
+use store::parcels::{Event, Letter, Named, State};
+
+use crate::node::Node;
+use crate::page::parts::{self, Label, Person, Step};
+use crate::page::words;
+use fhir::date::Millis;
+
+/// Who a letter says it is about: family name first, as lists are read.
+fn person(named: &Named) -> Person {
+    let family = named.family.to_uppercase();
+    let name = match (family.is_empty(), named.given.is_empty()) {
+        (false, false) => format!("{family}, {}", named.given),
+        (false, true) => family,
+        (true, _) => named.given.clone(),
+    };
+    Person::new(&name, named.birth_date.as_deref(), named.nhs_number.as_deref())
+}
+
+/// The letter's subject; a letter without one is still a link that can be followed.
+fn subject(letter: &Letter) -> String {
+    match letter.title.trim() {
+        "" => "Letter without a subject".to_owned(),
+        title => title.to_owned(),
+    }
+}
+
+/// The letter's state, as its receiver's team reads it.
+fn state_here(letter: &Letter) -> Label {
+    match letter.state {
+        State::Delivered | State::Opened if letter.unmatched => {
+            Label { text: "Unmatched", colour: Some("red") }
+        }
+        State::Delivered | State::Opened if letter.made.document.is_none() => {
+            Label { text: "Being taken in", colour: Some("grey") }
+        }
+        State::Delivered => Label { text: "New", colour: Some("blue") },
+        state => parts::state(state),
+    }
+}
+
+/// The steps of a journey, with the organisations' names.
+fn journey(node: &Node, events: &[Event], now: Millis) -> Vec<Step> {
+    events
+        .iter()
+        .map(|event| {
+            let organisation = (node.organisation_name)(&event.organisation);
+            let who = match (event.who.as_str(), event.role.as_str()) {
+                ("", _) => organisation,
+                (who, "") => format!("{who}, {organisation}"),
+                (who, role) => format!("{who}, {}, {organisation}", role.replace('-', " ")),
+            };
+            let note = (!event.note.is_empty()).then(|| event.note.clone());
+            parts::step(event, words::moment(event.at, now), Some(who), note)
+        })
+        .collect()
+}
+
+/// What is answered where there is no such letter, or none of this organisation's.
+fn no_letter() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such letter here.")
+}

@@ -1,7 +1,7 @@
 //! The views that several pages share; each is a part of `templates/parts.jinja`.
 
-use fhir::date::Millis;
 use serde::Serialize;
+use store::parcels::{Event, State};
 
 use crate::page::words::{self, Moment};
 
@@ -91,87 +91,55 @@ pub struct Fault {
     pub href: &'static str,
 }
 
-/// A parcel's state as staff read it. The codes are the protocol's.
-pub fn state(code: &str) -> Label {
-    let (text, colour) = match code {
-        "accepted" => ("Accepted", Some("grey")),
-        "waiting" => ("Waiting to be sent", Some("yellow")),
-        "delivered" => ("Delivered", Some("blue")),
-        "opened" => ("Opened", Some("aqua-green")),
-        "filed" => ("Filed", Some("green")),
-        "acted-on" => ("Acted on", Some("green")),
-        "returned" => ("Returned", Some("orange")),
-        "withdrawn" => ("Withdrawn", Some("grey")),
-        "superseded" => ("Superseded", Some("grey")),
-        "undeliverable" => ("Undeliverable", Some("red")),
-        _ => ("Unknown", Some("grey")),
+/// A parcel's state as staff read it.
+pub fn state(state: State) -> Label {
+    let (text, colour) = match state {
+        State::Accepted => ("Accepted", "grey"),
+        State::Waiting => ("Waiting to be sent", "yellow"),
+        State::Delivered => ("Delivered", "blue"),
+        State::Opened => ("Opened", "aqua-green"),
+        State::Filed => ("Filed", "green"),
+        State::ActedOn => ("Acted on", "green"),
+        State::Returned => ("Returned", "orange"),
+        State::Withdrawn => ("Withdrawn", "grey"),
+        State::Superseded => ("Superseded", "grey"),
+        State::Undeliverable => ("Undeliverable", "red"),
     };
-    Label { text, colour }
-}
-
-/// A state as it stands at the receiver: what was delivered there is new to its team.
-pub fn state_here(code: &str, matched: bool) -> Label {
-    match (code, matched) {
-        ("delivered" | "opened", false) => Label {
-            text: "Unmatched",
-            colour: Some("red"),
-        },
-        ("delivered", true) => Label {
-            text: "New",
-            colour: Some("blue"),
-        },
-        _ => state(code),
-    }
+    Label { text, colour: Some(colour) }
 }
 
 /// Urgency, of which only what is out of the ordinary has a colour.
-pub fn urgency(code: &str) -> Label {
-    match code {
-        "emergency" => Label {
-            text: "Emergency",
-            colour: Some("red"),
-        },
-        "urgent" => Label {
-            text: "Urgent",
-            colour: Some("red"),
-        },
-        _ => Label {
-            text: "Routine",
-            colour: None,
-        },
+pub fn urgency(urgent: bool) -> Label {
+    if urgent {
+        Label { text: "Urgent", colour: Some("red") }
+    } else {
+        Label { text: "Routine", colour: None }
     }
 }
 
 /// What a step of the journey is called.
-pub fn step_words(code: &str) -> &'static str {
-    match code {
-        "accepted" => "Accepted for sending",
-        "waiting" => "Waiting: could not be delivered yet",
-        "delivered" => "Delivered",
-        "opened" => "Opened",
-        "filed" => "Filed",
-        "acted-on" => "Acted on",
-        "returned" => "Returned",
-        "withdrawn" => "Withdrawn by the sender",
-        "superseded" => "Replaced by a newer letter",
-        "undeliverable" => "Could not be delivered",
-        "matched" => "Matched to a patient",
-        _ => "Changed",
+fn step_words(event: &Event) -> &'static str {
+    match event.state {
+        Some(State::Accepted) => "Accepted for sending",
+        Some(State::Waiting) => "Waiting: could not be delivered yet",
+        Some(State::Delivered) => "Delivered",
+        Some(State::Opened) => "Opened",
+        Some(State::Filed) => "Filed",
+        Some(State::ActedOn) => "Acted on",
+        Some(State::Returned) => "Returned",
+        Some(State::Withdrawn) => "Withdrawn by the sender",
+        Some(State::Superseded) => "Replaced by a newer letter",
+        Some(State::Undeliverable) => "Could not be delivered",
+        None => match event.event.as_str() {
+            "matched" => "Matched to a patient",
+            "taken-in" => "Put into the patient's record",
+            "refused" => "Refused by the other side",
+            _ => "Changed",
+        },
     }
 }
 
-/// A step, told from `now`.
-pub fn step(
-    code: &str,
-    at: Millis,
-    now: Millis,
-    who: Option<String>,
-    note: Option<String>,
-) -> Step {
-    Step {
-        what: step_words(code),
-        when: words::moment(at, now),
-        who,
-        note,
-    }
+/// A step of the journey.
+pub fn step(event: &Event, when: Moment, who: Option<String>, note: Option<String>) -> Step {
+    Step { what: step_words(event), when, who, note }
 }

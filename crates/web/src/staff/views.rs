@@ -20,6 +20,18 @@ pub struct Inbox {
     pub older: Option<String>,
     pub newest: Option<String>,
     pub done: Option<Done>,
+    /// What the caller opened and was withdrawn or replaced since.
+    pub notices: Vec<Notice>,
+}
+
+/// A letter that the caller opened and that no longer holds.
+#[derive(Serialize)]
+pub struct Notice {
+    pub text: String,
+    pub href: String,
+    pub when: Moment,
+    /// Where to say that one has seen it.
+    pub seen: String,
 }
 
 #[derive(Serialize)]

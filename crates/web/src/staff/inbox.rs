@@ -1,0 +1,200 @@
+//! `GET /staff/inbox`: the team's queue of letters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use access::Interaction;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use fhir::date::Millis;
+use serde::Deserialize;
+use store::parcels::{Counts, Letter, ListFilter, Notice, ParcelWrite, Show, State as Parcel};
+use store::{Effect, Job};
+
+use crate::form::Fields;
+use crate::node::Node;
+use crate::page::parts::{self, Done, Tab};
+use crate::page::problem::Refusal;
+use crate::page::{Page, see_other, words};
+use crate::staff::{self, person, subject, views};
+use crate::visit::Visit;
+
+/// What the address may ask for.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    show: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    urgent: String,
+    after: Option<String>,
+    #[serde(default)]
+    done: String,
+    item: Option<i64>,
+}
+
+/// A list of the inbox: its word in addresses, its tab, and what to say when it is empty.
+struct List {
+    word: &'static str,
+    show: Show,
+    text: &'static str,
+    empty: &'static str,
+}
+
+const LISTS: [List; 5] = [
+    List {
+        word: "open",
+        show: Show::ToDo,
+        text: "To work on",
+        empty: "No letter is waiting to be filed.",
+    },
+    List {
+        word: "unmatched",
+        show: Show::Unmatched,
+        text: "Unmatched",
+        empty: "Every letter that came in has been matched to a patient.",
+    },
+    List { word: "done", show: Show::Done, text: "Filed", empty: "No letter has been filed yet." },
+    List {
+        word: "ended",
+        show: Show::Ended,
+        text: "Returned or withdrawn",
+        empty: "No letter was returned, withdrawn or replaced.",
+    },
+    List { word: "all", show: Show::AllIn, text: "All", empty: "No letter has come in yet." },
+];
+
+/// The page.
+pub async fn page(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    let [first, ..] = &LISTS;
+    let list = LISTS.iter().find(|list| list.word == asked.show).unwrap_or(first);
+    let interaction = match list.show {
+        Show::Unmatched => Interaction::Unmatched,
+        _ => Interaction::Inbox,
+    };
+    let scope = visit.scope(interaction, "DocumentReference")?;
+    let filter = ListFilter {
+        urgent_only: asked.urgent == "yes",
+        other: (!asked.from.is_empty()).then(|| asked.from.clone()),
+        after: asked.after.clone(),
+        ..ListFilter::new(list.show)
+    };
+    let counts = node.store.letter_counts(&scope).await?;
+    let found = node.store.letters(&scope, &filter).await?;
+    let notices = node.store.notices(&scope).await?;
+    let view = views::Inbox {
+        heading: "Inbox",
+        show: list.word,
+        tabs: tabs(list, &counts),
+        senders: senders(&node, &found.letters, &asked.from),
+        urgent: filter.urgent_only,
+        rows: found.letters.iter().map(|letter| row(&node, letter, visit.now)).collect(),
+        empty: list.empty,
+        older: found.next.map(|next| address(list, &asked, Some(&next))),
+        newest: asked.after.as_ref().map(|_| address(list, &asked, None)),
+        done: done(&asked),
+        notices: notices.iter().map(|it| notice(&node, it, visit.now)).collect(),
+    };
+    let page = Page::new("staff/inbox.jinja", "Inbox", view).under("/staff/inbox");
+    Ok(page.answer(&node.site, &visit))
+}
+
+fn tabs(open: &List, counts: &Counts) -> Vec<Tab> {
+    LISTS
+        .iter()
+        .map(|list| Tab {
+            text: list.text,
+            href: format!("/staff/inbox?show={}", list.word),
+            count: match list.show {
+                Show::ToDo => Some(counts.to_do),
+                Show::Unmatched => Some(counts.unmatched),
+                _ => None,
+            },
+            current: list.word == open.word,
+        })
+        .collect()
+}
+
+fn row(node: &Node, letter: &Letter, now: Millis) -> views::InboxRow {
+    views::InboxRow {
+        href: format!("/staff/item/{}", letter.pid),
+        patient: person(&letter.named),
+        subject: subject(letter),
+        from: (node.organisation_name)(&letter.sender),
+        urgency: parts::urgency(letter.urgent),
+        received: words::moment(letter.stored_at, now),
+        state: staff::state_here(letter),
+        unread: letter.state == Parcel::Delivered,
+    }
+}
+
+/// The senders of the letters shown, to choose one of, and the one that was chosen.
+fn senders(node: &Node, letters: &[Letter], chosen: &str) -> Vec<views::Sender> {
+    let mut found: BTreeMap<String, &str> = letters
+        .iter()
+        .map(|letter| ((node.organisation_name)(&letter.sender), letter.sender.as_str()))
+        .collect();
+    if !chosen.is_empty() {
+        found.insert((node.organisation_name)(chosen), chosen);
+    }
+    found
+        .into_iter()
+        .map(|(text, value)| views::Sender { text, value: value.into(), chosen: value == chosen })
+        .collect()
+}
+
+fn address(list: &List, asked: &Asked, after: Option<&str>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("show", list.word);
+    for (name, value) in [("from", Some(asked.from.as_str())), ("urgent", Some(&asked.urgent))] {
+        query.extend_pairs(value.filter(|text| !text.is_empty()).map(|text| (name, text)));
+    }
+    query.extend_pairs(after.map(|text| ("after", text)));
+    format!("/staff/inbox?{}", query.finish())
+}
+
+fn done(asked: &Asked) -> Option<Done> {
+    let text = match asked.done.as_str() {
+        "filed" => "Letter filed. The sender can see that it was.",
+        "acted-on" => "Recorded. The sender can see what was done.",
+        "returned" => "Letter returned. The sender is told why.",
+        _ => return None,
+    };
+    let href = asked.item.map(|pid| format!("/staff/item/{pid}"));
+    Some(Done { text, link: href.is_some().then_some("Look at it again"), href })
+}
+
+fn notice(node: &Node, it: &Notice, now: Millis) -> views::Notice {
+    let became = match it.state {
+        Parcel::Superseded => "was replaced by a newer letter",
+        _ => "was withdrawn by its sender",
+    };
+    let sender = (node.organisation_name)(&it.sender);
+    views::Notice {
+        text: format!("A letter that you opened {became}: “{}” from {sender}.", it.title),
+        href: format!("/staff/item/{}", it.pid),
+        when: words::moment(it.at, now),
+        seen: format!("/staff/notices/{}/seen", it.pid),
+    }
+}
+
+/// `POST /staff/notices/{pid}/seen`
+pub async fn seen(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(Interaction::OpenLetter, "DocumentReference")?;
+    if let Some(account) = scope.agent().account {
+        let write = ParcelWrite::NoticeSeen { account, pid };
+        let job = Job { effects: vec![Effect::Parcel(write)], ..Job::default() };
+        node.store.commit(&scope, job).await?;
+    }
+    Ok(see_other("/staff/inbox"))
+}

@@ -1,0 +1,210 @@
+//! `GET /staff/item/{pid}` and `GET /staff/sent/{pid}`: one letter beside its actions, at its
+//! receiver and at its sender.
+
+use std::sync::Arc;
+
+use access::{Interaction, Role, Who};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use store::parcels::{Action, Item, State as Parcel};
+
+use crate::node::Node;
+use crate::page::parts::{self, Done, Fault, Link};
+use crate::page::problem::Refusal;
+use crate::page::{Page, words};
+use crate::staff::{self, content, matching, no_letter, person, steps, subject, views};
+use crate::visit::Visit;
+
+/// What the address may ask for.
+#[derive(Default, Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    done: String,
+    /// Whom to look for when the letter is unmatched.
+    who: Option<String>,
+}
+
+/// What was typed into a form that did not pass, to be shown with its fault.
+#[derive(Default)]
+pub struct Typed {
+    pub open: &'static str,
+    pub reason: String,
+    pub note: String,
+    pub outcome: String,
+    pub why: String,
+    /// The field at fault and what is wrong.
+    pub fault: Option<(&'static str, &'static str)>,
+}
+
+/// A letter that came in. Looking at it is a step of its journey, the first time.
+pub async fn received(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    show(&node, &visit, pid, true, &asked, Typed::default()).await
+}
+
+/// A letter that was sent.
+pub async fn sent(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    show(&node, &visit, pid, false, &asked, Typed::default()).await
+}
+
+/// The page, with what was typed if a form did not pass.
+pub(super) async fn show(
+    node: &Node,
+    visit: &Visit,
+    pid: i64,
+    inward: bool,
+    asked: &Asked,
+    typed: Typed,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(Interaction::Item, "DocumentReference")?;
+    let mut item = node.store.item(&scope, pid).await?;
+    if item.inward != inward {
+        return Err(no_letter().into());
+    }
+    if inward && visit.is_look() {
+        let opening = visit.scope(Interaction::OpenLetter, "DocumentReference")?;
+        node.store.act(&opening, pid, Action::Open).await?;
+        item = node.store.item(&scope, pid).await?;
+    }
+    let content = content::of(node, &scope, &item).await?;
+    let matching = match inward && item.letter.unmatched {
+        true => Some(matching::find(node, visit, &item.letter, asked.who.as_deref()).await?),
+        false => None,
+    };
+    let faulty = typed.fault.is_some();
+    let view = view(node, visit, &item, content, matching, asked, typed);
+    let title = if faulty { format!("Error: {}", view.subject) } else { view.subject.clone() };
+    let destination = if inward { "/staff/inbox" } else { "/staff/sent" };
+    let page = Page::new("staff/item.jinja", title, view).under(destination);
+    let page = if faulty { page.with_status(http::StatusCode::UNPROCESSABLE_ENTITY) } else { page };
+    Ok(page.answer(&node.site, visit))
+}
+
+fn view(
+    node: &Node,
+    visit: &Visit,
+    item: &Item,
+    content: Vec<parts::Content>,
+    matching: Option<views::Matching>,
+    asked: &Asked,
+    typed: Typed,
+) -> views::Item {
+    let letter = &item.letter;
+    let (me, clinician) = me(visit);
+    let held = letter.made.document.is_some();
+    let may = |next: Parcel| item.inward && letter.state.may_become(next);
+    let door = if item.inward { "item" } else { "sent" };
+    let fault = |field: &str| typed.fault.filter(|(at, _)| *at == field).map(|(_, text)| text);
+    let back = match item.inward {
+        true => Link { text: "Inbox", href: "/staff/inbox".into() },
+        false => Link { text: "Sent", href: "/staff/sent".into() },
+    };
+    views::Item {
+        back,
+        done: done(asked),
+        errors: faults(&typed),
+        subject: subject(letter),
+        patient: person(&letter.named),
+        urgency: parts::urgency(letter.urgent),
+        from: (node.organisation_name)(&letter.sender),
+        author: (!letter.author.is_empty()).then(|| letter.author.clone()),
+        dated_word: if item.inward { "received" } else { "accepted" },
+        dated: words::moment(letter.stored_at, visit.now),
+        content,
+        state: if item.inward { staff::state_here(letter) } else { parts::state(letter.state) },
+        since: words::moment(letter.state_at, visit.now),
+        notice: notice(item),
+        matching,
+        action: format!("/staff/{door}/{}", letter.pid),
+        can_file: held && may(Parcel::Filed),
+        file_note: file_note(letter.marked),
+        can_act: clinician && held && may(Parcel::ActedOn),
+        can_return: may(Parcel::Returned),
+        can_withdraw: !item.inward && letter.state.may_become(Parcel::Withdrawn),
+        can_send_again: !item.inward && letter.state == Parcel::Undeliverable,
+        open: typed.open,
+        me,
+        outcome_error: fault("outcome"),
+        reasons: steps::reasons(&typed.reason),
+        reason_error: fault("reason"),
+        note_error: fault("note"),
+        why_error: fault("why"),
+        outcome: typed.outcome,
+        note: typed.note,
+        why: typed.why,
+        journey: staff::journey(node, &item.events, visit.now),
+        parcel: letter.id.clone(),
+    }
+}
+
+/// The caller's name, and whether they are a clinician.
+fn me(visit: &Visit) -> (String, bool) {
+    match visit.caller().map(|caller| &caller.who) {
+        Some(Who::Staff { name, role, .. }) => (name.clone(), *role == Role::Clinician),
+        _ => (String::new(), false),
+    }
+}
+
+fn file_note(marked: bool) -> &'static str {
+    if marked {
+        "Filing cannot be undone. This letter is marked and stays hidden from the patient."
+    } else {
+        "Filing cannot be undone: the patient can then read the letter at once."
+    }
+}
+
+/// What is out of the ordinary, in one or two sentences.
+fn notice(item: &Item) -> Option<String> {
+    let letter = &item.letter;
+    let said = match letter.state {
+        Parcel::Withdrawn => Some("The sender withdrew this letter. Do not act on it."),
+        Parcel::Superseded => Some("A newer letter replaces this one. Do not act on it."),
+        Parcel::Undeliverable if letter.reason.is_none() => Some("It could not be delivered."),
+        _ => None,
+    };
+    let reason = letter.reason.as_deref().filter(|_| !letter.unmatched);
+    let waiting = letter.last_error.as_deref();
+    let tampered = (item.tampered > 0).then_some(
+        "Another copy of this letter came with a different text and was refused. Ask the sender.",
+    );
+    let marked = (letter.marked && item.inward).then_some(
+        "Marked as holding something about another person or that may do harm: it is not shown to \
+         the patient.",
+    );
+    let all: Vec<&str> =
+        [said, reason, waiting, tampered, marked].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
+fn faults(typed: &Typed) -> Vec<Fault> {
+    let Some((field, text)) = typed.fault else {
+        return Vec::new();
+    };
+    let href = match field {
+        "outcome" => "#outcome",
+        "reason" => "#reason",
+        "note" => "#note",
+        _ => "#why",
+    };
+    vec![Fault { text, href }]
+}
+
+fn done(asked: &Asked) -> Option<Done> {
+    let text = match asked.done.as_str() {
+        "matched" => "Matched. The letter is being put into the patient's record.",
+        "withdrawn" => "Letter withdrawn. Whoever opened it is told.",
+        "sent-again" => "The letter is being sent again.",
+        _ => return None,
+    };
+    Some(Done { text, href: None, link: None })
+}

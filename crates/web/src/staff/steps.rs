@@ -1,0 +1,153 @@
+//! The actions beside a letter: file, act on, return, match, withdraw, send again.
+
+use std::sync::Arc;
+
+use access::Interaction;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::problem::Problem;
+use store::parcels::Action;
+
+use crate::form::Fields;
+use crate::node::Node;
+use crate::page::problem::Refusal;
+use crate::page::see_other;
+use crate::staff::item::{self, Typed};
+use crate::staff::views::Reason;
+use crate::visit::Visit;
+
+/// Why a letter goes back: its word in the form, and what the sender reads.
+const REASONS: [(&str, &str); 4] = [
+    ("not-our-patient", "Not our patient"),
+    ("moved", "The patient has moved to another practice"),
+    ("unreadable", "It cannot be read"),
+    ("other", "Another reason"),
+];
+
+/// The reasons, with the chosen one.
+pub(super) fn reasons(chosen: &str) -> Vec<Reason> {
+    let item = |&(value, text): &(&'static str, &'static str)| Reason {
+        value,
+        text,
+        checked: value == chosen,
+    };
+    REASONS.iter().map(item).collect()
+}
+
+async fn take(
+    node: &Node,
+    visit: &Visit,
+    interaction: Interaction,
+    pid: i64,
+    action: Action,
+) -> Result<(), Problem> {
+    let scope = visit.scope(interaction, "DocumentReference")?;
+    node.store.act(&scope, pid, action).await
+}
+
+/// `POST /staff/item/{pid}/file`
+pub async fn file(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    take(&node, &visit, Interaction::FileLetter, pid, Action::File).await?;
+    Ok(see_other(&format!("/staff/inbox?done=filed&item={pid}")))
+}
+
+/// `POST /staff/item/{pid}/act`
+pub async fn act(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let outcome = fields.text("outcome").to_owned();
+    if outcome.is_empty() {
+        let fault = Some(("outcome", "Enter what was done"));
+        let typed = Typed { open: "act", fault, ..Typed::default() };
+        return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
+    }
+    let action = Action::ActOn { outcome };
+    take(&node, &visit, Interaction::ActOnLetter, pid, action).await?;
+    Ok(see_other(&format!("/staff/inbox?done=acted-on&item={pid}")))
+}
+
+/// `POST /staff/item/{pid}/return`
+pub async fn send_back(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let (chosen, note) = (fields.text("reason"), fields.text("note"));
+    let reason = REASONS.iter().find(|(value, _)| *value == chosen);
+    let (fault, text) = match reason {
+        None => (Some(("reason", "Choose why the letter goes back")), String::new()),
+        Some(("other", _)) if note.is_empty() => {
+            (Some(("note", "Enter why the letter goes back")), String::new())
+        }
+        Some(("other", _)) => (None, note.to_owned()),
+        Some((_, text)) if note.is_empty() => (None, format!("{text}.")),
+        Some((_, text)) => (None, format!("{text}. {note}")),
+    };
+    if fault.is_some() {
+        let (reason, note) = (chosen.to_owned(), note.to_owned());
+        let typed = Typed { open: "return", reason, note, fault, ..Typed::default() };
+        return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
+    }
+    let action = Action::Return { reason: text };
+    take(&node, &visit, Interaction::ReturnLetter, pid, action).await?;
+    Ok(see_other(&format!("/staff/inbox?done=returned&item={pid}")))
+}
+
+/// `POST /staff/item/{pid}/match`
+pub async fn matched(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let patient = fields.text("patient").to_owned();
+    // Only a patient whom the caller may see can be chosen.
+    let scope = visit.scope(Interaction::Read, "Patient")?;
+    match node.store.read(&scope, "Patient", &patient).await? {
+        store::Reading::Found(_) => {}
+        store::Reading::Deleted { .. } | store::Reading::Absent => {
+            let message = "There is no such patient here.";
+            return Err(Problem::new(fhir::problem::Kind::NotFound, message).into());
+        }
+    }
+    take(&node, &visit, Interaction::MatchLetter, pid, Action::Match { patient }).await?;
+    Ok(see_other(&format!("/staff/item/{pid}?done=matched")))
+}
+
+/// `POST /staff/sent/{pid}/withdraw`
+pub async fn withdraw(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let reason = fields.text("why").to_owned();
+    if reason.is_empty() {
+        let fault = Some(("why", "Enter why the letter is withdrawn"));
+        let typed = Typed { open: "withdraw", fault, ..Typed::default() };
+        return item::show(&node, &visit, pid, false, &item::Asked::default(), typed).await;
+    }
+    let action = Action::Withdraw { reason };
+    take(&node, &visit, Interaction::WithdrawLetter, pid, action).await?;
+    Ok(see_other(&format!("/staff/sent/{pid}?done=withdrawn")))
+}
+
+/// `POST /staff/sent/{pid}/send-again`
+pub async fn send_again(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    take(&node, &visit, Interaction::SendLetter, pid, Action::SendAgain).await?;
+    Ok(see_other(&format!("/staff/sent/{pid}?done=sent-again")))
+}
