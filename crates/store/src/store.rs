@@ -7,6 +7,7 @@ use access::{AuditEntry, Ods, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::database::{Tx, at_once, postgres, sqlite};
@@ -19,7 +20,7 @@ use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
 use crate::sql::Sql;
 use crate::words::Words;
-use crate::write::{Committed, Job, Write};
+use crate::write::{Committed, Effect, Job, Write};
 use crate::writer::{Core, Writer};
 
 /// Connections of a node to PostgreSQL: one for the writer and some for readers.
@@ -46,6 +47,8 @@ struct Inner {
     cache: Option<Arc<Cache>>,
     /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
     late: Arc<Mutex<Vec<AuditEntry>>>,
+    /// Counts commits that changed parcels, for pages that show them live.
+    parcels_changed: watch::Sender<u64>,
 }
 
 impl Store {
@@ -95,6 +98,7 @@ impl Store {
                 words,
                 cache,
                 late: Arc::default(),
+                parcels_changed: watch::Sender::new(0),
             }),
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
@@ -134,10 +138,18 @@ impl Store {
             let message = "This caller may not change records.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
-        self.inner
-            .writer
-            .write(Write::Job(scope.clone(), job))
-            .await
+        let parcels = job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
+        let write = Write::Job(scope.clone(), job);
+        let committed = self.inner.writer.write(write).await?;
+        if parcels {
+            self.inner.parcels_changed.send_modify(|count| *count += 1);
+        }
+        Ok(committed)
+    }
+
+    /// Tells when rows about parcels have been changed by this process.
+    pub fn parcels_changed(&self) -> watch::Receiver<u64> {
+        self.inner.parcels_changed.subscribe()
     }
 
     /// Writes lines of the audit log: committed when this returns, or soon after under

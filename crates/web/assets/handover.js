@@ -51,8 +51,10 @@
   }
   var events = new EventSource(live.getAttribute("data-live"));
   events.addEventListener("changed", refresh);
+  // What changed while nobody listened shows now.
   events.addEventListener("open", function () {
     live.hidden = false;
+    refresh();
   });
   events.addEventListener("error", function () {
     live.hidden = true;

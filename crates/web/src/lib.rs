@@ -6,6 +6,7 @@ mod form;
 mod node;
 pub mod page;
 pub mod patient;
+mod record;
 mod router;
 #[cfg(test)]
 mod samples;

@@ -31,6 +31,8 @@ impl Node {
             store,
             site,
             sign_in: SignIn::default(),
+            organisation_name: Arc::new(str::to_owned),
+            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
         }
     }
 }

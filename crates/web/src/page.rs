@@ -3,6 +3,7 @@
 //! Text from outside goes into auto-escaped places only, never into a macro's `html` parameter.
 
 pub mod assets;
+pub mod content;
 pub mod environment;
 pub mod headers;
 pub mod parts;

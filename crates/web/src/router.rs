@@ -13,7 +13,9 @@ use tower_http::compression::CompressionLayer;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
+use crate::patient::{letter, record};
 use crate::sign_in::pages as sign_in;
+use crate::staff::{content, inbox, item, live, sent, steps, worklist};
 use crate::visit;
 
 /// The largest form taken, in bytes.
@@ -35,6 +37,25 @@ fn files() -> Router {
 /// The HTML pages.
 fn pages(node: Arc<Node>) -> Router {
     Router::new()
+        .route("/", get(record::home))
+        .route("/record", get(record::page))
+        .route("/record/letters/{id}", get(letter::page))
+        .route("/record/letters/{id}/content/{number}", get(letter::file))
+        .route("/staff/inbox", get(inbox::page))
+        .route("/staff/notices/{pid}/seen", post(inbox::seen))
+        .route("/staff/item/{pid}", get(item::received))
+        .route("/staff/item/{pid}/content/{number}", get(content::file))
+        .route("/staff/item/{pid}/file", post(steps::file))
+        .route("/staff/item/{pid}/act", post(steps::act))
+        .route("/staff/item/{pid}/return", post(steps::send_back))
+        .route("/staff/item/{pid}/match", post(steps::matched))
+        .route("/staff/sent", get(sent::page))
+        .route("/staff/sent/events", get(live::events))
+        .route("/staff/sent/{pid}", get(item::sent))
+        .route("/staff/sent/{pid}/content/{number}", get(content::file))
+        .route("/staff/sent/{pid}/withdraw", post(steps::withdraw))
+        .route("/staff/sent/{pid}/send-again", post(steps::send_again))
+        .route("/staff/worklist", get(worklist::page))
         .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
         .route("/login", get(sign_in::patient).post(sign_in::patient_in))
         .route("/sign-out", post(sign_in::out))

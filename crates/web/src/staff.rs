@@ -26,7 +26,11 @@ fn person(named: &Named) -> Person {
         (false, true) => family,
         (true, _) => named.given.clone(),
     };
-    Person::new(&name, named.birth_date.as_deref(), named.nhs_number.as_deref())
+    Person::new(
+        &name,
+        named.birth_date.as_deref(),
+        named.nhs_number.as_deref(),
+    )
 }
 
 /// The letter's subject; a letter without one is still a link that can be followed.
@@ -40,13 +44,18 @@ fn subject(letter: &Letter) -> String {
 /// The letter's state, as its receiver's team reads it.
 fn state_here(letter: &Letter) -> Label {
     match letter.state {
-        State::Delivered | State::Opened if letter.unmatched => {
-            Label { text: "Unmatched", colour: Some("red") }
-        }
-        State::Delivered | State::Opened if letter.made.document.is_none() => {
-            Label { text: "Being taken in", colour: Some("grey") }
-        }
-        State::Delivered => Label { text: "New", colour: Some("blue") },
+        State::Delivered | State::Opened if letter.unmatched => Label {
+            text: "Unmatched",
+            colour: Some("red"),
+        },
+        State::Delivered | State::Opened if letter.made.document.is_none() => Label {
+            text: "Being taken in",
+            colour: Some("grey"),
+        },
+        State::Delivered => Label {
+            text: "New",
+            colour: Some("blue"),
+        },
         state => parts::state(state),
     }
 }

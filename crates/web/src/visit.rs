@@ -8,9 +8,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::cookie;
 use crate::node::Node;
@@ -251,10 +251,31 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
     }
     parts.extensions.insert(visit.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    if let Some(found) = response.extensions_mut().remove::<Problem>() {
+    let found = response
+        .extensions_mut()
+        .remove::<Problem>()
+        .or_else(|| bare_refusal(&response));
+    if let Some(found) = found {
         response = problem::answer(&node, &visit, &found);
     }
     headers::on(response).await
+}
+
+/// What the router itself refused, with no page of ours: an address or form that does not parse, a
+/// method that the address has not.
+fn bare_refusal(response: &Response) -> Option<Problem> {
+    let kind = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let bare = kind.is_none_or(|kind| kind.starts_with("text/plain"));
+    let status = response.status();
+    let (kind, message) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (Kind::NotSupported, "This page cannot be used so."),
+        StatusCode::PAYLOAD_TOO_LARGE => (Kind::TooLong, "That is more than this page takes."),
+        _ => (Kind::NotFound, "There is no page at this address."),
+    };
+    (bare && status.is_client_error()).then(|| Problem::new(kind, message))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

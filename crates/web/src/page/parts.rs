@@ -105,15 +105,24 @@ pub fn state(state: State) -> Label {
         State::Superseded => ("Superseded", "grey"),
         State::Undeliverable => ("Undeliverable", "red"),
     };
-    Label { text, colour: Some(colour) }
+    Label {
+        text,
+        colour: Some(colour),
+    }
 }
 
 /// Urgency, of which only what is out of the ordinary has a colour.
 pub fn urgency(urgent: bool) -> Label {
     if urgent {
-        Label { text: "Urgent", colour: Some("red") }
+        Label {
+            text: "Urgent",
+            colour: Some("red"),
+        }
     } else {
-        Label { text: "Routine", colour: None }
+        Label {
+            text: "Routine",
+            colour: None,
+        }
     }
 }
 
@@ -141,5 +150,10 @@ fn step_words(event: &Event) -> &'static str {
 
 /// A step of the journey.
 pub fn step(event: &Event, when: Moment, who: Option<String>, note: Option<String>) -> Step {
-    Step { what: step_words(event), when, who, note }
+    Step {
+        what: step_words(event),
+        when,
+        who,
+        note,
+    }
 }

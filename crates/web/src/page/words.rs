@@ -52,6 +52,18 @@ pub fn moment(at: Millis, now: Millis) -> Moment {
     }
 }
 
+/// The day of a moment: `3 Feb 2026`.
+pub fn date(at: Millis) -> Moment {
+    let mut told = moment(at, at);
+    if let Ok(time) = Timestamp::from_millisecond(at) {
+        told.short = time
+            .to_zoned(uk().clone())
+            .strftime("%-d %b %Y")
+            .to_string();
+    }
+    told
+}
+
 /// A day as FHIR writes it (`1961-02-03`, or only a year or month) in the NHS's way: `3 Feb 1961`.
 /// What is not such a day comes back as it is.
 pub fn day(text: &str) -> String {

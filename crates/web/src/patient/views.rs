@@ -23,6 +23,8 @@ pub struct Letter {
     pub title: String,
     pub from: String,
     pub dated: Moment,
+    /// It was replaced, withdrawn or entered in error.
+    pub withdrawn: bool,
 }
 
 /// `patient/record.jinja`
@@ -41,7 +43,7 @@ pub struct LetterPage {
     pub title: String,
     pub from: String,
     pub author: Option<String>,
-    pub dated: Moment,
+    pub dated: Option<Moment>,
     pub notice: Option<&'static str>,
     pub content: Vec<Content>,
     pub journey: Vec<Step>,

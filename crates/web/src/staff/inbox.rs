@@ -55,14 +55,24 @@ const LISTS: [List; 5] = [
         text: "Unmatched",
         empty: "Every letter that came in has been matched to a patient.",
     },
-    List { word: "done", show: Show::Done, text: "Filed", empty: "No letter has been filed yet." },
+    List {
+        word: "done",
+        show: Show::Done,
+        text: "Filed",
+        empty: "No letter has been filed yet.",
+    },
     List {
         word: "ended",
         show: Show::Ended,
         text: "Returned or withdrawn",
         empty: "No letter was returned, withdrawn or replaced.",
     },
-    List { word: "all", show: Show::AllIn, text: "All", empty: "No letter has come in yet." },
+    List {
+        word: "all",
+        show: Show::AllIn,
+        text: "All",
+        empty: "No letter has come in yet.",
+    },
 ];
 
 /// The page.
@@ -72,7 +82,10 @@ pub async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
     let [first, ..] = &LISTS;
-    let list = LISTS.iter().find(|list| list.word == asked.show).unwrap_or(first);
+    let list = LISTS
+        .iter()
+        .find(|list| list.word == asked.show)
+        .unwrap_or(first);
     let interaction = match list.show {
         Show::Unmatched => Interaction::Unmatched,
         _ => Interaction::Inbox,
@@ -93,12 +106,19 @@ pub async fn page(
         tabs: tabs(list, &counts),
         senders: senders(&node, &found.letters, &asked.from),
         urgent: filter.urgent_only,
-        rows: found.letters.iter().map(|letter| row(&node, letter, visit.now)).collect(),
+        rows: found
+            .letters
+            .iter()
+            .map(|letter| row(&node, letter, visit.now))
+            .collect(),
         empty: list.empty,
         older: found.next.map(|next| address(list, &asked, Some(&next))),
         newest: asked.after.as_ref().map(|_| address(list, &asked, None)),
         done: done(&asked),
-        notices: notices.iter().map(|it| notice(&node, it, visit.now)).collect(),
+        notices: notices
+            .iter()
+            .map(|it| notice(&node, it, visit.now))
+            .collect(),
     };
     let page = Page::new("staff/inbox.jinja", "Inbox", view).under("/staff/inbox");
     Ok(page.answer(&node.site, &visit))
@@ -137,22 +157,38 @@ fn row(node: &Node, letter: &Letter, now: Millis) -> views::InboxRow {
 fn senders(node: &Node, letters: &[Letter], chosen: &str) -> Vec<views::Sender> {
     let mut found: BTreeMap<String, &str> = letters
         .iter()
-        .map(|letter| ((node.organisation_name)(&letter.sender), letter.sender.as_str()))
+        .map(|letter| {
+            (
+                (node.organisation_name)(&letter.sender),
+                letter.sender.as_str(),
+            )
+        })
         .collect();
     if !chosen.is_empty() {
         found.insert((node.organisation_name)(chosen), chosen);
     }
     found
         .into_iter()
-        .map(|(text, value)| views::Sender { text, value: value.into(), chosen: value == chosen })
+        .map(|(text, value)| views::Sender {
+            text,
+            value: value.into(),
+            chosen: value == chosen,
+        })
         .collect()
 }
 
 fn address(list: &List, asked: &Asked, after: Option<&str>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("show", list.word);
-    for (name, value) in [("from", Some(asked.from.as_str())), ("urgent", Some(&asked.urgent))] {
-        query.extend_pairs(value.filter(|text| !text.is_empty()).map(|text| (name, text)));
+    for (name, value) in [
+        ("from", Some(asked.from.as_str())),
+        ("urgent", Some(&asked.urgent)),
+    ] {
+        query.extend_pairs(
+            value
+                .filter(|text| !text.is_empty())
+                .map(|text| (name, text)),
+        );
     }
     query.extend_pairs(after.map(|text| ("after", text)));
     format!("/staff/inbox?{}", query.finish())
@@ -166,7 +202,11 @@ fn done(asked: &Asked) -> Option<Done> {
         _ => return None,
     };
     let href = asked.item.map(|pid| format!("/staff/item/{pid}"));
-    Some(Done { text, link: href.is_some().then_some("Look at it again"), href })
+    Some(Done {
+        text,
+        link: href.is_some().then_some("Look at it again"),
+        href,
+    })
 }
 
 fn notice(node: &Node, it: &Notice, now: Millis) -> views::Notice {
@@ -176,7 +216,10 @@ fn notice(node: &Node, it: &Notice, now: Millis) -> views::Notice {
     };
     let sender = (node.organisation_name)(&it.sender);
     views::Notice {
-        text: format!("A letter that you opened {became}: “{}” from {sender}.", it.title),
+        text: format!(
+            "A letter that you opened {became}: “{}” from {sender}.",
+            it.title
+        ),
         href: format!("/staff/item/{}", it.pid),
         when: words::moment(it.at, now),
         seen: format!("/staff/notices/{}/seen", it.pid),
@@ -193,7 +236,10 @@ pub async fn seen(
     let scope = visit.scope(Interaction::OpenLetter, "DocumentReference")?;
     if let Some(account) = scope.agent().account {
         let write = ParcelWrite::NoticeSeen { account, pid };
-        let job = Job { effects: vec![Effect::Parcel(write)], ..Job::default() };
+        let job = Job {
+            effects: vec![Effect::Parcel(write)],
+            ..Job::default()
+        };
         node.store.commit(&scope, job).await?;
     }
     Ok(see_other("/staff/inbox"))

@@ -83,10 +83,22 @@ pub(super) async fn show(
     };
     let faulty = typed.fault.is_some();
     let view = view(node, visit, &item, content, matching, asked, typed);
-    let title = if faulty { format!("Error: {}", view.subject) } else { view.subject.clone() };
-    let destination = if inward { "/staff/inbox" } else { "/staff/sent" };
+    let title = if faulty {
+        format!("Error: {}", view.subject)
+    } else {
+        view.subject.clone()
+    };
+    let destination = if inward {
+        "/staff/inbox"
+    } else {
+        "/staff/sent"
+    };
     let page = Page::new("staff/item.jinja", title, view).under(destination);
-    let page = if faulty { page.with_status(http::StatusCode::UNPROCESSABLE_ENTITY) } else { page };
+    let page = if faulty {
+        page.with_status(http::StatusCode::UNPROCESSABLE_ENTITY)
+    } else {
+        page
+    };
     Ok(page.answer(&node.site, visit))
 }
 
@@ -104,10 +116,21 @@ fn view(
     let held = letter.made.document.is_some();
     let may = |next: Parcel| item.inward && letter.state.may_become(next);
     let door = if item.inward { "item" } else { "sent" };
-    let fault = |field: &str| typed.fault.filter(|(at, _)| *at == field).map(|(_, text)| text);
+    let fault = |field: &str| {
+        typed
+            .fault
+            .filter(|(at, _)| *at == field)
+            .map(|(_, text)| text)
+    };
     let back = match item.inward {
-        true => Link { text: "Inbox", href: "/staff/inbox".into() },
-        false => Link { text: "Sent", href: "/staff/sent".into() },
+        true => Link {
+            text: "Inbox",
+            href: "/staff/inbox".into(),
+        },
+        false => Link {
+            text: "Sent",
+            href: "/staff/sent".into(),
+        },
     };
     views::Item {
         back,
@@ -121,7 +144,11 @@ fn view(
         dated_word: if item.inward { "received" } else { "accepted" },
         dated: words::moment(letter.stored_at, visit.now),
         content,
-        state: if item.inward { staff::state_here(letter) } else { parts::state(letter.state) },
+        state: if item.inward {
+            staff::state_here(letter)
+        } else {
+            parts::state(letter.state)
+        },
         since: words::moment(letter.state_at, visit.now),
         notice: notice(item),
         matching,
@@ -181,8 +208,10 @@ fn notice(item: &Item) -> Option<String> {
         "Marked as holding something about another person or that may do harm: it is not shown to \
          the patient.",
     );
-    let all: Vec<&str> =
-        [said, reason, waiting, tampered, marked].into_iter().flatten().collect();
+    let all: Vec<&str> = [said, reason, waiting, tampered, marked]
+        .into_iter()
+        .flatten()
+        .collect();
     (!all.is_empty()).then(|| all.join(" "))
 }
 
@@ -206,5 +235,9 @@ fn done(asked: &Asked) -> Option<Done> {
         "sent-again" => "The letter is being sent again.",
         _ => return None,
     };
-    Some(Done { text, href: None, link: None })
+    Some(Done {
+        text,
+        href: None,
+        link: None,
+    })
 }

@@ -66,7 +66,11 @@ pub async fn act(
     let outcome = fields.text("outcome").to_owned();
     if outcome.is_empty() {
         let fault = Some(("outcome", "Enter what was done"));
-        let typed = Typed { open: "act", fault, ..Typed::default() };
+        let typed = Typed {
+            open: "act",
+            fault,
+            ..Typed::default()
+        };
         return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
     }
     let action = Action::ActOn { outcome };
@@ -84,17 +88,27 @@ pub async fn send_back(
     let (chosen, note) = (fields.text("reason"), fields.text("note"));
     let reason = REASONS.iter().find(|(value, _)| *value == chosen);
     let (fault, text) = match reason {
-        None => (Some(("reason", "Choose why the letter goes back")), String::new()),
-        Some(("other", _)) if note.is_empty() => {
-            (Some(("note", "Enter why the letter goes back")), String::new())
-        }
+        None => (
+            Some(("reason", "Choose why the letter goes back")),
+            String::new(),
+        ),
+        Some(("other", _)) if note.is_empty() => (
+            Some(("note", "Enter why the letter goes back")),
+            String::new(),
+        ),
         Some(("other", _)) => (None, note.to_owned()),
         Some((_, text)) if note.is_empty() => (None, format!("{text}.")),
         Some((_, text)) => (None, format!("{text}. {note}")),
     };
     if fault.is_some() {
         let (reason, note) = (chosen.to_owned(), note.to_owned());
-        let typed = Typed { open: "return", reason, note, fault, ..Typed::default() };
+        let typed = Typed {
+            open: "return",
+            reason,
+            note,
+            fault,
+            ..Typed::default()
+        };
         return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
     }
     let action = Action::Return { reason: text };
@@ -119,7 +133,14 @@ pub async fn matched(
             return Err(Problem::new(fhir::problem::Kind::NotFound, message).into());
         }
     }
-    take(&node, &visit, Interaction::MatchLetter, pid, Action::Match { patient }).await?;
+    take(
+        &node,
+        &visit,
+        Interaction::MatchLetter,
+        pid,
+        Action::Match { patient },
+    )
+    .await?;
     Ok(see_other(&format!("/staff/item/{pid}?done=matched")))
 }
 
@@ -133,7 +154,11 @@ pub async fn withdraw(
     let reason = fields.text("why").to_owned();
     if reason.is_empty() {
         let fault = Some(("why", "Enter why the letter is withdrawn"));
-        let typed = Typed { open: "withdraw", fault, ..Typed::default() };
+        let typed = Typed {
+            open: "withdraw",
+            fault,
+            ..Typed::default()
+        };
         return item::show(&node, &visit, pid, false, &item::Asked::default(), typed).await;
     }
     let action = Action::Withdraw { reason };
@@ -148,6 +173,13 @@ pub async fn send_again(
     Path(pid): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    take(&node, &visit, Interaction::SendLetter, pid, Action::SendAgain).await?;
+    take(
+        &node,
+        &visit,
+        Interaction::SendLetter,
+        pid,
+        Action::SendAgain,
+    )
+    .await?;
     Ok(see_other(&format!("/staff/sent/{pid}?done=sent-again")))
 }

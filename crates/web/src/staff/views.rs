@@ -80,6 +80,7 @@ pub struct Item {
     pub can_act: bool,
     pub can_return: bool,
     pub can_withdraw: bool,
+    pub can_send_again: bool,
     /// Which action's form is unfolded.
     pub open: &'static str,
     /// Who records an outcome.
@@ -119,6 +120,7 @@ pub struct Candidate {
     pub name: String,
     pub born: Option<String>,
     pub nhs_number: Option<String>,
+    pub same_name: bool,
     pub same_born: bool,
     pub same_number: bool,
 }
@@ -175,6 +177,6 @@ pub struct Work {
     pub href: Option<String>,
     pub state: Label,
     pub why: String,
-    pub next: &'static str,
+    pub next: String,
     pub action: Option<Link>,
 }

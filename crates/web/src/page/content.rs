@@ -1,0 +1,134 @@
+//! A letter's content on a page: text as text; anything else is fetched and never run (X10).
+
+use axum::body::Body;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+
+use crate::page::headers;
+use crate::page::parts::Content;
+use crate::page::words;
+
+/// The longest text that is shown in a page, in bytes; a longer one is fetched.
+const TEXT_BYTES_MAX: usize = 200_000;
+
+/// What to call a content type; `None` for one that is not known.
+fn known(content_type: &str) -> Option<(&'static str, &'static str)> {
+    let plain = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match plain.as_str() {
+        "application/pdf" => Some(("PDF", "pdf")),
+        "text/plain" => Some(("text", "txt")),
+        "image/jpeg" => Some(("JPEG picture", "jpg")),
+        "image/png" => Some(("PNG picture", "png")),
+        "image/tiff" => Some(("TIFF picture", "tiff")),
+        "text/rtf" | "application/rtf" => Some(("RTF", "rtf")),
+        _ => None,
+    }
+}
+
+/// How one part of a letter is shown; `href` is where it can be fetched.
+pub fn part(content_type: &str, bytes: &[u8], title: &str, href: String) -> Content {
+    if let Some(text) = shown_text(content_type, bytes) {
+        return Content {
+            text: Some(text),
+            ..Content::default()
+        };
+    }
+    let kind = known(content_type).map_or("file", |(kind, _)| kind);
+    let title = if title.is_empty() {
+        "The letter"
+    } else {
+        title
+    };
+    let size = words::size(bytes.len() as u64);
+    Content {
+        href: Some(href),
+        title: title.to_owned(),
+        kind,
+        size,
+        ..Content::default()
+    }
+}
+
+/// The text of what is plain text and not too long for a page.
+fn shown_text(content_type: &str, bytes: &[u8]) -> Option<String> {
+    let is_text = known(content_type).is_some_and(|(kind, _)| kind == "text");
+    if !is_text || bytes.len() > TEXT_BYTES_MAX {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    Some(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// A part to be kept as a file: the browser may not show it here, guess its type or run it. The
+/// name is ours, since one from outside could be a trick.
+pub fn attachment(content_type: &str, bytes: Vec<u8>) -> Response {
+    let (_, extension) = known(content_type).unwrap_or(("file", "bin"));
+    let kind = match extension {
+        "pdf" => "application/pdf",
+        "jpg" => "image/jpeg",
+        "png" => "image/png",
+        "tiff" => "image/tiff",
+        _ => "application/octet-stream",
+    };
+    let mut response = Response::new(Body::from(bytes));
+    let answer = response.headers_mut();
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer.insert(CONTENT_SECURITY_POLICY, headers::INERT);
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"letter.{extension}\""))
+    {
+        answer.insert(CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_shown_and_everything_else_is_fetched() {
+        let shown = part(
+            "text/plain; charset=utf-8",
+            b"Dear\r\ncolleague",
+            "",
+            "/x".into(),
+        );
+        assert_eq!(shown.text.as_deref(), Some("Dear\ncolleague"));
+        for (kind, bytes) in [
+            ("text/html", &b"<script>bad()</script>"[..]),
+            ("application/pdf", b"%PDF-1.4 /JS (bad())"),
+            ("image/svg+xml", b"<svg onload=bad()>"),
+            ("text/plain", b"\xff\xfe not UTF-8"),
+        ] {
+            let shown = part(kind, bytes, "", "/x".into());
+            assert_eq!(
+                (shown.text, shown.href.as_deref()),
+                (None, Some("/x")),
+                "{kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fetched_file_is_an_attachment_that_may_do_nothing() {
+        for (kind, expected) in [
+            ("application/pdf", "application/pdf"),
+            ("text/html", "application/octet-stream"),
+            ("image/svg+xml", "application/octet-stream"),
+            ("application/pdf\r\nX: y", "application/octet-stream"),
+        ] {
+            let answer = attachment(kind, b"x".to_vec());
+            assert_eq!(answer.headers()[CONTENT_TYPE], expected, "{kind}");
+            let name = answer.headers()[CONTENT_DISPOSITION].to_str().unwrap();
+            assert!(name.starts_with("attachment; filename=\"letter."), "{name}");
+            let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert!(policy.contains("sandbox") && policy.contains("default-src 'none'"));
+        }
+    }
+}

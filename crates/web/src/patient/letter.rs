@@ -1,0 +1,119 @@
+//! `GET /record/letters/{id}`: a released letter with its journey, and its parts as files.
+
+use std::sync::Arc;
+
+use access::{Interaction, Scope};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::problem::{Kind, Problem};
+use store::Reading;
+use store::parcels::{Event, State as Parcel};
+
+use crate::node::Node;
+use crate::page::content::{attachment, part};
+use crate::page::parts::{self, Content, Step};
+use crate::page::problem::Refusal;
+use crate::page::{Page, words};
+use crate::patient::views;
+use crate::record::{self, Letter};
+use crate::visit::Visit;
+
+/// The page.
+pub async fn page(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(Interaction::Record, "DocumentReference")?;
+    let letter = read(&node, &scope, &id).await?;
+    let mut content = Vec::new();
+    for (number, (_, title)) in letter.attachments.iter().enumerate() {
+        let href = format!("/record/letters/{id}/content/{number}");
+        content.push(match fetch(&node, &scope, &letter, number).await {
+            Ok(found) => part(&found.content_type, &found.bytes, title, href),
+            Err(problem) if problem.kind == Kind::NotFound => Content {
+                missing: Some("This part of the letter is not released to you. Ask your practice."),
+                ..Content::default()
+            },
+            Err(problem) => return Err(problem.into()),
+        });
+    }
+    let events = node.store.journey(&scope, &id).await?;
+    let from = letter
+        .from
+        .as_deref()
+        .unwrap_or("a sender who is not named");
+    let view = views::LetterPage {
+        title: letter.title.clone(),
+        from: (node.organisation_name)(from),
+        author: letter.author.clone(),
+        dated: letter.dated.map(words::date),
+        notice: notice(&letter, &events),
+        content,
+        journey: events
+            .iter()
+            .map(|event| step(&node, event, visit.now))
+            .collect(),
+    };
+    let title = view.title.clone();
+    let page = Page::new("patient/letter.jinja", title, view).under("/record");
+    Ok(page.answer(&node.site, &visit))
+}
+
+/// A step as the patient reads it: which organisation, not which member of its staff. Who looked at
+/// a record, by name, is the access log's to say. An outcome or a reason is shown.
+fn step(node: &Node, event: &Event, now: fhir::date::Millis) -> Step {
+    let who = (node.organisation_name)(&event.organisation);
+    let told = matches!(event.state, Some(Parcel::ActedOn | Parcel::Withdrawn));
+    let note = (told && !event.note.is_empty()).then(|| event.note.clone());
+    parts::step(event, words::moment(event.at, now), Some(who), note)
+}
+
+fn notice(letter: &Letter, events: &[Event]) -> Option<&'static str> {
+    let withdrawn = events
+        .iter()
+        .any(|event| event.state == Some(Parcel::Withdrawn));
+    if withdrawn {
+        return Some("The sender has withdrawn this letter. Ask your practice what holds instead.");
+    }
+    if letter.replaced {
+        return Some("A newer letter replaces this one.");
+    }
+    (!letter.is_current).then_some("This letter no longer holds. Ask your practice.")
+}
+
+/// `GET /record/letters/{id}/content/{number}`: one part, as a file.
+pub async fn file(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path((id, number)): Path<(String, usize)>,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(Interaction::Record, "DocumentReference")?;
+    let letter = read(&node, &scope, &id).await?;
+    let found = fetch(&node, &scope, &letter, number).await?;
+    Ok(attachment(&found.content_type, found.bytes))
+}
+
+async fn read(node: &Node, scope: &Scope, id: &str) -> Result<Letter, Problem> {
+    match node.store.read(scope, "DocumentReference", id).await? {
+        Reading::Found(version) => Ok(record::letter(&record::json(&version)?)),
+        Reading::Deleted { .. } | Reading::Absent => Err(no_letter()),
+    }
+}
+
+async fn fetch(
+    node: &Node,
+    scope: &Scope,
+    letter: &Letter,
+    number: usize,
+) -> Result<record::Content, Problem> {
+    let (binary, _) = letter.attachments.get(number).ok_or_else(no_letter)?;
+    match node.store.read(scope, "Binary", binary).await? {
+        Reading::Found(version) => record::binary(&record::json(&version)?),
+        Reading::Deleted { .. } | Reading::Absent => Err(no_letter()),
+    }
+}
+
+fn no_letter() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such letter for you here.")
+}

@@ -1,0 +1,96 @@
+//! `GET /` and `GET /record`: the patient's home, and their letters.
+
+use std::sync::Arc;
+
+use access::{Interaction, Who};
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use crate::node::Node;
+use crate::page::problem::Refusal;
+use crate::page::{Page, see_other};
+use crate::patient::{letters, name, views};
+use crate::visit::Visit;
+
+/// Letters on one page.
+const PAGE: usize = 30;
+
+/// What is not here, said on the home page.
+const NOT_HERE: &str = "Test results, medicines, appointments and prescriptions are not shown here yet. Ask your \
+     practice for them.";
+
+/// The home page; staff who come here are sent to their own.
+pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
+    let caller = visit.known()?;
+    if !matches!(caller.who, Who::Patient { .. }) {
+        return Ok(see_other(crate::router::home(caller).1));
+    }
+    let (found, more) = letters(&node, &visit).await?;
+    let view = views::Home {
+        heading: format!("Hello, {}", name(&visit).unwrap_or_default()),
+        letters: count(found.len(), more),
+        newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
+        not_here: NOT_HERE,
+        done: None,
+    };
+    Ok(Page::new("patient/home.jinja", "Home", view)
+        .under("/")
+        .answer(&node.site, &visit))
+}
+
+fn count(letters: usize, more: bool) -> String {
+    match letters {
+        0 => "There is no letter to show you yet.".to_owned(),
+        1 => "1 letter".to_owned(),
+        many if more => format!("More than {many} letters"),
+        many => format!("{many} letters"),
+    }
+}
+
+/// What the address may ask for.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    page: usize,
+}
+
+/// The list of letters.
+pub async fn page(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    visit.scope(Interaction::Record, "DocumentReference")?;
+    let (found, more) = letters(&node, &visit).await?;
+    let start = asked.page.saturating_mul(PAGE);
+    let shown = found.iter().skip(start).take(PAGE);
+    let next = (found.len() > start.saturating_add(PAGE)).then(|| asked.page + 1);
+    let view = views::Record {
+        letters: shown.map(|it| it.view(&node)).collect(),
+        not_shown: not_shown(&node.site.name, more && next.is_none()),
+        older: next.map(|page| format!("/record?page={page}")),
+        newest: (asked.page > 0).then(|| "/record".to_owned()),
+    };
+    let page = Page::new("patient/record.jinja", "Your letters", view).under("/record");
+    Ok(page.answer(&node.site, &visit))
+}
+
+fn not_shown(practice: &str, more: bool) -> Vec<String> {
+    let mut sentences = vec![
+        format!(
+            "A letter appears here when {practice} has filed it, or at the latest 14 days after it \
+             came in."
+        ),
+        "Some letters are held back: those that tell something about another person, or that \
+         could do serious harm. You can ask the practice about this."
+            .to_owned(),
+        format!("Letters that were not sent to {practice} through this service are not here."),
+        NOT_HERE.to_owned(),
+    ];
+    if more {
+        let oldest = "You have so many letters that the oldest are not listed. Ask the practice.";
+        sentences.insert(0, oldest.to_owned());
+    }
+    sentences
+}

@@ -1,0 +1,70 @@
+//! A letter's content for staff: from the record once it is there, until then from the parcel.
+
+use std::sync::Arc;
+
+use access::{Interaction, Scope};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::problem::{Kind, Problem};
+use store::Reading;
+use store::parcels::Item;
+
+use crate::node::Node;
+use crate::page::content::{attachment, part};
+use crate::page::parts::Content;
+use crate::page::problem::Refusal;
+use crate::record;
+use crate::staff::no_letter;
+use crate::visit::Visit;
+
+/// The most parts of a letter that a page shows.
+const PARTS_MAX: usize = 20;
+
+/// Every part of the letter, to be shown.
+pub(super) async fn of(node: &Node, scope: &Scope, item: &Item) -> Result<Vec<Content>, Problem> {
+    let door = if item.inward { "item" } else { "sent" };
+    let mut shown = Vec::new();
+    for number in 0..item.parts.len().min(PARTS_MAX) {
+        let href = format!("/staff/{door}/{}/content/{number}", item.letter.pid);
+        match fetch(node, scope, item, number).await {
+            Ok(found) => shown.push(part(&found.content_type, &found.bytes, "", href)),
+            Err(problem) if problem.kind == Kind::NotFound => shown.push(Content {
+                missing: Some("This part of the letter is no longer kept here."),
+                ..Content::default()
+            }),
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(shown)
+}
+
+/// `GET /staff/item/{pid}/content/{number}`, and the same below `/staff/sent`: one part, as a file.
+pub async fn file(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path((pid, number)): Path<(i64, usize)>,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(Interaction::Item, "DocumentReference")?;
+    let item = node.store.item(&scope, pid).await?;
+    let found = fetch(&node, &scope, &item, number).await?;
+    Ok(attachment(&found.content_type, found.bytes))
+}
+
+async fn fetch(
+    node: &Node,
+    scope: &Scope,
+    item: &Item,
+    number: usize,
+) -> Result<record::Content, Problem> {
+    let Some(binary) = item.letter.made.binaries.get(number) else {
+        let found = node.store.part(scope, item.letter.pid, number).await?;
+        return Ok(record::Content {
+            content_type: found.content_type,
+            bytes: found.bytes,
+        });
+    };
+    match node.store.read(scope, "Binary", binary).await? {
+        Reading::Found(version) => record::binary(&record::json(&version)?),
+        Reading::Deleted { .. } | Reading::Absent => Err(no_letter()),
+    }
+}
