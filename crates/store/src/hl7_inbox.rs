@@ -1,23 +1,294 @@
-//! Rows about each received HL7 v2 message.
+//! Received HL7 v2 messages: kept as they came before they are answered, known by MSH-3, MSH-4 and
+//! MSH-10, answered alike however often they come, mapped once.
+
+mod list;
+mod replay;
+#[cfg(test)]
+mod tests;
 
 use fhir::date::Millis;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
+use sha2::{Digest, Sha256};
 
 use crate::database::Tx;
+use crate::sql::Sql;
+
+pub use list::{RawMessage, StuckMessage, Waiting};
+
+/// A message that came in, with the answers it may get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// MSH-3, MSH-4 and MSH-10, as sent; empty where they could not be read.
+    pub application: String,
+    pub facility: String,
+    pub control_id: String,
+    /// Type and event, such as `ADT^A01`; empty where they could not be read.
+    pub kind: String,
+    pub body: Vec<u8>,
+    /// Whether it can be taken, and what it is answered.
+    pub verdict: Verdict,
+}
+
+/// What a message is answered: the bytes of the acknowledgement, without its frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It can be taken.
+    Take {
+        /// AA, for a message that is new (or the same again).
+        accepted: Vec<u8>,
+        /// AE, for one whose id was used before by another body.
+        conflict: Vec<u8>,
+    },
+    /// It cannot be read or is not of a kind that is taken: kept, answered, on the work list.
+    Refuse {
+        /// `AE` or `AR`.
+        answer: &'static str,
+        ack: Vec<u8>,
+        /// Plain sentences, without content.
+        reason: String,
+        next_step: String,
+    },
+}
+
+/// A note for the work list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkNote {
+    /// Why a person should look, in a plain sentence without content.
+    pub reason: String,
+    /// What that person can do.
+    pub next_step: String,
+}
 
 /// What the writer can do to these rows.
-#[derive(Debug)]
-pub enum Hl7Write {}
+#[derive(Clone, Debug)]
+pub enum Hl7Write {
+    /// Keeps a message. The answer is durable when the job is.
+    Receive(Box<Received>),
+    /// The message's resources are in this job. `Conflict` if it is not waiting to be mapped: then
+    /// somebody else has mapped it, and the job is undone. A note puts it onto the work list.
+    Mapped { number: i64, note: Option<WorkNote> },
+    /// It cannot be mapped.
+    Failed { number: i64, note: WorkNote },
+    /// It is to be mapped (again): a person has mended what was in the way.
+    Replay { number: i64 },
+    /// A person has seen to it; it leaves the work list.
+    Settled { number: i64 },
+}
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Hl7Done {}
+pub enum Hl7Done {
+    /// Kept now, or known before: the answer is the same.
+    Kept {
+        number: i64,
+        kept: Kept,
+        ack: Vec<u8>,
+    },
+    /// The row is as asked.
+    Noted,
+}
+
+/// Whether a message was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    New,
+    /// The same again.
+    Same,
+    /// The id was used before by another body: in quarantine, not mapped.
+    Conflict,
+    /// Refused, and kept.
+    Refused,
+}
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
 pub(crate) async fn apply(
-    _tx: &mut Tx<'_>,
-    _now: Millis,
+    tx: &mut Tx<'_>,
+    now: Millis,
     write: &Hl7Write,
 ) -> Result<Hl7Done, Problem> {
-    match *write {}
+    match write {
+        Hl7Write::Receive(received) => receive(tx, now, received).await,
+        Hl7Write::Mapped { number, note } => {
+            settle(tx, now, *number, "mapped", note.as_ref()).await
+        }
+        Hl7Write::Failed { number, note } => settle(tx, now, *number, "failed", Some(note)).await,
+        Hl7Write::Replay { number } => replay::replay(tx, now, *number).await,
+        Hl7Write::Settled { number } => replay::settled(tx, *number).await,
+    }
+}
+
+/// The row to be: what differs between a message taken, one in quarantine and one refused.
+struct Row<'r> {
+    key: Vec<u8>,
+    answer: &'r str,
+    ack: &'r [u8],
+    state: &'r str,
+    note: Option<(&'r str, &'r str)>,
+}
+
+async fn receive(tx: &mut Tx<'_>, now: Millis, received: &Received) -> Result<Hl7Done, Problem> {
+    let sha256 = Sha256::digest(&received.body).to_vec();
+    let id = [
+        &received.application,
+        &received.facility,
+        &received.control_id,
+    ];
+    let id = digest(&id.map(|part| part.as_bytes()));
+    let apart = |why: &[u8]| digest(&[why, &id, &sha256]);
+    let (accepted, conflict) = match &received.verdict {
+        Verdict::Take { accepted, conflict } => (accepted, conflict),
+        Verdict::Refuse {
+            answer,
+            ack,
+            reason,
+            next_step,
+        } => {
+            let note = Some((reason.as_str(), next_step.as_str()));
+            let row = Row {
+                key: apart(b"refused"),
+                answer,
+                ack,
+                state: "refused",
+                note,
+            };
+            return keep_apart(tx, now, received, &sha256, row, Kept::Refused).await;
+        }
+    };
+    let row = Row {
+        key: id.clone(),
+        answer: "AA",
+        ack: accepted,
+        state: "received",
+        note: None,
+    };
+    if let Some(number) = insert(tx, now, received, &sha256, &row).await? {
+        return Ok(Hl7Done::Kept {
+            number,
+            kept: Kept::New,
+            ack: accepted.clone(),
+        });
+    }
+    let known = Sql::new("SELECT number, ack, sha256 FROM hl7_message WHERE key = $1");
+    if let Some(known) = tx.row(&known.with(id.as_slice())).await?
+        && known.bytes(2)? == sha256
+    {
+        let ack = known.bytes(1)?.to_vec();
+        return Ok(Hl7Done::Kept {
+            number: known.int(0)?,
+            kept: Kept::Same,
+            ack,
+        });
+    }
+    let note = Some((
+        "Another message came before under the same control id (MSH-10), with other content.",
+        "Ask the sender which one holds. If it is this one, map it with Replay; else mark it as \
+         seen to.",
+    ));
+    let row = Row {
+        key: apart(b"conflict"),
+        answer: "AE",
+        ack: conflict,
+        state: "quarantined",
+        note,
+    };
+    keep_apart(tx, now, received, &sha256, row, Kept::Conflict).await
+}
+
+/// Keeps a message that is not taken: once, however often it comes.
+async fn keep_apart(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    received: &Received,
+    sha256: &[u8],
+    row: Row<'_>,
+    kept: Kept,
+) -> Result<Hl7Done, Problem> {
+    if let Some(number) = insert(tx, now, received, sha256, &row).await? {
+        return Ok(Hl7Done::Kept {
+            number,
+            kept,
+            ack: row.ack.to_vec(),
+        });
+    }
+    let known = Sql::new("SELECT number, ack FROM hl7_message WHERE key = $1");
+    let known = tx
+        .row(&known.with(row.key.as_slice()))
+        .await?
+        .ok_or_else(gone)?;
+    Ok(Hl7Done::Kept {
+        number: known.int(0)?,
+        kept,
+        ack: known.bytes(1)?.to_vec(),
+    })
+}
+
+/// Inserts the row, unless its key is there; gives its number.
+async fn insert(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    received: &Received,
+    sha256: &[u8],
+    row: &Row<'_>,
+) -> Result<Option<i64>, Problem> {
+    let sql = Sql::new(
+        "INSERT INTO hl7_message (key, application, facility, control_id, kind, sha256, body, \
+         answer, ack, state, received_at, state_at, tries, work, reason, next_step) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15) \
+         ON CONFLICT (key) DO NOTHING RETURNING number",
+    )
+    .with(row.key.as_slice())
+    .with(received.application.as_str())
+    .with(received.facility.as_str())
+    .with(received.control_id.as_str())
+    .with(received.kind.as_str())
+    .with(sha256)
+    .with(received.body.as_slice())
+    .with(row.answer)
+    .with(row.ack)
+    .with(row.state)
+    .with(now)
+    .with(now)
+    .with(row.note.is_some())
+    .with(row.note.map(|(reason, _)| reason))
+    .with(row.note.map(|(_, next_step)| next_step));
+    tx.row(&sql).await?.map(|row| row.int(0)).transpose()
+}
+
+/// Ends the waiting of a message, once.
+async fn settle(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    number: i64,
+    state: &'static str,
+    note: Option<&WorkNote>,
+) -> Result<Hl7Done, Problem> {
+    let sql = Sql::new(
+        "UPDATE hl7_message SET state = $1, state_at = $2, work = $3, reason = $4, next_step = $5, \
+         tries = tries + 1 WHERE number = $6 AND state = 'received'",
+    )
+    .with(state)
+    .with(now)
+    .with(note.is_some())
+    .with(note.map(|note| note.reason.as_str()))
+    .with(note.map(|note| note.next_step.as_str()))
+    .with(number);
+    if tx.execute(&sql).await? == 0 {
+        let message = "This message is not waiting to be mapped.";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
+    Ok(Hl7Done::Noted)
+}
+
+/// A digest over parts, each preceded by its length.
+fn digest(parts: &[&[u8]]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+fn gone() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such message.")
 }

@@ -29,6 +29,7 @@ macro_rules! migration {
 const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_resources"),
     migration!(2, "0002_audit"),
+    migration!(3, "0003_hl7_inbox"),
     migration!(4, "0004_parcels"),
     migration!(5, "0005_accounts"),
 ];

@@ -1,0 +1,197 @@
+//! Reading messages: what waits to be mapped, what stands on the work list, one message whole.
+
+use access::{Outcome, Reach, Scope, Target};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::gone;
+use crate::row::Row;
+use crate::sql::Sql;
+use crate::store::Store;
+
+/// The most rows of one reading.
+const COUNT_MAX: u32 = 1000;
+
+/// A message that waits to be mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its place in the order of arrival.
+    pub number: i64,
+    pub received_at: Millis,
+    pub body: Vec<u8>,
+}
+
+/// A message on the work list: reasons and names of systems, never content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StuckMessage {
+    pub number: i64,
+    /// MSH-3, MSH-4 and MSH-10.
+    pub application: String,
+    pub facility: String,
+    pub control_id: String,
+    /// Type and event, such as `MDM^T02`.
+    pub kind: String,
+    pub received_at: Millis,
+    /// `failed`, `quarantined`, `refused`, or `mapped` where only its letter is stuck.
+    pub state: String,
+    /// What the sender was answered: `AA`, `AE` or `AR`.
+    pub answer: String,
+    /// Plain sentences.
+    pub reason: String,
+    pub next_step: String,
+}
+
+/// One message as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawMessage {
+    pub stuck: StuckMessage,
+    pub sha256: Vec<u8>,
+    pub body: Vec<u8>,
+    /// The answer's bytes, without frame.
+    pub ack: Vec<u8>,
+}
+
+const COLUMNS: &str = "SELECT number, application, facility, control_id, kind, received_at, state, \
+     answer, COALESCE(reason, ''), COALESCE(next_step, '')";
+
+fn stuck(row: &Row) -> Result<StuckMessage, Problem> {
+    let text = |column: usize| row.text(column).map(str::to_string);
+    Ok(StuckMessage {
+        number: row.int(0)?,
+        application: text(1)?,
+        facility: text(2)?,
+        control_id: text(3)?,
+        kind: text(4)?,
+        received_at: row.int(5)?,
+        state: text(6)?,
+        answer: text(7)?,
+        reason: text(8)?,
+        next_step: text(9)?,
+    })
+}
+
+impl Store {
+    /// What waits to be mapped, in the order of arrival, after that number; at most `count` and
+    /// about `bytes_max` bytes of bodies, but always one. The job that maps a message carries the
+    /// audit log's line for it.
+    ///
+    /// # Errors
+    /// `Forbidden` for any scope but the node's own; those of the database.
+    pub async fn hl7_waiting(
+        &self,
+        scope: &Scope,
+        after: i64,
+        count: u32,
+        bytes_max: usize,
+    ) -> Result<Vec<Waiting>, Problem> {
+        if *scope.reach() != Reach::Everything || !scope.may_change() {
+            return Err(forbidden());
+        }
+        // Two readings, so that only the bodies that fit are loaded.
+        let sql = Sql::new(
+            "SELECT number, LENGTH(body) FROM hl7_message WHERE state = 'received' AND number > $1 \
+             ORDER BY number LIMIT $2",
+        );
+        let mut last = None;
+        let mut bytes = 0;
+        for row in self
+            .rows_apart(sql.with(after).with(count.min(COUNT_MAX)))
+            .await?
+        {
+            bytes += usize::try_from(row.int(1)?).unwrap_or(usize::MAX);
+            if last.is_some() && bytes > bytes_max {
+                break;
+            }
+            last = Some(row.int(0)?);
+        }
+        let Some(last) = last else {
+            return Ok(Vec::new());
+        };
+        let sql = Sql::new(
+            "SELECT number, received_at, body FROM hl7_message WHERE state = 'received' \
+             AND number > $1 AND number <= $2 ORDER BY number",
+        );
+        let rows = self.rows_apart(sql.with(after).with(last)).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Waiting {
+                    number: row.int(0)?,
+                    received_at: row.int(1)?,
+                    body: row.bytes(2)?.to_vec(),
+                })
+            })
+            .collect()
+    }
+
+    /// What stands on the work list, oldest first, after that number (0 for the first page).
+    ///
+    /// # Errors
+    /// `Forbidden` for a patient's scope; those of the database.
+    pub async fn hl7_work_list(
+        &self,
+        scope: &Scope,
+        after: i64,
+        count: u32,
+    ) -> Result<Vec<StuckMessage>, Problem> {
+        if matches!(scope.reach(), Reach::Compartment { .. }) {
+            return Err(forbidden());
+        }
+        let mut sql = Sql::new(COLUMNS);
+        sql.push(" FROM hl7_message WHERE work = 1 AND number > ")
+            .bind(after);
+        sql.push(" ORDER BY number LIMIT ")
+            .bind(count.min(COUNT_MAX));
+        self.rows_apart(sql).await?.iter().map(stuck).collect()
+    }
+
+    /// How many messages wait to be mapped, and how many stand on the work list.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn hl7_counts(&self, _scope: &Scope) -> Result<(u64, u64), Problem> {
+        let sql = Sql::new(
+            "SELECT (SELECT COUNT(*) FROM hl7_message WHERE state = 'received'), \
+             (SELECT COUNT(*) FROM hl7_message WHERE work = 1)",
+        );
+        let rows = self.rows_apart(sql).await?;
+        let row = rows.first().ok_or_else(gone)?;
+        Ok((row.int(0)?.unsigned_abs(), row.int(1)?.unsigned_abs()))
+    }
+
+    /// One message as it came: patient data, so it leaves its line in the audit log.
+    ///
+    /// # Errors
+    /// `Forbidden` for a scope that does not show records; `NotFound`; those of the database.
+    pub async fn hl7_message(&self, scope: &Scope, number: i64) -> Result<RawMessage, Problem> {
+        if !scope.may_look() || matches!(scope.reach(), Reach::Compartment { .. }) {
+            return Err(forbidden());
+        }
+        let mut sql = Sql::new(COLUMNS);
+        sql.push(", sha256, body, ack FROM hl7_message WHERE number = ")
+            .bind(number);
+        let rows = self.rows_apart(sql).await?;
+        let outcome = if rows.is_empty() {
+            Outcome::Absent
+        } else {
+            Outcome::Success
+        };
+        let query = format!("hl7-message={number}");
+        let target = Target {
+            query: Some(query.into()),
+            ..Target::default()
+        };
+        self.traced(vec![scope.trace(scope.interaction(), outcome, target)])
+            .await?;
+        let row = rows.first().ok_or_else(gone)?;
+        Ok(RawMessage {
+            stuck: stuck(row)?,
+            sha256: row.bytes(10)?.to_vec(),
+            body: row.bytes(11)?.to_vec(),
+            ack: row.bytes(12)?.to_vec(),
+        })
+    }
+}
+
+fn forbidden() -> Problem {
+    Problem::new(Kind::Forbidden, "This is not part of your role.")
+}
