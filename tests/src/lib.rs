@@ -5,11 +5,19 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 #[allow(
     dead_code,
     reason = "the tests that use the rest are written as the nodes land"
 )]
 mod client;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod node;

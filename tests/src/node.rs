@@ -1,3 +1,6 @@
 //! Real `handover` processes.
 
+pub mod demo;
+pub mod look;
+pub mod neighbourhood;
 pub mod process;

@@ -1,0 +1,74 @@
+// A FHIR client that others wrote (npm fhir-kit-client) at a node: what it expects of a server is what it gets.
+
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import assert from 'node:assert/strict';
+
+const require = createRequire(join(process.env.HANDOVER_ASSETS, 'node_modules', 'x'));
+const Client = require('fhir-kit-client').default ?? require('fhir-kit-client');
+
+const client = new Client({
+  baseUrl: process.env.HANDOVER_TEST_FHIR,
+  bearerToken: process.env.HANDOVER_TEST_TOKEN,
+});
+
+const capabilities = await client.capabilityStatement();
+assert.equal(capabilities.resourceType, 'CapabilityStatement');
+assert.equal(capabilities.fhirVersion, '4.0.1');
+
+const made = await client.create({
+  resourceType: 'Patient',
+  body: {
+    resourceType: 'Patient',
+    name: [{ family: 'Example', given: ['Rosa'] }],
+    birthDate: '1970-02-03',
+    identifier: [{ system: 'https://example.org/number', value: 'K1' }],
+  },
+});
+assert.ok(made.id);
+const read = await client.read({ resourceType: 'Patient', id: made.id });
+assert.equal(read.name[0].family, 'Example');
+
+const changed = await client.update({
+  resourceType: 'Patient',
+  id: made.id,
+  body: { ...read, birthDate: '1970-02-04' },
+});
+assert.equal(changed.meta.versionId, '2');
+const before = await client.vread({ resourceType: 'Patient', id: made.id, version: '1' });
+assert.equal(before.birthDate, '1970-02-03');
+
+const transaction = await client.transaction({
+  body: {
+    resourceType: 'Bundle',
+    type: 'transaction',
+    entry: [1, 2, 3].map((n) => ({
+      fullUrl: `urn:uuid:00000000-0000-4000-8000-00000000000${n}`,
+      resource: {
+        resourceType: 'Observation',
+        status: 'final',
+        code: { text: `Reading ${n}` },
+        subject: { reference: `Patient/${made.id}` },
+        valueQuantity: { value: n + 0.5, unit: 'mmol/L' },
+      },
+      request: { method: 'POST', url: 'Observation' },
+    })),
+  },
+});
+assert.equal(transaction.entry.length, 3);
+
+let page = await client.search({
+  resourceType: 'Observation',
+  searchParams: { subject: `Patient/${made.id}`, _count: '2' },
+});
+const found = [];
+for (let pages = 0; page && pages < 5; pages += 1) {
+  found.push(...page.entry.map((entry) => entry.resource.id));
+  page = page.link.some((link) => link.relation === 'next') ? await client.nextPage({ bundle: page }) : undefined;
+}
+assert.equal(new Set(found).size, 3, `found ${found}`);
+
+await client.delete({ resourceType: 'Observation', id: found[0] });
+await assert.rejects(client.read({ resourceType: 'Observation', id: found[0] }), (error) => error.response.status === 410);
+await assert.rejects(client.read({ resourceType: 'Patient', id: 'nobody' }), (error) => error.response.status === 404);
+console.log('fhir-kit-client: capabilities, create, read, update, vread, transaction, search with pages, delete');

@@ -1,0 +1,62 @@
+//! The pages in a real headless Chromium: each file in `tests/browser` is run by node against a demo of its own.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::node::demo::Demo;
+use crate::setting::{assets, root};
+
+const SCRIPT_SECONDS: u64 = 180;
+/// What tests share, not a test.
+const SHARED: [&str; 1] = ["setting.mjs"];
+
+fn scripts() -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(root().join("tests/browser")).unwrap();
+    let mut scripts: Vec<PathBuf> = listed
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "mjs"))
+        .filter(|path| !SHARED.contains(&path.file_name().unwrap().to_str().unwrap()))
+        .collect();
+    scripts.sort();
+    scripts
+}
+
+#[test]
+fn pages_work_in_a_real_browser() {
+    let scripts = scripts();
+    assert!(!scripts.is_empty(), "no browser tests");
+    for script in scripts {
+        let name = script.file_name().unwrap().to_string_lossy().into_owned();
+        println!("browser: {name}");
+        let mut demo = Demo::new();
+        demo.process.start();
+        demo.wait_for_the_day();
+        let began = Instant::now();
+        let mut node = Command::new("node")
+            .arg(&script)
+            .env("HANDOVER_ASSETS", assets())
+            .env("HANDOVER_TEST_ROOT", root())
+            .env("HANDOVER_TEST_HOSPITAL", demo.hospital())
+            .env("HANDOVER_TEST_PRACTICE", demo.practice())
+            .env("HANDOVER_TEST_PHARMACY", demo.pharmacy())
+            .env("HANDOVER_TEST_MLLP", demo.mllp().port().to_string())
+            .spawn()
+            .unwrap();
+        let status = loop {
+            if let Some(status) = node.try_wait().unwrap() {
+                break status;
+            }
+            if began.elapsed().as_secs() > SCRIPT_SECONDS {
+                node.kill().unwrap();
+                panic!("{name} is not done after {SCRIPT_SECONDS} s");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert!(
+            status.success(),
+            "{name} failed; the demo said:\n{}",
+            demo.process.log()
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! Clients that others wrote, as they come from their registries, at a real node.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::client::message::{AMINA, letter};
+use crate::node::look;
+use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
+use crate::setting::{assets, python_program, root, shared_data};
+
+/// `mllp_send` hangs on silence and exits 0 on a refusal: it is given a time, and its output is read.
+const SECONDS: &str = "20";
+
+fn mllp_send(nodes: &Neighbourhood, messages: &str) -> String {
+    let mut child = Command::new("timeout")
+        .arg(SECONDS)
+        .arg(python_program("mllp_send"))
+        .args([
+            "--loose",
+            "--port",
+            &nodes.hospital.mllp.port().to_string(),
+            "--file",
+            "-",
+            "127.0.0.1",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(messages.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "mllp_send: {} {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+#[test]
+fn pythons_mllp_send_delivers_a_letter() {
+    let nodes = Neighbourhood::start();
+    nodes.register_patient();
+    let answers = mllp_send(&nodes, &letter(HOSPITAL, PRACTICE, "PY1", AMINA));
+    assert!(answers.contains("MSA|AA|PY1"), "{answers}");
+    wait_for("the letter in the inbox", 20, || {
+        look::parcels(&nodes.practice.store(), false)
+            .get("PY1")
+            .filter(|rows| rows[0].taken_in)
+            .map(|_| ())
+    });
+}
+
+#[test]
+fn every_published_message_is_taken_or_refused_with_a_reason() {
+    let Some(data) = shared_data() else { return };
+    let nodes = Neighbourhood::start();
+    let mut codes = std::collections::BTreeMap::<String, u32>::new();
+    let mut files = Vec::new();
+    collect(&data.join("hl7v2"), &mut files);
+    files.sort();
+    for file in files {
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
+        if !text.starts_with("MSH|") {
+            continue;
+        }
+        let text = text.replace("\r\n", "\r").replace('\n', "\r");
+        let mut sender = crate::client::mllp::Sender::connect(nodes.hospital.mllp).unwrap();
+        let answer = sender
+            .send(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let code = crate::client::mllp::code(&answer);
+        assert!(
+            ["AA", "AE", "AR"].contains(&code),
+            "{}: {answer}",
+            file.display()
+        );
+        *codes.entry(code.to_owned()).or_default() += 1;
+    }
+    println!("published messages, by answer: {codes:?}");
+    assert!(codes.get("AA").copied().unwrap_or(0) > 0, "{codes:?}");
+}
+
+fn collect(folder: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files)
+        } else {
+            files.push(path)
+        }
+    }
+}
+
+#[test]
+fn fhir_kit_client_works_at_a_node() {
+    let nodes = Neighbourhood::start();
+    let output = Command::new("node")
+        .arg(root().join("tests/clients/fhir-kit.mjs"))
+        .env("HANDOVER_ASSETS", assets())
+        .env(
+            "HANDOVER_TEST_FHIR",
+            format!("http://{}/fhir", nodes.practice.pages),
+        )
+        .env("HANDOVER_TEST_TOKEN", &nodes.practice.token)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    print!("{text}");
+}

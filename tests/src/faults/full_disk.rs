@@ -1,0 +1,98 @@
+//! F05: the disk is full.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::client::message::{AMINA, letter};
+use crate::client::mllp::{Sender, code};
+use crate::node::look;
+use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
+
+const DISK_BYTES: &str = "size=12m";
+const MESSAGES_MAX: usize = 4000;
+
+/// A small file system in memory, gone when dropped.
+struct SmallDisk<'p>(&'p Path);
+
+impl SmallDisk<'_> {
+    /// None where this process may not mount.
+    fn mount(at: &Path) -> Option<SmallDisk<'_>> {
+        std::fs::create_dir_all(at).unwrap();
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", DISK_BYTES, "tmpfs"])
+            .arg(at);
+        mount
+            .output()
+            .is_ok_and(|output| output.status.success())
+            .then_some(SmallDisk(at))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+#[test]
+fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
+    let mut nodes = Neighbourhood::set_up();
+    let disk = nodes.hospital.folder.join("small");
+    let Some(_mounted) = SmallDisk::mount(&disk) else {
+        eprintln!("\n*** SKIPPED: this user may not mount a small file system ***\n");
+        return;
+    };
+    let settings = nodes.hospital.folder.join("handover.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(
+        &settings,
+        format!("{text}\n[store]\nsqlite = \"small/handover.sqlite\"\n"),
+    )
+    .unwrap();
+    nodes.hospital.process.start();
+    // What an engineer could remove in need.
+    std::fs::write(disk.join("ballast"), vec![0; 4 << 20]).unwrap();
+    let acknowledged = fill(&nodes);
+    println!("{} letters until the disk was full", acknowledged.len());
+    std::fs::remove_file(disk.join("ballast")).unwrap();
+    wait_for("an acknowledgement once there is room", 30, || {
+        let message = letter(HOSPITAL, PRACTICE, "ROOM1", AMINA);
+        let answer = Sender::connect(nodes.hospital.mllp)
+            .and_then(|mut sender| sender.send(&message))
+            .ok()?;
+        (code(&answer) == "AA").then_some(())
+    });
+    let store = disk.join("handover.sqlite");
+    let held = "SELECT count(*) FROM parcel WHERE direction = 0";
+    let wanted = i64::try_from(acknowledged.len()).unwrap() + 1;
+    wait_for("every acknowledged letter as a parcel", 60, || {
+        (look::number(&store, held, &[]) >= wanted).then_some(())
+    });
+    let parcels = look::parcels(&store, true);
+    assert!(
+        acknowledged
+            .iter()
+            .all(|id| parcels.get(id).is_some_and(|rows| rows.len() == 1))
+    );
+}
+
+/// Sends letters until one is refused, and gives those that were acknowledged.
+fn fill(nodes: &Neighbourhood) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    let mut sender = Sender::connect(nodes.hospital.mllp).unwrap();
+    let padding = "It goes on. ".repeat(400);
+    for number in 0..MESSAGES_MAX {
+        let id = format!("FULL{number}");
+        let message = letter(HOSPITAL, PRACTICE, &id, AMINA).replace("Dear colleague", &padding);
+        match sender.send(&message) {
+            Ok(answer) if code(&answer) == "AA" => acknowledged.push(id),
+            Ok(answer) => {
+                assert_eq!(code(&answer), "AE", "{answer}");
+                return acknowledged;
+            }
+            Err(_) => return acknowledged,
+        }
+    }
+    panic!("{MESSAGES_MAX} letters and the disk was not full");
+}

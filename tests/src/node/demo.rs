@@ -1,0 +1,95 @@
+//! The demo: three nodes in one process, on ports of the test's own.
+
+use std::net::{SocketAddr, TcpListener};
+
+use tempfile::TempDir;
+
+use super::look;
+use super::neighbourhood::wait_for;
+use super::process::Process;
+
+/// Ports that the demo takes from its base on.
+const PORTS: u16 = 10;
+
+/// A demo with a data folder of its own.
+pub struct Demo {
+    pub process: Process,
+    pub folder: TempDir,
+    base_port: u16,
+}
+
+impl Demo {
+    pub fn new() -> Demo {
+        Demo::with(&[])
+    }
+
+    /// A demo with more arguments, not started yet.
+    pub fn with(more: &[&str]) -> Demo {
+        let folder = tempfile::tempdir().unwrap();
+        let base_port = free_ports();
+        let data = folder.path().join("demo-data");
+        let (base, data) = (base_port.to_string(), data.to_str().unwrap().to_owned());
+        let arguments = [&["demo", "--base-port", &base, "--data", &data], more].concat();
+        let pages = SocketAddr::from(([127, 0, 0, 1], base_port));
+        let process = Process::new(folder.path(), &arguments, pages);
+        Demo {
+            process,
+            folder,
+            base_port,
+        }
+    }
+
+    /// The demo plays a short day; its letters have crossed when this returns.
+    pub fn wait_for_the_day(&self) {
+        let store = self.store("practice");
+        let inbox = "SELECT count(*) FROM parcel WHERE direction = 1 AND document IS NOT NULL";
+        wait_for("letters in the demo's inbox", 30, || {
+            (store.exists() && look::number(&store, inbox, &[]) >= 3).then_some(())
+        });
+    }
+
+    /// The SQLite file of one of the nodes.
+    pub fn store(&self, node: &str) -> std::path::PathBuf {
+        self.folder
+            .path()
+            .join("demo-data")
+            .join(node)
+            .join("handover.sqlite")
+    }
+
+    pub fn hospital(&self) -> String {
+        self.address(0)
+    }
+
+    pub fn practice(&self) -> String {
+        self.address(1)
+    }
+
+    pub fn pharmacy(&self) -> String {
+        self.address(2)
+    }
+
+    /// The hospital's port for HL7 v2.
+    pub fn mllp(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.base_port + 6))
+    }
+
+    fn address(&self, offset: u16) -> String {
+        format!("http://127.0.0.1:{}", self.base_port + offset)
+    }
+}
+
+/// The first of a run of ports that were free a moment ago.
+fn free_ports() -> u16 {
+    loop {
+        let base = TcpListener::bind(("127.0.0.1", 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if base < u16::MAX - PORTS && (base..base + PORTS).all(free) {
+            return base;
+        }
+    }
+}

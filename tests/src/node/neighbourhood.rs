@@ -1,0 +1,200 @@
+//! A hospital and a practice as their engineers would set them up: by the commands of the README, each a process of its
+//! own, with a link between them that a test can cut.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::process::{Process, free_address, run};
+use crate::client::http::Client;
+use crate::client::proxy::Proxy;
+
+/// Made-up organisations.
+pub const HOSPITAL: &str = "RZZ98";
+pub const PRACTICE: &str = "A99998";
+
+/// One organisation's node.
+pub struct Site {
+    pub ods: &'static str,
+    pub folder: PathBuf,
+    pub pages: SocketAddr,
+    pub mllp: SocketAddr,
+    /// For `/fhir`, as the organisation's own system.
+    pub token: String,
+    pub process: Process,
+}
+
+impl Site {
+    /// A client with the site's API token.
+    pub fn client(&self) -> Client {
+        Client::with_token(self.pages, &self.token)
+    }
+
+    /// The file of its store.
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("handover.sqlite")
+    }
+}
+
+/// The two nodes.
+pub struct Neighbourhood {
+    pub hospital: Site,
+    pub practice: Site,
+    /// The way from the hospital to the practice.
+    pub to_practice: Proxy,
+    /// The way from the practice to the hospital.
+    pub to_hospital: Proxy,
+    /// Goes last: the processes work in it.
+    _folder: TempDir,
+}
+
+/// Where a node listens, and where the directory says it is: the far end of a link.
+struct Doors {
+    pages: SocketAddr,
+    exchange: SocketAddr,
+    mllp: SocketAddr,
+    link: Proxy,
+}
+
+impl Neighbourhood {
+    /// Sets both up and starts them.
+    pub fn start() -> Neighbourhood {
+        let mut neighbourhood = Neighbourhood::set_up();
+        neighbourhood.practice.process.start();
+        neighbourhood.hospital.process.start();
+        neighbourhood
+    }
+
+    /// Sets both up: keys, settings, one signed directory, a token each.
+    pub fn set_up() -> Neighbourhood {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        run(root, &["directory", "steward", "--folder", "steward"]);
+        let hospital = set_up(root, HOSPITAL, "hospital", "Anytown General Hospital");
+        let practice = set_up(root, PRACTICE, "gp-practice", "High Street Surgery");
+        let cards = [HOSPITAL, PRACTICE].map(|ods| format!("{ods}/card.json"));
+        run(
+            root,
+            &[
+                "directory",
+                "sign",
+                "--steward",
+                "steward",
+                "--out",
+                "directory.jws",
+                &cards[0],
+                &cards[1],
+            ],
+        );
+        let (hospital, to_hospital) = site(root, HOSPITAL, hospital);
+        let (practice, to_practice) = site(root, PRACTICE, practice);
+        Neighbourhood {
+            hospital,
+            practice,
+            to_practice,
+            to_hospital,
+            _folder: folder,
+        }
+    }
+
+    /// Registers the letters' patient at the practice, so that letters about her are matched.
+    pub fn register_patient(&self) {
+        let answer = self
+            .practice
+            .client()
+            .send_json("POST", "/fhir/Patient", &patient())
+            .unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+    }
+}
+
+/// The patient of the letters; made up.
+pub fn patient() -> Value {
+    json!({
+        "resourceType": "Patient",
+        "identifier": [{ "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018" }],
+        "name": [{ "use": "official", "family": "Tester", "given": ["Amina"] }],
+        "gender": "female",
+        "birthDate": "1951-03-04"
+    })
+}
+
+fn set_up(root: &Path, ods: &str, role: &str, name: &str) -> Doors {
+    run(
+        root,
+        &[
+            "init", "--ods", ods, "--name", name, "--role", role, "--folder", ods,
+        ],
+    );
+    let exchange = free_address();
+    let doors = Doors {
+        pages: free_address(),
+        exchange,
+        mllp: free_address(),
+        link: Proxy::start(exchange),
+    };
+    let Doors {
+        pages, mllp, link, ..
+    } = &doors;
+    let settings = format!(
+        "[organisation]\nods = \"{ods}\"\nname = \"{name}\"\nroles = [\"{role}\"]\n\n\
+         [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
+         [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{}\"\n\n[hl7v2]\nlisten = \"{mllp}\"\n",
+        link.address
+    );
+    let folder = root.join(ods);
+    std::fs::write(folder.join("handover.toml"), settings).unwrap();
+    run(&folder, &["directory", "card"]);
+    doors
+}
+
+fn site(root: &Path, ods: &'static str, doors: Doors) -> (Site, Proxy) {
+    let folder = root.join(ods);
+    std::fs::copy(root.join("directory.jws"), folder.join("directory.jws")).unwrap();
+    std::fs::copy(root.join("steward/steward.pub"), folder.join("steward.pub")).unwrap();
+    let token = token(&folder);
+    let process = Process::new(
+        &folder,
+        &["serve", "--config", "handover.toml"],
+        doors.pages,
+    );
+    (
+        Site {
+            ods,
+            folder,
+            pages: doors.pages,
+            mllp: doors.mllp,
+            token,
+            process,
+        },
+        doors.link,
+    )
+}
+
+/// Adds an API token; it is the longest word of what the command prints.
+pub fn token(folder: &Path) -> String {
+    let printed = run(folder, &["token", "add", "--name", "Test"]);
+    printed
+        .split_whitespace()
+        .max_by_key(|word| word.len())
+        .unwrap()
+        .to_owned()
+}
+
+/// Waits until `done` gives something, for at most `seconds`; `what` is waited for.
+pub fn wait_for<T>(what: &str, seconds: u64, mut done: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(
+            began.elapsed().as_secs() < seconds,
+            "waited {seconds} s in vain for: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
