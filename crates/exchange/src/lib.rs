@@ -2,11 +2,32 @@
 //! taking in. `docs/protocol/exchange.md` is the wire.
 //!
 //! Invariant: a parcel is sent only over mutual TLS to a certificate that the directory names, and
-//! taken only from one. Invariant: a parcel is stored before its receipt is signed, and taken in once
-//! however often it is sent. Invariant: a receipt counts only after its signature was verified.
+//! taken only from one. Invariant: who signs is who sends. Invariant: a parcel is stored before its
+//! receipt is signed, and taken in once however often it is sent. Invariant: a receipt counts only
+//! after its signature was verified with a key of the directory.
 
+pub mod backoff;
+mod client;
+mod delivery;
 pub mod directory;
+mod exchange;
 mod instant;
 pub mod jws;
 pub mod keys;
+mod letter;
+pub mod manifest;
+pub mod receipt;
+pub mod receiving;
+mod taking_in;
 pub mod tls;
+pub mod transport;
+pub mod wire;
+mod workers;
+
+pub use client::HttpTransport;
+pub use directory::{About, Book, Directory, Member};
+pub use exchange::{Exchange, Settings};
+pub use keys::{Identity, PublicKey, SigningKey};
+pub use letter::{Letter, LetterContent};
+pub use transport::{Failure, Transport};
+pub use workers::Workers;

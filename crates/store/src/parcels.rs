@@ -33,7 +33,7 @@ pub use notice::Notice;
 pub use peers::Neighbour;
 pub use state::{STATES, Side, State};
 pub use stuck::Stuck;
-pub use work::{ToDeliver, ToTakeIn, ToTell};
+pub use work::{PeerWork, ToDeliver, ToTakeIn, ToTell};
 
 /// The longest piece of content kept in one row, in bytes.
 pub const PIECE_BYTES: usize = 1 << 20;
@@ -177,6 +177,8 @@ pub enum ParcelWrite {
     },
     /// A neighbour answered.
     Reached { peer: Ods },
+    /// The neighbour has been heard from: what failed may be tried at once.
+    TryNow { peer: Ods },
     /// Gives the work for a neighbour to one process until then. `Done::Lease(false)`: another has it.
     Lease {
         peer: Ods,
@@ -265,6 +267,7 @@ pub(crate) async fn apply(
             next_try,
         } => peers::failed(tx, now, peer.as_str(), error, *tries, *next_try).await,
         ParcelWrite::Reached { peer } => peers::reached(tx, now, peer.as_str()).await,
+        ParcelWrite::TryNow { peer } => peers::try_now(tx, peer.as_str()).await,
         ParcelWrite::Lease {
             peer,
             holder,

@@ -112,6 +112,11 @@ impl Store {
         self.inner.clock.now()
     }
 
+    /// The clock itself, for TLS, which asks for the time by itself.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
     /// Whose node it is.
     pub fn organisation(&self) -> &Ods {
         &self.inner.organisation

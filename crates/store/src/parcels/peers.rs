@@ -96,6 +96,12 @@ pub(crate) async fn reached(
     tx.execute(&sql).await.map(ParcelDone::Rows)
 }
 
+/// It has been heard from.
+pub(crate) async fn try_now(tx: &mut Tx<'_>, peer: &str) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new("UPDATE parcel_peer SET next_try = 0 WHERE peer = $1").with(peer);
+    tx.execute(&sql).await.map(ParcelDone::Rows)
+}
+
 /// Takes or renews the work for a neighbour, so that of many processes one does it. Delivering twice
 /// does no harm; this only saves the work.
 pub(crate) async fn lease(

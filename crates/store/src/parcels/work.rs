@@ -9,6 +9,18 @@ use super::{Made, Named, PartOf, event};
 use crate::sql::Sql;
 use crate::store::Store;
 
+/// A neighbour for which there is something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerWork {
+    pub peer: Ods,
+    /// Failures since its last answer.
+    pub tries: u32,
+    pub next_try: Millis,
+    pub last_try_at: Option<Millis>,
+    /// Something was accepted for it that was never tried.
+    pub fresh: bool,
+}
+
 /// A parcel that is to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToDeliver {
@@ -52,13 +64,15 @@ pub struct ToTakeIn {
 }
 
 impl Store {
-    /// The neighbours for which there is something to do, with when each may be tried.
+    /// The neighbours for which there is something to do. No patient is named.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn peers_to_serve(&self) -> Result<Vec<(Ods, Millis)>, Problem> {
+    pub async fn peers_to_serve(&self) -> Result<Vec<PeerWork>, Problem> {
         let sql = Sql::new(
-            "SELECT peer, next_try FROM parcel_peer WHERE \
+            "SELECT peer, tries, next_try, last_try_at, (SELECT COUNT(*) FROM parcel p \
+             WHERE p.direction = 0 AND p.due = 1 AND p.recipient = parcel_peer.peer \
+             AND p.state = 'accepted') FROM parcel_peer WHERE \
              EXISTS (SELECT 1 FROM parcel p WHERE p.direction = 0 AND p.due = 1 \
              AND p.recipient = parcel_peer.peer) OR \
              EXISTS (SELECT 1 FROM parcel_receipt r WHERE r.peer = parcel_peer.peer \
@@ -66,28 +80,16 @@ impl Store {
         );
         let rows = self.rows(&sql).await?;
         rows.iter()
-            .map(|row| Ok((Ods::parse(row.text(0)?)?, row.int(1)?)))
+            .map(|row| {
+                Ok(PeerWork {
+                    peer: Ods::parse(row.text(0)?)?,
+                    tries: u32::try_from(row.int(1)?).unwrap_or(u32::MAX),
+                    next_try: row.int(2)?,
+                    last_try_at: row.int_opt(3)?,
+                    fresh: row.int(4)? > 0,
+                })
+            })
             .collect()
-    }
-
-    /// Failures since the neighbour's last answer, when it may be tried next, and whether something
-    /// was accepted for it since the last failure.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn peer_tries(&self, peer: &Ods) -> Result<(u32, Millis, bool), Problem> {
-        let sql = Sql::new(
-            "SELECT tries, next_try, (SELECT COUNT(*) FROM parcel p WHERE p.direction = 0 \
-             AND p.due = 1 AND p.recipient = parcel_peer.peer AND p.state = 'accepted') \
-             FROM parcel_peer WHERE peer = $1",
-        )
-        .with(peer.as_str());
-        let rows = self.rows(&sql).await?;
-        let Some(row) = rows.first() else {
-            return Ok((0, 0, false));
-        };
-        let tries = u32::try_from(row.int(0)?).unwrap_or(u32::MAX);
-        Ok((tries, row.int(1)?, row.int(2)? > 0))
     }
 
     /// What is to be delivered to a neighbour, urgent letters first, then the oldest.

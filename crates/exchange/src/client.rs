@@ -1,0 +1,222 @@
+//! The one guarded HTTP client: only to addresses that the directory names, only over TLS pinned to
+//! that member's certificates, with a bound on time and size. It follows no redirect.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::Ods;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use rustls_pki_types::ServerName;
+use store::Clock;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::directory::{Book, Member};
+use crate::keys::Identity;
+use crate::tls;
+use crate::transport::{Answering, Failure, Transport};
+use crate::wire::{BODY_BYTES_MAX, Refusal};
+
+const CONNECT_SECONDS_MAX: u64 = 5;
+const REQUEST_SECONDS_MAX: u64 = 30;
+/// Connections kept open for the next request, in all.
+const KEPT_MAX: usize = 64;
+/// Says how many bytes of a content are held.
+pub(crate) const HELD: &str = "handover-held";
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// Requests to neighbours over HTTP/1.1 and mutual TLS 1.3.
+pub struct HttpTransport {
+    identity: Arc<Identity>,
+    book: Arc<Book>,
+    clock: Clock,
+    /// Idle connections with the certificate pins that they were made under.
+    kept: Mutex<HashMap<Ods, (Arc<Member>, Sender)>>,
+}
+
+/// A request before it knows its host.
+#[derive(Clone)]
+struct Call {
+    method: Method,
+    path: String,
+    start: Option<u64>,
+    body: Bytes,
+}
+
+impl HttpTransport {
+    pub fn new(identity: Arc<Identity>, book: Arc<Book>, clock: Clock) -> HttpTransport {
+        HttpTransport { identity, book, clock, kept: Mutex::default() }
+    }
+
+    /// One request. A connection that was kept may have been closed meanwhile: then once more on a
+    /// new one, which is safe since every request may be sent again.
+    async fn call(&self, to: &Ods, call: Call) -> Result<(Response<()>, Bytes), Failure> {
+        let Some(member) = self.book.member(to, self.clock.now()) else {
+            return Err(Failure::new(format!("The directory does not list {to}.")));
+        };
+        let kept = self.kept.lock().remove(to);
+        if let Some((known, mut sender)) = kept
+            && known == member
+            && let Ok(answer) = in_time(exchange(&mut sender, &member, call.clone())).await
+        {
+            self.keep(to, member, sender);
+            return checked(answer);
+        }
+        let mut sender = self.connect(to, &member).await?;
+        let answer = in_time(exchange(&mut sender, &member, call)).await?;
+        self.keep(to, member, sender);
+        checked(answer)
+    }
+
+    fn keep(&self, to: &Ods, member: Arc<Member>, sender: Sender) {
+        let mut kept = self.kept.lock();
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        if !sender.is_closed() {
+            kept.insert(to.clone(), (member, sender));
+        }
+    }
+
+    async fn connect(&self, to: &Ods, member: &Member) -> Result<Sender, Failure> {
+        let address = member.exchange.parse::<http::Uri>().ok();
+        let host = address.as_ref().and_then(|uri| uri.host()).map(str::to_string);
+        let port = address.as_ref().and_then(|uri| uri.port_u16()).unwrap_or(443);
+        let Some(host) = host else {
+            return Err(Failure::new(format!("The directory's address of {to} does not read.")));
+        };
+        let config = tls::client(&self.identity, self.book.clone(), self.clock.clone(), to)
+            .map_err(|problem| Failure::new(problem.message))?;
+        let limit = Duration::from_secs(CONNECT_SECONDS_MAX);
+        let work = async {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            let tcp = TcpStream::connect((bare, port)).await.map_err(|error| {
+                tracing::info!(%to, %error, "no connection");
+                Failure::new("The other node cannot be reached.")
+            })?;
+            let _ = tcp.set_nodelay(true);
+            let name = ServerName::try_from(bare.to_string())
+                .map_err(|_| Failure::new("The directory's address is no host name."))?;
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+            let stream = stream.map_err(|error| {
+                tracing::warn!(%to, %error, "no TLS");
+                Failure::new("The other node's certificate, or ours there, is not the directory's.")
+            })?;
+            let (sender, connection) = http1::handshake(TokioIo::new(stream))
+                .await
+                .map_err(|_| Failure::new("The other node does not speak HTTP."))?;
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection to a neighbour ended");
+                }
+            });
+            Ok(sender)
+        };
+        let late = || Failure::new("The other node cannot be reached in time.");
+        tokio::time::timeout(limit, work).await.map_err(|_| late())?
+    }
+}
+
+/// One request and its whole answer.
+async fn exchange(
+    sender: &mut Sender,
+    member: &Member,
+    call: Call,
+) -> Result<(Response<()>, Bytes), Failure> {
+    let broken = |error: hyper::Error| {
+        tracing::info!(%error, "a request broke off");
+        Failure::new("The connection broke off before the answer came.")
+    };
+    sender.ready().await.map_err(broken)?;
+    let request = request(member, call)?;
+    let answer = sender.send_request(request).await.map_err(broken)?;
+    let (parts, body) = answer.into_parts();
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| {
+        Failure::new("The answer broke off or is larger than the protocol allows.")
+    })?;
+    Ok((Response::from_parts(parts, ()), body.to_bytes()))
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let limit = Duration::from_secs(REQUEST_SECONDS_MAX);
+    let late = || Failure::new("The other node did not answer in time.");
+    tokio::time::timeout(limit, work).await.map_err(|_| late())?
+}
+
+fn request(member: &Member, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
+    let host = member.exchange.trim_start_matches("https://").trim_end_matches('/');
+    let mut request = Request::builder()
+        .method(call.method)
+        .uri(call.path)
+        .header(header::HOST, host)
+        .header(header::ACCEPT, "application/json");
+    request = match call.start {
+        Some(start) => request
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(HELD, HeaderValue::from(start)),
+        None => request.header(header::CONTENT_TYPE, "application/json"),
+    };
+    request
+        .body(Full::new(call.body))
+        .map_err(|_| Failure::new("The directory's address does not read."))
+}
+
+/// An answer that is no success, as a failure with the other side's sentence.
+fn checked(answer: (Response<()>, Bytes)) -> Result<(Response<()>, Bytes), Failure> {
+    let status = answer.0.status();
+    if status == StatusCode::OK {
+        return Ok(answer);
+    }
+    let told = serde_json::from_slice::<Refusal>(&answer.1).ok().map(|refusal| refusal.message);
+    let told: Option<String> = told.map(|text| text.chars().take(300).collect());
+    let sentence = match told {
+        Some(told) => format!("The other node answered {}: {told}", status.as_u16()),
+        None => format!("The other node answered {}.", status.as_u16()),
+    };
+    Err(Failure { sentence, status: Some(status.as_u16()) })
+}
+
+fn held(answer: &Response<()>) -> Result<u64, Failure> {
+    let value = answer.headers().get(HELD).and_then(|value| value.to_str().ok());
+    let held = value.and_then(|text| text.parse().ok());
+    held.ok_or_else(|| Failure::new("The other node did not say how much it holds."))
+}
+
+impl Transport for HttpTransport {
+    fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        let path = "/exchange/v1/parcels".to_string();
+        let call = Call { method: Method::POST, path, start: None, body };
+        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+    }
+
+    fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64> {
+        let path = format!("/exchange/v1/content/{sha256}");
+        let call = Call { method: Method::HEAD, path, start: None, body: Bytes::new() };
+        Box::pin(async move { held(&self.call(to, call).await?.0) })
+    }
+
+    fn append<'a>(
+        &'a self,
+        to: &'a Ods,
+        sha256: &'a str,
+        start: u64,
+        bytes: Bytes,
+    ) -> Answering<'a, u64> {
+        let path = format!("/exchange/v1/content/{sha256}");
+        let call = Call { method: Method::PUT, path, start: Some(start), body: bytes };
+        Box::pin(async move { held(&self.call(to, call).await?.0) })
+    }
+
+    fn receipts<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        let path = "/exchange/v1/receipts".to_string();
+        let call = Call { method: Method::POST, path, start: None, body };
+        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+    }
+}

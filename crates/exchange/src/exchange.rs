@@ -1,0 +1,128 @@
+//! One node's exchange: what the binary starts, what the doors call.
+
+use std::sync::Arc;
+
+use access::Ods;
+use fhir::problem::Problem;
+use parking_lot::Mutex;
+use store::Store;
+
+use crate::backoff::Backoff;
+use crate::client::HttpTransport;
+use crate::directory::Book;
+use crate::keys::Identity;
+use crate::tls;
+use crate::transport::Transport;
+use crate::workers::Workers;
+
+/// How a node sends and takes in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A letter that nobody filed is shown to the patient after so many days.
+    pub release_after_days: u32,
+    /// A letter that could not be delivered for so many days goes onto the work list.
+    pub undeliverable_after_days: u32,
+    pub backoff: Backoff,
+    /// How long workers sleep at most when nothing wakes them, in milliseconds.
+    pub poll_millis: u64,
+    /// Neighbours that are served at a time.
+    pub peers_at_once: usize,
+    /// Parcels in one request, at most `manifest::PARCELS_MAX`.
+    pub parcels_at_once: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            release_after_days: 14,
+            undeliverable_after_days: 5,
+            backoff: Backoff::default(),
+            poll_millis: 1000,
+            peers_at_once: 16,
+            parcels_at_once: 100,
+        }
+    }
+}
+
+/// The exchange of one node. Shared by its doors and workers.
+pub struct Exchange {
+    pub(crate) store: Store,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) settings: Settings,
+    /// This process among those that serve the node.
+    pub(crate) holder: String,
+    /// Until when this process has the work for a neighbour.
+    pub(crate) leases: Mutex<std::collections::HashMap<Ods, i64>>,
+}
+
+impl Exchange {
+    /// An exchange over HTTP and mutual TLS.
+    pub fn new(
+        store: Store,
+        identity: Arc<Identity>,
+        book: Arc<Book>,
+        settings: Settings,
+    ) -> Arc<Exchange> {
+        let clock = store.clock().clone();
+        let transport = Arc::new(HttpTransport::new(identity.clone(), book.clone(), clock));
+        Exchange::with_transport(store, identity, book, settings, transport)
+    }
+
+    /// An exchange over any transport.
+    pub fn with_transport(
+        store: Store,
+        identity: Arc<Identity>,
+        book: Arc<Book>,
+        settings: Settings,
+        transport: Arc<dyn Transport>,
+    ) -> Arc<Exchange> {
+        Arc::new(Exchange {
+            store,
+            identity,
+            book,
+            transport,
+            settings,
+            holder: uuid::Uuid::new_v4().to_string(),
+            leases: Mutex::default(),
+        })
+    }
+
+    /// Starts delivering and taking in. Stop with `Workers::stop`.
+    pub fn start(self: &Arc<Exchange>) -> Workers {
+        Workers::start(self.clone())
+    }
+
+    /// The organisation whose node this is.
+    pub fn organisation(&self) -> &Ods {
+        self.identity.organisation()
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The directory.
+    pub fn book(&self) -> &Arc<Book> {
+        &self.book
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// TLS for the listener of other nodes.
+    ///
+    /// # Errors
+    /// `Invalid` if certificate and key do not belong together.
+    pub fn server_tls(&self) -> Result<rustls::ServerConfig, Problem> {
+        tls::server(&self.identity, self.book.clone(), self.store.clock().clone())
+    }
+
+    /// The organisation that owns a TLS certificate (DER) now, as the directory says.
+    pub fn peer(&self, certificate: &[u8]) -> Option<Ods> {
+        let digest = crate::keys::sha256_hex(certificate);
+        self.book.owner(&digest, self.store.now())?.organisation().ok()
+    }
+}

@@ -1,0 +1,119 @@
+//! A letter made here for another organisation, as the parcel that carries it.
+
+use access::{NhsNumber, Ods};
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use store::Effect;
+use store::parcels::{Outgoing, ParcelWrite};
+
+use crate::exchange::Exchange;
+use crate::keys::sha256_hex;
+use crate::manifest::{
+    ContentNamed, Mark, ParcelKind, ParcelText, PatientNamed, TEXT_BYTES_MAX,
+};
+
+/// A letter to send.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// The parcel's id: the same letter of the same cause must get the same id, so that making it
+    /// twice sends it once. See `parcel_id`.
+    pub id: String,
+    pub to: Ods,
+    pub made_at: Millis,
+    pub title: String,
+    pub author: String,
+    pub urgent: bool,
+    pub marks: Vec<Mark>,
+    /// Our number of the document (TXA-12), and of the one it replaces (TXA-13).
+    pub document_number: String,
+    pub replaces: Option<String>,
+    pub nhs_number: Option<NhsNumber>,
+    /// `YYYY-MM-DD`
+    pub birth_date: Option<String>,
+    pub family: String,
+    pub given: String,
+    /// Main part first; at least one.
+    pub contents: Vec<LetterContent>,
+    /// Ids of the Patient and DocumentReference here.
+    pub patient: String,
+    pub document: String,
+}
+
+/// One part of a letter.
+#[derive(Clone, Debug)]
+pub struct LetterContent {
+    /// A MIME type.
+    pub content_type: String,
+    pub bytes: Vec<u8>,
+}
+
+impl Letter {
+    /// An id for the parcel of a cause: the same for the same parts, and no other's.
+    pub fn parcel_id(parts: &[&str]) -> String {
+        let mut text = String::new();
+        for part in parts {
+            // With its length before it, no part can end where another begins.
+            text.push_str(&format!("{}:{part}", part.len()));
+        }
+        sha256_hex(text.as_bytes())
+    }
+}
+
+impl Exchange {
+    /// The effect that accepts a letter for delivery; it goes into the job that writes the letter's
+    /// own resources.
+    ///
+    /// # Errors
+    /// `NotFound` if the directory does not list the receiver; `BusinessRule` if that is this
+    /// organisation; `Value` or `TooLong` for what the protocol does not carry.
+    pub fn send_letter(&self, letter: Letter) -> Result<Effect, Problem> {
+        let to = letter.to.clone();
+        if &to == self.organisation() {
+            let message = "The receiver is this organisation itself.";
+            return Err(Problem::new(Kind::BusinessRule, message));
+        }
+        if self.book.member(&to, self.store.now()).is_none() {
+            let message = format!("The directory does not list the organisation {to}.");
+            return Err(Problem::new(Kind::NotFound, message));
+        }
+        let named = |content: &LetterContent| ContentNamed {
+            sha256: sha256_hex(&content.bytes),
+            size: content.bytes.len() as u64,
+            content_type: content.content_type.clone(),
+        };
+        let parcel = ParcelText {
+            id: letter.id,
+            from: self.organisation().to_string(),
+            to: to.to_string(),
+            kind: ParcelKind::Letter,
+            made_at: letter.made_at,
+            title: letter.title,
+            author: letter.author,
+            urgent: letter.urgent,
+            marks: letter.marks,
+            document: letter.document_number,
+            replaces: letter.replaces,
+            patient: PatientNamed {
+                nhs_number: letter.nhs_number.map(|number| number.digits().to_string()),
+                birth_date: letter.birth_date,
+                family: letter.family,
+                given: letter.given,
+            },
+            contents: letter.contents.iter().map(named).collect(),
+        };
+        let text = serde_json::to_string(&parcel).map_err(|cause| {
+            Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)
+        })?;
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Problem::new(Kind::TooLong, "The letter's names are too long to send."));
+        }
+        ParcelText::parse(&text)?;
+        let outgoing = Outgoing {
+            parcel: parcel.to_parcel(text)?,
+            patient: letter.patient,
+            document: letter.document,
+            contents: letter.contents.into_iter().map(|content| content.bytes).collect(),
+        };
+        Ok(Effect::Parcel(ParcelWrite::Accept(Box::new(outgoing))))
+    }
+}

@@ -1,0 +1,258 @@
+//! Parcels and the signed manifest that lists them.
+
+use access::{NhsNumber, Ods};
+use fhir::date::{self, Millis};
+use fhir::problem::{Kind, Problem};
+use fhir::resource::check_id;
+use serde::{Deserialize, Serialize};
+use store::parcels::{Named, Parcel, PartOf};
+
+use crate::instant;
+use crate::jws::read_strictly;
+use crate::keys::sha256_hex;
+
+/// The version of the protocol that all statements carry.
+pub const PROTOCOL: u32 = 1;
+/// Parcels in one manifest.
+pub const PARCELS_MAX: usize = 200;
+/// Contents of one parcel.
+pub const PARTS_MAX: usize = 20;
+/// A parcel's text, in bytes.
+pub const TEXT_BYTES_MAX: usize = 16 << 10;
+/// One content, in bytes.
+pub const CONTENT_BYTES_MAX: u64 = 10 << 20;
+/// Any one member of a parcel's text, in characters.
+const MEMBER_CHARS_MAX: usize = 500;
+
+/// One request's parcels. It holds no time, so that sending the same again is the same statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub protocol: u32,
+    /// ODS codes of the sender and the receiver.
+    pub from: String,
+    pub to: String,
+    /// Each the text of a parcel: JSON as the sender wrote it once. Its digest is that of its bytes.
+    pub parcels: Vec<String>,
+}
+
+/// What a parcel's text says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParcelText {
+    pub id: String,
+    /// Who sends it to whom: the text is bound to both.
+    pub from: String,
+    pub to: String,
+    pub kind: ParcelKind,
+    #[serde(with = "instant")]
+    pub made_at: Millis,
+    pub title: String,
+    /// Who wrote the letter, for people to read.
+    pub author: String,
+    pub urgent: bool,
+    pub marks: Vec<Mark>,
+    /// The sender's number of the document.
+    pub document: String,
+    /// The sender's number of the document that this one replaces.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaces: Option<String>,
+    pub patient: PatientNamed,
+    pub contents: Vec<ContentNamed>,
+}
+
+/// What a parcel is. Further kinds come with further versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParcelKind {
+    Letter,
+}
+
+/// What keeps a letter from the patient's own page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// It tells of someone else.
+    ThirdParty,
+    /// Knowing it may seriously harm someone.
+    SeriousHarm,
+}
+
+/// The person a parcel is about, as the sender knows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatientNamed {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nhs_number: Option<String>,
+    /// `YYYY-MM-DD`
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub birth_date: Option<String>,
+    pub family: String,
+    pub given: String,
+}
+
+/// A content by its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentNamed {
+    /// 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+    /// A MIME type.
+    pub content_type: String,
+}
+
+impl ParcelText {
+    /// Reads and checks a parcel's text.
+    ///
+    /// # Errors
+    /// `Structure`, `Value`, `TooLong`: named for the sender, who gets it in the receipt.
+    pub fn parse(text: &str) -> Result<ParcelText, Problem> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Problem::new(Kind::TooLong, "The parcel's text is longer than 16 KiB."));
+        }
+        let parcel: ParcelText = read_strictly(text.as_bytes())?;
+        parcel.check()?;
+        Ok(parcel)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let value = |what: &str| Err(Problem::new(Kind::Value, what));
+        check_id(&self.id)?;
+        let patient = &self.patient;
+        let words = [
+            &self.title,
+            &self.author,
+            &self.document,
+            self.replaces.as_ref().unwrap_or(&self.document),
+            &patient.family,
+            &patient.given,
+        ];
+        if words.iter().any(|word| word.chars().count() > MEMBER_CHARS_MAX) {
+            return value("A member of the parcel is longer than 500 characters.");
+        }
+        if patient.nhs_number.as_ref().is_some_and(|number| {
+            NhsNumber::parse(number).map(|read| read.digits() != number).unwrap_or(true)
+        }) {
+            return value("The patient's NHS number is not ten digits whose last checks the others.");
+        }
+        if patient.birth_date.as_ref().is_some_and(|day| day.len() != 10 || date::span(day).is_none())
+        {
+            return value("The patient's date of birth is not of the form YYYY-MM-DD.");
+        }
+        if self.contents.is_empty() || self.contents.len() > PARTS_MAX {
+            return value("A parcel has 1 to 20 contents.");
+        }
+        self.contents.iter().try_for_each(ContentNamed::check)
+    }
+
+    /// The parcel as rows, with the digest of its text.
+    ///
+    /// # Errors
+    /// `Value` for an organisation that is no ODS code.
+    pub fn to_parcel(&self, text: String) -> Result<Parcel, Problem> {
+        let part = |it: &ContentNamed| PartOf {
+            sha256: it.sha256.clone(),
+            size: it.size,
+            content_type: it.content_type.clone(),
+        };
+        Ok(Parcel {
+            sender: Ods::parse(&self.from)?,
+            recipient: Ods::parse(&self.to)?,
+            id: self.id.clone(),
+            digest: sha256_hex(text.as_bytes()),
+            text,
+            title: self.title.clone(),
+            author: self.author.clone(),
+            urgent: self.urgent,
+            marked: !self.marks.is_empty(),
+            unique_id: self.document.clone(),
+            replaces: self.replaces.clone(),
+            named: Named {
+                nhs_number: self.patient.nhs_number.clone(),
+                birth_date: self.patient.birth_date.clone(),
+                family: self.patient.family.clone(),
+                given: self.patient.given.clone(),
+            },
+            parts: self.contents.iter().map(part).collect(),
+        })
+    }
+}
+
+impl ContentNamed {
+    fn check(&self) -> Result<(), Problem> {
+        if !is_digest(&self.sha256) {
+            let message = "A content's digest is not 64 lower-case hexadecimal digits.";
+            return Err(Problem::new(Kind::Value, message));
+        }
+        if self.size == 0 || self.size > CONTENT_BYTES_MAX {
+            return Err(Problem::new(Kind::TooLong, "A content is empty or more than 10 MiB."));
+        }
+        let plain = self.content_type.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        if !plain || self.content_type.len() > 100 || !self.content_type.contains('/') {
+            return Err(Problem::new(Kind::Value, "A content's type is not a MIME type."));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is a SHA-256 digest as the protocol writes it.
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn text() -> Value {
+        json!({
+            "id": "p-1", "from": "RZZ01", "to": "A81001", "kind": "letter",
+            "made_at": "2026-01-05T09:00:00.000Z", "title": "Discharge", "author": "Dr A Bee",
+            "urgent": false, "marks": ["third-party"], "document": "D1",
+            "patient": {"nhs_number": "9434765919", "birth_date": "1980-02-01",
+                "family": "Ash", "given": "Una"},
+            "contents": [{"sha256": "a".repeat(64), "size": 3, "content_type": "text/plain"}]
+        })
+    }
+
+    #[test]
+    fn a_parcel_is_read_and_its_digest_is_that_of_its_bytes() {
+        let text = text().to_string();
+        let parcel = ParcelText::parse(&text).unwrap().to_parcel(text.clone()).unwrap();
+        assert_eq!(parcel.digest, sha256_hex(text.as_bytes()));
+        assert!(parcel.marked);
+    }
+
+    #[test]
+    fn what_is_missing_unknown_too_long_or_unsound_is_refused() {
+        for (pointer, value) in [
+            ("/id", json!("../a")),
+            ("/kind", json!("prescription")),
+            ("/marks", json!(["secret"])),
+            ("/made_at", json!("yesterday")),
+            ("/title", json!("x".repeat(501))),
+            ("/patient/nhs_number", json!("943 476 5919")),
+            ("/patient/nhs_number", json!("9434765918")),
+            ("/patient/birth_date", json!("1980-02")),
+            ("/patient/birth_date", json!("1980-02-30")),
+            ("/contents", json!([])),
+            ("/contents/0/sha256", json!("A".repeat(64))),
+            ("/contents/0/size", json!(0)),
+            ("/contents/0/size", json!(CONTENT_BYTES_MAX + 1)),
+            ("/contents/0/size", json!("3")),
+            ("/contents/0/content_type", json!("text/plain\r\nX: y")),
+        ] {
+            let mut changed = text();
+            *changed.pointer_mut(pointer).unwrap() = value;
+            assert!(ParcelText::parse(&changed.to_string()).is_err(), "{pointer}");
+        }
+        let mut more = text();
+        more["more"] = json!(1);
+        assert!(ParcelText::parse(&more.to_string()).is_err(), "an unknown member");
+        let doubled = text().to_string().replace("\"urgent\":false", "\"urgent\":false,\"urgent\":true");
+        assert!(ParcelText::parse(&doubled).is_err(), "a member twice");
+    }
+}

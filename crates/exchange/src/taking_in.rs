@@ -1,0 +1,181 @@
+//! Taking in: a parcel that came becomes this organisation's own DocumentReference, Binary and
+//! Provenance, in one commit with the parcel's mark that it did.
+
+mod resources;
+
+use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
+use fhir::json::{self, Json, Limits};
+use fhir::problem::{Kind, Problem};
+use fhir::search::{Clause, Criterion, Search, System, fold};
+use serde_json::Value;
+use store::parcels::{Named, ParcelWrite, ToTakeIn};
+use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
+
+use crate::exchange::Exchange;
+use crate::keys::sha256_hex;
+use crate::manifest::ParcelText;
+use resources::Made;
+
+/// Parcels taken in in one go.
+const AT_ONCE: u32 = 20;
+/// People of one NHS number that are compared: there should be one.
+const PEOPLE_MAX: u32 = 20;
+const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Whose letter it is.
+enum Match {
+    Patient(String),
+    Nobody(&'static str),
+}
+
+impl Exchange {
+    /// Takes in what waits; gives how many parcels it has settled. The worker does this by itself.
+    ///
+    /// # Errors
+    /// Those of the store. One parcel that cannot be taken in does not hold up the others: it goes
+    /// onto the list for people.
+    pub async fn take_in(&self) -> Result<usize, Problem> {
+        let scope = Scope::system(SystemPurpose::TakeInParcels);
+        let parcels = self.store.to_take_in(&scope, AT_ONCE).await?;
+        let mut settled = 0;
+        for parcel in parcels {
+            match self.take_in_one(&scope, &parcel).await {
+                Ok(()) => settled += 1,
+                // Someone else took it in, returned it, or took it back meanwhile.
+                Err(problem) if problem.kind == Kind::Conflict => {
+                    tracing::info!(?problem, pid = parcel.pid, "a parcel was settled meanwhile");
+                }
+                Err(problem) if passes(&problem) => return Err(problem),
+                Err(problem) => {
+                    tracing::error!(?problem, pid = parcel.pid, "a parcel cannot be taken in");
+                    let reason = "The letter could not be taken in by itself: see the node's log.";
+                    self.set_aside(&scope, parcel.pid, reason).await?;
+                    settled += 1;
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    async fn set_aside(&self, scope: &Scope, pid: i64, reason: &str) -> Result<(), Problem> {
+        let write = ParcelWrite::Unmatched { pid, reason: reason.to_string() };
+        self.store.commit(scope, Job::effect(Effect::Parcel(write))).await.map(|_| ())
+    }
+
+    async fn take_in_one(&self, scope: &Scope, parcel: &ToTakeIn) -> Result<(), Problem> {
+        let patient = match &parcel.patient {
+            // A person has said whose it is.
+            Some(patient) => Match::Patient(patient.clone()),
+            None => self.find(scope, &parcel.named).await?,
+        };
+        let patient = match patient {
+            Match::Patient(patient) => patient,
+            Match::Nobody(reason) => return self.set_aside(scope, parcel.pid, reason).await,
+        };
+        let Reading::Found(_) = self.store.read(scope, "Patient", &patient).await? else {
+            let reason = "The patient who was chosen is not on record here.";
+            return self.set_aside(scope, parcel.pid, reason).await;
+        };
+        let text = ParcelText::parse(&parcel.text)?;
+        let mut contents = Vec::new();
+        for part in &parcel.parts {
+            let sender = &parcel.sender;
+            let bytes = self.store.content_bytes(scope, sender, &part.sha256, 0, true).await?;
+            if sha256_hex(&bytes) != part.sha256 {
+                let message = "A content here does not have its digest.";
+                return Err(Problem::new(Kind::Exception, message));
+            }
+            contents.push(bytes);
+        }
+        let made = resources::make(parcel, &text, &patient, &contents, self.organisation());
+        let release = if text.marks.is_empty() {
+            let days = i64::from(self.settings.release_after_days);
+            Release::At(parcel.received_at.saturating_add(days * DAY_MILLIS))
+        } else {
+            Release::Never
+        };
+        let job = self.job(scope, parcel, &patient, &made, release)?;
+        self.store.commit(scope, job).await.map(|_| ())
+    }
+
+    fn job(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        patient: &str,
+        made: &Made,
+        release: Release,
+    ) -> Result<Job, Problem> {
+        let mut job = Job::default();
+        for resource in made.all() {
+            job.changes.push(self.put(resource, release)?);
+        }
+        job.effects.push(Effect::Parcel(ParcelWrite::TakenIn {
+            pid: parcel.pid,
+            patient: patient.to_string(),
+            document: made.document_id.clone(),
+            binaries: made.binary_ids.clone(),
+        }));
+        let target = Target {
+            ty: "DocumentReference".into(),
+            id: Some(made.document_id.clone()),
+            version: None,
+            patient: Some(patient.to_string()),
+            query: Some(format!("parcel={}/{}", parcel.sender, parcel.id).into()),
+        };
+        job.traces.push(scope.trace(Interaction::System, Outcome::Success, target));
+        Ok(job)
+    }
+
+    fn put(&self, resource: &Value, release: Release) -> Result<Change, Problem> {
+        let text = resource.to_string();
+        let limits = Limits { bytes: 32 << 20, ..Limits::default() };
+        let json = json::parse(text.as_bytes(), &limits)?;
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
+        let resource = Prepared::new(&json, id, self.organisation())?;
+        Ok(Change::Put { resource, expect: Expect::Anything, release })
+    }
+
+    /// The one patient here with that NHS number **and** date of birth **and** family name. A number
+    /// alone never decides.
+    async fn find(&self, scope: &Scope, named: &Named) -> Result<Match, Problem> {
+        let (Some(number), Some(birth_date)) = (&named.nhs_number, &named.birth_date) else {
+            return Ok(Match::Nobody("The letter has no NHS number or no date of birth."));
+        };
+        let mut search = Search::all("Patient", PEOPLE_MAX);
+        let system = System::Is(NHS_NUMBER.to_string());
+        let criteria = vec![Criterion::Token { system, code: Some(number.clone()) }];
+        search.clauses.push(Clause { code: "identifier".into(), negated: false, criteria });
+        let page = self.store.search(scope, &search).await?;
+        let mut found = Vec::new();
+        for person in &page.entries {
+            let json = json::parse(&person.body, &Limits::default())?;
+            if is_same(&json, birth_date, &named.family) {
+                found.push(person.id.clone());
+            }
+        }
+        let known = !page.entries.is_empty();
+        Ok(match (found.len(), found.pop()) {
+            (1, Some(patient)) => Match::Patient(patient),
+            (0, _) if known => Match::Nobody(
+                "The NHS number is known here, with another date of birth or family name.",
+            ),
+            (0, _) => Match::Nobody("Nobody here has this NHS number."),
+            _ => Match::Nobody("More than one record here fits this person."),
+        })
+    }
+}
+
+/// Whether date of birth and one of the family names agree.
+fn is_same(patient: &Json<'_>, birth_date: &str, family: &str) -> bool {
+    let family = fold(family);
+    let names = patient.items("name").iter().filter_map(|name| name.text("family"));
+    let same_name = !family.is_empty() && names.map(fold).any(|known| known == family);
+    same_name && patient.text("birthDate") == Some(birth_date)
+}
+
+/// Whether the trouble is the store's and may pass, so that the parcel is simply tried again.
+fn passes(problem: &Problem) -> bool {
+    matches!(problem.kind, Kind::Transient | Kind::Throttled | Kind::NoStore | Kind::Timeout)
+}
