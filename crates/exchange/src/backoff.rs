@@ -15,15 +15,22 @@ pub struct Backoff {
 impl Default for Backoff {
     /// 1 second, up to 1 minute.
     fn default() -> Backoff {
-        Backoff { first_millis: 1000, cap_millis: 60_000 }
+        Backoff {
+            first_millis: 1000,
+            cap_millis: 60_000,
+        }
     }
 }
 
 impl Backoff {
     /// The longest wait after so many failures in a row.
     pub fn bound_millis(&self, tries: u32) -> u64 {
-        let doubled = 1u64.checked_shl(tries.saturating_sub(1).min(40)).unwrap_or(u64::MAX);
-        self.first_millis.saturating_mul(doubled).min(self.cap_millis)
+        let doubled = 1u64
+            .checked_shl(tries.saturating_sub(1).min(40))
+            .unwrap_or(u64::MAX);
+        self.first_millis
+            .saturating_mul(doubled)
+            .min(self.cap_millis)
     }
 
     /// When to try again: anywhere between at once and the longest wait.
@@ -39,7 +46,10 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_the_cap_and_stays_within_its_bound() {
-        let backoff = Backoff { first_millis: 100, cap_millis: 1000 };
+        let backoff = Backoff {
+            first_millis: 100,
+            cap_millis: 1000,
+        };
         let bounds: Vec<u64> = (1..7).map(|tries| backoff.bound_millis(tries)).collect();
         assert_eq!(bounds, [100, 200, 400, 800, 1000, 1000]);
         assert_eq!(backoff.bound_millis(u32::MAX), 1000);

@@ -52,7 +52,12 @@ struct Call {
 
 impl HttpTransport {
     pub fn new(identity: Arc<Identity>, book: Arc<Book>, clock: Clock) -> HttpTransport {
-        HttpTransport { identity, book, clock, kept: Mutex::default() }
+        HttpTransport {
+            identity,
+            book,
+            clock,
+            kept: Mutex::default(),
+        }
     }
 
     /// One request. A connection that was kept may have been closed meanwhile: then once more on a
@@ -87,10 +92,18 @@ impl HttpTransport {
 
     async fn connect(&self, to: &Ods, member: &Member) -> Result<Sender, Failure> {
         let address = member.exchange.parse::<http::Uri>().ok();
-        let host = address.as_ref().and_then(|uri| uri.host()).map(str::to_string);
-        let port = address.as_ref().and_then(|uri| uri.port_u16()).unwrap_or(443);
+        let host = address
+            .as_ref()
+            .and_then(|uri| uri.host())
+            .map(str::to_string);
+        let port = address
+            .as_ref()
+            .and_then(|uri| uri.port_u16())
+            .unwrap_or(443);
         let Some(host) = host else {
-            return Err(Failure::new(format!("The directory's address of {to} does not read.")));
+            return Err(Failure::new(format!(
+                "The directory's address of {to} does not read."
+            )));
         };
         let config = tls::client(&self.identity, self.book.clone(), self.clock.clone(), to)
             .map_err(|problem| Failure::new(problem.message))?;
@@ -104,7 +117,9 @@ impl HttpTransport {
             let _ = tcp.set_nodelay(true);
             let name = ServerName::try_from(bare.to_string())
                 .map_err(|_| Failure::new("The directory's address is no host name."))?;
-            let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+            let stream = TlsConnector::from(Arc::new(config))
+                .connect(name, tcp)
+                .await;
             let stream = stream.map_err(|error| {
                 tracing::warn!(%to, %error, "no TLS");
                 Failure::new("The other node's certificate, or ours there, is not the directory's.")
@@ -120,7 +135,9 @@ impl HttpTransport {
             Ok(sender)
         };
         let late = || Failure::new("The other node cannot be reached in time.");
-        tokio::time::timeout(limit, work).await.map_err(|_| late())?
+        tokio::time::timeout(limit, work)
+            .await
+            .map_err(|_| late())?
     }
 }
 
@@ -138,20 +155,26 @@ async fn exchange(
     let request = request(member, call)?;
     let answer = sender.send_request(request).await.map_err(broken)?;
     let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|_| {
-        Failure::new("The answer broke off or is larger than the protocol allows.")
-    })?;
+    let body = Limited::new(body, BODY_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|_| Failure::new("The answer broke off or is larger than the protocol allows."))?;
     Ok((Response::from_parts(parts, ()), body.to_bytes()))
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let limit = Duration::from_secs(REQUEST_SECONDS_MAX);
     let late = || Failure::new("The other node did not answer in time.");
-    tokio::time::timeout(limit, work).await.map_err(|_| late())?
+    tokio::time::timeout(limit, work)
+        .await
+        .map_err(|_| late())?
 }
 
 fn request(member: &Member, call: Call) -> Result<Request<Full<Bytes>>, Failure> {
-    let host = member.exchange.trim_start_matches("https://").trim_end_matches('/');
+    let host = member
+        .exchange
+        .trim_start_matches("https://")
+        .trim_end_matches('/');
     let mut request = Request::builder()
         .method(call.method)
         .uri(call.path)
@@ -174,17 +197,25 @@ fn checked(answer: (Response<()>, Bytes)) -> Result<(Response<()>, Bytes), Failu
     if status == StatusCode::OK {
         return Ok(answer);
     }
-    let told = serde_json::from_slice::<Refusal>(&answer.1).ok().map(|refusal| refusal.message);
+    let told = serde_json::from_slice::<Refusal>(&answer.1)
+        .ok()
+        .map(|refusal| refusal.message);
     let told: Option<String> = told.map(|text| text.chars().take(300).collect());
     let sentence = match told {
         Some(told) => format!("The other node answered {}: {told}", status.as_u16()),
         None => format!("The other node answered {}.", status.as_u16()),
     };
-    Err(Failure { sentence, status: Some(status.as_u16()) })
+    Err(Failure {
+        sentence,
+        status: Some(status.as_u16()),
+    })
 }
 
 fn held(answer: &Response<()>) -> Result<u64, Failure> {
-    let value = answer.headers().get(HELD).and_then(|value| value.to_str().ok());
+    let value = answer
+        .headers()
+        .get(HELD)
+        .and_then(|value| value.to_str().ok());
     let held = value.and_then(|text| text.parse().ok());
     held.ok_or_else(|| Failure::new("The other node did not say how much it holds."))
 }
@@ -192,13 +223,23 @@ fn held(answer: &Response<()>) -> Result<u64, Failure> {
 impl Transport for HttpTransport {
     fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
         let path = "/exchange/v1/parcels".to_string();
-        let call = Call { method: Method::POST, path, start: None, body };
+        let call = Call {
+            method: Method::POST,
+            path,
+            start: None,
+            body,
+        };
         Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
 
     fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64> {
         let path = format!("/exchange/v1/content/{sha256}");
-        let call = Call { method: Method::HEAD, path, start: None, body: Bytes::new() };
+        let call = Call {
+            method: Method::HEAD,
+            path,
+            start: None,
+            body: Bytes::new(),
+        };
         Box::pin(async move { held(&self.call(to, call).await?.0) })
     }
 
@@ -210,13 +251,23 @@ impl Transport for HttpTransport {
         bytes: Bytes,
     ) -> Answering<'a, u64> {
         let path = format!("/exchange/v1/content/{sha256}");
-        let call = Call { method: Method::PUT, path, start: Some(start), body: bytes };
+        let call = Call {
+            method: Method::PUT,
+            path,
+            start: Some(start),
+            body: bytes,
+        };
         Box::pin(async move { held(&self.call(to, call).await?.0) })
     }
 
     fn receipts<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
         let path = "/exchange/v1/receipts".to_string();
-        let call = Call { method: Method::POST, path, start: None, body };
+        let call = Call {
+            method: Method::POST,
+            path,
+            start: None,
+            body,
+        };
         Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
 }

@@ -14,7 +14,7 @@ use store::{Done, Effect, Job};
 use crate::exchange::Exchange;
 use crate::jws::{self, Statement, read_strictly};
 use crate::manifest::{Manifest, PARCELS_MAX, PROTOCOL};
-use crate::receipt::{REFUSED, RECEIPTS_MAX, Receipt, Receipts};
+use crate::receipt::{RECEIPTS_MAX, REFUSED, Receipt, Receipts};
 use crate::transport::Failure;
 use crate::wire::{
     self, INLINE_BYTES_IN_ALL_MAX, INLINE_BYTES_MAX, Inline, Outcome, PIECE_BYTES_MAX, Parcels,
@@ -53,8 +53,15 @@ impl From<Problem> for Trouble {
 
 /// Milliseconds until a neighbour is to be tried; 0 for now.
 pub(crate) fn wait_millis(work: &PeerWork, now: Millis) -> Millis {
-    let fresh_at = work.last_try_at.unwrap_or(0).saturating_add(FRESH_TRY_MILLIS);
-    let at = if work.fresh { work.next_try.min(fresh_at) } else { work.next_try };
+    let fresh_at = work
+        .last_try_at
+        .unwrap_or(0)
+        .saturating_add(FRESH_TRY_MILLIS);
+    let at = if work.fresh {
+        work.next_try.min(fresh_at)
+    } else {
+        work.next_try
+    };
     at.saturating_sub(now).max(0)
 }
 
@@ -85,7 +92,14 @@ impl Exchange {
         let tries = known.map_or(0, |it| it.tries).saturating_add(1);
         let next_try = self.settings.backoff.next_try(self.store.now(), tries);
         let peer = peer.clone();
-        self.write(ParcelWrite::Failed { peer, error, tries, next_try }).await.map(|_| ())
+        self.write(ParcelWrite::Failed {
+            peer,
+            error,
+            tries,
+            next_try,
+        })
+        .await
+        .map(|_| ())
     }
 
     async fn try_serve(&self, peer: &Ods) -> Result<(), Trouble> {
@@ -119,7 +133,11 @@ impl Exchange {
         }
         let until = now + LEASE_MILLIS;
         let holder = self.holder.clone();
-        let write = ParcelWrite::Lease { peer: peer.clone(), holder, until };
+        let write = ParcelWrite::Lease {
+            peer: peer.clone(),
+            holder,
+            until,
+        };
         let ours = self.write(write).await? == Some(ParcelDone::Lease(true));
         if ours {
             self.leases.lock().insert(peer.clone(), until);
@@ -129,11 +147,18 @@ impl Exchange {
 
     async fn write(&self, write: ParcelWrite) -> Result<Option<ParcelDone>, Problem> {
         let scope = Scope::system(SystemPurpose::DeliverParcels);
-        let committed = self.store.commit(&scope, Job::effect(Effect::Parcel(write))).await?;
-        Ok(committed.done.into_iter().next().and_then(|done| match done {
-            Done::Parcel(done) => Some(done),
-            Done::Hl7(_) | Done::Account(_) => None,
-        }))
+        let committed = self
+            .store
+            .commit(&scope, Job::effect(Effect::Parcel(write)))
+            .await?;
+        Ok(committed
+            .done
+            .into_iter()
+            .next()
+            .and_then(|done| match done {
+                Done::Parcel(done) => Some(done),
+                Done::Hl7(_) | Done::Account(_) => None,
+            }))
     }
 
     /// Sends parcels, keeps the receipts, and sends what contents are still wanted.
@@ -147,9 +172,15 @@ impl Exchange {
         let body = self.parcels_body(scope, peer, &parcels).await?;
         let answer = self.transport.parcels(peer, Bytes::from(body)).await?;
         let answer: Parcels = read_strictly(&answer).map_err(unreadable)?;
-        let receipts = self.verify_receipts(peer, &answer.receipts).map_err(unreadable)?;
-        let kept = self.keep(scope, peer, &parcels, &receipts, &answer.receipts).await?;
-        let sent = self.send_wanted(scope, peer, &parcels, &answer.wanted).await?;
+        let receipts = self
+            .verify_receipts(peer, &answer.receipts)
+            .map_err(unreadable)?;
+        let kept = self
+            .keep(scope, peer, &parcels, &receipts, &answer.receipts)
+            .await?;
+        let sent = self
+            .send_wanted(scope, peer, &parcels, &answer.wanted)
+            .await?;
         if kept == 0 && sent == 0 {
             let message = "The other node has not taken the parcels and gave no reason.";
             return Err(Failure::new(message).into());
@@ -179,11 +210,17 @@ impl Exchange {
                 continue;
             }
             let me = self.organisation();
-            let bytes = self.store.content_bytes(scope, me, &part.sha256, 0, true).await?;
+            let bytes = self
+                .store
+                .content_bytes(scope, me, &part.sha256, 0, true)
+                .await?;
             room -= part.size;
             contents.insert(&part.sha256, Inline::new(&part.sha256, &bytes));
         }
-        wire::write(&SendParcels { manifest, contents: contents.into_values().collect() })
+        wire::write(&SendParcels {
+            manifest,
+            contents: contents.into_values().collect(),
+        })
     }
 
     /// Keeps the receipts of what was sent, and that the neighbour answered, in one go. Gives how
@@ -199,13 +236,16 @@ impl Exchange {
         let mut job = Job::effect(Effect::Parcel(ParcelWrite::Reached { peer: peer.clone() }));
         let mut kept = 0;
         for receipt in &receipts.receipts {
-            let Some(parcel) = parcels.iter().find(|it| settles(receipt, it, self.organisation()))
+            let Some(parcel) = parcels
+                .iter()
+                .find(|it| settles(receipt, it, self.organisation()))
             else {
                 continue;
             };
             kept += 1;
             let told = receipt.told(peer, self.organisation(), jws, parcel.made.clone());
-            job.effects.push(Effect::Parcel(ParcelWrite::Told(Box::new(told))));
+            job.effects
+                .push(Effect::Parcel(ParcelWrite::Told(Box::new(told))));
             let target = Target {
                 ty: "DocumentReference".into(),
                 id: parcel.made.document.clone(),
@@ -213,7 +253,8 @@ impl Exchange {
                 patient: parcel.made.patient.clone(),
                 query: Some(format!("sent-to={peer}").into()),
             };
-            job.traces.push(scope.trace(Interaction::System, Traced::Success, target));
+            job.traces
+                .push(scope.trace(Interaction::System, Traced::Success, target));
         }
         self.store.commit(scope, job).await?;
         Ok(kept)
@@ -241,8 +282,10 @@ impl Exchange {
                     return Ok(sent);
                 }
                 let me = self.organisation();
-                let mut bytes =
-                    self.store.content_bytes(scope, me, &part.sha256, held, false).await?;
+                let mut bytes = self
+                    .store
+                    .content_bytes(scope, me, &part.sha256, held, false)
+                    .await?;
                 bytes.truncate(PIECE_BYTES_MAX);
                 if bytes.is_empty() {
                     let cause = "a content to send is not here";
@@ -301,13 +344,18 @@ impl Exchange {
                     let reason: String = result.reason.chars().take(300).collect();
                     let number = step.number;
                     job.effects
-                        .push(Effect::Parcel(ParcelWrite::ReceiptRefused { number, reason }));
+                        .push(Effect::Parcel(ParcelWrite::ReceiptRefused {
+                            number,
+                            reason,
+                        }));
                 }
                 Outcome::Later => {}
             }
         }
         let settled = taken.len() + job.effects.len() - 1;
-        job.effects.push(Effect::Parcel(ParcelWrite::ReceiptsTaken { numbers: taken }));
+        job.effects.push(Effect::Parcel(ParcelWrite::ReceiptsTaken {
+            numbers: taken,
+        }));
         self.store.commit(scope, job).await?;
         if settled == 0 {
             return Err(Failure::new("The other node could not keep our receipts.").into());

@@ -111,7 +111,11 @@ impl Member {
             roles: about.roles,
             exchange: about.exchange,
             pages: about.pages,
-            certificates: vec![Certificate { sha256, from, until }],
+            certificates: vec![Certificate {
+                sha256,
+                from,
+                until,
+            }],
             keys: vec![Key { jwk, from, until }],
         }
     }
@@ -128,12 +132,17 @@ impl Member {
 
     /// Whether that certificate is one of the member's now.
     pub fn has_certificate(&self, sha256: &str, now: Millis) -> bool {
-        self.certificates.iter().any(|known| known.sha256 == sha256 && known.is_valid(now))
+        self.certificates
+            .iter()
+            .any(|known| known.sha256 == sha256 && known.is_valid(now))
     }
 
     /// The member's key of that name, if it may sign now.
     pub fn key(&self, kid: &str, now: Millis) -> Option<&PublicKey> {
-        let found = self.keys.iter().find(|known| known.jwk.kid() == kid && known.is_valid(now))?;
+        let found = self
+            .keys
+            .iter()
+            .find(|known| known.jwk.kid() == kid && known.is_valid(now))?;
         Some(&found.jwk)
     }
 
@@ -147,9 +156,15 @@ impl Member {
 
     fn check(&self) -> Result<(), Problem> {
         let wrong = |what: &str| {
-            Err(Problem::new(Kind::Invalid, format!("Member {}: {what}", self.ods)))
+            Err(Problem::new(
+                Kind::Invalid,
+                format!("Member {}: {what}", self.ods),
+            ))
         };
-        if Ods::parse(&self.ods).map(|ods| ods.as_str() != self.ods).unwrap_or(true) {
+        if Ods::parse(&self.ods)
+            .map(|ods| ods.as_str() != self.ods)
+            .unwrap_or(true)
+        {
             return wrong("the ODS code is not 3 to 12 capital letters and digits.");
         }
         if self.name.trim().is_empty() || self.name.len() > 200 || self.roles.len() > 20 {
@@ -164,7 +179,11 @@ impl Member {
         let digest = |text: &str| {
             text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         };
-        if !self.certificates.iter().all(|certificate| digest(&certificate.sha256)) {
+        if !self
+            .certificates
+            .iter()
+            .all(|certificate| digest(&certificate.sha256))
+        {
             return wrong("a certificate's digest is not 64 hexadecimal digits.");
         }
         if !self.keys.iter().all(|key| key.jwk.bytes().is_some()) {
@@ -176,9 +195,13 @@ impl Member {
 
 /// Whether a text is `scheme://host[:port]` and nothing more.
 fn is_address(text: &str, scheme: &str) -> bool {
-    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let Ok(uri) = text.parse::<http::Uri>() else {
+        return false;
+    };
     let bare = uri.path_and_query().is_none_or(|rest| rest.as_str() == "/");
-    let named = uri.authority().is_some_and(|host| !host.as_str().contains('@'));
+    let named = uri
+        .authority()
+        .is_some_and(|host| !host.as_str().contains('@'));
     uri.scheme_str() == Some(scheme) && bare && named && text.len() <= 300
 }
 
@@ -202,7 +225,10 @@ impl Directory {
         let directory: Directory = jws::verify(text.trim(), Statement::Directory, find)?;
         directory.check()?;
         if now >= directory.valid_until {
-            return Err(Problem::new(Kind::Security, "The directory is no longer valid."));
+            return Err(Problem::new(
+                Kind::Security,
+                "The directory is no longer valid.",
+            ));
         }
         Ok(directory)
     }
@@ -223,7 +249,11 @@ impl Directory {
             if !names.insert(&member.ods) {
                 return invalid("The directory lists an organisation twice.");
             }
-            if !member.certificates.iter().all(|it| certificates.insert(&it.sha256)) {
+            if !member
+                .certificates
+                .iter()
+                .all(|it| certificates.insert(&it.sha256))
+            {
                 return invalid("The directory lists a certificate twice.");
             }
             if !member.keys.iter().all(|it| kids.insert(it.jwk.kid())) {

@@ -117,12 +117,19 @@ impl Exchange {
     /// # Errors
     /// `Invalid` if certificate and key do not belong together.
     pub fn server_tls(&self) -> Result<rustls::ServerConfig, Problem> {
-        tls::server(&self.identity, self.book.clone(), self.store.clock().clone())
+        tls::server(
+            &self.identity,
+            self.book.clone(),
+            self.store.clock().clone(),
+        )
     }
 
     /// The organisation that owns a TLS certificate (DER) now, as the directory says.
     pub fn peer(&self, certificate: &[u8]) -> Option<Ods> {
         let digest = crate::keys::sha256_hex(certificate);
-        self.book.owner(&digest, self.store.now())?.organisation().ok()
+        self.book
+            .owner(&digest, self.store.now())?
+            .organisation()
+            .ok()
     }
 }

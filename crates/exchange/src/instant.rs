@@ -15,7 +15,10 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Millis, 
 /// Only whole instants in UTC: a time without a zone, or a bare date, is refused.
 fn read(text: &str) -> Option<Millis> {
     let whole = text.len() >= 20 && text.len() <= 30 && text.ends_with('Z');
-    whole.then(|| date::span(text)).flatten().map(|span| span.low)
+    whole
+        .then(|| date::span(text))
+        .flatten()
+        .map(|span| span.low)
 }
 
 #[cfg(test)]
@@ -25,7 +28,12 @@ mod tests {
     #[test]
     fn only_whole_instants_in_utc_are_read() {
         assert_eq!(read("1970-01-01T00:00:01.500Z"), Some(1500));
-        for text in ["1970-01-01", "1970-01-01T00:00:01.500", "1970-01-01T00:00:01+01:00", ""] {
+        for text in [
+            "1970-01-01",
+            "1970-01-01T00:00:01.500",
+            "1970-01-01T00:00:01+01:00",
+            "",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -70,7 +70,10 @@ pub fn sign(
     text.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut text);
     if text.len() > statement.bytes_max() {
-        return Err(Problem::new(Kind::TooLong, "This is too much for one signed statement."));
+        return Err(Problem::new(
+            Kind::TooLong,
+            "This is too much for one signed statement.",
+        ));
     }
     Ok(text)
 }
@@ -106,7 +109,9 @@ pub fn verify<T: DeserializeOwned>(
     let key = find(&kid).and_then(|key| key.bytes());
     let key = key.ok_or_else(|| refused("The directory names no such key for this signer now."))?;
     let signature = decode(signature)?;
-    let signed = jws.get(..header.len() + 1 + payload.len()).unwrap_or_default();
+    let signed = jws
+        .get(..header.len() + 1 + payload.len())
+        .unwrap_or_default();
     UnparsedPublicKey::new(&ED25519, key)
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| refused("The signature does not fit."))?;
@@ -140,7 +145,9 @@ pub(crate) fn read_strictly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Prob
     serde_json::from_slice(bytes).map_err(|cause| {
         let place = format!("line {}, column {}", cause.line(), cause.column());
         let message = "This is not of the form that the exchange protocol asks for.";
-        Problem::new(Kind::Structure, message).located(place).because(cause)
+        Problem::new(Kind::Structure, message)
+            .located(place)
+            .because(cause)
     })
 }
 
@@ -160,11 +167,17 @@ mod tests {
 
     fn read(key: &SigningKey, jws: &str, statement: Statement) -> Result<Value, Problem> {
         let public = key.public().clone();
-        verify(jws, statement, |kid| (kid == public.kid()).then(|| public.clone()))
+        verify(jws, statement, |kid| {
+            (kid == public.kid()).then(|| public.clone())
+        })
     }
 
     fn forged(key: &SigningKey, header: &Value) -> String {
-        let text = format!("{}.{}", encode(header).unwrap(), encode(&json!({"a": 1})).unwrap());
+        let text = format!(
+            "{}.{}",
+            encode(header).unwrap(),
+            encode(&json!({"a": 1})).unwrap()
+        );
         let signature = URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()));
         format!("{text}.{signature}")
     }
@@ -173,12 +186,18 @@ mod tests {
     fn what_is_signed_is_read_back_and_a_changed_letter_is_refused() {
         let key = key();
         let jws = sign(&key, Statement::Manifest, &json!({"a": 1})).unwrap();
-        assert_eq!(read(&key, &jws, Statement::Manifest).unwrap()["a"].to_string(), "1");
+        assert_eq!(
+            read(&key, &jws, Statement::Manifest).unwrap()["a"].to_string(),
+            "1"
+        );
         for at in 0..jws.len() {
             let mut bytes = jws.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert!(read(&key, &changed, Statement::Manifest).is_err(), "letter {at}");
+            assert!(
+                read(&key, &changed, Statement::Manifest).is_err(),
+                "letter {at}"
+            );
         }
     }
 
@@ -188,8 +207,14 @@ mod tests {
         let key = key();
         let kid = key.public().kid();
         let typ = Statement::Manifest.typ();
-        assert!(read(&key, &forged(&key, &json!({"alg": "EdDSA", "kid": kid, "typ": typ})),
-            Statement::Manifest).is_ok());
+        assert!(
+            read(
+                &key,
+                &forged(&key, &json!({"alg": "EdDSA", "kid": kid, "typ": typ})),
+                Statement::Manifest
+            )
+            .is_ok()
+        );
         for header in [
             json!({"alg": "none", "kid": kid, "typ": typ}),
             json!({"alg": "HS256", "kid": kid, "typ": typ}),
@@ -202,10 +227,16 @@ mod tests {
             json!({"alg": "EdDSA", "kid": kid, "typ": typ, "crit": ["b64"], "b64": false}),
         ] {
             let jws = forged(&key, &header);
-            assert_eq!(read(&key, &jws, Statement::Manifest).unwrap_err().kind, Kind::Security);
+            assert_eq!(
+                read(&key, &jws, Statement::Manifest).unwrap_err().kind,
+                Kind::Security
+            );
         }
-        let unsigned = format!("{}.{}.", encode(&json!({"alg": "none", "kid": kid, "typ": typ}))
-            .unwrap(), encode(&json!({})).unwrap());
+        let unsigned = format!(
+            "{}.{}.",
+            encode(&json!({"alg": "none", "kid": kid, "typ": typ})).unwrap(),
+            encode(&json!({})).unwrap()
+        );
         assert!(read(&key, &unsigned, Statement::Manifest).is_err());
     }
 

@@ -39,7 +39,12 @@ impl PublicKey {
     pub fn new(bytes: &[u8]) -> PublicKey {
         let x = URL_SAFE_NO_PAD.encode(bytes);
         let kid = thumbprint(&x);
-        PublicKey { kty: "OKP".into(), crv: "Ed25519".into(), x, kid }
+        PublicKey {
+            kty: "OKP".into(),
+            crv: "Ed25519".into(),
+            x,
+            kid,
+        }
     }
 
     /// Reads a JSON Web Key, such as the steward's file.
@@ -61,7 +66,9 @@ impl PublicKey {
     /// The 32 bytes, if it is a sound Ed25519 key under its own name.
     pub(crate) fn bytes(&self) -> Option<[u8; 32]> {
         let sound = self.kty == "OKP" && self.crv == "Ed25519" && self.kid == thumbprint(&self.x);
-        let bytes = sound.then(|| URL_SAFE_NO_PAD.decode(&self.x).ok()).flatten()?;
+        let bytes = sound
+            .then(|| URL_SAFE_NO_PAD.decode(&self.x).ok())
+            .flatten()?;
         bytes.try_into().ok()
     }
 
@@ -136,10 +143,13 @@ impl Identity {
     /// `Duplicate` if the folder holds keys already, `NoStore` if it cannot be written.
     pub fn create(folder: &Path, organisation: &Ods) -> Result<Identity, Problem> {
         let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder).map_err(|cause| {
-            could_not("The key folder cannot be made.").because(cause)
-        })?;
-        let made = |cause: rcgen::Error| could_not("A certificate could not be made.").because(cause);
+        builder
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|cause| could_not("The key folder cannot be made.").because(cause))?;
+        let made =
+            |cause: rcgen::Error| could_not("A certificate could not be made.").because(cause);
         let key = rcgen::KeyPair::generate().map_err(made)?;
         let certificate = certificate_params(organisation)
             .and_then(|params| params.self_signed(&key))
@@ -195,10 +205,15 @@ impl Identity {
 /// The certificate names the organisation for people who look at it; nodes believe only the
 /// directory, so its own dates are wide.
 fn certificate_params(organisation: &Ods) -> Result<rcgen::CertificateParams, rcgen::Error> {
-    let host = format!("{}.handover.invalid", organisation.as_str().to_ascii_lowercase());
+    let host = format!(
+        "{}.handover.invalid",
+        organisation.as_str().to_ascii_lowercase()
+    );
     let mut params = rcgen::CertificateParams::new(vec![host])?;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(rcgen::DnType::CommonName, organisation.as_str());
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, organisation.as_str());
     params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![
         rcgen::ExtendedKeyUsagePurpose::ServerAuth,
@@ -213,11 +228,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            use std::fmt::Write as _;
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn could_not(message: &'static str) -> Problem {
@@ -226,7 +243,10 @@ fn could_not(message: &'static str) -> Problem {
 
 /// The file's name without its folder: messages must not tell where keys lie.
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
@@ -234,7 +254,10 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let opened = options.write(true).create_new(true).mode(0o600).open(path);
     let mut file = match opened {
         Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {
-            let message = format!("{} is there already; keys are never overwritten.", name(path));
+            let message = format!(
+                "{} is there already; keys are never overwritten.",
+                name(path)
+            );
             return Err(Problem::new(Kind::Duplicate, message));
         }
         other => other.map_err(|e| could_not("A key file cannot be written.").because(e))?,
@@ -253,7 +276,10 @@ fn read_private(path: &Path) -> Result<Vec<u8>, Problem> {
         return Err(Problem::new(Kind::Security, message));
     }
     if about.len() > KEY_FILE_BYTES_MAX {
-        return Err(Problem::new(Kind::TooLong, format!("{} is no key file.", name(path))));
+        return Err(Problem::new(
+            Kind::TooLong,
+            format!("{} is no key file.", name(path)),
+        ));
     }
     fs::read(path).map_err(missing)
 }
@@ -271,7 +297,10 @@ mod tests {
         let read = Identity::open(&keys, &ods).unwrap();
         assert_eq!(made.signing.public(), read.signing.public());
         assert_eq!(made.certificate_sha256(), read.certificate_sha256());
-        assert_eq!(Identity::create(&keys, &ods).err().unwrap().kind, Kind::Duplicate);
+        assert_eq!(
+            Identity::create(&keys, &ods).err().unwrap().kind,
+            Kind::Duplicate
+        );
     }
 
     #[test]
@@ -279,7 +308,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signing.key");
         SigningKey::create(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(SigningKey::open(&path).err().unwrap().kind, Kind::Security);
     }

@@ -8,9 +8,7 @@ use store::parcels::{Outgoing, ParcelWrite};
 
 use crate::exchange::Exchange;
 use crate::keys::sha256_hex;
-use crate::manifest::{
-    ContentNamed, Mark, ParcelKind, ParcelText, PatientNamed, TEXT_BYTES_MAX,
-};
+use crate::manifest::{ContentNamed, Mark, ParcelKind, ParcelText, PatientNamed, TEXT_BYTES_MAX};
 
 /// A letter to send.
 #[derive(Clone, Debug)]
@@ -105,14 +103,21 @@ impl Exchange {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)
         })?;
         if text.len() > TEXT_BYTES_MAX {
-            return Err(Problem::new(Kind::TooLong, "The letter's names are too long to send."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "The letter's names are too long to send.",
+            ));
         }
         ParcelText::parse(&text)?;
         let outgoing = Outgoing {
             parcel: parcel.to_parcel(text)?,
             patient: letter.patient,
             document: letter.document,
-            contents: letter.contents.into_iter().map(|content| content.bytes).collect(),
+            contents: letter
+                .contents
+                .into_iter()
+                .map(|content| content.bytes)
+                .collect(),
         };
         Ok(Effect::Parcel(ParcelWrite::Accept(Box::new(outgoing))))
     }

@@ -110,7 +110,10 @@ impl ParcelText {
     /// `Structure`, `Value`, `TooLong`: named for the sender, who gets it in the receipt.
     pub fn parse(text: &str) -> Result<ParcelText, Problem> {
         if text.len() > TEXT_BYTES_MAX {
-            return Err(Problem::new(Kind::TooLong, "The parcel's text is longer than 16 KiB."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "The parcel's text is longer than 16 KiB.",
+            ));
         }
         let parcel: ParcelText = read_strictly(text.as_bytes())?;
         parcel.check()?;
@@ -129,15 +132,25 @@ impl ParcelText {
             &patient.family,
             &patient.given,
         ];
-        if words.iter().any(|word| word.chars().count() > MEMBER_CHARS_MAX) {
+        if words
+            .iter()
+            .any(|word| word.chars().count() > MEMBER_CHARS_MAX)
+        {
             return value("A member of the parcel is longer than 500 characters.");
         }
         if patient.nhs_number.as_ref().is_some_and(|number| {
-            NhsNumber::parse(number).map(|read| read.digits() != number).unwrap_or(true)
+            NhsNumber::parse(number)
+                .map(|read| read.digits() != number)
+                .unwrap_or(true)
         }) {
-            return value("The patient's NHS number is not ten digits whose last checks the others.");
+            return value(
+                "The patient's NHS number is not ten digits whose last checks the others.",
+            );
         }
-        if patient.birth_date.as_ref().is_some_and(|day| day.len() != 10 || date::span(day).is_none())
+        if patient
+            .birth_date
+            .as_ref()
+            .is_some_and(|day| day.len() != 10 || date::span(day).is_none())
         {
             return value("The patient's date of birth is not of the form YYYY-MM-DD.");
         }
@@ -187,11 +200,20 @@ impl ContentNamed {
             return Err(Problem::new(Kind::Value, message));
         }
         if self.size == 0 || self.size > CONTENT_BYTES_MAX {
-            return Err(Problem::new(Kind::TooLong, "A content is empty or more than 10 MiB."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "A content is empty or more than 10 MiB.",
+            ));
         }
-        let plain = self.content_type.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        let plain = self
+            .content_type
+            .bytes()
+            .all(|byte| (0x20..0x7f).contains(&byte));
         if !plain || self.content_type.len() > 100 || !self.content_type.contains('/') {
-            return Err(Problem::new(Kind::Value, "A content's type is not a MIME type."));
+            return Err(Problem::new(
+                Kind::Value,
+                "A content's type is not a MIME type.",
+            ));
         }
         Ok(())
     }
@@ -199,7 +221,10 @@ impl ContentNamed {
 
 /// Whether a text is a SHA-256 digest as the protocol writes it.
 pub fn is_digest(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -221,7 +246,10 @@ mod tests {
     #[test]
     fn a_parcel_is_read_and_its_digest_is_that_of_its_bytes() {
         let text = text().to_string();
-        let parcel = ParcelText::parse(&text).unwrap().to_parcel(text.clone()).unwrap();
+        let parcel = ParcelText::parse(&text)
+            .unwrap()
+            .to_parcel(text.clone())
+            .unwrap();
         assert_eq!(parcel.digest, sha256_hex(text.as_bytes()));
         assert!(parcel.marked);
     }
@@ -247,12 +275,20 @@ mod tests {
         ] {
             let mut changed = text();
             *changed.pointer_mut(pointer).unwrap() = value;
-            assert!(ParcelText::parse(&changed.to_string()).is_err(), "{pointer}");
+            assert!(
+                ParcelText::parse(&changed.to_string()).is_err(),
+                "{pointer}"
+            );
         }
         let mut more = text();
         more["more"] = json!(1);
-        assert!(ParcelText::parse(&more.to_string()).is_err(), "an unknown member");
-        let doubled = text().to_string().replace("\"urgent\":false", "\"urgent\":false,\"urgent\":true");
+        assert!(
+            ParcelText::parse(&more.to_string()).is_err(),
+            "an unknown member"
+        );
+        let doubled = text()
+            .to_string()
+            .replace("\"urgent\":false", "\"urgent\":false,\"urgent\":true");
         assert!(ParcelText::parse(&doubled).is_err(), "a member twice");
     }
 }

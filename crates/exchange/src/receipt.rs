@@ -57,14 +57,21 @@ impl Receipts {
     /// `Security` if it is another's or for another.
     pub fn check(&self, from: &Ods, to: &Ods) -> Result<(), Problem> {
         if self.protocol != PROTOCOL {
-            return Err(Problem::new(Kind::NotSupported, "Only protocol 1 is spoken here."));
+            return Err(Problem::new(
+                Kind::NotSupported,
+                "Only protocol 1 is spoken here.",
+            ));
         }
         if self.from != from.as_str() || self.to != to.as_str() {
-            let message = "The receipts are not from the organisation at the other end to this one.";
+            let message =
+                "The receipts are not from the organisation at the other end to this one.";
             return Err(Problem::new(Kind::Security, message));
         }
         if self.receipts.len() > RECEIPTS_MAX {
-            return Err(Problem::new(Kind::TooLong, "There are more than 500 receipts."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "There are more than 500 receipts.",
+            ));
         }
         self.receipts.iter().try_for_each(Receipt::check)
     }
@@ -74,14 +81,19 @@ impl Receipt {
     fn check(&self) -> Result<(), Problem> {
         check_id(&self.parcel)?;
         Ods::parse(&self.sender)?;
-        let long = [&self.who, &self.role].iter().any(|text| text.chars().count() > 200)
+        let long = [&self.who, &self.role]
+            .iter()
+            .any(|text| text.chars().count() > 200)
             || self.note.chars().count() > NOTE_CHARS_MAX;
         if long || !is_digest(&self.digest) {
             let message = "A receipt's names, note or digest are not as they must be.";
             return Err(Problem::new(Kind::Value, message));
         }
         if self.state != REFUSED && State::from_code(&self.state).is_none() {
-            return Err(Problem::new(Kind::Value, "A receipt is of a state of no name."));
+            return Err(Problem::new(
+                Kind::Value,
+                "A receipt is of a state of no name.",
+            ));
         }
         Ok(())
     }

@@ -47,20 +47,24 @@ impl Exchange {
         let mut coming = Vec::new();
         let mut refused = Vec::new();
         for text in manifest.parcels {
-            match self.read_parcel(peer, text) {
+            match self.read_parcel(peer, text)? {
                 Ok(parcel) => coming.push(parcel),
-                Err((Some(receipt), _)) => refused.push(Came::Refused(receipt)),
-                Err((None, problem)) => return Err(problem),
+                Err(receipt) => refused.push(Came::Refused(receipt)),
             }
         }
         let mut jobs = Vec::new();
         for parcel in coming {
-            let job = self.receive_job(&scope, &parcel, &request.manifest, &mut inline).await?;
+            let job = self
+                .receive_job(&scope, &parcel, &request.manifest, &mut inline)
+                .await?;
             jobs.push((parcel, job));
         }
         // Queued in this order, since a content stands in the first job that needs it; committed
         // together.
-        let stored = join_all(jobs.into_iter().map(|(parcel, job)| self.store_one(&scope, parcel, job)));
+        let stored = join_all(
+            jobs.into_iter()
+                .map(|(parcel, job)| self.store_one(&scope, parcel, job)),
+        );
         let mut came = stored.await;
         came.extend(refused);
         self.heard_from(peer).await;
@@ -69,23 +73,36 @@ impl Exchange {
 
     fn check_manifest(&self, peer: &Ods, manifest: &Manifest) -> Result<(), Problem> {
         if manifest.protocol != PROTOCOL {
-            return Err(Problem::new(Kind::NotSupported, "Only protocol 1 is spoken here."));
+            return Err(Problem::new(
+                Kind::NotSupported,
+                "Only protocol 1 is spoken here.",
+            ));
         }
         if manifest.from != peer.as_str() {
             let message = "The manifest is not from the organisation at the other end.";
             return Err(Problem::new(Kind::Security, message));
         }
         if manifest.to != self.organisation().as_str() {
-            return Err(Problem::new(Kind::Security, "The manifest is for another organisation."));
+            return Err(Problem::new(
+                Kind::Security,
+                "The manifest is for another organisation.",
+            ));
         }
         if manifest.parcels.is_empty() || manifest.parcels.len() > PARCELS_MAX {
-            return Err(Problem::new(Kind::TooLong, "A manifest lists 1 to 200 parcels."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "A manifest lists 1 to 200 parcels.",
+            ));
         }
         Ok(())
     }
 
-    /// Reads one parcel. What is wrong with it is told in a receipt if it has an id to name.
-    fn read_parcel(&self, peer: &Ods, text: String) -> Result<Parcel, (Option<Receipt>, Problem)> {
+    /// Reads one parcel.
+    ///
+    /// # Errors
+    /// The refusal's receipt for what is wrong with a parcel that has an id to name; else a problem
+    /// of the whole request.
+    fn read_parcel(&self, peer: &Ods, text: String) -> Result<Result<Parcel, Receipt>, Problem> {
         let digest = sha256_hex(text.as_bytes());
         let read = ParcelText::parse(&text).and_then(|parcel| {
             if parcel.from != peer.as_str() || parcel.to != self.organisation().as_str() {
@@ -94,14 +111,16 @@ impl Exchange {
             }
             parcel.to_parcel(text.clone())
         });
-        read.map_err(|problem| {
-            let id = fhir::json::parse(text.as_bytes(), &fhir::json::Limits::default())
-                .ok()
-                .and_then(|json| json.text("id").map(str::to_string))
-                .filter(|id| fhir::resource::check_id(id).is_ok());
-            let receipt = id.map(|id| self.refusal(peer, &id, &digest, &problem.message));
-            (receipt, problem)
-        })
+        let problem = match read {
+            Ok(parcel) => return Ok(Ok(parcel)),
+            Err(problem) => problem,
+        };
+        let json = fhir::json::parse(text.as_bytes(), &fhir::json::Limits::default()).ok();
+        let id = json.as_ref().and_then(|json| json.text("id"));
+        match id.filter(|id| fhir::resource::check_id(id).is_ok()) {
+            Some(id) => Ok(Err(self.refusal(peer, id, &digest, &problem.message))),
+            None => Err(problem),
+        }
     }
 
     /// The job that stores a parcel with those of its contents that came with it.
@@ -114,29 +133,48 @@ impl Exchange {
     ) -> Result<Job, Problem> {
         let sender = &parcel.sender;
         let mut job = Job::default();
-        let known = self.store.made_of(scope, sender.as_str(), &parcel.id).await?.is_some();
+        let known = self
+            .store
+            .made_of(scope, sender.as_str(), &parcel.id)
+            .await?
+            .is_some();
         let mut seen = HashSet::new();
-        for part in parcel.parts.iter().filter(|part| !known && seen.insert(&part.sha256)) {
-            let Some(bytes) = inline.get(&part.sha256) else { continue };
+        for part in parcel
+            .parts
+            .iter()
+            .filter(|part| !known && seen.insert(&part.sha256))
+        {
+            let Some(bytes) = inline.get(&part.sha256) else {
+                continue;
+            };
             if bytes.len() as u64 != part.size {
-                return Err(Problem::new(Kind::Value, "A content is not of the size named."));
+                return Err(Problem::new(
+                    Kind::Value,
+                    "A content is not of the size named.",
+                ));
             }
             let held = self.store.content_held(sender, &part.sha256).await?;
             if !held.is_some_and(|held| held.complete) {
-                job.effects.extend(content::place(sender, &part.sha256, bytes.clone()));
+                job.effects
+                    .extend(content::place(sender, &part.sha256, bytes.clone()));
             }
             inline.remove(&part.sha256);
         }
         let manifest = manifest.to_string();
-        let incoming = Box::new(Incoming { parcel: parcel.clone(), manifest });
-        job.effects.push(Effect::Parcel(ParcelWrite::Receive(incoming)));
+        let incoming = Box::new(Incoming {
+            parcel: parcel.clone(),
+            manifest,
+        });
+        job.effects
+            .push(Effect::Parcel(ParcelWrite::Receive(incoming)));
         if !known {
             let target = Target {
                 ty: "DocumentReference".into(),
                 query: Some(format!("parcel={sender}/{}", parcel.id).into()),
                 ..Target::default()
             };
-            job.traces.push(scope.trace(Interaction::System, Outcome::Success, target));
+            job.traces
+                .push(scope.trace(Interaction::System, Outcome::Success, target));
         }
         Ok(job)
     }
@@ -148,18 +186,22 @@ impl Exchange {
                 Some(Done::Parcel(ParcelDone::Received { at, .. })) => {
                     Came::Stored(receipt(peer, id, digest, "delivered", *at, 1, ""))
                 }
-                Some(Done::Parcel(ParcelDone::TakenBack)) => {
-                    Came::Refused(self.refusal(peer, id, digest, "It was taken back before it came."))
-                }
+                Some(Done::Parcel(ParcelDone::TakenBack)) => Came::Refused(self.refusal(
+                    peer,
+                    id,
+                    digest,
+                    "It was taken back before it came.",
+                )),
                 Some(Done::Parcel(ParcelDone::Differs)) => {
                     let why = "Another parcel came under this id before.";
                     Came::Refused(self.refusal(peer, id, digest, why))
                 }
                 _ => Came::NotNow,
             },
-            Err(problem) if problem.kind == Kind::Incomplete => {
-                self.want(scope, &parcel).await.map_or(Came::NotNow, Came::Wants)
-            }
+            Err(problem) if problem.kind == Kind::Incomplete => self
+                .want(scope, &parcel)
+                .await
+                .map_or(Came::NotNow, Came::Wants),
             Err(problem) => {
                 tracing::warn!(?problem, %peer, parcel = %id, "a parcel was not stored");
                 Came::NotNow
@@ -196,11 +238,16 @@ impl Exchange {
     /// Who sends is there: what waits for them need not wait longer.
     pub(crate) async fn heard_from(&self, peer: &Ods) {
         let work = self.store.peers_to_serve().await.unwrap_or_default();
-        let waits = work.iter().any(|it| &it.peer == peer && it.tries > 0 && it.next_try > 0);
+        let waits = work
+            .iter()
+            .any(|it| &it.peer == peer && it.tries > 0 && it.next_try > 0);
         if waits {
             let write = ParcelWrite::TryNow { peer: peer.clone() };
             let scope = Scope::system(SystemPurpose::DeliverParcels);
-            let done = self.store.commit(&scope, Job::effect(Effect::Parcel(write))).await;
+            let done = self
+                .store
+                .commit(&scope, Job::effect(Effect::Parcel(write)))
+                .await;
             if let Err(problem) = done {
                 tracing::warn!(?problem, "a neighbour could not be noted as heard from");
             }
@@ -236,7 +283,10 @@ fn inline_contents(request: &SendParcels) -> Result<HashMap<String, Vec<u8>>, Pr
     for inline in &request.contents {
         let bytes = inline.bytes()?;
         if sha256_hex(&bytes) != inline.sha256 {
-            return Err(Problem::new(Kind::Value, "A content does not have the digest named."));
+            return Err(Problem::new(
+                Kind::Value,
+                "A content does not have the digest named.",
+            ));
         }
         contents.insert(inline.sha256.clone(), bytes);
     }

@@ -59,8 +59,14 @@ impl Exchange {
     }
 
     async fn set_aside(&self, scope: &Scope, pid: i64, reason: &str) -> Result<(), Problem> {
-        let write = ParcelWrite::Unmatched { pid, reason: reason.to_string() };
-        self.store.commit(scope, Job::effect(Effect::Parcel(write))).await.map(|_| ())
+        let write = ParcelWrite::Unmatched {
+            pid,
+            reason: reason.to_string(),
+        };
+        self.store
+            .commit(scope, Job::effect(Effect::Parcel(write)))
+            .await
+            .map(|_| ())
     }
 
     async fn take_in_one(&self, scope: &Scope, parcel: &ToTakeIn) -> Result<(), Problem> {
@@ -81,7 +87,10 @@ impl Exchange {
         let mut contents = Vec::new();
         for part in &parcel.parts {
             let sender = &parcel.sender;
-            let bytes = self.store.content_bytes(scope, sender, &part.sha256, 0, true).await?;
+            let bytes = self
+                .store
+                .content_bytes(scope, sender, &part.sha256, 0, true)
+                .await?;
             if sha256_hex(&bytes) != part.sha256 {
                 let message = "A content here does not have its digest.";
                 return Err(Problem::new(Kind::Exception, message));
@@ -124,29 +133,49 @@ impl Exchange {
             patient: Some(patient.to_string()),
             query: Some(format!("parcel={}/{}", parcel.sender, parcel.id).into()),
         };
-        job.traces.push(scope.trace(Interaction::System, Outcome::Success, target));
+        job.traces
+            .push(scope.trace(Interaction::System, Outcome::Success, target));
         Ok(job)
     }
 
     fn put(&self, resource: &Value, release: Release) -> Result<Change, Problem> {
         let text = resource.to_string();
-        let limits = Limits { bytes: 32 << 20, ..Limits::default() };
+        let limits = Limits {
+            bytes: 32 << 20,
+            ..Limits::default()
+        };
         let json = json::parse(text.as_bytes(), &limits)?;
-        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
+        let id = resource
+            .get("id")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let resource = Prepared::new(&json, id, self.organisation())?;
-        Ok(Change::Put { resource, expect: Expect::Anything, release })
+        Ok(Change::Put {
+            resource,
+            expect: Expect::Anything,
+            release,
+        })
     }
 
     /// The one patient here with that NHS number **and** date of birth **and** family name. A number
     /// alone never decides.
     async fn find(&self, scope: &Scope, named: &Named) -> Result<Match, Problem> {
         let (Some(number), Some(birth_date)) = (&named.nhs_number, &named.birth_date) else {
-            return Ok(Match::Nobody("The letter has no NHS number or no date of birth."));
+            return Ok(Match::Nobody(
+                "The letter has no NHS number or no date of birth.",
+            ));
         };
         let mut search = Search::all("Patient", PEOPLE_MAX);
         let system = System::Is(NHS_NUMBER.to_string());
-        let criteria = vec![Criterion::Token { system, code: Some(number.clone()) }];
-        search.clauses.push(Clause { code: "identifier".into(), negated: false, criteria });
+        let criteria = vec![Criterion::Token {
+            system,
+            code: Some(number.clone()),
+        }];
+        search.clauses.push(Clause {
+            code: "identifier".into(),
+            negated: false,
+            criteria,
+        });
         let page = self.store.search(scope, &search).await?;
         let mut found = Vec::new();
         for person in &page.entries {
@@ -170,12 +199,18 @@ impl Exchange {
 /// Whether date of birth and one of the family names agree.
 fn is_same(patient: &Json<'_>, birth_date: &str, family: &str) -> bool {
     let family = fold(family);
-    let names = patient.items("name").iter().filter_map(|name| name.text("family"));
+    let names = patient
+        .items("name")
+        .iter()
+        .filter_map(|name| name.text("family"));
     let same_name = !family.is_empty() && names.map(fold).any(|known| known == family);
     same_name && patient.text("birthDate") == Some(birth_date)
 }
 
 /// Whether the trouble is the store's and may pass, so that the parcel is simply tried again.
 fn passes(problem: &Problem) -> bool {
-    matches!(problem.kind, Kind::Transient | Kind::Throttled | Kind::NoStore | Kind::Timeout)
+    matches!(
+        problem.kind,
+        Kind::Transient | Kind::Throttled | Kind::NoStore | Kind::Timeout
+    )
 }

@@ -39,7 +39,9 @@ struct Pinned {
 
 impl fmt::Debug for Pinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pinned").field("expected", &self.expected).finish_non_exhaustive()
+        f.debug_struct("Pinned")
+            .field("expected", &self.expected)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,8 +56,13 @@ impl Pinned {
         if !intermediates.is_empty() {
             return Err(refused);
         }
-        let now = Millis::try_from(now.as_secs()).unwrap_or(Millis::MAX).saturating_mul(1000);
-        let owner = self.book.owner(&sha256_hex(certificate), now).ok_or(refused.clone())?;
+        let now = Millis::try_from(now.as_secs())
+            .unwrap_or(Millis::MAX)
+            .saturating_mul(1000);
+        let owner = self
+            .book
+            .owner(&sha256_hex(certificate), now)
+            .ok_or(refused.clone())?;
         match &self.expected {
             Expected::AnyMember => Ok(()),
             Expected::Only(ods) if ods.as_str() == owner.ods => Ok(()),
@@ -86,7 +93,8 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.check(end_entity, intermediates, now).map(|()| ServerCertVerified::assertion())
+        self.check(end_entity, intermediates, now)
+            .map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -123,7 +131,8 @@ impl ClientCertVerifier for Pinned {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.check(end_entity, intermediates, now).map(|()| ClientCertVerified::assertion())
+        self.check(end_entity, intermediates, now)
+            .map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -156,7 +165,9 @@ struct NodeTime(Clock);
 impl TimeProvider for NodeTime {
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = u64::try_from(self.0.now() / 1000).ok()?;
-        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            seconds,
+        )))
     }
 }
 
@@ -171,7 +182,11 @@ fn provider() -> Arc<CryptoProvider> {
 pub fn server(identity: &Identity, book: Arc<Book>, clock: Clock) -> Result<ServerConfig, Problem> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
-    let verifier = Arc::new(Pinned { book, expected: Expected::AnyMember, algorithms });
+    let verifier = Arc::new(Pinned {
+        book,
+        expected: Expected::AnyMember,
+        algorithms,
+    });
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(NodeTime(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unusable)?
@@ -194,7 +209,11 @@ pub fn client(
 ) -> Result<ClientConfig, Problem> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
-    let verifier = Arc::new(Pinned { book, expected: Expected::Only(peer.clone()), algorithms });
+    let verifier = Arc::new(Pinned {
+        book,
+        expected: Expected::Only(peer.clone()),
+        algorithms,
+    });
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(NodeTime(clock)))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unusable)?

@@ -39,7 +39,10 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(sentence: impl Into<String>) -> Failure {
-        Failure { sentence: sentence.into(), status: None }
+        Failure {
+            sentence: sentence.into(),
+            status: None,
+        }
     }
 }
 

@@ -35,7 +35,10 @@ pub struct Inline {
 
 impl Inline {
     pub fn new(sha256: &str, bytes: &[u8]) -> Inline {
-        Inline { sha256: sha256.to_string(), data: STANDARD.encode(bytes) }
+        Inline {
+            sha256: sha256.to_string(),
+            data: STANDARD.encode(bytes),
+        }
     }
 
     /// The bytes.

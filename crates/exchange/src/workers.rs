@@ -59,7 +59,7 @@ async fn wait(
     millis: u64,
 ) {
     tokio::select! {
-        _ = stopped.wait_for(|stop| *stop) => {}
+        () = stop(stopped) => {}
         result = changed.changed() => {
             if result.is_err() {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -67,6 +67,10 @@ async fn wait(
         }
         () = tokio::time::sleep(Duration::from_millis(millis)) => {}
     }
+}
+
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 async fn deliver(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bool>) {
@@ -157,13 +161,19 @@ impl Exchange {
         let now = self.store.now();
         let days = Millis::from(self.settings.undeliverable_after_days);
         let writes = [
-            ParcelWrite::GiveUp { accepted_before: now - days * DAY_MILLIS },
-            ParcelWrite::Tidy { wanted_before: now - UNFINISHED_MILLIS },
+            ParcelWrite::GiveUp {
+                accepted_before: now - days * DAY_MILLIS,
+            },
+            ParcelWrite::Tidy {
+                wanted_before: now - UNFINISHED_MILLIS,
+            },
         ];
         let scope = Scope::system(SystemPurpose::DeliverParcels);
         for write in writes {
-            if let Err(problem) =
-                self.store.commit(&scope, Job::effect(Effect::Parcel(write))).await
+            if let Err(problem) = self
+                .store
+                .commit(&scope, Job::effect(Effect::Parcel(write)))
+                .await
             {
                 tracing::error!(?problem, "undelivered parcels could not be looked through");
             }

@@ -35,7 +35,8 @@ impl Page {
         };
         for member in directory.members {
             for certificate in &member.certificates {
-                page.certificates.insert(certificate.sha256.clone(), member.ods.clone());
+                page.certificates
+                    .insert(certificate.sha256.clone(), member.ods.clone());
             }
             page.members.insert(member.ods.clone(), Arc::new(member));
         }
@@ -50,7 +51,10 @@ impl Book {
     /// As `Directory::verify`.
     pub fn new(text: &str, steward: PublicKey, now: Millis) -> Result<Book, Problem> {
         let directory = Directory::verify(text, &steward, now)?;
-        Ok(Book { steward, page: RwLock::new(Arc::new(Page::new(directory))) })
+        Ok(Book {
+            steward,
+            page: RwLock::new(Arc::new(Page::new(directory))),
+        })
     }
 
     /// Takes a newer directory in place of the present one. The same version again changes nothing;
@@ -80,7 +84,9 @@ impl Book {
     /// The member of that code, while the directory is valid.
     pub fn member(&self, ods: &Ods, now: Millis) -> Option<Arc<Member>> {
         let page = self.page.read().clone();
-        (now < page.valid_until).then(|| page.members.get(ods.as_str()).cloned()).flatten()
+        (now < page.valid_until)
+            .then(|| page.members.get(ods.as_str()).cloned())
+            .flatten()
     }
 
     /// The member that owns the certificate of that digest now.
@@ -108,6 +114,8 @@ impl Book {
     /// The name of that organisation for people; its code if the directory does not know it.
     pub fn name(&self, ods: &str) -> String {
         let page = self.page.read().clone();
-        page.members.get(ods).map_or_else(|| ods.to_string(), |member| member.name.clone())
+        page.members
+            .get(ods)
+            .map_or_else(|| ods.to_string(), |member| member.name.clone())
     }
 }

@@ -11,10 +11,22 @@ struct Network {
 fn network() -> Network {
     let folder = tempfile::tempdir().unwrap();
     let steward = SigningKey::create(&folder.path().join("steward.key")).unwrap();
-    let members = ["RZZ01", "A81001"].iter().map(|ods| member(&folder, ods)).collect();
-    let directory =
-        Directory { protocol: 1, version: 3, issued_at: 0, valid_until: 10 * DAY, members };
-    Network { steward, directory, folder }
+    let members = ["RZZ01", "A81001"]
+        .iter()
+        .map(|ods| member(&folder, ods))
+        .collect();
+    let directory = Directory {
+        protocol: 1,
+        version: 3,
+        issued_at: 0,
+        valid_until: 10 * DAY,
+        members,
+    };
+    Network {
+        steward,
+        directory,
+        folder,
+    }
 }
 
 fn member(folder: &tempfile::TempDir, ods: &str) -> Member {
@@ -43,8 +55,15 @@ fn a_member_is_found_by_code_and_by_certificate_while_it_is_valid() {
     assert!(book.owner(&"0".repeat(64), 2 * DAY).is_none(), "never");
     let kid = member.keys[0].jwk.kid();
     assert!(book.key(&ods, kid, 2 * DAY).is_some());
-    assert!(book.key(&Ods::parse("RZZ01").unwrap(), kid, 2 * DAY).is_none(), "another's key");
-    assert!(book.member(&ods, 10 * DAY).is_none(), "the directory has run out");
+    assert!(
+        book.key(&Ods::parse("RZZ01").unwrap(), kid, 2 * DAY)
+            .is_none(),
+        "another's key"
+    );
+    assert!(
+        book.member(&ods, 10 * DAY).is_none(),
+        "the directory has run out"
+    );
 }
 
 #[test]

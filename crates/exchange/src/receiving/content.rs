@@ -15,9 +15,21 @@ pub(super) fn place(sender: &Ods, sha256: &str, bytes: Vec<u8>) -> Vec<Effect> {
     let contents = vec![(sha256.to_string(), bytes.len() as u64)];
     let (sender, sha256) = (sender.clone(), sha256.to_string());
     [
-        ParcelWrite::Want { sender: sender.clone(), contents },
-        ParcelWrite::Drop { sender: sender.clone(), sha256: sha256.clone() },
-        ParcelWrite::Append { sender, sha256, start: 0, bytes, complete: true },
+        ParcelWrite::Want {
+            sender: sender.clone(),
+            contents,
+        },
+        ParcelWrite::Drop {
+            sender: sender.clone(),
+            sha256: sha256.clone(),
+        },
+        ParcelWrite::Append {
+            sender,
+            sha256,
+            start: 0,
+            bytes,
+            complete: true,
+        },
     ]
     .map(Effect::Parcel)
     .into()
@@ -31,9 +43,18 @@ impl Exchange {
         parcel: &Parcel,
     ) -> Result<Vec<Wanted>, Problem> {
         let sender = parcel.sender.clone();
-        let contents = parcel.parts.iter().map(|it| (it.sha256.clone(), it.size)).collect();
-        let write = ParcelWrite::Want { sender: sender.clone(), contents };
-        self.store.commit(scope, Job::effect(Effect::Parcel(write))).await?;
+        let contents = parcel
+            .parts
+            .iter()
+            .map(|it| (it.sha256.clone(), it.size))
+            .collect();
+        let write = ParcelWrite::Want {
+            sender: sender.clone(),
+            contents,
+        };
+        self.store
+            .commit(scope, Job::effect(Effect::Parcel(write)))
+            .await?;
         let mut wanted = Vec::new();
         for part in &parcel.parts {
             match self.store.content_held(&sender, &part.sha256).await? {
@@ -59,7 +80,10 @@ impl Exchange {
             None
         };
         held.ok_or_else(|| {
-            Problem::new(Kind::NotFound, "No content of this digest is wanted from this sender.")
+            Problem::new(
+                Kind::NotFound,
+                "No content of this digest is wanted from this sender.",
+            )
         })
     }
 
@@ -85,28 +109,54 @@ impl Exchange {
             return Err(Problem::new(Kind::TooLong, "A piece is 1 byte to 1 MiB."));
         }
         if start != held.held {
-            return Err(Problem::new(Kind::Conflict, "The content does not continue there."));
+            return Err(Problem::new(
+                Kind::Conflict,
+                "The content does not continue there.",
+            ));
         }
         let end = start.saturating_add(bytes.len() as u64);
         if end > held.size {
-            return Err(Problem::new(Kind::TooLong, "This is more than the content's size."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "This is more than the content's size.",
+            ));
         }
         let scope = Scope::system(SystemPurpose::TakeInParcels);
         let (sender, name) = (peer.clone(), sha256.to_string());
         let complete = end == held.size;
         if complete {
-            let mut whole = self.store.content_bytes(&scope, peer, sha256, 0, true).await?;
+            let mut whole = self
+                .store
+                .content_bytes(&scope, peer, sha256, 0, true)
+                .await?;
             whole.truncate(usize::try_from(start).unwrap_or(usize::MAX));
             whole.extend_from_slice(&bytes);
             if sha256_hex(&whole) != sha256 {
-                let write = ParcelWrite::Drop { sender, sha256: name };
-                self.store.commit(&scope, Job::effect(Effect::Parcel(write))).await?;
+                let write = ParcelWrite::Drop {
+                    sender,
+                    sha256: name,
+                };
+                self.store
+                    .commit(&scope, Job::effect(Effect::Parcel(write)))
+                    .await?;
                 let message = "The content does not have the digest named; send it again from 0.";
                 return Err(Problem::new(Kind::Value, message));
             }
         }
-        let write = ParcelWrite::Append { sender, sha256: name, start, bytes, complete };
-        self.store.commit(&scope, Job::effect(Effect::Parcel(write))).await?;
-        Ok(Held { size: held.size, held: end, complete })
+        let write = ParcelWrite::Append {
+            sender,
+            sha256: name,
+            start,
+            bytes,
+            complete,
+        };
+        self.store
+            .commit(&scope, Job::effect(Effect::Parcel(write)))
+            .await?;
+        Ok(Held {
+            size: held.size,
+            held: end,
+            complete,
+        })
     }
 }

@@ -26,17 +26,19 @@ impl Exchange {
         let mut results = Vec::new();
         // In order, since they tell one story after the other.
         for receipt in &receipts.receipts {
-            results.push(match self.take_receipt(peer, receipt, &request.receipts).await {
-                Ok(Telling::News | Telling::Known) => taken(Outcome::Taken, ""),
-                Ok(Telling::UnknownParcel) => {
-                    taken(Outcome::Refused, "No such parcel is known here.")
-                }
-                Err(problem) if is_final(&problem) => taken(Outcome::Refused, &problem.message),
-                Err(problem) => {
-                    tracing::warn!(?problem, %peer, "a receipt was not kept");
-                    taken(Outcome::Later, "")
-                }
-            });
+            results.push(
+                match self.take_receipt(peer, receipt, &request.receipts).await {
+                    Ok(Telling::News | Telling::Known) => taken(Outcome::Taken, ""),
+                    Ok(Telling::UnknownParcel) => {
+                        taken(Outcome::Refused, "No such parcel is known here.")
+                    }
+                    Err(problem) if is_final(&problem) => taken(Outcome::Refused, &problem.message),
+                    Err(problem) => {
+                        tracing::warn!(?problem, %peer, "a receipt was not kept");
+                        taken(Outcome::Later, "")
+                    }
+                },
+            );
         }
         self.heard_from(peer).await;
         wire::write(&ReceiptsTaken { results })
@@ -75,7 +77,10 @@ impl Exchange {
         jws: &str,
     ) -> Result<Telling, Problem> {
         let scope = Scope::system(SystemPurpose::ReportParcels);
-        let found = self.store.made_of(&scope, &receipt.sender, &receipt.parcel).await?;
+        let found = self
+            .store
+            .made_of(&scope, &receipt.sender, &receipt.parcel)
+            .await?;
         let made = found.map(|(_, made)| made).unwrap_or_default();
         let mut job = Job::default();
         let ours = receipt.sender == self.organisation().as_str();
@@ -104,7 +109,9 @@ impl Exchange {
             State::Superseded => ("superseded", Release::Keep),
             _ => return Ok(Vec::new()),
         };
-        let Some(document) = &made.document else { return Ok(Vec::new()) };
+        let Some(document) = &made.document else {
+            return Ok(Vec::new());
+        };
         let ty = "DocumentReference";
         let Reading::Found(found) = self.store.read(scope, ty, document).await? else {
             return Ok(Vec::new());
@@ -115,10 +122,17 @@ impl Exchange {
             let json = json::parse(&text, &Limits::default())?;
             let resource = Prepared::new(&json, document, self.organisation())?;
             let expect = Expect::Version(found.version);
-            changes.push(Change::Put { resource, expect, release });
+            changes.push(Change::Put {
+                resource,
+                expect,
+                release,
+            });
         }
         if release == Release::Never {
-            let binaries = Made { document: None, ..made.clone() };
+            let binaries = Made {
+                document: None,
+                ..made.clone()
+            };
             changes.extend(binaries.releases(release));
         }
         Ok(changes)
@@ -150,5 +164,8 @@ fn is_final(problem: &Problem) -> bool {
 }
 
 fn taken(outcome: Outcome, reason: &str) -> Taken {
-    Taken { outcome, reason: reason.to_string() }
+    Taken {
+        outcome,
+        reason: reason.to_string(),
+    }
 }

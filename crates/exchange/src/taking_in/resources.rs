@@ -44,8 +44,9 @@ pub(super) fn make(
         let digest = sha256_hex(format!("{}/{}/{what}", parcel.sender, parcel.id).as_bytes());
         format!("p-{}", digest.get(..ID_DIGITS).unwrap_or(&digest))
     };
-    let binary_ids: Vec<String> =
-        (0..contents.len()).map(|number| id(&format!("binary-{number}"))).collect();
+    let binary_ids: Vec<String> = (0..contents.len())
+        .map(|number| id(&format!("binary-{number}")))
+        .collect();
     let document_id = id("document");
     let mut resources = Vec::new();
     for ((binary, bytes), named) in binary_ids.iter().zip(contents).zip(&text.contents) {
@@ -57,9 +58,26 @@ pub(super) fn make(
             "data": STANDARD.encode(bytes),
         }));
     }
-    resources.push(document(parcel, text, patient, &document_id, &binary_ids, here));
-    resources.push(provenance(parcel, &id("provenance"), &document_id, &binary_ids, here));
-    Made { document_id, binary_ids, resources }
+    resources.push(document(
+        parcel,
+        text,
+        patient,
+        &document_id,
+        &binary_ids,
+        here,
+    ));
+    resources.push(provenance(
+        parcel,
+        &id("provenance"),
+        &document_id,
+        &binary_ids,
+        here,
+    ));
+    Made {
+        document_id,
+        binary_ids,
+        resources,
+    }
 }
 
 fn document(
@@ -74,7 +92,10 @@ fn document(
     document.insert("resourceType".into(), "DocumentReference".into());
     document.insert("id".into(), id.into());
     let name = format!("{}/{}", parcel.sender, parcel.id);
-    document.insert("masterIdentifier".into(), json!({ "system": PARCEL, "value": name }));
+    document.insert(
+        "masterIdentifier".into(),
+        json!({ "system": PARCEL, "value": name }),
+    );
     if !text.document.is_empty() {
         let assigner = json!({ "identifier": organisation(&parcel.sender) });
         let number = json!([{ "value": text.document, "assigner": assigner }]);
@@ -85,7 +106,10 @@ fn document(
     if !text.title.is_empty() {
         document.insert("type".into(), json!({ "text": text.title }));
     }
-    document.insert("subject".into(), json!({ "reference": format!("Patient/{patient}") }));
+    document.insert(
+        "subject".into(),
+        json!({ "reference": format!("Patient/{patient}") }),
+    );
     document.insert("date".into(), date::instant(text.made_at).into());
     let mut author = Map::new();
     author.insert("identifier".into(), organisation(&parcel.sender));
@@ -93,7 +117,10 @@ fn document(
         author.insert("display".into(), text.author.clone().into());
     }
     document.insert("author".into(), json!([author]));
-    document.insert("custodian".into(), json!({ "identifier": organisation(here) }));
+    document.insert(
+        "custodian".into(),
+        json!({ "identifier": organisation(here) }),
+    );
     if !text.title.is_empty() {
         document.insert("description".into(), text.title.clone().into());
     }
@@ -121,7 +148,9 @@ fn labels(marks: &[Mark]) -> Value {
         Mark::SeriousHarm => "serious-harm",
     };
     let restricted = json!({ "coding": [{ "system": CONFIDENTIALITY, "code": "R" }] });
-    let why = marks.iter().map(|it| json!({ "coding": [{ "system": MARKS, "code": mark(it) }] }));
+    let why = marks
+        .iter()
+        .map(|it| json!({ "coding": [{ "system": MARKS, "code": mark(it) }] }));
     std::iter::once(restricted).chain(why).collect()
 }
 
@@ -133,7 +162,11 @@ fn provenance(
     here: &Ods,
 ) -> Value {
     let mut target = vec![json!({ "reference": format!("DocumentReference/{document}") })];
-    target.extend(binaries.iter().map(|it| json!({ "reference": format!("Binary/{it}") })));
+    target.extend(
+        binaries
+            .iter()
+            .map(|it| json!({ "reference": format!("Binary/{it}") })),
+    );
     let name = format!("{}/{}", parcel.sender, parcel.id);
     let received = date::instant(parcel.received_at);
     json!({
