@@ -194,6 +194,11 @@ impl ToSql for Bind<'_> {
                 _ => value.to_sql(ty, out),
             },
             Bind::Real(value) => value.to_sql(ty, out),
+            // PostgreSQL has no text with a NUL in it. None is stored as such (doors refuse it), but
+            // one may be asked for, or stand in a query that the audit log keeps.
+            Bind::Text(value) if value.contains('\0') => {
+                value.replace('\0', "\u{fffd}").to_sql(ty, out)
+            }
             Bind::Text(value) => value.as_ref().to_sql(ty, out),
             Bind::Bytes(value) => value.as_ref().to_sql(ty, out),
         }

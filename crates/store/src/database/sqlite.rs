@@ -152,3 +152,22 @@ fn cell(value: ValueRef<'_>) -> Result<Bind<'static>, Problem> {
         ValueRef::Blob(value) => Bind::Bytes(Cow::Owned(value.to_vec())),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f02_every_commit_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("store.sqlite")).unwrap();
+        let ask = |text: &str| -> String {
+            connection
+                .query_row(text, [], |row| row.get::<_, Value>(0))
+                .map(|value| format!("{value:?}"))
+                .unwrap()
+        };
+        assert_eq!(ask("PRAGMA synchronous"), "Integer(2)", "2 is FULL");
+        assert_eq!(ask("PRAGMA journal_mode"), "Text(\"wal\")");
+    }
+}

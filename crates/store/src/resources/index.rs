@@ -228,8 +228,12 @@ pub(crate) fn start(text: &str) -> &str {
 }
 
 fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or(text)
+    if text.len() <= bytes_max {
+        return text;
+    }
+    // A character is at most four bytes long, so that one of these four ends is between two.
+    let ends = (bytes_max.saturating_sub(3)..=bytes_max).rev();
+    ends.filter_map(|end| text.get(..end)).next().unwrap_or("")
 }
 
 /// Runs removals and inserts; removals first, since a row may go and come back.

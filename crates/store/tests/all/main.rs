@@ -1,8 +1,17 @@
 //! The store, on every database.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
 mod audit;
 mod opening;
 mod people;
+mod property;
 mod resources;
 mod scopes;
 mod searches;

@@ -1,0 +1,237 @@
+//! What a search finds, against a plain reading of the rules and against reading one by one.
+
+use access::{Interaction, Scope};
+use fhir::json::{Limits, parse};
+use fhir::search::{Clause, Criterion, Entry, Range, Search, System, Total, Value, extract};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use store::testing::{START, on_each_database};
+use store::{AuditDurability, Change, Expect, Reading, Release, Settings, Store};
+
+use crate::people::{commit, delete, observation, patient, prepared, staff, system};
+
+/// One made-up resource, and what became of it.
+#[derive(Clone, Debug)]
+struct Made {
+    id: usize,
+    patient: usize,
+    code: usize,
+    day: usize,
+    organisation: usize,
+    release: Option<i64>,
+    deleted: bool,
+}
+
+fn made() -> impl Strategy<Value = Vec<Made>> {
+    let one = (
+        0..12_usize,
+        0..3_usize,
+        0..3_usize,
+        1..5_usize,
+        -1..2_i64,
+        0..8_u8,
+    );
+    let one = one.prop_map(|(id, patient, code, day, release, fate)| Made {
+        id,
+        patient,
+        code,
+        day,
+        // An id belongs to one organisation; the other may not write over it.
+        organisation: id % 2,
+        release: (release >= 0).then_some(START + release * 10),
+        deleted: fate == 0,
+    });
+    prop::collection::vec(one, 1..40)
+}
+
+fn clause() -> impl Strategy<Value = Clause> {
+    let token = (0..3_usize, any::<bool>()).prop_map(|(code, any)| Criterion::Token {
+        system: if any {
+            System::Any
+        } else {
+            System::Is("http://loinc.org".into())
+        },
+        code: Some(format!("c{code}")),
+    });
+    let target = (0..3_usize).prop_map(|patient| Criterion::Reference {
+        targets: vec![format!("Patient/p{patient}")],
+    });
+    let date = (1..5_usize, any::<bool>()).prop_map(|(day, from)| {
+        let at = fhir::date::span(&format!("2024-01-0{day}")).unwrap().low;
+        let (from, before) = if from {
+            (Some(at), None)
+        } else {
+            (None, Some(at))
+        };
+        Criterion::Date {
+            low: Range { from, before },
+            high: Range::default(),
+        }
+    });
+    let id = (0..12_usize).prop_map(|id| Criterion::Id(format!("o{id}")));
+    let several = |code: &'static str, criterion: BoxedStrategy<Criterion>| {
+        let criteria = prop::collection::vec(criterion, 1..3);
+        (criteria, any::<bool>()).prop_map(move |(criteria, negated)| Clause {
+            code: code.into(),
+            negated,
+            criteria,
+        })
+    };
+    let missing = any::<bool>().prop_map(Criterion::Missing);
+    prop_oneof![
+        several("code", token.boxed()),
+        several("subject", target.boxed()),
+        several("date", date.boxed()),
+        several("_id", id.boxed()),
+        several("date", missing.boxed()),
+    ]
+}
+
+/// The rules, read plainly.
+fn matches(id: &str, entries: &[Entry], clause: &Clause) -> bool {
+    let of_code = entries.iter().filter(|entry| entry.code == clause.code);
+    let within = |range: &Range, at: i64| {
+        range.from.is_none_or(|from| at >= from) && range.before.is_none_or(|before| at < before)
+    };
+    let one = |criterion: &Criterion| match criterion {
+        Criterion::Id(wanted) => id == wanted,
+        Criterion::Missing(missing) => of_code.clone().next().is_none() == *missing,
+        _ => of_code
+            .clone()
+            .any(|entry| match (criterion, &entry.value) {
+                (
+                    Criterion::Token { system, code },
+                    Value::Token {
+                        system: has,
+                        code: is,
+                    },
+                ) => {
+                    let system = match system {
+                        System::Any => true,
+                        System::None => has.is_none(),
+                        System::Is(system) => has.as_ref() == Some(system),
+                    };
+                    system && code.as_ref().is_none_or(|code| code == is)
+                }
+                (Criterion::Reference { targets }, Value::Reference { target }) => {
+                    targets.contains(target)
+                }
+                (
+                    Criterion::Date { low, high },
+                    Value::Date {
+                        low: from,
+                        high: to,
+                    },
+                ) => within(low, *from) && within(high, *to),
+                _ => false,
+            }),
+    };
+    clause.criteria.iter().any(one) != clause.negated
+}
+
+fn text(made: &Made) -> String {
+    let patient = format!("p{}", made.patient);
+    observation(
+        &patient,
+        &format!("c{}", made.code),
+        &format!("2024-01-0{}", made.day),
+    )
+}
+
+async fn apply(store: &Store, made: &Made) {
+    let id = format!("o{}", made.id);
+    let organisation = if made.organisation == 0 {
+        "A81001"
+    } else {
+        "B82002"
+    };
+    let change = Change::Put {
+        resource: prepared(&text(made), &id, organisation),
+        expect: Expect::Anything,
+        release: made.release.map_or(Release::Never, Release::At),
+    };
+    commit(store, vec![change]).await.unwrap();
+    if made.deleted {
+        commit(store, vec![delete("Observation", &id, Expect::Exists)])
+            .await
+            .unwrap();
+    }
+}
+
+/// All pages of a search, a few a page.
+async fn paged(store: &Store, scope: &Scope, search: &Search) -> Vec<String> {
+    let mut search = search.clone();
+    search.count = 2;
+    let mut found = Vec::new();
+    loop {
+        let page = store.search(scope, &search).await.unwrap();
+        assert!(page.entries.len() <= 2);
+        found.extend(page.entries.into_iter().map(|entry| entry.id));
+        search.after = page.next;
+        if search.after.is_none() {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn a_search_returns_exactly_what_matches_and_may_be_read_one_by_one() {
+    let searches = prop::collection::vec(prop::collection::vec(clause(), 0..3), 6);
+    let config = Config {
+        cases: 12,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&(made(), searches), |(made, searches)| {
+        on_each_database(async |ground| {
+            // So many reads need not each wait for the disk.
+            let settings = Settings {
+                audit: AuditDurability::WithinOneSecond,
+                ..ground.settings.clone()
+            };
+            let store = Store::open(settings).await.unwrap();
+            for made in &made {
+                apply(&store, made).await;
+            }
+            for clauses in &searches {
+                compare(&store, clauses).await;
+            }
+            store.close().await;
+        });
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+async fn compare(store: &Store, clauses: &[Clause]) {
+    let scopes = [
+        system(),
+        staff("A81001", Interaction::Search),
+        staff("B82002", Interaction::Search),
+        patient("p0", Interaction::Search, START),
+        patient("p1", Interaction::Search, START + 10),
+    ];
+    for scope in scopes {
+        let mut expected = Vec::new();
+        for number in 0..12 {
+            let id = format!("o{number}");
+            if let Reading::Found(version) = store.read(&scope, "Observation", &id).await.unwrap() {
+                let json = parse(&version.body, &Limits::default()).unwrap();
+                let entries = extract("Observation", &json);
+                if clauses.iter().all(|clause| matches(&id, &entries, clause)) {
+                    expected.push(id);
+                }
+            }
+        }
+        let mut search = Search::all("Observation", 100);
+        search.clauses = clauses.to_vec();
+        search.total = Total::Accurate;
+        let page = store.search(&scope, &search).await.unwrap();
+        assert_eq!(page.total, Some(expected.len() as u64), "{clauses:?}");
+        let mut found: Vec<_> = page.entries.into_iter().map(|entry| entry.id).collect();
+        assert_eq!(found, paged(store, &scope, &search).await, "{clauses:?}");
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{clauses:?} {:?}", scope.reach());
+    }
+}
