@@ -27,8 +27,8 @@ const CONNECT_SECONDS_MAX: u64 = 5;
 const REQUEST_SECONDS_MAX: u64 = 30;
 /// Connections kept open for the next request, in all.
 const KEPT_MAX: usize = 64;
-/// Says how many bytes of a content are held.
-pub(crate) const HELD: &str = "handover-held";
+/// Header: how many bytes of a content are held, and so where the next piece starts.
+pub const HELD: &str = "upload-offset";
 
 type Sender = SendRequest<Full<Bytes>>;
 

@@ -24,7 +24,7 @@ pub mod transport;
 pub mod wire;
 mod workers;
 
-pub use client::HttpTransport;
+pub use client::{HELD, HttpTransport};
 pub use directory::{About, Book, Directory, Member};
 pub use exchange::{Exchange, Settings};
 pub use keys::{Identity, PublicKey, SigningKey};

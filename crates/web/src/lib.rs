@@ -6,6 +6,7 @@ mod form;
 mod node;
 pub mod page;
 pub mod patient;
+pub mod peers;
 mod record;
 mod router;
 #[cfg(test)]
@@ -18,4 +19,6 @@ mod testing;
 pub mod visit;
 
 pub use node::{Node, Site};
+pub use peers::peers_router;
+pub use peers::serve::serve_peers;
 pub use router::router;
