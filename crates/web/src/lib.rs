@@ -12,6 +12,7 @@ mod router;
 #[cfg(test)]
 mod samples;
 pub mod secret;
+pub mod serve;
 pub mod sign_in;
 pub mod staff;
 #[cfg(test)]

@@ -1,0 +1,178 @@
+//! Serving HTTP on a listener: bounded connections, deadlines for slow ones, an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::connect_info::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// The most connections at a time on one listener.
+const CONNECTIONS_MAX: usize = 4096;
+/// How long a client may take to send its request's head, and the TLS handshake.
+const HEAD_SECONDS_MAX: u64 = 15;
+/// How long open requests get to finish when the node stops.
+const FAREWELL_SECONDS: u64 = 5;
+
+/// The certificate (DER) that a peer showed in its TLS handshake; an extension of each request on a
+/// listener with mutual TLS.
+#[derive(Clone, Debug)]
+pub struct PeerCertificate(pub Arc<[u8]>);
+
+/// Serves `router` until `stop` turns true or its sender is gone; then no new connection is taken,
+/// and open requests get a few seconds to finish.
+///
+/// With `tls`, connections are TLS; what certificate the peer showed is a `PeerCertificate`.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let acceptor = tls.map(TlsAcceptor::from);
+    let mut connections = JoinSet::new();
+    loop {
+        // The ends of connections are collected as they come, so that the set stays small.
+        while connections.try_join_next().is_some() {}
+        let taken = tokio::select! {
+            taken = next(&listener, &places) => taken,
+            () = told(&mut stop) => break,
+        };
+        let Some((stream, address, place)) = taken else {
+            continue;
+        };
+        let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
+        connections.spawn(async move {
+            connection(stream, address, router, acceptor, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let farewell = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(Duration::from_secs(FAREWELL_SECONDS), farewell).await;
+}
+
+/// Returns when the node is to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, address)) => Some((stream, address, place)),
+        Err(cause) => {
+            // Out of file handles, mostly: waiting lets others close.
+            tracing::warn!(%cause, "a connection could not be taken");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    stop: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        return requests(stream, address, None, router, stop).await;
+    };
+    let handshake = acceptor.accept(stream);
+    match tokio::time::timeout(Duration::from_secs(HEAD_SECONDS_MAX), handshake).await {
+        Ok(Ok(stream)) => {
+            let certificate = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .and_then(|all| all.first());
+            let certificate = certificate.map(|it| PeerCertificate(Arc::from(it.as_ref())));
+            requests(stream, address, certificate, router, stop).await;
+        }
+        Ok(Err(cause)) => tracing::info!(%address, %cause, "a TLS handshake failed"),
+        Err(_) => tracing::info!(%address, "a TLS handshake took too long"),
+    }
+}
+
+async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    address: SocketAddr,
+    certificate: Option<PeerCertificate>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(address));
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        request.map(axum::body::Body::new)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = told(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(cause) = outcome {
+        tracing::debug!(%address, %cause, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::watch;
+
+    #[tokio::test]
+    async fn requests_under_way_finish_when_the_node_stops() {
+        let slow = get(|| async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            "done"
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let router = Router::new().route("/", slow);
+        let serving = tokio::spawn(super::serve(listener, router, None, stopped));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stop.send(true).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("done"), "{answer}");
+        serving.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}
