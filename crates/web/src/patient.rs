@@ -81,3 +81,6 @@ fn name(visit: &Visit) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

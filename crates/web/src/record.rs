@@ -87,10 +87,13 @@ pub fn letter(resource: &Value) -> Letter {
                 .map(|(_, title)| title.clone())
                 .find(|it| !it.is_empty())
         })
-        .or_else(|| text(&resource["type"]["text"]))
-        .or_else(|| items(&resource["type"]["coding"]).find_map(|it| text(&it["display"])))
+        .or_else(|| at(resource, "/type/text"))
+        .or_else(|| {
+            items(resource.pointer("/type/coding").unwrap_or(&Value::Null))
+                .find_map(|it| text(&it["display"]))
+        })
         .unwrap_or_else(|| "Letter".to_owned());
-    let name = |it: &Value| text(&it["display"]).or_else(|| text(&it["identifier"]["value"]));
+    let name = |it: &Value| text(&it["display"]).or_else(|| at(it, "/identifier/value"));
     let (people, organisations): (Vec<&Value>, Vec<&Value>) =
         items(&resource["author"]).partition(|it| !is_organisation(it));
     let custodian = name(&resource["custodian"]);
@@ -140,6 +143,10 @@ pub fn binary(resource: &Value) -> Result<Content, Problem> {
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+fn at(value: &Value, place: &str) -> Option<String> {
+    value.pointer(place).and_then(text)
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -81,3 +81,6 @@ fn journey(node: &Node, events: &[Event], now: Millis) -> Vec<Step> {
 fn no_letter() -> Problem {
     Problem::new(Kind::NotFound, "There is no such letter here.")
 }
+
+#[cfg(test)]
+mod tests;

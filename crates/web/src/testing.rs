@@ -1,7 +1,9 @@
 //! A node's pages in process, and a browser of the simplest kind, for tests.
 
+pub mod letters;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use access::{NhsNumber, Ods, Role};
 use axum::Router;
@@ -21,7 +23,9 @@ pub const PASSWORD: &str = "correct horse battery";
 /// A node with a clerk `ann`, a clinician `bo`, an engineer `ed` and a patient `jane`.
 pub async fn node(ground: &Ground) -> Arc<Node> {
     let store = ground.open().await;
-    let hash = password::hash(PASSWORD).unwrap();
+    // Hashing is slow by design: once for all tests.
+    static HASH: LazyLock<String> = LazyLock::new(|| password::hash(PASSWORD).unwrap());
+    let hash = HASH.as_str();
     let organisation = || Ods::parse("A81001").unwrap();
     let staff = |role| Holder::Staff {
         role,
@@ -38,7 +42,7 @@ pub async fn node(ground: &Ground) -> Arc<Node> {
         ("jane", "Jane Example", jane),
     ];
     for (login, name, holder) in people {
-        open(&store, login, name, holder, &hash).await;
+        open(&store, login, name, holder, hash).await;
     }
     let site = Site {
         organisation: organisation(),

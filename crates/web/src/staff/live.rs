@@ -61,6 +61,6 @@ fn told(watch: Watch) -> impl Stream<Item = Result<Event, Infallible>> {
         }
         sleep(PAUSE).await;
         watch.changes.mark_unchanged();
-        Some((Ok(Event::default().event("changed").data("")), watch))
+        Some((Ok(Event::default().event("changed").data("now")), watch))
     })
 }

@@ -1,0 +1,88 @@
+use http::StatusCode;
+use store::testing::on_each_database;
+
+use crate::testing::letters::{self, Letter};
+use crate::testing::{Browser, node};
+
+#[test]
+fn a_patient_reads_a_letter_once_it_is_filed_and_not_before() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let pid = letters::receive(&node.store, &Letter::default()).await;
+        let mut jane = Browser::new(&node);
+        assert_eq!(jane.sign_in("/login", "jane").await.location(), "/");
+        let letter = format!("/record/letters/d{pid}");
+        for address in ["/", "/record"] {
+            let page = jane.get(address).await;
+            assert_eq!(page.status, StatusCode::OK);
+            assert!(!page.text.contains("Discharge summary"), "{address}");
+        }
+        assert_eq!(jane.get(&letter).await.status, StatusCode::NOT_FOUND);
+        let file = format!("{letter}/content/0");
+        assert_eq!(jane.get(&file).await.status, StatusCode::NOT_FOUND);
+
+        let mut clerk = Browser::new(&node);
+        clerk.sign_in("/staff/login", "ann").await;
+        clerk.get(&format!("/staff/item/{pid}")).await;
+        clerk.post(&format!("/staff/item/{pid}/file"), &[]).await;
+
+        for address in ["/", "/record"] {
+            assert!(
+                jane.get(address).await.text.contains("Discharge summary"),
+                "{address}"
+            );
+        }
+        let page = jane.get(&letter).await;
+        assert!(page.text.contains("this is the letter."), "{}", page.text);
+        assert!(page.text.contains("journey__what\">Filed"), "{}", page.text);
+        assert!(
+            !page.text.contains("Ann Secretary"),
+            "not by name: {}",
+            page.text
+        );
+        assert_eq!(jane.get(&file).await.status, StatusCode::OK);
+    });
+}
+
+/// PRODUCT.md: never past a third-party or serious-harm mark.
+#[test]
+fn a_marked_letter_stays_hidden_from_the_patient_when_it_is_filed() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let letter = Letter {
+            marked: true,
+            ..Letter::default()
+        };
+        let pid = letters::receive(&node.store, &letter).await;
+        let mut clerk = Browser::new(&node);
+        clerk.sign_in("/staff/login", "ann").await;
+        let item = clerk.get(&format!("/staff/item/{pid}")).await;
+        assert!(
+            item.text.contains("stays hidden from the patient"),
+            "{}",
+            item.text
+        );
+        clerk.post(&format!("/staff/item/{pid}/file"), &[]).await;
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        assert!(!jane.get("/record").await.text.contains("Discharge summary"));
+        let answer = jane.get(&format!("/record/letters/d{pid}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn the_record_says_what_is_not_shown_and_why() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        let page = jane.get("/record").await;
+        assert!(page.text.contains("There is no letter to show you yet."));
+        assert!(page.text.contains("What is not shown here"));
+        assert!(page.text.contains("at the latest 14 days after it"));
+    });
+}
