@@ -1,7 +1,49 @@
 //! The table from a problem's kind to an HTTP status, and the one place where causes are logged.
 
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
 use fhir::problem::{Kind, Problem};
 use http::StatusCode;
+
+/// What a handler of the FHIR door answers instead of a resource. The door's middleware turns it
+/// into an OperationOutcome, since only it knows the request's id.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub problem: Problem,
+    /// Where the specification asks for another status than the kind's.
+    status: Option<StatusCode>,
+}
+
+impl Failure {
+    pub fn with_status(problem: Problem, status: StatusCode) -> Failure {
+        Failure {
+            problem,
+            status: Some(status),
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| status(self.problem.kind))
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        Failure {
+            problem,
+            status: None,
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
 
 /// The HTTP status of a kind of problem.
 pub fn status(kind: Kind) -> StatusCode {

@@ -2,6 +2,7 @@
 
 mod cookie;
 pub mod failure;
+pub mod fhir;
 mod form;
 mod node;
 pub mod page;

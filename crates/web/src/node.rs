@@ -17,6 +17,7 @@ pub struct Node {
     pub organisation_name: Names,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
+    pub fhir: crate::fhir::Door,
 }
 
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
@@ -33,6 +34,7 @@ impl Node {
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            fhir: crate::fhir::Door::default(),
         }
     }
 }
@@ -49,6 +51,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// The address of the FHIR door.
+    pub fn fhir_url(&self) -> String {
+        format!("{}/fhir", self.base_url)
+    }
+
     /// Whether it is reached over TLS; plain HTTP is for loopback only.
     pub fn is_secure(&self) -> bool {
         self.base_url.starts_with("https://")

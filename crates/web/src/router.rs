@@ -10,6 +10,7 @@ use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
 use tower_http::compression::CompressionLayer;
 
+use crate::fhir as door;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
@@ -23,7 +24,10 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 
 /// The doors that people and FHIR clients use.
 pub fn router(node: Arc<Node>) -> Router {
-    Router::new().merge(files()).merge(pages(node))
+    Router::new()
+        .nest("/fhir", fhir(node.clone()))
+        .merge(files())
+        .merge(pages(node))
 }
 
 /// The static files of the pages.
@@ -32,6 +36,29 @@ fn files() -> Router {
         .route("/assets/{file}", get(assets::file))
         .route("/assets/images/{icon}", get(assets::icon))
         .layer(map_response(headers::on))
+}
+
+/// The FHIR door.
+fn fhir(node: Arc<Node>) -> Router {
+    Router::new()
+        .route("/metadata", get(door::metadata))
+        .route("/AuditEvent/$log", get(door::log))
+        .route("/{ty}", get(door::search).post(door::create))
+        .route("/{ty}/_search", post(door::search_by_post))
+        .route(
+            "/{ty}/{id}",
+            get(door::read).put(door::update).delete(door::delete),
+        )
+        .route("/{ty}/{id}/_history", get(door::history))
+        .route("/{ty}/{id}/_history/{version}", get(door::vread))
+        .layer(DefaultBodyLimit::max(door::RESOURCE_BYTES_MAX))
+        .route(
+            "/",
+            post(door::transaction).layer(DefaultBodyLimit::max(door::BUNDLE_BYTES_MAX)),
+        )
+        .fallback(door::nothing_here)
+        .layer(from_fn_with_state(node.clone(), door::ask::announce))
+        .with_state(node)
 }
 
 /// The HTML pages.

@@ -82,7 +82,7 @@ impl Visit {
     }
 
     /// The request as a stranger's.
-    fn unproved(node: &Node, request: &Parts) -> Visit {
+    pub(crate) fn unproved(node: &Node, request: &Parts) -> Visit {
         let kept = cookie::find(&request.headers, &node.site.form_cookie_name());
         Visit {
             request_id: uuid::Uuid::now_v7().to_string().into(),
@@ -193,7 +193,7 @@ impl Visit {
 
     /// Whether a change may come from another site's page: by a cookie, and not said by the
     /// browser to be from here. Browsers say so; programs use tokens, which this does not touch.
-    fn may_be_forged(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn may_be_forged(&self, headers: &HeaderMap) -> bool {
         if self.is_look() || matches!(self.proof, Proof::Token) {
             return false;
         }

@@ -1,0 +1,99 @@
+//! The FHIR door (<https://hl7.org/fhir/R4/http.html>): R4 over HTTP in JSON, one file an
+//! interaction. The door translates; what may be seen is `access`'s to say, and the store's to keep
+//! to.
+//!
+//! Each request comes in through `ask::announce`, which finds out who asks and in what form the
+//! answer is wanted, and which renders what is refused as an OperationOutcome.
+
+mod answer;
+pub mod ask;
+mod batch;
+mod capabilities;
+mod create;
+mod delete;
+mod fetch;
+mod format;
+mod history;
+mod incoming;
+mod log;
+mod plan;
+mod prefer;
+mod pretty;
+mod query;
+mod read;
+mod search;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod update;
+mod vread;
+mod work;
+
+use std::sync::OnceLock;
+
+use axum::body::Bytes;
+use fhir::definitions::Definitions;
+use fhir::problem::{Kind, Problem};
+use tokio::sync::{Mutex, Semaphore};
+
+pub use capabilities::metadata;
+pub use create::create;
+pub use delete::delete;
+pub use history::history;
+pub use log::log;
+pub use read::read;
+pub use search::{search, search_by_post};
+pub use transaction::transaction;
+pub use update::update;
+pub use vread::vread;
+
+/// The largest resource taken, in bytes.
+pub const RESOURCE_BYTES_MAX: usize = 16 << 20;
+/// The largest Bundle taken, in bytes.
+pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
+
+/// Bodies read and prepared at a time: each takes a core.
+const WORK_AT_ONCE: usize = 4;
+
+/// What the door keeps between requests.
+pub struct Door {
+    /// The CapabilityStatement, made at the first call.
+    capabilities: OnceLock<Bytes>,
+    /// Held from the search to the commit of a conditional create, so that two of them cannot both
+    /// find nothing.
+    conditional: Mutex<()>,
+    work: Semaphore,
+}
+
+impl Default for Door {
+    fn default() -> Door {
+        Door {
+            capabilities: OnceLock::new(),
+            conditional: Mutex::default(),
+            work: Semaphore::new(WORK_AT_ONCE),
+        }
+    }
+}
+
+/// Refuses a resource type that R4 does not have.
+fn check_type(ty: &str) -> Result<(), Problem> {
+    if Definitions::r4().is_resource(ty) {
+        return Ok(());
+    }
+    let message = "This is not a resource type of FHIR R4.";
+    Err(Problem::new(Kind::NotFound, message))
+}
+
+/// What a read of nothing answers. Never known and beyond the caller's scope look alike (A01).
+fn absent() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such resource.")
+}
+
+fn deleted() -> Problem {
+    Problem::new(Kind::Deleted, "The resource was deleted.")
+}
+
+/// An address that the door does not have.
+pub async fn nothing_here() -> Result<(), crate::failure::Failure> {
+    Err(Problem::new(Kind::NotFound, "The FHIR door has nothing at this address.").into())
+}

@@ -1,0 +1,214 @@
+//! One request at the door: who asks, and in what form the answer is wanted.
+
+use std::sync::Arc;
+
+use access::{AuditEntry, Interaction, Purpose, Scope, Who};
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use fhir::problem::{Kind, Problem};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::format::{self, FHIR_JSON};
+use super::prefer::Preference;
+use super::pretty::pretty;
+use super::query;
+use crate::failure::{self, Failure};
+use crate::node::Node;
+use crate::page::headers::INERT;
+use crate::visit::Visit;
+
+/// The largest answer that is laid out for people, in bytes.
+const PRETTY_BYTES_MAX: usize = 32 << 20;
+
+/// One request.
+pub struct Ask {
+    pub visit: Visit,
+    pub preference: Preference,
+    /// The query's pairs, without those that only say how to answer.
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pretty: bool,
+}
+
+/// What handlers take.
+pub type Asked = Arc<Ask>;
+
+impl Ask {
+    fn of(visit: Visit, parts: &mut Parts) -> Result<Ask, Failure> {
+        let mut query = match parts.uri.query() {
+            Some(text) => query::pairs(text)?,
+            None => Vec::new(),
+        };
+        let format = taken(&mut query, "_format");
+        let pretty = taken(&mut query, "_pretty").is_some_and(|value| value != "false");
+        format::accepts(&parts.headers, format.as_deref())?;
+        let preference = Preference::of(&parts.headers);
+        let headers = std::mem::take(&mut parts.headers);
+        Ok(Ask {
+            visit,
+            preference,
+            query,
+            headers,
+            pretty,
+        })
+    }
+
+    /// The decision whether who asks may do this. A refusal is written to the audit log.
+    ///
+    /// # Errors
+    /// `Login` if nobody is known, `Forbidden`, `NotFound` for a type that R4 does not have.
+    pub async fn scope(
+        &self,
+        node: &Node,
+        interaction: Interaction,
+        ty: &str,
+    ) -> Result<Scope, Problem> {
+        super::check_type(ty)?;
+        let refused = match self.visit.scope(interaction, ty) {
+            Err(problem) if problem.kind == Kind::Forbidden => problem,
+            decided => return decided,
+        };
+        let caller = self.visit.known()?;
+        let purpose = match caller.who {
+            Who::Patient { .. } => Purpose::PatientRequest,
+            _ => Purpose::DirectCare,
+        };
+        node.store
+            .refused(AuditEntry::refused(caller, interaction, purpose, ty, None))
+            .await?;
+        Err(refused)
+    }
+
+    /// Refuses a query where none has a meaning: nothing is ignored silently.
+    ///
+    /// # Errors
+    /// `NotSupported`.
+    pub fn no_query(&self) -> Result<(), Problem> {
+        if self.query.is_empty() {
+            return Ok(());
+        }
+        let message = "This interaction takes no parameters but _format and _pretty.";
+        Err(Problem::new(Kind::NotSupported, message))
+    }
+
+    /// A request header as text.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Takes a parameter out of the query.
+fn taken(query: &mut Vec<(String, String)>, name: &str) -> Option<String> {
+    let position = query.iter().position(|(known, _)| known == name)?;
+    Some(query.remove(position).1)
+}
+
+/// Takes the request that `announce` has announced.
+pub struct Announced(pub Asked);
+
+impl<S: Sync> FromRequestParts<S> for Announced {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Announced, Failure> {
+        let asked = parts.extensions.remove::<Asked>();
+        asked
+            .map(Announced)
+            .ok_or_else(|| Problem::new(Kind::Exception, "The request was not announced.").into())
+    }
+}
+
+/// Announces each request to the handlers, and renders what they refuse.
+pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let visit = match Visit::of(&node, &parts).await {
+        Ok(visit) if visit.may_be_forged(&parts.headers) => {
+            let message = "This request was sent from another site.";
+            return refused(&visit, Problem::new(Kind::Security, message).into());
+        }
+        Ok(visit) => visit,
+        Err(problem) => return refused(&Visit::unproved(&node, &parts), problem.into()),
+    };
+    let asked = match Ask::of(visit.clone(), &mut parts) {
+        Ok(asked) => Arc::new(asked),
+        Err(failure) => return refused(&visit, failure),
+    };
+    parts.extensions.insert(asked.clone());
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(failure) = failure_in(&mut response) {
+        response = refused(&visit, failure);
+    }
+    if asked.pretty {
+        response = laid_out(response).await;
+    }
+    complete(&mut response, &visit);
+    response
+}
+
+/// What a handler refused, or the server on its way to a handler.
+fn failure_in(response: &mut Response) -> Option<Failure> {
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        return Some(failure);
+    }
+    let status = response.status();
+    let is_ours = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == FHIR_JSON);
+    if is_ours || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    let (kind, message) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (
+            Kind::NotSupported,
+            "This address does not take this method.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (Kind::TooLong, "The body is too large."),
+        _ => (Kind::Invalid, "The request could not be read."),
+    };
+    Some(Failure::with_status(Problem::new(kind, message), status))
+}
+
+/// An OperationOutcome.
+fn refused(visit: &Visit, failure: Failure) -> Response {
+    failure::log(&visit.request_id, &failure.problem);
+    let mut response = Response::new(Body::from(failure.problem.operation_outcome().to_string()));
+    *response.status_mut() = failure.status();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+    if failure.problem.kind == Kind::Login {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    complete(&mut response, visit);
+    response
+}
+
+fn complete(response: &mut Response, visit: &Visit) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&visit.request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, INERT);
+}
+
+async fn laid_out(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, PRETTY_BYTES_MAX).await {
+        Ok(bytes) if bytes.is_empty() => Response::from_parts(parts, Body::empty()),
+        Ok(bytes) => {
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+            Response::from_parts(parts, Body::from(pretty(&bytes)))
+        }
+        Err(_) => {
+            parts.status = StatusCode::INTERNAL_SERVER_ERROR;
+            Response::from_parts(parts, Body::empty())
+        }
+    }
+}

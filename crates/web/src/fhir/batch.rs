@@ -1,0 +1,52 @@
+//! <https://hl7.org/fhir/R4/http.html#transaction>: a batch, a transaction of its own for each entry.
+
+use access::Interaction;
+use axum::body::Bytes;
+use fhir::bundle::Outcome;
+use fhir::problem::Problem;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::ask::Ask;
+use super::transaction;
+use crate::failure::{self, Failure};
+use crate::node::Node;
+
+/// Entries done at a time, so that they share commits.
+const AT_ONCE: usize = 16;
+
+/// An outcome an entry, in their order.
+///
+/// # Errors
+/// Only where the batch as a whole is refused; an entry's problem is its outcome.
+pub async fn outcomes(
+    node: &Node,
+    ask: &Ask,
+    entries: Vec<Bytes>,
+) -> Result<Vec<Outcome>, Problem> {
+    ask.scope(node, Interaction::Batch, "Bundle").await?;
+    let entries = entries.into_iter().map(|entry| async move {
+        match one(node, ask, entry).await {
+            Ok(outcome) => Ok(outcome),
+            Err(problem) => Ok(refused(ask, problem)),
+        }
+    });
+    stream::iter(entries).buffered(AT_ONCE).try_collect().await
+}
+
+async fn one(node: &Node, ask: &Ask, entry: Bytes) -> Result<Outcome, Problem> {
+    let scope = ask.scope(node, Interaction::Transaction, "Bundle").await?;
+    let first = transaction::read(node, &entry, Vec::new()).await?;
+    let outcomes = transaction::outcomes(node, ask, &scope, &entry, first).await?;
+    Ok(outcomes.into_iter().next().unwrap_or_default())
+}
+
+/// An entry's problem as its outcome.
+pub fn refused(ask: &Ask, problem: Problem) -> Outcome {
+    failure::log(&ask.visit.request_id, &problem);
+    let failure = Failure::from(problem);
+    Outcome {
+        status: failure.status().to_string(),
+        outcome: Some(failure.problem.operation_outcome().to_string().into_bytes()),
+        ..Outcome::default()
+    }
+}

@@ -1,0 +1,124 @@
+//! A resource on its way in: read, checked against R4, prepared for the writer.
+
+use axum::body::Bytes;
+use fhir::Body;
+use fhir::date::Millis;
+use fhir::definitions::Definitions;
+use fhir::json::{Json, Limits, parse};
+use fhir::problem::{Kind, Problem};
+use fhir::resource::type_and_id;
+use fhir::validate::validate;
+use store::{Prepared, Release, Written};
+
+use super::RESOURCE_BYTES_MAX;
+use crate::node::Node;
+
+/// How long a patient waits for what nobody has released to them, in milliseconds: 14 days.
+const RELEASED_AFTER: Millis = 14 * 86_400_000;
+
+/// A resource that can be written.
+pub struct Incoming {
+    pub prepared: Prepared,
+    /// The resource as it will be answered, but for its version.
+    pub body: Body,
+    is_labelled: bool,
+}
+
+impl Incoming {
+    /// Reads a body as a resource of type `ty` to be stored under `id`. On an update the body names
+    /// the id too.
+    ///
+    /// # Errors
+    /// What `parse` and `validate` find; `Invalid` if type or id are not those of the address.
+    pub async fn read(
+        node: &Node,
+        bytes: Bytes,
+        ty: String,
+        id: String,
+        is_update: bool,
+    ) -> Result<Incoming, Problem> {
+        let (organisation, length) = (node.site.organisation.clone(), bytes.len());
+        let work = move || {
+            let limits = Limits {
+                bytes: RESOURCE_BYTES_MAX,
+                ..Limits::default()
+            };
+            let resource = parse(&bytes, &limits)?;
+            validate(&resource, Definitions::r4())?;
+            agrees(&resource, &ty, is_update.then_some(&id))?;
+            Ok(Incoming {
+                prepared: Prepared::new(&resource, &id, &organisation)?,
+                body: Body::new(&resource, &id),
+                is_labelled: is_labelled(&resource),
+            })
+        };
+        node.fhir.work(length, work).await
+    }
+
+    /// When the patient may see a resource that is new: themselves at once, what is labelled not
+    /// until someone says so, all else after a while.
+    pub fn release_of_new(&self, now: Millis) -> Release {
+        release_of_new(self.prepared.ty(), self.is_labelled, now)
+    }
+
+    /// As before, unless it is labelled now.
+    pub fn release_of_changed(&self, now: Millis) -> Release {
+        release_of_changed(self.prepared.ty(), self.is_labelled, now)
+    }
+}
+
+pub fn release_of_new(ty: &str, is_labelled: bool, now: Millis) -> Release {
+    match ty {
+        _ if is_labelled => Release::Never,
+        "Patient" => Release::At(now),
+        _ => Release::At(now.saturating_add(RELEASED_AFTER)),
+    }
+}
+
+pub fn release_of_changed(ty: &str, is_labelled: bool, now: Millis) -> Release {
+    match ty {
+        _ if is_labelled => Release::Never,
+        "Patient" => Release::At(now),
+        _ => Release::Keep,
+    }
+}
+
+/// Whether the resource carries a security label, such as a third-party or serious-harm mark.
+pub fn is_labelled(resource: &Json<'_>) -> bool {
+    resource
+        .get("meta")
+        .is_some_and(|meta| !meta.items("security").is_empty())
+}
+
+/// The resource as answered.
+pub fn rendered(body: &Body, written: &Written) -> Vec<u8> {
+    Body::render(
+        &body.bytes,
+        body.splice,
+        written.version,
+        written.last_updated,
+    )
+}
+
+/// What the store must have said and did not.
+pub fn lost() -> Problem {
+    Problem::new(
+        Kind::Exception,
+        "The change was made, but what came of it is not known.",
+    )
+}
+
+fn agrees(resource: &Json<'_>, ty: &str, id: Option<&String>) -> Result<(), Problem> {
+    let (found_ty, found_id) = type_and_id(resource)?;
+    if found_ty != ty {
+        let message = "The resource's type is not the one in the address.";
+        return Err(Problem::new(Kind::Invalid, message).at(found_ty));
+    }
+    match id {
+        Some(id) if found_id != Some(id) => {
+            let message = "The resource must have the id that is in the address.";
+            Err(Problem::new(Kind::Invalid, message).at(format!("{ty}.id")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,128 @@
+//! What a Bundle asks for, read and prepared: pure work, done apart from the threads that serve.
+
+use access::Ods;
+use axum::body::Bytes;
+use fhir::Body;
+use fhir::bundle::{self, Condition, Entry, Method, Mode, Question};
+use fhir::date::Millis;
+use fhir::definitions::Definitions;
+use fhir::json::{Limits, parse};
+use fhir::problem::{Kind, Problem};
+use fhir::validate::validate;
+use store::{Change, Expect, Prepared};
+
+use super::BUNDLE_BYTES_MAX;
+use super::incoming::{is_labelled, release_of_changed, release_of_new};
+
+/// What a Bundle turns out to be.
+pub enum Read {
+    /// A batch: its entries, each as a transaction.
+    Batch(Vec<Bytes>),
+    /// A transaction that needs answers first.
+    Open(Vec<Question>),
+    /// A transaction that can be done, in this order.
+    Ready(Vec<Planned>),
+}
+
+/// An entry, ready to be done.
+pub struct Planned {
+    /// Where it stood in the Bundle.
+    pub index: usize,
+    pub ty: String,
+    pub id: String,
+    pub action: Action,
+}
+
+pub enum Action {
+    /// A create or an update, and the resource as it will be answered.
+    Put(Box<Change>, Body),
+    Delete(Change),
+    /// A conditional create that finds its resource.
+    AlreadyThere,
+    /// An address to read once the changes are made.
+    Get(String),
+}
+
+/// What reading a Bundle needs to know of the node.
+#[derive(Clone)]
+pub struct Place {
+    pub base_url: String,
+    pub organisation: Ods,
+    pub now: Millis,
+}
+
+impl Place {
+    /// Reads a Bundle; `answers` are those to the questions of the reading before, in their order.
+    ///
+    /// # Errors
+    /// What `parse`, `validate` and `bundle::parse` find, with the entry.
+    pub fn read(&self, bytes: &[u8], answers: &[Option<String>]) -> Result<Read, Problem> {
+        let limits = Limits {
+            bytes: BUNDLE_BYTES_MAX,
+            nodes: 8_000_000,
+            ..Limits::default()
+        };
+        let bundle = parse(bytes, &limits)?;
+        if bundle::mode(&bundle)? == Mode::Batch {
+            let entries = bundle::split(bundle)?;
+            return Ok(Read::Batch(
+                entries
+                    .iter()
+                    .map(|entry| entry.to_bytes().into())
+                    .collect(),
+            ));
+        }
+        validate(&bundle, Definitions::r4())?;
+        let draft = bundle::parse(bundle, &self.base_url)?;
+        if draft.questions().len() != answers.len() {
+            return Ok(Read::Open(draft.questions().to_vec()));
+        }
+        let transaction = draft.resolve(answers, &mut || uuid::Uuid::new_v4().to_string())?;
+        let planned = transaction
+            .entries
+            .into_iter()
+            .map(|entry| self.planned(entry));
+        planned.collect::<Result<_, _>>().map(Read::Ready)
+    }
+
+    fn planned(&self, entry: Entry<'_>) -> Result<Planned, Problem> {
+        let expect = match entry.condition {
+            Condition::Version(version) => Expect::Version(version),
+            _ if entry.method == Method::Post => Expect::Absent,
+            _ => Expect::Anything,
+        };
+        let action = match entry.method {
+            _ if entry.condition == Condition::AlreadyThere => Action::AlreadyThere,
+            Method::Get => Action::Get(entry.url.clone()),
+            Method::Delete => {
+                let (ty, id) = (entry.ty.clone(), entry.id.clone());
+                Action::Delete(Change::Delete { ty, id, expect })
+            }
+            Method::Post | Method::Put => self.put(&entry, expect)?,
+        };
+        Ok(Planned {
+            index: entry.index,
+            ty: entry.ty,
+            id: entry.id,
+            action,
+        })
+    }
+
+    fn put(&self, entry: &Entry<'_>, expect: Expect) -> Result<Action, Problem> {
+        let resource = entry
+            .resource
+            .as_ref()
+            .ok_or_else(|| Problem::new(Kind::Required, "The entry has no resource."))?;
+        let release = match entry.method {
+            Method::Post => release_of_new(&entry.ty, is_labelled(resource), self.now),
+            _ => release_of_changed(&entry.ty, is_labelled(resource), self.now),
+        };
+        let prepared = Prepared::new(resource, &entry.id, &self.organisation)?;
+        let put = Change::Put {
+            resource: prepared,
+            expect,
+            release,
+        };
+        Ok(Action::Put(Box::new(put), Body::new(resource, &entry.id)))
+    }
+}

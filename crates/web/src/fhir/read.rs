@@ -1,0 +1,22 @@
+//! <https://hl7.org/fhir/R4/http.html#read>
+
+use std::sync::Arc;
+
+use access::Interaction;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::answer;
+use super::ask::Announced;
+use crate::failure::Failure;
+use crate::node::Node;
+
+pub async fn read(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path((ty, id)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Read, &ty).await?;
+    ask.no_query()?;
+    answer::reading(&ask, node.store.read(&scope, &ty, &id).await?)
+}
