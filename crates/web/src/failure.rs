@@ -9,7 +9,7 @@ use http::StatusCode;
 /// into an OperationOutcome, since only it knows the request's id.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// Where the specification asks for another status than the kind's.
     status: Option<StatusCode>,
 }
@@ -17,7 +17,7 @@ pub struct Failure {
 impl Failure {
     pub fn with_status(problem: Problem, status: StatusCode) -> Failure {
         Failure {
-            problem,
+            problem: Box::new(problem),
             status: Some(status),
         }
     }
@@ -30,7 +30,7 @@ impl Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Failure {
         Failure {
-            problem,
+            problem: Box::new(problem),
             status: None,
         }
     }

@@ -25,7 +25,7 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 /// The doors that people and FHIR clients use.
 pub fn router(node: Arc<Node>) -> Router {
     Router::new()
-        .nest("/fhir", fhir(node.clone()))
+        .merge(fhir(node.clone()))
         .merge(files())
         .merge(pages(node))
 }
@@ -40,7 +40,8 @@ fn files() -> Router {
 
 /// The FHIR door.
 fn fhir(node: Arc<Node>) -> Router {
-    Router::new()
+    let bundles = post(door::transaction).layer(DefaultBodyLimit::max(door::BUNDLE_BYTES_MAX));
+    let below = Router::new()
         .route("/metadata", get(door::metadata))
         .route("/AuditEvent/$log", get(door::log))
         .route("/{ty}", get(door::search).post(door::create))
@@ -51,12 +52,12 @@ fn fhir(node: Arc<Node>) -> Router {
         )
         .route("/{ty}/{id}/_history", get(door::history))
         .route("/{ty}/{id}/_history/{version}", get(door::vread))
-        .layer(DefaultBodyLimit::max(door::RESOURCE_BYTES_MAX))
-        .route(
-            "/",
-            post(door::transaction).layer(DefaultBodyLimit::max(door::BUNDLE_BYTES_MAX)),
-        )
         .fallback(door::nothing_here)
+        .layer(DefaultBodyLimit::max(door::RESOURCE_BYTES_MAX))
+        .route("/", bundles.clone());
+    Router::new()
+        .nest("/fhir", below)
+        .route("/fhir/", bundles)
         .layer(from_fn_with_state(node.clone(), door::ask::announce))
         .with_state(node)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::Interaction;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use fhir::problem::Kind;
 use store::{Change, Expect, Job};
 
 use super::answer;
@@ -23,6 +24,12 @@ pub async fn delete(
     let expect = expected.map_or(Expect::Anything, Expect::Version);
     let change = Change::Delete { ty, id, expect };
     let committed = node.store.commit(&scope, Job::change(change)).await;
-    let committed = committed.map_err(|problem| answer::unless_matched(problem, expected))?;
-    Ok(answer::gone(committed.written.first()))
+    match committed {
+        Ok(committed) => Ok(answer::gone(committed.written.first())),
+        // What is not there need not be deleted, and what is beyond the scope looks the same.
+        Err(problem) if problem.kind == Kind::NotFound && expected.is_none() => {
+            Ok(answer::gone(None))
+        }
+        Err(problem) => Err(answer::unless_matched(problem, expected)),
+    }
 }
