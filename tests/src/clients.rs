@@ -1,7 +1,6 @@
 //! Clients that others wrote, as they come from their registries, at a real node.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::client::message::{AMINA, letter};
 use crate::node::look;
@@ -12,7 +11,9 @@ use crate::setting::{assets, python_program, root, shared_data};
 const SECONDS: &str = "20";
 
 fn mllp_send(nodes: &Neighbourhood, messages: &str) -> String {
-    let mut child = Command::new("timeout")
+    let file = nodes.hospital.folder.join("messages.hl7");
+    std::fs::write(&file, messages).unwrap();
+    let output = Command::new("timeout")
         .arg(SECONDS)
         .arg(python_program("mllp_send"))
         .args([
@@ -20,21 +21,11 @@ fn mllp_send(nodes: &Neighbourhood, messages: &str) -> String {
             "--port",
             &nodes.hospital.mllp.port().to_string(),
             "--file",
-            "-",
-            "127.0.0.1",
         ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+        .arg(&file)
+        .arg("127.0.0.1")
+        .output()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(messages.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),
