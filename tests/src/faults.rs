@@ -15,7 +15,7 @@ impl Chance {
         let seed = std::env::var("HANDOVER_TEST_SEED")
             .ok()
             .and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| rand::random::<u64>());
+        let seed = seed.unwrap_or_else(rand::random::<u64>);
         println!("HANDOVER_TEST_SEED={seed}");
         Chance(seed | 1)
     }
