@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use crate::client::message::{AMINA, letter};
-use crate::node::look;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 use crate::setting::{assets, python_program, root, shared_data};
 
@@ -43,7 +42,10 @@ fn pythons_mllp_send_delivers_a_letter() {
     let answers = mllp_send(&nodes, &letter(HOSPITAL, PRACTICE, "PY1", AMINA));
     assert!(answers.contains("MSA|AA|PY1"), "{answers}");
     wait_for("the letter in the inbox", 20, || {
-        look::parcels(&nodes.practice.store(), false)
+        nodes
+            .practice
+            .rows
+            .parcels(false)
             .get("PY1")
             .filter(|rows| rows[0].taken_in)
             .map(|_| ())

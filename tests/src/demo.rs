@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::client::http::Client;
 use crate::node::demo::Demo;
-use crate::node::look;
 
 const READY_MAX: Duration = Duration::from_secs(3);
 
@@ -28,12 +27,12 @@ fn the_demo_is_ready_soon_tells_where_to_look_and_finds_its_data_again() {
         "Ctrl-C ended it with {status}:\n{}",
         demo.process.log()
     );
-    let letters = |demo: &Demo| look::parcels(&demo.store("practice"), false).len();
+    let letters = |demo: &Demo| demo.rows("practice").parcels(false).len();
     let before = letters(&demo);
     demo.process.start();
     assert!(letters(&demo) >= before, "a second start finds its data");
     demo.process.interrupt();
     for node in ["hospital", "practice", "pharmacy"] {
-        assert_eq!(look::integrity(&demo.store(node)), "ok");
+        demo.rows(node).assert_sound();
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::client::message::{AMINA, letter};
 use crate::client::mllp::{Sender, code};
-use crate::node::look;
+use crate::node::look::Rows;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
 const DISK_BYTES: &str = "size=12m";
@@ -37,7 +37,7 @@ impl Drop for SmallDisk<'_> {
 
 #[test]
 fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
-    let mut nodes = Neighbourhood::set_up();
+    let mut nodes = Neighbourhood::set_up(None);
     let disk = nodes.hospital.folder.join("small");
     let Some(_mounted) = SmallDisk::mount(&disk) else {
         eprintln!("\n*** SKIPPED: this user may not mount a small file system ***\n");
@@ -45,11 +45,8 @@ fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
     };
     let settings = nodes.hospital.folder.join("handover.toml");
     let text = std::fs::read_to_string(&settings).unwrap();
-    std::fs::write(
-        &settings,
-        format!("{text}\n[store]\nsqlite = \"small/handover.sqlite\"\n"),
-    )
-    .unwrap();
+    let small = text.replace("\"handover.sqlite\"", "\"small/handover.sqlite\"");
+    std::fs::write(&settings, small).unwrap();
     nodes.hospital.process.start();
     // What an engineer could remove in need.
     std::fs::write(disk.join("ballast"), vec![0; 4 << 20]).unwrap();
@@ -63,13 +60,12 @@ fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
             .ok()?;
         (code(&answer) == "AA").then_some(())
     });
-    let store = disk.join("handover.sqlite");
-    let held = "SELECT count(*) FROM parcel WHERE direction = 0";
-    let wanted = i64::try_from(acknowledged.len()).unwrap() + 1;
+    let rows = Rows::Sqlite(disk.join("handover.sqlite"));
+    let wanted = acknowledged.len() + 1;
     wait_for("every acknowledged letter as a parcel", 60, || {
-        (look::number(&store, held, &[]) >= wanted).then_some(())
+        (rows.parcels(true).len() >= wanted).then_some(())
     });
-    let parcels = look::parcels(&store, true);
+    let parcels = rows.parcels(true);
     assert!(
         acknowledged
             .iter()

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::client::message::{AMINA, letter};
 use crate::client::mllp::{Sender, code};
-use crate::node::look;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
 /// A letter that waits is tried again within this once the link is back.
@@ -19,7 +18,10 @@ fn send(nodes: &Neighbourhood, id: &str) {
 
 fn state_at_hospital(nodes: &Neighbourhood, id: &str) -> Option<String> {
     Some(
-        look::parcels(&nodes.hospital.store(), true)
+        nodes
+            .hospital
+            .rows
+            .parcels(true)
             .get(id)?
             .first()?
             .state
@@ -40,23 +42,23 @@ fn f08_a_letter_waits_while_the_link_is_cut_and_goes_when_it_is_back() {
     nodes.to_practice.cut();
     send(&nodes, "CUT1");
     wait_for_state(&nodes, "CUT1", "waiting", 20);
-    let tries = "SELECT tries FROM parcel_peer WHERE peer = ?1";
-    wait_for("a second try", 30, || {
-        (look::number(&nodes.hospital.store(), tries, &[PRACTICE]) >= 2).then_some(())
+    let peer = "SELECT CAST(tries AS TEXT), last_error FROM parcel_peer";
+    let reason = wait_for("a second try", 30, || {
+        let rows = nodes.hospital.rows.texts(peer);
+        let row = rows.first()?;
+        (row[0].as_ref()?.parse::<u32>().unwrap() >= 2).then(|| row[1].clone())
     });
-    let error = look::text(
-        &nodes.hospital.store(),
-        "SELECT last_error FROM parcel_peer WHERE peer = ?1",
-        &[PRACTICE],
-    );
     assert!(
-        error.is_some_and(|error| !error.is_empty()),
+        reason.is_some_and(|reason| !reason.is_empty()),
         "the reason is told"
     );
     nodes.to_practice.mend();
     wait_for_state(&nodes, "CUT1", "delivered", BACK_SECONDS);
     let received = wait_for("the letter in the inbox", 10, || {
-        look::parcels(&nodes.practice.store(), false)
+        nodes
+            .practice
+            .rows
+            .parcels(false)
             .remove("CUT1")
             .filter(|rows| rows[0].taken_in)
     });
@@ -95,7 +97,7 @@ fn a_link_that_keeps_breaking_in_the_middle_loses_and_doubles_nothing() {
     for number in 0..30 {
         wait_for_state(&nodes, &format!("BREAK{number}"), "delivered", BACK_SECONDS);
     }
-    let received = look::parcels(&nodes.practice.store(), false);
+    let received = nodes.practice.rows.parcels(false);
     assert_eq!(received.len(), 30);
     assert!(
         received.values().all(|rows| rows.len() == 1),

@@ -5,7 +5,6 @@ use std::thread;
 
 use crate::client::message::{AMINA, letter};
 use crate::client::mllp::{Sender, code};
-use crate::node::look;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
 const TIMES: usize = 1000;
@@ -34,10 +33,10 @@ fn f13_a_thousand_copies_have_one_effect_and_one_answer() {
         "one answer"
     );
     wait_for("the letter at the practice", 20, || {
-        look::parcels(&nodes.practice.store(), false).remove("COPY1")
+        nodes.practice.rows.parcels(false).remove("COPY1")
     });
     for (site, sent) in [(&nodes.hospital, true), (&nodes.practice, false)] {
-        let parcels = look::parcels(&site.store(), sent);
+        let parcels = site.rows.parcels(sent);
         assert_eq!(parcels.len(), 1, "{}: {parcels:?}", site.ods);
         assert_eq!(parcels["COPY1"].len(), 1, "{}", site.ods);
     }
@@ -58,9 +57,9 @@ fn an_id_that_comes_again_with_another_body_is_refused_and_has_no_effect() {
         "the first stays what it was"
     );
     wait_for("the letter at the practice", 20, || {
-        look::parcels(&nodes.practice.store(), false).remove("SAME1")
+        nodes.practice.rows.parcels(false).remove("SAME1")
     });
-    assert_eq!(look::parcels(&nodes.hospital.store(), true).len(), 1);
+    assert_eq!(nodes.hospital.rows.parcels(true).len(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use tempfile::TempDir;
 
-use super::look;
+use super::look::Rows;
 use super::neighbourhood::wait_for;
 use super::process::Process;
 
@@ -41,20 +41,26 @@ impl Demo {
 
     /// The demo plays a short day; its letters have crossed when this returns.
     pub fn wait_for_the_day(&self) {
-        let store = self.store("practice");
-        let inbox = "SELECT count(*) FROM parcel WHERE direction = 1 AND document IS NOT NULL";
+        let store = self.rows("practice");
         wait_for("letters in the demo's inbox", 30, || {
-            (store.exists() && look::number(&store, inbox, &[]) >= 3).then_some(())
+            let taken_in = store
+                .parcels(false)
+                .into_values()
+                .flatten()
+                .filter(|row| row.taken_in);
+            (taken_in.count() >= 3).then_some(())
         });
     }
 
-    /// The SQLite file of one of the nodes.
-    pub fn store(&self, node: &str) -> std::path::PathBuf {
-        self.folder
-            .path()
-            .join("demo-data")
-            .join(node)
-            .join("handover.sqlite")
+    /// The rows of one of the nodes.
+    pub fn rows(&self, node: &str) -> Rows {
+        Rows::Sqlite(
+            self.folder
+                .path()
+                .join("demo-data")
+                .join(node)
+                .join("handover.sqlite"),
+        )
     }
 
     pub fn hospital(&self) -> String {

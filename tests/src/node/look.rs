@@ -1,9 +1,17 @@
-//! Looking into a node's SQLite file from outside, as an engineer would with `sqlite3`.
+//! Looking into a node's store from outside, as an engineer would with `sqlite3` or `psql`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, params_from_iter};
+
+/// Where a node keeps its rows.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    Sqlite(PathBuf),
+    Postgres { url: String, schema: String },
+}
 
 /// A letter as one node has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,54 +23,90 @@ pub struct Parcel {
 }
 
 fn open(store: &Path) -> Connection {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = Connection::open_with_flags(store, flags).unwrap();
-    connection
-        .busy_timeout(std::time::Duration::from_secs(5))
-        .unwrap();
+    let connection = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
     connection
 }
 
-/// All letters that came in (`sent` false) or went out, by the sender's id of the document. Two rows of one id stand
-/// under it together: that is what must not be.
-pub fn parcels(store: &Path, sent: bool) -> BTreeMap<String, Vec<Parcel>> {
-    let connection = open(store);
-    let text =
-        "SELECT unique_id, state, document IS NOT NULL, unmatched FROM parcel WHERE direction = ?1";
-    let mut statement = connection.prepare(text).unwrap();
-    let rows = statement.query_map([i64::from(!sent)], |row| {
-        let parcel = Parcel {
-            state: row.get(1)?,
-            taken_in: row.get(2)?,
-            unmatched: row.get(3)?,
-        };
-        Ok((row.get::<_, String>(0)?, parcel))
-    });
-    let mut by_id: BTreeMap<String, Vec<Parcel>> = BTreeMap::new();
-    for row in rows.unwrap() {
-        let (id, parcel) = row.unwrap();
-        by_id.entry(id).or_default().push(parcel);
+impl Rows {
+    /// The rows that a query gives, all columns as text. It must read the same on both databases.
+    pub fn texts(&self, query: &str) -> Vec<Vec<Option<String>>> {
+        match self {
+            Rows::Sqlite(file) => {
+                let connection = open(file);
+                let mut statement = connection.prepare(query).unwrap();
+                let columns = statement.column_count();
+                let read =
+                    |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get(column)).collect();
+                statement
+                    .query_map([], read)
+                    .unwrap()
+                    .collect::<Result<_, _>>()
+                    .unwrap()
+            }
+            Rows::Postgres { url, schema } => block_on(async {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+                    .await
+                    .unwrap();
+                let connection = tokio::spawn(connection);
+                client
+                    .batch_execute(&format!("SET search_path TO {schema}"))
+                    .await
+                    .unwrap();
+                let rows = client.query(query, &[]).await.unwrap();
+                connection.abort();
+                rows.iter()
+                    .map(|row| (0..row.len()).map(|column| row.get(column)).collect())
+                    .collect()
+            }),
+        }
     }
-    by_id
+
+    /// All letters that came in (`sent` false) or went out, by the sender's id of the document. Two rows of one id stand
+    /// under it together: that is what must not be.
+    pub fn parcels(&self, sent: bool) -> BTreeMap<String, Vec<Parcel>> {
+        let query = format!(
+            "SELECT unique_id, state, document, CAST(unmatched AS TEXT) FROM parcel WHERE direction = {}",
+            i32::from(!sent)
+        );
+        let mut by_id: BTreeMap<String, Vec<Parcel>> = BTreeMap::new();
+        for row in self.texts(&query) {
+            let [Some(id), Some(state), document, unmatched] = row.as_slice() else {
+                panic!("{row:?}")
+            };
+            let unmatched = unmatched.as_deref() == Some("1");
+            let parcel = Parcel {
+                state: state.clone(),
+                taken_in: document.is_some(),
+                unmatched,
+            };
+            by_id.entry(id.clone()).or_default().push(parcel);
+        }
+        by_id
+    }
+
+    /// One number that a query gives as text.
+    pub fn number(&self, query: &str) -> i64 {
+        self.texts(query)[0][0].as_ref().unwrap().parse().unwrap()
+    }
+
+    /// Nothing is broken in the file; PostgreSQL looks after its own.
+    pub fn assert_sound(&self) {
+        if let Rows::Sqlite(file) = self {
+            let check: String = open(file)
+                .query_row("PRAGMA integrity_check", params_from_iter([""; 0]), |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(check, "ok", "{}", file.display());
+        }
+    }
 }
 
-/// One number that a query gives.
-pub fn number(store: &Path, query: &str, values: &[&str]) -> i64 {
-    open(store)
-        .query_row(query, params_from_iter(values), |row| row.get(0))
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .unwrap()
-}
-
-/// One text that a query gives, if it gives a row with one.
-pub fn text(store: &Path, query: &str, values: &[&str]) -> Option<String> {
-    open(store)
-        .query_row(query, params_from_iter(values), |row| row.get(0))
-        .ok()
-}
-
-/// SQLite's own check of the whole file.
-pub fn integrity(store: &Path) -> String {
-    open(store)
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap()
+        .block_on(future)
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::look::Rows;
 use super::process::{Process, free_address, run};
 use crate::client::http::Client;
 use crate::client::proxy::Proxy;
@@ -25,17 +26,14 @@ pub struct Site {
     /// For `/fhir`, as the organisation's own system.
     pub token: String,
     pub process: Process,
+    /// Where its rows are.
+    pub rows: Rows,
 }
 
 impl Site {
     /// A client with the site's API token.
     pub fn client(&self) -> Client {
         Client::with_token(self.pages, &self.token)
-    }
-
-    /// The file of its store.
-    pub fn store(&self) -> PathBuf {
-        self.folder.join("handover.sqlite")
     }
 }
 
@@ -54,27 +52,32 @@ pub struct Neighbourhood {
 /// Where a node listens, and where the directory says it is: the far end of a link.
 struct Doors {
     pages: SocketAddr,
-    exchange: SocketAddr,
     mllp: SocketAddr,
     link: Proxy,
+    rows: Rows,
 }
 
 impl Neighbourhood {
-    /// Sets both up and starts them.
+    /// Sets both up on SQLite and starts them.
     pub fn start() -> Neighbourhood {
-        let mut neighbourhood = Neighbourhood::set_up();
+        Neighbourhood::start_on(None)
+    }
+
+    /// Sets both up and starts them, on the PostgreSQL server at `postgres` when one is given.
+    pub fn start_on(postgres: Option<&str>) -> Neighbourhood {
+        let mut neighbourhood = Neighbourhood::set_up(postgres);
         neighbourhood.practice.process.start();
         neighbourhood.hospital.process.start();
         neighbourhood
     }
 
     /// Sets both up: keys, settings, one signed directory, a token each.
-    pub fn set_up() -> Neighbourhood {
+    pub fn set_up(postgres: Option<&str>) -> Neighbourhood {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         run(root, &["directory", "steward", "--folder", "steward"]);
-        let hospital = set_up(root, HOSPITAL, "hospital", "Anytown General Hospital");
-        let practice = set_up(root, PRACTICE, "gp-practice", "High Street Surgery");
+        let hospital = set_up(root, HOSPITAL, "hospital", postgres);
+        let practice = set_up(root, PRACTICE, "gp-practice", postgres);
         let cards = [HOSPITAL, PRACTICE].map(|ods| format!("{ods}/card.json"));
         run(
             root,
@@ -122,33 +125,58 @@ pub fn patient() -> Value {
     })
 }
 
-fn set_up(root: &Path, ods: &str, role: &str, name: &str) -> Doors {
+fn set_up(root: &Path, ods: &str, role: &str, postgres: Option<&str>) -> Doors {
+    let name = format!("Anytown {role}");
     run(
         root,
         &[
-            "init", "--ods", ods, "--name", name, "--role", role, "--folder", ods,
+            "init", "--ods", ods, "--name", &name, "--role", role, "--folder", ods,
         ],
     );
     let exchange = free_address();
     let doors = Doors {
         pages: free_address(),
-        exchange,
         mllp: free_address(),
         link: Proxy::start(exchange),
+        rows: rows(root, ods, postgres),
     };
     let Doors {
-        pages, mllp, link, ..
+        pages,
+        mllp,
+        link,
+        rows,
     } = &doors;
+    let folder = root.join(ods);
+    let store = match rows {
+        Rows::Sqlite(_) => "[store]\nsqlite = \"handover.sqlite\"\n".to_owned(),
+        Rows::Postgres { url, schema } => {
+            std::fs::write(folder.join("postgres.url"), url).unwrap();
+            format!("[store]\npostgres = \"postgres.url\"\nschema = \"{schema}\"\n")
+        }
+    };
     let settings = format!(
-        "[organisation]\nods = \"{ods}\"\nname = \"{name}\"\nroles = [\"{role}\"]\n\n\
+        "[organisation]\nods = \"{ods}\"\nname = \"{name}\"\nroles = [\"{role}\"]\n\n{store}\n\
          [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
          [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{}\"\n\n[hl7v2]\nlisten = \"{mllp}\"\n",
         link.address
     );
-    let folder = root.join(ods);
     std::fs::write(folder.join("handover.toml"), settings).unwrap();
     run(&folder, &["directory", "card"]);
     doors
+}
+
+/// A file in the node's folder, or a schema of its own.
+fn rows(root: &Path, ods: &str, postgres: Option<&str>) -> Rows {
+    postgres.map_or_else(
+        || Rows::Sqlite(root.join(ods).join("handover.sqlite")),
+        |url| {
+            let schema = format!("t_{}", uuid::Uuid::new_v4().simple());
+            Rows::Postgres {
+                url: url.to_owned(),
+                schema,
+            }
+        },
+    )
 }
 
 fn site(root: &Path, ods: &'static str, doors: Doors) -> (Site, Proxy) {
@@ -156,21 +184,24 @@ fn site(root: &Path, ods: &'static str, doors: Doors) -> (Site, Proxy) {
     std::fs::copy(root.join("directory.jws"), folder.join("directory.jws")).unwrap();
     std::fs::copy(root.join("steward/steward.pub"), folder.join("steward.pub")).unwrap();
     let token = token(&folder);
-    let process = Process::new(
-        &folder,
-        &["serve", "--config", "handover.toml"],
-        doors.pages,
-    );
+    let Doors {
+        pages,
+        mllp,
+        link,
+        rows,
+    } = doors;
+    let process = Process::new(&folder, &["serve", "--config", "handover.toml"], pages);
     (
         Site {
             ods,
             folder,
-            pages: doors.pages,
-            mllp: doors.mllp,
+            pages,
+            mllp,
             token,
             process,
+            rows,
         },
-        doors.link,
+        link,
     )
 }
 
