@@ -117,6 +117,12 @@ impl Store {
         &self.inner.clock
     }
 
+    /// Whether other processes may serve the same node: a schema in PostgreSQL can be shared, a
+    /// SQLite file is one process's own.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.readers, Readers::Postgres(_))
+    }
+
     /// Whose node it is.
     pub fn organisation(&self) -> &Ods {
         &self.inner.organisation

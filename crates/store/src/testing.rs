@@ -67,6 +67,47 @@ pub fn on_each_database(test: impl AsyncFn(&Ground)) {
     });
 }
 
+/// As `on_each_database`, with a node's database for each of these organisations. They share one
+/// clock.
+pub fn nodes_on_each_database(organisations: &[&str], test: impl AsyncFn(&[Ground])) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let own = |ground: &mut Ground, ods: &str, clock: &Clock| {
+        ground.settings.organisation = Ods::parse(ods).expect("an ODS code");
+        ground.settings.clock = clock.clone();
+    };
+    runtime.block_on(async {
+        let folder = folder();
+        let clock = Clock::fixed(START);
+        let mut grounds = Vec::new();
+        for ods in organisations {
+            let file = folder.join(format!("{ods}.sqlite"));
+            let mut ground = ground(Database::Sqlite(file));
+            own(&mut ground, ods, &clock);
+            grounds.push(ground);
+        }
+        test(&grounds).await;
+        let _ = std::fs::remove_dir_all(&folder);
+        let Some(url) = postgres_url() else { return };
+        let clock = Clock::fixed(START);
+        let (mut grounds, mut schemas) = (Vec::new(), Vec::new());
+        for ods in organisations {
+            let schema = format!("t_{}", uuid::Uuid::new_v4().simple());
+            let mut ground = ground_postgres(&url, &schema);
+            own(&mut ground, ods, &clock);
+            grounds.push(ground);
+            schemas.push(schema);
+        }
+        test(&grounds).await;
+        for schema in schemas {
+            drop_schema(&url, &schema).await;
+        }
+    });
+}
+
 /// The address of the test's PostgreSQL server, if there is one.
 ///
 /// # Panics

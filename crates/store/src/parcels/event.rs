@@ -243,10 +243,14 @@ async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Re
         set_state(tx, parcel.pid, state, told.at).await?;
     }
     if parcel.outward {
-        // Any of the receiver's steps means that it has the parcel.
-        set_due(tx, parcel.pid, false).await?;
-        set_reason(tx, parcel.pid, "").await?;
-        return content::release(tx, parcel.pid, &parcel.sender).await;
+        // A later step may overtake this one; it is asked for until it is here, so that the receipt
+        // for the delivery itself is always kept.
+        if state == State::Delivered {
+            set_due(tx, parcel.pid, false).await?;
+            set_reason(tx, parcel.pid, "").await?;
+            content::release(tx, parcel.pid, &parcel.sender).await?;
+        }
+        return Ok(());
     }
     if parcel.made.document.is_none() {
         // Withdrawn or superseded before it was taken in: it is not taken in any more.

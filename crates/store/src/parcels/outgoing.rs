@@ -197,7 +197,7 @@ pub(crate) async fn give_up(
 ) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
         "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND due_since < $1 \
-         ORDER BY pid LIMIT $2",
+         AND state IN ('accepted', 'waiting') ORDER BY pid LIMIT $2",
     )
     .with(accepted_before)
     .with(GIVEN_UP_MAX);

@@ -1,0 +1,170 @@
+//! A link between nodes in one process, which loses, doubles, delays and reorders.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use access::Ods;
+use bytes::Bytes;
+use exchange::transport::Answering;
+use exchange::{Exchange, Failure, Transport};
+use parking_lot::Mutex;
+
+/// What becomes of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Fine,
+    /// It does not arrive.
+    Lost,
+    /// It arrives; the answer does not.
+    AnswerLost,
+    /// It arrives twice.
+    Doubled,
+    /// It arrives later, after requests that were sent after it; its answer is lost.
+    Late,
+}
+
+type Decide = Box<dyn FnMut(&Ods, &Ods) -> Fate + Send>;
+
+/// One request on its way.
+#[derive(Clone)]
+enum Call {
+    Parcels(Bytes),
+    Held(String),
+    Append(String, u64, Bytes),
+    Receipts(Bytes),
+}
+
+/// What connects the nodes.
+pub struct Link {
+    nodes: Mutex<HashMap<Ods, Arc<Exchange>>>,
+    decide: Mutex<Decide>,
+    late: Mutex<Vec<(Ods, Ods, Call)>>,
+    /// Requests sent so far.
+    pub sent: Mutex<usize>,
+}
+
+impl Link {
+    pub fn new() -> Arc<Link> {
+        Arc::new(Link {
+            nodes: Mutex::default(),
+            decide: Mutex::new(Box::new(|_, _| Fate::Fine)),
+            late: Mutex::default(),
+            sent: Mutex::default(),
+        })
+    }
+
+    /// From now on what becomes of a request, by its sender and receiver.
+    pub fn set(&self, decide: impl FnMut(&Ods, &Ods) -> Fate + Send + 'static) {
+        *self.decide.lock() = Box::new(decide);
+    }
+
+    pub fn connect(&self, node: &Arc<Exchange>) {
+        self.nodes
+            .lock()
+            .insert(node.organisation().clone(), node.clone());
+    }
+
+    pub fn disconnect(&self, ods: &Ods) {
+        self.nodes.lock().remove(ods);
+    }
+
+    /// Lets what was late arrive, the last first.
+    pub async fn let_late_arrive(&self) {
+        let late = std::mem::take(&mut *self.late.lock());
+        for (from, to, call) in late.into_iter().rev() {
+            let _ = self.arrive(&from, &to, call).await;
+        }
+    }
+
+    async fn arrive(&self, from: &Ods, to: &Ods, call: Call) -> Result<(Bytes, u64), Failure> {
+        let node = self.nodes.lock().get(to).cloned();
+        let node = node.ok_or_else(|| Failure::new("The other node cannot be reached."))?;
+        let done = match call {
+            Call::Parcels(body) => node
+                .take_parcels(from, &body)
+                .await
+                .map(|it| (it.into(), 0)),
+            Call::Receipts(body) => node
+                .take_receipts(from, &body)
+                .await
+                .map(|it| (it.into(), 0)),
+            Call::Held(sha256) => node
+                .held_content(from, &sha256)
+                .await
+                .map(|it| (Bytes::new(), it.held)),
+            Call::Append(sha256, start, bytes) => {
+                let appended = node
+                    .append_content(from, &sha256, start, bytes.to_vec())
+                    .await;
+                appended.map(|it| (Bytes::new(), it.held))
+            }
+        };
+        done.map_err(|problem| {
+            let conflict = problem.kind == fhir::problem::Kind::Conflict;
+            Failure {
+                sentence: problem.message,
+                status: Some(if conflict { 409 } else { 400 }),
+            }
+        })
+    }
+
+    async fn send(&self, from: &Ods, to: &Ods, call: Call) -> Result<(Bytes, u64), Failure> {
+        *self.sent.lock() += 1;
+        let fate = (self.decide.lock())(from, to);
+        let broken = || Err(Failure::new("The other node cannot be reached."));
+        match fate {
+            Fate::Fine => self.arrive(from, to, call).await,
+            Fate::Lost => broken(),
+            Fate::AnswerLost => {
+                let _ = self.arrive(from, to, call).await;
+                broken()
+            }
+            Fate::Doubled => {
+                let _ = self.arrive(from, to, call.clone()).await;
+                self.arrive(from, to, call).await
+            }
+            Fate::Late => {
+                self.late.lock().push((from.clone(), to.clone(), call));
+                broken()
+            }
+        }
+    }
+}
+
+/// The link as one node's transport.
+pub struct End {
+    pub link: Arc<Link>,
+    pub from: Ods,
+}
+
+impl Transport for End {
+    fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        Box::pin(async move { Ok(self.link.send(&self.from, to, Call::Parcels(body)).await?.0) })
+    }
+
+    fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64> {
+        let call = Call::Held(sha256.to_string());
+        Box::pin(async move { Ok(self.link.send(&self.from, to, call).await?.1) })
+    }
+
+    fn append<'a>(
+        &'a self,
+        to: &'a Ods,
+        sha256: &'a str,
+        start: u64,
+        bytes: Bytes,
+    ) -> Answering<'a, u64> {
+        let call = Call::Append(sha256.to_string(), start, bytes);
+        Box::pin(async move { Ok(self.link.send(&self.from, to, call).await?.1) })
+    }
+
+    fn receipts<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        Box::pin(async move {
+            Ok(self
+                .link
+                .send(&self.from, to, Call::Receipts(body))
+                .await?
+                .0)
+        })
+    }
+}

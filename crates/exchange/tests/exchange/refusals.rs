@@ -1,0 +1,243 @@
+use access::Ods;
+use exchange::jws::{self, Statement};
+use exchange::manifest::Manifest;
+use exchange::receipt::{Receipt, Receipts};
+use exchange::wire::{Inline, Parcels, SendParcels, SendReceipts, write};
+use fhir::problem::Kind;
+use store::parcels::{Show, State};
+
+use crate::network::{HOSPITAL, Network, PHARMACY, PRACTICE, on_each_database};
+
+const CONTENT: &[u8] = b"A letter.";
+
+fn text(id: &str, from: &str, to: &str) -> String {
+    serde_json::json!({
+        "id": id, "from": from, "to": to, "kind": "letter",
+        "made_at": "2026-01-05T09:00:00.000Z", "title": "A letter", "author": "Dr A Bee",
+        "urgent": false, "marks": [], "document": "D1",
+        "patient": {"nhs_number": "9434765919", "birth_date": "1980-02-01",
+            "family": "Ash", "given": "Una"},
+        "contents": [{"sha256": exchange::keys::sha256_hex(CONTENT), "size": CONTENT.len(),
+            "content_type": "text/plain"}]
+    })
+    .to_string()
+}
+
+/// A request signed by one node.
+fn request(network: &Network, signer: usize, from: &str, to: &str, texts: &[String]) -> Vec<u8> {
+    let manifest = Manifest {
+        protocol: 1,
+        from: from.into(),
+        to: to.into(),
+        parcels: texts.to_vec(),
+    };
+    let key = network.identity(signer).signing();
+    let manifest = jws::sign(key, Statement::Manifest, &manifest).unwrap();
+    let digest = exchange::keys::sha256_hex(CONTENT);
+    let contents = vec![Inline::new(&digest, CONTENT)];
+    write(&SendParcels { manifest, contents }).unwrap()
+}
+
+async fn receipts(network: &Network, peer: &Ods, body: &[u8]) -> Vec<Receipt> {
+    let answer = network.nodes[PRACTICE]
+        .take_parcels(peer, body)
+        .await
+        .unwrap();
+    let answer: Parcels = serde_json::from_slice(&answer).unwrap();
+    let key = network.identity(PRACTICE).signing().public().clone();
+    let receipts: Receipts =
+        jws::verify(&answer.receipts, Statement::Receipts, |_| Some(key)).unwrap();
+    receipts.receipts
+}
+
+/// A23 of the adversaries.
+#[test]
+fn a_member_who_sends_as_another_or_relabels_is_refused() {
+    on_each_database(async |network, _| {
+        let (pharmacy, hospital) = (network.ods(PHARMACY), network.ods(HOSPITAL));
+        let practice = &network.nodes[PRACTICE];
+        let hospitals = [text("p1", "RZZ01", "A81001")];
+        let theirs = request(network, HOSPITAL, "RZZ01", "A81001", &hospitals);
+        // A manifest that the hospital signed, on the pharmacy's connection.
+        let refused = practice.take_parcels(&pharmacy, &theirs).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Security);
+        // The pharmacy signs in the hospital's name.
+        let forged = request(network, PHARMACY, "RZZ01", "A81001", &hospitals);
+        for peer in [&pharmacy, &hospital] {
+            let refused = practice.take_parcels(peer, &forged).await.unwrap_err();
+            assert_eq!(refused.kind, Kind::Security);
+        }
+        // The pharmacy puts the hospital's parcel under its own manifest.
+        let relabelled = request(network, PHARMACY, "FZZ01", "A81001", &hospitals);
+        let told = receipts(network, &pharmacy, &relabelled).await;
+        assert_eq!(told[0].state, "refused");
+        // A parcel for another receiver.
+        let elsewhere = request(network, HOSPITAL, "RZZ01", "FZZ01", &hospitals);
+        let refused = practice
+            .take_parcels(&hospital, &elsewhere)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind, Kind::Security);
+        assert!(network.list(PRACTICE, Show::AllIn).await.is_empty());
+        practice.take_parcels(&hospital, &theirs).await.unwrap();
+        assert_eq!(network.list(PRACTICE, Show::AllIn).await.len(), 1);
+    });
+}
+
+#[test]
+fn the_same_request_gets_the_same_answer_to_the_letter() {
+    on_each_database(async |network, _| {
+        let hospital = network.ods(HOSPITAL);
+        let texts = [text("p1", "RZZ01", "A81001"), text("p2", "RZZ01", "A81001")];
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &texts);
+        let first = network.nodes[PRACTICE]
+            .take_parcels(&hospital, &body)
+            .await
+            .unwrap();
+        network.clock.advance(60_000);
+        let (again, and_again) = tokio::join!(
+            network.nodes[PRACTICE].take_parcels(&hospital, &body),
+            network.nodes[PRACTICE].take_parcels(&hospital, &body)
+        );
+        assert_eq!(first, again.unwrap());
+        assert_eq!(first, and_again.unwrap());
+        while network.nodes[PRACTICE].take_in().await.unwrap() > 0 {}
+        let after = network.nodes[PRACTICE]
+            .take_parcels(&hospital, &body)
+            .await
+            .unwrap();
+        assert_eq!(first, after);
+        assert_eq!(network.taken_in().await, 2);
+    });
+}
+
+#[test]
+fn a_known_id_with_another_text_is_refused_and_the_first_stays() {
+    on_each_database(async |network, _| {
+        let hospital = network.ods(HOSPITAL);
+        let first = text("p1", "RZZ01", "A81001");
+        let other = first.replace("A letter", "Another letter");
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &[first]);
+        assert_eq!(
+            receipts(network, &hospital, &body).await[0].state,
+            "delivered"
+        );
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &[other]);
+        let told = receipts(network, &hospital, &body).await;
+        assert_eq!((told[0].state.as_str(), told[0].seq), ("refused", 0));
+        let letter = network.received().await;
+        assert_eq!(letter.title, "A letter");
+        assert_eq!(network.item(PRACTICE, letter.pid).await.tampered, 1);
+    });
+}
+
+#[test]
+fn one_bad_parcel_does_not_hold_up_the_others_and_its_sender_is_told_why() {
+    on_each_database(async |network, _| {
+        let hospital = network.ods(HOSPITAL);
+        let good = text("good", "RZZ01", "A81001");
+        let bad = text("bad", "RZZ01", "A81001").replace("\"letter\"", "\"prescription\"");
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &[bad, good]);
+        let told = receipts(network, &hospital, &body).await;
+        let state = |id: &str| {
+            told.iter()
+                .find(|it| it.parcel == id)
+                .unwrap()
+                .state
+                .clone()
+        };
+        assert_eq!(state("good"), "delivered");
+        assert_eq!(state("bad"), "refused");
+        let nameless = request(network, HOSPITAL, "RZZ01", "A81001", &["{}".to_string()]);
+        assert!(
+            network.nodes[PRACTICE]
+                .take_parcels(&hospital, &nameless)
+                .await
+                .is_err()
+        );
+    });
+}
+
+#[test]
+fn a_content_that_is_not_what_its_digest_says_is_refused() {
+    on_each_database(async |network, _| {
+        let hospital = network.ods(HOSPITAL);
+        let texts = [text("p1", "RZZ01", "A81001")];
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &texts);
+        let mut request: SendParcels = serde_json::from_slice(&body).unwrap();
+        let digest = request.contents[0].sha256.clone();
+        request.contents[0] = Inline::new(&digest, b"Other words.");
+        let body = write(&request).unwrap();
+        let refused = network.nodes[PRACTICE]
+            .take_parcels(&hospital, &body)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind, Kind::Value);
+        assert!(network.list(PRACTICE, Show::AllIn).await.is_empty());
+    });
+}
+
+/// Receipts as one node might make them up.
+fn made_up(network: &Network, signer: usize, state: &str, digest: &str) -> Vec<u8> {
+    let ods = network.ods(signer).to_string();
+    let receipt = Receipt {
+        sender: "RZZ01".into(),
+        parcel: "p1".into(),
+        digest: digest.into(),
+        state: state.into(),
+        at: network.clock.now(),
+        seq: 9,
+        who: String::new(),
+        role: String::new(),
+        note: String::new(),
+    };
+    let receipts = Receipts {
+        protocol: 1,
+        from: ods,
+        to: "RZZ01".into(),
+        receipts: vec![receipt],
+    };
+    let key = network.identity(signer).signing();
+    let receipts = jws::sign(key, Statement::Receipts, &receipts).unwrap();
+    write(&SendReceipts { receipts }).unwrap()
+}
+
+#[test]
+fn only_the_receiver_tells_what_became_of_a_parcel_and_only_of_that_one() {
+    on_each_database(async |network, _| {
+        let pid = network.send(network.letter("p1")).await;
+        network.carry().await;
+        let digest = network.store(HOSPITAL);
+        let scope = access::Scope::system(access::SystemPurpose::Measure);
+        assert!(
+            digest
+                .made_of(&scope, "RZZ01", "p1")
+                .await
+                .unwrap()
+                .is_some()
+        );
+        let (pharmacy, practice) = (network.ods(PHARMACY), network.ods(PRACTICE));
+        let digest = "0".repeat(64);
+        for (signer, peer, state) in [
+            (PHARMACY, &pharmacy, "filed"),
+            (PRACTICE, &practice, "filed"),
+            (PRACTICE, &practice, "withdrawn"),
+            (PRACTICE, &practice, "undeliverable"),
+        ] {
+            let body = made_up(network, signer, state, &digest);
+            let answer = network.nodes[HOSPITAL]
+                .take_receipts(peer, &body)
+                .await
+                .unwrap();
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.contains("\"refused\""), "{state}: {answer}");
+        }
+        let body = made_up(network, PHARMACY, "filed", &digest);
+        let refused = network.nodes[HOSPITAL]
+            .take_receipts(&practice, &body)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind, Kind::Security);
+        assert_eq!(network.state(HOSPITAL, pid).await, State::Delivered);
+    });
+}

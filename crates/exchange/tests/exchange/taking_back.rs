@@ -1,0 +1,139 @@
+use access::{Interaction, Role, Scope, SystemPurpose};
+use store::Reading;
+use store::parcels::{Action, Show, State};
+
+use crate::link::Fate;
+use crate::network::{HOSPITAL, Network, PRACTICE, on_each_database};
+
+async fn withdraw(network: &Network, pid: i64) {
+    let scope = network.staff(HOSPITAL, "Cleo", Role::Clerk, Interaction::WithdrawLetter);
+    let reason = "written to the wrong patient".to_string();
+    network
+        .store(HOSPITAL)
+        .act(&scope, pid, Action::Withdraw { reason })
+        .await
+        .unwrap();
+}
+
+async fn status(network: &Network, document: &str) -> String {
+    let scope = Scope::system(SystemPurpose::Measure);
+    match network
+        .store(PRACTICE)
+        .read(&scope, "DocumentReference", document)
+        .await
+        .unwrap()
+    {
+        Reading::Found(found) => {
+            let json: serde_json::Value = serde_json::from_slice(&found.body).unwrap();
+            json["status"].as_str().unwrap().to_string()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn whoever_opened_a_letter_is_told_that_it_was_withdrawn() {
+    on_each_database(async |network, _| {
+        let pid = network.send(network.letter("p1")).await;
+        network.carry().await;
+        let letter = network.received().await;
+        network.clerk(letter.pid, Action::Open).await.unwrap();
+        let doctor = network.staff(PRACTICE, "Dr Dee", Role::Clinician, Interaction::OpenLetter);
+        network
+            .store(PRACTICE)
+            .act(&doctor, letter.pid, Action::Open)
+            .await
+            .unwrap();
+        withdraw(network, pid).await;
+        network.carry().await;
+        assert_eq!(network.state(PRACTICE, letter.pid).await, State::Withdrawn);
+        let clerk = network.staff(PRACTICE, "Clara Clerk", Role::Clerk, Interaction::Inbox);
+        for scope in [&doctor, &clerk] {
+            let notices = network.store(PRACTICE).notices(scope).await.unwrap();
+            assert_eq!(notices.len(), 1);
+            assert_eq!(notices[0].state, State::Withdrawn);
+        }
+        let other = network.staff(PRACTICE, "Another Clerk", Role::Clerk, Interaction::Inbox);
+        assert!(
+            network
+                .store(PRACTICE)
+                .notices(&other)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let document = letter.made.document.unwrap();
+        assert_eq!(status(network, &document).await, "entered-in-error");
+        let refused = network.clerk(letter.pid, Action::File).await.unwrap_err();
+        assert!(refused.message.contains("withdrawn"), "{refused}");
+    });
+}
+
+#[test]
+fn a_letter_withdrawn_before_it_came_is_not_taken_in_by_a_copy_that_comes_late() {
+    on_each_database(async |network, _| {
+        let pid = network.send(network.letter("p1")).await;
+        network.link.set(|_, _| Fate::Late);
+        network.nodes[HOSPITAL].serve(&network.ods(PRACTICE)).await;
+        withdraw(network, pid).await;
+        network.link.set(|_, _| Fate::Fine);
+        network.carry().await;
+        network.link.let_late_arrive().await;
+        network.carry().await;
+        assert_eq!(network.taken_in().await, 0);
+        assert!(network.list(PRACTICE, Show::ToDo).await.is_empty());
+        assert_eq!(network.state(HOSPITAL, pid).await, State::Withdrawn);
+    });
+}
+
+#[test]
+fn a_newer_letter_stands_in_the_place_of_the_one_it_replaces() {
+    on_each_database(async |network, _| {
+        let first = network.send(network.letter("p1")).await;
+        network.carry().await;
+        let mut newer = network.letter("p2");
+        newer.replaces = Some("D-p1".into());
+        let second = network.send(newer).await;
+        let mut again = network.letter("p3");
+        again.document_number = "D-p2".into();
+        let third = network.send(again).await;
+        network.carry().await;
+        assert_eq!(network.state(HOSPITAL, first).await, State::Superseded);
+        assert_eq!(network.state(HOSPITAL, second).await, State::Superseded);
+        assert_eq!(network.state(HOSPITAL, third).await, State::Delivered);
+        let letters = network.list(PRACTICE, Show::AllIn).await;
+        let old = letters.iter().find(|it| it.id == "p1").unwrap();
+        assert_eq!(old.state, State::Superseded);
+        assert_eq!(
+            status(network, old.made.document.as_deref().unwrap()).await,
+            "superseded"
+        );
+        let to_do = network.list(PRACTICE, Show::ToDo).await;
+        assert_eq!(
+            to_do.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(),
+            ["p3"]
+        );
+    });
+}
+
+#[test]
+fn a_returned_letter_goes_back_with_its_reason_and_is_held_from_the_patient() {
+    on_each_database(async |network, _| {
+        let pid = network.send(network.letter("p1")).await;
+        network.carry().await;
+        let letter = network.received().await;
+        let empty = Action::Return { reason: " ".into() };
+        assert!(network.clerk(letter.pid, empty).await.is_err());
+        let reason = "not our patient".to_string();
+        network
+            .clerk(letter.pid, Action::Return { reason })
+            .await
+            .unwrap();
+        network.tell().await;
+        let item = network.item(HOSPITAL, pid).await;
+        assert_eq!(item.letter.state, State::Returned);
+        assert_eq!(item.events.last().unwrap().note, "not our patient");
+        assert_eq!(network.list(HOSPITAL, Show::Failed).await.len(), 1);
+        assert!(network.clerk(letter.pid, Action::File).await.is_err());
+    });
+}
