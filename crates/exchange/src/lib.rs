@@ -16,6 +16,7 @@ pub mod jws;
 pub mod keys;
 mod letter;
 pub mod manifest;
+pub mod mllp;
 pub mod receipt;
 pub mod receiving;
 mod taking_in;

@@ -120,6 +120,11 @@ impl Decoder {
         self.inside
     }
 
+    /// How many bytes are held.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// What of an unfinished message has come, when the stream ends inside one.
     pub fn into_partial(self) -> Option<Vec<u8>> {
         self.inside.then_some(self.buffer)

@@ -1,0 +1,114 @@
+//! One connection: messages in, answers out, one after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hl7v2::mllp::{Bounds, Broken, Decoder, frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{Door, Settings, stopped};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 16 * 1024;
+/// From here on a message counts as a large one.
+const LARGE_BYTES: usize = 1024 * 1024;
+
+pub(super) struct Connection {
+    door: Arc<Door>,
+    settings: Settings,
+    large: Arc<Semaphore>,
+}
+
+/// What one turn of reading brought.
+enum Turn {
+    Message(Vec<u8>),
+    Broken(Broken),
+    /// The sender is gone or too slow, or the node stops.
+    End,
+}
+
+impl Connection {
+    pub(super) fn new(door: Arc<Door>, settings: Settings, large: Arc<Semaphore>) -> Connection {
+        Connection {
+            door,
+            settings,
+            large,
+        }
+    }
+
+    /// Serves the connection until it ends. A message that is under way when the node stops is
+    /// read to its end, within its deadline, and answered.
+    pub(super) async fn run(&self, mut stream: TcpStream, mut stop: watch::Receiver<bool>) {
+        let bounds = Bounds {
+            message_bytes: self.settings.message_bytes_max,
+            ..Bounds::default()
+        };
+        let mut decoder = Decoder::new(bounds);
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let turn = self
+                .turn(&mut stream, &mut decoder, &mut buffer, &mut stop)
+                .await;
+            let (answer, goes_on) = match turn {
+                Turn::Message(message) => (self.door.take(message).await, true),
+                Turn::Broken(broken) => (self.door.take_broken(broken).await, false),
+                Turn::End => return,
+            };
+            let framed = frame(&answer);
+            let sent = stream.write_all(&framed);
+            let within = Duration::from_secs(self.settings.answer_seconds);
+            if !matches!(timeout(within, sent).await, Ok(Ok(()))) || !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Reads until there is a whole message.
+    async fn turn(
+        &self,
+        stream: &mut TcpStream,
+        decoder: &mut Decoder,
+        buffer: &mut [u8],
+        stop: &mut watch::Receiver<bool>,
+    ) -> Turn {
+        let idle = Instant::now() + Duration::from_secs(self.settings.idle_seconds);
+        let mut message_deadline = None;
+        let mut permit: Option<OwnedSemaphorePermit> = None;
+        loop {
+            match decoder.next_message() {
+                Ok(Some(message)) => return Turn::Message(message),
+                Ok(None) => {}
+                Err(broken) => return Turn::Broken(broken),
+            }
+            let deadline = if decoder.is_inside() {
+                let whole = Duration::from_secs(self.settings.message_seconds);
+                *message_deadline.get_or_insert_with(|| Instant::now() + whole)
+            } else if *stop.borrow() {
+                return Turn::End;
+            } else {
+                idle
+            };
+            if decoder.held_bytes() > LARGE_BYTES && permit.is_none() {
+                let place = self.large.clone().acquire_owned();
+                permit = timeout_at(deadline, place).await.ok().and_then(Result::ok);
+                if permit.is_none() {
+                    return Turn::End;
+                }
+            }
+            let inside = decoder.is_inside();
+            let read = tokio::select! {
+                read = timeout_at(deadline, stream.read(buffer)) => read,
+                () = stopped(stop), if !inside => return Turn::End,
+            };
+            match read {
+                Ok(Ok(count)) if count > 0 => {
+                    decoder.push(buffer.get(..count).unwrap_or_default());
+                }
+                _ => return Turn::End,
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! From a message's bytes to the bytes of its answer.
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+use hl7v2::ack::{Answer, ack};
+use hl7v2::header::header_leniently;
+use hl7v2::mllp::Broken;
+use hl7v2::{ErrorCode, Fault, Header, to_fhir};
+use sha2::{Digest, Sha256};
+
+use access::{Scope, SystemPurpose};
+use store::hl7_inbox::{Hl7Done, Hl7Write, Kept, Received, Verdict};
+use store::{Done, Effect, Job, Store};
+
+/// How much of a message is kept that is refused for its length or its frame.
+const CUT_BYTES: usize = 64 * 1024;
+/// Longer messages are read on another thread.
+const LONG_BYTES: usize = 256 * 1024;
+
+/// Keeps messages and answers them.
+#[derive(Debug)]
+pub struct Door {
+    store: Store,
+    scope: Scope,
+}
+
+impl Door {
+    /// A door before that store.
+    pub fn new(store: Store) -> Door {
+        Door {
+            store,
+            scope: Scope::system(SystemPurpose::MapMessages),
+        }
+    }
+
+    /// Keeps a message and gives the answer, both without frame. The message is durable when this
+    /// returns an AA or AE, and a refused one too unless the store itself cannot write.
+    pub async fn take(&self, message: Vec<u8>) -> Vec<u8> {
+        let now = self.store.now();
+        let received = if message.len() > LONG_BYTES {
+            let read = tokio::task::spawn_blocking(move || receive(message, now)).await;
+            match read {
+                Ok(received) => received,
+                Err(_) => return unkept(None, "the message could not be read", now),
+            }
+        } else {
+            receive(message, now)
+        };
+        self.keep(received, now).await
+    }
+
+    /// Keeps what came of a message whose frame is broken, and gives the answer.
+    pub async fn take_broken(&self, broken: Broken) -> Vec<u8> {
+        let now = self.store.now();
+        let fault = Fault::new(ErrorCode::SegmentSequence, broken.to_string());
+        let mut partial = match broken {
+            Broken::TooLong { partial, .. } | Broken::StartInside { partial } => partial,
+            Broken::Garbage { .. } => Vec::new(),
+        };
+        partial.truncate(CUT_BYTES);
+        let header = header_leniently(&partial).ok();
+        self.keep(refused(partial, header, &fault, now), now).await
+    }
+
+    async fn keep(&self, received: Received, now: Millis) -> Vec<u8> {
+        let header = header_leniently(&received.body).ok();
+        let write = Hl7Write::Receive(Box::new(received));
+        let job = Job::effect(Effect::Hl7(write));
+        let committed = self.store.commit(&self.scope, job).await;
+        let done = committed.map(|committed| committed.done.into_iter().next());
+        match done {
+            Ok(Some(Done::Hl7(Hl7Done::Kept { number, kept, ack }))) => {
+                if matches!(kept, Kept::Conflict | Kept::Refused) {
+                    tracing::warn!(message = number, ?kept, "an HL7 v2 message was not taken");
+                }
+                ack
+            }
+            Ok(_) => unkept(header.as_ref(), "the message could not be kept", now),
+            Err(problem) => {
+                tracing::error!(%problem, "an HL7 v2 message could not be kept");
+                unkept(header.as_ref(), reason(&problem), now)
+            }
+        }
+    }
+}
+
+/// Why nothing could be kept, as the sender reads it.
+fn reason(problem: &Problem) -> &'static str {
+    match problem.kind {
+        Kind::Throttled | Kind::Transient => "too much is arriving; send the message again soon",
+        Kind::NoStore => {
+            "the disk is full or faulty; the message was not kept, send it again later"
+        }
+        _ => "the message could not be kept; send it again later",
+    }
+}
+
+/// AR for a message that is not here: the sender keeps it and tries again.
+fn unkept(header: Option<&Header>, reason: &str, now: Millis) -> Vec<u8> {
+    let fault = Fault::new(ErrorCode::Internal, reason);
+    ack(header, Answer::Reject, Some(&fault), "0", now)
+}
+
+/// Reads a message as far as its answer needs: its structure, its header, whether its kind is taken.
+fn receive(message: Vec<u8>, now: Millis) -> Received {
+    let header = header_leniently(&message).ok();
+    let fault = match hl7v2::header(&message).and_then(|h| hl7v2::parse(&message).map(|_| h)) {
+        Ok(header) if to_fhir::supports(&header.message_type, &header.trigger) => {
+            return taken(message, &header, now);
+        }
+        Ok(header) => unsupported(&header),
+        Err(fault) => fault,
+    };
+    refused(message, header, &fault, now)
+}
+
+fn unsupported(header: &Header) -> Fault {
+    let kind = format!("{}^{}", header.message_type, header.trigger);
+    let code = match header.message_type.as_str() {
+        "ADT" | "ORU" | "MDM" => ErrorCode::UnsupportedEvent,
+        _ => ErrorCode::UnsupportedMessageType,
+    };
+    Fault::new(code, format!("messages of type {kind} are not taken here"))
+        .within("MSH", 1)
+        .field(9)
+}
+
+fn taken(message: Vec<u8>, header: &Header, now: Millis) -> Received {
+    let id = answer_id(&message);
+    let conflict = Fault::new(
+        ErrorCode::DuplicateKey,
+        "this control id was used before, for a message with other content",
+    )
+    .within("MSH", 1)
+    .field(10);
+    let verdict = Verdict::Take {
+        accepted: ack(Some(header), Answer::Accept, None, &id, now),
+        conflict: ack(Some(header), Answer::Error, Some(&conflict), &id, now),
+    };
+    received(message, Some(header), verdict)
+}
+
+fn refused(message: Vec<u8>, header: Option<Header>, fault: &Fault, now: Millis) -> Received {
+    let id = answer_id(&message);
+    let next_step = match fault.code {
+        ErrorCode::UnsupportedMessageType | ErrorCode::UnsupportedEvent => {
+            "Ask the sender not to send this kind of message here, or wait for a version that takes it."
+        }
+        _ => "Tell the sender's support what is wrong; they mend it and send it again.",
+    };
+    let verdict = Verdict::Refuse {
+        answer: Answer::Reject.code(),
+        ack: ack(header.as_ref(), Answer::Reject, Some(fault), &id, now),
+        reason: fault.to_string(),
+        next_step: next_step.to_owned(),
+    };
+    received(message, header.as_ref(), verdict)
+}
+
+fn received(message: Vec<u8>, header: Option<&Header>, verdict: Verdict) -> Received {
+    let text = |of: fn(&Header) -> &String| header.map(of).cloned().unwrap_or_default();
+    let kind = header
+        .map(|h| format!("{}^{}", h.message_type, h.trigger))
+        .unwrap_or_default();
+    Received {
+        application: kept_text(text(|h| &h.sending_application)),
+        facility: kept_text(text(|h| &h.sending_facility)),
+        control_id: kept_text(text(|h| &h.control_id)),
+        kind: kept_text(kind.trim_matches('^').to_owned()),
+        body: message,
+        verdict,
+    }
+}
+
+/// Text that a database can hold: PostgreSQL knows no NUL.
+fn kept_text(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{FFFD}")
+    } else {
+        text
+    }
+}
+
+/// The answer's own control id: the same for the same message.
+fn answer_id(message: &[u8]) -> String {
+    Sha256::digest(message)
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02X}"))
+        .collect()
+}
