@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use connection::Connection;
@@ -52,13 +52,15 @@ impl Default for Settings {
 }
 
 /// Serves the door on a listener until `stop` says true, then lets what is under way end.
+/// `arrivals` wakes who maps messages (`Intake::run`).
 pub async fn serve(
     listener: TcpListener,
     store: Store,
     settings: Settings,
+    arrivals: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let door = Arc::new(Door::new(store));
+    let door = Arc::new(Door::new(store, arrivals));
     let places = Arc::new(Semaphore::new(settings.connections_max));
     let large = Arc::new(Semaphore::new(settings.large_messages_max.max(1)));
     let mut connections = JoinSet::new();

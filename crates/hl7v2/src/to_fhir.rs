@@ -113,12 +113,15 @@ pub struct Letter {
     pub practice: Option<String>,
     /// What the letter is: TXA-25, else the document type's text.
     pub title: String,
-    /// Whether the sender marks it urgent (TXA-18 aside; from OBR-27 or TXA-2's own words).
+    /// Whether the order that the message carries (ORC, OBR, TQ1) is urgent; MDM itself has no
+    /// priority.
     pub urgent: bool,
     /// TXA-12, the sender's own number of the document.
     pub unique_id: String,
     /// TXA-13: the sender's number of the document that this one replaces.
     pub replaces: Option<String>,
+    /// Whether TXA-18 restricts who may see it (`R` or `V`).
+    pub restricted: bool,
     /// Whether TXA-17 says that somebody has authenticated it; only then is it sent on.
     pub authenticated: bool,
     /// The content, main part first; never empty.

@@ -1,5 +1,7 @@
 //! From a message's bytes to the bytes of its answer.
 
+use std::sync::Arc;
+
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use hl7v2::ack::{Answer, ack};
@@ -7,6 +9,7 @@ use hl7v2::header::header_leniently;
 use hl7v2::mllp::Broken;
 use hl7v2::{ErrorCode, Fault, Header, to_fhir};
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 
 use access::{Scope, SystemPurpose};
 use store::hl7_inbox::{Hl7Done, Hl7Write, Kept, Received, Verdict};
@@ -22,14 +25,17 @@ const LONG_BYTES: usize = 256 * 1024;
 pub struct Door {
     store: Store,
     scope: Scope,
+    arrivals: Arc<Notify>,
 }
 
 impl Door {
-    /// A door before that store.
-    pub fn new(store: Store) -> Door {
+    /// A door before that store; `arrivals` wakes who maps messages.
+    pub fn new(store: Store, arrivals: Arc<Notify>) -> Door {
+        let scope = Scope::system(SystemPurpose::MapMessages);
         Door {
             store,
-            scope: Scope::system(SystemPurpose::MapMessages),
+            scope,
+            arrivals,
         }
     }
 
@@ -72,6 +78,9 @@ impl Door {
             Ok(Some(Done::Hl7(Hl7Done::Kept { number, kept, ack }))) => {
                 if matches!(kept, Kept::Conflict | Kept::Refused) {
                     tracing::warn!(message = number, ?kept, "an HL7 v2 message was not taken");
+                }
+                if kept == Kept::New {
+                    self.arrivals.notify_one();
                 }
                 ack
             }

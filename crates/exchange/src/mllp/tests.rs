@@ -18,7 +18,13 @@ async fn start(store: &Store, settings: Settings) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let door = tokio::spawn(serve(listener, store.clone(), settings, stopping));
+    let door = tokio::spawn(serve(
+        listener,
+        store.clone(),
+        settings,
+        Arc::default(),
+        stopping,
+    ));
     Running {
         address,
         stop,

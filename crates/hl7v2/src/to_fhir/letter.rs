@@ -71,6 +71,7 @@ pub fn complete(
         urgent: is_urgent(build),
         unique_id: txa.value(12, 1).trim().to_owned(),
         replaces,
+        restricted: matches!(txa.value(18, 1).trim(), "R" | "V"),
         authenticated: !matches!(txa.value(17, 1).trim(), "DI" | "IN" | "IP" | "PA"),
         content,
     }))

@@ -1,0 +1,145 @@
+//! One message applied: what is here already is read, the message's resources meet it, and all is
+//! written in one commit with the end of the message's waiting.
+
+use access::{Interaction, Outcome, Target};
+use fhir::definitions::Definitions;
+use fhir::json::{self, Limits};
+use fhir::problem::{Kind, Problem};
+use futures_util::future::join_all;
+use hl7v2::to_fhir::merge;
+use hl7v2::to_fhir::{Made, Mapped, Merge};
+use store::hl7_inbox::{Hl7Write, WorkNote};
+use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
+
+use super::post::{note, post};
+use super::{Intake, Plan};
+
+/// Tries of one message while others change the same resources.
+const TRIES_MAX: u32 = 8;
+/// The largest resource: a Binary with a document of the largest message.
+const RESOURCE_BYTES_MAX: usize = 64 << 20;
+
+impl Intake {
+    /// Applies a message. An error is one that will pass: the message waits on.
+    pub(super) async fn apply(&self, plan: &Plan) -> Result<(), Problem> {
+        let mapped = match &plan.mapped {
+            Ok(mapped) => mapped,
+            Err(problem) => return self.fail(plan, problem).await,
+        };
+        for _ in 0..TRIES_MAX {
+            let written = match self.job(plan, mapped).await {
+                Ok(job) => self.store.commit(&self.scope, job).await,
+                Err(problem) => Err(problem),
+            };
+            match written {
+                Ok(_) => return Ok(()),
+                Err(problem) if will_pass(&problem) => return Err(problem),
+                Err(problem) if problem.kind != Kind::Conflict => {
+                    return self.fail(plan, &problem).await;
+                }
+                // Somebody else changed a resource, or has mapped the message.
+                Err(_) if !self.still_waits(plan).await? => return Ok(()),
+                Err(_) => {}
+            }
+        }
+        let message = "Its resources were being changed each time the message was to be applied.";
+        self.fail(plan, &Problem::new(Kind::Conflict, message)).await
+    }
+
+    async fn still_waits(&self, plan: &Plan) -> Result<bool, Problem> {
+        let number = plan.waiting.number;
+        let next = self.store.hl7_waiting(&self.scope, number - 1, 1, 0).await?;
+        Ok(next.first().is_some_and(|waiting| waiting.number == number))
+    }
+
+    /// Everything that the message changes, against what is here now.
+    async fn job(&self, plan: &Plan, mapped: &Mapped) -> Result<Job, Problem> {
+        let changes = join_all(mapped.resources.iter().map(|made| self.change(made))).await;
+        let changes = changes.into_iter().filter_map(Result::transpose);
+        let mut job = Job { changes: changes.collect::<Result<_, _>>()?, ..Job::default() };
+        let (sent, note) = post(plan, mapped, self.post.as_ref());
+        job.effects.push(Effect::Hl7(Hl7Write::Mapped { number: plan.waiting.number, note }));
+        job.effects.extend(sent);
+        job.traces.push(self.trace(plan));
+        Ok(job)
+    }
+
+    /// The log's line: the node has read a message that is about a patient.
+    fn trace(&self, plan: &Plan) -> access::AuditEntry {
+        let target = Target {
+            query: Some(format!("hl7-message={}", plan.waiting.number).into()),
+            patient: plan.patients().next().map(str::to_owned),
+            ..Target::default()
+        };
+        self.scope.trace(Interaction::System, Outcome::Success, target)
+    }
+
+    /// The change of one resource; `None` where what is here stays.
+    async fn change(&self, made: &Made) -> Result<Option<Change>, Problem> {
+        let (existing, expect) = match made.merge {
+            Merge::Replace => (None, Expect::Anything),
+            Merge::Update | Merge::KeepExisting => self.existing(made).await?,
+        };
+        let Some(resource) = merge::update(made, existing.as_ref()) else { return Ok(None) };
+        let bytes = serde_json::to_vec(&resource).map_err(unwritable)?;
+        let limits = Limits { bytes: RESOURCE_BYTES_MAX, ..Limits::default() };
+        let resource = json::parse(&bytes, &limits)?;
+        fhir::validate::validate(&resource, Definitions::r4())?;
+        let resource = Prepared::new(&resource, &made.id, &self.organisation)?;
+        Ok(Some(Change::Put { resource, expect, release: Release::Keep }))
+    }
+
+    async fn existing(
+        &self,
+        made: &Made,
+    ) -> Result<(Option<serde_json::Value>, Expect), Problem> {
+        match self.store.read(&self.scope, &made.ty, &made.id).await? {
+            Reading::Found(version) => {
+                let value = serde_json::from_slice(&version.body).map_err(unwritable)?;
+                Ok((Some(value), Expect::Version(version.version)))
+            }
+            Reading::Deleted { .. } | Reading::Absent => Ok((None, Expect::Absent)),
+        }
+    }
+
+    /// Puts the message onto the work list.
+    async fn fail(&self, plan: &Plan, problem: &Problem) -> Result<(), Problem> {
+        tracing::warn!(message = plan.waiting.number, kind = problem.code(), "an HL7 v2 message could not be mapped");
+        let note = explain(problem);
+        let number = plan.waiting.number;
+        let mut job = Job::effect(Effect::Hl7(Hl7Write::Failed { number, note }));
+        job.traces.push(self.trace(plan));
+        match self.store.commit(&self.scope, job).await {
+            Err(problem) if problem.kind != Kind::Conflict => Err(problem),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn will_pass(problem: &Problem) -> bool {
+    matches!(
+        problem.kind,
+        Kind::Transient | Kind::Throttled | Kind::NoStore | Kind::Timeout | Kind::LockError
+    )
+}
+
+/// A problem in the work list's words.
+fn explain(problem: &Problem) -> WorkNote {
+    let place = problem.expression.as_deref().unwrap_or("the message");
+    let next_step = match problem.kind {
+        Kind::Required | Kind::Value | Kind::Structure => {
+            format!("Ask the sender to mend {place} and send the message again.")
+        }
+        Kind::NotSupported => "Wait for a version that takes this kind of message.".to_owned(),
+        _ => "Have it looked at; then map the message again.".to_owned(),
+    };
+    let reason = match &problem.expression {
+        Some(place) => format!("{place}: {}", problem.message),
+        None => problem.message.clone(),
+    };
+    note(reason, next_step)
+}
+
+fn unwritable(cause: serde_json::Error) -> Problem {
+    Problem::new(Kind::Exception, "A resource could not be written as JSON.").because(cause)
+}
