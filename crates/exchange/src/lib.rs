@@ -12,6 +12,7 @@ mod delivery;
 pub mod directory;
 mod exchange;
 mod instant;
+pub mod intake;
 pub mod jws;
 pub mod keys;
 mod letter;
