@@ -34,7 +34,7 @@ impl Intake {
             match written {
                 Ok(_) => return Ok(()),
                 Err(problem) if will_pass(&problem) => return Err(problem),
-                Err(problem) if problem.kind != Kind::Conflict => {
+                Err(problem) if !matches!(problem.kind, Kind::Conflict | Kind::Duplicate) => {
                     return self.fail(plan, &problem).await;
                 }
                 // Somebody else changed a resource, or has mapped the message.

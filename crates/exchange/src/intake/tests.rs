@@ -25,9 +25,8 @@ async fn hospital(ground: &Ground) -> Hospital {
     let store = ground.open().await;
     let folder = tempfile::tempdir().unwrap();
     let steward = SigningKey::create(&folder.path().join("steward.key")).unwrap();
-    let identity = |ods: &str| {
-        Identity::create(&folder.path().join(ods), &Ods::parse(ods).unwrap()).unwrap()
-    };
+    let identity =
+        |ods: &str| Identity::create(&folder.path().join(ods), &Ods::parse(ods).unwrap()).unwrap();
     let member = |identity: &Identity| {
         let about = About {
             name: identity.organisation().to_string(),
@@ -48,11 +47,20 @@ async fn hospital(ground: &Ground) -> Hospital {
     let text = directory.sign(&steward).unwrap();
     let book = Book::new(&text, steward.public().clone(), START).unwrap();
     let organisation = ours.organisation().clone();
-    let exchange =
-        Exchange::new(store.clone(), Arc::new(ours), Arc::new(book), Settings::default());
+    let exchange = Exchange::new(
+        store.clone(),
+        Arc::new(ours),
+        Arc::new(book),
+        Settings::default(),
+    );
     let intake = Intake::new(store.clone(), organisation, exchange);
     let scope = Scope::system(SystemPurpose::MapMessages);
-    Hospital { store, intake, scope, _folder: folder }
+    Hospital {
+        store,
+        intake,
+        scope,
+        _folder: folder,
+    }
 }
 
 impl Hospital {
@@ -65,12 +73,23 @@ impl Hospital {
             control_id: header.control_id,
             kind: format!("{}^{}", header.message_type, header.trigger),
             body: text.as_bytes().to_vec(),
-            verdict: Verdict::Take { accepted: b"AA".to_vec(), conflict: b"AE".to_vec() },
+            verdict: Verdict::Take {
+                accepted: b"AA".to_vec(),
+                conflict: b"AE".to_vec(),
+            },
         };
         let write = Hl7Write::Receive(Box::new(received));
-        let done = self.store.commit(&self.scope, Job::effect(Effect::Hl7(write))).await.unwrap();
+        let done = self
+            .store
+            .commit(&self.scope, Job::effect(Effect::Hl7(write)))
+            .await
+            .unwrap();
         match &done.done[0] {
-            Done::Hl7(Hl7Done::Kept { number, kept: Kept::New, .. }) => *number,
+            Done::Hl7(Hl7Done::Kept {
+                number,
+                kept: Kept::New,
+                ..
+            }) => *number,
             other => panic!("{other:?}"),
         }
     }
@@ -87,8 +106,15 @@ impl Hospital {
     }
 
     async fn all(&self, ty: &str) -> Vec<Value> {
-        let page = self.store.search(&self.scope, &Search::all(ty, 100)).await.unwrap();
-        page.entries.iter().map(|e| serde_json::from_slice(&e.body).unwrap()).collect()
+        let page = self
+            .store
+            .search(&self.scope, &Search::all(ty, 100))
+            .await
+            .unwrap();
+        page.entries
+            .iter()
+            .map(|e| serde_json::from_slice(&e.body).unwrap())
+            .collect()
     }
 
     async fn one(&self, ty: &str) -> Value {
@@ -103,7 +129,11 @@ impl Hospital {
     }
 
     async fn sent(&self) -> Vec<store::parcels::Letter> {
-        self.store.parcels(&self.scope, &ListFilter::new(Show::AllOut)).await.unwrap().letters
+        self.store
+            .letters(&self.scope, &ListFilter::new(Show::AllOut))
+            .await
+            .unwrap()
+            .letters
     }
 }
 
@@ -132,16 +162,31 @@ fn a_visit_is_admitted_updated_and_ended() {
         let hospital = hospital(ground).await;
         hospital.take(&admission("1")).await;
         assert_eq!(hospital.one("Encounter").await["status"], "in-progress");
-        let moved = admission("2").replace("A01", "A08").replace("1 ANY STREET", "2 OTHER ROAD");
+        let moved = admission("2")
+            .replace("A01", "A08")
+            .replace("1 ANY STREET", "2 OTHER ROAD");
         hospital.take(&moved).await;
         let patient = hospital.one("Patient").await;
         assert_eq!(patient["address"][0]["line"][0], "2 OTHER ROAD");
         assert_eq!(patient["meta"]["versionId"], "2");
-        hospital.take(&admission("3").replace("A01", "A03").replace("|1 ANY STREET^^LEEDS^^LS1 1AA", "")).await;
+        hospital
+            .take(
+                &admission("3")
+                    .replace("A01", "A03")
+                    .replace("|1 ANY STREET^^LEEDS^^LS1 1AA", ""),
+            )
+            .await;
         assert_eq!(hospital.one("Encounter").await["status"], "finished");
-        assert!(hospital.one("Patient").await["address"].is_array(), "what is not sent stays");
+        assert!(
+            hospital.one("Patient").await["address"].is_array(),
+            "what is not sent stays"
+        );
         hospital.take(&moved.replace("|2|P|", "|4|P|")).await;
-        assert_eq!(hospital.one("Encounter").await["status"], "finished", "A08 reopens nothing");
+        assert_eq!(
+            hospital.one("Encounter").await["status"],
+            "finished",
+            "A08 reopens nothing"
+        );
         assert_eq!(hospital.all("Provenance").await.len(), 4);
         assert!(hospital.stuck().await.is_empty());
         hospital.store.close().await;
@@ -164,10 +209,17 @@ fn a_letter_is_kept_and_becomes_a_parcel_once() {
         assert_eq!(sent[0].made.document.as_deref(), document["id"].as_str());
         // Mapped again, by a person's wish: nothing is sent twice.
         let replay = Job::effect(Effect::Hl7(Hl7Write::Replay { number }));
-        hospital.store.commit(&hospital.scope, replay).await.unwrap();
+        hospital
+            .store
+            .commit(&hospital.scope, replay)
+            .await
+            .unwrap();
         hospital.work().await;
         assert_eq!(hospital.sent().await.len(), 1);
-        assert_eq!(hospital.store.hl7_counts(&hospital.scope).await.unwrap(), (0, 0));
+        assert_eq!(
+            hospital.store.hl7_counts(&hospital.scope).await.unwrap(),
+            (0, 0)
+        );
         hospital.store.close().await;
     });
 }
@@ -177,7 +229,11 @@ fn a_letter_that_cannot_be_sent_is_kept_and_stands_on_the_work_list() {
     on_each_database(async |ground| {
         let hospital = hospital(ground).await;
         for (n, (from, to, told)) in [
-            ("A99999^^^^^^^^ODS", "A99998^^^^^^^^ODS", "A99998 is not in the directory"),
+            (
+                "A99999^^^^^^^^ODS",
+                "A99998^^^^^^^^ODS",
+                "A99998 is not in the directory",
+            ),
             ("A99999^^^^^^^^ODS", "", "names no registered practice"),
             ("9990000018", "9990000019", "no sound NHS number"),
             ("19510304", "", "date of birth"),
@@ -186,7 +242,9 @@ fn a_letter_that_cannot_be_sent_is_kept_and_stands_on_the_work_list() {
         .into_iter()
         .enumerate()
         {
-            let text = letter(&n.to_string()).replace(from, to).replace("D1^", &format!("D{n}^"));
+            let text = letter(&n.to_string())
+                .replace(from, to)
+                .replace("D1^", &format!("D{n}^"));
             hospital.take(&text).await;
             let stuck = hospital.stuck().await;
             assert_eq!(stuck.len(), n + 1, "{told}");
@@ -203,13 +261,21 @@ fn a_letter_that_cannot_be_sent_is_kept_and_stands_on_the_work_list() {
 fn what_cannot_be_mapped_is_told_and_does_not_stop_the_rest() {
     on_each_database(async |ground| {
         let hospital = hospital(ground).await;
-        hospital.keep(&message("ADT^A01", "1", "PID|1||||NOBODY\n")).await;
+        hospital
+            .keep(&message("ADT^A01", "1", "PID|1||||NOBODY\n"))
+            .await;
         hospital.keep(&message("MDM^T02", "2", PATIENT)).await;
         hospital.keep(&admission("3")).await;
         hospital.work().await;
         let stuck = hospital.stuck().await;
         assert_eq!(stuck.len(), 2);
-        assert_eq!(stuck[0], ("failed".into(), "PID-3: PID-3 holds no patient identifier".into()));
+        assert_eq!(
+            stuck[0],
+            (
+                "failed".into(),
+                "PID-3: PID-3 holds no patient identifier".into()
+            )
+        );
         assert!(stuck[1].1.contains("TXA"), "{}", stuck[1].1);
         assert_eq!(hospital.one("Patient").await["gender"], "female");
         hospital.store.close().await;
@@ -232,8 +298,13 @@ fn messages_about_one_patient_are_applied_in_their_order_among_many() {
         let patients = hospital.all("Patient").await;
         assert_eq!(patients.len(), 8);
         for patient in patients {
-            let number: usize = patient["identifier"][0]["value"].as_str().unwrap()[1..].parse().unwrap();
-            assert_eq!(patient["address"][0]["line"][0], format!("{} ANY STREET", 32 + number));
+            let number: usize = patient["identifier"][0]["value"].as_str().unwrap()[1..]
+                .parse()
+                .unwrap();
+            assert_eq!(
+                patient["address"][0]["line"][0],
+                format!("{} ANY STREET", 32 + number)
+            );
         }
         hospital.store.close().await;
     });
@@ -248,15 +319,29 @@ fn a_result_leaves_the_patient_as_the_hospital_knows_them() {
              OBX|1|NM|HB^Haemoglobin||131.50|g/L|||||F\n";
         let text = message("ORU^R01", "2", result);
         hospital.take(&text).await;
-        hospital.take(&text.replace("|2|P|", "|3|P|").replace("131.50", "132.0").replace("|||||F\n", "|||||C\n")).await;
+        hospital
+            .take(
+                &text
+                    .replace("|2|P|", "|3|P|")
+                    .replace("131.50", "132.0")
+                    .replace("|||||F\n", "|||||C\n"),
+            )
+            .await;
         let observation = hospital.one("Observation").await;
         assert_eq!(observation["valueQuantity"]["value"].to_string(), "132.0");
         let patient = hospital.one("Patient").await;
         assert_eq!(patient["meta"]["versionId"], "1");
         assert!(patient["address"].is_array());
         let id = observation["id"].as_str().unwrap();
-        let first = hospital.store.vread(&hospital.scope, "Observation", id, 1).await.unwrap();
-        assert!(matches!(first, Reading::Found(_)), "the first value stays in the history");
+        let first = hospital
+            .store
+            .vread(&hospital.scope, "Observation", id, 1)
+            .await
+            .unwrap();
+        assert!(
+            matches!(first, Reading::Found(_)),
+            "the first value stays in the history"
+        );
         hospital.store.close().await;
     });
 }
