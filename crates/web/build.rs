@@ -143,7 +143,13 @@ fn write_files(code: &mut String, frontend: &Path, own: &Path, out: &Path) -> Ou
 }
 
 fn write_file(code: &mut String, name: &str, path: &Path, out: &Path) -> Outcome<()> {
-    let plain = fs::read(path)?;
+    let mut plain = fs::read(path)?;
+    let mut path = path.to_path_buf();
+    if name == "nhsuk.css" {
+        plain = without_typefaces(&String::from_utf8(plain)?).into_bytes();
+        path = out.join(name);
+        fs::write(&path, &plain)?;
+    }
     let digest = Sha256::digest(&plain);
     let mut tag = String::new();
     for byte in digest.iter().take(6) {
@@ -168,4 +174,16 @@ fn write_file(code: &mut String, name: &str, path: &Path, out: &Path) -> Outcome
          plain: include_bytes!({path:?}), gzip: include_bytes!({packed:?}) }},"
     )?;
     Ok(())
+}
+
+/// The style sheet without its typeface, which is licensed to NHS organisations only and would be
+/// fetched from elsewhere.
+fn without_typefaces(css: &str) -> String {
+    let mut kept = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some((before, after)) = rest.split_once("@font-face{") {
+        kept.push_str(before);
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    kept + rest
 }

@@ -1,9 +1,5 @@
 // Pages work without this script; it only saves a reload.
 (function () {
-  "use strict";
-  if (window.NHSUKFrontend && window.NHSUKFrontend.initAll) {
-    window.NHSUKFrontend.initAll();
-  }
   var live = document.querySelector("[data-live]");
   var board = document.getElementById("board");
   if (!live || !board || !window.EventSource || !window.fetch) {

@@ -15,6 +15,8 @@ pub struct Node {
     pub sign_in: SignIn,
     /// The name of the organisation of an ODS code, as the directory has it.
     pub organisation_name: Names,
+    /// After how many days a letter that nobody filed is shown to the patient; pages say so.
+    pub release_after_days: u32,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -33,6 +35,7 @@ impl Node {
             site,
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
+            release_after_days: 14,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
         }

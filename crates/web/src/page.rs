@@ -36,6 +36,7 @@ struct Frame<'a> {
     title: &'a str,
     organisation: &'a str,
     ods: &'a str,
+    /// A page of work: dense, unlike those that are read.
     staff: bool,
     home: &'static str,
     /// The name of who is signed in, if anyone is.
@@ -115,7 +116,7 @@ impl<V: Serialize> Page<V> {
             title: &self.title,
             organisation: &site.name,
             ods: site.organisation.as_str(),
-            staff,
+            staff: staff && visit.caller().is_some(),
             home: if staff { "/staff/inbox" } else { "/" },
             signed_in: visit.caller().map(words::caller),
             navigation,

@@ -72,14 +72,15 @@ fn truncate(
     format!("{kept}{end}")
 }
 
-/// The address of a static file, for templates.
-fn asset(name: &str) -> Result<&'static str, Error> {
-    assets::address(name).ok_or_else(|| {
+/// The address of a static file, for templates; it stands in scripts too, so it is not escaped.
+fn asset(name: &str) -> Result<Value, Error> {
+    let address = assets::address(name).ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidOperation,
             format!("no static file {name}"),
         )
-    })
+    })?;
+    Ok(Value::from_safe_string(address.to_owned()))
 }
 
 /// The value without nulls in maps: to the macros, a null is not the same as nothing.

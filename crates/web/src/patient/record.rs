@@ -68,7 +68,7 @@ pub async fn page(
     let next = (found.len() > start.saturating_add(PAGE)).then(|| asked.page + 1);
     let view = views::Record {
         letters: shown.map(|it| it.view(&node)).collect(),
-        not_shown: not_shown(&node.site.name, more && next.is_none()),
+        not_shown: not_shown(&node, more && next.is_none()),
         older: next.map(|page| format!("/record?page={page}")),
         newest: (asked.page > 0).then(|| "/record".to_owned()),
     };
@@ -76,11 +76,12 @@ pub async fn page(
     Ok(page.answer(&node.site, &visit))
 }
 
-fn not_shown(practice: &str, more: bool) -> Vec<String> {
+fn not_shown(node: &Node, more: bool) -> Vec<String> {
+    let (practice, days) = (&node.site.name, node.release_after_days);
     let mut sentences = vec![
         format!(
-            "A letter appears here when {practice} has filed it, or at the latest 14 days after it \
-             came in."
+            "A letter appears here when {practice} has filed it, or at the latest {days} days \
+             after it came in."
         ),
         "Some letters are held back: those that tell something about another person, or that \
          could do serious harm. You can ask the practice about this."

@@ -76,6 +76,11 @@ async fn the_logo_and_the_typeface_of_the_nhs_are_not_used() {
         assert!(!html.contains("nhsuk-header__logo"), "{name}");
         assert!(!html.contains("NHS England"), "{name}");
     }
+    for file in crate::page::assets::FILES {
+        let text = String::from_utf8_lossy(file.plain);
+        assert!(!text.contains("assets.nhs.uk"), "{}", file.name);
+        assert!(!text.contains("@font-face"), "{}", file.name);
+    }
     let ours = crate::page::assets::FILES
         .iter()
         .find(|file| file.name == "handover.css")
