@@ -1,11 +1,12 @@
 // A FHIR client that others wrote (npm fhir-kit-client) at a node: what it expects of a server is what it gets.
 
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import assert from 'node:assert/strict';
 
-const require = createRequire(join(process.env.HANDOVER_ASSETS, 'node_modules', 'x'));
-const Client = require('fhir-kit-client').default ?? require('fhir-kit-client');
+// Packages are in the assets folder, where a plain import would not look.
+const packages = join(process.env.HANDOVER_ASSETS, 'node_modules');
+const { default: Client } = await import(pathToFileURL(join(packages, 'fhir-kit-client/dist/index.js')));
 
 const client = new Client({
   baseUrl: process.env.HANDOVER_TEST_FHIR,

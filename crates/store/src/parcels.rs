@@ -31,6 +31,7 @@ pub use journey::{Event, Item, Part};
 pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
 pub use notice::Notice;
 pub use peers::Neighbour;
+pub(crate) use peers::end_leases;
 pub use state::{STATES, Side, State};
 pub use stuck::Stuck;
 pub use work::{PeerWork, ToDeliver, ToTakeIn, ToTell};

@@ -14,6 +14,7 @@ use crate::database::{Tx, at_once, postgres, sqlite};
 use crate::dialect::Dialect;
 use crate::failure;
 use crate::migrations;
+use crate::parcels;
 use crate::pool::Readers;
 use crate::resources::Cache;
 use crate::row::Row;
@@ -72,6 +73,8 @@ impl Store {
                     Dialect::Sqlite,
                     now,
                 ))?;
+                // Nobody else works on this file, so a lease in it is a killed process's.
+                at_once(parcels::end_leases(&mut Tx::Sqlite(&mut connection)))?;
                 let readers = Readers::sqlite(path, settings.readers, settings.search_seconds_max)?;
                 let core = Core::new(settings.clock.clone(), words.clone(), cache.clone());
                 let writer = Writer::sqlite(connection, core, settings.writes_waiting_max)?;

@@ -67,8 +67,7 @@ fn what_is_no_message_is_refused_with_a_reason_and_the_connection_stays() {
     let nodes = Neighbourhood::start();
     let mut sender = Sender::connect(nodes.hospital.mllp).unwrap();
     let good = letter(HOSPITAL, PRACTICE, "GOOD1", AMINA);
-    let no_person = good.replace("GOOD1", "BAD1").replace("\rPID|", "\rZID|");
-    for bad in ["hello", "PID|1\r", &no_person] {
+    for bad in ["hello", "PID|1\r", &good.replace("GOOD1", "")] {
         let answer = sender.send(bad).unwrap();
         assert!(
             ["AE", "AR"].contains(&code(&answer)),
@@ -83,6 +82,29 @@ fn what_is_no_message_is_refused_with_a_reason_and_the_connection_stays() {
         assert!(reason, "no reason in {answer}");
     }
     assert_eq!(code(&sender.send(&good).unwrap()), "AA");
+}
+
+#[test]
+fn a_message_that_says_nothing_of_its_patient_is_kept_and_stands_on_the_work_list() {
+    let nodes = Neighbourhood::start();
+    let mut sender = Sender::connect(nodes.hospital.mllp).unwrap();
+    let nobody = letter(HOSPITAL, PRACTICE, "NOBODY1", AMINA).replace("\rPID|", "\rZID|");
+    assert_eq!(
+        code(&sender.send(&nobody).unwrap()),
+        "AA",
+        "it is a message, and it is kept"
+    );
+    let query =
+        "SELECT reason, next_step FROM hl7_message WHERE control_id = 'NOBODY1' AND work = 1";
+    let row = wait_for("its line on the work list", 10, || {
+        nodes.hospital.rows.texts(query).pop()
+    });
+    assert!(
+        row.iter()
+            .all(|text| text.as_ref().is_some_and(|text| !text.is_empty())),
+        "{row:?}"
+    );
+    assert!(nodes.hospital.rows.parcels(true).is_empty());
 }
 
 /// The first three fields of the acknowledgement: what it says, without when.

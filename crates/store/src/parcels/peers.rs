@@ -126,6 +126,12 @@ pub(crate) async fn lease(
         .map(|rows| ParcelDone::Lease(rows == 1))
 }
 
+/// Gives back whatever was leased: its holders are gone.
+pub(crate) async fn end_leases(tx: &mut Tx<'_>) -> Result<(), Problem> {
+    let sql = Sql::new("UPDATE parcel_peer SET lease_until = 0 WHERE lease_until > 0");
+    tx.execute(&sql).await.map(|_| ())
+}
+
 impl Store {
     /// How it goes with each neighbour that something was sent to or is to be told.
     ///
