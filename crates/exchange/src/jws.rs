@@ -141,7 +141,10 @@ fn decode(part: &str) -> Result<Vec<u8>, Problem> {
 
 /// Reads JSON as the protocol means it: no duplicate members, no unknown ones, bounded.
 pub(crate) fn read_strictly<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    json::parse(bytes, &Limits::default())?;
+    json::parse(bytes, &Limits::default()).map_err(|mut fault| {
+        fault.kind = Kind::Structure;
+        fault
+    })?;
     serde_json::from_slice(bytes).map_err(|cause| {
         let place = format!("line {}, column {}", cause.line(), cause.column());
         let message = "This is not of the form that the exchange protocol asks for.";

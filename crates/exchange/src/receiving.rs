@@ -17,7 +17,7 @@ use crate::jws::{self, Statement, read_strictly};
 use crate::keys::sha256_hex;
 use crate::manifest::{Manifest, PARCELS_MAX, PROTOCOL, ParcelText};
 use crate::receipt::{REFUSED, Receipt, Receipts};
-use crate::wire::{self, Parcels, SendParcels, Wanted};
+use crate::wire::{self, INLINE_BYTES_MAX, Parcels, SendParcels, Wanted};
 
 /// What came of one parcel.
 enum Came {
@@ -282,6 +282,10 @@ fn inline_contents(request: &SendParcels) -> Result<HashMap<String, Vec<u8>>, Pr
     let mut contents = HashMap::new();
     for inline in &request.contents {
         let bytes = inline.bytes()?;
+        if bytes.len() as u64 > INLINE_BYTES_MAX {
+            let message = "A content of more than 64 KiB does not go inline.";
+            return Err(Problem::new(Kind::TooLong, message));
+        }
         if sha256_hex(&bytes) != inline.sha256 {
             return Err(Problem::new(
                 Kind::Value,
