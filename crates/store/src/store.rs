@@ -28,8 +28,8 @@ use crate::writer::{Core, Writer};
 const POSTGRES_CONNECTIONS: usize = 8;
 /// How often lines of the log are written that no answer waits for.
 const LATE_EVERY: Duration = Duration::from_millis(250);
-/// Such lines that may wait.
-const LATE_MAX: usize = 100_000;
+/// Such lines that may wait; whoever adds one more writes them all, and waits for that.
+const LATE_MAX: usize = 8192;
 
 /// A node's store. Clones share it.
 #[derive(Clone, Debug)]
@@ -174,11 +174,14 @@ impl Store {
                 self.inner.writer.write(Write::Trace(lines)).await?;
             }
             AuditDurability::WithinOneSecond => {
-                let mut late = self.inner.late.lock();
-                if late.len() >= LATE_MAX {
-                    return Err(throttled());
+                let full = {
+                    let mut late = self.inner.late.lock();
+                    late.extend(lines);
+                    (late.len() >= LATE_MAX).then(|| std::mem::take(&mut *late))
+                };
+                if let Some(full) = full {
+                    self.inner.writer.write(Write::Trace(full)).await?;
                 }
-                late.extend(lines);
             }
         }
         Ok(())
