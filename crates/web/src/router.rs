@@ -16,7 +16,7 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{letter, record};
 use crate::sign_in::pages as sign_in;
-use crate::staff::{content, inbox, item, live, sent, steps, worklist};
+use crate::staff::{content, inbox, item, live, message, sent, steps, worklist};
 use crate::visit;
 
 /// The largest form taken, in bytes.
@@ -84,6 +84,15 @@ fn pages(node: Arc<Node>) -> Router {
         .route("/staff/sent/{pid}/withdraw", post(steps::withdraw))
         .route("/staff/sent/{pid}/send-again", post(steps::send_again))
         .route("/staff/worklist", get(worklist::page))
+        .route("/staff/worklist/messages/{number}", get(message::page))
+        .route(
+            "/staff/worklist/messages/{number}/replay",
+            post(message::replay),
+        )
+        .route(
+            "/staff/worklist/messages/{number}/settled",
+            post(message::settled),
+        )
         .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
         .route("/login", get(sign_in::patient).post(sign_in::patient_in))
         .route("/sign-out", post(sign_in::out))

@@ -310,10 +310,10 @@ fn work(text: &str) -> staff::WorkList {
         state: parts::state(State::Undeliverable),
         why: text.into(),
         next: "Ask the sending system to put it right, then replay.".into(),
-        action: Some(Link {
+        actions: vec![Link {
             text: "Replay",
             href: "/staff/worklist/hl7/1/replay".into(),
-        }),
+        }],
     };
     let group = |id, title, rows: Vec<staff::Work>| staff::Group {
         id,

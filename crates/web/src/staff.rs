@@ -5,6 +5,7 @@ pub mod inbox;
 pub mod item;
 pub mod live;
 mod matching;
+pub mod message;
 pub mod sent;
 pub mod steps;
 pub mod views;

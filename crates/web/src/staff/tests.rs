@@ -382,3 +382,86 @@ fn a_change_is_announced_to_an_open_board() {
         assert_eq!(&told[..], b"event: changed\ndata: now\n\n".as_slice());
     });
 }
+
+#[test]
+fn a_refused_message_stands_on_the_work_list_until_someone_settles_it() {
+    on_each_database(async |ground| {
+        let (node, mut browser) = clerk(ground).await;
+        let number = letters::refuse_message(&node.store, "M1").await;
+        let list = browser.get("/staff/worklist").await;
+        for shown in [
+            "MDM T02 M1",
+            "PAS at A81001",
+            "Refused",
+            "has no patient",
+            "put it right",
+        ] {
+            assert!(list.text.contains(shown), "{shown}: {}", list.text);
+        }
+        let address = format!("/staff/worklist/messages/{number}");
+        let message = browser.get(&address).await;
+        assert!(
+            message.text.contains("&lt;script&gt;bad()"),
+            "{}",
+            message.text
+        );
+        assert!(message.text.contains("MSA|AE|1"));
+        // Engineers settle what is stuck without seeing whom it is about.
+        let mut engineer = Browser::new(&node);
+        engineer.sign_in("/staff/login", "ed").await;
+        assert_eq!(engineer.get(&address).await.status, StatusCode::FORBIDDEN);
+        let list = engineer.get("/staff/worklist").await;
+        assert!(list.text.contains("MDM T02 M1") && !list.text.contains(&format!("{address}\"")));
+        let settled = engineer.post(&format!("{address}/settled"), &[]).await;
+        assert_eq!(settled.location(), "/staff/worklist?done=settled");
+        let list = engineer.get(settled.location()).await;
+        assert!(
+            list.text
+                .contains("Every HL7 message that came in has been worked through.")
+        );
+        let other = letters::refuse_message(&node.store, "M2").await;
+        let again = format!("/staff/worklist/messages/{other}/replay");
+        assert_eq!(
+            engineer.post(&again, &[]).await.location(),
+            "/staff/worklist?done=replayed"
+        );
+    });
+}
+
+#[test]
+fn what_could_not_be_delivered_is_sent_again_by_a_clerk_only() {
+    on_each_database(async |ground| {
+        let (node, mut browser) = clerk(ground).await;
+        let pid = letters::send(&node.store, &Letter::default()).await;
+        letters::give_up(&node.store).await;
+        let list = browser.get("/staff/worklist").await;
+        assert!(list.text.contains("Undeliverable"), "{}", list.text);
+        let again = format!("/staff/sent/{pid}/send-again");
+        assert!(
+            list.text.contains(&again.replace('/', "&#x2f;")),
+            "{}",
+            list.text
+        );
+        let mut engineer = Browser::new(&node);
+        engineer.sign_in("/staff/login", "ed").await;
+        let seen = engineer.get("/staff/worklist").await;
+        assert!(seen.text.contains("Undeliverable") && !seen.text.contains("Discharge summary"));
+        assert_eq!(
+            engineer.post(&again, &[]).await.status,
+            StatusCode::FORBIDDEN
+        );
+        browser.get("/staff/worklist").await;
+        let done = browser.post(&again, &[]).await;
+        assert_eq!(
+            done.location(),
+            format!("/staff/sent/{pid}?done=sent-again")
+        );
+        assert!(
+            browser
+                .get(done.location())
+                .await
+                .text
+                .contains("Waiting to be sent")
+        );
+    });
+}

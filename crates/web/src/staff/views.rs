@@ -178,5 +178,19 @@ pub struct Work {
     pub state: Label,
     pub why: String,
     pub next: String,
-    pub action: Option<Link>,
+    pub actions: Vec<Link>,
+}
+
+/// `staff/message.jinja`: an HL7 message as it came.
+#[derive(Serialize)]
+pub struct Message {
+    pub what: String,
+    pub system: String,
+    pub state: Label,
+    pub received: Moment,
+    pub why: String,
+    pub next: String,
+    pub text: String,
+    pub answer: String,
+    pub actions: Vec<Link>,
 }

@@ -7,10 +7,11 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use serde::Deserialize;
+use store::hl7_inbox::StuckMessage;
 use store::parcels::{State as Parcel, Stuck};
 
 use crate::node::Node;
-use crate::page::parts::{self, Done, Link};
+use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::views;
@@ -33,19 +34,32 @@ pub async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(Interaction::WorkList, "")?;
+    let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let sees_letters = sees_letters(&visit);
+    let stuck_messages = messages
+        .iter()
+        .map(|it| message(it, sees_letters, visit.now))
+        .collect();
     let rows = stuck
         .iter()
         .map(|it| letter(&node, it, sees_letters, visit.now))
         .collect();
     let view = views::WorkList {
-        groups: vec![group(
-            "letters",
-            "Letters that are not getting through",
-            rows,
-            "Every letter that was sent has arrived or is on its way.",
-        )],
+        groups: vec![
+            group(
+                "messages",
+                "HL7 messages not worked through",
+                stuck_messages,
+                "Every HL7 message that came in has been worked through.",
+            ),
+            group(
+                "letters",
+                "Letters that are not getting through",
+                rows,
+                "Every letter that was sent has arrived or is on its way.",
+            ),
+        ],
         done: done(&asked),
     };
     let page = Page::new("staff/worklist.jinja", "Work list", view).under("/staff/worklist");
@@ -85,6 +99,57 @@ fn sees_letters(visit: &Visit) -> bool {
     )
 }
 
+fn message(stuck: &StuckMessage, sees_letters: bool, now: Millis) -> views::Work {
+    let address = format!("/staff/worklist/messages/{}", stuck.number);
+    let system = format!("{} at {}", stuck.application, stuck.facility);
+    views::Work {
+        when: words::moment(stuck.received_at, now),
+        what: format!(
+            "{} {} from {system}",
+            stuck.kind.replace('^', " "),
+            stuck.control_id
+        ),
+        href: sees_letters.then(|| address.clone()),
+        state: message_state(&stuck.state),
+        why: stuck.reason.clone(),
+        next: stuck.next_step.clone(),
+        actions: message_actions(stuck, &address),
+    }
+}
+
+/// A received message's state, in words.
+pub(super) fn message_state(state: &str) -> Label {
+    let (text, colour) = match state {
+        "failed" => ("Failed", "red"),
+        "quarantined" => ("Set aside", "orange"),
+        "refused" => ("Refused", "red"),
+        "mapped" => ("Letter stuck", "yellow"),
+        _ => ("Waiting", "grey"),
+    };
+    Label {
+        text,
+        colour: Some(colour),
+    }
+}
+
+/// What one may do about a message. One that was set aside differs from a message of the same id
+/// that was taken in: working through both could mix two patients up, so it is never replayed.
+pub(super) fn message_actions(stuck: &StuckMessage, address: &str) -> Vec<Link> {
+    let replay = Link {
+        text: "Replay",
+        href: format!("{address}/replay"),
+    };
+    let settled = Link {
+        text: "Settled",
+        href: format!("{address}/settled"),
+    };
+    match stuck.state.as_str() {
+        "failed" | "mapped" | "refused" => vec![replay, settled],
+        "quarantined" => vec![settled],
+        _ => Vec::new(),
+    }
+}
+
 fn letter(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views::Work {
     let door = if stuck.inward { "item" } else { "sent" };
     let other = (node.organisation_name)(&stuck.other);
@@ -118,13 +183,18 @@ fn letter(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views:
             stuck.reason.clone()
         },
         next,
-        action: (undeliverable && sees_letters).then_some(again),
+        actions: if undeliverable && sees_letters {
+            vec![again]
+        } else {
+            Vec::new()
+        },
     }
 }
 
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
         "replayed" => "The message is being worked through again.",
+        "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };
     Some(Done {

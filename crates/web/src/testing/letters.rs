@@ -206,3 +206,36 @@ pub async fn fail_to_send(store: &Store, next_try: i64) {
     )
     .await;
 }
+
+/// An HL7 v2 message that was refused; its number on the work list.
+pub async fn refuse_message(store: &Store, control_id: &str) -> i64 {
+    use store::hl7_inbox::{Hl7Done, Hl7Write, Received, Verdict};
+    let received = Received {
+        application: "PAS".into(),
+        facility: "A81001".into(),
+        control_id: control_id.into(),
+        kind: "MDM^T02".into(),
+        body: b"MSH|^~\\&|PAS|A81001\rPID|||<script>bad()</script>\r".to_vec(),
+        verdict: Verdict::Refuse {
+            answer: "AE",
+            ack: b"MSA|AE|1\r".to_vec(),
+            reason: "The message has no patient.".into(),
+            next_step: "Ask the sending system to put it right.".into(),
+        },
+    };
+    let write = Hl7Write::Receive(Box::new(received));
+    let done = store
+        .commit(&scope(), Job::effect(Effect::Hl7(write)))
+        .await
+        .unwrap();
+    match &done.done[0] {
+        Done::Hl7(Hl7Done::Kept { number, .. }) => *number,
+        other => panic!("not kept: {other:?}"),
+    }
+}
+
+/// What was not delivered by now never will be.
+pub async fn give_up(store: &Store) {
+    let accepted_before = store.now() + 1;
+    effect(store, ParcelWrite::GiveUp { accepted_before }).await;
+}
