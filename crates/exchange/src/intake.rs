@@ -54,7 +54,13 @@ impl Intake {
     /// A worker of that organisation's store; letters go to `post`.
     pub fn new(store: Store, organisation: Ods, post: Arc<dyn Post>) -> Intake {
         let scope = Scope::system(SystemPurpose::MapMessages);
-        Intake { store, organisation, zone: Zone::London, post, scope }
+        Intake {
+            store,
+            organisation,
+            zone: Zone::London,
+            post,
+            scope,
+        }
     }
 
     /// The same worker for senders whose times are in that zone where they name none.
@@ -88,8 +94,10 @@ impl Intake {
     /// Those of the store that will pass; what waits, waits on.
     pub async fn work_off(&self, stop: &watch::Receiver<bool>) -> Result<(), Problem> {
         while !*stop.borrow() {
-            let waiting =
-                self.store.hl7_waiting(&self.scope, 0, READ_MAX, READ_BYTES_MAX).await?;
+            let waiting = self
+                .store
+                .hl7_waiting(&self.scope, 0, READ_MAX, READ_BYTES_MAX)
+                .await?;
             if waiting.is_empty() {
                 break;
             }
@@ -114,9 +122,10 @@ impl Intake {
         };
         let mapped = match hl7v2::parse(&waiting.body) {
             Ok(message) => hl7v2::to_fhir::map(&message, &context),
-            Err(fault) => {
-                Err(Problem::new(fhir::problem::Kind::Structure, fault.to_string()))
-            }
+            Err(fault) => Err(Problem::new(
+                fhir::problem::Kind::Structure,
+                fault.to_string(),
+            )),
         };
         Plan { waiting, mapped }
     }
@@ -126,7 +135,8 @@ impl Plan {
     /// The patients it is about.
     fn patients(&self) -> impl Iterator<Item = &str> {
         let made = self.mapped.iter().flat_map(|mapped| &mapped.resources);
-        made.filter(|made| made.ty == "Patient").map(|made| made.id.as_str())
+        made.filter(|made| made.ty == "Patient")
+            .map(|made| made.id.as_str())
     }
 }
 

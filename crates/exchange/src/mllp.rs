@@ -6,6 +6,7 @@
 
 mod connection;
 mod door;
+mod sender;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 
 use connection::Connection;
 pub use door::Door;
+pub use sender::Sender;
 
 /// Bounds of the door.
 #[derive(Clone, Copy, Debug)]

@@ -46,8 +46,6 @@ section! {
         tls_key: Option<PathBuf> = "\"pages.key\"", optional;
         /// True when a proxy on this machine ends TLS before us.
         behind_proxy: bool = "false", default;
-        /// The largest request body taken, in bytes.
-        body_bytes_max: usize = "67108864", default;
     }
 }
 
@@ -105,6 +103,15 @@ pub enum AuditDurability {
     WithinOneSecond,
 }
 
+impl From<AuditDurability> for store::AuditDurability {
+    fn from(durability: AuditDurability) -> store::AuditDurability {
+        match durability {
+            AuditDurability::BeforeAnswer => store::AuditDurability::BeforeAnswer,
+            AuditDurability::WithinOneSecond => store::AuditDurability::WithinOneSecond,
+        }
+    }
+}
+
 /// The whole of `handover.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +132,10 @@ pub struct Config {
 }
 
 /// A section that was left out holds its shown values. It has no required settings, so an empty table reads.
-#[allow(clippy::expect_used, reason = "a test reads every section from an empty table")]
+#[allow(
+    clippy::expect_used,
+    reason = "a test reads every section from an empty table"
+)]
 fn left_out<T: serde::de::DeserializeOwned>() -> T {
     toml::from_str("").expect("a section without required settings reads from an empty table")
 }
@@ -137,7 +147,10 @@ impl Config {
     /// Names the file, the key and the reason.
     pub fn read(path: &Path) -> anyhow::Result<Config> {
         let text = std::fs::read_to_string(path).with_context(|| {
-            format!("{} cannot be read; `handover init` makes one", path.display())
+            format!(
+                "{} cannot be read; `handover init` makes one",
+                path.display()
+            )
         })?;
         let mut config = Config::parse(&text).with_context(|| path.display().to_string())?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
@@ -174,7 +187,9 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         let ods = &self.organisation.ods;
         if access::Ods::parse(ods).is_err() {
-            bail!("organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)");
+            bail!(
+                "organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)"
+            );
         }
         if self.organisation.name.trim().is_empty() {
             bail!("organisation.name: is empty");
@@ -233,7 +248,11 @@ mod tests {
             std::fs::write(file, example()).unwrap();
         }
         let written = std::fs::read_to_string(file).unwrap();
-        assert_eq!(written, example(), "run the tests once with HANDOVER_WRITE_EXAMPLE=1");
+        assert_eq!(
+            written,
+            example(),
+            "run the tests once with HANDOVER_WRITE_EXAMPLE=1"
+        );
     }
 
     #[test]
@@ -248,9 +267,7 @@ mod tests {
     #[test]
     fn a_wrong_setting_is_named() {
         let with = |more: &str| {
-            let text = format!(
-                "[organisation]\nods = \"RZZ01\"\nname = \"A\"\nroles = []\n{more}"
-            );
+            let text = format!("[organisation]\nods = \"RZZ01\"\nname = \"A\"\nroles = []\n{more}");
             format!("{:#}", Config::parse(&text).unwrap_err())
         };
         assert!(with("[pages]\nlisten_on = \"x\"").contains("listen_on"));

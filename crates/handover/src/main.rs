@@ -1,1 +1,71 @@
-fn main() {}
+//! The `handover` binary: one organisation's node, or a neighbourhood of made-up ones to try it with.
+
+mod commands;
+mod config;
+mod node;
+
+use clap::Parser;
+
+/// Hand letters and records over to other organisations, with a receipt.
+///
+/// A node stands beside the systems an organisation already has: it takes in their HL7 v2 messages, sends letters to
+/// other organisations' nodes, and shows what came in to staff and patients in a browser.
+#[derive(Parser)]
+#[command(name = "handover", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Demo(commands::demo::Demo),
+    Init(commands::init::Init),
+    Serve(commands::serve::Serve),
+    Account(commands::account::Account),
+    Token(commands::token::Token),
+    Directory(commands::directory::Directory),
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    log_to_standard_error();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(reason) => return failed(&reason.into()),
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(demo) => demo.run().await,
+            Command::Init(init) => init.run(),
+            Command::Serve(serve) => serve.run().await,
+            Command::Account(account) => account.run().await,
+            Command::Token(token) => token.run().await,
+            Command::Directory(directory) => directory.run(),
+        }
+    });
+    // Workers were stopped in order by the command; what is left may not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(reason) => failed(&reason),
+    }
+}
+
+fn failed(reason: &anyhow::Error) -> std::process::ExitCode {
+    eprintln!("handover: {reason:#}");
+    std::process::ExitCode::FAILURE
+}
+
+/// `HANDOVER_LOG` takes the filters of `tracing-subscriber`, such as `exchange=debug`.
+fn log_to_standard_error() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HANDOVER_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

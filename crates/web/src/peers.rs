@@ -7,6 +7,7 @@ pub mod serve;
 
 use std::sync::Arc;
 
+use crate::serve::PeerCertificate;
 use access::Ods;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
@@ -50,10 +51,6 @@ async fn not_allowed() -> Response {
     *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     answer
 }
-
-/// The certificate at the other end of the connection (DER), which TLS has verified.
-#[derive(Clone)]
-pub struct PeerCertificate(pub Arc<[u8]>);
 
 /// The organisation at the other end: who the directory says owns the certificate, asked anew for
 /// each request, so that one who is struck off is out at once.

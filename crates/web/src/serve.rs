@@ -20,6 +20,8 @@ use tower::ServiceExt as _;
 const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take to send its request's head, and the TLS handshake.
 const HEAD_SECONDS_MAX: u64 = 15;
+/// Read buffer of a connection, which bounds a request's head too.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// How long open requests get to finish when the node stops.
 const FAREWELL_SECONDS: u64 = 5;
 
@@ -127,6 +129,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     let outcome = tokio::select! {

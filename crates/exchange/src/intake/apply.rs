@@ -43,12 +43,16 @@ impl Intake {
             }
         }
         let message = "Its resources were being changed each time the message was to be applied.";
-        self.fail(plan, &Problem::new(Kind::Conflict, message)).await
+        self.fail(plan, &Problem::new(Kind::Conflict, message))
+            .await
     }
 
     async fn still_waits(&self, plan: &Plan) -> Result<bool, Problem> {
         let number = plan.waiting.number;
-        let next = self.store.hl7_waiting(&self.scope, number - 1, 1, 0).await?;
+        let next = self
+            .store
+            .hl7_waiting(&self.scope, number - 1, 1, 0)
+            .await?;
         Ok(next.first().is_some_and(|waiting| waiting.number == number))
     }
 
@@ -56,9 +60,15 @@ impl Intake {
     async fn job(&self, plan: &Plan, mapped: &Mapped) -> Result<Job, Problem> {
         let changes = join_all(mapped.resources.iter().map(|made| self.change(made))).await;
         let changes = changes.into_iter().filter_map(Result::transpose);
-        let mut job = Job { changes: changes.collect::<Result<_, _>>()?, ..Job::default() };
+        let mut job = Job {
+            changes: changes.collect::<Result<_, _>>()?,
+            ..Job::default()
+        };
         let (sent, note) = post(plan, mapped, self.post.as_ref());
-        job.effects.push(Effect::Hl7(Hl7Write::Mapped { number: plan.waiting.number, note }));
+        job.effects.push(Effect::Hl7(Hl7Write::Mapped {
+            number: plan.waiting.number,
+            note,
+        }));
         job.effects.extend(sent);
         job.traces.push(self.trace(plan));
         Ok(job)
@@ -71,7 +81,8 @@ impl Intake {
             patient: plan.patients().next().map(str::to_owned),
             ..Target::default()
         };
-        self.scope.trace(Interaction::System, Outcome::Success, target)
+        self.scope
+            .trace(Interaction::System, Outcome::Success, target)
     }
 
     /// The change of one resource; `None` where what is here stays.
@@ -80,19 +91,25 @@ impl Intake {
             Merge::Replace => (None, Expect::Anything),
             Merge::Update | Merge::KeepExisting => self.existing(made).await?,
         };
-        let Some(resource) = merge::update(made, existing.as_ref()) else { return Ok(None) };
+        let Some(resource) = merge::update(made, existing.as_ref()) else {
+            return Ok(None);
+        };
         let bytes = serde_json::to_vec(&resource).map_err(unwritable)?;
-        let limits = Limits { bytes: RESOURCE_BYTES_MAX, ..Limits::default() };
+        let limits = Limits {
+            bytes: RESOURCE_BYTES_MAX,
+            ..Limits::default()
+        };
         let resource = json::parse(&bytes, &limits)?;
         fhir::validate::validate(&resource, Definitions::r4())?;
         let resource = Prepared::new(&resource, &made.id, &self.organisation)?;
-        Ok(Some(Change::Put { resource, expect, release: Release::Keep }))
+        Ok(Some(Change::Put {
+            resource,
+            expect,
+            release: Release::Keep,
+        }))
     }
 
-    async fn existing(
-        &self,
-        made: &Made,
-    ) -> Result<(Option<serde_json::Value>, Expect), Problem> {
+    async fn existing(&self, made: &Made) -> Result<(Option<serde_json::Value>, Expect), Problem> {
         match self.store.read(&self.scope, &made.ty, &made.id).await? {
             Reading::Found(version) => {
                 let value = serde_json::from_slice(&version.body).map_err(unwritable)?;
@@ -104,7 +121,11 @@ impl Intake {
 
     /// Puts the message onto the work list.
     async fn fail(&self, plan: &Plan, problem: &Problem) -> Result<(), Problem> {
-        tracing::warn!(message = plan.waiting.number, kind = problem.code(), "an HL7 v2 message could not be mapped");
+        tracing::warn!(
+            message = plan.waiting.number,
+            kind = problem.code(),
+            "an HL7 v2 message could not be mapped"
+        );
         let note = explain(problem);
         let number = plan.waiting.number;
         let mut job = Job::effect(Effect::Hl7(Hl7Write::Failed { number, note }));

@@ -31,7 +31,9 @@ pub(super) fn post(
     mapped: &to_fhir::Mapped,
     post: &dyn Post,
 ) -> (Option<Effect>, Option<WorkNote>) {
-    let Some(letter) = &mapped.letter else { return (None, None) };
+    let Some(letter) = &mapped.letter else {
+        return (None, None);
+    };
     let addressed = match address(letter) {
         Ok(addressed) => addressed,
         Err(note) => return (None, Some(note)),
@@ -51,7 +53,13 @@ pub(super) fn post(
         }
         Err(problem) => {
             let reason = format!("The letter was kept but not sent: {}", problem.message);
-            (None, Some(note(reason, "Have it looked at; then map the message again.")))
+            (
+                None,
+                Some(note(
+                    reason,
+                    "Have it looked at; then map the message again.",
+                )),
+            )
         }
     }
 }
@@ -61,7 +69,10 @@ type Addressed = (Ods, NhsNumber);
 /// Where the letter goes and whose it is, or why that cannot be said.
 fn address(letter: &to_fhir::Letter) -> Result<Addressed, WorkNote> {
     let kept = |why: &str, next: &str| {
-        Err(note(format!("The letter was kept but not sent: {why}"), next))
+        Err(note(
+            format!("The letter was kept but not sent: {why}"),
+            next,
+        ))
     };
     if !letter.authenticated {
         return kept(
@@ -109,7 +120,11 @@ fn parcel(
     let number_here = plan.waiting.number.to_string();
     let id = Letter::parcel_id(&["hl7v2", &number_here, &letter.document]);
     // What the sender restricts must not reach the patient's page by a rule of days.
-    let marks = if letter.restricted { vec![Mark::SeriousHarm] } else { Vec::new() };
+    let marks = if letter.restricted {
+        vec![Mark::SeriousHarm]
+    } else {
+        Vec::new()
+    };
     let contents = letter.content.iter().map(|content| LetterContent {
         content_type: content.content_type.clone(),
         bytes: content.bytes.clone(),
@@ -136,11 +151,17 @@ fn parcel(
 
 /// The letter's author, as shown.
 fn author(mapped: &to_fhir::Mapped) -> Option<String> {
-    let document = mapped.resources.iter().find(|made| made.ty == "DocumentReference")?;
+    let document = mapped
+        .resources
+        .iter()
+        .find(|made| made.ty == "DocumentReference")?;
     let author = document.resource.get("author")?.get(0)?;
     author.get("display")?.as_str().map(str::to_owned)
 }
 
 pub(super) fn note(reason: impl Into<String>, next_step: impl Into<String>) -> WorkNote {
-    WorkNote { reason: reason.into(), next_step: next_step.into() }
+    WorkNote {
+        reason: reason.into(),
+        next_step: next_step.into(),
+    }
 }

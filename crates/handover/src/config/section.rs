@@ -40,7 +40,11 @@ impl Section {
             for line in setting.doc {
                 text.push_str(&format!("#{line}\n"));
             }
-            let off = if setting.presence == Presence::Optional { "# " } else { "" };
+            let off = if setting.presence == Presence::Optional {
+                "# "
+            } else {
+                ""
+            };
             text.push_str(&format!("{off}{} = {}\n", setting.name, setting.shown));
         }
         text

@@ -1,0 +1,171 @@
+//! `handover account`: who can sign in at this node.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use access::{NhsNumber, Ods, Role};
+use anyhow::{Context, bail};
+use store::Store;
+use store::accounts::{Holder, NewAccount};
+use web::sign_in::password;
+
+use crate::config::Config;
+use crate::node::open_store;
+
+/// Opens and closes the accounts of staff and patients at this node.
+///
+/// The password is read from the terminal, or from standard input when that is a pipe.
+#[derive(clap::Args)]
+pub struct Account {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Opens an account for one of the staff, or gives it a new password, name or role.
+    Add {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        /// What they sign in with.
+        #[arg(long)]
+        username: String,
+        /// Their name, as letters' journeys and the trace show it.
+        #[arg(long)]
+        name: String,
+        /// clinician, clerk, engineer (queues, never clinical content) or privacy-officer.
+        #[arg(long)]
+        role: String,
+    },
+    /// Opens an account for a patient whose identity was checked in person.
+    AddPatient {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        /// What they sign in with.
+        #[arg(long)]
+        username: String,
+        /// Their name.
+        #[arg(long)]
+        name: String,
+        /// The id of their Patient resource at this node.
+        #[arg(long)]
+        patient: String,
+        /// Their NHS number.
+        #[arg(long)]
+        nhs_number: String,
+    },
+    /// Closes an account: its sessions end at once, its tokens are no longer good.
+    Close {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        #[arg(long)]
+        username: String,
+    },
+}
+
+impl Account {
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Add {
+                config,
+                username,
+                name,
+                role,
+            } => {
+                let (store, ods) = open(&config).await?;
+                let role = Role::parse(&role)?;
+                let holder = Holder::Staff {
+                    role,
+                    organisation: ods,
+                };
+                add(store, username, name, holder).await
+            }
+            Command::AddPatient {
+                config,
+                username,
+                name,
+                patient,
+                nhs_number,
+            } => {
+                let (store, _) = open(&config).await?;
+                let nhs_number = NhsNumber::parse(&nhs_number)?;
+                add(
+                    store,
+                    username,
+                    name,
+                    Holder::Patient {
+                        patient,
+                        nhs_number,
+                    },
+                )
+                .await
+            }
+            Command::Close { config, username } => {
+                let (store, _) = open(&config).await?;
+                let closed = store.close_account(&username).await;
+                store.close().await;
+                if !closed? {
+                    bail!("there is no account {username:?}");
+                }
+                println!("Closed {username}.");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The store of the node with these settings, and whose node it is.
+pub async fn open(config: &Path) -> anyhow::Result<(Store, Ods)> {
+    let config = Config::read(config)?;
+    let store = open_store(&config).await?;
+    let ods = store.organisation().clone();
+    Ok((store, ods))
+}
+
+async fn add(store: Store, username: String, name: String, holder: Holder) -> anyhow::Result<()> {
+    let opened = open_account(&store, &username, &name, holder, &read_password()?).await;
+    store.close().await;
+    opened?;
+    println!("{username} can sign in.");
+    Ok(())
+}
+
+/// Opens an account, or brings the one of that user name up to date; its id.
+///
+/// # Errors
+/// If the password is too short, or the store cannot write.
+pub async fn open_account(
+    store: &Store,
+    username: &str,
+    name: &str,
+    holder: Holder,
+    password: &str,
+) -> anyhow::Result<i64> {
+    let account = NewAccount {
+        login: username.to_owned(),
+        name: name.to_owned(),
+        holder,
+        password_hash: Some(password::hash(password)?),
+    };
+    Ok(store.open_account(account).await?)
+}
+
+fn read_password() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        print!("Password (it will be seen as you type): ");
+        std::io::stdout().flush()?;
+    }
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("the password")?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    if password.is_empty() {
+        bail!("no password was given; type it, or pipe it in");
+    }
+    Ok(password)
+}

@@ -1,0 +1,192 @@
+//! Who lives in the demo's neighbourhood. All made up.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use access::{Ods, Role};
+use exchange::Identity;
+use exchange::directory::{About, Member};
+use store::Clock;
+
+use crate::config::Config;
+
+/// A demo's directory is signed anew at each start, so a year is plenty.
+const CARD_VALID_MS: i64 = 365 * 24 * 3600 * 1000;
+
+/// One organisation of the neighbourhood.
+pub struct Neighbour {
+    /// The name of its folder.
+    pub folder: &'static str,
+    pub ods: &'static str,
+    pub name: &'static str,
+    pub role: &'static str,
+    /// Its pages' port, counted from the first; its exchange is `PORTS_APART` further.
+    port: u16,
+    hears_hl7: bool,
+    pub accounts: &'static [Account],
+    pub patients: &'static [PatientAccount],
+    /// Patients who are registered there: a JSON array of FHIR Patient resources.
+    pub registered: &'static str,
+}
+
+/// One of the staff.
+pub struct Account {
+    pub username: &'static str,
+    pub name: &'static str,
+    pub role: Role,
+    pub about: &'static str,
+}
+
+/// A patient who can sign in.
+pub struct PatientAccount {
+    pub username: &'static str,
+    pub name: &'static str,
+    /// The id of their Patient resource.
+    pub patient: &'static str,
+    pub nhs_number: &'static str,
+}
+
+/// A neighbour with its folder and ports.
+#[derive(Clone)]
+pub struct Place {
+    pub neighbour: &'static Neighbour,
+    pub config: Config,
+}
+
+const PORTS_APART: u16 = 3;
+const HL7_PORT: u16 = 6;
+
+pub const ONE_THING_TO_TRY: &str = "  One thing to try: sign in at High Street Surgery as `secretary`, open a discharge letter and file it.
+  Then look at Anytown General Hospital's sent board as `clerk`: the receipt is there. The letter is now on
+  the patient's own page at the surgery too.";
+
+pub static NEIGHBOURS: &[Neighbour] = &[
+    Neighbour {
+        folder: "hospital",
+        ods: "RZZ01",
+        name: "Anytown General Hospital",
+        role: "hospital",
+        port: 0,
+        hears_hl7: true,
+        accounts: &[
+            Account {
+                username: "clerk",
+                name: "Carol Ward",
+                role: Role::Clerk,
+                about: "ward clerk: the sent board",
+            },
+            Account {
+                username: "engineer",
+                name: "Imran Feed",
+                role: Role::Engineer,
+                about: "integration engineer: the work list",
+            },
+        ],
+        patients: &[],
+        registered: "[]",
+    },
+    Neighbour {
+        folder: "practice",
+        ods: "Z99001",
+        name: "High Street Surgery",
+        role: "gp-practice",
+        port: 1,
+        hears_hl7: false,
+        accounts: &[
+            Account {
+                username: "secretary",
+                name: "Sandra Post",
+                role: Role::Clerk,
+                about: "secretary: the inbox",
+            },
+            Account {
+                username: "doctor",
+                name: "Dr Devi Rao",
+                role: Role::Clinician,
+                about: "GP: the inbox, and can act on a letter",
+            },
+        ],
+        patients: &[
+            PatientAccount {
+                username: "margaret",
+                name: "Margaret Hill",
+                patient: "margaret-hill",
+                nhs_number: "9990000107",
+            },
+            PatientAccount {
+                username: "samuel",
+                name: "Samuel Okoro",
+                patient: "samuel-okoro",
+                nhs_number: "9990000115",
+            },
+        ],
+        registered: include_str!("../../../demo/registered.json"),
+    },
+    Neighbour {
+        folder: "pharmacy",
+        ods: "FZZ01",
+        name: "Corner Pharmacy",
+        role: "pharmacy",
+        port: 2,
+        hears_hl7: false,
+        accounts: &[Account {
+            username: "pharmacist",
+            name: "Peter Pestle",
+            role: Role::Clinician,
+            about: "pharmacist: the inbox",
+        }],
+        patients: &[],
+        registered: "[]",
+    },
+];
+
+impl Neighbour {
+    /// Where it lives under `data`, with its ports from `base_port` on.
+    pub fn place(&'static self, data: &Path, base_port: u16) -> anyhow::Result<Place> {
+        let folder = data.join(self.folder);
+        let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + port));
+        let (pages, exchange) = (at(self.port), at(self.port + PORTS_APART));
+        let mut text = format!(
+            "[organisation]\nods = \"{}\"\nname = \"{}\"\nroles = [\"{}\"]\n\n\
+             [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
+             [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n",
+            self.ods, self.name, self.role
+        );
+        if self.hears_hl7 {
+            text.push_str(&format!("\n[hl7v2]\nlisten = \"{}\"\n", at(HL7_PORT)));
+        }
+        std::fs::create_dir_all(&folder)?;
+        let file = folder.join("handover.toml");
+        std::fs::write(&file, text)?;
+        Ok(Place {
+            neighbour: self,
+            config: Config::read(&file)?,
+        })
+    }
+}
+
+impl Place {
+    /// Its entry in the directory; its keys are made if it has none.
+    pub fn member(&self) -> anyhow::Result<Member> {
+        let ods = Ods::parse(self.neighbour.ods)?;
+        let keys = &self.config.exchange.keys;
+        let identity = if Identity::exists(keys) {
+            Identity::open(keys, &ods)?
+        } else {
+            Identity::create(keys, &ods)?
+        };
+        let about = About {
+            name: self.neighbour.name.to_owned(),
+            roles: vec![self.neighbour.role.to_owned()],
+            exchange: self.config.exchange.public_url.clone(),
+            pages: self.config.pages.public_url.clone(),
+        };
+        let now = Clock::system().now();
+        Ok(Member::card(
+            &identity,
+            about,
+            now - 60_000,
+            now + CARD_VALID_MS,
+        ))
+    }
+}

@@ -1,0 +1,64 @@
+//! Settles the neighbourhood's people: staff accounts, registered patients, patients' accounts.
+
+use access::{NhsNumber, Ods, Scope, SystemPurpose};
+use anyhow::Context as _;
+use fhir::json::{self, Limits};
+use store::accounts::Holder;
+use store::{Change, Expect, Job, Prepared, Reading, Release, Store};
+
+use super::PASSWORD;
+use super::neighbours::Neighbour;
+use crate::commands::account::open_account;
+
+/// Makes what is not there yet. Safe to repeat.
+///
+/// # Errors
+/// If the store cannot write.
+pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {
+    let ods = Ods::parse(neighbour.ods)?;
+    register_patients(neighbour, &ods, store).await?;
+    for account in neighbour.accounts {
+        if store.credentials(account.username).await?.is_none() {
+            let holder = Holder::Staff {
+                role: account.role,
+                organisation: ods.clone(),
+            };
+            open_account(store, account.username, account.name, holder, PASSWORD).await?;
+        }
+    }
+    for patient in neighbour.patients {
+        if store.credentials(patient.username).await?.is_none() {
+            let holder = Holder::Patient {
+                patient: patient.patient.to_owned(),
+                nhs_number: NhsNumber::parse(patient.nhs_number)?,
+            };
+            open_account(store, patient.username, patient.name, holder, PASSWORD).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn register_patients(neighbour: &Neighbour, ods: &Ods, store: &Store) -> anyhow::Result<()> {
+    let patients: Vec<serde_json::Value> = serde_json::from_str(neighbour.registered)?;
+    let scope = Scope::system(SystemPurpose::Demo);
+    let mut job = Job::default();
+    for patient in &patients {
+        let id = patient.get("id").and_then(serde_json::Value::as_str);
+        let id = id.context("a registered patient without an id")?;
+        if matches!(store.read(&scope, "Patient", id).await?, Reading::Found(_)) {
+            continue;
+        }
+        let text = patient.to_string();
+        let patient = json::parse(text.as_bytes(), &Limits::default())?;
+        fhir::validate::validate(&patient, fhir::definitions::Definitions::r4())?;
+        job.changes.push(Change::Put {
+            resource: Prepared::new(&patient, id, ods)?,
+            expect: Expect::Absent,
+            release: Release::At(store.now()),
+        });
+    }
+    if !job.changes.is_empty() {
+        store.commit(&scope, job).await?;
+    }
+    Ok(())
+}

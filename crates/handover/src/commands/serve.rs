@@ -1,0 +1,47 @@
+//! `handover serve`: one node, until it is told to stop.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::config::Config;
+use crate::node::Running;
+
+/// Runs this organisation's node until Ctrl-C or SIGTERM.
+#[derive(clap::Args)]
+pub struct Serve {
+    /// The node's settings, made by `handover init`.
+    #[arg(long, default_value = "handover.toml")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = Config::read(&self.config)?;
+        let running = Running::start(&config).await?;
+        println!("{} ({})", config.organisation.name, config.organisation.ods);
+        println!("  pages and FHIR   {}  and /fhir", config.pages.public_url);
+        println!("  other nodes      {}", config.exchange.listen);
+        match config.hl7v2.listen {
+            Some(address) => println!("  HL7 v2 (MLLP)    {address}"),
+            None => println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it"),
+        }
+        told_to_stop().await?;
+        println!("Stopping.");
+        running.stop().await;
+        Ok(())
+    }
+}
+
+/// Returns when the process is asked to end.
+///
+/// # Errors
+/// If the process may not listen for signals.
+pub async fn told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome.context("SIGINT"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

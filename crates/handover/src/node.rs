@@ -1,0 +1,277 @@
+//! Wiring: one node from its settings, with all its doors and workers.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use access::Ods;
+use anyhow::{Context, bail};
+use exchange::intake::Intake;
+use exchange::{Book, Exchange, Identity, Workers, mllp};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use store::{Database, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use web::serve::serve;
+use web::{Site, router, serve_peers};
+
+use crate::commands::directory::read_steward;
+use crate::config::Config;
+
+/// How often the directory's file is looked at for a newer version.
+const DIRECTORY_SECONDS: u64 = 15;
+/// How long each part may take to stop.
+const STOP_SECONDS_MAX: u64 = 15;
+
+/// A running node.
+pub struct Running {
+    pub store: Store,
+    stop: watch::Sender<bool>,
+    workers: Workers,
+    parts: Vec<JoinHandle<()>>,
+}
+
+/// The listeners of a node, open before anything is promised.
+struct Listeners {
+    pages: TcpListener,
+    exchange: TcpListener,
+    hl7v2: Option<TcpListener>,
+}
+
+impl Running {
+    /// Opens the store and all listeners, then starts the doors and the workers.
+    ///
+    /// # Errors
+    /// Names what could not be opened, and the setting it came from.
+    pub async fn start(config: &Config) -> anyhow::Result<Running> {
+        let ods = Ods::parse(&config.organisation.ods)?;
+        let store = open_store(config).await?;
+        let book = Arc::new(open_book(config, &store)?);
+        let identity = Arc::new(open_identity(config, &ods, &book, &store)?);
+        let listeners = Listeners::open(config).await?;
+        let settings = exchange::Settings {
+            release_after_days: config.letters.release_after_days,
+            undeliverable_after_days: config.letters.undeliverable_after_days,
+            ..exchange::Settings::default()
+        };
+        let tls = pages_tls(config)?;
+        let exchange = Exchange::new(store.clone(), identity, book.clone(), settings);
+        let (stop, stopped) = watch::channel(false);
+        let workers = exchange.start();
+        let mut parts = vec![
+            tokio::spawn(serve(
+                listeners.pages,
+                router(Arc::new(web_node(config, &ods, &store, &book))),
+                tls,
+                stopped.clone(),
+            )),
+            tokio::spawn(peers(listeners.exchange, exchange.clone(), stopped.clone())),
+            tokio::spawn(follow_directory(
+                config.exchange.directory.clone(),
+                book,
+                store.clone(),
+                stopped.clone(),
+            )),
+        ];
+        parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
+        Ok(Running {
+            store,
+            stop,
+            workers,
+            parts,
+        })
+    }
+
+    /// Stops taking connections, lets what is under way end, and closes the store.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        self.workers.stop().await;
+        for mut part in self.parts {
+            let limit = Duration::from_secs(STOP_SECONDS_MAX);
+            if tokio::time::timeout(limit, &mut part).await.is_err() {
+                part.abort();
+            }
+        }
+        self.store.close().await;
+    }
+}
+
+impl Listeners {
+    async fn open(config: &Config) -> anyhow::Result<Listeners> {
+        Ok(Listeners {
+            pages: listen(config.pages.listen, "pages.listen").await?,
+            exchange: listen(config.exchange.listen, "exchange.listen").await?,
+            hl7v2: match config.hl7v2.listen {
+                Some(address) => Some(listen(address, "hl7v2.listen").await?),
+                None => None,
+            },
+        })
+    }
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{setting}: {address} cannot be listened on"))
+}
+
+/// Opens the node's store, making or updating its schema.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let ods = Ods::parse(&config.organisation.ods)?;
+    let database = match &config.store.postgres {
+        Some(path) => Database::Postgres {
+            url: std::fs::read_to_string(path)
+                .with_context(|| format!("store.postgres: {}", path.display()))?
+                .trim()
+                .to_owned(),
+            schema: config.store.schema.clone(),
+        },
+        None => Database::Sqlite(config.store.sqlite.clone()),
+    };
+    let mut settings = store::Settings::new(database, ods);
+    settings.audit = config.audit.durability.into();
+    Store::open(settings)
+        .await
+        .context("store: cannot be opened")
+}
+
+fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {
+    let path = &config.exchange.directory;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "exchange.directory: {} (the network's steward signs one)",
+            path.display()
+        )
+    })?;
+    let steward = read_steward(&config.exchange.steward_key).context("exchange.steward_key")?;
+    Book::new(&text, steward, store.now())
+        .with_context(|| format!("exchange.directory: {}", path.display()))
+}
+
+fn open_identity(
+    config: &Config,
+    ods: &Ods,
+    book: &Book,
+    store: &Store,
+) -> anyhow::Result<Identity> {
+    let folder = &config.exchange.keys;
+    let identity = Identity::open(folder, ods)
+        .with_context(|| format!("exchange.keys: {}", folder.display()))?;
+    let Some(member) = book.member(ods, store.now()) else {
+        bail!("exchange.directory: {ods} is not in it; give card.json to the steward");
+    };
+    if !member.has_certificate(&identity.certificate_sha256(), store.now()) {
+        bail!(
+            "exchange.directory: it lists {ods} with other keys than those in {}; \
+             give the present card.json to the steward",
+            folder.display()
+        );
+    }
+    Ok(identity)
+}
+
+fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web::Node {
+    let site = Site {
+        organisation: ods.clone(),
+        name: config.organisation.name.clone(),
+        base_url: config.pages.public_url.trim_end_matches('/').to_owned(),
+    };
+    let mut node = web::Node::new(store.clone(), site);
+    let book = book.clone();
+    node.organisation_name = Arc::new(move |ods| book.name(ods));
+    node
+}
+
+/// TLS for the pages, where certificate and key are set.
+fn pages_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    let (Some(certificate), Some(key)) = (&config.pages.tls_certificate, &config.pages.tls_key)
+    else {
+        return Ok(None);
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("pages.tls_key: {}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("pages.tls_certificate and pages.tls_key do not go together")?;
+    Ok(Some(Arc::new(tls)))
+}
+
+async fn peers(listener: TcpListener, exchange: Arc<Exchange>, stopped: watch::Receiver<bool>) {
+    if let Err(problem) = serve_peers(listener, exchange, stopped).await {
+        tracing::error!(%problem, "other nodes cannot reach this one");
+    }
+}
+
+/// The door for HL7 v2, if it is open, and the worker that maps what came in, which also works off what came before
+/// the door was shut.
+fn hl7v2(
+    config: &Config,
+    store: &Store,
+    exchange: &Arc<Exchange>,
+    listener: Option<TcpListener>,
+    stopped: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let arrivals = Arc::new(Notify::new());
+    let intake = Intake::new(
+        store.clone(),
+        store.organisation().clone(),
+        exchange.clone(),
+    );
+    let (woken, stop) = (arrivals.clone(), stopped.clone());
+    let mut parts = vec![tokio::spawn(async move { intake.run(woken, stop).await })];
+    if let Some(listener) = listener {
+        let settings = mllp::Settings {
+            connections_max: config.hl7v2.connections_max,
+            message_bytes_max: config.hl7v2.message_bytes_max,
+            ..mllp::Settings::default()
+        };
+        let door = mllp::serve(listener, store.clone(), settings, arrivals, stopped.clone());
+        parts.push(tokio::spawn(door));
+    }
+    parts
+}
+
+/// Takes in a newer directory when its file changes, so that a member who is struck off is out without a restart.
+async fn follow_directory(
+    path: PathBuf,
+    book: Arc<Book>,
+    store: Store,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let changed_at = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
+    let mut seen = changed_at(&path);
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(Duration::from_secs(DIRECTORY_SECONDS)) => {}
+        }
+        let now_at = changed_at(&path);
+        if now_at == seen {
+            continue;
+        }
+        seen = now_at;
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            tracing::error!("the directory's file cannot be read; the one before stays in force");
+            continue;
+        };
+        match book.reload(&text, store.now()) {
+            Ok(true) => tracing::warn!(version = book.version(), "a newer directory is in force"),
+            Ok(false) => {}
+            Err(problem) => {
+                tracing::error!(%problem, "the new directory is refused; the one before stays in force");
+            }
+        }
+    }
+}
