@@ -47,8 +47,10 @@ pub use transaction::transaction;
 pub use update::update;
 pub use vread::vread;
 
-/// The largest resource taken, in bytes.
-pub const RESOURCE_BYTES_MAX: usize = 16 << 20;
+/// The largest resource taken, in bytes: R4's own largest example has 35 MB.
+pub const RESOURCE_BYTES_MAX: usize = 48 << 20;
+/// The most JSON values in a body.
+const VALUES_MAX: u32 = 8_000_000;
 /// The largest Bundle taken, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 

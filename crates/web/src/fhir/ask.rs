@@ -131,6 +131,10 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
             let message = "This request was sent from another site.";
             return refused(&visit, Problem::new(Kind::Security, message).into());
         }
+        // Nobody unknown gets a body read.
+        Ok(visit) if visit.caller().is_none() && !visit.is_look() => {
+            return refused(&visit, Problem::new(Kind::Login, "Sign in first.").into());
+        }
         Ok(visit) => visit,
         Err(problem) => return refused(&Visit::unproved(&node, &parts), problem.into()),
     };

@@ -10,7 +10,7 @@ use fhir::resource::type_and_id;
 use fhir::validate::validate;
 use store::{Prepared, Release, Written};
 
-use super::RESOURCE_BYTES_MAX;
+use super::{RESOURCE_BYTES_MAX, VALUES_MAX};
 use crate::node::Node;
 
 /// How long a patient waits for what nobody has released to them, in milliseconds: 14 days.
@@ -41,6 +41,7 @@ impl Incoming {
         let work = move || {
             let limits = Limits {
                 bytes: RESOURCE_BYTES_MAX,
+                nodes: VALUES_MAX,
                 ..Limits::default()
             };
             let resource = parse(&bytes, &limits)?;

@@ -11,8 +11,8 @@ use fhir::problem::{Kind, Problem};
 use fhir::validate::validate;
 use store::{Change, Expect, Prepared};
 
-use super::BUNDLE_BYTES_MAX;
 use super::incoming::{is_labelled, release_of_changed, release_of_new};
+use super::{BUNDLE_BYTES_MAX, VALUES_MAX};
 
 /// What a Bundle turns out to be.
 pub enum Read {
@@ -59,7 +59,7 @@ impl Place {
     pub fn read(&self, bytes: &[u8], answers: &[Option<String>]) -> Result<Read, Problem> {
         let limits = Limits {
             bytes: BUNDLE_BYTES_MAX,
-            nodes: 8_000_000,
+            nodes: VALUES_MAX,
             ..Limits::default()
         };
         let bundle = parse(bytes, &limits)?;

@@ -20,7 +20,10 @@ use crate::secret::Secret;
 
 const BASE: &str = "http://127.0.0.1:8080/fhir";
 
+mod examples;
+
 /// A client with a token.
+#[derive(Clone)]
 struct Client {
     router: Router,
     token: String,
@@ -368,7 +371,7 @@ fn bad_input_is_refused_with_place_and_reason() {
             (patch.status, patch.issue().0.as_str()),
             (StatusCode::METHOD_NOT_ALLOWED, "not-supported")
         );
-        let large = format!("\"{}\"", "x".repeat(super::RESOURCE_BYTES_MAX));
+        let large = "x".repeat(super::RESOURCE_BYTES_MAX + 1);
         assert_eq!(
             bo.post("/Patient", &large).await.status,
             StatusCode::PAYLOAD_TOO_LARGE
