@@ -14,6 +14,8 @@ use crate::manifest::{PROTOCOL, is_digest};
 pub const RECEIPTS_MAX: usize = 500;
 /// A receipt's note, in characters: an outcome or a reason.
 const NOTE_CHARS_MAX: usize = 2000;
+/// The name and the role of who took a step, each in characters.
+pub const NAME_CHARS_MAX: usize = 200;
 /// The word for a parcel that is refused for good.
 pub const REFUSED: &str = "refused";
 
@@ -83,7 +85,7 @@ impl Receipt {
         Ods::parse(&self.sender)?;
         let long = [&self.who, &self.role]
             .iter()
-            .any(|text| text.chars().count() > 200)
+            .any(|text| text.chars().count() > NAME_CHARS_MAX)
             || self.note.chars().count() > NOTE_CHARS_MAX;
         if long || !is_digest(&self.digest) {
             let message = "A receipt's names, note or digest are not as they must be.";

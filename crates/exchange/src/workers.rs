@@ -119,7 +119,8 @@ async fn serve_due(
     let now = exchange.store.now();
     let mut nearest = exchange.settings.poll_millis;
     for it in work {
-        let wait = u64::try_from(wait_millis(&it, now)).unwrap_or(0);
+        let wait =
+            u64::try_from(wait_millis(&it, now, exchange.settings.backoff.cap_millis)).unwrap_or(0);
         if serving.contains(&it.peer) {
             continue;
         }

@@ -169,6 +169,8 @@ pub enum ParcelWrite {
     Told(Box<Told>),
     /// A step that someone here takes.
     Step(Box<Step>),
+    /// The other side will not take the parcel as it is: it goes before a person.
+    SetAside { pid: i64, reason: String },
     /// A try to reach a neighbour failed: all that waits for it is `waiting`, until `next_try`.
     Failed {
         peer: Ods,
@@ -268,6 +270,7 @@ pub(crate) async fn apply(
             next_try,
         } => peers::failed(tx, now, peer.as_str(), error, *tries, *next_try).await,
         ParcelWrite::Reached { peer } => peers::reached(tx, now, peer.as_str()).await,
+        ParcelWrite::SetAside { pid, reason } => outgoing::set_aside(tx, now, *pid, reason).await,
         ParcelWrite::TryNow { peer } => peers::try_now(tx, peer.as_str()).await,
         ParcelWrite::Lease {
             peer,

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::Ods;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use exchange::transport::Answering;
 use exchange::{Exchange, Failure, Transport};
@@ -39,6 +41,8 @@ pub struct Link {
     nodes: Mutex<HashMap<Ods, Arc<Exchange>>>,
     decide: Mutex<Decide>,
     late: Mutex<Vec<(Ods, Ods, Call)>>,
+    /// A manifest that holds this text is called malformed.
+    pub poison: Mutex<Option<String>>,
     /// Requests sent so far.
     pub sent: Mutex<usize>,
 }
@@ -49,6 +53,7 @@ impl Link {
             nodes: Mutex::default(),
             decide: Mutex::new(Box::new(|_, _| Fate::Fine)),
             late: Mutex::default(),
+            poison: Mutex::default(),
             sent: Mutex::default(),
         })
     }
@@ -108,8 +113,25 @@ impl Link {
         })
     }
 
+    fn is_poisoned(&self, call: &Call) -> bool {
+        let (Call::Parcels(body), Some(poison)) = (call, self.poison.lock().clone()) else {
+            return false;
+        };
+        let request: exchange::wire::SendParcels = serde_json::from_slice(body).unwrap();
+        let payload = request.manifest.split('.').nth(1).unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(payload).unwrap();
+        String::from_utf8(payload).unwrap().contains(&poison)
+    }
+
     async fn send(&self, from: &Ods, to: &Ods, call: Call) -> Result<(Bytes, u64), Failure> {
         *self.sent.lock() += 1;
+        if self.is_poisoned(&call) {
+            let sentence = "The other node answered 400: no.".to_string();
+            return Err(Failure {
+                sentence,
+                status: Some(400),
+            });
+        }
         let fate = (self.decide.lock())(from, to);
         let broken = || Err(Failure::new("The other node cannot be reached."));
         match fate {

@@ -46,7 +46,8 @@ fn only_number_and_birth_date_and_family_name_together_match() {
         network
             .register(PRACTICE, "twin2", "9434765870", "ASH", "1990-01-01")
             .await;
-        let cases: [(&str, fn(&mut exchange::Letter), &str); 5] = [
+        type Change = fn(&mut exchange::Letter);
+        let cases: [(&str, Change, &str); 5] = [
             (
                 "name",
                 |it| it.family = "Oak".into(),

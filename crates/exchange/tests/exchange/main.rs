@@ -1,5 +1,12 @@
 //! Nodes in one process, on SQLite and on PostgreSQL, over a link that tests break.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect has failed"
+)]
+
 mod crossing;
 mod example;
 mod large;

@@ -1,10 +1,10 @@
-use access::Ods;
+use access::{Interaction, Ods, Role};
 use exchange::jws::{self, Statement};
 use exchange::manifest::Manifest;
 use exchange::receipt::{Receipt, Receipts};
 use exchange::wire::{Inline, Parcels, SendParcels, SendReceipts, write};
 use fhir::problem::Kind;
-use store::parcels::{Show, State};
+use store::parcels::{Action, Show, State};
 
 use crate::network::{HOSPITAL, Network, PHARMACY, PRACTICE, on_each_database};
 
@@ -174,6 +174,58 @@ fn a_content_that_is_not_what_its_digest_says_is_refused() {
             .unwrap_err();
         assert_eq!(refused.kind, Kind::Value);
         assert!(network.list(PRACTICE, Show::AllIn).await.is_empty());
+    });
+}
+
+#[test]
+fn what_is_refused_for_good_goes_before_a_person_and_is_refused_again_when_sent_again() {
+    on_each_database(async |network, _| {
+        let hospital = network.ods(HOSPITAL);
+        let first = [text("p1", "RZZ01", "A81001")];
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &first);
+        assert_eq!(
+            receipts(network, &hospital, &body).await[0].state,
+            "delivered"
+        );
+        let pid = network.send(network.letter("p1")).await;
+        for refusals in 1..=2 {
+            network.carry().await;
+            let item = network.item(HOSPITAL, pid).await;
+            assert_eq!(item.letter.state, State::Undeliverable);
+            let reason = item.letter.reason.unwrap();
+            assert!(reason.contains("under this id"), "{reason}");
+            let refused = item.events.iter().filter(|it| it.event == "refused");
+            assert_eq!(refused.count(), refusals);
+            let scope = network.staff(HOSPITAL, "Cleo", Role::Clerk, Interaction::SendLetter);
+            network
+                .store(HOSPITAL)
+                .act(&scope, pid, Action::SendAgain)
+                .await
+                .unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_parcel_that_the_other_side_calls_malformed_does_not_hold_up_the_rest() {
+    on_each_database(async |network, _| {
+        let mut pids = Vec::new();
+        for id in ["a", "b", "bad", "c", "d"] {
+            pids.push(network.send(network.letter(id)).await);
+        }
+        *network.link.poison.lock() = Some("D-bad".into());
+        network.carry().await;
+        let mut states = Vec::new();
+        for pid in pids {
+            states.push(network.state(HOSPITAL, pid).await);
+        }
+        let (fine, bad) = (State::Delivered, State::Undeliverable);
+        assert_eq!(states, [fine, fine, bad, fine, fine]);
+        let letter = network.list(HOSPITAL, Show::Failed).await.remove(0);
+        assert_eq!(
+            letter.reason.as_deref(),
+            Some("The other node answered 400: no.")
+        );
     });
 }
 

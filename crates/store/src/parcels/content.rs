@@ -178,13 +178,14 @@ async fn forget(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Probl
     tx.execute(&sql).await.map(|_| ())
 }
 
-/// Forgets contents that were begun long ago and belong to no parcel here.
+/// Forgets contents that were begun long ago and that no parcel here still needs.
 pub(crate) async fn tidy(tx: &mut Tx<'_>, wanted_before: Millis) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
         "SELECT sender, sha256 FROM parcel_content WHERE wanted_at < $1 AND NOT EXISTS (\
          SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
          WHERE parcel_part.sha256 = parcel_content.sha256 \
-         AND parcel.sender = parcel_content.sender) LIMIT 500",
+         AND parcel.sender = parcel_content.sender AND (parcel.due = 1 OR parcel.unmatched = 1 \
+         OR parcel.state = 'undeliverable')) LIMIT 500",
     )
     .with(wanted_before);
     let rows = tx.rows(&sql).await?;

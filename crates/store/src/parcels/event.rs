@@ -198,7 +198,12 @@ pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<Pa
             "The parcel has just been taken in; try again.",
         ));
     }
-    if is_known(tx, parcel.pid, told).await? {
+    let known = match told.state {
+        Some(_) => is_known(tx, parcel.pid, told).await?,
+        // A refusal has no number: it is news while the parcel could still go.
+        None => !parcel.state.may_become(State::Undeliverable),
+    };
+    if known {
         return Ok(ParcelDone::Told(Telling::Known));
     }
     let proof = keep_proof(tx, &told.jws).await?;
@@ -217,7 +222,7 @@ pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<Pa
     .with(parcel.pid)
     .with(seq)
     .with(told.peer.as_str())
-    .with(i64::try_from(told.seq).unwrap_or(i64::MAX))
+    .with(told.state.map_or(-seq, |_| number(told)))
     .with(event)
     .with(told.at)
     .with(told.who.as_str())
@@ -296,6 +301,10 @@ fn check_teller(parcel: &Known, told: &Told) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+fn number(told: &Told) -> i64 {
+    i64::try_from(told.seq).unwrap_or(i64::MAX)
 }
 
 async fn is_known(tx: &mut Tx<'_>, pid: i64, told: &Told) -> Result<bool, Problem> {

@@ -203,15 +203,28 @@ pub(crate) async fn give_up(
     .with(GIVEN_UP_MAX);
     let rows = tx.rows(&sql).await?;
     for row in &rows {
-        if let Some(parcel) = event::by_pid(tx, row.int(0)?).await? {
-            let code = State::Undeliverable.code();
-            let note = "not delivered in the time set for it";
-            event::add(tx, now, &parcel, code, &Actor::default(), note).await?;
-            event::set_state(tx, parcel.pid, State::Undeliverable, now).await?;
-            event::set_due(tx, parcel.pid, false).await?;
-        }
+        set_aside(tx, now, row.int(0)?, "not delivered in the time set for it").await?;
     }
     Ok(ParcelDone::Rows(rows.len() as u64))
+}
+
+/// Puts a parcel before a person as undeliverable.
+pub(crate) async fn set_aside(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+    reason: &str,
+) -> Result<ParcelDone, Problem> {
+    let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    let state = State::Undeliverable;
+    if !parcel.state.may_become(state) {
+        return Ok(ParcelDone::Rows(0));
+    }
+    event::add(tx, now, &parcel, state.code(), &Actor::default(), reason).await?;
+    event::set_state(tx, pid, state, now).await?;
+    event::set_reason(tx, pid, reason).await?;
+    event::set_due(tx, pid, false).await?;
+    Ok(ParcelDone::Rows(1))
 }
 
 pub(crate) fn gone() -> Problem {

@@ -10,6 +10,9 @@ use crate::database::Tx;
 use crate::sql::Sql;
 use crate::store::Store;
 
+/// No lease is taken for longer.
+const LEASE_MILLIS_MAX: Millis = 60_000;
+
 /// One neighbour's health and queue. No patient data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
@@ -114,13 +117,15 @@ pub(crate) async fn lease(
     know(tx, peer).await?;
     let sql = Sql::new(
         "UPDATE parcel_peer SET lease = $1, lease_until = $2 \
-         WHERE peer = $3 AND (lease = $4 OR lease_until <= $5)",
+         WHERE peer = $3 AND (lease = $4 OR lease_until <= $5 OR lease_until > $6)",
     )
     .with(holder)
     .with(until)
     .with(peer)
     .with(holder)
-    .with(now);
+    .with(now)
+    // Longer than any lease: the clock was put back.
+    .with(now.saturating_add(LEASE_MILLIS_MAX));
     tx.execute(&sql)
         .await
         .map(|rows| ParcelDone::Lease(rows == 1))

@@ -1,1 +1,246 @@
+use access::{Ods, Scope, SystemPurpose};
 
+use fhir::problem::{Kind, Problem};
+
+use super::{Incoming, Named, Parcel, ParcelDone, ParcelWrite, PartOf};
+use crate::testing::{Ground, on_each_database};
+use crate::{Done, Effect, Job, Store};
+
+const DAY: i64 = 86_400_000;
+
+fn scope() -> Scope {
+    Scope::system(SystemPurpose::TakeInParcels)
+}
+
+async fn write(store: &Store, write: ParcelWrite) -> Result<ParcelDone, Problem> {
+    let committed = store
+        .commit(&scope(), Job::effect(Effect::Parcel(write)))
+        .await?;
+    match committed.done.into_iter().next() {
+        Some(Done::Parcel(done)) => Ok(done),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn parcel(id: &str, sha256: &str) -> Parcel {
+    Parcel {
+        sender: Ods::parse("RZZ01").unwrap(),
+        recipient: Ods::parse("A81001").unwrap(),
+        id: id.into(),
+        text: format!("{{\"id\":\"{id}\"}}"),
+        digest: format!("digest of {id}"),
+        title: "A letter".into(),
+        author: String::new(),
+        urgent: false,
+        marked: false,
+        unique_id: String::new(),
+        replaces: None,
+        named: Named::default(),
+        parts: vec![PartOf {
+            sha256: sha256.into(),
+            size: 6,
+            content_type: "text/plain".into(),
+        }],
+    }
+}
+
+fn receive(id: &str, sha256: &str) -> ParcelWrite {
+    let manifest = "signed".to_string();
+    ParcelWrite::Receive(Box::new(Incoming {
+        parcel: parcel(id, sha256),
+        manifest,
+    }))
+}
+
+fn append(sha256: &str, start: u64, bytes: &[u8], complete: bool) -> ParcelWrite {
+    ParcelWrite::Append {
+        sender: Ods::parse("RZZ01").unwrap(),
+        sha256: sha256.into(),
+        start,
+        bytes: bytes.to_vec(),
+        complete,
+    }
+}
+
+async fn want(store: &Store, sha256: &str) {
+    let sender = Ods::parse("RZZ01").unwrap();
+    let contents = vec![(sha256.to_string(), 6)];
+    write(store, ParcelWrite::Want { sender, contents })
+        .await
+        .unwrap();
+}
+
+async fn held(store: &Store, sha256: &str) -> Option<u64> {
+    let sender = Ods::parse("RZZ01").unwrap();
+    store
+        .content_held(&sender, sha256)
+        .await
+        .unwrap()
+        .map(|held| held.held)
+}
+
+#[test]
+fn a_parcel_is_stored_only_with_its_contents_and_only_once() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        assert_eq!(
+            write(&store, receive("p1", "c")).await.unwrap_err().kind,
+            Kind::Incomplete
+        );
+        assert_eq!(
+            write(&store, append("c", 0, b"abc", false))
+                .await
+                .unwrap_err()
+                .kind,
+            Kind::Conflict
+        );
+        want(&store, "c").await;
+        write(&store, append("c", 0, b"abc", false)).await.unwrap();
+        assert_eq!(
+            write(&store, receive("p1", "c")).await.unwrap_err().kind,
+            Kind::Incomplete
+        );
+        assert_eq!(
+            write(&store, append("c", 0, b"abc", false))
+                .await
+                .unwrap_err()
+                .kind,
+            Kind::Conflict
+        );
+        write(&store, append("c", 3, b"def", true)).await.unwrap();
+        let first = write(&store, receive("p1", "c")).await.unwrap();
+        let ParcelDone::Received {
+            pid,
+            at,
+            known: false,
+        } = first
+        else {
+            panic!("{first:?}")
+        };
+        ground.clock().advance(DAY);
+        let again = write(&store, receive("p1", "c")).await.unwrap();
+        assert_eq!(
+            again,
+            ParcelDone::Received {
+                pid,
+                at,
+                known: true
+            }
+        );
+        let sender = Ods::parse("RZZ01").unwrap();
+        let bytes = store
+            .content_bytes(&scope(), &sender, "c", 2, true)
+            .await
+            .unwrap();
+        assert_eq!(bytes, b"cdef");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_parcel_is_taken_in_once_and_its_content_is_kept_while_another_needs_it() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        want(&store, "c").await;
+        write(&store, append("c", 0, b"abcdef", true))
+            .await
+            .unwrap();
+        for id in ["p1", "p2"] {
+            write(&store, receive(id, "c")).await.unwrap();
+        }
+        let waiting = store.to_take_in(&scope(), 10).await.unwrap();
+        let take_in = |pid: i64| ParcelWrite::TakenIn {
+            pid,
+            patient: "una".into(),
+            document: format!("d{pid}"),
+            binaries: vec![],
+        };
+        write(&store, take_in(waiting[0].pid)).await.unwrap();
+        assert_eq!(
+            held(&store, "c").await,
+            Some(6),
+            "the other letter needs it"
+        );
+        let again = write(&store, take_in(waiting[0].pid)).await.unwrap_err();
+        assert_eq!(again.kind, Kind::Conflict);
+        write(&store, take_in(waiting[1].pid)).await.unwrap();
+        assert_eq!(held(&store, "c").await, None);
+        store.close().await;
+    });
+}
+
+#[test]
+fn what_was_begun_and_never_finished_is_forgotten() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        for sha256 in ["old", "used"] {
+            want(&store, sha256).await;
+        }
+        write(&store, append("used", 0, b"abcdef", true))
+            .await
+            .unwrap();
+        write(&store, receive("p1", "used")).await.unwrap();
+        ground.clock().advance(8 * DAY);
+        want(&store, "new").await;
+        let wanted_before = store.now() - 7 * DAY;
+        write(&store, ParcelWrite::Tidy { wanted_before })
+            .await
+            .unwrap();
+        assert_eq!(held(&store, "old").await, None);
+        assert_eq!(held(&store, "new").await, Some(0));
+        assert_eq!(held(&store, "used").await, Some(6));
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_neighbour_cannot_begin_more_than_a_thousand_contents() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let sender = Ods::parse("RZZ01").unwrap();
+        let contents = |from: u32, to: u32| (from..to).map(|at| (format!("c{at}"), 6)).collect();
+        let first = ParcelWrite::Want {
+            sender: sender.clone(),
+            contents: contents(0, 1000),
+        };
+        write(&store, first).await.unwrap();
+        let more = ParcelWrite::Want {
+            sender,
+            contents: contents(1000, 1001),
+        };
+        assert_eq!(write(&store, more).await.unwrap_err().kind, Kind::Throttled);
+        assert_eq!(held(&store, "c1000").await, None);
+        store.close().await;
+    });
+}
+
+#[test]
+fn of_two_processes_one_has_the_work_for_a_neighbour_until_its_time_is_over() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let lease = async |holder: &str| {
+            let until = store.now() + 10_000;
+            let (peer, holder) = (Ods::parse("RZZ01").unwrap(), holder.to_string());
+            write(
+                &store,
+                ParcelWrite::Lease {
+                    peer,
+                    holder,
+                    until,
+                },
+            )
+            .await
+            .unwrap()
+        };
+        assert_eq!(lease("a").await, ParcelDone::Lease(true));
+        assert_eq!(lease("b").await, ParcelDone::Lease(false));
+        ground.clock().advance(5000);
+        assert_eq!(lease("a").await, ParcelDone::Lease(true));
+        ground.clock().advance(10_000);
+        assert_eq!(lease("b").await, ParcelDone::Lease(true));
+        // The clock is put back by an hour.
+        ground.clock().advance(-3_600_000);
+        assert_eq!(lease("a").await, ParcelDone::Lease(true));
+        store.close().await;
+    });
+}

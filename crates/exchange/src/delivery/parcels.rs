@@ -1,0 +1,234 @@
+//! Sending parcels, with their contents.
+
+use std::collections::HashMap;
+
+use access::{Interaction, Ods, Outcome, Scope, Target};
+use bytes::Bytes;
+use fhir::problem::{Kind, Problem};
+use store::parcels::{ParcelWrite, ToDeliver};
+use store::{Effect, Job};
+
+use super::{Trouble, unreadable};
+use crate::exchange::Exchange;
+use crate::jws::{self, Statement, read_strictly};
+use crate::manifest::{Manifest, PARCELS_MAX, PROTOCOL};
+use crate::receipt::{REFUSED, Receipt, Receipts};
+use crate::transport::Failure;
+use crate::wire::{
+    self, INLINE_BYTES_IN_ALL_MAX, INLINE_BYTES_MAX, Inline, PIECE_BYTES_MAX, Parcels, SendParcels,
+    Wanted,
+};
+
+/// The texts of one manifest, in bytes: with base64 they stay below what a statement may be.
+const TEXT_BYTES_IN_ALL_MAX: usize = 1 << 20;
+/// Pieces of content sent before looking again whether something urgent waits.
+const PIECES_IN_A_ROW: usize = 4;
+
+impl Exchange {
+    /// Sends what is due, one request's worth; gives whether there was something.
+    pub(super) async fn deliver_due(&self, scope: &Scope, peer: &Ods) -> Result<bool, Trouble> {
+        let at_once = self.settings.parcels_at_once.clamp(1, PARCELS_MAX as u32);
+        let mut parcels = self.store.to_deliver(scope, peer, at_once).await?;
+        if parcels.is_empty() {
+            return Ok(false);
+        }
+        bound(&mut parcels);
+        // A request that the other side calls malformed is sent in halves, down to the parcel that
+        // it does not like: that one alone goes before a person.
+        let mut batches = vec![parcels];
+        while let Some(mut batch) = batches.pop() {
+            match self.deliver(scope, peer, &batch).await {
+                Err(Trouble::There(failure)) if is_malformed(&failure) => {
+                    if let [parcel] = batch.as_slice() {
+                        let reason = failure.sentence;
+                        self.write(ParcelWrite::SetAside {
+                            pid: parcel.pid,
+                            reason,
+                        })
+                        .await?;
+                    } else {
+                        let second = batch.split_off(batch.len() / 2);
+                        batches.push(second);
+                        batches.push(batch);
+                    }
+                }
+                other => other?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends parcels, keeps the receipts, and sends what contents are still wanted.
+    async fn deliver(
+        &self,
+        scope: &Scope,
+        peer: &Ods,
+        parcels: &[ToDeliver],
+    ) -> Result<(), Trouble> {
+        let body = self.parcels_body(scope, peer, parcels).await?;
+        let answer = self.transport.parcels(peer, Bytes::from(body)).await?;
+        let answer: Parcels = read_strictly(&answer).map_err(unreadable)?;
+        let receipts = self
+            .verify_receipts(peer, &answer.receipts)
+            .map_err(unreadable)?;
+        let kept = self
+            .keep(scope, peer, parcels, &receipts, &answer.receipts)
+            .await?;
+        let sent = self
+            .send_wanted(scope, peer, parcels, &answer.wanted)
+            .await?;
+        if kept == 0 && sent == 0 {
+            let message = "The other node has not taken the parcels and gave no reason.";
+            return Err(Failure::new(message).into());
+        }
+        Ok(())
+    }
+
+    /// The body that sends these parcels, with their small contents in it.
+    async fn parcels_body(
+        &self,
+        scope: &Scope,
+        peer: &Ods,
+        parcels: &[ToDeliver],
+    ) -> Result<Vec<u8>, Problem> {
+        let manifest = Manifest {
+            protocol: PROTOCOL,
+            from: self.organisation().to_string(),
+            to: peer.to_string(),
+            parcels: parcels.iter().map(|parcel| parcel.text.clone()).collect(),
+        };
+        let manifest = jws::sign(self.identity.signing(), Statement::Manifest, &manifest)?;
+        let mut contents: HashMap<&str, Inline> = HashMap::new();
+        let mut room = INLINE_BYTES_IN_ALL_MAX;
+        for part in parcels.iter().flat_map(|parcel| &parcel.parts) {
+            let fits = part.size <= INLINE_BYTES_MAX.min(room);
+            if !fits || contents.contains_key(part.sha256.as_str()) {
+                continue;
+            }
+            let me = self.organisation();
+            let bytes = self
+                .store
+                .content_bytes(scope, me, &part.sha256, 0, true)
+                .await?;
+            if bytes.len() as u64 != part.size {
+                // The other side will ask for it, and then its absence is told.
+                continue;
+            }
+            room -= part.size;
+            contents.insert(&part.sha256, Inline::new(&part.sha256, &bytes));
+        }
+        wire::write(&SendParcels {
+            manifest,
+            contents: contents.into_values().collect(),
+        })
+    }
+
+    /// Keeps the receipts of what was sent, and that the neighbour answered, in one go. Gives how
+    /// many parcels are settled.
+    async fn keep(
+        &self,
+        scope: &Scope,
+        peer: &Ods,
+        parcels: &[ToDeliver],
+        receipts: &Receipts,
+        jws: &str,
+    ) -> Result<usize, Trouble> {
+        let mut job = Job::effect(Effect::Parcel(ParcelWrite::Reached { peer: peer.clone() }));
+        let mut kept = 0;
+        for receipt in &receipts.receipts {
+            let Some(parcel) = parcels
+                .iter()
+                .find(|it| settles(receipt, it, self.organisation()))
+            else {
+                continue;
+            };
+            kept += 1;
+            let told = receipt.told(peer, self.organisation(), jws, parcel.made.clone());
+            job.effects
+                .push(Effect::Parcel(ParcelWrite::Told(Box::new(told))));
+            let target = Target {
+                ty: "DocumentReference".into(),
+                id: parcel.made.document.clone(),
+                version: None,
+                patient: parcel.made.patient.clone(),
+                query: Some(format!("sent-to={peer}").into()),
+            };
+            job.traces
+                .push(scope.trace(Interaction::System, Outcome::Success, target));
+        }
+        self.store.commit(scope, job).await?;
+        Ok(kept)
+    }
+
+    /// Sends wanted contents, a few pieces at a time, each from where the other side holds it. Gives
+    /// how many pieces were sent.
+    async fn send_wanted(
+        &self,
+        scope: &Scope,
+        peer: &Ods,
+        parcels: &[ToDeliver],
+        wanted: &[Wanted],
+    ) -> Result<usize, Trouble> {
+        let mut sent = 0;
+        for want in wanted {
+            let ours = parcels
+                .iter()
+                .flat_map(|parcel| &parcel.parts)
+                .find(|part| part.sha256 == want.sha256);
+            let Some(part) = ours else { continue };
+            let mut held = want.held;
+            while held < part.size {
+                if sent >= PIECES_IN_A_ROW {
+                    return Ok(sent);
+                }
+                let me = self.organisation();
+                let mut bytes = self
+                    .store
+                    .content_bytes(scope, me, &part.sha256, held, false)
+                    .await?;
+                bytes.truncate(PIECE_BYTES_MAX);
+                if bytes.is_empty() {
+                    let cause = "a content to send is not here";
+                    return Err(Problem::new(Kind::Exception, "A content is missing.")
+                        .because(cause)
+                        .into());
+                }
+                let piece = Bytes::from(bytes);
+                held = match self.transport.append(peer, &part.sha256, held, piece).await {
+                    // Someone sent a piece twice: ask where to go on.
+                    Err(failure) if failure.status == Some(409) => {
+                        self.transport.held(peer, &part.sha256).await?
+                    }
+                    other => other?,
+                };
+                sent += 1;
+            }
+        }
+        Ok(sent)
+    }
+}
+
+/// Whether the other side says that it will never take the request as it is.
+fn is_malformed(failure: &Failure) -> bool {
+    matches!(failure.status, Some(400 | 413 | 422))
+}
+
+/// Cuts a list of parcels where their texts would be too much for one statement. The first always
+/// fits.
+fn bound(parcels: &mut Vec<ToDeliver>) {
+    let mut bytes = 0;
+    let fits = parcels.iter().take_while(|parcel| {
+        // Quotes inside the text are escaped on the way.
+        bytes += parcel.text.len() + parcel.text.matches('"').count();
+        bytes <= TEXT_BYTES_IN_ALL_MAX
+    });
+    let count = fits.count().max(1);
+    parcels.truncate(count);
+}
+
+/// Whether a receipt settles that parcel: that it is stored, or refused for good.
+fn settles(receipt: &Receipt, parcel: &ToDeliver, me: &Ods) -> bool {
+    let settled = receipt.state == "delivered" || receipt.state == REFUSED;
+    let same = receipt.parcel == parcel.id && receipt.digest == parcel.digest;
+    settled && same && receipt.sender == me.as_str()
+}
