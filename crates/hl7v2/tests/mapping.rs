@@ -307,7 +307,8 @@ PD1||||A99999^^^^^^^^ODS
 PV1|1|I|||||||||||||||||V0001^^^RXX01^VN
 TXA|1|DS^Discharge summary^L|TX|20240603083000||20240603083000|||C9999981^PATEL^RAVI^^^DR^^^GMC|||D500^RXX01|D400^RXX01||||AU||AV
 OBX|1|TX|DS^Discharge summary^L||Dear Dr Carter,||||||F
-OBX|2|TX|DS^Discharge summary^L||Mrs Tester went home today.\.br\Two lines.||||||F
+OBX|2|TX|DS^Discharge summary^L||||||||F
+OBX|3|TX|DS^Discharge summary^L||Mrs Tester went home today.\.br\Two lines.||||||F
 ";
 
 #[test]
@@ -329,7 +330,7 @@ fn a_letter_becomes_a_document_with_its_content_apart() {
     let text = str::from_utf8(&letter.content[0].bytes).unwrap();
     assert_eq!(
         text,
-        "Dear Dr Carter,\nMrs Tester went home today.\nTwo lines."
+        "Dear Dr Carter,\n\nMrs Tester went home today.\nTwo lines."
     );
     let document = one(&mapped, "DocumentReference");
     assert_eq!(document["docStatus"], "final");

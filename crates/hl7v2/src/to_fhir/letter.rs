@@ -100,11 +100,12 @@ fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Probl
                 ledger.mapped(obx.line(), 5, "Binary.data");
             }
             "TX" | "FT" | "ST" | "" => {
-                lines.extend(
-                    obx.field(5)
-                        .repetitions()
-                        .map(|r| r.free_text().into_owned()),
-                );
+                let value = obx.field(5);
+                // A text segment without a value is a blank line of the letter.
+                if value.is_empty() {
+                    lines.push(String::new());
+                }
+                lines.extend(value.repetitions().map(|r| r.free_text().into_owned()));
                 ledger.mapped(obx.line(), 5, "Binary.data");
             }
             kind => ledger.note(
@@ -115,7 +116,8 @@ fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Probl
         }
     }
     if lines.iter().any(|l| !l.trim().is_empty()) {
-        found.push((TEXT.to_owned(), lines.join("\n").into_bytes()));
+        let text = lines.join("\n");
+        found.push((TEXT.to_owned(), text.trim_matches('\n').as_bytes().to_vec()));
     }
     if found.is_empty() {
         let reason = "the message carries no document: no OBX-5 holds text or an encapsulated file";
