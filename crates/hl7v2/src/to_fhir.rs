@@ -20,8 +20,11 @@ pub mod names;
 mod path;
 mod provenance;
 mod shape;
+mod show;
 mod structure;
 pub mod tables;
+
+pub use show::show;
 
 use crate::header::{Header, header};
 use crate::message::Message;

@@ -1,54 +1,14 @@
-//! Messages translated to FHIR: the shared examples, identities, letters, and hostile input.
+//! Messages translated to FHIR: what becomes of them, identities, letters, and hostile input.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use hl7v2::to_fhir::{Context, Mapped, Outcome, Unidentified, map, supports};
-use hl7v2::{header, parse};
+#[path = "support/examples.rs"]
+mod examples;
+
+use examples::{context, fault};
+use hl7v2::parse;
+use hl7v2::to_fhir::{Mapped, map, supports};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-fn shared(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("HANDOVER_SHARED")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
-    let path = root.join("data").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "the shared data is missing: {folder}"
-    );
-    eprintln!("SKIPPED: the shared data is not there: {folder}");
-    None
-}
-
-fn examples() -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = shared("hl7v2").into_iter().collect();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "hl7" || e == "txt") {
-                found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn context() -> Context {
-    Context {
-        received_at: 1_714_559_400_000,
-        zone: hl7v2::time::Zone::London,
-        organisation: "RXX01".into(),
-        unidentified: Unidentified::Refuse,
-    }
-}
 
 fn mapped(text: &str) -> Mapped {
     let text = text.replace('\n', "\r");
@@ -60,104 +20,6 @@ fn one<'m>(mapped: &'m Mapped, ty: &str) -> &'m Value {
     let first = found.next().unwrap_or_else(|| panic!("no {ty}"));
     assert!(found.next().is_none(), "more than one {ty}");
     &first.resource
-}
-
-/// What `fhir` says of a resource.
-fn fault(resource: &Value) -> Option<String> {
-    let bytes = serde_json::to_vec(resource).unwrap();
-    let json = match fhir::json::parse(&bytes, &fhir::json::Limits::default()) {
-        Ok(json) => json,
-        Err(problem) => return Some(problem.to_string()),
-    };
-    let definitions = fhir::definitions::Definitions::r4();
-    fhir::validate::validate(&json, definitions)
-        .err()
-        .map(|p| format!("{p:?}"))
-}
-
-#[test]
-fn the_shared_examples_become_valid_resources_or_say_why_not() {
-    let mut counts: BTreeMap<String, [usize; 4]> = BTreeMap::new();
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    for (name, bytes) in examples() {
-        let (Ok(header), Ok(message)) = (header(&bytes), parse(&bytes)) else {
-            continue;
-        };
-        let kind = format!("{}^{}", header.message_type, header.trigger);
-        if !supports(&header.message_type, &header.trigger) {
-            continue;
-        }
-        let count = counts.entry(kind).or_default();
-        count[0] += 1;
-        let apart = Context {
-            unidentified: Unidentified::StandApart,
-            ..context()
-        };
-        if let Err(problem) = map(&message, &context()) {
-            *reasons.entry(problem.to_string()).or_default() += 1;
-        } else {
-            count[1] += 1;
-        }
-        match map(&message, &apart) {
-            Ok(mapped) => {
-                count[2] += 1;
-                let faults: Vec<String> = mapped
-                    .resources
-                    .iter()
-                    .filter_map(|m| fault(&m.resource))
-                    .collect();
-                if faults.is_empty() {
-                    count[3] += 1;
-                } else {
-                    println!("{}: {faults:.300?}", name.rsplit('/').next().unwrap());
-                }
-            }
-            Err(problem) => println!("{}: {problem}", name.rsplit('/').next().unwrap()),
-        }
-    }
-    for (kind, [all, taken, mapped, valid]) in &counts {
-        println!(
-            "{kind}: {all} messages, {taken} identify their patient, {mapped} mapped, {valid} of \
-             them valid R4 throughout"
-        );
-    }
-    println!("would stand on the work list: {reasons:#?}");
-    for (kind, [_, _, mapped, valid]) in &counts {
-        assert_eq!(mapped, valid, "{kind}");
-    }
-}
-
-#[test]
-fn every_field_sent_is_accounted_for() {
-    let (mut to, mut ignored): (usize, BTreeMap<String, usize>) = (0, BTreeMap::new());
-    for (_, bytes) in examples() {
-        let Ok(message) = parse(&bytes) else { continue };
-        let Ok(mapped) = map(&message, &context()) else {
-            continue;
-        };
-        let sent: usize = message
-            .segments()
-            .map(|s| {
-                (1..=s.field_count())
-                    .filter(|n| s.field(*n).repetitions().any(|r| r.is_valued()))
-                    .count()
-            })
-            .sum();
-        assert_eq!(mapped.account.len(), sent);
-        for field in mapped.account {
-            match field.outcome {
-                Outcome::Mapped(_) => to += 1,
-                Outcome::Ignored(rule) => {
-                    assert!(!rule.is_empty());
-                    *ignored.entry(rule).or_default() += 1;
-                }
-            }
-        }
-    }
-    println!("fields mapped: {to}; not mapped, by rule:");
-    for (rule, count) in ignored {
-        println!("{count:6} {rule}");
-    }
 }
 
 const ADMISSION: &str = r"MSH|^~\&|PAS|RXX01|HANDOVER|RXX01|20240601103000||ADT^A01^ADT_A01|1|P|2.4
@@ -300,6 +162,27 @@ fn results_keep_their_digits_and_their_comments() {
     }
 }
 
+#[test]
+fn values_that_repeat_become_components_with_one_unit() {
+    let repeated = RESULTS.replace("|131.50|", "|131.50~129.0|");
+    let mapped = mapped(&repeated);
+    let results: Vec<&Value> = mapped
+        .resources
+        .iter()
+        .filter(|m| m.ty == "Observation")
+        .map(|m| &m.resource)
+        .collect();
+    let components = results[0]["component"].as_array().unwrap();
+    assert_eq!(components.len(), 2);
+    for (component, value) in components.iter().zip(["131.50", "129.0"]) {
+        assert_eq!(component["valueQuantity"]["value"].to_string(), value);
+        assert_eq!(component["valueQuantity"]["unit"], "g/L");
+        assert_eq!(component["code"]["coding"][0]["code"], "HB");
+        assert_eq!(component["referenceRange"][0]["text"], "115-165");
+    }
+    assert_eq!(fault(results[0]), None);
+}
+
 const LETTER: &str = r"MSH|^~\&|EPR|RXX01|HANDOVER|RXX01|20240603090000||MDM^T02^MDM_T02|9|P|2.4
 EVN|T02|20240603090000
 PID|1||H100001^^^RXX01^MR~9990000018^^^NHS^NH||TESTER^AMINA||19510304|F
@@ -373,6 +256,19 @@ fn a_pdf_letter_keeps_its_bytes_and_a_letter_without_content_is_refused() {
     ] {
         let message = parse(broken.replace('\n', "\r").as_bytes()).unwrap();
         assert!(map(&message, &context()).is_err());
+    }
+}
+
+#[test]
+fn a_mapping_is_shown_with_every_field_s_fate() {
+    let shown = hl7v2::to_fhir::show(&mapped(LETTER));
+    for part in [
+        "\nDocumentReference/",
+        "Letter \"Discharge summary\" for A99999",
+        "  PID-7 (segment 3): Patient.birthDate",
+        "  MSH-6 (segment 1): not mapped: it addresses this system",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
     }
 }
 

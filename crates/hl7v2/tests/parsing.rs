@@ -2,43 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "support/examples.rs"]
+mod examples;
+
+use examples::examples;
 use hl7v2::{Limits, parse, parse_within};
 use proptest::prelude::*;
-use std::path::PathBuf;
-
-/// The shared examples; `None` (said loudly) where they are not there.
-fn shared(folder: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("HANDOVER_SHARED")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
-    let path = root.join("data").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "the shared data is missing: {folder}"
-    );
-    eprintln!("SKIPPED: the shared data is not there: {folder}");
-    None
-}
-
-fn examples() -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = shared("hl7v2").into_iter().collect();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "hl7" || e == "txt") {
-                found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
-}
 
 #[test]
 fn every_shared_example_is_read_or_refused_with_a_reason() {

@@ -191,19 +191,34 @@ fn inherit_time(build: &Build<'_>, ids: &Ids, draft: &Draft, resource: &mut Valu
     }
 }
 
-/// The values of one OBX answer one question: each component has the observation's code.
+/// The values of one OBX answer one question, in one unit, against one range: each component has
+/// the observation's code, and the first one's unit and range.
 fn name_components(resource: &mut Value) {
     let Some(code) = resource.get("code").cloned() else {
         return;
     };
     let components = resource.get_mut("component").and_then(Value::as_array_mut);
-    for component in components
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
+    let Some(components) = components else { return };
+    let first = components.first().cloned().unwrap_or_default();
+    for component in components.iter_mut().filter_map(Value::as_object_mut) {
         component.entry("code").or_insert_with(|| code.clone());
         one_choice(component, "value");
+        if let Some(range) = first.get("referenceRange") {
+            component
+                .entry("referenceRange")
+                .or_insert_with(|| range.clone());
+        }
+        let quantity = component
+            .get_mut("valueQuantity")
+            .and_then(Value::as_object_mut);
+        let unit = first.get("valueQuantity").and_then(Value::as_object);
+        if let (Some(quantity), Some(unit)) = (quantity, unit) {
+            for name in ["unit", "system", "code"] {
+                if let Some(value) = unit.get(name) {
+                    quantity.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
     }
 }
 

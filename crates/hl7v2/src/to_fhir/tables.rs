@@ -1,10 +1,14 @@
 //! The mapping tables as data: the shape in which `cargo xtask v2-tables` writes HL7's published
 //! ones, and in which `tables/ours.json` adds to them.
 
+mod ours;
+
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+
+pub use ours::{IdentifierSystem, Ours, PlaceAdded, RowChange, TargetChange};
 
 static PUBLISHED: &[u8] = include_bytes!("../../tables/v2-to-fhir.json.zst");
 static OURS: &str = include_str!("../../tables/ours.json");
@@ -180,88 +184,6 @@ pub struct Code {
     pub display: String,
 }
 
-/// Our layer over the published tables.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ours {
-    /// What this file is.
-    pub about: String,
-    /// Message types that are taken: `ADT^A01` to the published structure that describes it.
-    pub structures: BTreeMap<String, String>,
-    /// Corrections of where segments stand and what they are mapped to.
-    pub targets: Vec<TargetChange>,
-    /// Segment maps that are interpreted; targets by other maps are not made.
-    pub taken: Vec<String>,
-    /// Published rows that are not taken, or taken although their condition is prose.
-    pub changes: Vec<RowChange>,
-    /// Our own rows, by map; they come before the published ones.
-    pub rows: BTreeMap<String, Vec<Row>>,
-    /// Our own concept maps, added to or standing before the published ones.
-    pub codes: BTreeMap<String, Vec<Code>>,
-    /// Identifier systems known by the assigning authority's or identifier type's v2 names.
-    pub identifier_systems: Vec<IdentifierSystem>,
-    /// Code systems by the names of HL7 table 0396.
-    pub code_systems: BTreeMap<String, String>,
-    /// Elements that FHIR requires, and what they hold when the message says nothing usable.
-    pub defaults: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
-    /// Segments whose fields are accounted for by a rule, by name.
-    pub segments: BTreeMap<String, String>,
-    /// Fields that are accounted for by a rule, such as `PID-1`.
-    pub fields: BTreeMap<String, String>,
-}
-
-/// A correction of a published message structure.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TargetChange {
-    /// The structure.
-    pub structure: String,
-    /// The segment.
-    pub segment: String,
-    /// The innermost group; absent: outside any group.
-    pub group: Option<String>,
-    /// The targets that replace the published ones.
-    pub targets: Vec<Target>,
-    /// Why.
-    pub why: String,
-}
-
-/// A published row that is treated differently.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RowChange {
-    /// The segment or data type map.
-    pub map: String,
-    /// The field or component.
-    pub from: u16,
-    /// How the row's element starts; empty for every row of the field.
-    #[serde(default)]
-    pub to: String,
-    /// Whether it is taken.
-    pub take: bool,
-    /// Why.
-    pub why: String,
-}
-
-/// A known identifier system.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IdentifierSystem {
-    /// Its URI.
-    pub system: String,
-    /// Assigning authorities (HD.1 or HD.2) that mean it.
-    #[serde(default)]
-    pub authorities: Vec<String>,
-    /// Identifier type codes that mean it.
-    #[serde(default)]
-    pub types: Vec<String>,
-    /// Whether the number is the same whoever sends it.
-    #[serde(default)]
-    pub everywhere: bool,
-    /// Why.
-    pub why: String,
-}
-
 /// The published tables with ours over them, ready for use.
 #[derive(Debug)]
 pub struct Tables {
@@ -291,12 +213,29 @@ fn read(published: &[u8], ours: &str) -> Result<Tables, String> {
     let published: Published = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
     let ours: Ours = serde_json::from_str(ours).map_err(|e| format!("ours.json: {e}"))?;
     let mut tables = Tables { published, ours };
+    tables.add_places()?;
     tables.change_targets()?;
     tables.change_rows()?;
     Ok(tables)
 }
 
 impl Tables {
+    fn add_places(&mut self) -> Result<(), String> {
+        for added in &self.ours.places {
+            let structure = self.published.messages.get_mut(&added.structure);
+            let structure = structure.ok_or(format!("no structure {}", added.structure))?;
+            let after = structure
+                .places
+                .iter()
+                .position(|p| p.segment == added.after && p.group.is_none());
+            let after = after.ok_or(format!("no place {}", added.after))?;
+            let mut place = added.place.clone();
+            place.targets.iter_mut().for_each(|t| t.map = fold(&t.map));
+            structure.places.insert(after + 1, place);
+        }
+        Ok(())
+    }
+
     fn change_targets(&mut self) -> Result<(), String> {
         for change in &self.ours.targets {
             let structure = self.published.messages.get_mut(&change.structure);
