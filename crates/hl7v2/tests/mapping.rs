@@ -245,7 +245,8 @@ fn a_pdf_letter_keeps_its_bytes_and_a_letter_without_content_is_refused() {
             "OBX|1|TX|DS^Discharge summary^L||Dear Dr Carter,",
             "OBX|1|ED|DS||^application^pdf^Base64^JVBERi0xLjcK",
         )
-        .replace("OBX|2|TX", "OBX|2|CE");
+        .replace("OBX|2|TX", "OBX|2|CE")
+        .replace("OBX|3|TX", "OBX|3|CE");
     let mapped = mapped(&pdf);
     let letter = mapped.letter.unwrap();
     assert_eq!(letter.content[0].content_type, "application/pdf");
