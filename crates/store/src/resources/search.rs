@@ -21,7 +21,7 @@ use crate::words::UNKNOWN;
 
 impl Store {
     /// A page of what matches and is within the scope (<https://hl7.org/fhir/R4/search.html>), in
-    /// the order of making. Leaves a line in the audit log for each patient of whom something was
+    /// the order of making, at most 1000. Leaves a line in the audit log for each patient of whom something was
     /// found, or one if there is none. `count` 0 gives the total only.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Store {
         }
         let sql = compile::page(scope, search, ty, numbers, after);
         let rows = self.rows_apart(sql).await?;
-        let wanted = usize::try_from(search.count).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(search.count.min(compile::COUNT_MAX)).unwrap_or(usize::MAX);
         let mut last = None;
         for row in rows.iter().take(wanted) {
             // A resource may be found twice, under two systems: its rows follow each other.

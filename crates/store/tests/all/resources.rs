@@ -227,3 +227,42 @@ fn a_release_changes_who_may_see_it_but_makes_no_version() {
         store.close().await;
     });
 }
+
+#[test]
+fn when_too_much_waits_a_write_is_refused_and_nothing_acknowledged_is_lost() {
+    on_each_database(async |ground| {
+        let settings = store::Settings {
+            writes_waiting_max: 2,
+            ..ground.settings.clone()
+        };
+        let store = store::Store::open(settings).await.unwrap();
+        let mut tasks = Vec::new();
+        for number in 0..200 {
+            let store = store.clone();
+            tasks.push(tokio::spawn(async move {
+                let id = format!("n{number}");
+                let done = commit(&store, vec![put(&person("One"), &id)]).await;
+                (id, done)
+            }));
+        }
+        let mut refused = 0;
+        let mut taken = Vec::new();
+        for task in tasks {
+            match task.await.unwrap() {
+                (id, Ok(_)) => taken.push(id),
+                (_, Err(problem)) => {
+                    assert_eq!(problem.kind, Kind::Throttled);
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 0 && !taken.is_empty(), "{refused} refused");
+        store.close().await;
+        let store = ground.open().await;
+        for id in taken {
+            let read = store.read(&system(), "Patient", &id).await.unwrap();
+            assert!(matches!(read, Reading::Found(_)), "{id}");
+        }
+        store.close().await;
+    });
+}

@@ -8,6 +8,9 @@ use super::numbers::Numbers;
 use crate::resources::facts;
 use crate::sql::Sql;
 
+/// Results a page, at most, whatever was asked for.
+pub(crate) const COUNT_MAX: u32 = 1000;
+
 /// A page's rows, one more than asked for so that the next page is known: rid, id, version, time,
 /// splice, body, patients.
 pub(crate) fn page(
@@ -17,18 +20,24 @@ pub(crate) fn page(
     numbers: &Numbers,
     after: Option<i64>,
 ) -> Sql<'static> {
-    let mut sql =
-        Sql::varied("SELECT r.rid, r.id, r.ver, r.ts, v.splice, v.body, r.patients FROM ");
+    let mut sql = Sql::varied(
+        "SELECT p.rid, p.id, p.ver, p.ts, v.splice, v.body, p.patients FROM \
+         (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients FROM ",
+    );
     let lead = Lead::of(scope, search);
-    lead.push_from(&mut sql, ", ver v");
+    lead.push_from(&mut sql);
     lead.push_where(&mut sql, scope, search, ty, numbers);
-    sql.push(" AND v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver");
     let order = if lead.streams() { "i.rid" } else { "r.rid" };
     if let Some(after) = after {
         sql.push(" AND ").push(order).push(" > ").bind(after);
     }
     sql.push(" ORDER BY ").push(order).push(" LIMIT ");
-    sql.bind(i64::from(search.count) + 1);
+    sql.bind(i64::from(search.count.min(COUNT_MAX)) + 1);
+    // Bodies are fetched for the page alone.
+    sql.push(
+        ") p CROSS JOIN ver v WHERE v.shard = p.shard AND v.rid = p.rid AND v.ver = p.ver \
+         ORDER BY p.rid",
+    );
     sql
 }
 
@@ -36,7 +45,7 @@ pub(crate) fn page(
 pub(crate) fn count(scope: &Scope, search: &Search, ty: i64, numbers: &Numbers) -> Sql<'static> {
     let mut sql = Sql::varied("SELECT COUNT(DISTINCT r.rid) FROM ");
     let lead = Lead::of(scope, search);
-    lead.push_from(&mut sql, "");
+    lead.push_from(&mut sql);
     lead.push_where(&mut sql, scope, search, ty, numbers);
     sql
 }
@@ -82,7 +91,7 @@ impl<'s> Lead<'s> {
     }
 
     /// CROSS JOIN, which SQLite takes in the order it is written in; PostgreSQL chooses its own.
-    fn push_from(&self, sql: &mut Sql<'static>, further: &'static str) {
+    fn push_from(&self, sql: &mut Sql<'static>) {
         match self {
             Lead::Compartment(_) => {
                 sql.push("compartment i CROSS JOIN res r");
@@ -94,7 +103,6 @@ impl<'s> Lead<'s> {
                 sql.push("res r");
             }
         }
-        sql.push(further);
     }
 
     fn push_where(
