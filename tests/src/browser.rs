@@ -9,7 +9,7 @@ use crate::setting::{assets, root};
 
 const SCRIPT_SECONDS: u64 = 180;
 /// What tests share, not a test.
-const SHARED: [&str; 1] = ["setting.mjs"];
+const SHARED: [&str; 2] = ["people.mjs", "setting.mjs"];
 
 fn scripts() -> Vec<PathBuf> {
     let listed = std::fs::read_dir(root().join("tests/browser")).unwrap();
