@@ -35,7 +35,10 @@ pub fn render(entry: &AuditEntry, site: &Ods) -> Value {
         "source".into(),
         json!({ "observer": organisation(site.as_str()) }),
     );
-    event.insert("entity".into(), Value::Array(entities(entry)));
+    let entities = entities(entry);
+    if !entities.is_empty() {
+        event.insert("entity".into(), Value::Array(entities));
+    }
     Value::Object(event)
 }
 

@@ -1,0 +1,104 @@
+//! Transactions and batches.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use store::testing::on_each_database;
+
+use super::{Client, node};
+
+fn bundle(kind: &str, entries: Value) -> String {
+    json!({ "resourceType": "Bundle", "type": kind, "entry": entries }).to_string()
+}
+
+#[test]
+fn a_transaction_is_done_whole_or_not_at_all() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let patient = "urn:uuid:11111111-1111-4111-8111-111111111111";
+        let entries = json!([
+            { "fullUrl": patient, "resource": { "resourceType": "Patient", "identifier": [{ "system": "urn:s", "value": "1" }] }, "request": { "method": "POST", "url": "Patient" } },
+            { "resource": { "resourceType": "Observation", "status": "final", "code": { "text": "x" }, "subject": { "reference": patient } }, "request": { "method": "POST", "url": "Observation" } },
+            { "request": { "method": "GET", "url": "Patient?identifier=urn:s%7C1" } },
+        ]);
+        let prefer = [("prefer", "return=representation")];
+        let done = bo
+            .send("POST", "", &prefer, &bundle("transaction", entries))
+            .await;
+        assert_eq!(done.status, StatusCode::OK, "{}", done.text());
+        let done = done.json();
+        assert_eq!(done["type"], "transaction-response");
+        let location = done["entry"][0]["response"]["location"].as_str().unwrap();
+        let (address, _) = location.split_once("/_history").unwrap();
+        assert_eq!(
+            done["entry"][1]["resource"]["subject"]["reference"],
+            address
+        );
+        assert_eq!(
+            done["entry"][2]["resource"]["entry"][0]["resource"]["id"],
+            done["entry"][0]["resource"]["id"]
+        );
+
+        // The second time the patient is found, and the observation refers to them.
+        let entries = json!([
+            { "fullUrl": patient, "resource": { "resourceType": "Patient", "identifier": [{ "system": "urn:s", "value": "1" }] }, "request": { "method": "POST", "url": "Patient", "ifNoneExist": "identifier=urn:s|1" } },
+            { "resource": { "resourceType": "Observation", "status": "final", "code": { "text": "y" }, "subject": { "reference": "Patient?identifier=urn:s|1" } }, "request": { "method": "POST", "url": "Observation" } },
+        ]);
+        let again = bo
+            .send("POST", "", &prefer, &bundle("transaction", entries))
+            .await
+            .json();
+        assert_eq!(again["entry"][0]["response"]["status"], "200 OK", "{again}");
+        assert_eq!(
+            again["entry"][1]["resource"]["subject"]["reference"],
+            address
+        );
+
+        let entries = json!([
+            { "resource": { "resourceType": "Patient", "id": "p1" }, "request": { "method": "PUT", "url": "Patient/p1" } },
+            { "resource": { "resourceType": "Patient", "id": "p2" }, "request": { "method": "PUT", "url": "Patient/p2", "ifMatch": "W/\"4\"" } },
+        ]);
+        let refused = bo.post("/", &bundle("transaction", entries)).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+        assert_eq!(bo.get("/Patient/p1").await.status, StatusCode::NOT_FOUND);
+        let wrong = json!([{ "resource": { "resourceType": "Patient", "nam": 1 }, "request": { "method": "POST", "url": "Patient" } }]);
+        let refused = bo.post("", &bundle("transaction", wrong)).await;
+        assert_eq!(
+            refused.issue(),
+            ("structure".into(), "Bundle.entry[0].resource.nam".into())
+        );
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn a_batch_does_what_it_can() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let entries = json!([
+            { "resource": { "resourceType": "Patient", "id": "p1" }, "request": { "method": "PUT", "url": "Patient/p1" } },
+            { "resource": { "resourceType": "Patient", "nam": 1 }, "request": { "method": "POST", "url": "Patient" } },
+            { "request": { "method": "GET", "url": "Patient/never" } },
+            { "request": { "method": "DELETE", "url": "Patient?active=true" } },
+        ]);
+        let done = bo.post("", &bundle("batch", entries)).await.json();
+        let statuses: Vec<&str> = done["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["response"]["status"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            statuses,
+            [
+                "201 Created",
+                "400 Bad Request",
+                "404 Not Found",
+                "400 Bad Request"
+            ]
+        );
+        assert_eq!(bo.get("/Patient/p1").await.status, StatusCode::OK);
+        node.store.clone().close().await;
+    });
+}
