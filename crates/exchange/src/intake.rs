@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Ods, Scope, SystemPurpose};
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use futures_util::future::join_all;
 use hl7v2::time::Zone;
 use hl7v2::to_fhir::{Context, Mapped, Unidentified};
@@ -101,7 +101,7 @@ impl Intake {
             if waiting.is_empty() {
                 break;
             }
-            let mut plans: Vec<Plan> = waiting.into_iter().map(|w| self.plan(w)).collect();
+            let mut plans = self.plans(waiting).await?;
             while !plans.is_empty() {
                 let (now, later) = wave(plans);
                 for outcome in join_all(now.iter().map(|plan| self.apply(plan))).await {
@@ -113,22 +113,43 @@ impl Intake {
         Ok(())
     }
 
-    fn plan(&self, waiting: Waiting) -> Plan {
-        let context = Context {
-            received_at: waiting.received_at,
-            zone: self.zone,
-            organisation: self.organisation.to_string(),
-            unidentified: Unidentified::Refuse,
+    /// Reads and maps messages, off the threads that serve.
+    async fn plans(&self, waiting: Vec<Waiting>) -> Result<Vec<Plan>, Problem> {
+        let (zone, organisation) = (self.zone, self.organisation.to_string());
+        let work = move || -> Vec<Plan> {
+            let context = |received_at| Context {
+                received_at,
+                zone,
+                organisation: organisation.clone(),
+                unidentified: Unidentified::Refuse,
+            };
+            waiting
+                .into_iter()
+                .map(|waiting| Plan {
+                    mapped: map(&waiting.body, &context(waiting.received_at)),
+                    waiting,
+                })
+                .collect()
         };
-        let mapped = match hl7v2::parse(&waiting.body) {
-            Ok(message) => hl7v2::to_fhir::map(&message, &context),
-            Err(fault) => Err(Problem::new(
-                fhir::problem::Kind::Structure,
-                fault.to_string(),
-            )),
-        };
-        Plan { waiting, mapped }
+        tokio::task::spawn_blocking(work).await.map_err(|cause| {
+            Problem::new(Kind::Transient, "Messages could not be mapped just now.").because(cause)
+        })
     }
+}
+
+/// Maps one message. Should a fault of ours make that panic, it is this message that stops, not the
+/// worker.
+fn map(body: &[u8], context: &Context) -> Result<Mapped, Problem> {
+    let mapped = std::panic::catch_unwind(|| match hl7v2::parse(body) {
+        Ok(message) => hl7v2::to_fhir::map(&message, context),
+        Err(fault) => Err(Problem::new(Kind::Structure, fault.to_string())),
+    });
+    mapped.unwrap_or_else(|_| {
+        Err(Problem::new(
+            Kind::Exception,
+            "Mapping this message stopped at a fault of Handover's own.",
+        ))
+    })
 }
 
 impl Plan {
