@@ -10,6 +10,9 @@ use fhir::problem::{Kind, Problem};
 pub struct NhsNumber(String);
 
 impl NhsNumber {
+    /// The system of the identifier in FHIR.
+    pub const SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
+
     /// Reads a number; blanks and hyphens between the digits are taken.
     ///
     /// # Errors

@@ -56,6 +56,8 @@ pub enum SystemPurpose {
     ReportParcels,
     /// Reads a session's or token's account; no patient data.
     SignIn,
+    /// Checks that a patient's record is theirs before an account is opened for them.
+    OpenAccount,
     /// Takes in a file at an operator's command.
     Import,
     /// Sets up the demo's made-up people.
@@ -73,6 +75,7 @@ impl SystemPurpose {
             SystemPurpose::TakeInParcels => "take-in-parcels",
             SystemPurpose::ReportParcels => "report-parcels",
             SystemPurpose::SignIn => "sign-in",
+            SystemPurpose::OpenAccount => "open-account",
             SystemPurpose::Import => "import",
             SystemPurpose::Demo => "demo",
             SystemPurpose::Measure => "measure",

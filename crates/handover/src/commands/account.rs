@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use access::{NhsNumber, Ods, Role};
+use access::{NhsNumber, Ods, Role, Scope, SystemPurpose};
 use anyhow::{Context, bail};
-use store::Store;
 use store::accounts::{Holder, NewAccount};
+use store::{Reading, Store};
 use web::sign_in::password;
 
 use crate::config::Config;
@@ -92,6 +92,7 @@ impl Account {
             } => {
                 let (store, _) = open(&config).await?;
                 let nhs_number = NhsNumber::parse(&nhs_number)?;
+                check_patient(&store, &patient, &nhs_number).await?;
                 add(
                     store,
                     username,
@@ -123,6 +124,27 @@ pub async fn open(config: &Path) -> anyhow::Result<(Store, Ods)> {
     let store = open_store(&config).await?;
     let ods = store.organisation().clone();
     Ok((store, ods))
+}
+
+/// An account opens a record to whoever signs in with it, so the record must be there and bear the NHS number given.
+async fn check_patient(store: &Store, id: &str, number: &NhsNumber) -> anyhow::Result<()> {
+    let scope = Scope::system(SystemPurpose::OpenAccount);
+    let Reading::Found(version) = store.read(&scope, "Patient", id).await? else {
+        bail!("there is no Patient/{id} at this node; register the patient first");
+    };
+    let patient: serde_json::Value = serde_json::from_slice(&version.body)?;
+    let identifiers = patient
+        .get("identifier")
+        .and_then(serde_json::Value::as_array);
+    let is_theirs = identifiers.into_iter().flatten().any(|identifier| {
+        let text = |name: &str| identifier.get(name).and_then(serde_json::Value::as_str);
+        text("system") == Some(NhsNumber::SYSTEM)
+            && text("value").map(|value| value.replace(' ', "")).as_deref() == Some(number.digits())
+    });
+    if !is_theirs {
+        bail!("Patient/{id} does not bear that NHS number; no account was opened");
+    }
+    Ok(())
 }
 
 async fn add(store: Store, username: String, name: String, holder: Holder) -> anyhow::Result<()> {

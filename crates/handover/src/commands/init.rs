@@ -74,9 +74,10 @@ impl Init {
     }
 }
 
-/// The example file with this organisation's own values, and the HL7 v2 door open on loopback.
+/// The example file with this organisation's own values; a hospital's HL7 v2 door is open, on loopback.
 fn settings_text(ods: &Ods, name: &str, roles: &[String]) -> String {
     let shown = |value: &str| toml::Value::String(value.to_owned()).to_string();
+    let is_hospital = roles.iter().any(|role| role == "hospital");
     let roles: Vec<String> = roles.iter().map(|role| shown(role)).collect();
     config::example()
         .lines()
@@ -84,6 +85,7 @@ fn settings_text(ods: &Ods, name: &str, roles: &[String]) -> String {
             Some("ods") => format!("ods = {}", shown(ods.as_str())),
             Some("name") => format!("name = {}", shown(name)),
             Some("roles") => format!("roles = [{}]", roles.join(", ")),
+            Some("# listen") if is_hospital => line.trim_start_matches("# ").to_owned(),
             _ => line.to_owned(),
         })
         .collect::<Vec<_>>()
@@ -123,6 +125,7 @@ mod tests {
         let config = Config::parse(&text).unwrap();
         assert_eq!(config.organisation.name, "St \"Anne's\"");
         assert_eq!(config.organisation.roles, ["hospital"]);
+        assert!(config.hl7v2.listen.is_some());
     }
 
     #[test]
