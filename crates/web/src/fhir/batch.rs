@@ -1,10 +1,10 @@
 //! <https://hl7.org/fhir/R4/http.html#transaction>: a batch, a transaction of its own for each entry.
 
-use access::Interaction;
+use access::{Interaction, Scope};
 use axum::body::Bytes;
 use fhir::bundle::Outcome;
 use fhir::problem::Problem;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use super::ask::Ask;
 use super::transaction;
@@ -23,20 +23,17 @@ pub async fn outcomes(
     ask: &Ask,
     entries: Vec<Bytes>,
 ) -> Result<Vec<Outcome>, Problem> {
-    ask.scope(node, Interaction::Batch, "Bundle").await?;
+    let scope = &ask.scope(node, Interaction::Batch, "Bundle").await?;
     let entries = entries.into_iter().map(|entry| async move {
-        match one(node, ask, entry).await {
-            Ok(outcome) => Ok(outcome),
-            Err(problem) => Ok(refused(ask, problem)),
-        }
+        let done = one(node, ask, scope, entry).await;
+        done.unwrap_or_else(|problem| refused(ask, problem))
     });
-    stream::iter(entries).buffered(AT_ONCE).try_collect().await
+    Ok(stream::iter(entries).buffered(AT_ONCE).collect().await)
 }
 
-async fn one(node: &Node, ask: &Ask, entry: Bytes) -> Result<Outcome, Problem> {
-    let scope = ask.scope(node, Interaction::Transaction, "Bundle").await?;
+async fn one(node: &Node, ask: &Ask, scope: &Scope, entry: Bytes) -> Result<Outcome, Problem> {
     let first = transaction::read(node, &entry, Vec::new()).await?;
-    let outcomes = transaction::outcomes(node, ask, &scope, &entry, first).await?;
+    let outcomes = transaction::outcomes(node, ask, scope, &entry, first).await?;
     Ok(outcomes.into_iter().next().unwrap_or_default())
 }
 

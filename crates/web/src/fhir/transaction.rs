@@ -27,18 +27,15 @@ pub async fn transaction(
 ) -> Result<Response, Failure> {
     ask.no_query()?;
     format::is_sent(&ask.headers)?;
-    ask.visit.known()?;
+    let scope = ask.scope(&node, Interaction::Transaction, "Bundle").await?;
     let (kind, outcomes) = match read(&node, &body, Vec::new()).await? {
-        Read::Batch(entries) => (
-            "batch-response",
-            batch::outcomes(&node, &ask, entries).await?,
-        ),
+        Read::Batch(entries) => {
+            let outcomes = batch::outcomes(&node, &ask, entries).await?;
+            ("batch-response", outcomes)
+        }
         first => {
-            let scope = ask.scope(&node, Interaction::Transaction, "Bundle").await?;
-            (
-                "transaction-response",
-                outcomes(&node, &ask, &scope, &body, first).await?,
-            )
+            let outcomes = outcomes(&node, &ask, &scope, &body, first).await?;
+            ("transaction-response", outcomes)
         }
     };
     Ok(answer::json(StatusCode::OK, response(kind, &outcomes)))

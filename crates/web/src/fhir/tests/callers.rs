@@ -37,10 +37,14 @@ fn who_asks_decides_what_there_is() {
         }
         let found = jane.get("/Patient").await.json();
         assert_eq!(found["entry"].as_array().unwrap().len(), 1, "{found}");
-        assert_eq!(
-            jane.put("/Patient/jane", JANE).await.status,
-            StatusCode::FORBIDDEN
-        );
+        for (method, path) in [
+            ("PUT", "/Patient/jane"),
+            ("POST", "/Patient"),
+            ("POST", "/"),
+        ] {
+            let refused = jane.send(method, path, &[], JANE).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{method} {path}");
+        }
         // A20
         let ed = Client::of(&node, "ed").await;
         assert_eq!(ed.get("/Patient/jane").await.status, StatusCode::FORBIDDEN);
