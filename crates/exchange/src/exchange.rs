@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use access::Ods;
+use access::{Ods, Scope, SystemPurpose};
 use fhir::problem::Problem;
 use parking_lot::Mutex;
-use store::Store;
+use store::parcels::ParcelWrite;
+use store::{Effect, Job, Store};
 
 use crate::backoff::Backoff;
 use crate::client::HttpTransport;
@@ -106,6 +107,21 @@ impl Exchange {
     /// The directory.
     pub fn book(&self) -> &Arc<Book> {
         &self.book
+    }
+
+    /// Notes the version of the directory in force, so that no older one is believed after a
+    /// restart.
+    ///
+    /// # Errors
+    /// `Conflict` if a newer one was in force here before; those of the store.
+    pub async fn remember_directory(&self) -> Result<(), Problem> {
+        let version = self.book.version();
+        let write = Effect::Parcel(ParcelWrite::Directory { version });
+        let scope = Scope::system(SystemPurpose::DeliverParcels);
+        self.store
+            .commit(&scope, Job::effect(write))
+            .await
+            .map(|_| ())
     }
 
     pub fn store(&self) -> &Store {

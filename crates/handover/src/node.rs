@@ -59,6 +59,10 @@ impl Running {
         };
         let tls = pages_tls(config)?;
         let exchange = Exchange::new(store.clone(), identity, book.clone(), settings);
+        exchange
+            .remember_directory()
+            .await
+            .context("exchange.directory")?;
         let (stop, stopped) = watch::channel(false);
         let workers = exchange.start();
         let mut parts = vec![
@@ -71,8 +75,7 @@ impl Running {
             tokio::spawn(peers(listeners.exchange, exchange.clone(), stopped.clone())),
             tokio::spawn(follow_directory(
                 config.exchange.directory.clone(),
-                book,
-                store.clone(),
+                exchange.clone(),
                 stopped.clone(),
             )),
         ];
@@ -246,8 +249,7 @@ fn hl7v2(
 /// Takes in a newer directory when its file changes, so that a member who is struck off is out without a restart.
 async fn follow_directory(
     path: PathBuf,
-    book: Arc<Book>,
-    store: Store,
+    exchange: Arc<Exchange>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let changed_at = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
@@ -266,8 +268,14 @@ async fn follow_directory(
             tracing::error!("the directory's file cannot be read; the one before stays in force");
             continue;
         };
-        match book.reload(&text, store.now()) {
-            Ok(true) => tracing::warn!(version = book.version(), "a newer directory is in force"),
+        let book = exchange.book();
+        match book.reload(&text, exchange.store().now()) {
+            Ok(true) => {
+                tracing::warn!(version = book.version(), "a newer directory is in force");
+                if let Err(problem) = exchange.remember_directory().await {
+                    tracing::error!(%problem, "the directory's version could not be noted");
+                }
+            }
             Ok(false) => {}
             Err(problem) => {
                 tracing::error!(%problem, "the new directory is refused; the one before stays in force");

@@ -194,6 +194,8 @@ pub enum ParcelWrite {
     ReceiptsTaken { numbers: Vec<i64> },
     /// The other side does not take this receipt, and will not.
     ReceiptRefused { number: i64, reason: String },
+    /// The directory in force is of this version. `Conflict` if a newer one was in force before.
+    Directory { version: u64 },
     /// Someone has read the notice that a letter they opened was withdrawn or superseded.
     NoticeSeen { account: i64, pid: i64 },
     /// Forgets contents that no parcel uses and that were wanted before then.
@@ -284,6 +286,7 @@ pub(crate) async fn apply(
         ParcelWrite::ReceiptRefused { number, reason } => {
             event::receipt_refused(tx, *number, reason).await
         }
+        ParcelWrite::Directory { version } => peers::directory(tx, *version).await,
         ParcelWrite::NoticeSeen { account, pid } => notice::seen(tx, now, *account, *pid).await,
         ParcelWrite::Tidy { wanted_before } => content::tidy(tx, *wanted_before).await,
     }

@@ -244,3 +244,20 @@ fn of_two_processes_one_has_the_work_for_a_neighbour_until_its_time_is_over() {
         store.close().await;
     });
 }
+
+#[test]
+fn an_older_directory_is_refused_after_a_restart_too() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let directory = |version| ParcelWrite::Directory { version };
+        for version in [3, 3, 4] {
+            write(&store, directory(version)).await.unwrap();
+        }
+        store.close().await;
+        let store = ground.open().await;
+        let refused = write(&store, directory(3)).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Conflict);
+        write(&store, directory(4)).await.unwrap();
+        store.close().await;
+    });
+}
