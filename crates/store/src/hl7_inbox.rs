@@ -62,8 +62,8 @@ pub struct WorkNote {
 /// What the writer can do to these rows.
 #[derive(Clone, Debug)]
 pub enum Hl7Write {
-    /// Keeps a message. The answer is durable when the job is.
-    Receive(Box<Received>),
+    /// Keeps a message; made by `Hl7Write::receive`. The answer is durable when the job is.
+    Receive(Box<Keeping>),
     /// The message's resources are in this job. `Conflict` if it is not waiting to be mapped: then
     /// somebody else has mapped it, and the job is undone. A note puts it onto the work list.
     Mapped { number: i64, note: Option<WorkNote> },
@@ -73,6 +73,34 @@ pub enum Hl7Write {
     Replay { number: i64 },
     /// A person has seen to it; it leaves the work list.
     Settled { number: i64 },
+}
+
+/// A message with its digests, which are made before the writer, whom all wait for, sees it.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    received: Received,
+    /// Of MSH-3, MSH-4 and MSH-10.
+    id: Vec<u8>,
+    /// Of the body.
+    sha256: Vec<u8>,
+}
+
+impl Hl7Write {
+    /// Keeps a message.
+    pub fn receive(received: Received) -> Hl7Write {
+        let id = [
+            &received.application,
+            &received.facility,
+            &received.control_id,
+        ];
+        let id = digest(&id.map(|part| part.as_bytes()));
+        let sha256 = Sha256::digest(&received.body).to_vec();
+        Hl7Write::Receive(Box::new(Keeping {
+            received,
+            id,
+            sha256,
+        }))
+    }
 }
 
 /// What came of it.
@@ -126,15 +154,13 @@ struct Row<'r> {
     note: Option<(&'r str, &'r str)>,
 }
 
-async fn receive(tx: &mut Tx<'_>, now: Millis, received: &Received) -> Result<Hl7Done, Problem> {
-    let sha256 = Sha256::digest(&received.body).to_vec();
-    let id = [
-        &received.application,
-        &received.facility,
-        &received.control_id,
-    ];
-    let id = digest(&id.map(|part| part.as_bytes()));
-    let apart = |why: &[u8]| digest(&[why, &id, &sha256]);
+async fn receive(tx: &mut Tx<'_>, now: Millis, keeping: &Keeping) -> Result<Hl7Done, Problem> {
+    let Keeping {
+        received,
+        id,
+        sha256,
+    } = keeping;
+    let apart = |why: &[u8]| digest(&[why, id, sha256]);
     let (accepted, conflict) = match &received.verdict {
         Verdict::Take { accepted, conflict } => (accepted, conflict),
         Verdict::Refuse {
@@ -151,7 +177,7 @@ async fn receive(tx: &mut Tx<'_>, now: Millis, received: &Received) -> Result<Hl
                 state: "refused",
                 note,
             };
-            return keep_apart(tx, now, received, &sha256, row, Kept::Refused).await;
+            return keep_apart(tx, now, received, sha256, row, Kept::Refused).await;
         }
     };
     let row = Row {
@@ -161,7 +187,7 @@ async fn receive(tx: &mut Tx<'_>, now: Millis, received: &Received) -> Result<Hl
         state: "received",
         note: None,
     };
-    if let Some(number) = insert(tx, now, received, &sha256, &row).await? {
+    if let Some(number) = insert(tx, now, received, sha256, &row).await? {
         return Ok(Hl7Done::Kept {
             number,
             kept: Kept::New,
@@ -170,7 +196,7 @@ async fn receive(tx: &mut Tx<'_>, now: Millis, received: &Received) -> Result<Hl
     }
     let known = Sql::new("SELECT number, ack, sha256 FROM hl7_message WHERE key = $1");
     if let Some(known) = tx.row(&known.with(id.as_slice())).await?
-        && known.bytes(2)? == sha256
+        && known.bytes(2)? == sha256.as_slice()
     {
         let ack = known.bytes(1)?.to_vec();
         return Ok(Hl7Done::Kept {
@@ -191,7 +217,7 @@ async fn receive(tx: &mut Tx<'_>, now: Millis, received: &Received) -> Result<Hl
         state: "quarantined",
         note,
     };
-    keep_apart(tx, now, received, &sha256, row, Kept::Conflict).await
+    keep_apart(tx, now, received, sha256, row, Kept::Conflict).await
 }
 
 /// Keeps a message that is not taken: once, however often it comes.

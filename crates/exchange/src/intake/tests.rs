@@ -78,7 +78,7 @@ impl Hospital {
                 conflict: b"AE".to_vec(),
             },
         };
-        let write = Hl7Write::Receive(Box::new(received));
+        let write = Hl7Write::receive(received);
         let done = self
             .store
             .commit(&self.scope, Job::effect(Effect::Hl7(write)))

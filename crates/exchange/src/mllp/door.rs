@@ -70,7 +70,7 @@ impl Door {
 
     async fn keep(&self, received: Received, now: Millis) -> Vec<u8> {
         let header = header_leniently(&received.body).ok();
-        let write = Hl7Write::Receive(Box::new(received));
+        let write = Hl7Write::receive(received);
         let job = Job::effect(Effect::Hl7(write));
         let committed = self.store.commit(&self.scope, job).await;
         let done = committed.map(|committed| committed.done.into_iter().next());

@@ -47,10 +47,7 @@ async fn write(store: &Store, write: Hl7Write) -> Result<Hl7Done, Problem> {
 }
 
 async fn keep(store: &Store, received: Received) -> (i64, Kept, Vec<u8>) {
-    match write(store, Hl7Write::Receive(Box::new(received)))
-        .await
-        .unwrap()
-    {
+    match write(store, Hl7Write::receive(received)).await.unwrap() {
         Hl7Done::Kept { number, kept, ack } => (number, kept, ack),
         other => panic!("{other:?}"),
     }

@@ -223,7 +223,7 @@ pub async fn refuse_message(store: &Store, control_id: &str) -> i64 {
             next_step: "Ask the sending system to put it right.".into(),
         },
     };
-    let write = Hl7Write::Receive(Box::new(received));
+    let write = Hl7Write::receive(received);
     let done = store
         .commit(&scope(), Job::effect(Effect::Hl7(write)))
         .await
