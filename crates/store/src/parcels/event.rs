@@ -244,15 +244,19 @@ async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Re
         }
         return Ok(());
     };
-    if parcel.state.may_become(state) {
+    let moves = parcel.state.may_become(state);
+    if moves {
         set_state(tx, parcel.pid, state, told.at).await?;
+        // An outcome, or why it came back, stands beside the state on the sender's board.
+        if parcel.outward {
+            set_reason(tx, parcel.pid, &told.note).await?;
+        }
     }
     if parcel.outward {
         // A later step may overtake this one; it is asked for until it is here, so that the receipt
         // for the delivery itself is always kept.
         if state == State::Delivered {
             set_due(tx, parcel.pid, false).await?;
-            set_reason(tx, parcel.pid, "").await?;
             content::release(tx, parcel.pid, &parcel.sender).await?;
         }
         return Ok(());

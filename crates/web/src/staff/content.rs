@@ -23,10 +23,11 @@ const PARTS_MAX: usize = 20;
 /// Every part of the letter, to be shown.
 pub(super) async fn of(node: &Node, scope: &Scope, item: &Item) -> Result<Vec<Content>, Problem> {
     let door = if item.inward { "item" } else { "sent" };
+    let binaries = binaries(node, scope, item).await?;
     let mut shown = Vec::new();
     for number in 0..item.parts.len().min(PARTS_MAX) {
         let href = format!("/staff/{door}/{}/content/{number}", item.letter.pid);
-        match fetch(node, scope, item, number).await {
+        match fetch(node, scope, item, &binaries, number).await {
             Ok(found) => shown.push(part(&found.content_type, &found.bytes, "", href)),
             Err(problem) if problem.kind == Kind::NotFound => shown.push(Content {
                 missing: Some("This part of the letter is no longer kept here."),
@@ -46,17 +47,39 @@ pub async fn file(
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(Interaction::Item, "DocumentReference")?;
     let item = node.store.item(&scope, pid).await?;
-    let found = fetch(&node, &scope, &item, number).await?;
+    let binaries = binaries(&node, &scope, &item).await?;
+    let found = fetch(&node, &scope, &item, &binaries, number).await?;
     Ok(attachment(&found.content_type, found.bytes))
+}
+
+/// The ids of the Binaries that hold the letter here: made when it came in, or at its sender those
+/// of the document that was sent. None before it is in the record.
+async fn binaries(node: &Node, scope: &Scope, item: &Item) -> Result<Vec<String>, Problem> {
+    let made = &item.letter.made;
+    let (true, Some(document)) = (made.binaries.is_empty(), &made.document) else {
+        return Ok(made.binaries.clone());
+    };
+    match node
+        .store
+        .read(scope, "DocumentReference", document)
+        .await?
+    {
+        Reading::Found(version) => {
+            let letter = record::letter(&record::json(&version)?);
+            Ok(letter.attachments.into_iter().map(|(id, _)| id).collect())
+        }
+        Reading::Deleted { .. } | Reading::Absent => Ok(Vec::new()),
+    }
 }
 
 async fn fetch(
     node: &Node,
     scope: &Scope,
     item: &Item,
+    binaries: &[String],
     number: usize,
 ) -> Result<record::Content, Problem> {
-    let Some(binary) = item.letter.made.binaries.get(number) else {
+    let Some(binary) = binaries.get(number) else {
         let found = node.store.part(scope, item.letter.pid, number).await?;
         return Ok(record::Content {
             content_type: found.content_type,

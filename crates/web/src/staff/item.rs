@@ -199,7 +199,9 @@ fn notice(item: &Item) -> Option<String> {
         Parcel::Undeliverable if letter.reason.is_none() => Some("It could not be delivered."),
         _ => None,
     };
-    let reason = letter.reason.as_deref().filter(|_| !letter.unmatched);
+    // Other steps' words stand in the journey.
+    let tells = matches!(letter.state, Parcel::Undeliverable | Parcel::Returned);
+    let reason = letter.reason.as_deref().filter(|_| tells && !item.inward);
     let waiting = letter.last_error.as_deref();
     let tampered = (item.tampered > 0).then_some(
         "Another copy of this letter came with a different text and was refused. Ask the sender.",

@@ -133,6 +133,7 @@ fn detail(letter: &Letter, now: Millis) -> Option<String> {
                 None => format!("{error} Trying again now."),
             })
         }
+        Parcel::Superseded => Some("A newer letter replaces it.".to_owned()),
         _ => letter.reason.clone(),
     }
 }

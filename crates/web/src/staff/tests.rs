@@ -465,3 +465,25 @@ fn what_could_not_be_delivered_is_sent_again_by_a_clerk_only() {
         );
     });
 }
+
+#[test]
+fn the_board_tells_why_a_letter_came_back() {
+    on_each_database(async |ground| {
+        let (node, mut browser) = clerk(ground).await;
+        let pid = letters::send(&node.store, &Letter::default()).await;
+        letters::told(
+            &node.store,
+            store::parcels::State::Returned,
+            "Not our patient.",
+        )
+        .await;
+        let board = browser.get("/staff/sent?show=failed").await;
+        assert!(board.text.contains("Not our patient."), "{}", board.text);
+        let item = browser.get(&format!("/staff/sent/{pid}")).await;
+        assert_eq!(
+            item.text.matches("Not our patient.").count(),
+            2,
+            "notice and journey"
+        );
+    });
+}

@@ -239,3 +239,29 @@ pub async fn give_up(store: &Store) {
     let accepted_before = store.now() + 1;
     effect(store, ParcelWrite::GiveUp { accepted_before }).await;
 }
+
+/// The receiver of the letter that was sent last tells a step.
+pub async fn told(store: &Store, state: store::parcels::State, note: &str) {
+    use store::parcels::{ListFilter, Show, Told};
+    let page = store
+        .letters(&scope(), &ListFilter::new(Show::AllOut))
+        .await
+        .unwrap();
+    let id = page.letters[0].id.clone();
+    let told = Told {
+        peer: Ods::parse("FZZ99").unwrap(),
+        me: store.organisation().clone(),
+        sender: store.organisation().to_string(),
+        digest: hex(id.as_bytes()),
+        id,
+        state: Some(state),
+        at: store.now(),
+        seq: 1,
+        who: "Peter Pestle".into(),
+        role: "clinician".into(),
+        note: note.into(),
+        seen: page.letters[0].made.clone(),
+        jws: "signed".into(),
+    };
+    effect(store, ParcelWrite::Told(Box::new(told))).await;
+}
