@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 
 // Packages are in the assets folder, where a plain import would not look.
 const packages = join(process.env.HANDOVER_ASSETS, 'node_modules');
-const { default: Client } = await import(pathToFileURL(join(packages, 'fhir-kit-client/dist/index.js')));
+const { Client } = await import(pathToFileURL(join(packages, 'fhir-kit-client/dist/index.js')));
 
 const client = new Client({
   baseUrl: process.env.HANDOVER_TEST_FHIR,
