@@ -34,6 +34,7 @@ use std::sync::OnceLock;
 use axum::body::Bytes;
 use fhir::definitions::Definitions;
 use fhir::problem::{Kind, Problem};
+use fhir::resource::check_id;
 use tokio::sync::{Mutex, Semaphore};
 
 pub use capabilities::metadata;
@@ -89,6 +90,11 @@ fn check_type(ty: &str) -> Result<(), Problem> {
 /// What a read of nothing answers. Never known and beyond the caller's scope look alike (A01).
 fn absent() -> Problem {
     Problem::new(Kind::NotFound, "There is no such resource.")
+}
+
+/// What cannot be an id is not there; the store is not asked.
+fn check_known(id: &str) -> Result<(), Problem> {
+    check_id(id).map_err(|_| absent())
 }
 
 fn deleted() -> Problem {

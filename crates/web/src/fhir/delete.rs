@@ -6,6 +6,7 @@ use access::Interaction;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::Kind;
+use fhir::resource::check_id;
 use store::{Change, Expect, Job};
 
 use super::answer;
@@ -20,6 +21,7 @@ pub async fn delete(
 ) -> Result<Response, Failure> {
     let scope = ask.scope(&node, Interaction::Delete, &ty).await?;
     ask.no_query()?;
+    check_id(&id)?;
     let expected = answer::if_match(&ask)?;
     let expect = expected.map_or(Expect::Anything, Expect::Version);
     let change = Change::Delete { ty, id, expect };

@@ -6,7 +6,7 @@ use fhir::problem::{Kind, Problem};
 use store::Reading;
 
 use super::ask::Ask;
-use super::{absent, batch, deleted, query, search};
+use super::{absent, batch, check_known, deleted, query, search};
 use crate::node::Node;
 
 /// What a relative address holds. A problem is the entry's outcome.
@@ -30,10 +30,12 @@ async fn fetched(node: &Node, ask: &Ask, url: &str) -> Result<Outcome, Problem> 
         }
         _ if !pairs.is_empty() => return Err(unknown()),
         [ty, id] => {
+            check_known(id)?;
             let scope = ask.scope(node, Interaction::Read, ty).await?;
             node.store.read(&scope, ty, id).await?
         }
         [ty, id, "_history", version] => {
+            check_known(id)?;
             let scope = ask.scope(node, Interaction::Vread, ty).await?;
             let version = version.parse().map_err(|_| absent())?;
             node.store.vread(&scope, ty, id, version).await?

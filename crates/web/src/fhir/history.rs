@@ -11,7 +11,7 @@ use http::StatusCode;
 use store::Past;
 
 use super::ask::{Announced, Ask};
-use super::{absent, answer};
+use super::{absent, answer, check_known};
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -25,6 +25,7 @@ pub async fn history(
     Path((ty, id)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
     let scope = ask.scope(&node, Interaction::HistoryInstance, &ty).await?;
+    check_known(&id)?;
     let count = count(&ask)?;
     let versions = node.store.history(&scope, &ty, &id, count).await?;
     if versions.is_empty() {

@@ -6,8 +6,8 @@ use access::Interaction;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::answer;
 use super::ask::Announced;
+use super::{answer, check_known};
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -18,5 +18,6 @@ pub async fn read(
 ) -> Result<Response, Failure> {
     let scope = ask.scope(&node, Interaction::Read, &ty).await?;
     ask.no_query()?;
+    check_known(&id)?;
     answer::reading(&ask, node.store.read(&scope, &ty, &id).await?)
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::ask::Announced;
-use super::{absent, answer};
+use super::{absent, answer, check_known};
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -18,6 +18,7 @@ pub async fn vread(
 ) -> Result<Response, Failure> {
     let scope = ask.scope(&node, Interaction::Vread, &ty).await?;
     ask.no_query()?;
+    check_known(&id)?;
     let version: u64 = version.parse().map_err(|_| absent())?;
     answer::reading(&ask, node.store.vread(&scope, &ty, &id, version).await?)
 }

@@ -196,6 +196,15 @@ fn bad_input_is_refused_with_place_and_reason() {
             bo.get("/Patient/jane?_summary=true").await.status,
             StatusCode::BAD_REQUEST
         );
+        for id in ["%00", "a%2Fb", "'--", "a%20b", "%C3%A9"] {
+            for path in [
+                format!("/Patient/{id}"),
+                format!("/Patient/{id}/_history/1"),
+            ] {
+                let answer = bo.get(&path).await;
+                assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+            }
+        }
         assert_eq!(bo.get("/Nobody/jane").await.status, StatusCode::NOT_FOUND);
         assert_eq!(bo.get("/a/b/c/d").await.status, StatusCode::NOT_FOUND);
         let patch = bo.send("PATCH", "/Patient/jane", &[], "[]").await;
