@@ -58,6 +58,7 @@ await run(async ({ context, page, hospital, practice, root }) => {
   await page.waitForURL(/\/record\/letters\//);
   await page.locator('.letter, .letter-file').first().waitFor();
   assert((await page.locator('.journey__what').allInnerTexts()).includes('Filed'));
+  assert((await page.locator('main').innerText()).includes('From Anytown General Hospital'));
   quiet(seen);
 });
 

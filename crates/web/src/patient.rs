@@ -21,7 +21,9 @@ const PAGE: u32 = 200;
 
 /// The caller's own released letters, newest first; whether there are more than were looked through.
 async fn letters(node: &Node, visit: &Visit) -> Result<(Vec<Found>, bool), Problem> {
-    let scope = visit.scope(Interaction::Record, "DocumentReference")?;
+    let scope = visit
+        .scope(node, Interaction::Record, "DocumentReference")
+        .await?;
     let mut search = Search::all("DocumentReference", PAGE);
     let mut found = Vec::new();
     loop {

@@ -11,6 +11,9 @@ use store::Version;
 /// (<https://digital.nhs.uk/developer/guides-and-documentation/building-healthcare-software/nhs-number>).
 pub const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
+/// The naming system of ODS codes.
+const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+
 /// A stored version as JSON.
 ///
 /// # Errors
@@ -93,14 +96,17 @@ pub fn letter(resource: &Value) -> Letter {
                 .find_map(|it| text(&it["display"]))
         })
         .unwrap_or_else(|| "Letter".to_owned());
-    let name = |it: &Value| text(&it["display"]).or_else(|| at(it, "/identifier/value"));
     let (people, organisations): (Vec<&Value>, Vec<&Value>) =
         items(&resource["author"]).partition(|it| !is_organisation(it));
-    let custodian = name(&resource["custodian"]);
+    // A letter that came in names its writer, and by the identifier the organisation that sent it.
+    let sender = items(&resource["author"]).find_map(ods_code);
+    let named = organisations.first().and_then(|it| text(&it["display"]));
+    let custodian = &resource["custodian"];
+    let keeper = || text(&custodian["display"]).or_else(|| at(custodian, "/identifier/value"));
     Letter {
         title,
-        author: people.first().and_then(|it| name(it)),
-        from: organisations.first().and_then(|it| name(it)).or(custodian),
+        author: people.first().and_then(|it| text(&it["display"])),
+        from: sender.or(named).or_else(keeper),
         dated: resource["date"]
             .as_str()
             .and_then(date::span)
@@ -109,6 +115,12 @@ pub fn letter(resource: &Value) -> Letter {
         replaced: resource["status"] == "superseded",
         attachments,
     }
+}
+
+/// The ODS code that a reference gives as its identifier.
+fn ods_code(reference: &Value) -> Option<String> {
+    (at(reference, "/identifier/system")? == ODS_CODE)
+        .then(|| at(reference, "/identifier/value"))?
 }
 
 fn is_organisation(reference: &Value) -> bool {
@@ -188,5 +200,14 @@ mod tests {
         );
         assert!(read.is_current && read.dated.is_some());
         assert_eq!(letter(&json!({})).title, "Letter");
+        let taken_in = letter(&json!({
+            "author": [{"display": "Dr A. Writer", "identifier": {"system": ODS_CODE, "value": "RZZ01"}}],
+            "custodian": {"identifier": {"system": ODS_CODE, "value": "A81001"}},
+        }));
+        assert_eq!(
+            taken_in.from.as_deref(),
+            Some("RZZ01"),
+            "who sent it, not who keeps it"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Caller, Interaction, Purpose, Scope, Who};
+use access::{AuditEntry, Caller, Interaction, Purpose, Scope, Who};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -124,11 +124,16 @@ impl Visit {
     }
 
     /// The decision whether who is signed in may do this for the care of the patient, or, being
-    /// the patient, at their own request.
+    /// the patient, at their own request. A refusal is written to the audit log.
     ///
     /// # Errors
-    /// `Login` if nobody is signed in; `Forbidden` as `access::decide` says.
-    pub fn scope(&self, interaction: Interaction, ty: &str) -> Result<Scope, Problem> {
+    /// `Login` if nobody is signed in; `Forbidden` as `access::decide` says; those of the store.
+    pub async fn scope(
+        &self,
+        node: &Node,
+        interaction: Interaction,
+        ty: &str,
+    ) -> Result<Scope, Problem> {
         let caller = self.known()?;
         let purpose = match (&caller.who, interaction) {
             (Who::Patient { .. }, _) => Purpose::PatientRequest,
@@ -136,7 +141,12 @@ impl Visit {
             (_, Interaction::AccessLog) => Purpose::Compliance,
             _ => Purpose::DirectCare,
         };
-        access::decide(caller, interaction, ty, purpose, self.now)
+        let decided = access::decide(caller, interaction, ty, purpose, self.now);
+        if decided.is_err() {
+            let entry = AuditEntry::refused(caller, interaction, purpose, ty, None);
+            node.store.refused(entry).await?;
+        }
+        decided
     }
 
     /// A token for a form of this visitor's; empty for one who has none yet, which no form can

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{AuditEntry, Interaction, Purpose, Scope, Who};
+use access::{Interaction, Scope};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -70,19 +70,7 @@ impl Ask {
         ty: &str,
     ) -> Result<Scope, Problem> {
         super::check_type(ty)?;
-        let refused = match self.visit.scope(interaction, ty) {
-            Err(problem) if problem.kind == Kind::Forbidden => problem,
-            decided => return decided,
-        };
-        let caller = self.visit.known()?;
-        let purpose = match caller.who {
-            Who::Patient { .. } => Purpose::PatientRequest,
-            _ => Purpose::DirectCare,
-        };
-        node.store
-            .refused(AuditEntry::refused(caller, interaction, purpose, ty, None))
-            .await?;
-        Err(refused)
+        self.visit.scope(node, interaction, ty).await
     }
 
     /// Refuses a query where none has a meaning: nothing is ignored silently.

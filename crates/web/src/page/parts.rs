@@ -141,7 +141,7 @@ fn step_words(event: &Event) -> &'static str {
         Some(State::Undeliverable) => "Could not be delivered",
         None => match event.event.as_str() {
             "matched" => "Matched to a patient",
-            "taken-in" => "Put into the patient's record",
+            "taken-in" => "Put into the record",
             "refused" => "Refused by the other side",
             _ => "Changed",
         },

@@ -24,7 +24,9 @@ pub async fn page(
     visit: Visit,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::Record, "DocumentReference")?;
+    let scope = visit
+        .scope(&node, Interaction::Record, "DocumentReference")
+        .await?;
     let letter = read(&node, &scope, &id).await?;
     let mut content = Vec::new();
     for (number, (_, title)) in letter.attachments.iter().enumerate() {
@@ -88,7 +90,9 @@ pub async fn file(
     visit: Visit,
     Path((id, number)): Path<(String, usize)>,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::Record, "DocumentReference")?;
+    let scope = visit
+        .scope(&node, Interaction::Record, "DocumentReference")
+        .await?;
     let letter = read(&node, &scope, &id).await?;
     let found = fetch(&node, &scope, &letter, number).await?;
     Ok(attachment(&found.content_type, found.bytes))

@@ -61,7 +61,9 @@ pub async fn page(
     visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    visit.scope(Interaction::Record, "DocumentReference")?;
+    visit
+        .scope(&node, Interaction::Record, "DocumentReference")
+        .await?;
     let (found, more) = letters(&node, &visit).await?;
     let start = asked.page.saturating_mul(PAGE);
     let shown = found.iter().skip(start).take(PAGE);

@@ -45,7 +45,9 @@ pub async fn file(
     visit: Visit,
     Path((pid, number)): Path<(i64, usize)>,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::Item, "DocumentReference")?;
+    let scope = visit
+        .scope(&node, Interaction::Item, "DocumentReference")
+        .await?;
     let item = node.store.item(&scope, pid).await?;
     let binaries = binaries(&node, &scope, &item).await?;
     let found = fetch(&node, &scope, &item, &binaries, number).await?;

@@ -90,7 +90,7 @@ pub async fn page(
         Show::Unmatched => Interaction::Unmatched,
         _ => Interaction::Inbox,
     };
-    let scope = visit.scope(interaction, "DocumentReference")?;
+    let scope = visit.scope(&node, interaction, "DocumentReference").await?;
     let filter = ListFilter {
         urgent_only: asked.urgent == "yes",
         other: (!asked.from.is_empty()).then(|| asked.from.clone()),
@@ -233,7 +233,9 @@ pub async fn seen(
     Path(pid): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::OpenLetter, "DocumentReference")?;
+    let scope = visit
+        .scope(&node, Interaction::OpenLetter, "DocumentReference")
+        .await?;
     if let Some(account) = scope.agent().account {
         let write = ParcelWrite::NoticeSeen { account, pid };
         let job = Job {

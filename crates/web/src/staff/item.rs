@@ -66,13 +66,17 @@ pub(super) async fn show(
     asked: &Asked,
     typed: Typed,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::Item, "DocumentReference")?;
+    let scope = visit
+        .scope(node, Interaction::Item, "DocumentReference")
+        .await?;
     let mut item = node.store.item(&scope, pid).await?;
     if item.inward != inward {
         return Err(no_letter().into());
     }
     if inward && visit.is_look() {
-        let opening = visit.scope(Interaction::OpenLetter, "DocumentReference")?;
+        let opening = visit
+            .scope(node, Interaction::OpenLetter, "DocumentReference")
+            .await?;
         node.store.act(&opening, pid, Action::Open).await?;
         item = node.store.item(&scope, pid).await?;
     }

@@ -35,7 +35,9 @@ struct Watch {
 
 /// The stream.
 pub async fn events(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
-    visit.scope(Interaction::Sent, "DocumentReference")?;
+    visit
+        .scope(&node, Interaction::Sent, "DocumentReference")
+        .await?;
     let place = node.watchers.clone().try_acquire_owned().map_err(|_| {
         Problem::new(
             Kind::Transient,

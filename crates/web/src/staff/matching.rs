@@ -87,7 +87,7 @@ async fn look(
     clause: Clause,
     candidates: &mut Vec<Candidate>,
 ) -> Result<(), Problem> {
-    let scope = visit.scope(Interaction::Search, "Patient")?;
+    let scope = visit.scope(node, Interaction::Search, "Patient").await?;
     let mut search = Search::all("Patient", CANDIDATES_MAX);
     search.clauses.push(clause);
     for version in node.store.search(&scope, &search).await?.entries {

@@ -25,7 +25,7 @@ pub async fn page(
     visit: Visit,
     Path(number): Path<i64>,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::Item, "")?;
+    let scope = visit.scope(&node, Interaction::Item, "").await?;
     let raw = node.store.hl7_message(&scope, number).await?;
     let stuck = &raw.stuck;
     let view = views::Message {
@@ -74,7 +74,7 @@ pub async fn settled(
 }
 
 async fn decide(node: &Node, visit: &Visit, number: i64, write: Hl7Write) -> Result<(), Refusal> {
-    let scope = visit.scope(Interaction::WorkList, "")?;
+    let scope = visit.scope(node, Interaction::WorkList, "").await?;
     let query = Some(format!("hl7-message={number}").into());
     let target = Target {
         query,

@@ -64,7 +64,9 @@ pub async fn page(
         .iter()
         .find(|list| list.word == asked.show)
         .unwrap_or(first);
-    let scope = visit.scope(Interaction::Sent, "DocumentReference")?;
+    let scope = visit
+        .scope(&node, Interaction::Sent, "DocumentReference")
+        .await?;
     let filter = ListFilter {
         after: asked.after.clone(),
         ..ListFilter::new(list.show)

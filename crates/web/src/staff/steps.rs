@@ -41,7 +41,7 @@ async fn take(
     pid: i64,
     action: Action,
 ) -> Result<(), Problem> {
-    let scope = visit.scope(interaction, "DocumentReference")?;
+    let scope = visit.scope(node, interaction, "DocumentReference").await?;
     node.store.act(&scope, pid, action).await
 }
 
@@ -125,7 +125,7 @@ pub async fn matched(
 ) -> Result<Response, Refusal> {
     let patient = fields.text("patient").to_owned();
     // Only a patient whom the caller may see can be chosen.
-    let scope = visit.scope(Interaction::Read, "Patient")?;
+    let scope = visit.scope(&node, Interaction::Read, "Patient").await?;
     match node.store.read(&scope, "Patient", &patient).await? {
         store::Reading::Found(_) => {}
         store::Reading::Deleted { .. } | store::Reading::Absent => {

@@ -33,7 +33,7 @@ pub async fn page(
     visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let scope = visit.scope(Interaction::WorkList, "")?;
+    let scope = visit.scope(&node, Interaction::WorkList, "").await?;
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let sees_letters = sees_letters(&visit);
