@@ -119,9 +119,10 @@ pub struct Letter {
     /// Whether the order that the message carries (ORC, OBR, TQ1) is urgent; MDM itself has no
     /// priority.
     pub urgent: bool,
-    /// TXA-12, the sender's own number of the document.
+    /// TXA-12, the sender's own number of the document, with who assigned it and the facility:
+    /// `RXX01/D500^RXX01`. Empty if it has none.
     pub unique_id: String,
-    /// TXA-13: the sender's number of the document that this one replaces.
+    /// TXA-13: that of the document which this one replaces.
     pub replaces: Option<String>,
     /// Whether TXA-18 restricts who may see it (`R` or `V`).
     pub restricted: bool,

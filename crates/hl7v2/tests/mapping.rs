@@ -195,6 +195,21 @@ OBX|3|TX|DS^Discharge summary^L||Mrs Tester went home today.\.br\Two lines.|||||
 ";
 
 #[test]
+fn one_number_of_two_departments_or_facilities_names_two_documents() {
+    let number = |text: &str| mapped(text).letter.unwrap().unique_id;
+    let ours = number(LETTER);
+    for other in [
+        LETTER.replace("D500^RXX01", "D500^RAD"),
+        LETTER.replace("D500^RXX01", "D500"),
+        LETTER.replace("D500^RXX01", "D500^RXX01^1.2.3^ISO"),
+        LETTER.replace("EPR|RXX01|", "EPR|RXX02|"),
+    ] {
+        assert_ne!(number(&other), ours);
+    }
+    assert_eq!(number(&LETTER.replace("D500^RXX01", "")), "");
+}
+
+#[test]
 fn a_letter_becomes_a_document_with_its_content_apart() {
     let mapped = mapped(LETTER);
     let letter = mapped.letter.as_ref().unwrap();
@@ -206,9 +221,9 @@ fn a_letter_becomes_a_document_with_its_content_apart() {
     );
     assert_eq!(
         (letter.title.as_str(), letter.unique_id.as_str()),
-        ("Discharge summary", "D500")
+        ("Discharge summary", "RXX01/D500^RXX01")
     );
-    assert_eq!(letter.replaces.as_deref(), Some("D400"));
+    assert_eq!(letter.replaces.as_deref(), Some("RXX01/D400^RXX01"));
     assert!(letter.authenticated);
     let text = str::from_utf8(&letter.content[0].bytes).unwrap();
     assert_eq!(

@@ -88,9 +88,12 @@ impl Intake {
     /// The change of one resource; `None` where what is here stays.
     async fn change(&self, made: &Made) -> Result<Option<Change>, Problem> {
         let (existing, expect) = match made.merge {
-            Merge::Replace => (None, Expect::Anything),
-            Merge::Update | Merge::KeepExisting => self.existing(made).await?,
+            Merge::Replace if made.ty != "DocumentReference" => (None, Expect::Anything),
+            _ => self.existing(made).await?,
         };
+        if let Some(existing) = &existing {
+            same_patient(made, existing)?;
+        }
         let Some(resource) = merge::update(made, existing.as_ref()) else {
             return Ok(None);
         };
@@ -137,6 +140,15 @@ impl Intake {
     }
 }
 
+/// Refuses a document under the number of another patient's: that one's must not be overwritten.
+fn same_patient(made: &Made, existing: &serde_json::Value) -> Result<(), Problem> {
+    if made.ty != "DocumentReference" || made.resource.get("subject") == existing.get("subject") {
+        return Ok(());
+    }
+    let message = "Another patient's document has this number already, so nothing was changed.";
+    Err(Problem::new(Kind::BusinessRule, message).at("TXA-12"))
+}
+
 fn will_pass(problem: &Problem) -> bool {
     matches!(
         problem.kind,
@@ -150,6 +162,11 @@ fn explain(problem: &Problem) -> WorkNote {
     let next_step = match problem.kind {
         Kind::Required | Kind::Value | Kind::Structure => {
             format!("Ask the sender to mend {place} and send the message again.")
+        }
+        Kind::BusinessRule if problem.expression.as_deref() == Some("TXA-12") => {
+            "Find out whose letter it is. Ask the sender to send it under a number of its own; send \
+             it by the way used so far meanwhile."
+                .to_owned()
         }
         Kind::NotSupported => "Wait for a version that takes this kind of message.".to_owned(),
         _ => "Have it looked at; then map the message again.".to_owned(),

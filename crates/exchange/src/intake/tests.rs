@@ -1,3 +1,5 @@
+mod numbers;
+
 use std::sync::Arc;
 
 use fhir::search::Search;

@@ -117,6 +117,24 @@ fn a_newer_letter_stands_in_the_place_of_the_one_it_replaces() {
 }
 
 #[test]
+fn a_letter_of_the_same_number_about_another_patient_takes_nobodys_place() {
+    on_each_database(async |network, _| {
+        let una = network.send(network.letter("p1")).await;
+        let mut other = network.letter("p2");
+        other.document_number = "D-p1".into();
+        other.patient = "bob-there".into();
+        let bob = network.send(other).await;
+        let mut third = network.letter("p3");
+        third.replaces = Some("D-p1".into());
+        third.patient = "cyd-there".into();
+        network.send(third).await;
+        network.carry().await;
+        assert_eq!(network.state(HOSPITAL, una).await, State::Delivered);
+        assert_eq!(network.state(HOSPITAL, bob).await, State::Delivered);
+    });
+}
+
+#[test]
 fn a_returned_letter_goes_back_with_its_reason_and_is_held_from_the_patient() {
     on_each_database(async |network, _| {
         let pid = network.send(network.letter("p1")).await;

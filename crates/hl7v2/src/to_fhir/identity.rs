@@ -76,19 +76,32 @@ pub fn identify(build: &Build<'_>, context: &Context, message_key: &str) -> Resu
 
 /// The id of a document by its sender's number (TXA-12 or TXA-13), else by the message.
 pub fn document_id(facility: &str, number: Option<Value<'_>>, message_key: &str) -> String {
-    match number.filter(|n| n.is_valued() && !n.is_null()) {
-        Some(number) => {
-            let part = |n: u16| number.component(n).text().trim().to_owned();
-            digest(&[
-                "document".into(),
-                facility.to_owned(),
-                part(1),
-                part(2),
-                part(3),
-            ])
+    match number.and_then(|number| document_key(facility, number)) {
+        Some([facility, number, namespace, universal]) => {
+            digest(&["document", &facility, &number, &namespace, &universal])
         }
         None => digest(&["document", "message", message_key]),
     }
+}
+
+/// The same number as one text that people can read: `RXX01/D500^RXX01`. Two numbers that are alike
+/// but of different departments or facilities give different texts.
+pub fn document_number(facility: &str, number: Value<'_>) -> Option<String> {
+    let escaped = |part: String| part.replace('%', "%25").replace('^', "%5E");
+    let [facility, number, namespace, universal] = document_key(facility, number)?.map(escaped);
+    let facility = facility.replace('/', "%2F");
+    let text = format!("{facility}/{number}^{namespace}^{universal}");
+    Some(text.trim_end_matches('^').to_owned())
+}
+
+/// Who numbers the document, and how: the facility, the number (EI.1), and who assigned it (EI.2,
+/// EI.3). Departments of one hospital each count from 1, so that the number alone names nothing.
+fn document_key(facility: &str, number: Value<'_>) -> Option<[String; 4]> {
+    if !number.is_valued() || number.is_null() {
+        return None;
+    }
+    let part = |n: u16| number.component(n).text().trim().to_owned();
+    Some([facility.to_owned(), part(1), part(2), part(3)])
 }
 
 /// Keeps two things of one message apart that are named alike: the second gets a number.

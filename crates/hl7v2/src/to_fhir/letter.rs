@@ -3,7 +3,7 @@
 use super::build::{Build, Draft};
 use super::content::{TEXT, attachment, binary, encapsulated};
 use super::finish::person;
-use super::identity::{Ids, digest, document_id, nhs_number};
+use super::identity::{Ids, digest, document_id, document_number, nhs_number};
 use super::{Content, Letter, Made, names};
 use crate::message::Segment;
 use fhir::problem::{Kind, Problem};
@@ -38,9 +38,7 @@ pub fn complete(
     let title = title(build, txa, made);
     let facility = build.interpreter.facility.clone();
     let parent = txa.field(13).first();
-    let replaces = parent
-        .is_valued()
-        .then(|| parent.component(1).text().trim().to_owned());
+    let replaces = document_number(&facility, parent);
     let replaced = replaces
         .as_ref()
         .map(|_| document_id(&facility, Some(parent), message_key));
@@ -69,7 +67,7 @@ pub fn complete(
         practice: practice(build),
         title,
         urgent: is_urgent(build),
-        unique_id: txa.value(12, 1).trim().to_owned(),
+        unique_id: document_number(&facility, txa.field(12).first()).unwrap_or_default(),
         replaces,
         restricted: matches!(txa.value(18, 1).trim(), "R" | "V"),
         authenticated: !matches!(txa.value(17, 1).trim(), "DI" | "IN" | "IP" | "PA"),

@@ -56,7 +56,7 @@ pub(crate) async fn accept(
     )
     .await?;
     peers::know(tx, parcel.recipient.as_str()).await?;
-    supersede_earlier(tx, now, pid, parcel).await?;
+    supersede_earlier(tx, now, pid, outgoing).await?;
     Ok(ParcelDone::Accepted { pid, known: false })
 }
 
@@ -132,22 +132,25 @@ pub(crate) async fn insert_parts(
 }
 
 /// A newer letter with the same document number, or one that names an earlier number as replaced,
-/// stands in the earlier one's place; who has the earlier one is told.
+/// stands in the earlier one's place; who has the earlier one is told. Never one of another patient:
+/// senders do use a number twice.
 async fn supersede_earlier(
     tx: &mut Tx<'_>,
     now: Millis,
     pid: i64,
-    parcel: &Parcel,
+    outgoing: &Outgoing,
 ) -> Result<(), Problem> {
+    let parcel = &outgoing.parcel;
     let replaced = parcel.replaces.as_deref().unwrap_or(&parcel.unique_id);
     let sql = Sql::new(
         "SELECT pid FROM parcel WHERE direction = 0 AND sender = $1 AND unique_id IN ($2, $3) \
-         AND pid < $4 ORDER BY pid DESC LIMIT $5",
+         AND pid < $4 AND patient = $5 ORDER BY pid DESC LIMIT $6",
     )
     .with(parcel.sender.as_str())
     .with(parcel.unique_id.as_str())
     .with(replaced)
     .with(pid)
+    .with(outgoing.patient.as_str())
     .with(SUPERSEDED_MAX);
     if parcel.unique_id.is_empty() {
         return Ok(());
