@@ -31,6 +31,13 @@ pub(crate) enum Trouble {
     Here(Problem),
 }
 
+impl Trouble {
+    /// Whether the neighbour can be reached for all that is known, so that more may be tried.
+    fn was_answered(&self) -> bool {
+        !matches!(self, Trouble::There(failure) if failure.status.is_none())
+    }
+}
+
 impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Trouble {
         Trouble::There(failure)
@@ -102,18 +109,26 @@ impl Exchange {
             return Ok(());
         }
         let scope = Scope::system(SystemPurpose::DeliverParcels);
+        // Receipts that are not taken do not hold up letters, nor the other way round.
+        let mut untold = None;
         for _ in 0..ROUNDS_MAX {
-            let told = self.tell(&scope, peer).await;
-            // Receipts that are not taken do not hold up letters, nor the other way round.
-            if matches!(&told, Err(Trouble::There(failure)) if failure.status.is_none()) {
-                return told.map(|_| ());
-            }
+            let told = match &untold {
+                Some(_) => false,
+                None => match self.tell(&scope, peer).await {
+                    Err(trouble) if !trouble.was_answered() => return Err(trouble),
+                    Err(trouble) => {
+                        untold = Some(trouble);
+                        false
+                    }
+                    Ok(told) => told,
+                },
+            };
             let delivered = self.deliver_due(&scope, peer).await?;
-            if !told? && !delivered {
-                return Ok(());
+            if !told && !delivered {
+                break;
             }
         }
-        Ok(())
+        untold.map_or(Ok(()), Err)
     }
 
     /// Whether this process has the work for the neighbour. Renewed only when it is about to end, so
@@ -160,7 +175,7 @@ impl Exchange {
 
 fn unreadable(problem: Problem) -> Trouble {
     tracing::warn!(?problem, "a neighbour's answer was not taken");
-    Trouble::There(Failure::new(format!(
+    Trouble::There(Failure::answered(format!(
         "The other node's answer was not taken: {}",
         problem.message
     )))

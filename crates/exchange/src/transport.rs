@@ -44,6 +44,14 @@ impl Failure {
             status: None,
         }
     }
+
+    /// There was an answer of the right form, but not one that helps.
+    pub fn answered(sentence: impl Into<String>) -> Failure {
+        Failure {
+            sentence: sentence.into(),
+            status: Some(200),
+        }
+    }
 }
 
 impl fmt::Display for Failure {

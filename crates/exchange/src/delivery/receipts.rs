@@ -65,7 +65,7 @@ impl Exchange {
         }));
         self.store.commit(scope, job).await?;
         if settled == 0 {
-            return Err(Failure::new("The other node could not keep our receipts.").into());
+            return Err(Failure::answered("The other node could not keep our receipts.").into());
         }
         Ok(true)
     }

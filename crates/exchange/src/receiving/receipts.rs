@@ -109,31 +109,27 @@ impl Exchange {
             State::Superseded => ("superseded", Release::Keep),
             _ => return Ok(Vec::new()),
         };
+        let mut changes = made.releases(release);
         let Some(document) = &made.document else {
-            return Ok(Vec::new());
+            return Ok(changes);
         };
         let ty = "DocumentReference";
+        // Where the document is gone, its contents are held all the same.
         let Reading::Found(found) = self.store.read(scope, ty, document).await? else {
-            return Ok(Vec::new());
+            return Ok(changes);
         };
-        let mut changes = Vec::new();
-        let text = with_status(&found.body, status)?;
-        if let Some(text) = text {
+        if let Some(text) = with_status(&found.body, status)? {
             let json = json::parse(&text, &Limits::default())?;
             let resource = Prepared::new(&json, document, self.organisation())?;
             let expect = Expect::Version(found.version);
+            changes.retain(
+                |change| !matches!(change, Change::Release { ty, .. } if ty == "DocumentReference"),
+            );
             changes.push(Change::Put {
                 resource,
                 expect,
                 release,
             });
-        }
-        if release == Release::Never {
-            let binaries = Made {
-                document: None,
-                ..made.clone()
-            };
-            changes.extend(binaries.releases(release));
         }
         Ok(changes)
     }
@@ -159,7 +155,7 @@ fn with_status(body: &[u8], status: &str) -> Result<Option<Vec<u8>>, Problem> {
 fn is_final(problem: &Problem) -> bool {
     matches!(
         problem.kind,
-        Kind::Security | Kind::Value | Kind::BusinessRule | Kind::TooCostly | Kind::Conflict
+        Kind::Security | Kind::Value | Kind::BusinessRule | Kind::TooCostly
     )
 }
 

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use exchange::transport::Answering;
+use exchange::wire::{Outcome, ReceiptsTaken, Taken};
 use exchange::{Exchange, Failure, Transport};
 use parking_lot::Mutex;
 
@@ -43,6 +44,8 @@ pub struct Link {
     late: Mutex<Vec<(Ods, Ods, Call)>>,
     /// A manifest that holds this text is called malformed.
     pub poison: Mutex<Option<String>>,
+    /// Whether every receipt is answered `later`.
+    pub keeps_no_receipt: Mutex<bool>,
     /// Requests sent so far.
     pub sent: Mutex<usize>,
 }
@@ -54,6 +57,7 @@ impl Link {
             decide: Mutex::new(Box::new(|_, _| Fate::Fine)),
             late: Mutex::default(),
             poison: Mutex::default(),
+            keeps_no_receipt: Mutex::default(),
             sent: Mutex::default(),
         })
     }
@@ -89,6 +93,14 @@ impl Link {
                 .take_parcels(from, &body)
                 .await
                 .map(|it| (it.into(), 0)),
+            Call::Receipts(_) if *self.keeps_no_receipt.lock() => {
+                let later = || Taken {
+                    outcome: Outcome::Later,
+                    reason: String::new(),
+                };
+                let results = std::iter::repeat_with(later).take(500).collect();
+                exchange::wire::write(&ReceiptsTaken { results }).map(|it| (it.into(), 0))
+            }
             Call::Receipts(body) => node
                 .take_receipts(from, &body)
                 .await

@@ -1,9 +1,70 @@
 use access::{Interaction, Role, Scope, SystemPurpose};
-use store::Reading;
 use store::parcels::{Action, Show, State};
+use store::{Change, Expect, Job, Reading};
 
 use crate::link::Fate;
 use crate::network::{HOSPITAL, Network, PRACTICE, on_each_database};
+
+/// Someone at the practice deletes a letter's own resources.
+async fn delete(network: &Network, names: &[(&str, &str)]) {
+    let deletion = |(ty, id): &(&str, &str)| Change::Delete {
+        ty: ty.to_string(),
+        id: id.to_string(),
+        expect: Expect::Exists,
+    };
+    let job = Job {
+        changes: names.iter().map(deletion).collect(),
+        ..Job::default()
+    };
+    let scope = Scope::system(SystemPurpose::Import);
+    network.store(PRACTICE).commit(&scope, job).await.unwrap();
+}
+
+#[test]
+fn the_receipt_of_a_letter_whose_resources_are_gone_is_taken_and_letters_still_go() {
+    on_each_database(async |network, _| {
+        let pid = network.send(network.letter("p1")).await;
+        network.carry().await;
+        let letter = network.received().await;
+        let document = letter.made.document.clone().unwrap();
+        let binary = letter.made.binaries[0].clone();
+        delete(network, &[("Binary", &binary)]).await;
+        withdraw(network, pid).await;
+        network.send(network.letter("p2")).await;
+        network.carry().await;
+        assert_eq!(network.state(PRACTICE, letter.pid).await, State::Withdrawn);
+        assert_eq!(status(network, &document).await, "entered-in-error");
+        assert_eq!(network.list(PRACTICE, Show::ToDo).await.len(), 1);
+    });
+}
+
+#[test]
+fn a_letter_whose_resources_are_gone_can_be_filed_and_returned() {
+    on_each_database(async |network, _| {
+        let mut pids = Vec::new();
+        for id in ["p1", "p2"] {
+            pids.push(network.send(network.letter(id)).await);
+        }
+        network.carry().await;
+        let letters = network.list(PRACTICE, Show::ToDo).await;
+        for letter in &letters {
+            let document = letter.made.document.as_deref().unwrap();
+            let binary = letter.made.binaries[0].as_str();
+            delete(
+                network,
+                &[("Binary", binary), ("DocumentReference", document)],
+            )
+            .await;
+        }
+        network.clerk(letters[0].pid, Action::File).await.unwrap();
+        let reason = "not our patient".to_string();
+        network
+            .clerk(letters[1].pid, Action::Return { reason })
+            .await
+            .unwrap();
+        network.tell().await;
+    });
+}
 
 async fn withdraw(network: &Network, pid: i64) {
     let scope = network.staff(HOSPITAL, "Cleo", Role::Clerk, Interaction::WithdrawLetter);

@@ -36,6 +36,42 @@ fn while_the_receiver_cannot_be_reached_the_letter_waits_with_reason_and_next_tr
 }
 
 #[test]
+fn a_receipt_that_the_neighbour_cannot_keep_holds_up_no_letter() {
+    on_each_database(async |network, _| {
+        let first = network.send(network.letter("p1")).await;
+        network.carry().await;
+        let received = network.received().await;
+        let scope = network.staff(HOSPITAL, "Cleo", Role::Clerk, Interaction::WithdrawLetter);
+        let reason = "written to the wrong patient".to_string();
+        network
+            .store(HOSPITAL)
+            .act(&scope, first, Action::Withdraw { reason })
+            .await
+            .unwrap();
+        *network.link.keeps_no_receipt.lock() = true;
+        let mut later = Vec::new();
+        // More than go in one request.
+        for number in 0..120 {
+            later.push(network.send(network.letter(&format!("q{number}"))).await);
+        }
+        let practice = network.ods(PRACTICE);
+        assert!(
+            !network.nodes[HOSPITAL].serve(&practice).await,
+            "the receipt is still to be told"
+        );
+        for pid in later {
+            assert_eq!(network.state(HOSPITAL, pid).await, State::Delivered);
+        }
+        *network.link.keeps_no_receipt.lock() = false;
+        network.carry().await;
+        assert_eq!(
+            network.state(PRACTICE, received.pid).await,
+            State::Withdrawn
+        );
+    });
+}
+
+#[test]
 fn urgent_letters_go_first() {
     on_each_database(async |network, _| {
         network.send(network.letter("slow")).await;

@@ -300,7 +300,7 @@ fn check_teller(parcel: &Known, told: &Told) -> Result<(), Problem> {
     // Who takes a parcel back before it came names no digest to compare.
     if !parcel.digest.is_empty() && told.digest != parcel.digest {
         return Err(Problem::new(
-            Kind::Conflict,
+            Kind::Value,
             "The receipt is for a parcel of another digest.",
         ));
     }

@@ -123,10 +123,11 @@ impl<'c> Applied<'c> {
                 check(*expect, Some(&before))?;
                 self.delete(core, change, before)
             }
-            (Change::Release { release, .. }, Some(before)) if !before.facts.deleted => {
+            // What is deleted is held or released as well: it may be put back.
+            (Change::Release { release, .. }, Some(before)) => {
                 self.release(change, *release, &before)
             }
-            (Change::Delete { .. } | Change::Release { .. }, _) => Err(absent()),
+            (Change::Delete { .. } | Change::Release { .. }, None) => Err(absent()),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Create, read, update, delete, history.
 
+use access::Interaction;
 use fhir::Kind;
 use store::testing::{START, on_each_database};
 use store::{Change, Expect, Past, Reading, Release};
 
-use crate::people::{commit, delete, observation, person, put, put_as, system};
+use crate::people::{commit, delete, observation, patient, person, put, put_as, system};
 
 fn found(reading: Reading) -> (u64, String) {
     match reading {
@@ -224,6 +225,38 @@ fn a_release_changes_who_may_see_it_but_makes_no_version() {
             commit(&store, vec![release]).await.unwrap().written[0].version,
             1
         );
+        store.close().await;
+    });
+}
+
+#[test]
+fn what_is_deleted_can_be_held_and_stays_so_when_it_is_put_back() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let text = observation("p", "1-1", "2024");
+        let made = put_as(&text, "o", Expect::Absent, Release::At(START));
+        commit(&store, vec![made]).await.unwrap();
+        commit(&store, vec![delete("Observation", "o", Expect::Anything)])
+            .await
+            .unwrap();
+        let hold = Change::Release {
+            ty: "Observation".into(),
+            id: "o".into(),
+            release: Release::Never,
+        };
+        commit(&store, vec![hold]).await.unwrap();
+        assert!(matches!(
+            store.read(&system(), "Observation", "o").await.unwrap(),
+            Reading::Deleted { .. }
+        ));
+        commit(&store, vec![put(&observation("p", "1-1", "2024"), "o")])
+            .await
+            .unwrap();
+        let patient = patient("p", Interaction::Read, START + 1);
+        assert!(!matches!(
+            store.read(&patient, "Observation", "o").await.unwrap(),
+            Reading::Found(_)
+        ));
         store.close().await;
     });
 }
