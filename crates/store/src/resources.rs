@@ -6,6 +6,7 @@ mod cache;
 mod facts;
 mod history;
 mod index;
+mod labels;
 mod prepared;
 mod read;
 mod rows;

@@ -82,7 +82,7 @@ impl Store {
         let owner = Ods::parse(&owner)?;
         let mut job = Job::default();
         if let Some(release) = release(&action, row.flag(0)?, self.now()) {
-            job.changes = made.releases(release);
+            job.changes = self.releases(&made, release).await?;
         }
         job.traces.push(lists::line(
             scope,
@@ -99,6 +99,38 @@ impl Store {
         job.effects
             .push(Effect::Parcel(ParcelWrite::Step(Box::new(step))));
         self.commit(scope, job).await.map(|_| ())
+    }
+}
+
+impl Store {
+    /// Changes that hold a letter, or release to the patient what is still there of it. If its
+    /// document has been deleted, all of it is held. Whether it is labelled here, the writer looks
+    /// as it applies them.
+    async fn releases(&self, made: &super::Made, release: Release) -> Result<Vec<Change>, Problem> {
+        let mut release = release;
+        if let Some(document) = &made.document
+            && !self.is_there("DocumentReference", document).await?
+        {
+            release = Release::Never;
+        }
+        let mut changes = Vec::new();
+        for change in made.releases(release) {
+            let (ty, id) = change.names();
+            if release == Release::Never || self.is_there(ty, id).await? {
+                changes.push(change);
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Whether the resource is here and not deleted. Nothing of it is shown.
+    async fn is_there(&self, ty: &str, id: &str) -> Result<bool, Problem> {
+        let sql = Sql::new(
+            "SELECT 1 FROM place p JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
+             WHERE p.ty = $1 AND p.id = $2 AND r.del = 0",
+        );
+        let rows = self.rows(&sql.with(self.word(ty).await?).with(id)).await?;
+        Ok(!rows.is_empty())
     }
 }
 

@@ -8,7 +8,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::rows::Rows;
 use super::stored::Stored;
-use super::{Prepared, Release, facts, stored};
+use super::{Prepared, Release, facts, labels, stored};
 use crate::database::Tx;
 use crate::write::{Change, Expect, Written};
 use crate::writer::Core;
@@ -27,8 +27,12 @@ pub(crate) async fn apply(
     }
     refuse_repeats(changes)?;
     let before = stored::look_up(core, tx, changes).await?;
+    let held = labels::held(changes, &before);
+    let further = labels::further(changes, &held);
+    let further_before = stored::look_up(core, tx, &further).await?;
     let mut applied = Applied {
         scope,
+        held,
         now: core.now(),
         rows: Rows::default(),
         written: Vec::with_capacity(changes.len()),
@@ -39,6 +43,9 @@ pub(crate) async fn apply(
         applied
             .one(core, change, before)
             .map_err(|problem| named(problem, ty, id))?;
+    }
+    for (change, before) in further.iter().zip(further_before) {
+        applied.hold(change, before)?;
     }
     applied.rows.write(tx).await?;
     Ok((applied.written, applied.lines))
@@ -76,6 +83,8 @@ impl Change {
 
 struct Applied<'c> {
     scope: &'c Scope,
+    /// The ids of the Binaries that these changes hold back.
+    held: HashSet<String>,
     now: Millis,
     rows: Rows<'c>,
     written: Vec<Written>,
@@ -123,11 +132,14 @@ impl<'c> Applied<'c> {
                 check(*expect, Some(&before))?;
                 self.delete(core, change, before)
             }
-            // What is deleted is held or released as well: it may be put back.
-            (Change::Release { release, .. }, Some(before)) => {
+            // What is deleted is held as well: it may be put back. It is not released: what its
+            // labels say is not known any more.
+            (Change::Release { release, .. }, Some(before))
+                if !before.facts.deleted || *release == Release::Never =>
+            {
                 self.release(change, *release, &before)
             }
-            (Change::Delete { .. } | Change::Release { .. }, None) => Err(absent()),
+            (Change::Delete { .. } | Change::Release { .. }, _) => Err(absent()),
         }
     }
 
@@ -142,7 +154,7 @@ impl<'c> Applied<'c> {
         {
             return Err(absent());
         }
-        let release_at = match release {
+        let release_at = match self.allowed(release, resource) {
             Release::At(at) => Some(at),
             Release::Keep | Release::Never => None,
         };
@@ -180,7 +192,7 @@ impl<'c> Applied<'c> {
         facts.at = self.now.max(facts.at);
         facts.deleted = false;
         facts.patients = resource.patients.join(" ");
-        match release {
+        match self.allowed(release, resource) {
             Release::Keep => {}
             Release::At(at) => facts.release_at = Some(at),
             Release::Never => facts.release_at = None,
@@ -222,7 +234,8 @@ impl<'c> Applied<'c> {
     ) -> Result<(), Problem> {
         let (ty, id) = change.names();
         let mut facts = before.facts.clone();
-        match release {
+        let is_held = before.labels.is_labelled || self.holds(ty, id);
+        match if is_held { Release::Never } else { release } {
             Release::Keep => {}
             Release::At(at) => facts.release_at = Some(at),
             Release::Never => facts.release_at = None,
@@ -230,6 +243,29 @@ impl<'c> Applied<'c> {
         self.rows.replace(&facts);
         self.note(Interaction::Update, ty, id, &facts, false);
         Ok(())
+    }
+
+    /// Holds back a letter's content, deleted or not, if it is here and within the scope.
+    fn hold(&mut self, change: &'c Change, before: Option<Stored>) -> Result<(), Problem> {
+        match before {
+            Some(before) if before.facts.within(self.scope) => {
+                self.release(change, Release::Never, &before)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn holds(&self, ty: &str, id: &str) -> bool {
+        ty == "Binary" && self.held.contains(id)
+    }
+
+    /// When a resource is released as it is written: what is labelled not until someone says so.
+    fn allowed(&self, release: Release, resource: &Prepared) -> Release {
+        if resource.labels.is_labelled || self.holds(&resource.ty, &resource.id) {
+            Release::Never
+        } else {
+            release
+        }
     }
 
     /// Remembers what was written, and a line for each patient whom it is about.

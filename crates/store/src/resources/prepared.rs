@@ -6,6 +6,7 @@ use fhir::problem::Problem;
 use fhir::resource::{self, Body};
 use fhir::search::{self, Entry, Value};
 
+use super::labels::Labels;
 use super::{body, facts};
 use crate::words;
 
@@ -19,6 +20,7 @@ pub struct Prepared {
     pub(crate) splice: u32,
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
+    pub(crate) labels: Labels,
 }
 
 impl Prepared {
@@ -39,6 +41,7 @@ impl Prepared {
             splice: stored.splice,
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
+            labels: Labels::of(ty, resource),
         })
     }
 

@@ -7,6 +7,7 @@ use fhir::search::{self, Entry};
 
 use super::body;
 use super::facts::Facts;
+use super::labels::Labels;
 use super::prepared::each_word;
 use crate::database::Tx;
 use crate::row::Row;
@@ -15,11 +16,12 @@ use crate::write::Change;
 use crate::writer::Core;
 
 /// The current version: what is known of it, and its index entries, extracted anew, since the index
-/// is not asked by row.
+/// is not asked by row; of a letter also its labels.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) facts: Facts,
     pub(crate) entries: Vec<Entry>,
+    pub(crate) labels: Labels,
 }
 
 const FIND: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
@@ -67,18 +69,33 @@ impl Stored {
         row: &Row,
     ) -> Result<Stored, Problem> {
         let facts = Facts::from_row(row)?;
-        if facts.deleted || matches!(change, Change::Release { .. }) {
+        let (ty, _) = change.names();
+        let is_released = matches!(change, Change::Release { .. });
+        if facts.deleted || (is_released && ty == "Binary") {
             return Ok(Stored {
                 facts,
                 entries: Vec::new(),
+                labels: Labels::default(),
             });
         }
-        let (ty, _) = change.names();
         let bytes = body::decompress(row.bytes(8)?)?;
-        let entries = search::extract(ty, &body::parse(&bytes)?);
+        let resource = body::parse(&bytes)?;
+        let labels = Labels::of(ty, &resource);
+        if is_released {
+            return Ok(Stored {
+                facts,
+                entries: Vec::new(),
+                labels,
+            });
+        }
+        let entries = search::extract(ty, &resource);
         let mut words = Vec::new();
         each_word(ty, &entries, |word| words.push(word.to_string()));
         core.learn(tx, words).await?;
-        Ok(Stored { facts, entries })
+        Ok(Stored {
+            facts,
+            entries,
+            labels,
+        })
     }
 }

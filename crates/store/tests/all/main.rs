@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod labels;
 mod opening;
 mod people;
 mod property;
