@@ -129,7 +129,13 @@ impl Store {
             .push(" ORDER BY seq DESC LIMIT ")
             .bind(count);
         let rows = self.rows_apart(sql).await?;
-        let entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        if matches!(scope.reach(), access::Reach::Compartment { .. }) {
+            // What was searched for may name other people.
+            for entry in &mut entries {
+                entry.target.query = None;
+            }
+        }
         let full = u32::try_from(entries.len()).is_ok_and(|length| length == count);
         let next = entries.last().filter(|_| full).map(|entry| entry.seq);
         let target = Target {

@@ -10,9 +10,9 @@ mod numbers;
 
 use std::collections::BTreeSet;
 
-use access::{Interaction, Outcome, Scope, Target};
+use access::{Interaction, Outcome, Reach, Scope, Target};
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Search, Total};
+use fhir::search::{Criterion, Search, Total};
 
 use super::{Page, Version, body};
 use crate::row::Row;
@@ -22,7 +22,7 @@ use crate::words::UNKNOWN;
 impl Store {
     /// A page of what matches and is within the scope (<https://hl7.org/fhir/R4/search.html>), in
     /// the order of making, at most 1000. Leaves a line in the audit log for each patient of whom something was
-    /// found, or one if there is none. `count` 0 gives the total only.
+    /// found or whom the question names, or one if there is none. `count` 0 gives the total only.
     ///
     /// # Errors
     /// `Value` if `after` is none of ours, `TooCostly` if it took too long, else as `read`.
@@ -89,8 +89,12 @@ impl Store {
         &self,
         scope: &Scope,
         search: &Search,
-        patients: BTreeSet<String>,
+        mut patients: BTreeSet<String>,
     ) -> Result<(), Problem> {
+        if !matches!(scope.reach(), Reach::Compartment { .. }) {
+            // "Has she this condition?" tells of her, whatever the answer.
+            patients.extend(named(search).map(str::to_string));
+        }
         let link = search.self_link("");
         let query = link.split_once('?').map_or("", |(_, query)| query);
         let target = Target {
@@ -112,6 +116,20 @@ impl Store {
         };
         self.traced(lines).await
     }
+}
+
+/// The patients whom the question names, by id.
+fn named(search: &Search) -> impl Iterator<Item = &str> {
+    let criteria = search.clauses.iter().flat_map(|clause| &clause.criteria);
+    criteria.flat_map(|criterion| {
+        let (ids, targets): (&[String], &[String]) = match criterion {
+            Criterion::Id(id) if search.ty == "Patient" => (std::slice::from_ref(id), &[]),
+            Criterion::Reference { targets } => (&[], targets),
+            _ => (&[], &[]),
+        };
+        let targets = targets.iter().filter_map(|it| it.strip_prefix("Patient/"));
+        ids.iter().map(String::as_str).chain(targets)
+    })
 }
 
 fn empty(search: &Search) -> Page {

@@ -1,7 +1,7 @@
 //! Who looked, and why.
 
 use access::{AuditEntry, Caller, Interaction, Outcome, Purpose, Who, decide};
-use fhir::search::Search;
+use fhir::search::{Limits, Search};
 use store::testing::{START, on_each_database};
 use store::{AuditFilter, Expect, Release, Store};
 
@@ -159,6 +159,57 @@ fn under_within_one_second_the_lines_follow_and_a_close_writes_them() {
         store.close().await;
         let store = ground.open().await;
         assert_eq!(log(&store).await.len(), 11);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_patient_does_not_see_what_was_searched_for() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let both = vec![put(&person("One"), "p"), put(&person("Two"), "q")];
+        commit(&store, both).await.unwrap();
+        let pairs = [("_id".to_string(), "p,q".to_string())];
+        let search = Search::parse("Patient", &pairs, "", &Limits::default()).unwrap();
+        let clinician = staff("A81001", Interaction::Search);
+        store.search(&clinician, &search).await.unwrap();
+        let scope = patient("p", Interaction::AccessLog, START);
+        let filter = AuditFilter {
+            count: 100,
+            ..AuditFilter::default()
+        };
+        let seen = store.audit_page(&scope, &filter).await.unwrap().entries;
+        assert!(seen.iter().any(|line| line.interaction == "search-type"));
+        assert!(seen.iter().all(|line| line.target.query.is_none()));
+        let all = log(&store).await;
+        let queries = all.iter().filter(|line| line.target.query.is_some());
+        assert_eq!(queries.count(), 2, "the privacy officer's log keeps it");
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_question_about_a_patient_is_in_their_log_whatever_the_answer() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let people = vec![put(&person("One"), "p"), put(&person("Two"), "q")];
+        commit(&store, people).await.unwrap();
+        let scope = staff("A81001", Interaction::Search);
+        let asked = [
+            ("Condition", "subject", "Patient/p", 10),
+            ("Observation", "subject", "Patient/p", 0),
+            ("Patient", "_id", "p", 0),
+        ];
+        for (ty, code, value, count) in asked {
+            let pairs = [(code.to_string(), value.to_string())];
+            let mut search = Search::parse(ty, &pairs, "", &Limits::default()).unwrap();
+            search.count = count;
+            store.search(&scope, &search).await.unwrap();
+        }
+        let mut lines = log(&store).await;
+        lines.retain(|line| line.interaction == "search-type");
+        let patients = lines.iter().map(|line| line.target.patient.as_deref());
+        assert_eq!(patients.collect::<Vec<_>>(), [Some("p"); 3]);
         store.close().await;
     });
 }
