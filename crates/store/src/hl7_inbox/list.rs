@@ -1,6 +1,6 @@
 //! Reading messages: what waits to be mapped, what stands on the work list, one message whole.
 
-use access::{Outcome, Reach, Scope, Target};
+use access::{AgentKind, Outcome, Reach, Scope, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
@@ -158,7 +158,8 @@ impl Store {
         Ok((row.int(0)?.unsigned_abs(), row.int(1)?.unsigned_abs()))
     }
 
-    /// One message as it came: patient data, so it leaves its line in the audit log.
+    /// One message as it came: patient data, so it leaves its line in the audit log. People see what
+    /// stands on the work list, where it needs them; the rest is as absent.
     ///
     /// # Errors
     /// `Forbidden` for a scope that does not show records; `NotFound`; those of the database.
@@ -169,6 +170,9 @@ impl Store {
         let mut sql = Sql::new(COLUMNS);
         sql.push(", sha256, body, ack FROM hl7_message WHERE number = ")
             .bind(number);
+        if scope.agent().kind != AgentKind::Node {
+            sql.push(" AND work = 1");
+        }
         let rows = self.rows_apart(sql).await?;
         let outcome = if rows.is_empty() {
             Outcome::Absent

@@ -1,4 +1,4 @@
-use access::{Scope, SystemPurpose};
+use access::{Caller, Interaction, Ods, Purpose, Role, Scope, SystemPurpose, Who};
 use fhir::problem::Kind;
 
 use super::*;
@@ -202,6 +202,31 @@ fn only_the_bodies_that_fit_are_loaded() {
             .await
             .unwrap();
         assert_eq!(rest.len(), 1);
+        store.close().await;
+    });
+}
+
+#[test]
+fn people_see_only_messages_on_the_work_list() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let caller = Caller {
+            who: Who::Staff {
+                account: 1,
+                name: "Ann Secretary".into(),
+                role: Role::Clerk,
+                organisation: Ods::parse("A81001").unwrap(),
+            },
+            request_id: "r".into(),
+        };
+        let (item, purpose) = (Interaction::Item, Purpose::DirectCare);
+        let clerk = access::decide(&caller, item, "", purpose, store.now()).unwrap();
+        let taken = keep(&store, message("1", "a")).await.0;
+        let stuck = keep(&store, refused("2", "broken")).await.0;
+        let hidden = store.hl7_message(&clerk, taken).await.unwrap_err();
+        assert_eq!(hidden.kind, Kind::NotFound);
+        assert!(store.hl7_message(&clerk, stuck).await.is_ok());
+        assert!(store.hl7_message(&scope(), taken).await.is_ok());
         store.close().await;
     });
 }
