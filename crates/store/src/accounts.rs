@@ -139,7 +139,9 @@ pub enum AccountDone {
 }
 
 impl Store {
-    /// Opens an account, or brings the one of that user name up to date; its id.
+    /// Opens an account, or brings the one of that user name up to date; its id. Sessions that were
+    /// begun before end, and if it is another's now (role, organisation or patient), its tokens are
+    /// good no longer.
     ///
     /// # Errors
     /// Whatever the store answers.
@@ -378,6 +380,8 @@ pub(crate) async fn apply(
 }
 
 async fn open(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<AccountDone, Problem> {
+    let login = fold_login(&new.login);
+    end_before(tx, &login, &new.holder).await?;
     let (role, organisation, patient, nhs_number) = match &new.holder {
         Holder::Staff { role, organisation } => {
             (Some(role.code()), Some(organisation.as_str()), None, None)
@@ -400,10 +404,7 @@ async fn open(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<AccountD
          nhs_number = excluded.nhs_number, password_hash = excluded.password_hash, closed = 0 \
          RETURNING id",
     );
-    let sql = sql
-        .with(fold_login(&new.login))
-        .with(new.name.as_str())
-        .with(role);
+    let sql = sql.with(login).with(new.name.as_str()).with(role);
     let sql = sql.with(organisation).with(patient).with(nhs_number);
     let sql = sql.with(new.password_hash.as_deref()).with(now);
     match tx.row(&sql).await? {
@@ -414,14 +415,39 @@ async fn open(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<AccountD
     }
 }
 
-async fn close(tx: &mut Tx<'_>, login: &str) -> Result<AccountDone, Problem> {
-    let sessions =
+/// Ends what was begun under the user name before it is opened anew: sessions always, since its
+/// password may be another; tokens if its holder is.
+async fn end_before(tx: &mut Tx<'_>, login: &str, holder: &Holder) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "SELECT id, login, name, role, organisation, patient, nhs_number FROM account \
+         WHERE login = $1",
+    );
+    let Some(row) = tx.row(&sql.with(login)).await? else {
+        return Ok(());
+    };
+    end_sessions(tx, login).await?;
+    if account(&row)?.holder == *holder {
+        return Ok(());
+    }
+    drop_tokens(tx, login).await
+}
+
+async fn end_sessions(tx: &mut Tx<'_>, login: &str) -> Result<(), Problem> {
+    let sql =
         Sql::new("DELETE FROM session WHERE account IN (SELECT id FROM account WHERE login = $1)");
-    tx.execute(&sessions.with(login)).await?;
-    let tokens = Sql::new(
+    tx.execute(&sql.with(login)).await.map(|_| ())
+}
+
+async fn drop_tokens(tx: &mut Tx<'_>, login: &str) -> Result<(), Problem> {
+    let sql = Sql::new(
         "DELETE FROM api_token WHERE account IN (SELECT id FROM account WHERE login = $1)",
     );
-    tx.execute(&tokens.with(login)).await?;
+    tx.execute(&sql.with(login)).await.map(|_| ())
+}
+
+async fn close(tx: &mut Tx<'_>, login: &str) -> Result<AccountDone, Problem> {
+    end_sessions(tx, login).await?;
+    drop_tokens(tx, login).await?;
     let sql = Sql::new("UPDATE account SET closed = 1 WHERE login = $1 AND closed = 0");
     Ok(AccountDone::Changed(tx.execute(&sql.with(login)).await?))
 }

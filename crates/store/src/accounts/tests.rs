@@ -127,3 +127,53 @@ fn a_dropped_token_is_good_no_longer() {
         store.close().await;
     });
 }
+
+async fn with_session_and_token(store: &Store, account: i64) {
+    let session = NewSession {
+        digest: [1; 32],
+        account,
+        began_at: 0,
+    };
+    store.begin_session(session).await.unwrap();
+    store.add_token([2; 32], account, "a system").await.unwrap();
+}
+
+#[test]
+fn an_account_opened_anew_ends_its_sessions_and_keeps_its_tokens_while_it_is_the_same_holders() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let account = store.open_account(clerk()).await.unwrap();
+        with_session_and_token(&store, account).await;
+        store.open_account(clerk()).await.unwrap();
+        store.add_token([3; 32], account, "another").await.unwrap();
+        assert!(store.session(&[1; 32]).await.unwrap().is_none());
+        for token in [[2; 32], [3; 32]] {
+            assert!(store.account_by_token(&token).await.unwrap().is_some());
+        }
+        store.close().await;
+    });
+}
+
+#[test]
+fn an_account_that_is_another_holders_now_drops_its_tokens() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let engineer = Holder::Staff {
+            role: Role::Engineer,
+            organisation: Ods::parse("A81001").unwrap(),
+        };
+        let elsewhere = Holder::Staff {
+            role: Role::Clerk,
+            organisation: Ods::parse("B82002").unwrap(),
+        };
+        for holder in [engineer, elsewhere, patient().holder] {
+            let account = store.open_account(clerk()).await.unwrap();
+            with_session_and_token(&store, account).await;
+            let changed = NewAccount { holder, ..clerk() };
+            assert_eq!(store.open_account(changed).await.unwrap(), account);
+            assert!(store.session(&[1; 32]).await.unwrap().is_none());
+            assert!(store.account_by_token(&[2; 32]).await.unwrap().is_none());
+        }
+        store.close().await;
+    });
+}
