@@ -7,6 +7,7 @@ use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
 use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Criterion, Search, System, fold};
+use futures_util::future::join_all;
 use serde_json::Value;
 use store::parcels::{Named, ParcelWrite, ToTakeIn};
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
@@ -38,24 +39,32 @@ impl Exchange {
     pub async fn take_in(&self) -> Result<usize, Problem> {
         let scope = Scope::system(SystemPurpose::TakeInParcels);
         let parcels = self.store.to_take_in(&scope, AT_ONCE).await?;
-        let mut settled = 0;
-        for parcel in parcels {
-            match self.take_in_one(&scope, &parcel).await {
-                Ok(()) => settled += 1,
-                // Someone else took it in, returned it, or took it back meanwhile.
-                Err(problem) if problem.kind == Kind::Conflict => {
-                    tracing::info!(?problem, pid = parcel.pid, "a parcel was settled meanwhile");
-                }
-                Err(problem) if passes(&problem) => return Err(problem),
-                Err(problem) => {
-                    tracing::error!(?problem, pid = parcel.pid, "a parcel cannot be taken in");
-                    let reason = "The letter could not be taken in by itself: see the node's log.";
-                    self.set_aside(&scope, parcel.pid, reason).await?;
-                    settled += 1;
-                }
+        // Side by side, so that they share their commits.
+        let work = parcels.iter().map(|parcel| self.settle(&scope, parcel));
+        let settled = join_all(work)
+            .await
+            .into_iter()
+            .collect::<Result<Vec<bool>, _>>()?;
+        Ok(settled.into_iter().filter(|settled| *settled).count())
+    }
+
+    /// Takes in one parcel, or puts it before a person; gives whether it is settled by that.
+    async fn settle(&self, scope: &Scope, parcel: &ToTakeIn) -> Result<bool, Problem> {
+        match self.take_in_one(scope, parcel).await {
+            Ok(()) => Ok(true),
+            // Someone else took it in, returned it, or took it back meanwhile.
+            Err(problem) if problem.kind == Kind::Conflict => {
+                tracing::info!(?problem, pid = parcel.pid, "a parcel was settled meanwhile");
+                Ok(false)
+            }
+            Err(problem) if passes(&problem) => Err(problem),
+            Err(problem) => {
+                tracing::error!(?problem, pid = parcel.pid, "a parcel cannot be taken in");
+                let reason = "The letter could not be taken in by itself: see the node's log.";
+                self.set_aside(scope, parcel.pid, reason).await?;
+                Ok(true)
             }
         }
-        Ok(settled)
     }
 
     async fn set_aside(&self, scope: &Scope, pid: i64, reason: &str) -> Result<(), Problem> {
@@ -70,18 +79,14 @@ impl Exchange {
     }
 
     async fn take_in_one(&self, scope: &Scope, parcel: &ToTakeIn) -> Result<(), Problem> {
-        let patient = match &parcel.patient {
+        let found = match &parcel.patient {
             // A person has said whose it is.
-            Some(patient) => Match::Patient(patient.clone()),
+            Some(patient) => self.chosen(scope, patient).await?,
             None => self.find(scope, &parcel.named).await?,
         };
-        let patient = match patient {
+        let patient = match found {
             Match::Patient(patient) => patient,
             Match::Nobody(reason) => return self.set_aside(scope, parcel.pid, reason).await,
-        };
-        let Reading::Found(_) = self.store.read(scope, "Patient", &patient).await? else {
-            let reason = "The patient who was chosen is not on record here.";
-            return self.set_aside(scope, parcel.pid, reason).await;
         };
         let text = ParcelText::parse(&parcel.text)?;
         let mut contents = Vec::new();
@@ -106,6 +111,13 @@ impl Exchange {
         };
         let job = self.job(scope, parcel, &patient, &made, release)?;
         self.store.commit(scope, job).await.map(|_| ())
+    }
+
+    async fn chosen(&self, scope: &Scope, patient: &str) -> Result<Match, Problem> {
+        Ok(match self.store.read(scope, "Patient", patient).await? {
+            Reading::Found(_) => Match::Patient(patient.to_string()),
+            _ => Match::Nobody("The patient who was chosen is not on record here."),
+        })
     }
 
     fn job(
