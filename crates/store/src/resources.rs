@@ -64,4 +64,18 @@ pub enum Release {
     At(Millis),
     /// Not until someone says so.
     Never,
+    /// As it was where that time has come; else not until someone says so.
+    Hold,
+}
+
+impl Release {
+    /// The time of release after this, if it was `before`.
+    pub(crate) fn after(self, before: Option<Millis>, now: Millis) -> Option<Millis> {
+        match self {
+            Release::Keep => before,
+            Release::At(at) => Some(at),
+            Release::Never => None,
+            Release::Hold => before.filter(|at| *at <= now),
+        }
+    }
 }

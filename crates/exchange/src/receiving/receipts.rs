@@ -97,7 +97,8 @@ impl Exchange {
     }
 
     /// What its sender withdraws is held from the patient and marked as an error in the record; what
-    /// is superseded is marked so.
+    /// is superseded is marked so, and held too unless the patient has had it already: the newer letter
+    /// may be marked, or say why the older must not be read.
     async fn take_back(
         &self,
         scope: &Scope,
@@ -106,7 +107,7 @@ impl Exchange {
     ) -> Result<Vec<Change>, Problem> {
         let (status, release) = match state {
             State::Withdrawn => ("entered-in-error", Release::Never),
-            State::Superseded => ("superseded", Release::Keep),
+            State::Superseded => ("superseded", Release::Hold),
             _ => return Ok(Vec::new()),
         };
         let mut changes = made.releases(release);

@@ -1,9 +1,10 @@
-use access::{Interaction, Role, Scope, SystemPurpose};
+use access::{Caller, Interaction, NhsNumber, Purpose, Role, Scope, SystemPurpose, Who};
+use exchange::manifest::Mark;
 use store::parcels::{Action, Show, State};
 use store::{Change, Expect, Job, Reading};
 
 use crate::link::Fate;
-use crate::network::{HOSPITAL, Network, PRACTICE, on_each_database};
+use crate::network::{DAY, HOSPITAL, Network, PRACTICE, UNA, on_each_database};
 
 /// Someone at the practice deletes a letter's own resources.
 async fn delete(network: &Network, names: &[(&str, &str)]) {
@@ -214,5 +215,59 @@ fn a_returned_letter_goes_back_with_its_reason_and_is_held_from_the_patient() {
         assert_eq!(item.events.last().unwrap().note, "not our patient");
         assert_eq!(network.list(HOSPITAL, Show::Failed).await.len(), 1);
         assert!(network.clerk(letter.pid, Action::File).await.is_err());
+    });
+}
+
+/// Whether Una sees that document on her own page.
+async fn una_sees(network: &Network, document: &str) -> bool {
+    let who = Who::Patient {
+        account: 7,
+        name: "Una Ash".into(),
+        patient: "una".into(),
+        nhs_number: NhsNumber::parse(UNA).unwrap(),
+    };
+    let caller = Caller {
+        who,
+        request_id: "r-1".into(),
+    };
+    let ty = "DocumentReference";
+    let now = network.clock.now();
+    let purpose = Purpose::PatientRequest;
+    let scope = access::decide(&caller, Interaction::Read, ty, purpose, now).unwrap();
+    let read = network.store(PRACTICE).read(&scope, ty, document).await;
+    matches!(read.unwrap(), Reading::Found(_))
+}
+
+#[test]
+fn a_superseded_letter_that_nobody_filed_never_reaches_the_patient_and_can_be_withdrawn() {
+    on_each_database(async |network, _| {
+        let first = network.send(network.letter("p1")).await;
+        let filed = network.send(network.letter("f1")).await;
+        network.carry().await;
+        let letters = network.list(PRACTICE, Show::ToDo).await;
+        let of = |id: &str| {
+            let letter = letters.iter().find(|it| it.id == id).unwrap();
+            (letter.pid, letter.made.document.clone().unwrap())
+        };
+        let ((old_pid, old), (filed_pid, read)) = (of("p1"), of("f1"));
+        network.clerk(filed_pid, Action::File).await.unwrap();
+        for (id, replaces) in [("p2", "D-p1"), ("f2", "D-f1")] {
+            let mut newer = network.letter(id);
+            newer.replaces = Some(replaces.into());
+            newer.marks = vec![Mark::SeriousHarm];
+            network.send(newer).await;
+        }
+        network.carry().await;
+        assert_eq!(network.state(PRACTICE, old_pid).await, State::Superseded);
+        network.clock.advance(60 * DAY);
+        assert!(!una_sees(network, &old).await, "nobody released it");
+        assert!(una_sees(network, &read).await, "she has had it already");
+        for pid in [first, filed] {
+            withdraw(network, pid).await;
+        }
+        network.carry().await;
+        assert_eq!(network.state(PRACTICE, old_pid).await, State::Withdrawn);
+        assert_eq!(status(network, &read).await, "entered-in-error");
+        assert!(!una_sees(network, &read).await);
     });
 }

@@ -110,7 +110,9 @@ impl State {
                 matches!(next, State::ActedOn | State::Withdrawn | State::Superseded)
             }
             State::ActedOn => matches!(next, State::Withdrawn | State::Superseded),
-            State::Returned | State::Withdrawn | State::Superseded => false,
+            // A letter that was wrong is withdrawn, though a newer one stands in its place.
+            State::Superseded => next == State::Withdrawn,
+            State::Returned | State::Withdrawn => false,
         }
     }
 
@@ -145,7 +147,7 @@ mod tests {
             ("acted-on", ". . . . . . . x x ."),
             ("returned", ". . . . . . . . . ."),
             ("withdrawn", ". . . . . . . . . ."),
-            ("superseded", ". . . . . . . . . ."),
+            ("superseded", ". . . . . . . x . ."),
             ("undeliverable", ". x x x x x x x x ."),
         ];
         for (code, row) in expected {

@@ -135,7 +135,7 @@ impl<'c> Applied<'c> {
             // What is deleted is held as well: it may be put back. It is not released: what its
             // labels say is not known any more.
             (Change::Release { release, .. }, Some(before))
-                if !before.facts.deleted || *release == Release::Never =>
+                if !before.facts.deleted || matches!(release, Release::Never | Release::Hold) =>
             {
                 self.release(change, *release, &before)
             }
@@ -154,10 +154,7 @@ impl<'c> Applied<'c> {
         {
             return Err(absent());
         }
-        let release_at = match self.allowed(release, resource) {
-            Release::At(at) => Some(at),
-            Release::Keep | Release::Never => None,
-        };
+        let release_at = self.allowed(release, resource).after(None, self.now);
         let facts = facts::Facts {
             shard: facts::shard(&resource.patients),
             rid: core.rid()?,
@@ -192,11 +189,8 @@ impl<'c> Applied<'c> {
         facts.at = self.now.max(facts.at);
         facts.deleted = false;
         facts.patients = resource.patients.join(" ");
-        match self.allowed(release, resource) {
-            Release::Keep => {}
-            Release::At(at) => facts.release_at = Some(at),
-            Release::Never => facts.release_at = None,
-        }
+        let release = self.allowed(release, resource);
+        facts.release_at = release.after(facts.release_at, self.now);
         self.rows.update(core, resource, &facts, &before)?;
         let created = before.facts.deleted;
         let interaction = if created {
@@ -235,11 +229,8 @@ impl<'c> Applied<'c> {
         let (ty, id) = change.names();
         let mut facts = before.facts.clone();
         let is_held = before.labels.is_labelled || self.holds(ty, id);
-        match if is_held { Release::Never } else { release } {
-            Release::Keep => {}
-            Release::At(at) => facts.release_at = Some(at),
-            Release::Never => facts.release_at = None,
-        }
+        let release = if is_held { Release::Never } else { release };
+        facts.release_at = release.after(facts.release_at, self.now);
         self.rows.replace(&facts);
         self.note(Interaction::Update, ty, id, &facts, false);
         Ok(())
