@@ -10,6 +10,7 @@ mod event;
 mod incoming;
 mod journey;
 mod lists;
+mod marking;
 mod notice;
 mod outgoing;
 mod peers;

@@ -1,10 +1,9 @@
 //! Later steps that another organisation tells.
 
 use access::{Ods, Scope, SystemPurpose};
-use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
-use store::parcels::{Made, ParcelDone, ParcelWrite, State, Telling};
-use store::{Change, Done, Effect, Expect, Job, Prepared, Reading, Release};
+use store::parcels::{ParcelDone, ParcelWrite, State, Telling};
+use store::{Done, Effect, Job, Release};
 
 use crate::exchange::Exchange;
 use crate::jws::{self, Statement, read_strictly};
@@ -84,9 +83,13 @@ impl Exchange {
         let made = found.map(|(_, made)| made).unwrap_or_default();
         let mut job = Job::default();
         let ours = receipt.sender == self.organisation().as_str();
-        let state = State::from_code(&receipt.state);
-        if let (false, Some(state)) = (ours, state) {
-            job.changes = self.take_back(&scope, state, &made).await?;
+        let taking_back = taking_back(State::from_code(&receipt.state));
+        if let (false, Some((status, release))) = (ours, taking_back) {
+            let here = self.organisation();
+            job.changes = self
+                .store
+                .mark_letter(&scope, here, &made, status, release)
+                .await?;
         }
         let told = Box::new(receipt.told(peer, self.organisation(), jws, made));
         job.effects.push(Effect::Parcel(ParcelWrite::Told(told)));
@@ -95,61 +98,17 @@ impl Exchange {
             _ => Err(Problem::new(Kind::Exception, "A receipt came to nothing.")),
         }
     }
-
-    /// What its sender withdraws is held from the patient and marked as an error in the record; what
-    /// is superseded is marked so, and held too unless the patient has had it already: the newer letter
-    /// may be marked, or say why the older must not be read.
-    async fn take_back(
-        &self,
-        scope: &Scope,
-        state: State,
-        made: &Made,
-    ) -> Result<Vec<Change>, Problem> {
-        let (status, release) = match state {
-            State::Withdrawn => ("entered-in-error", Release::Never),
-            State::Superseded => ("superseded", Release::Hold),
-            _ => return Ok(Vec::new()),
-        };
-        let mut changes = made.releases(release);
-        let Some(document) = &made.document else {
-            return Ok(changes);
-        };
-        let ty = "DocumentReference";
-        // Where the document is gone, its contents are held all the same.
-        let Reading::Found(found) = self.store.read(scope, ty, document).await? else {
-            return Ok(changes);
-        };
-        if let Some(text) = with_status(&found.body, status)? {
-            let json = json::parse(&text, &Limits::default())?;
-            let resource = Prepared::new(&json, document, self.organisation())?;
-            let expect = Expect::Version(found.version);
-            changes.retain(
-                |change| !matches!(change, Change::Release { ty, .. } if ty == "DocumentReference"),
-            );
-            changes.push(Change::Put {
-                resource,
-                expect,
-                release,
-            });
-        }
-        Ok(changes)
-    }
 }
 
-/// A DocumentReference's text with another status; `None` if it has it already.
-fn with_status(body: &[u8], status: &str) -> Result<Option<Vec<u8>>, Problem> {
-    let mut json = json::parse(body, &Limits::default())?;
-    if json.text("status") == Some(status) {
-        return Ok(None);
+/// What its sender withdraws is held from the patient and marked as an error in the record; what is
+/// superseded is marked so, and held too unless the patient has had it already: the newer letter may
+/// be marked, or say why the older must not be read.
+fn taking_back(state: Option<State>) -> Option<(&'static str, Release)> {
+    match state? {
+        State::Withdrawn => Some(("entered-in-error", Release::Never)),
+        State::Superseded => Some(("superseded", Release::Hold)),
+        _ => None,
     }
-    if let json::Json::Object(members) = &mut json {
-        for (name, value) in members.iter_mut() {
-            if name == "status" {
-                *value = json::Json::String(status.to_string().into());
-            }
-        }
-    }
-    Ok(Some(json.to_bytes()))
 }
 
 /// Whether trying again could never help.

@@ -214,6 +214,10 @@ fn a_returned_letter_goes_back_with_its_reason_and_is_held_from_the_patient() {
         assert_eq!(item.letter.state, State::Returned);
         assert_eq!(item.events.last().unwrap().note, "not our patient");
         assert_eq!(network.list(HOSPITAL, Show::Failed).await.len(), 1);
+        let document = letter.made.document.unwrap();
+        assert_eq!(status(network, &document).await, "entered-in-error");
+        network.clock.advance(60 * DAY);
+        assert!(!una_sees(network, &document).await);
         assert!(network.clerk(letter.pid, Action::File).await.is_err());
     });
 }

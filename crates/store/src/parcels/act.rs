@@ -7,7 +7,7 @@ use fhir::problem::{Kind, Problem};
 use super::event::{self, Actor, Known};
 use super::outgoing::{gone, take_back};
 use super::state::State;
-use super::{ParcelDone, ParcelWrite, lists};
+use super::{Made, ParcelDone, ParcelWrite, lists};
 use crate::database::Tx;
 use crate::resources::Release;
 use crate::sql::Sql;
@@ -16,6 +16,9 @@ use crate::write::{Change, Effect, Job};
 
 /// The longest outcome or reason, in characters.
 const NOTE_CHARS_MAX: usize = 2000;
+
+/// How often a step is tried again that met another change of the same parcel.
+const TRIES: usize = 5;
 
 /// What someone does with a parcel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct Step {
     owner: Ods,
     action: Action,
     actor: Actor,
+    /// The parcel's own resources here, as the job that carries the step saw them.
+    seen: Made,
 }
 
 impl Store {
@@ -71,33 +76,52 @@ impl Store {
             let message = "Only a clinician records what was done about a letter.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
+        let mut step = Step {
+            pid,
+            owner: Ods::parse(&owner)?,
+            action,
+            actor,
+            seen: Made::default(),
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_act(scope, &mut step).await {
+                // It was taken in, or its document changed, between looking and writing.
+                Err(problem) if problem.kind == Kind::Conflict && tries < TRIES => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_act(&self, scope: &Scope, step: &mut Step) -> Result<(), Problem> {
         let sql = Sql::new(
             "SELECT marked, patient, document, binaries FROM parcel WHERE pid = $1 AND owner = $2",
         )
-        .with(pid)
-        .with(owner.as_str());
+        .with(step.pid)
+        .with(step.owner.as_str());
         let rows = self.rows(&sql).await?;
         let row = rows.first().ok_or_else(gone)?;
-        let made = event::made(row, 1)?;
-        let owner = Ods::parse(&owner)?;
+        step.seen = event::made(row, 1)?;
+        let made = &step.seen;
         let mut job = Job::default();
-        if let Some(release) = release(&action, row.flag(0)?, self.now()) {
-            job.changes = self.releases(&made, release).await?;
+        if let Action::Return { .. } = step.action {
+            // It stands in the wrong record, or should not stand there at all.
+            let (status, release) = ("entered-in-error", Release::Never);
+            job.changes = self
+                .mark_letter(scope, &step.owner, made, status, release)
+                .await?;
+        } else if let Some(release) = release(&step.action, row.flag(0)?, self.now()) {
+            job.changes = self.releases(made, release).await?;
         }
         job.traces.push(lists::line(
             scope,
-            pid,
+            step.pid,
             made.document.as_deref(),
             made.patient.as_deref(),
         ));
-        let step = Step {
-            pid,
-            owner,
-            action,
-            actor,
-        };
         job.effects
-            .push(Effect::Parcel(ParcelWrite::Step(Box::new(step))));
+            .push(Effect::Parcel(ParcelWrite::Step(Box::new(step.clone()))));
         self.commit(scope, job).await.map(|_| ())
     }
 }
@@ -106,7 +130,7 @@ impl Store {
     /// Changes that hold a letter, or release to the patient what is still there of it. If its
     /// document has been deleted, all of it is held. Whether it is labelled here, the writer looks
     /// as it applies them.
-    async fn releases(&self, made: &super::Made, release: Release) -> Result<Vec<Change>, Problem> {
+    async fn releases(&self, made: &Made, release: Release) -> Result<Vec<Change>, Problem> {
         let mut release = release;
         if let Some(document) = &made.document
             && !self.is_there("DocumentReference", document).await?
@@ -134,25 +158,10 @@ impl Store {
     }
 }
 
-impl super::Made {
-    /// Changes that release the letter and its contents to the patient, or hold them.
-    pub fn releases(&self, release: Release) -> Vec<Change> {
-        let document = self.document.iter().map(|id| ("DocumentReference", id));
-        let binaries = self.binaries.iter().map(|id| ("Binary", id));
-        let change = |(ty, id): (&str, &String)| Change::Release {
-            ty: ty.to_string(),
-            id: id.clone(),
-            release,
-        };
-        document.chain(binaries).map(change).collect()
-    }
-}
-
-/// Filing or acting on a letter releases it unless it is marked; returning it holds it.
+/// Filing or acting on a letter releases it unless it is marked.
 fn release(action: &Action, marked: bool, now: Millis) -> Option<Release> {
     match action {
         Action::File | Action::ActOn { .. } if !marked => Some(Release::At(now)),
-        Action::Return { .. } => Some(Release::Never),
         _ => None,
     }
 }
@@ -186,6 +195,10 @@ pub(crate) async fn apply(
     let parcel = event::by_pid(tx, step.pid).await?.ok_or_else(gone)?;
     if parcel.owner != step.owner.as_str() {
         return Err(gone());
+    }
+    if parcel.made != step.seen {
+        let message = "The letter has just been taken in; try again.";
+        return Err(Problem::new(Kind::Conflict, message));
     }
     let outward = matches!(step.action, Action::Withdraw { .. } | Action::SendAgain);
     if parcel.outward != outward {
@@ -308,4 +321,65 @@ fn too_late(state: State) -> Problem {
     };
     let message = format!("The letter has been {word}, so this step does not fit any more.");
     Problem::new(Kind::BusinessRule, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use access::SystemPurpose;
+
+    use super::super::{Incoming, Named, Parcel};
+    use super::*;
+    use crate::testing::{Ground, on_each_database};
+
+    /// A step as someone made it who looked before the letter was taken in.
+    #[test]
+    fn a_step_by_one_who_saw_the_letter_before_it_was_taken_in_is_refused() {
+        on_each_database(async |ground: &Ground| {
+            let store = ground.open().await;
+            let scope = Scope::system(SystemPurpose::TakeInParcels);
+            let write = async |write| {
+                store
+                    .commit(&scope, Job::effect(Effect::Parcel(write)))
+                    .await
+            };
+            let (sender, me) = (Ods::parse("RZZ01").unwrap(), Ods::parse("A81001").unwrap());
+            let parcel = Parcel {
+                sender,
+                recipient: me.clone(),
+                id: "p1".into(),
+                text: "{}".into(),
+                digest: "d".into(),
+                title: String::new(),
+                author: String::new(),
+                urgent: false,
+                marked: false,
+                unique_id: String::new(),
+                replaces: None,
+                named: Named::default(),
+                parts: Vec::new(),
+            };
+            let manifest = "signed".to_string();
+            let incoming = Box::new(Incoming { parcel, manifest });
+            write(ParcelWrite::Receive(incoming)).await.unwrap();
+            let pid = store.to_take_in(&scope, 1).await.unwrap()[0].pid;
+            let reason = "not our patient".to_string();
+            let step = Step {
+                pid,
+                owner: me,
+                action: Action::Return { reason },
+                actor: Actor::default(),
+                seen: Made::default(),
+            };
+            let taken_in = ParcelWrite::TakenIn {
+                pid,
+                patient: "una".into(),
+                document: "d1".into(),
+                binaries: vec![],
+            };
+            write(taken_in).await.unwrap();
+            let refused = write(ParcelWrite::Step(Box::new(step))).await.unwrap_err();
+            assert_eq!(refused.kind, Kind::Conflict);
+            store.close().await;
+        });
+    }
 }
