@@ -69,7 +69,8 @@ pub enum Hl7Write {
     Mapped { number: i64, note: Option<WorkNote> },
     /// It cannot be mapped.
     Failed { number: i64, note: WorkNote },
-    /// It is to be mapped (again): a person has mended what was in the way.
+    /// It is to be mapped (again): a person has mended what was in the way. `Conflict` if it is not
+    /// on the work list.
     Replay { number: i64 },
     /// A person has seen to it; it leaves the work list.
     Settled { number: i64 },
@@ -290,13 +291,15 @@ async fn settle(
 ) -> Result<Hl7Done, Problem> {
     let sql = Sql::new(
         "UPDATE hl7_message SET state = $1, state_at = $2, work = $3, reason = $4, next_step = $5, \
-         tries = tries + 1 WHERE number = $6 AND state = 'received'",
+         tries = tries + 1, mapped = CASE WHEN mapped = 1 THEN mapped ELSE $6 END \
+         WHERE number = $7 AND state = 'received'",
     )
     .with(state)
     .with(now)
     .with(note.is_some())
     .with(note.map(|note| note.reason.as_str()))
     .with(note.map(|note| note.next_step.as_str()))
+    .with(state == "mapped")
     .with(number);
     if tx.execute(&sql).await? == 0 {
         let message = "This message is not waiting to be mapped.";

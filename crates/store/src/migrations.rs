@@ -32,6 +32,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_hl7_inbox"),
     migration!(4, "0004_parcels"),
     migration!(5, "0005_accounts"),
+    migration!(6, "0006_hl7_mapped"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -58,7 +58,7 @@ impl Intake {
 
     /// Everything that the message changes, against what is here now.
     async fn job(&self, plan: &Plan, mapped: &Mapped) -> Result<Job, Problem> {
-        let changes = join_all(mapped.resources.iter().map(|made| self.change(made))).await;
+        let changes = join_all(mapped.resources.iter().map(|made| self.change(plan, made))).await;
         let changes = changes.into_iter().filter_map(Result::transpose);
         let mut job = Job {
             changes: changes.collect::<Result<_, _>>()?,
@@ -86,13 +86,25 @@ impl Intake {
     }
 
     /// The change of one resource; `None` where what is here stays.
-    async fn change(&self, made: &Made) -> Result<Option<Change>, Problem> {
-        let (existing, expect) = match made.merge {
-            Merge::Replace if made.ty != "DocumentReference" => (None, Expect::Anything),
-            _ => self.existing(made).await?,
+    async fn change(&self, plan: &Plan, made: &Made) -> Result<Option<Change>, Problem> {
+        let again = plan.waiting.mapped_before;
+        let blind = !again && made.merge == Merge::Replace && made.ty != "DocumentReference";
+        let (existing, expect) = if blind {
+            (None, Expect::Anything)
+        } else {
+            match self.store.read(&self.scope, &made.ty, &made.id).await? {
+                Reading::Found(version) => {
+                    let value = serde_json::from_slice(&version.body).map_err(unwritable)?;
+                    same_patient(made, &value)?;
+                    (Some(value), Expect::Version(version.version))
+                }
+                Reading::Deleted { .. } if again => return Ok(None),
+                Reading::Deleted { .. } | Reading::Absent => (None, Expect::Absent),
+            }
         };
-        if let Some(existing) = &existing {
-            same_patient(made, existing)?;
+        // What newer messages and people have done since must not be undone.
+        if again && existing.is_some() {
+            return Ok(None);
         }
         let Some(resource) = merge::update(made, existing.as_ref()) else {
             return Ok(None);
@@ -110,16 +122,6 @@ impl Intake {
             expect,
             release: Release::Keep,
         }))
-    }
-
-    async fn existing(&self, made: &Made) -> Result<(Option<serde_json::Value>, Expect), Problem> {
-        match self.store.read(&self.scope, &made.ty, &made.id).await? {
-            Reading::Found(version) => {
-                let value = serde_json::from_slice(&version.body).map_err(unwritable)?;
-                Ok((Some(value), Expect::Version(version.version)))
-            }
-            Reading::Deleted { .. } | Reading::Absent => Ok((None, Expect::Absent)),
-        }
     }
 
     /// Puts the message onto the work list.

@@ -1,3 +1,4 @@
+mod again;
 mod numbers;
 
 use std::sync::Arc;
@@ -107,6 +108,14 @@ impl Hospital {
         number
     }
 
+    /// A person has it mapped again.
+    async fn replay(&self, number: i64) -> Result<(), Problem> {
+        let replay = Job::effect(Effect::Hl7(Hl7Write::Replay { number }));
+        self.store.commit(&self.scope, replay).await?;
+        self.work().await;
+        Ok(())
+    }
+
     async fn all(&self, ty: &str) -> Vec<Value> {
         let page = self
             .store
@@ -209,13 +218,11 @@ fn a_letter_is_kept_and_becomes_a_parcel_once() {
         assert_eq!(sent[0].recipient, "A99999");
         assert_eq!(sent[0].author, "DR RAVI PATEL");
         assert_eq!(sent[0].made.document.as_deref(), document["id"].as_str());
-        // Mapped again, by a person's wish: nothing is sent twice.
-        let replay = Job::effect(Effect::Hl7(Hl7Write::Replay { number }));
-        hospital
-            .store
-            .commit(&hospital.scope, replay)
-            .await
-            .unwrap();
+        // A person's wish to map what is mapped: nothing more.
+        assert_eq!(
+            hospital.replay(number).await.unwrap_err().kind,
+            Kind::Conflict
+        );
         hospital.work().await;
         assert_eq!(hospital.sent().await.len(), 1);
         assert_eq!(

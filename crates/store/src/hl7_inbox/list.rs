@@ -19,6 +19,8 @@ pub struct Waiting {
     pub number: i64,
     pub received_at: Millis,
     pub body: Vec<u8>,
+    /// Whether it was mapped before, and a person wants it mapped again.
+    pub mapped_before: bool,
 }
 
 /// A message on the work list: reasons and names of systems, never content.
@@ -108,7 +110,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let sql = Sql::new(
-            "SELECT number, received_at, body FROM hl7_message WHERE state = 'received' \
+            "SELECT number, received_at, body, mapped FROM hl7_message WHERE state = 'received' \
              AND number > $1 AND number <= $2 ORDER BY number",
         );
         let rows = self.rows_apart(sql.with(after).with(last)).await?;
@@ -118,6 +120,7 @@ impl Store {
                     number: row.int(0)?,
                     received_at: row.int(1)?,
                     body: row.bytes(2)?.to_vec(),
+                    mapped_before: row.flag(3)?,
                 })
             })
             .collect()

@@ -7,14 +7,14 @@ use super::{Hl7Done, gone};
 use crate::database::Tx;
 use crate::sql::Sql;
 
-/// Puts a message back among those that wait to be mapped.
+/// Puts a message of the work list back among those that wait to be mapped.
 pub(super) async fn replay(tx: &mut Tx<'_>, now: Millis, number: i64) -> Result<Hl7Done, Problem> {
     let sql = Sql::new(
         "UPDATE hl7_message SET state = 'received', state_at = $1, work = 0, reason = NULL, \
-         next_step = NULL WHERE number = $2 AND state <> 'received'",
+         next_step = NULL WHERE number = $2 AND work = 1 AND state <> 'received'",
     );
     match tx.execute(&sql.with(now).with(number)).await? {
-        0 => Err(absent_or(tx, number, "This message waits to be mapped already.").await),
+        0 => Err(absent_or(tx, number, "This message is not on the work list.").await),
         _ => Ok(Hl7Done::Noted),
     }
 }
