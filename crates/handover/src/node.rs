@@ -188,6 +188,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     let mut node = web::Node::new(store.clone(), site);
     let book = book.clone();
     node.organisation_name = Arc::new(move |ods| book.name(ods));
+    node.release_after_days = config.letters.release_after_days;
     node
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use access::Ods;
+use fhir::date::Millis;
 use store::Store;
 use tokio::sync::Semaphore;
 
@@ -25,6 +26,8 @@ pub struct Node {
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
 pub type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// A day, in milliseconds.
+const DAY: Millis = 86_400_000;
 /// The most browsers that wait for changes at a time.
 const WATCHERS_MAX: usize = 256;
 
@@ -39,6 +42,13 @@ impl Node {
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
         }
+    }
+}
+
+impl Node {
+    /// When what is written at that time and that nobody releases is shown to the patient.
+    pub(crate) fn release_at(&self, now: Millis) -> Millis {
+        now.saturating_add(i64::from(self.release_after_days) * DAY)
     }
 }
 

@@ -28,7 +28,7 @@ pub async fn create(
     let id = uuid::Uuid::new_v4().to_string();
     let incoming = Incoming::read(&node, body, ty, id, false).await?;
     let put = Change::Put {
-        release: incoming.release_of_new(node.store.now()),
+        release: incoming.release_of_new(&node),
         resource: incoming.prepared,
         expect: Expect::Absent,
     };

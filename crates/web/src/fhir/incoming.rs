@@ -13,15 +13,11 @@ use store::{Prepared, Release, Written};
 use super::{RESOURCE_BYTES_MAX, VALUES_MAX};
 use crate::node::Node;
 
-/// How long a patient waits for what nobody has released to them, in milliseconds: 14 days.
-const RELEASED_AFTER: Millis = 14 * 86_400_000;
-
 /// A resource that can be written.
 pub struct Incoming {
     pub prepared: Prepared,
     /// The resource as it will be answered, but for its version.
     pub body: Body,
-    is_labelled: bool,
 }
 
 impl Incoming {
@@ -50,45 +46,37 @@ impl Incoming {
             Ok(Incoming {
                 prepared: Prepared::new(&resource, &id, &organisation)?,
                 body: Body::new(&resource, &id),
-                is_labelled: is_labelled(&resource),
             })
         };
         node.fhir.work(length, work).await
     }
 
-    /// When the patient may see a resource that is new: themselves at once, what is labelled not
-    /// until someone says so, all else after a while.
-    pub fn release_of_new(&self, now: Millis) -> Release {
-        release_of_new(self.prepared.ty(), self.is_labelled, now)
+    /// When the patient may see a resource that is new: themselves at once, all else after a while.
+    /// The store holds back what is labelled.
+    pub fn release_of_new(&self, node: &Node) -> Release {
+        let now = node.store.now();
+        release_of_new(self.prepared.ty(), now, node.release_at(now))
     }
 
-    /// As before, unless it is labelled now.
+    /// As before.
     pub fn release_of_changed(&self, now: Millis) -> Release {
-        release_of_changed(self.prepared.ty(), self.is_labelled, now)
+        release_of_changed(self.prepared.ty(), now)
     }
 }
 
-pub fn release_of_new(ty: &str, is_labelled: bool, now: Millis) -> Release {
+/// `later` is when the patient may see what nobody has released.
+pub fn release_of_new(ty: &str, now: Millis, later: Millis) -> Release {
     match ty {
-        _ if is_labelled => Release::Never,
         "Patient" => Release::At(now),
-        _ => Release::At(now.saturating_add(RELEASED_AFTER)),
+        _ => Release::At(later),
     }
 }
 
-pub fn release_of_changed(ty: &str, is_labelled: bool, now: Millis) -> Release {
+pub fn release_of_changed(ty: &str, now: Millis) -> Release {
     match ty {
-        _ if is_labelled => Release::Never,
         "Patient" => Release::At(now),
         _ => Release::Keep,
     }
-}
-
-/// Whether the resource carries a security label, such as a third-party or serious-harm mark.
-pub fn is_labelled(resource: &Json<'_>) -> bool {
-    resource
-        .get("meta")
-        .is_some_and(|meta| !meta.items("security").is_empty())
 }
 
 /// The resource as answered.

@@ -11,7 +11,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::validate::validate;
 use store::{Change, Expect, Prepared};
 
-use super::incoming::{is_labelled, release_of_changed, release_of_new};
+use super::incoming::{release_of_changed, release_of_new};
 use super::{BUNDLE_BYTES_MAX, VALUES_MAX};
 
 /// What a Bundle turns out to be.
@@ -49,6 +49,8 @@ pub struct Place {
     pub base_url: String,
     pub organisation: Ods,
     pub now: Millis,
+    /// When the patient may see what is new and nobody releases.
+    pub release_at: Millis,
 }
 
 impl Place {
@@ -114,8 +116,8 @@ impl Place {
             .as_ref()
             .ok_or_else(|| Problem::new(Kind::Required, "The entry has no resource."))?;
         let release = match entry.method {
-            Method::Post => release_of_new(&entry.ty, is_labelled(resource), self.now),
-            _ => release_of_changed(&entry.ty, is_labelled(resource), self.now),
+            Method::Post => release_of_new(&entry.ty, self.now, self.release_at),
+            _ => release_of_changed(&entry.ty, self.now),
         };
         let prepared = Prepared::new(resource, &entry.id, &self.organisation)?;
         let put = Change::Put {

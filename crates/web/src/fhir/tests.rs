@@ -22,6 +22,7 @@ const BASE: &str = "http://127.0.0.1:8080/fhir";
 mod bundles;
 mod callers;
 mod examples;
+mod labels;
 mod resources;
 
 /// A client with a token.

@@ -46,10 +46,12 @@ pub(super) async fn read(
     body: &Bytes,
     answers: Vec<Option<String>>,
 ) -> Result<Read, Problem> {
+    let now = node.store.now();
     let place = Place {
         base_url: node.site.fhir_url(),
         organisation: node.site.organisation.clone(),
-        now: node.store.now(),
+        now,
+        release_at: node.release_at(now),
     };
     let bytes = body.clone();
     node.fhir
