@@ -44,7 +44,7 @@ section! {
         tls_certificate: Option<PathBuf> = "\"pages.crt\"", optional;
         /// PEM file of its private key.
         tls_key: Option<PathBuf> = "\"pages.key\"", optional;
-        /// True when a proxy on this machine ends TLS before us.
+        /// True when only a proxy reaches this listener: it ends TLS and writes `X-Forwarded-For`.
         behind_proxy: bool = "false", default;
     }
 }

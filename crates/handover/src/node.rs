@@ -15,7 +15,7 @@ use store::{Database, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use web::serve::serve;
+use web::serve::{behind_proxy, serve};
 use web::{Site, router, serve_peers};
 
 use crate::commands::directory::read_steward;
@@ -63,15 +63,16 @@ impl Running {
             .remember_directory()
             .await
             .context("exchange.directory")?;
+        let pages = router(Arc::new(web_node(config, &ods, &store, &book)));
+        let pages = if config.pages.behind_proxy {
+            behind_proxy(pages)
+        } else {
+            pages
+        };
         let (stop, stopped) = watch::channel(false);
         let workers = exchange.start();
         let mut parts = vec![
-            tokio::spawn(serve(
-                listeners.pages,
-                router(Arc::new(web_node(config, &ods, &store, &book))),
-                tls,
-                stopped.clone(),
-            )),
+            tokio::spawn(serve(listeners.pages, pages, tls, stopped.clone())),
             tokio::spawn(peers(listeners.exchange, exchange.clone(), stopped.clone())),
             tokio::spawn(follow_directory(
                 config.exchange.directory.clone(),

@@ -1,11 +1,15 @@
 //! Serving HTTP on a listener: bounded connections, deadlines for slow ones, an orderly end.
 
-use std::net::SocketAddr;
+mod deadline;
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::extract::connect_info::ConnectInfo;
+use axum::middleware::map_request;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,11 +19,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+
+use deadline::WriteDeadline;
 
 /// The most connections at a time on one listener.
 const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take to send its request's head, and the TLS handshake.
 const HEAD_SECONDS_MAX: u64 = 15;
+/// How long a client may pause within a request's body, and in reading an answer.
+const PAUSE_SECONDS_MAX: u64 = 30;
 /// Read buffer of a connection, which bounds a request's head too.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// How long open requests get to finish when the node stops.
@@ -40,6 +49,8 @@ pub async fn serve(
     tls: Option<Arc<rustls::ServerConfig>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let pause = Duration::from_secs(PAUSE_SECONDS_MAX);
+    let router = router.layer(RequestBodyTimeoutLayer::new(pause));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let acceptor = tls.map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
@@ -62,6 +73,22 @@ pub async fn serve(
     drop(listener);
     let farewell = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(Duration::from_secs(FAREWELL_SECONDS), farewell).await;
+}
+
+/// For a listener that only a proxy on this machine reaches: the client's address is the last one
+/// that the proxy wrote into `X-Forwarded-For`, which the client cannot choose.
+pub fn behind_proxy(router: Router) -> Router {
+    router.layer(map_request(async |mut request: Request| {
+        let forwarded = request.headers().get_all("x-forwarded-for").iter().last();
+        let client = forwarded
+            .and_then(|header| header.to_str().ok())
+            .and_then(|header| header.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+        if let Some(client) = client {
+            let client = ConnectInfo(SocketAddr::new(client, 0));
+            request.extensions_mut().insert(client);
+        }
+        request
+    }))
 }
 
 /// Returns when the node is to stop.
@@ -126,6 +153,7 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
         request.map(axum::body::Body::new)
     });
+    let stream = WriteDeadline::new(stream, Duration::from_secs(PAUSE_SECONDS_MAX));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
@@ -153,6 +181,29 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
+
+    #[tokio::test]
+    async fn behind_a_proxy_the_client_is_whom_the_proxy_saw() {
+        let tell = get(
+            |axum::extract::ConnectInfo(at): axum::extract::ConnectInfo<std::net::SocketAddr>| async move {
+                at.ip().to_string()
+            },
+        );
+        let router = super::behind_proxy(Router::new().route("/", tell));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(super::serve(listener, router, None, stopped));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+                       x-forwarded-for: 1.2.3.4, 198.51.100.7\r\n\r\n";
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("198.51.100.7"), "{answer}");
+        stop.send(true).unwrap();
+        serving.await.unwrap();
+    }
 
     #[tokio::test]
     async fn requests_under_way_finish_when_the_node_stops() {

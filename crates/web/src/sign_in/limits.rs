@@ -29,33 +29,10 @@ impl Limits {
     /// counted first, many at once cannot slip through together.
     pub fn admit(&self, login: &str, address: &str, now: Millis) -> bool {
         let mut counts = self.0.lock();
-        if counts.len() >= COUNTED_MAX {
-            counts.retain(|_, count| now.saturating_sub(count.since) < WINDOW);
-            // Full of fresh ones: somebody is trying very many. Nobody new gets in for now.
-            if counts.len() >= COUNTED_MAX {
-                return false;
-            }
-        }
-        let keys = [
-            (format!("a {login}"), PER_ACCOUNT),
-            (format!("n {address}"), PER_ADDRESS),
-        ];
-        let mut admitted = true;
-        for (key, most) in keys {
-            let count = counts.entry(key).or_insert(Count {
-                since: now,
-                failures: 0,
-            });
-            if now.saturating_sub(count.since) >= WINDOW || now < count.since {
-                *count = Count {
-                    since: now,
-                    failures: 0,
-                };
-            }
-            admitted &= count.failures < most;
-            count.failures = count.failures.saturating_add(1);
-        }
-        admitted
+        make_room(&mut counts, now);
+        // An address that has had its turns adds no further accounts to the table.
+        count(&mut counts, format!("n {address}"), PER_ADDRESS, now)
+            && count(&mut counts, format!("a {login}"), PER_ACCOUNT, now)
     }
 
     /// Takes back what `admit` counted, since the attempt was right after all.
@@ -65,6 +42,45 @@ impl Limits {
         if let Some(count) = counts.get_mut(&format!("n {address}")) {
             count.failures = count.failures.saturating_sub(1);
         }
+    }
+}
+
+/// Counts one more failure and says whether it was still within `most`.
+fn count(counts: &mut HashMap<String, Count>, key: String, most: u32, now: Millis) -> bool {
+    let fresh = Count {
+        since: now,
+        failures: 0,
+    };
+    let count = counts.entry(key).or_insert(fresh);
+    if now.saturating_sub(count.since) >= WINDOW || now < count.since {
+        *count = Count {
+            since: now,
+            failures: 0,
+        };
+    }
+    let admitted = count.failures < most;
+    count.failures = count.failures.saturating_add(1);
+    admitted
+}
+
+/// Keeps the table within its bound: what is over goes, and if all is fresh the older half, so that
+/// nobody can shut everybody out by filling it.
+fn make_room(counts: &mut HashMap<String, Count>, now: Millis) {
+    if counts.len() + 2 <= COUNTED_MAX {
+        return;
+    }
+    counts.retain(|_, count| now.saturating_sub(count.since) < WINDOW);
+    if counts.len() + 2 > COUNTED_MAX {
+        let mut began: Vec<Millis> = counts.values().map(|count| count.since).collect();
+        let half = began.len() / 2;
+        let (_, middle, _) = began.select_nth_unstable(half);
+        let middle = *middle;
+        let mut spared = half;
+        counts.retain(|_, count| {
+            let keep = count.since > middle || (count.since == middle && spared > 0);
+            spared = spared.saturating_sub(usize::from(keep));
+            keep
+        });
     }
 }
 
@@ -99,5 +115,19 @@ mod tests {
             assert!(limits.admit("ann", "10.0.0.1", 0));
             limits.forgive("ann", "10.0.0.1");
         }
+    }
+
+    #[test]
+    fn nobody_can_shut_everybody_out_by_trying_very_many_names() {
+        let limits = Limits::default();
+        for guess in 0..30_000 {
+            limits.admit(&format!("made-up-{guess}"), "10.0.0.1", 0);
+        }
+        assert!(limits.0.lock().len() < 200);
+        for guess in 0..30_000 {
+            limits.admit(&format!("made-up-{guess}"), &format!("host-{guess}"), 5);
+        }
+        assert!(limits.0.lock().len() <= COUNTED_MAX);
+        assert!(limits.admit("ann", "10.0.0.2", 6));
     }
 }
