@@ -103,6 +103,8 @@ impl Intake {
             }
             let mut plans = self.plans(waiting).await?;
             while !plans.is_empty() {
+                // Senders wait for their acknowledgements; nobody waits for the mapping.
+                self.store.let_others_first().await;
                 let (now, later) = wave(plans);
                 for outcome in join_all(now.iter().map(|plan| self.apply(plan))).await {
                     outcome?;

@@ -4,6 +4,10 @@
 
 mod batch;
 mod core;
+mod load;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fhir::problem::{Kind, Problem};
 use parking_lot::Mutex;
@@ -16,11 +20,15 @@ use crate::store::throttled;
 use crate::write::{Committed, Write};
 
 pub(crate) use self::core::Core;
+pub(crate) use self::load::Load;
 
 /// Writes that share one commit at most.
 const BATCH_MAX: usize = 512;
 /// Rows' worth of changes that share one commit, after which no further write joins.
 const WEIGHT_MAX: usize = 4096;
+
+/// How often `calm` looks.
+const CALM_STEP: Duration = Duration::from_millis(10);
 
 pub(crate) type Answer = oneshot::Sender<Result<Committed, Problem>>;
 
@@ -41,6 +49,7 @@ enum Item {
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Item>>>,
+    load: Arc<Load>,
 }
 
 impl Writer {
@@ -51,6 +60,7 @@ impl Writer {
         waiting_max: usize,
     ) -> Result<Writer, Problem> {
         let (queue, mut waiting) = mpsc::channel(waiting_max.max(1));
+        let load = core.load.clone();
         let work = move || {
             let mut stops = Vec::new();
             while let Some(first) = waiting.blocking_recv() {
@@ -80,6 +90,7 @@ impl Writer {
             .map_err(|error| failure::internal("no thread for the writer").because(error))?;
         Ok(Writer {
             queue: Mutex::new(Some(queue)),
+            load,
         })
     }
 
@@ -90,6 +101,7 @@ impl Writer {
         waiting_max: usize,
     ) -> Writer {
         let (queue, mut waiting) = mpsc::channel(waiting_max.max(1));
+        let load = core.load.clone();
         tokio::spawn(async move {
             let mut stops = Vec::new();
             while let Some(first) = waiting.recv().await {
@@ -111,6 +123,7 @@ impl Writer {
         });
         Writer {
             queue: Mutex::new(Some(queue)),
+            load,
         }
     }
 
@@ -124,6 +137,14 @@ impl Writer {
             mpsc::error::TrySendError::Closed(_) => stopped(),
         })?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// Waits until nobody presses, or for so long.
+    pub(crate) async fn calm(&self, at_most: Duration) {
+        let end = Instant::now() + at_most;
+        while self.load.is_pressing() && Instant::now() < end {
+            tokio::time::sleep(CALM_STEP).await;
+        }
     }
 
     /// Lets the writer finish what waits, and waits for that.

@@ -13,7 +13,7 @@ use crate::resources::Cache;
 use crate::sql::Sql;
 use crate::words::{self, Words};
 use crate::write::{Change, Job, Write};
-use crate::writer::Queued;
+use crate::writer::{Load, Queued};
 
 /// Row numbers taken from the counter at once, so that several processes can share one schema and
 /// the counter is rarely touched.
@@ -31,6 +31,9 @@ pub(crate) struct Core {
     /// Set when the disk failed under a commit: what it holds is then unknown, and nothing more is
     /// written until a restart has looked.
     pub(crate) broken: Option<Problem>,
+    /// Whether it is a job that is being applied: an error is then likely to be the job's own.
+    pub(crate) in_jobs: bool,
+    pub(crate) load: Arc<Load>,
 }
 
 impl Core {
@@ -43,7 +46,14 @@ impl Core {
             next_rid: 0,
             end_rid: 0,
             broken: None,
+            in_jobs: false,
+            load: Arc::default(),
         }
+    }
+
+    /// Whether the batch's error came from one of its jobs, so that the others may still succeed.
+    pub(crate) fn may_try_again(&self) -> bool {
+        self.in_jobs
     }
 
     pub(crate) fn now(&self) -> Millis {
