@@ -79,7 +79,11 @@ pub async fn serve(
 /// that the proxy wrote into `X-Forwarded-For`, which the client cannot choose.
 pub fn behind_proxy(router: Router) -> Router {
     router.layer(map_request(async |mut request: Request| {
-        let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
+        let forwarded = request
+            .headers()
+            .get_all("x-forwarded-for")
+            .iter()
+            .next_back();
         let client = forwarded
             .and_then(|header| header.to_str().ok())
             .and_then(|header| header.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
