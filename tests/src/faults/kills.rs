@@ -18,7 +18,7 @@ const STORM: Duration = Duration::from_secs(50);
 const KILLS_MIN: u32 = 10;
 const SENDERS: u64 = 3;
 /// After the storm, everything that was acknowledged arrives within this.
-const SETTLE_SECONDS: u64 = 90;
+const SETTLE_SECONDS: u64 = 150;
 const RESTART_MAX: Duration = Duration::from_secs(5);
 
 #[test]
@@ -160,7 +160,7 @@ impl Feed {
                     };
                     send_until_acknowledged(to, &letter(HOSPITAL, PRACTICE, &id, person));
                     acknowledged.lock().unwrap().insert(id);
-                    thread::sleep(Duration::from_millis(20));
+                    thread::sleep(Duration::from_millis(50));
                 }
             })
         };
