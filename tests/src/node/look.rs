@@ -80,7 +80,7 @@ impl Rows {
                 taken_in: document.is_some(),
                 unmatched,
             };
-            by_id.entry(document(id)).or_default().push(parcel);
+            by_id.entry(own_number(id)).or_default().push(parcel);
         }
         by_id
     }
@@ -113,7 +113,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// The message's own part of a document's number, which is kept as facility, number and namespace:
 /// `RZZ98/LETTER1^RZZ98`.
-fn document(number: &str) -> String {
+fn own_number(number: &str) -> String {
     let number = number.split_once('/').map_or(number, |(_, rest)| rest);
     number.split('^').next().unwrap_or(number).to_owned()
 }
