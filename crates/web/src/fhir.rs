@@ -21,6 +21,7 @@ mod prefer;
 mod pretty;
 mod query;
 mod read;
+pub mod route;
 mod search;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
+use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir as door;
+use crate::fhir::route::{Route, Takes};
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
@@ -38,26 +40,92 @@ fn files() -> Router {
         .layer(map_response(headers::on))
 }
 
+/// Every address of the FHIR door, below `/fhir`. What is not here is not there, and what is here is
+/// told by the CapabilityStatement.
+pub const FHIR: &[Route] = &[
+    Route::facts("/metadata", || get(door::metadata)),
+    Route::interaction(
+        Method::POST,
+        "/",
+        &["transaction", "batch"],
+        Takes::Bundle,
+        || post(door::transaction),
+    ),
+    Route::interaction(
+        Method::GET,
+        "/{ty}",
+        &["search-type"],
+        Takes::Nothing,
+        || get(door::search),
+    ),
+    Route::interaction(
+        Method::POST,
+        "/{ty}/_search",
+        &["search-type"],
+        Takes::Form,
+        || post(door::search_by_post),
+    ),
+    Route::interaction(Method::POST, "/{ty}", &["create"], Takes::Resource, || {
+        post(door::create)
+    }),
+    Route::interaction(Method::GET, "/{ty}/{id}", &["read"], Takes::Nothing, || {
+        get(door::read)
+    }),
+    Route::interaction(
+        Method::PUT,
+        "/{ty}/{id}",
+        &["update"],
+        Takes::Resource,
+        || put(door::update),
+    ),
+    Route::interaction(
+        Method::DELETE,
+        "/{ty}/{id}",
+        &["delete"],
+        Takes::Nothing,
+        || delete(door::delete),
+    ),
+    Route::interaction(
+        Method::GET,
+        "/{ty}/{id}/_history",
+        &["history-instance"],
+        Takes::Nothing,
+        || get(door::history),
+    ),
+    Route::interaction(
+        Method::GET,
+        "/{ty}/{id}/_history/{version}",
+        &["vread"],
+        Takes::Nothing,
+        || get(door::vread),
+    ),
+    Route::operation(
+        Method::GET,
+        "/AuditEvent/$log",
+        ("log", "urn:handover:operation:audit-log"),
+        || get(door::log),
+    ),
+];
+
 /// The FHIR door.
 fn fhir(node: Arc<Node>) -> Router {
-    let bundles = post(door::transaction).layer(DefaultBodyLimit::max(door::BUNDLE_BYTES_MAX));
-    let below = Router::new()
-        .route("/metadata", get(door::metadata))
-        .route("/AuditEvent/$log", get(door::log))
-        .route("/{ty}", get(door::search).post(door::create))
-        .route("/{ty}/_search", post(door::search_by_post))
-        .route(
-            "/{ty}/{id}",
-            get(door::read).put(door::update).delete(door::delete),
-        )
-        .route("/{ty}/{id}/_history", get(door::history))
-        .route("/{ty}/{id}/_history/{version}", get(door::vread))
-        .fallback(door::nothing_here)
-        .layer(DefaultBodyLimit::max(door::RESOURCE_BYTES_MAX))
-        .route("/", bundles.clone());
+    let mut below = Router::new();
+    let mut root = MethodRouter::new();
+    for route in FHIR {
+        let limit = match route.takes {
+            Takes::Bundle => door::BUNDLE_BYTES_MAX,
+            _ => door::RESOURCE_BYTES_MAX,
+        };
+        let call = (route.call)().layer(DefaultBodyLimit::max(limit));
+        match route.path {
+            "/" => root = root.merge(call),
+            path => below = below.route(path, call),
+        }
+    }
+    let below = below.fallback(door::nothing_here).route("/", root.clone());
     Router::new()
         .nest("/fhir", below)
-        .route("/fhir/", bundles)
+        .route("/fhir/", root)
         .layer(from_fn_with_state(node.clone(), door::ask::announce))
         .with_state(node)
 }

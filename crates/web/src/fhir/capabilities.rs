@@ -9,13 +9,15 @@ use axum::response::Response;
 use fhir::date;
 use fhir::definitions::Definitions;
 use fhir::search::{Parameter, ParameterKind, parameters};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer;
 use super::ask::Announced;
+use super::route::{Does, Level, Route};
 use crate::failure::Failure;
 use crate::node::{Node, Site};
+use crate::router::FHIR;
 
 /// Open to everyone: it tells of the server, not of anyone in it.
 pub async fn metadata(
@@ -43,55 +45,78 @@ fn statement(site: &Site, at: &str) -> Value {
         "implementation": { "description": site.name, "url": site.fhir_url() },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
-        "rest": [{
+        "rest": [with_operations(json!({
             "mode": "server",
             "security": {
                 "description": "A bearer token of an account, or the session of its sign-in.",
             },
             "resource": resources,
-            "interaction": [{ "code": "transaction" }, { "code": "batch" }],
-        }],
+            "interaction": interactions(|route| route.level() == Level::System),
+        }), |route| route.level() == Level::System)],
     })
 }
 
+/// The interactions of the routes of that kind, each once.
+fn interactions(of: impl Fn(&Route) -> bool) -> Vec<Value> {
+    let mut codes = Vec::new();
+    for route in FHIR.iter().filter(|route| of(route)) {
+        if let Does::Interactions(found) = route.does {
+            for code in found {
+                if !codes.contains(code) {
+                    codes.push(*code);
+                }
+            }
+        }
+    }
+    codes.iter().map(|code| json!({ "code": code })).collect()
+}
+
+/// Adds the operations of the routes of that kind, each once.
+fn with_operations(mut told: Value, of: impl Fn(&Route) -> bool) -> Value {
+    let mut operations: Vec<Value> = Vec::new();
+    for route in FHIR.iter().filter(|route| of(route)) {
+        if let Does::Operation(name, definition) = route.does {
+            let operation = json!({ "name": name, "definition": definition });
+            if !operations.contains(&operation) {
+                operations.push(operation);
+            }
+        }
+    }
+    if let (Some(told), false) = (told.as_object_mut(), operations.is_empty()) {
+        told.insert("operation".into(), Value::Array(operations));
+    }
+    told
+}
+
+/// Whether there is such a method of such an address.
+fn has(method: &Method, path: &str) -> bool {
+    FHIR.iter()
+        .any(|route| route.method == *method && route.path == path)
+}
+
 fn resource(ty: &'static str) -> Value {
-    let interactions: Vec<Value> = [
-        "read",
-        "vread",
-        "update",
-        "delete",
-        "history-instance",
-        "create",
-        "search-type",
-    ]
-    .iter()
-    .map(|code| json!({ "code": code }))
-    .collect();
     let general = [("_id", "token"), ("_lastUpdated", "date")];
     let general = general
         .iter()
         .map(|(name, kind)| json!({ "name": name, "type": kind }));
     let searched: Vec<Value> = general.chain(parameters(ty).map(parameter)).collect();
-    let mut resource = json!({
+    let conditional_delete = match has(&Method::DELETE, "/{ty}") {
+        true => "single",
+        false => "not-supported",
+    };
+    let told = json!({
         "type": ty,
-        "interaction": interactions,
+        "interaction": interactions(|route| route.is_of(ty)),
         "versioning": "versioned-update",
-        "readHistory": true,
+        "readHistory": has(&Method::GET, "/{ty}/{id}/_history/{version}"),
         "updateCreate": true,
         "conditionalCreate": false,
         "conditionalRead": "not-match",
-        "conditionalUpdate": false,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": has(&Method::PUT, "/{ty}"),
+        "conditionalDelete": conditional_delete,
         "searchParam": searched,
     });
-    if let (Some(resource), "AuditEvent") = (resource.as_object_mut(), ty) {
-        let definition = "urn:handover:operation:audit-log";
-        resource.insert(
-            "operation".into(),
-            json!([{ "name": "log", "definition": definition }]),
-        );
-    }
-    resource
+    with_operations(told, |route| route.is_of(ty))
 }
 
 fn parameter(parameter: &Parameter) -> Value {
