@@ -139,6 +139,11 @@ impl Definitions {
         &self.types
     }
 
+    /// The required value set of that address, without a version.
+    pub(crate) fn value_set_at(&self, address: &str) -> Option<&ValueSet> {
+        self.value_sets.iter().find(|set| set.address == address)
+    }
+
     pub(crate) fn value_set(&self, element: &Element) -> Option<&ValueSet> {
         self.value_sets.get(usize::from(element.value_set?))
     }

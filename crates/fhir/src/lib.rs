@@ -13,6 +13,8 @@ pub mod path;
 pub mod problem;
 pub mod resource;
 pub mod search;
+pub mod terminology;
+pub mod ucum;
 pub mod validate;
 
 pub use date::Millis;
