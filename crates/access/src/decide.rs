@@ -60,6 +60,12 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::Vread
             | Interaction::HistoryInstance
             | Interaction::Search
+            | Interaction::Everything
+            | Interaction::LastN
+            | Interaction::Match
+            | Interaction::Document
+            | Interaction::Export
+            | Interaction::Subscribe
             | Interaction::Record
             | Interaction::AccessLog
     );
@@ -80,6 +86,10 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
 
 fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(), Problem> {
     let allowed = match (role, interaction.sort()) {
+        (Role::Clinician | Role::Clerk, _) if interaction.is_bulk() => {
+            let message = "Whole records in bulk are for the organisation's own systems; use a token made by `handover token`.";
+            return Err(forbidden(message));
+        }
         (Role::Clinician, Sort::Look | Sort::Change) => true,
         // "Acted on" is only ever a named clinician's.
         (Role::Clerk, Sort::Look | Sort::Change) => interaction != Interaction::ActOnLetter,

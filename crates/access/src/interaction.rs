@@ -12,6 +12,20 @@ pub enum Interaction {
     Delete,
     Batch,
     Transaction,
+    /// `$everything`, of a Patient or an Encounter.
+    Everything,
+    /// `Observation/$lastn`.
+    LastN,
+    /// `Patient/$match`.
+    Match,
+    /// `Composition/$document`.
+    Document,
+    /// Bulk Data `$export`.
+    Export,
+    /// Asynchronous `$import`.
+    Import,
+    /// Being told of changes (<https://hl7.org/fhir/R4/subscription.html>).
+    Subscribe,
     /// The team's queue of letters.
     Inbox,
     /// Letters for people that the organisation does not know.
@@ -68,6 +82,13 @@ impl Interaction {
             Interaction::Delete => "delete",
             Interaction::Batch => "batch",
             Interaction::Transaction => "transaction",
+            Interaction::Everything => "everything",
+            Interaction::LastN => "lastn",
+            Interaction::Match => "match",
+            Interaction::Document => "document",
+            Interaction::Export => "export",
+            Interaction::Import => "import",
+            Interaction::Subscribe => "subscribe",
             Interaction::Inbox => "inbox",
             Interaction::Unmatched => "unmatched",
             Interaction::Sent => "sent",
@@ -93,6 +114,12 @@ impl Interaction {
             | Interaction::Vread
             | Interaction::HistoryInstance
             | Interaction::Search
+            | Interaction::Everything
+            | Interaction::LastN
+            | Interaction::Match
+            | Interaction::Document
+            | Interaction::Export
+            | Interaction::Subscribe
             | Interaction::Inbox
             | Interaction::Unmatched
             | Interaction::Sent
@@ -103,6 +130,7 @@ impl Interaction {
             | Interaction::Delete
             | Interaction::Batch
             | Interaction::Transaction
+            | Interaction::Import
             | Interaction::OpenLetter
             | Interaction::FileLetter
             | Interaction::MatchLetter
@@ -114,6 +142,11 @@ impl Interaction {
             Interaction::AccessLog => Sort::Audit,
             Interaction::System => Sort::Inner,
         }
+    }
+
+    /// Whether it takes or brings many records at once, which only an organisation's own systems do.
+    pub(crate) fn is_bulk(self) -> bool {
+        matches!(self, Interaction::Export | Interaction::Import)
     }
 
     /// Whether it is one of FHIR's own.
@@ -129,6 +162,13 @@ impl Interaction {
                 | Interaction::Delete
                 | Interaction::Batch
                 | Interaction::Transaction
+                | Interaction::Everything
+                | Interaction::LastN
+                | Interaction::Match
+                | Interaction::Document
+                | Interaction::Export
+                | Interaction::Import
+                | Interaction::Subscribe
         )
     }
 }

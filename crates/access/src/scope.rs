@@ -102,6 +102,12 @@ impl Scope {
         reaches && matches!(self.interaction.sort(), Sort::Change | Sort::Inner)
     }
 
+    /// Whether resources of that type are kept from it, wherever they are: patients read who looked
+    /// in their access log, which knows what to leave out.
+    pub fn hides(&self, ty: &str) -> bool {
+        matches!(self.reach, Reach::Compartment { .. }) && ty == "AuditEvent"
+    }
+
     /// Whether the audit log may be read with it.
     pub fn may_audit(&self) -> bool {
         matches!(self.interaction.sort(), Sort::Audit | Sort::Inner)

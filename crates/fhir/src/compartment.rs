@@ -39,6 +39,20 @@ pub fn patients(ty: &str, resource: &Json<'_>) -> Vec<String> {
     found
 }
 
+/// The types that can be in a patient's compartment: those of the definition, and Binary.
+pub fn types() -> Vec<String> {
+    let definitions = Definitions::r4();
+    let mut types: Vec<String> = definitions
+        .compartment
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    types.extend(["Binary".to_string(), "Patient".to_string()]);
+    types.sort_unstable();
+    types.dedup();
+    types
+}
+
 fn add(id: Option<&str>, found: &mut Vec<String>) {
     if let Some(id) = id
         && !found.iter().any(|known| known == id)

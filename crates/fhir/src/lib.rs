@@ -5,6 +5,7 @@
 //! that its caller hands in.
 
 pub mod bundle;
+pub mod care;
 pub mod compartment;
 pub mod date;
 pub mod definitions;

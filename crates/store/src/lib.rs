@@ -30,6 +30,7 @@
 
 pub mod accounts;
 mod audit;
+pub mod bulk;
 mod clock;
 mod database;
 mod dialect;

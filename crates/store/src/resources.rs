@@ -1,14 +1,14 @@
 //! Resources: stored, read, searched.
 
 mod apply;
-mod body;
+pub(crate) mod body;
 mod cache;
-mod facts;
+pub(crate) mod facts;
 mod history;
 mod index;
 mod labels;
 mod prepared;
-mod read;
+pub(crate) mod read;
 mod rows;
 mod search;
 mod stored;

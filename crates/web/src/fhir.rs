@@ -16,6 +16,7 @@ mod format;
 mod history;
 mod incoming;
 mod log;
+pub mod operations;
 mod plan;
 mod prefer;
 mod pretty;

@@ -3,7 +3,7 @@ use crate::nhs_number::NhsNumber;
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
 
-const EVERY: [Interaction; 25] = [
+const EVERY: [Interaction; 32] = [
     Interaction::Read,
     Interaction::Vread,
     Interaction::HistoryInstance,
@@ -13,6 +13,13 @@ const EVERY: [Interaction; 25] = [
     Interaction::Delete,
     Interaction::Batch,
     Interaction::Transaction,
+    Interaction::Everything,
+    Interaction::LastN,
+    Interaction::Match,
+    Interaction::Document,
+    Interaction::Export,
+    Interaction::Import,
+    Interaction::Subscribe,
     Interaction::Inbox,
     Interaction::Unmatched,
     Interaction::Sent,
@@ -95,7 +102,7 @@ fn a_privacy_officer_reads_the_log_and_no_record() {
 #[test]
 fn a_patient_only_reads_and_only_their_own_compartment() {
     let allowed = allowed(&patient());
-    assert_eq!(allowed.len(), 6);
+    assert_eq!(allowed.len(), 12);
     for (_, purpose, scope) in allowed {
         let theirs = Reach::Compartment {
             patient: "p1".into(),
@@ -138,6 +145,23 @@ fn a_look_is_not_a_licence_to_change() {
     )
     .unwrap();
     assert!(scope.may_change());
+}
+
+#[test]
+fn records_in_bulk_are_for_systems_and_for_the_patient_themselves() {
+    let may = |caller: &Caller, wanted: Interaction| {
+        allowed(caller)
+            .iter()
+            .any(|(interaction, ..)| *interaction == wanted)
+    };
+    for role in [Role::Clinician, Role::Clerk, Role::Engineer] {
+        assert!(!may(&staff(role), Interaction::Export), "{role:?}");
+        assert!(!may(&staff(role), Interaction::Import), "{role:?}");
+    }
+    assert!(may(&staff(Role::System), Interaction::Export));
+    assert!(may(&staff(Role::System), Interaction::Import));
+    assert!(may(&patient(), Interaction::Export));
+    assert!(!may(&patient(), Interaction::Import));
 }
 
 #[test]

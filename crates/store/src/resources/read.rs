@@ -20,7 +20,7 @@ const VREAD: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patient
      JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      JOIN ver v ON v.shard = r.shard AND v.rid = r.rid \
      WHERE p.ty = $1 AND p.id = $2 AND v.ver = $3";
-const THERE: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at \
+pub(crate) const THERE: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at \
      FROM place p JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      WHERE p.ty = $1 AND p.id = $2";
 
@@ -106,7 +106,7 @@ impl Store {
         Ok(reading)
     }
 
-    pub(super) fn may_look(&self, scope: &Scope) -> Result<(), Problem> {
+    pub(crate) fn may_look(&self, scope: &Scope) -> Result<(), Problem> {
         if scope.may_look() {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Store {
     }
 
     /// The caller is told "absent"; the log knows whether something was withheld.
-    pub(super) async fn nothing(
+    pub(crate) async fn nothing(
         &self,
         scope: &Scope,
         action: Interaction,

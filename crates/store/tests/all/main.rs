@@ -16,3 +16,4 @@ mod property;
 mod resources;
 mod scopes;
 mod searches;
+mod walks;

@@ -26,6 +26,17 @@ pub fn staff(organisation: &str, interaction: Interaction) -> Scope {
     scope(who, interaction, Purpose::DirectCare, START)
 }
 
+/// Somebody who may read the audit log.
+pub fn officer(role: Role) -> Scope {
+    let who = Who::Staff {
+        account: 3,
+        name: "Olu Officer".into(),
+        role,
+        organisation: ods("A81001"),
+    };
+    scope(who, Interaction::AccessLog, Purpose::Compliance, START)
+}
+
 /// A patient at a time.
 pub fn patient(id: &str, interaction: Interaction, now: i64) -> Scope {
     let who = Who::Patient {

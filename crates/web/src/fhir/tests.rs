@@ -21,6 +21,7 @@ const BASE: &str = "http://127.0.0.1:8080/fhir";
 
 mod bundles;
 mod callers;
+mod everything;
 mod examples;
 mod labels;
 mod resources;
@@ -169,6 +170,18 @@ async fn node(ground: &store::testing::Ground) -> Arc<Node> {
     };
     node.store.open_account(account).await.unwrap();
     node
+}
+
+/// Lets the patient see it.
+async fn release(node: &Arc<Node>, ty: &str, id: &str) {
+    let change = store::Change::Release {
+        ty: ty.into(),
+        id: id.into(),
+        release: store::Release::At(node.store.now()),
+    };
+    let scope = access::Scope::system(access::SystemPurpose::Measure);
+    let job = store::Job::change(change);
+    node.store.commit(&scope, job).await.unwrap();
 }
 
 const JANE: &str = r#"{"resourceType":"Patient","id":"jane","name":[{"family":"Example","given":["Jane"]}],"birthDate":"1970-02-03"}"#;

@@ -1,0 +1,180 @@
+//! <https://hl7.org/fhir/R4/patient-operation-everything.html> and
+//! <https://hl7.org/fhir/R4/encounter-operation-everything.html>: a record as one streamed Bundle.
+//!
+//! What the record refers to comes along (practitioners, organisations, medicines) unless it is
+//! about another patient.
+
+use std::sync::Arc;
+
+use access::{Interaction, Reach, Scope, Target};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::date::span;
+use fhir::definitions::Definitions;
+use fhir::problem::{Kind, Problem};
+use store::bulk::{Cursor, Walk, Within};
+
+use super::stream::{self, Addresses};
+use crate::failure::Failure;
+use crate::fhir::ask::{Announced, Ask};
+use crate::fhir::check_known;
+use crate::node::Node;
+
+/// Resources a page, at most.
+const COUNT_MAX: u32 = 1000;
+/// Characters that stay as they are in a link.
+const LINKED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b',')
+    .remove(b':');
+
+/// `Patient/[id]/$everything`.
+pub async fn patient(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Everything, "Patient").await?;
+    check_known(&id)?;
+    let within = Within::Patients(vec![id.clone()]);
+    instance(&node, &ask, &scope, ("Patient", id), within).await
+}
+
+/// `Encounter/[id]/$everything`.
+pub async fn encounter(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let scope = ask
+        .scope(&node, Interaction::Everything, "Encounter")
+        .await?;
+    check_known(&id)?;
+    let within = Within::Encounter {
+        id: id.clone(),
+        patients: Vec::new(),
+    };
+    instance(&node, &ask, &scope, ("Encounter", id), within).await
+}
+
+/// `Patient/$everything`: the caller's own record; for staff, of everybody whom the organisation
+/// knows.
+pub async fn patients(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Everything, "Patient").await?;
+    if let Reach::Compartment { patient, .. } = scope.reach() {
+        let own = patient.clone();
+        let within = Within::Patients(vec![own.clone()]);
+        return instance(&node, &ask, &scope, ("Patient", own), within).await;
+    }
+    let within = Within::Types {
+        only_patients: true,
+    };
+    let mut walk = asked(&ask, within)?;
+    if walk.types.is_empty() {
+        walk.types = fhir::compartment::types();
+    }
+    let target = Target {
+        ty: "Patient".into(),
+        query: Some(query(&ask, true).into()),
+        ..Target::default()
+    };
+    let walker = node
+        .store
+        .walk(&scope, Interaction::Everything, target, walk)
+        .await?;
+    let addresses = addresses(&node, &ask, "Patient");
+    Ok(stream::bundle(walker, addresses).await?)
+}
+
+async fn instance(
+    node: &Node,
+    ask: &Ask,
+    scope: &Scope,
+    (ty, id): (&'static str, String),
+    within: Within,
+) -> Result<Response, Failure> {
+    let walk = asked(ask, within)?;
+    let addresses = addresses(node, ask, &format!("{ty}/{id}"));
+    let target = Target {
+        ty: ty.into(),
+        id: Some(id),
+        query: Some(query(ask, true).into()),
+        ..Target::default()
+    };
+    let walker = node
+        .store
+        .walk_from(scope, Interaction::Everything, target, walk)
+        .await?;
+    Ok(stream::bundle(walker, addresses).await?)
+}
+
+fn asked(ask: &Ask, within: Within) -> Result<Walk, Problem> {
+    let mut walk = Walk {
+        with_referenced: true,
+        ..Walk::all(within)
+    };
+    for (name, value) in &ask.query {
+        let wrong = || Problem::new(Kind::Value, format!("{name} does not read."));
+        match name.as_str() {
+            "_since" => walk.since = Some(span(value).ok_or_else(wrong)?.low),
+            "start" => walk.care.from = Some(span(value).ok_or_else(wrong)?.low),
+            "end" => walk.care.before = Some(span(value).ok_or_else(wrong)?.high),
+            "_type" => walk.types.extend(types(value)?),
+            "_count" => {
+                let count = value.parse().ok().filter(|count: &u32| *count > 0);
+                walk.count = Some(count.ok_or_else(wrong)?.min(COUNT_MAX));
+            }
+            "_cursor" => walk.after = Cursor::parse(value).ok_or_else(wrong)?,
+            _ => {
+                let message = "$everything takes start, end, _since, _type and _count.";
+                return Err(Problem::new(Kind::NotSupported, message));
+            }
+        }
+    }
+    Ok(walk)
+}
+
+/// The resource types between commas.
+///
+/// # Errors
+/// `Value` for what is no type of R4.
+pub fn types(value: &str) -> Result<Vec<String>, Problem> {
+    let types = value.split(',').map(|ty| {
+        if Definitions::r4().is_resource(ty) {
+            return Ok(ty.to_string());
+        }
+        let message = "_type names a resource type that FHIR R4 does not have.";
+        Err(Problem::new(Kind::Value, message))
+    });
+    types.collect()
+}
+
+fn addresses(node: &Node, ask: &Ask, subject: &str) -> Addresses {
+    let base_url = node.site.fhir_url();
+    let operation = format!("{base_url}/{subject}/$everything?");
+    let own = format!("{operation}{}", query(ask, true));
+    let without = query(ask, false);
+    let joint = if without.is_empty() { "" } else { "&" };
+    Addresses {
+        base_url,
+        own: own.trim_end_matches('?').to_string(),
+        next: format!("{operation}{without}{joint}"),
+    }
+}
+
+fn query(ask: &Ask, with_cursor: bool) -> String {
+    let pairs = ask.query.iter();
+    let pairs = pairs.filter(|(name, _)| with_cursor || name != "_cursor");
+    let texts: Vec<String> = pairs
+        .map(|(name, value)| {
+            let value = percent_encoding::utf8_percent_encode(value, LINKED);
+            format!("{name}={value}")
+        })
+        .collect();
+    texts.join("&")
+}

@@ -1,0 +1,126 @@
+//! A searchset Bundle that is sent while it is made: its first entry leaves at once, and no more of
+//! it than a piece is ever in memory.
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use fhir::json::write_text;
+use fhir::problem::Problem;
+use futures_util::stream;
+use http::StatusCode;
+use store::bulk::{Cursor, Walked, Walker};
+
+use crate::fhir::answer;
+
+/// A piece that is sent at once, about, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What the Bundle says of itself.
+pub struct Addresses {
+    /// The node's own FHIR address.
+    pub base_url: String,
+    /// What was asked.
+    pub own: String,
+    /// The address of the page that starts at a cursor, but for the cursor.
+    pub next: String,
+}
+
+struct Sending {
+    walker: Walker,
+    addresses: Addresses,
+    first: Option<Walked>,
+    started: bool,
+    has_entries: bool,
+    ended: bool,
+}
+
+/// The walk's resources as a Bundle. An error on the way breaks the answer off, so that it never
+/// looks complete.
+///
+/// # Errors
+/// What the first step of the walk finds.
+pub async fn bundle(mut walker: Walker, addresses: Addresses) -> Result<Response, Problem> {
+    let first = walker.next().await?;
+    let sending = Sending {
+        walker,
+        addresses,
+        ended: first.is_none(),
+        first,
+        started: false,
+        has_entries: false,
+    };
+    let pieces = stream::unfold(Some(sending), |sending| async {
+        let mut sending = sending?;
+        match sending.piece().await {
+            Ok(piece) if sending.ended => Some((Ok(piece), None)),
+            Ok(piece) => Some((Ok(piece), Some(sending))),
+            Err(problem) => {
+                tracing::error!(?problem, "an answer broke off");
+                Some((Err(std::io::Error::other("the answer broke off")), None))
+            }
+        }
+    });
+    Ok(answer::json(StatusCode::OK, Body::from_stream(pieces)))
+}
+
+impl Sending {
+    async fn piece(&mut self) -> Result<Bytes, Problem> {
+        let mut out = Vec::with_capacity(PIECE_BYTES);
+        if !self.started {
+            self.started = true;
+            out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\"");
+            if let Some(first) = self.first.take() {
+                self.entry(&first, &mut out);
+                return Ok(out.into());
+            }
+        }
+        while out.len() < PIECE_BYTES && !self.ended {
+            match self.walker.next().await? {
+                Some(walked) => self.entry(&walked, &mut out),
+                None => self.ended = true,
+            }
+        }
+        if self.ended {
+            let more = self.walker.more_after().await?;
+            self.end(more, &mut out);
+        }
+        Ok(out.into())
+    }
+
+    fn entry(&mut self, walked: &Walked, out: &mut Vec<u8>) {
+        let before: &[u8] = if self.has_entries {
+            b",{\"fullUrl\":"
+        } else {
+            b",\"entry\":[{\"fullUrl\":"
+        };
+        self.has_entries = true;
+        out.extend_from_slice(before);
+        let version = &walked.version;
+        let address = format!("{}/{}/{}", self.addresses.base_url, version.ty, version.id);
+        write_text(&address, out);
+        out.extend_from_slice(b",\"resource\":");
+        out.extend_from_slice(&version.body);
+        let mode: &[u8] = if walked.included {
+            b",\"search\":{\"mode\":\"include\"}}"
+        } else {
+            b",\"search\":{\"mode\":\"match\"}}"
+        };
+        out.extend_from_slice(mode);
+    }
+
+    /// The links come last: only now is it known whether there is a next page.
+    fn end(&self, more: Option<Cursor>, out: &mut Vec<u8>) {
+        if self.has_entries {
+            out.push(b']');
+        }
+        out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
+        write_text(&self.addresses.own, out);
+        out.push(b'}');
+        if let Some(cursor) = more {
+            out.extend_from_slice(b",{\"relation\":\"next\",\"url\":");
+            write_text(&format!("{}_cursor={cursor}", self.addresses.next), out);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+    }
+}

@@ -1,0 +1,157 @@
+//! `$everything` through the door.
+
+use axum::body::Body;
+use http::header::AUTHORIZATION;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use store::testing::{Ground, on_each_database};
+use tower::ServiceExt;
+
+use super::{BASE, Client, JANE, node, observation, release};
+
+fn names(bundle: &Value) -> Vec<String> {
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let name = |entry: &Value| {
+        let address = entry["fullUrl"].as_str().unwrap();
+        address.strip_prefix(BASE).unwrap().to_string()
+    };
+    entries.iter().map(name).collect()
+}
+
+async fn record(ground: &Ground) -> (std::sync::Arc<crate::node::Node>, Client) {
+    let node = node(ground).await;
+    let bo = Client::of(&node, "bo").await;
+    bo.put("/Patient/jane", JANE).await;
+    bo.put("/Patient/john", &JANE.replace("jane", "john")).await;
+    for number in 1..=5 {
+        let id = format!("o{number}");
+        bo.put(&format!("/Observation/{id}"), &observation(&id, "jane"))
+            .await;
+    }
+    bo.put("/Observation/other", &observation("other", "john"))
+        .await;
+    (node, bo)
+}
+
+#[test]
+fn everything_is_the_record_and_pages_follow_each_other() {
+    on_each_database(async |ground| {
+        let (node, bo) = record(ground).await;
+        let whole = bo.get("/Patient/jane/$everything").await;
+        assert_eq!(whole.status, StatusCode::OK, "{}", whole.text());
+        let whole = whole.json();
+        let expected = ["jane", "o1", "o2", "o3", "o4", "o5"];
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|id| match *id {
+                "jane" => "/Patient/jane".to_string(),
+                id => format!("/Observation/{id}"),
+            })
+            .collect();
+        assert_eq!(names(&whole), expected);
+        assert_eq!(whole["link"].as_array().unwrap().len(), 1);
+        let mut paged = Vec::new();
+        let mut address = "/Patient/jane/$everything?_count=2".to_string();
+        let mut pages = 0;
+        loop {
+            let page = bo.get(&address).await.json();
+            paged.extend(names(&page));
+            pages += 1;
+            let links = page["link"].as_array().unwrap();
+            let next = links.iter().find(|link| link["relation"] == "next");
+            let Some(next) = next else { break };
+            address = next["url"]
+                .as_str()
+                .unwrap()
+                .strip_prefix(BASE)
+                .unwrap()
+                .to_string();
+        }
+        assert_eq!((paged, pages), (expected, 3));
+        let everybody = bo.get("/Patient/$everything").await.json();
+        assert_eq!(names(&everybody).len(), 8);
+        let none = bo
+            .get("/Patient/jane/$everything?_type=Condition")
+            .await
+            .json();
+        assert_eq!(none.get("entry"), None);
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn everything_of_a_patient_is_for_themselves_alone() {
+    on_each_database(async |ground| {
+        let (node, _) = record(ground).await;
+        for number in 1..=5 {
+            release(&node, "Observation", &format!("o{number}")).await;
+        }
+        release(&node, "Observation", "other").await;
+        let jane = Client::of(&node, "jane").await;
+        let own = jane.get("/Patient/$everything").await.json();
+        assert_eq!(names(&own).len(), 6, "{own}");
+        assert_eq!(
+            own["entry"],
+            jane.get("/Patient/jane/$everything").await.json()["entry"]
+        );
+        let withheld = jane.get("/Patient/john/$everything").await;
+        let absent = jane.get("/Patient/nobody/$everything").await;
+        assert_eq!(withheld.status, StatusCode::NOT_FOUND);
+        assert_eq!(withheld.bytes, absent.bytes);
+        let ed = Client::of(&node, "ed").await;
+        let refused = ed.get("/Patient/jane/$everything").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn what_everything_does_not_take_is_refused_by_name() {
+    on_each_database(async |ground| {
+        let (node, bo) = record(ground).await;
+        for (query, named) in [
+            ("_type=Nonsense", "_type"),
+            ("_count=0", "_count"),
+            ("_since=yesterday", "_since"),
+            ("start=x", "start"),
+            ("_cursor=1", "_cursor"),
+            ("frob=1", "$everything"),
+        ] {
+            let refused = bo.get(&format!("/Patient/jane/$everything?{query}")).await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");
+            assert!(
+                refused.text().contains(named),
+                "{query}: {}",
+                refused.text()
+            );
+        }
+        assert_eq!(
+            bo.get("/Encounter/none/$everything").await.status,
+            StatusCode::NOT_FOUND
+        );
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn the_first_piece_leaves_before_the_rest_is_read() {
+    on_each_database(async |ground| {
+        let (node, bo) = record(ground).await;
+        let request = Request::get("/fhir/Patient/jane/$everything")
+            .header(AUTHORIZATION, format!("Bearer {}", bo.token))
+            .body(Body::empty())
+            .unwrap();
+        let answer = bo.router.clone().oneshot(request).await.unwrap();
+        let mut body = answer.into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        let first = String::from_utf8(first.to_vec()).unwrap();
+        assert!(
+            first.contains("Patient/jane") && !first.contains("o1"),
+            "{first}"
+        );
+        let rest = body.collect().await.unwrap().to_bytes();
+        assert!(rest.ends_with(b"}"));
+        node.store.clone().close().await;
+    });
+}
