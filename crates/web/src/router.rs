@@ -12,6 +12,7 @@ use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir as door;
+use crate::fhir::operations::everything;
 use crate::fhir::route::{Route, Takes};
 use crate::node::Node;
 use crate::page::problem::Refusal;
@@ -104,6 +105,33 @@ pub const FHIR: &[Route] = &[
         "/AuditEvent/$log",
         ("log", "urn:handover:operation:audit-log"),
         || get(door::log),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Patient/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ),
+        || get(everything::patients),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Patient/{id}/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ),
+        || get(everything::patient),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Encounter/{id}/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
+        ),
+        || get(everything::encounter),
     ),
 ];
 

@@ -54,12 +54,10 @@ type Made = (usize, usize, i64, bool);
 async fn make(store: &Store, number: usize, made: &Made) {
     let (patient, organisation, release, deleted) = made;
     let id = format!("o{number}");
-    let both = format!(
-        r#"{{"resourceType":"Provenance","target":[{{"reference":"Patient/p0"}},{{"reference":"Patient/p1"}}],"recorded":"2024-01-01T00:00:00Z","agent":[{{"who":{{"display":"x"}}}}]}}"#
-    );
+    let both = r#"{"resourceType":"Provenance","target":[{"reference":"Patient/p0"},{"reference":"Patient/p1"}],"recorded":"2024-01-01T00:00:00Z","agent":[{"who":{"display":"x"}}]}"#;
     let text = match patient {
         0 | 1 => observation(&format!("p{patient}"), "c", "2024-01-01"),
-        2 => both,
+        2 => both.to_string(),
         _ => r#"{"resourceType":"Organization","name":"x"}"#.to_string(),
     };
     let ty = ["Observation", "Observation", "Provenance", "Organization"][*patient];
