@@ -6,9 +6,12 @@ pub enum Interaction {
     Read,
     Vread,
     HistoryInstance,
+    HistoryType,
+    HistorySystem,
     Search,
     Create,
     Update,
+    Patch,
     Delete,
     Batch,
     Transaction,
@@ -76,9 +79,12 @@ impl Interaction {
             Interaction::Read => "read",
             Interaction::Vread => "vread",
             Interaction::HistoryInstance => "history-instance",
+            Interaction::HistoryType => "history-type",
+            Interaction::HistorySystem => "history-system",
             Interaction::Search => "search-type",
             Interaction::Create => "create",
             Interaction::Update => "update",
+            Interaction::Patch => "patch",
             Interaction::Delete => "delete",
             Interaction::Batch => "batch",
             Interaction::Transaction => "transaction",
@@ -113,6 +119,8 @@ impl Interaction {
             Interaction::Read
             | Interaction::Vread
             | Interaction::HistoryInstance
+            | Interaction::HistoryType
+            | Interaction::HistorySystem
             | Interaction::Search
             | Interaction::Everything
             | Interaction::LastN
@@ -127,6 +135,7 @@ impl Interaction {
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
+            | Interaction::Patch
             | Interaction::Delete
             | Interaction::Batch
             | Interaction::Transaction
@@ -156,9 +165,12 @@ impl Interaction {
             Interaction::Read
                 | Interaction::Vread
                 | Interaction::HistoryInstance
+                | Interaction::HistoryType
+                | Interaction::HistorySystem
                 | Interaction::Search
                 | Interaction::Create
                 | Interaction::Update
+                | Interaction::Patch
                 | Interaction::Delete
                 | Interaction::Batch
                 | Interaction::Transaction

@@ -7,8 +7,11 @@
 mod build;
 mod links;
 mod request;
+mod settle;
 mod transaction;
 
 pub use build::{Found, Outcome, Past, history, response, searchset};
 pub use request::{Condition, Method};
-pub use transaction::{Draft, ENTRIES_MAX, Entry, Mode, Question, Transaction, mode, parse, split};
+pub use transaction::{
+    Draft, ENTRIES_MAX, Entry, Known, Mode, Question, Transaction, mode, parse, split,
+};

@@ -53,7 +53,7 @@ mod writer;
 
 pub use audit::{AuditFilter, AuditPage};
 pub use clock::Clock;
-pub use resources::{Page, Past, Prepared, Reading, Release, Version};
+pub use resources::{HistoryQuery, Page, Past, PastPage, Prepared, Reading, Release, Version};
 pub use settings::{AuditDurability, Database, Settings};
 pub use store::Store;
-pub use write::{Change, Committed, Done, Effect, Expect, Job, Written};
+pub use write::{Change, Committed, Done, Effect, Expect, Expected, Job, Written};

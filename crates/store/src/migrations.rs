@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_parcels"),
     migration!(5, "0005_accounts"),
     migration!(6, "0006_hl7_mapped"),
+    migration!(20, "0020_history"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -3,7 +3,9 @@
 mod apply;
 pub(crate) mod body;
 mod cache;
+mod expected;
 pub(crate) mod facts;
+mod facts;
 mod history;
 mod index;
 mod labels;
@@ -18,7 +20,8 @@ use fhir::date::Millis;
 
 pub(crate) use apply::apply;
 pub(crate) use cache::Cache;
-pub use history::Past;
+pub(crate) use expected::check as check_expected;
+pub use history::{HistoryQuery, Past, PastPage};
 pub use prepared::Prepared;
 
 /// One version of a resource, as it is answered.

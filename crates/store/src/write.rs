@@ -4,6 +4,7 @@
 use access::{AuditEntry, Scope};
 use fhir::date::Millis;
 use fhir::problem::Problem;
+use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
 use crate::database::Tx;
@@ -23,6 +24,8 @@ pub(crate) enum Write {
 /// What is to be done together or not at all.
 #[derive(Debug, Default)]
 pub struct Job {
+    /// Looked at again before anything is changed; what is no longer so undoes the job.
+    pub expected: Vec<Expected>,
     /// Each traced in the audit log, in the same commit. A resource may stand here only once.
     pub changes: Vec<Change>,
     /// Applied after the changes, in this order.
@@ -62,6 +65,21 @@ pub enum Expect {
     Exists,
     /// The current version is this (`If-Match`).
     Version(u64),
+}
+
+/// What was found out before a job was made and must still be so when it is done. It is looked at
+/// inside the writer's transaction, where nothing comes between; a job for which it is not so is
+/// refused with `LockError`, and whoever sent it finds out anew.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// What matches, within the job's scope: this one resource, or none.
+    Match { search: Search, id: Option<String> },
+    /// A resource's current version.
+    Version {
+        ty: String,
+        id: String,
+        version: u64,
+    },
 }
 
 /// A change of rows that are no resources; each module applies its own.
@@ -133,8 +151,19 @@ impl Write {
     /// About how much work it is, in resources or rows.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Write::Job(_, job) => 1 + job.changes.len() + job.effects.len(),
+            Write::Job(_, job) => 1 + job.expected.len() + job.changes.len() + job.effects.len(),
             Write::Trace(lines) => lines.len(),
+        }
+    }
+
+    /// Whether it rests on what matched.
+    pub(crate) fn is_conditional(&self) -> bool {
+        match self {
+            Write::Job(_, job) => {
+                let mut expected = job.expected.iter();
+                expected.any(|expected| matches!(expected, Expected::Match { .. }))
+            }
+            Write::Trace(_) => false,
         }
     }
 }

@@ -9,6 +9,7 @@ mod answer;
 pub mod ask;
 mod batch;
 mod capabilities;
+mod condition;
 mod create;
 mod delete;
 mod fetch;
@@ -37,17 +38,17 @@ use axum::body::Bytes;
 use fhir::definitions::Definitions;
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 pub use capabilities::metadata;
 pub use create::create;
-pub use delete::delete;
-pub use history::history;
+pub use delete::{delete, delete_matching};
+pub use history::{history, history_of_all, history_of_type};
 pub use log::log;
 pub use read::read;
 pub use search::{search, search_by_post};
 pub use transaction::transaction;
-pub use update::update;
+pub use update::{update, update_matching};
 pub use vread::vread;
 
 /// The largest resource taken, in bytes: R4's own largest example has 35 MB.
@@ -64,9 +65,6 @@ const WORK_AT_ONCE: usize = 4;
 pub struct Door {
     /// The CapabilityStatement, made at the first call.
     capabilities: OnceLock<Bytes>,
-    /// Held from the search to the commit of a conditional create, so that two of them cannot both
-    /// find nothing.
-    conditional: Mutex<()>,
     work: Semaphore,
 }
 
@@ -74,7 +72,6 @@ impl Default for Door {
     fn default() -> Door {
         Door {
             capabilities: OnceLock::new(),
-            conditional: Mutex::default(),
             work: Semaphore::new(WORK_AT_ONCE),
         }
     }

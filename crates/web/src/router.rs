@@ -86,6 +86,26 @@ pub const FHIR: &[Route] = &[
         Takes::Nothing,
         || delete(door::delete),
     ),
+    Route::interaction(Method::PUT, "/{ty}", &["update"], Takes::Resource, || {
+        put(door::update_matching)
+    }),
+    Route::interaction(Method::DELETE, "/{ty}", &["delete"], Takes::Nothing, || {
+        delete(door::delete_matching)
+    }),
+    Route::interaction(
+        Method::GET,
+        "/_history",
+        &["history-system"],
+        Takes::Nothing,
+        || get(door::history_of_all),
+    ),
+    Route::interaction(
+        Method::GET,
+        "/{ty}/_history",
+        &["history-type"],
+        Takes::Nothing,
+        || get(door::history_of_type),
+    ),
     Route::interaction(
         Method::GET,
         "/{ty}/{id}/_history",
@@ -135,8 +155,8 @@ pub const FHIR: &[Route] = &[
     ),
 ];
 
-/// The FHIR door.
-fn fhir(node: Arc<Node>) -> Router {
+/// The FHIR door's addresses, to be announced: those below its own, and its own.
+fn announced() -> (Router<Arc<Node>>, MethodRouter<Arc<Node>>) {
     let mut below = Router::new();
     let mut root = MethodRouter::new();
     for route in FHIR {
@@ -150,9 +170,19 @@ fn fhir(node: Arc<Node>) -> Router {
             path => below = below.route(path, call),
         }
     }
-    let below = below.fallback(door::nothing_here).route("/", root.clone());
+    (below.fallback(door::nothing_here), root)
+}
+
+/// What an entry of a Bundle may ask, below the door's own address.
+pub(crate) fn inside(node: Arc<Node>) -> Router {
+    announced().0.with_state(node)
+}
+
+/// The FHIR door.
+fn fhir(node: Arc<Node>) -> Router {
+    let (below, root) = announced();
     Router::new()
-        .nest("/fhir", below)
+        .nest("/fhir", below.route("/", root.clone()))
         .route("/fhir/", root)
         .layer(from_fn_with_state(node.clone(), door::ask::announce))
         .with_state(node)

@@ -169,10 +169,10 @@ enum Listed<'r> {
     LeftOut(String),
 }
 
-/// A `history` Bundle, newest first as handed in. `link` is the address that was asked.
+/// A `history` Bundle, newest first as handed in. `links` are relations and addresses.
 pub fn history<'r>(
     base_url: &str,
-    link: &str,
+    links: &[(&str, &str)],
     versions: impl Iterator<Item = Past<'r>>,
     total: Option<u64>,
 ) -> Vec<u8> {
@@ -182,7 +182,9 @@ pub fn history<'r>(
     }
     writer.name("link");
     writer.raw("[");
-    writer.link("self", link);
+    for (relation, link) in links {
+        writer.link(relation, link);
+    }
     writer.raw("]");
     let versions = versions.map(|version| (base_url, version));
     writer.array("entry", versions, |writer, (base_url, past)| {

@@ -11,7 +11,28 @@ pub enum Method {
     Delete,
     Post,
     Put,
+    Patch,
     Get,
+    Head,
+}
+
+impl Method {
+    /// Whether it only looks.
+    pub fn is_look(self) -> bool {
+        matches!(self, Method::Get | Method::Head)
+    }
+
+    /// As HTTP spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Delete => "DELETE",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+        }
+    }
 }
 
 /// What must hold before an entry is done.
@@ -22,6 +43,21 @@ pub enum Condition {
     Version(u64),
     /// `ifNoneExist`, answered: the resource is there already, and nothing is done.
     AlreadyThere,
+    /// A conditional update that found nothing, or `ifNoneMatch: *`: nothing of this id is there.
+    Absent,
+    /// A conditional delete that found nothing: nothing is done.
+    NothingThere,
+}
+
+/// What an entry's url names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// A type, for a POST.
+    Type,
+    /// A resource.
+    Id(String),
+    /// What matches this query, still encoded.
+    Query(String),
 }
 
 /// An entry's request, read.
@@ -31,10 +67,11 @@ pub(super) struct Request {
     /// As it came, without the node's own address before it.
     pub url: String,
     pub ty: String,
-    /// `None` for a POST.
-    pub id: Option<String>,
+    pub named: Named,
     pub version: Option<u64>,
     pub none_exist: Option<String>,
+    pub none_match: Option<String>,
+    pub modified_since: Option<String>,
 }
 
 impl Request {
@@ -44,43 +81,46 @@ impl Request {
         })?;
         let method = method(request.text("method").unwrap_or_default())?;
         let url = relative(request.text("url").unwrap_or_default(), base_url);
-        for name in ["ifNoneMatch", "ifModifiedSince"] {
-            if request.get(name).is_some() {
-                let problem = Problem::new(Kind::NotSupported, format!("{name} is not supported."));
-                return Err(problem.at(format!("request.{name}")));
-            }
-        }
         let mut read = Request {
             method,
             url: url.to_string(),
             ty: String::new(),
-            id: None,
+            named: Named::Type,
             version: request.text("ifMatch").map(version).transpose()?,
             none_exist: request.text("ifNoneExist").map(str::to_string),
+            none_match: request.text("ifNoneMatch").map(str::to_string),
+            modified_since: request.text("ifModifiedSince").map(str::to_string),
         };
-        if method == Method::Get {
+        if method.is_look() {
             return Ok(read);
         }
-        let (ty, id) = target(url)?;
+        let (ty, named) = target(url)?;
         read.ty = ty.to_string();
-        read.id = id.map(str::to_string);
+        read.named = named;
         read.check(entry.get("resource"))?;
         Ok(read)
     }
 
     /// Whether method, url and resource go together.
     fn check(&self, resource: Option<&Json<'_>>) -> Result<(), Problem> {
-        match (self.method, &self.id) {
-            (Method::Post, Some(_)) => return Err(wrong_url("The url of a POST is a type.")),
-            (Method::Put | Method::Delete, None) => {
-                return Err(wrong_url("The url of a PUT or DELETE is Type/id."));
+        match (self.method, &self.named) {
+            (Method::Post, Named::Type) => {}
+            (Method::Post, _) => return Err(wrong_url("The url of a POST is a type.")),
+            (_, Named::Type) => {
+                let message = "The url of a PUT, PATCH or DELETE is Type/id or Type?query.";
+                return Err(wrong_url(message));
             }
             _ => {}
+        }
+        let is_create_only = self.none_match.as_deref() == Some("*") && self.method == Method::Put;
+        if (self.none_match.is_some() && !is_create_only) || self.modified_since.is_some() {
+            let message = "ifNoneMatch and ifModifiedSince belong to a GET.";
+            return Err(Problem::new(Kind::Invalid, message).at("request"));
         }
         let of_post = self.none_exist.is_none() || self.method == Method::Post;
         let of_change = self.version.is_none() || self.method != Method::Post;
         if !of_post || !of_change {
-            let message = "ifNoneExist belongs to a POST, ifMatch to a PUT or DELETE.";
+            let message = "ifNoneExist belongs to a POST, ifMatch to a PUT, PATCH or DELETE.";
             return Err(Problem::new(Kind::Invalid, message).at("request"));
         }
         match (self.method, resource) {
@@ -91,13 +131,15 @@ impl Request {
             (_, None) => {
                 Err(Problem::new(Kind::Required, "The entry has no resource.").at("resource"))
             }
+            (Method::Patch, Some(_)) => Ok(()),
             (_, Some(resource)) => self.agrees(resource),
         }
     }
 
     fn agrees(&self, resource: &Json<'_>) -> Result<(), Problem> {
         let (ty, id) = type_and_id(resource)?;
-        if ty != self.ty || self.id.is_some() && id != self.id.as_deref() {
+        let other_id = matches!(&self.named, Named::Id(named) if id != Some(named));
+        if ty != self.ty || other_id {
             let message = "The resource's type and id are not those of the url.";
             return Err(Problem::new(Kind::Invalid, message).at("request.url"));
         }
@@ -110,9 +152,11 @@ fn method(name: &str) -> Result<Method, Problem> {
         "DELETE" => Ok(Method::Delete),
         "POST" => Ok(Method::Post),
         "PUT" => Ok(Method::Put),
+        "PATCH" => Ok(Method::Patch),
         "GET" => Ok(Method::Get),
+        "HEAD" => Ok(Method::Head),
         _ => {
-            let message = "Only GET, POST, PUT and DELETE are supported in a Bundle.";
+            let message = "The method is one of GET, HEAD, POST, PUT, PATCH and DELETE.";
             Err(Problem::new(Kind::NotSupported, message).at("request.method"))
         }
     }
@@ -139,24 +183,26 @@ pub(super) fn relative<'u>(url: &'u str, base_url: &str) -> &'u str {
     own.unwrap_or(url).trim_start_matches('/')
 }
 
-/// `Patient` or `Patient/1`.
-fn target(url: &str) -> Result<(&str, Option<&str>), Problem> {
-    if url.contains('?') {
-        let message = "Conditional updates and deletes are not supported.";
-        return Err(Problem::new(Kind::NotSupported, message).at("request.url"));
-    }
-    let (ty, id) = match url.split_once('/') {
-        Some((ty, id)) => (ty, Some(id)),
+/// `Patient`, `Patient/1` or `Patient?identifier=x`.
+fn target(url: &str) -> Result<(&str, Named), Problem> {
+    let (path, query) = match url.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
         None => (url, None),
+    };
+    let (ty, id) = match path.split_once('/') {
+        Some((ty, id)) => (ty, Some(id)),
+        None => (path, None),
     };
     if !Definitions::r4().is_resource(ty) {
         return Err(wrong_url(
             "The url does not start with a resource type of R4.",
         ));
     }
-    match id {
-        Some(id) if check_id(id).is_err() => Err(wrong_url("The url is not Type or Type/id.")),
-        id => Ok((ty, id)),
+    match (id, query) {
+        (None, None) => Ok((ty, Named::Type)),
+        (None, Some(query)) => Ok((ty, Named::Query(query.to_string()))),
+        (Some(id), None) if check_id(id).is_ok() => Ok((ty, Named::Id(id.to_string()))),
+        _ => Err(wrong_url("The url is not Type, Type/id or Type?query.")),
     }
 }
 

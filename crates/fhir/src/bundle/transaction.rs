@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::links::{Links, conditional};
-use super::request::{Condition, Method, Request};
+use super::request::{Condition, Method, Named, Request};
+use super::settle::{doubled, settle};
 use crate::json::Json;
 use crate::problem::{Kind, Problem};
 
@@ -24,26 +25,36 @@ pub struct Entry<'a> {
     /// Where it stood in the Bundle: its answer stands there too.
     pub index: usize,
     pub method: Method,
-    /// Empty for a GET.
+    /// Empty where it only looks.
     pub ty: String,
     /// The id asked for; for a POST the new one, or that of the resource that is there already.
     pub id: String,
-    /// The address as it came, relative, for a GET.
+    /// The address as it came, relative, where it only looks.
     pub url: String,
     pub condition: Condition,
-    /// With links rewritten. `None` for DELETE and GET.
+    /// `ifNoneMatch` and `ifModifiedSince` of a look, as they came.
+    pub known: Known,
+    /// With links rewritten: the resource, or the patch of a PATCH. `None` for DELETE and a look.
     pub resource: Option<Json<'a>>,
+}
+
+/// What the caller has already, as an entry says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    pub none_match: Option<String>,
+    pub modified_since: Option<String>,
 }
 
 /// A transaction, ready to be done.
 #[derive(Clone, Debug)]
 pub struct Transaction<'a> {
-    /// DELETE, then POST, then PUT, then GET; within these as they came.
+    /// DELETE, then POST, then PUT and PATCH, then GET and HEAD; within these as they came.
     pub entries: Vec<Entry<'a>>,
 }
 
 /// Something that only the store can answer: which one resource matches. Asked by conditional
-/// references (`Patient?identifier=x|1`) and by `ifNoneExist`.
+/// references (`Patient?identifier=x|1`), by `ifNoneExist`, and by the urls of conditional updates,
+/// patches and deletes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
     pub ty: String,
@@ -59,10 +70,10 @@ pub struct Draft<'a> {
 }
 
 #[derive(Debug)]
-struct Read<'a> {
+pub(super) struct Read<'a> {
     full_url: Option<String>,
-    request: Request,
-    resource: Option<Json<'a>>,
+    pub(super) request: Request,
+    pub(super) resource: Option<Json<'a>>,
 }
 
 /// Whether a Bundle is a transaction or a batch.
@@ -165,10 +176,11 @@ impl<'a> Draft<'a> {
                 let problem = Problem::new(Kind::Duplicate, "Two entries have the same fullUrl.");
                 return Err(in_entry(problem.at("fullUrl"), index));
             }
-            let Request { ty, id, .. } = &entry.request;
-            if id.as_ref().is_some_and(|id| !targets.insert((ty, id))) {
-                let problem = Problem::new(Kind::Duplicate, "Two entries change one resource.");
-                return Err(in_entry(problem.at("request.url"), index));
+            let Request { ty, named, .. } = &entry.request;
+            if let Named::Id(id) = named
+                && !targets.insert((ty, id))
+            {
+                return Err(in_entry(doubled(), index));
             }
         }
         Ok(())
@@ -182,11 +194,8 @@ impl<'a> Draft<'a> {
             }
         };
         for entry in &mut self.entries {
-            if let Some(query) = &entry.request.none_exist {
-                ask(Question {
-                    ty: entry.request.ty.clone(),
-                    query: query.clone(),
-                });
+            if let Some(question) = entry.request.question() {
+                ask(question);
             }
             if let Some(resource) = &mut entry.resource {
                 Links::each(resource, &mut |link| {
@@ -211,24 +220,40 @@ impl<'a> Draft<'a> {
     /// `new_id` makes the id of each resource that is created.
     ///
     /// # Errors
-    /// `NotFound` for a conditional reference that finds nothing, `Duplicate` where an answer makes
-    /// two entries be about one resource.
+    /// `NotFound` for a conditional reference or patch that finds nothing, `Duplicate` where an
+    /// answer makes two entries be about one resource, `Invalid` where it found another than the
+    /// entry's resource.
     pub fn resolve(
         self,
         answers: &[Option<String>],
         new_id: &mut dyn FnMut() -> String,
     ) -> Result<Transaction<'a>, Problem> {
-        let answered: HashMap<Question, Option<String>> = self
+        let mut answered: HashMap<Question, Option<String>> = self
             .questions
             .into_iter()
             .zip(answers.iter().cloned())
             .collect();
         let mut settled: Vec<Entry<'a>> = Vec::with_capacity(self.entries.len());
         let mut moved: HashMap<String, String> = HashMap::new();
-        for (index, read) in self.entries.into_iter().enumerate() {
-            let full_url = read.full_url.clone();
-            let entry = settle(read, index, &answered, new_id);
-            if let Some(full_url) = full_url.filter(|_| entry.method != Method::Get) {
+        let mut changed = HashSet::new();
+        for (index, mut read) in self.entries.into_iter().enumerate() {
+            let full_url = read.full_url.take();
+            let question = read.request.question();
+            let entry = settle(read, index, &answered, new_id)
+                .map_err(|problem| in_entry(problem, index))?;
+            let is_change = !entry.method.is_look()
+                && !matches!(
+                    entry.condition,
+                    Condition::AlreadyThere | Condition::NothingThere
+                );
+            if is_change && !changed.insert((entry.ty.clone(), entry.id.clone())) {
+                return Err(in_entry(doubled(), index));
+            }
+            // What this entry makes is there for those that ask the same.
+            if let (Method::Post | Method::Put, Some(question)) = (entry.method, question) {
+                answered.insert(question, Some(entry.id.clone()));
+            }
+            if let Some(full_url) = full_url.filter(|_| !entry.method.is_look()) {
                 note(&full_url, &entry, &mut moved);
             }
             settled.push(entry);
@@ -241,49 +266,6 @@ impl<'a> Draft<'a> {
         }
         settled.sort_by_key(|entry| entry.method);
         Ok(Transaction { entries: settled })
-    }
-}
-
-fn settle<'a>(
-    read: Read<'a>,
-    index: usize,
-    answered: &HashMap<Question, Option<String>>,
-    new_id: &mut dyn FnMut() -> String,
-) -> Entry<'a> {
-    let Request {
-        method,
-        url,
-        ty,
-        id,
-        version,
-        none_exist,
-    } = read.request;
-    let there = none_exist.and_then(|query| {
-        answered
-            .get(&Question {
-                ty: ty.clone(),
-                query,
-            })
-            .cloned()
-            .flatten()
-    });
-    let condition = match (&there, version) {
-        (Some(_), _) => Condition::AlreadyThere,
-        (None, Some(version)) => Condition::Version(version),
-        (None, None) => Condition::Nothing,
-    };
-    let id = match method {
-        Method::Get => String::new(),
-        _ => there.or(id).unwrap_or_else(new_id),
-    };
-    Entry {
-        index,
-        method,
-        ty,
-        id,
-        url,
-        condition,
-        resource: read.resource,
     }
 }
 

@@ -15,9 +15,11 @@ use fhir::problem::{Kind, Problem};
 use fhir::search::{Criterion, Search, Total};
 
 use super::{Page, Version, body};
+use crate::database::Tx;
 use crate::row::Row;
 use crate::store::Store;
 use crate::words::UNKNOWN;
+use crate::writer::Core;
 
 impl Store {
     /// A page of what matches and is within the scope (<https://hl7.org/fhir/R4/search.html>), in
@@ -116,6 +118,29 @@ impl Store {
         };
         self.traced(lines).await
     }
+}
+
+/// The ids of what matches within the scope, two at most, inside the writer's transaction: rows of
+/// jobs before are seen, committed or not.
+pub(crate) async fn matching(
+    core: &Core,
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    search: &Search,
+) -> Result<Vec<String>, Problem> {
+    let ty = core.word_if_any(tx, &search.ty).await?.unwrap_or(UNKNOWN);
+    let numbers = numbers::Numbers::within(core, tx, search).await?;
+    let mut asked = search.clone();
+    asked.count = 2;
+    let sql = compile::page(scope, &asked, ty, &numbers, None);
+    let mut ids = Vec::new();
+    for row in tx.rows(&sql).await? {
+        let id = row.text(1)?.to_string();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 /// The patients whom the question names, by id.

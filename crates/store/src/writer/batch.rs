@@ -68,6 +68,11 @@ enum Apart {
     Each,
 }
 
+/// Of processes that share a schema one at a time looks at conditions: what it sees is committed, and
+/// what it makes is so before the next looks. Taken before any row, so that no two wait in a ring.
+const TAKE_TURNS: &str =
+    "SELECT pg_advisory_xact_lock(hashtext('handover conditions ' || current_schema()))";
+
 /// Most batches hold no job that fails. One that does is undone and done again, each job under a
 /// savepoint of its own: at most twice the work, whatever comes.
 async fn transact(
@@ -99,6 +104,9 @@ async fn attempt(
     };
     core.in_jobs = false;
     tx.batch(begin).await?;
+    if dialect == Dialect::Postgres && batch.iter().any(|queued| queued.write.is_conditional()) {
+        tx.batch(TAKE_TURNS).await?;
+    }
     core.reserve(tx, batch).await?;
     core.in_jobs = true;
     let mut results = Vec::with_capacity(batch.len());
@@ -139,6 +147,7 @@ async fn apply(core: &mut Core, tx: &mut Tx<'_>, write: &Write) -> Result<Commit
         return Ok(Committed::default());
     };
     let now = core.now();
+    resources::check_expected(core, tx, scope, &job.expected).await?;
     let (written, changed) = resources::apply(core, tx, scope, &job.changes).await?;
     let mut done = Vec::with_capacity(job.effects.len());
     for effect in &job.effects {

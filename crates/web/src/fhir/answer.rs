@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::response::Response;
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use store::{Reading, Version, Written};
 
@@ -34,9 +34,7 @@ pub fn reading(ask: &Ask, found: Reading) -> Result<Response, Failure> {
 }
 
 fn version_of(ask: &Ask, found: Version) -> Response {
-    let known = ask
-        .header(IF_NONE_MATCH)
-        .is_some_and(|tags| names(tags, found.version));
+    let known = is_known(ask, &found);
     let mut response = if known {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -44,8 +42,20 @@ fn version_of(ask: &Ask, found: Version) -> Response {
     } else {
         json(StatusCode::OK, found.body)
     };
-    versioned(response.headers_mut(), found.version, found.last_updated);
+    versioned(&mut response, found.version, found.last_updated);
     response
+}
+
+/// Whether the caller has it already. Where both headers are sent, the tag decides
+/// (<https://www.rfc-editor.org/rfc/rfc9110#name-if-modified-since>).
+fn is_known(ask: &Ask, found: &Version) -> bool {
+    if let Some(tags) = ask.header(IF_NONE_MATCH) {
+        return names(tags, found.version);
+    }
+    let since = ask.header(IF_MODIFIED_SINCE);
+    let since = since.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+    // HTTP's times have no milliseconds.
+    since.is_some_and(|since| found.last_updated.div_euclid(1000) <= since.timestamp().as_second())
 }
 
 /// Whether one of the tags of an If-None-Match is that version's.
@@ -85,7 +95,16 @@ pub fn unless_matched(problem: Problem, expected: Option<u64>) -> Failure {
     problem.into()
 }
 
-fn versioned(headers: &mut HeaderMap, version: u64, at: Millis) {
+/// Which version an answer tells of, for the Bundle that it may become part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    pub version: u64,
+    pub at: Millis,
+}
+
+fn versioned(response: &mut Response, version: u64, at: Millis) {
+    response.extensions_mut().insert(Stamp { version, at });
+    let headers = response.headers_mut();
     let values = [(ETAG, etag(version)), (LAST_MODIFIED, date::http_date(at))];
     for (name, value) in values {
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -119,16 +138,27 @@ pub fn written(
             response
         }
     };
-    let headers = response.headers_mut();
-    versioned(headers, written.version, written.last_updated);
+    versioned(&mut response, written.version, written.last_updated);
     let Written {
         ty, id, version, ..
     } = written;
     let location = format!("{base_url}/{ty}/{id}/_history/{version}");
     if let Ok(location) = HeaderValue::try_from(location) {
-        headers.insert(LOCATION, location);
+        response.headers_mut().insert(LOCATION, location);
     }
     response
+}
+
+/// What a conditional create found, which is all it does.
+pub fn there(ask: &Ask, base_url: &str, found: &Version) -> Response {
+    let there = Written {
+        ty: found.ty.clone(),
+        id: found.id.clone(),
+        version: found.version,
+        last_updated: found.last_updated,
+        created: false,
+    };
+    written(ask, base_url, &there, || found.body.to_vec())
 }
 
 /// What came of a delete: 204, with the version that the deletion is.
@@ -136,11 +166,7 @@ pub fn gone(written: Option<&Written>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     if let Some(written) = written {
-        versioned(
-            response.headers_mut(),
-            written.version,
-            written.last_updated,
-        );
+        versioned(&mut response, written.version, written.last_updated);
     }
     response
 }

@@ -59,6 +59,24 @@ impl Ask {
         })
     }
 
+    /// A look on behalf of the same request, for an entry of a Bundle.
+    ///
+    /// # Errors
+    /// As the door's for such a query.
+    pub fn look(&self, query: &str, headers: HeaderMap) -> Result<Ask, Failure> {
+        let mut query = query::pairs(query)?;
+        let format = taken(&mut query, "_format");
+        taken(&mut query, "_pretty");
+        format::accepts(&headers, format.as_deref())?;
+        Ok(Ask {
+            visit: self.visit.clone(),
+            preference: self.preference,
+            query,
+            headers,
+            pretty: false,
+        })
+    }
+
     /// The decision whether who asks may do this. A refusal is written to the audit log.
     ///
     /// # Errors

@@ -7,9 +7,8 @@ use fhir::problem::Problem;
 use futures_util::{StreamExt, stream};
 
 use super::ask::Ask;
-use super::transaction;
+use super::transaction::{self, Work};
 use crate::failure::{self, Failure};
-use crate::node::Node;
 
 /// Entries done at a time, so that they share commits.
 const AT_ONCE: usize = 16;
@@ -18,29 +17,25 @@ const AT_ONCE: usize = 16;
 ///
 /// # Errors
 /// Only where the batch as a whole is refused; an entry's problem is its outcome.
-pub async fn outcomes(
-    node: &Node,
-    ask: &Ask,
-    entries: Vec<Bytes>,
-) -> Result<Vec<Outcome>, Problem> {
+pub async fn outcomes(work: &Work<'_>, entries: Vec<Bytes>) -> Result<Vec<Outcome>, Problem> {
+    let (node, ask) = (work.node, work.ask);
     let scope = &ask.scope(node, Interaction::Batch, "Bundle").await?;
     let entries = entries.into_iter().map(|entry| async move {
-        let done = one(node, ask, scope, entry).await;
-        done.unwrap_or_else(|problem| refused(ask, problem))
+        let done = one(work, scope, entry).await;
+        done.unwrap_or_else(|failure| refused(ask, failure))
     });
     Ok(stream::iter(entries).buffered(AT_ONCE).collect().await)
 }
 
-async fn one(node: &Node, ask: &Ask, scope: &Scope, entry: Bytes) -> Result<Outcome, Problem> {
-    let first = transaction::read(node, &entry, Vec::new()).await?;
-    let outcomes = transaction::outcomes(node, ask, scope, &entry, first).await?;
+async fn one(work: &Work<'_>, scope: &Scope, entry: Bytes) -> Result<Outcome, Failure> {
+    let first = transaction::read(work.node, &entry, Vec::new()).await?;
+    let outcomes = transaction::outcomes(work, scope, &entry, first).await?;
     Ok(outcomes.into_iter().next().unwrap_or_default())
 }
 
 /// An entry's problem as its outcome.
-pub fn refused(ask: &Ask, problem: Problem) -> Outcome {
-    failure::log(&ask.visit.request_id, &problem);
-    let failure = Failure::from(problem);
+pub fn refused(ask: &Ask, failure: Failure) -> Outcome {
+    failure::log(&ask.visit.request_id, &failure.problem);
     Outcome {
         status: failure.status().to_string(),
         outcome: Some(failure.problem.operation_outcome().to_string().into_bytes()),

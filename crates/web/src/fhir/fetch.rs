@@ -1,67 +1,127 @@
-//! A GET inside a Bundle (<https://hl7.org/fhir/R4/http.html#transaction>): read, vread or search.
+//! A look inside a Bundle (<https://hl7.org/fhir/R4/http.html#transaction>): whatever a GET or HEAD
+//! of the door can be, done by the same handlers.
 
-use access::Interaction;
-use fhir::bundle::Outcome;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use fhir::bundle::{Known, Outcome};
+use fhir::date::{http_date, span};
 use fhir::problem::{Kind, Problem};
-use store::Reading;
+use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tower::ServiceExt;
 
-use super::ask::Ask;
-use super::{absent, batch, check_known, deleted, query, search};
+use super::answer::Stamp;
+use super::ask::{Ask, Asked};
+use super::batch;
+use crate::failure::Failure;
 use crate::node::Node;
 
-/// What a relative address holds. A problem is the entry's outcome.
-pub async fn outcome(node: &Node, ask: &Ask, url: &str) -> Result<Outcome, Problem> {
-    Ok(fetched(node, ask, url)
-        .await
-        .unwrap_or_else(|problem| batch::refused(ask, problem)))
+/// The most that all looks of a Bundle bring back, in bytes.
+const LOOKS_BYTES_MAX: usize = 128 << 20;
+
+/// What a path of ours is written with.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'$')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'%');
+
+/// What looks of one Bundle share.
+pub struct Looks {
+    node: Arc<Node>,
+    doors: OnceLock<Router>,
+    bytes_left: AtomicUsize,
 }
 
-async fn fetched(node: &Node, ask: &Ask, url: &str) -> Result<Outcome, Problem> {
-    let (path, text) = url.split_once('?').unwrap_or((url, ""));
-    let pairs = query::pairs(text)?;
-    let segments: Vec<&str> = path.split('/').collect();
-    let reading = match segments.as_slice() {
-        [ty] => {
-            let bundle = search::found(node, ask, ty, &pairs).await?;
-            return Ok(Outcome {
-                resource: Some(bundle),
-                ..ok()
+/// What an entry asks to see.
+pub struct Look {
+    pub method: fhir::bundle::Method,
+    /// Below the door's address.
+    pub url: String,
+    pub known: Known,
+}
+
+impl Looks {
+    pub fn new(node: &Arc<Node>) -> Looks {
+        Looks {
+            node: node.clone(),
+            doors: OnceLock::new(),
+            bytes_left: AtomicUsize::new(LOOKS_BYTES_MAX),
+        }
+    }
+
+    /// What is at the address. A problem is the entry's outcome.
+    pub async fn outcome(&self, ask: &Ask, look: &Look) -> Outcome {
+        let found = self.look(ask, look).await;
+        found.unwrap_or_else(|failure| batch::refused(ask, failure))
+    }
+
+    async fn look(&self, ask: &Ask, look: &Look) -> Result<Outcome, Failure> {
+        let (path, query) = look.url.split_once('?').unwrap_or((&look.url, ""));
+        let asked: Asked = Arc::new(ask.look(query, headers(&look.known))?);
+        let is_head = look.method == fhir::bundle::Method::Head;
+        let method = if is_head { Method::HEAD } else { Method::GET };
+        let path = format!("/{}", utf8_percent_encode(path, PATH));
+        let request = Request::builder().method(method).uri(path);
+        let mut request = request.body(Body::empty()).map_err(|_| {
+            let message = "The url is not one of the door's.";
+            Problem::new(Kind::Value, message).at("request.url")
+        })?;
+        request.extensions_mut().insert(asked);
+        let doors = self
+            .doors
+            .get_or_init(|| crate::router::inside(self.node.clone()));
+        let Ok(mut response) = doors.clone().oneshot(request).await;
+        if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+            return Err(failure);
+        }
+        let stamp = response.extensions().get::<Stamp>().copied();
+        let status = response.status();
+        let bytes = self.body(response.into_body()).await?;
+        Ok(Outcome {
+            status: status.to_string(),
+            version: stamp.map(|stamp| stamp.version),
+            last_updated: stamp.map(|stamp| stamp.at),
+            resource: (!bytes.is_empty()).then_some(bytes),
+            ..Outcome::default()
+        })
+    }
+
+    async fn body(&self, body: Body) -> Result<Vec<u8>, Problem> {
+        let too_much = || {
+            let message = "The Bundle asks for more than one answer holds; ask for this by itself.";
+            Problem::new(Kind::TooCostly, message)
+        };
+        let left = self.bytes_left.load(Ordering::Relaxed);
+        let bytes = axum::body::to_bytes(body, left)
+            .await
+            .map_err(|_| too_much())?;
+        let taken = self
+            .bytes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes.len())
             });
+        taken.map_err(|_| too_much())?;
+        Ok(bytes.to_vec())
+    }
+}
+
+/// An entry's conditions as the headers that they stand for.
+fn headers(known: &Known) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut insert = |name: HeaderName, value: Option<String>| {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
         }
-        _ if !pairs.is_empty() => return Err(unknown()),
-        [ty, id] => {
-            check_known(id)?;
-            let scope = ask.scope(node, Interaction::Read, ty).await?;
-            node.store.read(&scope, ty, id).await?
-        }
-        [ty, id, "_history", version] => {
-            check_known(id)?;
-            let scope = ask.scope(node, Interaction::Vread, ty).await?;
-            let version = version.parse().map_err(|_| absent())?;
-            node.store.vread(&scope, ty, id, version).await?
-        }
-        _ => return Err(unknown()),
     };
-    match reading {
-        Reading::Found(found) => Ok(Outcome {
-            version: Some(found.version),
-            last_updated: Some(found.last_updated),
-            resource: Some(found.body.to_vec()),
-            ..ok()
-        }),
-        Reading::Deleted { .. } => Err(deleted()),
-        Reading::Absent => Err(absent()),
-    }
-}
-
-fn ok() -> Outcome {
-    Outcome {
-        status: "200 OK".to_string(),
-        ..Outcome::default()
-    }
-}
-
-fn unknown() -> Problem {
-    let message = "A GET in a Bundle is Type?query, Type/id or Type/id/_history/version.";
-    Problem::new(Kind::NotSupported, message)
+    insert(IF_NONE_MATCH, known.none_match.clone());
+    let since = known.modified_since.as_deref().and_then(span);
+    insert(IF_MODIFIED_SINCE, since.map(|since| http_date(since.low)));
+    headers
 }

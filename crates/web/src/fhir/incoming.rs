@@ -13,6 +13,17 @@ use store::{Prepared, Release, Written};
 use super::{RESOURCE_BYTES_MAX, VALUES_MAX};
 use crate::node::Node;
 
+/// Which id a resource gets.
+pub enum IdOf {
+    /// A new one, whatever the body says.
+    New,
+    /// This one, which the body names too.
+    Address(String),
+    /// That of the resource that a condition found, which the body may name too; where it found
+    /// none, the body's or a new one.
+    Found(Option<String>),
+}
+
 /// A resource that can be written.
 pub struct Incoming {
     pub prepared: Prepared,
@@ -21,19 +32,13 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Reads a body as a resource of type `ty` to be stored under `id`. On an update the body names
-    /// the id too.
+    /// Reads a body as a resource of type `ty` to be stored under that id.
     ///
     /// # Errors
     /// What `parse` and `validate` find; `Invalid` if type or id are not those of the address.
-    pub async fn read(
-        node: &Node,
-        bytes: Bytes,
-        ty: String,
-        id: String,
-        is_update: bool,
-    ) -> Result<Incoming, Problem> {
+    pub async fn read(node: &Node, bytes: Bytes, ty: &str, id: IdOf) -> Result<Incoming, Problem> {
         let (organisation, length) = (node.site.organisation.clone(), bytes.len());
+        let ty = ty.to_string();
         let work = move || {
             let limits = Limits {
                 bytes: RESOURCE_BYTES_MAX,
@@ -42,7 +47,7 @@ impl Incoming {
             };
             let resource = parse(&bytes, &limits)?;
             validate(&resource, Definitions::r4())?;
-            agrees(&resource, &ty, is_update.then_some(&id))?;
+            let id = id.settled(&resource, &ty)?;
             Ok(Incoming {
                 prepared: Prepared::new(&resource, &id, &organisation)?,
                 body: Body::new(&resource, &id),
@@ -97,17 +102,24 @@ pub fn lost() -> Problem {
     )
 }
 
-fn agrees(resource: &Json<'_>, ty: &str, id: Option<&String>) -> Result<(), Problem> {
-    let (found_ty, found_id) = type_and_id(resource)?;
-    if found_ty != ty {
-        let message = "The resource's type is not the one in the address.";
-        return Err(Problem::new(Kind::Invalid, message).at(found_ty));
-    }
-    match id {
-        Some(id) if found_id != Some(id) => {
-            let message = "The resource must have the id that is in the address.";
-            Err(Problem::new(Kind::Invalid, message).at(format!("{ty}.id")))
+impl IdOf {
+    fn settled(self, resource: &Json<'_>, ty: &str) -> Result<String, Problem> {
+        let (found_ty, own) = type_and_id(resource)?;
+        if found_ty != ty {
+            let message = "The resource's type is not the one in the address.";
+            return Err(Problem::new(Kind::Invalid, message).at(found_ty));
         }
-        _ => Ok(()),
+        let new_id = || uuid::Uuid::new_v4().to_string();
+        let message = match (self, own) {
+            (IdOf::New, _) | (IdOf::Found(None), None) => return Ok(new_id()),
+            (IdOf::Found(None), Some(own)) => return Ok(own.to_string()),
+            (IdOf::Found(Some(id)), None) => return Ok(id),
+            (IdOf::Address(id) | IdOf::Found(Some(id)), Some(own)) if own == id => return Ok(id),
+            (IdOf::Address(_), _) => "The resource must have the id that is in the address.",
+            (IdOf::Found(Some(_)), Some(_)) => {
+                "The condition finds another resource than the one that is sent."
+            }
+        };
+        Err(Problem::new(Kind::Invalid, message).at(format!("{ty}.id")))
     }
 }

@@ -11,6 +11,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::validate::validate;
 use store::{Change, Expect, Prepared};
 
+use super::fetch::Look;
 use super::incoming::{release_of_changed, release_of_new};
 use super::{BUNDLE_BYTES_MAX, VALUES_MAX};
 
@@ -39,8 +40,10 @@ pub enum Action {
     Delete(Change),
     /// A conditional create that finds its resource.
     AlreadyThere,
-    /// An address to read once the changes are made.
-    Get(String),
+    /// A conditional delete that finds none.
+    NothingThere,
+    /// Something to look at once the changes are made.
+    Look(Look),
 }
 
 /// What reading a Bundle needs to know of the node.
@@ -90,12 +93,22 @@ impl Place {
     fn planned(&self, entry: Entry<'_>) -> Result<Planned, Problem> {
         let expect = match entry.condition {
             Condition::Version(version) => Expect::Version(version),
+            Condition::Absent => Expect::Absent,
             _ if entry.method == Method::Post => Expect::Absent,
             _ => Expect::Anything,
         };
         let action = match entry.method {
             _ if entry.condition == Condition::AlreadyThere => Action::AlreadyThere,
-            Method::Get => Action::Get(entry.url.clone()),
+            _ if entry.condition == Condition::NothingThere => Action::NothingThere,
+            Method::Get | Method::Head => Action::Look(Look {
+                method: entry.method,
+                url: entry.url.clone(),
+                known: entry.known.clone(),
+            }),
+            Method::Patch => {
+                let message = "A PATCH in a Bundle is not supported.";
+                return Err(Problem::new(Kind::NotSupported, message));
+            }
             Method::Delete => {
                 let (ty, id) = (entry.ty.clone(), entry.id.clone());
                 Action::Delete(Change::Delete { ty, id, expect })

@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_route_knows_what_it_is_about() {
-        let route = |path| Route::facts(path, || MethodRouter::new());
+        let route = |path| Route::facts(path, MethodRouter::new);
         for (path, level) in [
             ("/", Level::System),
             ("/_history", Level::System),

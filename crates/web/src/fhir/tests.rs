@@ -21,9 +21,11 @@ const BASE: &str = "http://127.0.0.1:8080/fhir";
 
 mod bundles;
 mod callers;
+mod conditions;
 mod everything;
 mod examples;
 mod labels;
+mod past;
 mod resources;
 
 /// A client with a token.

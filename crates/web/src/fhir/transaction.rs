@@ -1,5 +1,6 @@
 //! <https://hl7.org/fhir/R4/http.html#transaction>: all of a Bundle or nothing of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::{Interaction, Scope};
@@ -9,16 +10,28 @@ use axum::response::Response;
 use fhir::Body;
 use fhir::bundle::{Outcome, Question, response};
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Limits, Search};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
-use store::{Job, Written};
+use store::{Change, Expect, Job, Version, Written};
 
 use super::ask::{Announced, Ask};
+use super::condition::{Matched, Tries, matched};
+use super::fetch::{Look, Looks};
 use super::plan::{Action, Place, Planned, Read};
 use super::prefer::Return;
-use super::{answer, batch, fetch, format, incoming, query};
+use super::{answer, batch, format, incoming, query};
 use crate::failure::Failure;
 use crate::node::Node;
+
+/// Conditions looked for at a time, so that their traces share commits.
+const QUESTIONS_AT_ONCE: usize = 16;
+
+/// What the entries of one Bundle share.
+pub struct Work<'a> {
+    pub node: &'a Arc<Node>,
+    pub ask: &'a Ask,
+    looks: Looks,
+}
 
 pub async fn transaction(
     State(node): State<Arc<Node>>,
@@ -28,13 +41,15 @@ pub async fn transaction(
     ask.no_query()?;
     format::is_sent(&ask.headers)?;
     let scope = ask.scope(&node, Interaction::Transaction, "Bundle").await?;
+    let work = Work {
+        node: &node,
+        ask: &ask,
+        looks: Looks::new(&node),
+    };
     let (kind, outcomes) = match read(&node, &body, Vec::new()).await? {
-        Read::Batch(entries) => {
-            let outcomes = batch::outcomes(&node, &ask, entries).await?;
-            ("batch-response", outcomes)
-        }
+        Read::Batch(entries) => ("batch-response", batch::outcomes(&work, entries).await?),
         first => {
-            let outcomes = outcomes(&node, &ask, &scope, &body, first).await?;
+            let outcomes = outcomes(&work, &scope, &body, first).await?;
             ("transaction-response", outcomes)
         }
     };
@@ -60,52 +75,58 @@ pub(super) async fn read(
 }
 
 /// Does a transaction whose first reading is `first`; an outcome an entry, in the Bundle's order.
+/// Where another's change comes between a look and the commit, it looks again.
 pub(super) async fn outcomes(
-    node: &Node,
-    ask: &Ask,
+    work: &Work<'_>,
     scope: &Scope,
     body: &Bytes,
     first: Read,
-) -> Result<Vec<Outcome>, Problem> {
-    match first {
-        Read::Ready(planned) => commit(node, ask, scope, planned).await,
-        Read::Open(questions) => {
-            // Nobody else may make what is looked for until this is committed.
-            let _turn = node.fhir.conditional.lock().await;
-            let mut answers = Vec::with_capacity(questions.len());
-            for question in &questions {
-                answers.push(find(node, scope, question).await?);
-            }
-            match read(node, body, answers).await? {
-                Read::Ready(planned) => commit(node, ask, scope, planned).await,
-                _ => Err(Problem::new(
-                    Kind::Exception,
-                    "The Bundle read differently twice.",
-                )),
-            }
+) -> Result<Vec<Outcome>, Failure> {
+    let (mut first, mut tries) = (Some(first), Tries::default());
+    loop {
+        let open = match first.take() {
+            Some(first) => first,
+            None => read(work.node, body, Vec::new()).await?,
+        };
+        match attempt(work, scope, body, open).await {
+            Err(failure) if tries.again(&failure.problem) => {}
+            done => return done,
         }
-        Read::Batch(_) => Err(Problem::new(
-            Kind::Invalid,
-            "A batch cannot stand in a batch.",
-        )),
     }
 }
 
-/// The id of the one resource that matches, if one does.
-async fn find(node: &Node, scope: &Scope, asked: &Question) -> Result<Option<String>, Problem> {
+async fn attempt(
+    work: &Work<'_>,
+    scope: &Scope,
+    body: &Bytes,
+    open: Read,
+) -> Result<Vec<Outcome>, Failure> {
+    let questions = match open {
+        Read::Ready(planned) => return commit(work, scope, planned, Vec::new()).await,
+        Read::Open(questions) => questions,
+        Read::Batch(_) => {
+            let message = "A batch cannot stand in a batch.";
+            return Err(Problem::new(Kind::Invalid, message).into());
+        }
+    };
+    let answers = stream::iter(questions).map(|question| find(work.node, scope, question));
+    let answers: Vec<Matched> = answers.buffered(QUESTIONS_AT_ONCE).try_collect().await?;
+    let ids = answers
+        .iter()
+        .map(|answer| answer.found.as_ref().map(|found| found.id.clone()));
+    match read(work.node, body, ids.collect()).await? {
+        Read::Ready(planned) => commit(work, scope, planned, answers).await,
+        _ => {
+            let message = "The Bundle read differently twice.";
+            Err(Problem::new(Kind::Exception, message).into())
+        }
+    }
+}
+
+/// What matches.
+async fn find(node: &Node, scope: &Scope, asked: Question) -> Result<Matched, Problem> {
     let pairs = query::pairs(&asked.query)?;
-    let mut search = Search::parse(&asked.ty, &pairs, &node.site.fhir_url(), &Limits::default())?;
-    if search.clauses.is_empty() {
-        let message = "A conditional reference or create needs at least one condition.";
-        return Err(Problem::new(Kind::Invalid, message));
-    }
-    search.count = 2;
-    let mut page = node.store.search(scope, &search).await?;
-    if page.entries.len() > 1 {
-        let message = "A conditional reference or create matches several resources.";
-        return Err(Problem::new(Kind::MultipleMatches, message));
-    }
-    Ok(page.entries.pop().map(|found| found.id))
+    matched(node, scope, &asked.ty, &pairs).await
 }
 
 /// What becomes of an entry.
@@ -113,16 +134,23 @@ enum Step {
     Put(Body),
     Delete,
     There,
-    Get(String),
+    Nothing,
+    Look(Look),
 }
 
 async fn commit(
-    node: &Node,
-    ask: &Ask,
+    work: &Work<'_>,
     scope: &Scope,
     planned: Vec<Planned>,
-) -> Result<Vec<Outcome>, Problem> {
+    answers: Vec<Matched>,
+) -> Result<Vec<Outcome>, Failure> {
     let mut job = Job::default();
+    let mut known = HashMap::new();
+    for answer in answers {
+        job.expected.push(answer.expected);
+        let found = answer.found;
+        known.extend(found.map(|found| ((found.ty.clone(), found.id.clone()), found)));
+    }
     let mut steps = Vec::with_capacity(planned.len());
     for Planned {
         index,
@@ -141,28 +169,47 @@ async fn commit(
                 Step::Delete
             }
             Action::AlreadyThere => Step::There,
-            Action::Get(url) => Step::Get(url),
+            Action::NothingThere => Step::Nothing,
+            Action::Look(look) => Step::Look(look),
         };
         steps.push((index, ty, id, step));
     }
-    let written = match job.changes.is_empty() {
-        true => Vec::new(),
-        false => node.store.commit(scope, job).await?.written,
-    };
+    let written = written(work.node, scope, job).await?;
     let mut written = written.iter();
     let mut outcomes = vec![Outcome::default(); steps.len()];
     for (index, ty, id, step) in steps {
         let outcome = match step {
-            Step::Put(body) => put(ask, &body, written.next().ok_or_else(incoming::lost)?),
+            Step::Put(body) => put(work.ask, &body, written.next().ok_or_else(incoming::lost)?),
             Step::Delete => deleted(written.next()),
-            Step::There => there(&ty, &id),
-            Step::Get(url) => fetch::outcome(node, ask, &url).await?,
+            Step::Nothing => deleted(None),
+            Step::There => there(&ty, &id, known.get(&(ty.clone(), id.clone()))),
+            Step::Look(look) => work.looks.outcome(work.ask, &look).await,
         };
         if let Some(slot) = outcomes.get_mut(index) {
             *slot = outcome;
         }
     }
     Ok(outcomes)
+}
+
+async fn written(node: &Node, scope: &Scope, job: Job) -> Result<Vec<Written>, Failure> {
+    if job.changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let has_tag = job.changes.iter().any(|change| match change {
+        Change::Put { expect, .. } | Change::Delete { expect, .. } => {
+            matches!(expect, Expect::Version(_))
+        }
+        Change::Release { .. } => false,
+    });
+    match node.store.commit(scope, job).await {
+        Ok(committed) => Ok(committed.written),
+        Err(problem) if has_tag && problem.kind == Kind::Conflict => Err(Failure::with_status(
+            problem,
+            StatusCode::PRECONDITION_FAILED,
+        )),
+        Err(problem) => Err(problem.into()),
+    }
 }
 
 fn put(ask: &Ask, body: &Body, written: &Written) -> Outcome {
@@ -194,10 +241,17 @@ fn deleted(written: Option<&Written>) -> Outcome {
     }
 }
 
-fn there(ty: &str, id: &str) -> Outcome {
+/// What a conditional create found; without its version where this very Bundle makes it.
+fn there(ty: &str, id: &str, found: Option<&Version>) -> Outcome {
+    let location = match found {
+        Some(found) => format!("{ty}/{id}/_history/{}", found.version),
+        None => format!("{ty}/{id}"),
+    };
     Outcome {
         status: "200 OK".to_string(),
-        location: Some(format!("{ty}/{id}")),
+        location: Some(location),
+        version: found.map(|found| found.version),
+        last_updated: found.map(|found| found.last_updated),
         ..Outcome::default()
     }
 }

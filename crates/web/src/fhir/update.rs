@@ -1,16 +1,21 @@
-//! <https://hl7.org/fhir/R4/http.html#update>: also creates, under the id that the caller chose.
+//! <https://hl7.org/fhir/R4/http.html#update>: also creates, under the id that the caller chose; and
+//! the conditional update (<https://hl7.org/fhir/R4/http.html#cond-update>).
 
 use std::sync::Arc;
 
-use access::Interaction;
+use access::{Interaction, Scope};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use fhir::problem::Kind;
 use fhir::resource::check_id;
+use http::StatusCode;
+use http::header::IF_NONE_MATCH;
 use store::{Change, Expect, Job};
 
-use super::ask::Announced;
-use super::incoming::{self, Incoming};
+use super::ask::{Announced, Ask};
+use super::condition::{Tries, matched};
+use super::incoming::{self, IdOf, Incoming};
 use super::{answer, format};
 use crate::failure::Failure;
 use crate::node::Node;
@@ -25,16 +30,84 @@ pub async fn update(
     ask.no_query()?;
     format::is_sent(&ask.headers)?;
     check_id(&id)?;
-    let expected = answer::if_match(&ask)?;
-    let incoming = Incoming::read(&node, body, ty, id, true).await?;
-    let put = Change::Put {
+    let incoming = Incoming::read(&node, body, &ty, IdOf::Address(id)).await?;
+    put(
+        &node,
+        &ask,
+        &scope,
+        Job::default(),
+        incoming,
+        Expect::Anything,
+    )
+    .await
+}
+
+/// Updates what the query matches, or creates.
+pub async fn update_matching(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(ty): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Update, &ty).await?;
+    format::is_sent(&ask.headers)?;
+    let mut tries = Tries::default();
+    loop {
+        match attempt(&node, &ask, &scope, &ty, &body).await {
+            Err(failure) if tries.again(&failure.problem) => {}
+            done => return done,
+        }
+    }
+}
+
+async fn attempt(
+    node: &Node,
+    ask: &Ask,
+    scope: &Scope,
+    ty: &str,
+    body: &Bytes,
+) -> Result<Response, Failure> {
+    let matched = matched(node, scope, ty, &ask.query).await?;
+    let (found, expect) = match matched.found {
+        Some(found) => (Some(found.id), Expect::Exists),
+        None => (None, Expect::Absent),
+    };
+    let incoming = Incoming::read(node, body.clone(), ty, IdOf::Found(found)).await?;
+    let job = Job {
+        expected: vec![matched.expected],
+        ..Job::default()
+    };
+    put(node, ask, scope, job, incoming, expect).await
+}
+
+async fn put(
+    node: &Node,
+    ask: &Ask,
+    scope: &Scope,
+    mut job: Job,
+    incoming: Incoming,
+    expect: Expect,
+) -> Result<Response, Failure> {
+    let expected = answer::if_match(ask)?;
+    let create_only = ask
+        .header(IF_NONE_MATCH)
+        .is_some_and(|tag| tag.trim() == "*");
+    job.changes.push(Change::Put {
         release: incoming.release_of_changed(node.store.now()),
         resource: incoming.prepared,
-        expect: expected.map_or(Expect::Anything, Expect::Version),
-    };
-    let committed = node.store.commit(&scope, Job::change(put)).await;
-    let committed = committed.map_err(|problem| answer::unless_matched(problem, expected))?;
+        expect: match (expected, create_only) {
+            (Some(version), _) => Expect::Version(version),
+            (None, true) => Expect::Absent,
+            (None, false) => expect,
+        },
+    });
+    let committed = node.store.commit(scope, job).await.map_err(|problem| {
+        if create_only && problem.kind == Kind::Duplicate {
+            return Failure::with_status(problem, StatusCode::PRECONDITION_FAILED);
+        }
+        answer::unless_matched(problem, expected)
+    })?;
     let written = committed.written.first().ok_or_else(incoming::lost)?;
     let body = || incoming::rendered(&incoming.body, written);
-    Ok(answer::written(&ask, &node.site.fhir_url(), written, body))
+    Ok(answer::written(ask, &node.site.fhir_url(), written, body))
 }

@@ -97,14 +97,14 @@ fn what_cannot_be_done_is_refused_with_its_entry() {
             "Bundle.entry[0].request",
         ),
         (
-            r#"{"request":{"method":"PATCH","url":"Patient/1"}}"#.into(),
+            r#"{"request":{"method":"BREW","url":"Patient/1"}}"#.into(),
             Kind::NotSupported,
             "Bundle.entry[0].request.method",
         ),
         (
-            r#"{"request":{"method":"DELETE","url":"Patient?identifier=1"}}"#.into(),
-            Kind::NotSupported,
-            "Bundle.entry[0].request.url",
+            r#"{"request":{"method":"PATCH","url":"Patient?identifier=1"}}"#.into(),
+            Kind::Required,
+            "Bundle.entry[0].resource",
         ),
         (
             r#"{"request":{"method":"DELETE","url":"Patient"}}"#.into(),
@@ -193,10 +193,52 @@ fn conditional_references_and_creates_ask_the_store() {
         (absent.entries[0].id.as_str(), &absent.entries[0].condition),
         ("new-1", &Condition::Nothing)
     );
-    assert_eq!(
-        resolved(&text_in, &[None, None]).unwrap_err().kind,
-        Kind::NotFound
+    let fault = resolved(&text_in, &[None, None]);
+    assert_eq!(fault.unwrap_err().kind, Kind::NotFound);
+}
+
+#[test]
+fn conditional_changes_are_about_what_the_store_finds() {
+    let text_in = bundle(
+        r#"{"resource":{"resourceType":"Patient","id":"own"},"request":{"method":"PUT","url":"Patient?identifier=a"}},
+        {"request":{"method":"DELETE","url":"Patient?identifier=b"}},
+        {"resource":{"resourceType":"Parameters"},"request":{"method":"PATCH","url":"Patient?identifier=c","ifMatch":"W/\"2\""}}"#,
     );
+    let found = resolved(&text_in, &[Some("own"), Some("q"), Some("r")]).unwrap();
+    let about: Vec<_> = found
+        .entries
+        .iter()
+        .map(|entry| (entry.method, entry.id.as_str(), &entry.condition))
+        .collect();
+    assert_eq!(
+        about,
+        [
+            (Method::Delete, "q", &Condition::Nothing),
+            (Method::Put, "own", &Condition::Nothing),
+            (Method::Patch, "r", &Condition::Version(2)),
+        ]
+    );
+    let nothing = resolved(&text_in, &[None, None, Some("r")]).unwrap();
+    assert_eq!(nothing.entries[0].condition, Condition::NothingThere);
+    assert_eq!(nothing.entries[1].id, "own");
+    assert_eq!(nothing.entries[1].condition, Condition::Absent);
+    let kind = |answers: &[Option<&str>]| resolved(&text_in, answers).unwrap_err().kind;
+    assert_eq!(kind(&[None, None, None]), Kind::NotFound);
+    assert_eq!(kind(&[Some("other"), None, Some("r")]), Kind::Invalid);
+    assert_eq!(
+        kind(&[Some("own"), Some("own"), Some("r")]),
+        Kind::Duplicate
+    );
+}
+
+#[test]
+fn two_entries_that_ask_the_same_make_one_resource() {
+    let entry = r#"{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=x"}}"#;
+    let text_in = bundle(&format!("{entry},{entry}"));
+    let made = resolved(&text_in, &[None]).unwrap();
+    assert_eq!(made.entries[0].condition, Condition::Nothing);
+    assert_eq!(made.entries[1].condition, Condition::AlreadyThere);
+    assert_eq!(made.entries[0].id, made.entries[1].id);
 }
 
 #[test]
@@ -259,7 +301,7 @@ fn what_is_built_is_valid() {
         ),
         history(
             BASE,
-            "https://gp.example/fhir/Patient/1/_history",
+            &[("self", "https://gp.example/fhir/Patient/1/_history")],
             [gone, past].into_iter(),
             Some(2),
         ),

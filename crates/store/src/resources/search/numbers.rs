@@ -1,12 +1,14 @@
 //! The numbers under which a search's words stand in rows, looked up before its SQL is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use fhir::problem::Problem;
 use fhir::search::{Criterion, Search, System};
 
+use crate::database::Tx;
 use crate::store::Store;
 use crate::words::{self, UNKNOWN};
+use crate::writer::Core;
 
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
@@ -16,26 +18,25 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) async fn of(store: &Store, search: &Search) -> Result<Numbers, Problem> {
         let mut numbers = Numbers::default();
-        let mut buffer = String::new();
-        for clause in &search.clauses {
-            let word = words::parameter(&mut buffer, &search.ty, &clause.code);
-            let word = word.to_string();
-            numbers.add(store, &word).await?;
-            for criterion in &clause.criteria {
-                if let Some(system) = system(criterion) {
-                    numbers.add(store, system).await?;
-                }
-            }
+        for word in words_of(search) {
+            let number = store.word(&word).await?;
+            numbers.known.insert(word, number);
         }
         Ok(numbers)
     }
 
-    async fn add(&mut self, store: &Store, word: &str) -> Result<(), Problem> {
-        // A word with a NUL is in no row, and PostgreSQL would not even be asked about it.
-        if !self.known.contains_key(word) && !word.contains('\0') {
-            self.known.insert(word.to_string(), store.word(word).await?);
+    /// The same inside the writer's transaction, where words are known that are not committed yet.
+    pub(crate) async fn within(
+        core: &Core,
+        tx: &mut Tx<'_>,
+        search: &Search,
+    ) -> Result<Numbers, Problem> {
+        let mut numbers = Numbers::default();
+        for word in words_of(search) {
+            let number = core.word_if_any(tx, &word).await?;
+            numbers.known.insert(word, number.unwrap_or(UNKNOWN));
         }
-        Ok(())
+        Ok(numbers)
     }
 
     /// The number of a word, or one that no row has.
@@ -47,6 +48,21 @@ impl Numbers {
     pub(crate) fn parameter(&self, ty: &str, code: &str) -> i64 {
         self.word(words::parameter(&mut String::new(), ty, code))
     }
+}
+
+/// The words that a search's rows hold as numbers, each once.
+fn words_of(search: &Search) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let mut buffer = String::new();
+    for clause in &search.clauses {
+        let word = words::parameter(&mut buffer, &search.ty, &clause.code);
+        words.insert(word.to_string());
+        let systems = clause.criteria.iter().filter_map(system);
+        words.extend(systems.map(str::to_string));
+    }
+    // A word with a NUL is in no row, and PostgreSQL would not even be asked about it.
+    words.retain(|word| !word.contains('\0'));
+    words
 }
 
 fn system(criterion: &Criterion) -> Option<&str> {

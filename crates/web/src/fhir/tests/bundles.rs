@@ -59,7 +59,12 @@ fn a_transaction_is_done_whole_or_not_at_all() {
             { "resource": { "resourceType": "Patient", "id": "p2" }, "request": { "method": "PUT", "url": "Patient/p2", "ifMatch": "W/\"4\"" } },
         ]);
         let refused = bo.post("/", &bundle("transaction", entries)).await;
-        assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+        assert_eq!(
+            refused.status,
+            StatusCode::PRECONDITION_FAILED,
+            "{}",
+            refused.text()
+        );
         assert_eq!(bo.get("/Patient/p1").await.status, StatusCode::NOT_FOUND);
         let wrong = json!([{ "resource": { "resourceType": "Patient", "nam": 1 }, "request": { "method": "POST", "url": "Patient" } }]);
         let refused = bo.post("", &bundle("transaction", wrong)).await;
@@ -76,11 +81,19 @@ fn a_batch_does_what_it_can() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/p1", r#"{"resourceType":"Patient","id":"p1"}"#)
+            .await;
         let entries = json!([
-            { "resource": { "resourceType": "Patient", "id": "p1" }, "request": { "method": "PUT", "url": "Patient/p1" } },
+            { "resource": { "resourceType": "Patient", "id": "p2" }, "request": { "method": "PUT", "url": "Patient/p2" } },
             { "resource": { "resourceType": "Patient", "nam": 1 }, "request": { "method": "POST", "url": "Patient" } },
             { "request": { "method": "GET", "url": "Patient/never" } },
             { "request": { "method": "DELETE", "url": "Patient?active=true" } },
+            { "request": { "method": "GET", "url": "Patient/p1/_history" } },
+            { "request": { "method": "GET", "url": "Patient/p1", "ifNoneMatch": "W/\"1\"" } },
+            { "request": { "method": "HEAD", "url": "Patient/p1" } },
+            { "resource": { "resourceType": "Patient", "id": "p1" }, "request": { "method": "PUT", "url": "Patient/p1", "ifMatch": "W/\"9\"" } },
+            { "request": { "method": "GET", "url": "Patient/p1/no/such" } },
+            { "request": { "method": "GET", "url": "Patient?identifier=a%20b|c" } },
         ]);
         let done = bo.post("", &bundle("batch", entries)).await.json();
         let statuses: Vec<&str> = done["entry"]
@@ -95,10 +108,62 @@ fn a_batch_does_what_it_can() {
                 "201 Created",
                 "400 Bad Request",
                 "404 Not Found",
-                "400 Bad Request"
+                "204 No Content",
+                "200 OK",
+                "304 Not Modified",
+                "200 OK",
+                "412 Precondition Failed",
+                "404 Not Found",
+                "200 OK",
             ]
         );
-        assert_eq!(bo.get("/Patient/p1").await.status, StatusCode::OK);
+        assert_eq!(done["entry"][4]["resource"]["type"], "history");
+        assert!(done["entry"][6]["resource"].is_null());
+        assert_eq!(done["entry"][6]["response"]["etag"], "W/\"1\"");
+        assert_eq!(bo.get("/Patient/p2").await.status, StatusCode::OK);
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn thousands_of_entries_with_conditions_go_in_one_bundle() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let entry = |number: usize| {
+            let identifier = json!([{ "system": "urn:s", "value": number.to_string() }]);
+            let condition = format!("identifier=urn:s|{number}");
+            match number % 3 {
+                0 => json!({
+                    "resource": { "resourceType": "Patient", "identifier": identifier },
+                    "request": { "method": "POST", "url": "Patient", "ifNoneExist": condition },
+                }),
+                1 => json!({
+                    "resource": { "resourceType": "Patient", "identifier": identifier },
+                    "request": { "method": "PUT", "url": format!("Patient?{condition}") },
+                }),
+                _ => json!({
+                    "resource": { "resourceType": "Patient", "id": format!("p{number}") },
+                    "request": { "method": "PUT", "url": format!("Patient/p{number}") },
+                }),
+            }
+        };
+        let entries: Vec<Value> = (0..2400).map(entry).collect();
+        let sent = bundle("transaction", Value::Array(entries));
+        let done = bo.post("", &sent).await;
+        assert_eq!(done.status, StatusCode::OK, "{}", done.text());
+        let statuses = |done: &Value, status: &str| {
+            let entries = done["entry"].as_array().unwrap();
+            entries
+                .iter()
+                .filter(|entry| entry["response"]["status"] == status)
+                .count()
+        };
+        assert_eq!(statuses(&done.json(), "201 Created"), 2400);
+        let again = bo.post("", &sent).await.json();
+        assert_eq!(statuses(&again, "200 OK"), 2400);
+        let total = bo.get("/Patient?_count=0").await.json();
+        assert_eq!(total["total"], 2400);
         node.store.clone().close().await;
     });
 }

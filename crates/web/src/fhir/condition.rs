@@ -1,0 +1,76 @@
+//! Conditional interactions (<https://hl7.org/fhir/R4/http.html#cond-update>): what a query matches,
+//! found out first and held to when the change is made.
+//!
+//! The search runs beside the writer; the writer looks again inside its transaction, and refuses
+//! with `LockError` what came too late. Whoever asked then searches anew, so that of many clients
+//! that create the same one, one creates and the others find it.
+
+use std::time::Duration;
+
+use access::Scope;
+use fhir::problem::{Kind, Problem};
+use fhir::search::{Limits, Search};
+use store::{Expected, Version};
+
+use crate::node::Node;
+
+/// How long a condition's search may take: the writer makes it again while all others wait.
+const SEARCH_SECONDS_MAX: u64 = 3;
+/// How often one request finds out anew, at most. Each time another's change has come through.
+const TRIES_MAX: u32 = 64;
+
+/// What a query matches.
+pub struct Matched {
+    pub found: Option<Version>,
+    /// For the job that rests on it.
+    pub expected: Expected,
+}
+
+/// Finds the one resource that matches, if one does.
+///
+/// # Errors
+/// `Invalid` for a query without a condition, `MultipleMatches` if several match, `TooCostly` if it
+/// takes too long to be asked twice; what `Search::parse` and the store refuse.
+pub async fn matched(
+    node: &Node,
+    scope: &Scope,
+    ty: &str,
+    query: &[(String, String)],
+) -> Result<Matched, Problem> {
+    let mut search = Search::parse(ty, query, &node.site.fhir_url(), &Limits::default())?;
+    if search.clauses.is_empty() {
+        let message = "A conditional interaction or reference needs at least one condition.";
+        return Err(Problem::new(Kind::Invalid, message));
+    }
+    search.count = 2;
+    search.after = None;
+    let limit = Duration::from_secs(SEARCH_SECONDS_MAX);
+    let page = tokio::time::timeout(limit, node.store.search(scope, &search)).await;
+    let page = page.unwrap_or_else(|_| {
+        let message = "The condition takes too long to look for; ask by an identifier.";
+        Err(Problem::new(Kind::TooCostly, message))
+    })?;
+    let mut found = page.entries.into_iter();
+    let first = found.next();
+    if found.next().is_some() {
+        let message = "The condition matches several resources.";
+        return Err(Problem::new(Kind::MultipleMatches, message));
+    }
+    let id = first.as_ref().map(|found| found.id.clone());
+    Ok(Matched {
+        found: first,
+        expected: Expected::Match { search, id },
+    })
+}
+
+/// Counts how often a request has been tried.
+#[derive(Debug, Default)]
+pub struct Tries(u32);
+
+impl Tries {
+    /// Whether it is to be tried again: another's change came between, and not too often yet.
+    pub fn again(&mut self, problem: &Problem) -> bool {
+        self.0 += 1;
+        problem.kind == Kind::LockError && self.0 < TRIES_MAX
+    }
+}
