@@ -5,7 +5,6 @@ pub(crate) mod body;
 mod cache;
 mod expected;
 pub(crate) mod facts;
-mod facts;
 mod history;
 mod index;
 mod labels;
