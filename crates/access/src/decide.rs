@@ -91,8 +91,12 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
             return Err(forbidden(message));
         }
         (Role::Clinician, Sort::Look | Sort::Change) => true,
-        // "Acted on" is only ever a named clinician's.
-        (Role::Clerk, Sort::Look | Sort::Change) => interaction != Interaction::ActOnLetter,
+        // "Acted on" is only ever a named clinician's, and so is the judgement that a label (third
+        // party, serious harm) may go.
+        (Role::Clerk, Sort::Look | Sort::Change) => !matches!(
+            interaction,
+            Interaction::ActOnLetter | Interaction::RemoveLabel
+        ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,
         (Role::PrivacyOfficer, Sort::Audit) => true,

@@ -29,6 +29,8 @@ pub enum Interaction {
     Import,
     /// Being told of changes (<https://hl7.org/fhir/R4/subscription.html>).
     Subscribe,
+    /// Takes a security label away, so that more people may see the resource.
+    RemoveLabel,
     /// The team's queue of letters.
     Inbox,
     /// Letters for people that the organisation does not know.
@@ -95,6 +97,7 @@ impl Interaction {
             Interaction::Export => "export",
             Interaction::Import => "import",
             Interaction::Subscribe => "subscribe",
+            Interaction::RemoveLabel => "remove-label",
             Interaction::Inbox => "inbox",
             Interaction::Unmatched => "unmatched",
             Interaction::Sent => "sent",
@@ -140,6 +143,7 @@ impl Interaction {
             | Interaction::Batch
             | Interaction::Transaction
             | Interaction::Import
+            | Interaction::RemoveLabel
             | Interaction::OpenLetter
             | Interaction::FileLetter
             | Interaction::MatchLetter

@@ -10,6 +10,7 @@ pub mod compartment;
 pub mod date;
 pub mod definitions;
 pub mod json;
+pub mod matching;
 pub mod path;
 pub mod problem;
 pub mod resource;

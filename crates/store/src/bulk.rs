@@ -61,6 +61,14 @@ impl Walk {
     }
 }
 
+/// The relative references in a rendered resource, each once, as type and id.
+pub fn references(resource: &[u8]) -> Vec<(String, String)> {
+    let found = references::of(resource).into_iter();
+    found
+        .map(|(ty, id)| (ty.to_string(), id.to_string()))
+        .collect()
+}
+
 /// Where a walk stands: the part (patient or type) and the last row given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {

@@ -12,7 +12,7 @@ use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir as door;
-use crate::fhir::operations::everything;
+use crate::fhir::operations::{document, everything, last_n, match_patient, meta};
 use crate::fhir::route::{Route, Takes};
 use crate::node::Node;
 use crate::page::problem::Refusal;
@@ -152,6 +152,60 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
         ),
         || get(everything::encounter),
+    ),
+    Route::operation(
+        Method::GET,
+        "/{ty}/{id}/$meta",
+        (
+            "meta",
+            "http://hl7.org/fhir/OperationDefinition/Resource-meta",
+        ),
+        || get(meta::show),
+    ),
+    Route::operation(
+        Method::POST,
+        "/{ty}/{id}/$meta-add",
+        (
+            "meta-add",
+            "http://hl7.org/fhir/OperationDefinition/Resource-meta-add",
+        ),
+        || post(meta::add),
+    ),
+    Route::operation(
+        Method::POST,
+        "/{ty}/{id}/$meta-delete",
+        (
+            "meta-delete",
+            "http://hl7.org/fhir/OperationDefinition/Resource-meta-delete",
+        ),
+        || post(meta::delete),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Composition/{id}/$document",
+        (
+            "document",
+            "http://hl7.org/fhir/OperationDefinition/Composition-document",
+        ),
+        || get(document::document),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Observation/$lastn",
+        (
+            "lastn",
+            "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
+        ),
+        || get(last_n::last_n),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Patient/$match",
+        (
+            "match",
+            "http://hl7.org/fhir/OperationDefinition/Patient-match",
+        ),
+        || post(match_patient::match_patient),
     ),
 ];
 

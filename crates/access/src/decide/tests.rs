@@ -3,7 +3,7 @@ use crate::nhs_number::NhsNumber;
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
 
-const EVERY: [Interaction; 32] = [
+const EVERY: [Interaction; 33] = [
     Interaction::Read,
     Interaction::Vread,
     Interaction::HistoryInstance,
@@ -20,6 +20,7 @@ const EVERY: [Interaction; 32] = [
     Interaction::Export,
     Interaction::Import,
     Interaction::Subscribe,
+    Interaction::RemoveLabel,
     Interaction::Inbox,
     Interaction::Unmatched,
     Interaction::Sent,
@@ -165,20 +166,22 @@ fn records_in_bulk_are_for_systems_and_for_the_patient_themselves() {
 }
 
 #[test]
-fn only_a_clinician_acts_on_a_letter() {
-    let may = |role| {
-        allowed(&staff(role))
-            .iter()
-            .any(|(interaction, ..)| *interaction == Interaction::ActOnLetter)
-    };
-    assert!(may(Role::Clinician));
-    for role in [
-        Role::Clerk,
-        Role::Engineer,
-        Role::PrivacyOfficer,
-        Role::System,
-    ] {
-        assert!(!may(role), "{role:?}");
+fn only_a_clinician_acts_on_a_letter_or_takes_a_label_away() {
+    for judged in [Interaction::ActOnLetter, Interaction::RemoveLabel] {
+        let may = |role| {
+            allowed(&staff(role))
+                .iter()
+                .any(|(interaction, ..)| *interaction == judged)
+        };
+        assert!(may(Role::Clinician));
+        for role in [
+            Role::Clerk,
+            Role::Engineer,
+            Role::PrivacyOfficer,
+            Role::System,
+        ] {
+            assert!(!may(role), "{role:?}");
+        }
     }
 }
 

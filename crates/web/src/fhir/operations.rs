@@ -1,4 +1,9 @@
 //! Operations (<https://hl7.org/fhir/R4/operations.html>), one file each.
 
+pub mod document;
 pub mod everything;
+pub mod last_n;
+pub mod match_patient;
+pub mod meta;
+mod parameters;
 mod stream;

@@ -25,6 +25,7 @@ mod conditions;
 mod everything;
 mod examples;
 mod labels;
+mod operations;
 mod past;
 mod resources;
 

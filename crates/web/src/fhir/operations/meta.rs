@@ -1,0 +1,187 @@
+//! <https://hl7.org/fhir/R4/resource-operation-meta.html>, `$meta-add` and `$meta-delete`, of one
+//! resource.
+//!
+//! A change of `meta` makes a new version, so that the history tells who set or took away which
+//! label when. To take a security label away is a decision of its own (`Interaction::RemoveLabel`);
+//! it releases nothing to the patient, which stays somebody's decision too.
+
+use std::sync::Arc;
+
+use access::{Interaction, Scope};
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::definitions::Definitions;
+use fhir::json::{Json, Limits, parse, write};
+use fhir::problem::{Kind, Problem};
+use fhir::validate::validate;
+use http::StatusCode;
+use store::{Change, Expect, Job, Prepared, Reading, Release};
+
+use super::parameters::Parameters;
+use crate::failure::Failure;
+use crate::fhir::ask::{Announced, Ask};
+use crate::fhir::{RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, check_known, deleted, format};
+use crate::node::Node;
+
+/// The members of `meta` that these operations are about.
+const KINDS: [&str; 3] = ["profile", "security", "tag"];
+/// How often a change is made again because somebody else was faster.
+const TRIES_MAX: u32 = 5;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Add,
+    Delete,
+}
+
+/// `GET [type]/[id]/$meta`.
+pub async fn show(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path((ty, id)): Path<(String, String)>,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Read, &ty).await?;
+    ask.no_query()?;
+    check_known(&id)?;
+    let (_, body) = current(&node, &scope, &ty, &id).await?;
+    Ok(told(&read(&body)?))
+}
+
+/// `POST [type]/[id]/$meta-add`.
+pub async fn add(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(place): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    change(&node, &ask, place, &body, Wish::Add).await
+}
+
+/// `POST [type]/[id]/$meta-delete`.
+pub async fn delete(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(place): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    change(&node, &ask, place, &body, Wish::Delete).await
+}
+
+async fn change(
+    node: &Node,
+    ask: &Ask,
+    (ty, id): (String, String),
+    body: &Bytes,
+    wish: Wish,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::Update, &ty).await?;
+    ask.no_query()?;
+    format::is_sent(&ask.headers)?;
+    check_known(&id)?;
+    let given = Parameters::read(body)?;
+    given.only(&["meta"])?;
+    let meta = given.values("meta").next().ok_or_else(|| {
+        let message = "The parameter meta is missing.";
+        Problem::new(Kind::Required, message).at("Parameters.parameter")
+    })?;
+    let takes_labels = wish == Wish::Delete && !meta.items("security").is_empty();
+    let scope = match takes_labels {
+        true => ask.scope(node, Interaction::RemoveLabel, &ty).await?,
+        false => scope,
+    };
+    for _ in 0..TRIES_MAX {
+        let (version, stored) = current(node, &scope, &ty, &id).await?;
+        let resource = read(&stored)?;
+        let changed = with_meta(&resource, meta, wish);
+        if changed == resource {
+            return Ok(told(&resource));
+        }
+        validate(&changed, Definitions::r4())?;
+        let put = Change::Put {
+            resource: Prepared::new(&changed, &id, &node.site.organisation)?,
+            expect: Expect::Version(version),
+            release: Release::Keep,
+        };
+        match node.store.commit(&scope, Job::change(put)).await {
+            Ok(_) => return Ok(told(&changed)),
+            Err(problem) if problem.kind == Kind::Conflict => {}
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    let message = "The resource is being changed by others; try again.";
+    Err(Problem::new(Kind::Conflict, message).into())
+}
+
+async fn current(node: &Node, scope: &Scope, ty: &str, id: &str) -> Result<(u64, Bytes), Problem> {
+    match node.store.read(scope, ty, id).await? {
+        Reading::Found(found) => Ok((found.version, found.body)),
+        Reading::Deleted { .. } => Err(deleted()),
+        Reading::Absent => Err(absent()),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Json<'_>, Problem> {
+    let limits = Limits {
+        bytes: RESOURCE_BYTES_MAX * 2,
+        nodes: VALUES_MAX,
+        depth: 255,
+    };
+    parse(body, &limits)
+}
+
+/// The resource with its profiles, labels and tags changed, and nothing else.
+fn with_meta<'a>(resource: &Json<'a>, given: &Json<'a>, wish: Wish) -> Json<'a> {
+    let mut members = resource.as_object().unwrap_or_default().to_vec();
+    let Some((_, Json::Object(meta))) = members.iter_mut().find(|(name, _)| name == "meta") else {
+        return resource.clone();
+    };
+    for kind in KINDS {
+        let mut items = meta
+            .iter()
+            .find(|(name, _)| name == kind)
+            .and_then(|(_, value)| value.as_array())
+            .unwrap_or_default()
+            .to_vec();
+        for item in given.items(kind) {
+            match wish {
+                Wish::Add if !items.iter().any(|known| same(known, item)) => {
+                    items.push(item.clone());
+                }
+                Wish::Add => {}
+                Wish::Delete => items.retain(|known| !same(known, item)),
+            }
+        }
+        let place = meta.iter().position(|(name, _)| name == kind);
+        match (place, items.is_empty()) {
+            (Some(at), true) => drop(meta.remove(at)),
+            (Some(at), false) => {
+                if let Some((_, value)) = meta.get_mut(at) {
+                    *value = Json::Array(items);
+                }
+            }
+            (None, true) => {}
+            (None, false) => meta.push((kind.into(), Json::Array(items))),
+        }
+    }
+    Json::Object(members)
+}
+
+/// Whether two are the same profile, or the same label by system and code.
+fn same(a: &Json<'_>, b: &Json<'_>) -> bool {
+    match (a.as_str(), b.as_str()) {
+        (None, None) => a.text("system") == b.text("system") && a.text("code") == b.text("code"),
+        (a, b) => a == b,
+    }
+}
+
+fn told(resource: &Json<'_>) -> Response {
+    let mut out =
+        br#"{"resourceType":"Parameters","parameter":[{"name":"return","valueMeta":"#.to_vec();
+    match resource.get("meta") {
+        Some(meta) => write(meta, &mut out),
+        None => out.extend_from_slice(b"{}"),
+    }
+    out.extend_from_slice(b"}]}");
+    answer::json(StatusCode::OK, out)
+}
