@@ -94,6 +94,7 @@ impl Intake {
     /// Those of the store that will pass; what waits, waits on.
     pub async fn work_off(&self, stop: &watch::Receiver<bool>) -> Result<(), Problem> {
         while !*stop.borrow() {
+            self.store.let_others_first().await;
             let waiting = self
                 .store
                 .hl7_waiting(&self.scope, 0, READ_MAX, READ_BYTES_MAX)

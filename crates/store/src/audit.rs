@@ -51,7 +51,8 @@ pub(crate) async fn write(
 fn push<'e>(values: &mut Vec<Bind<'e>>, now: Millis, entry: &'e AuditEntry) {
     let (agent, target) = (&*entry.agent, &entry.target);
     values.extend([
-        Bind::Int(now),
+        // Lines that the journal kept know when.
+        Bind::Int(if entry.at == 0 { now } else { entry.at }),
         Bind::from(&*entry.request_id),
         Bind::from(&*entry.interaction),
         Bind::from(&*entry.within),
@@ -115,6 +116,7 @@ impl Store {
             access::Reach::Compartment { patient, .. } => Some(patient.clone()),
             _ => filter.patient.clone(),
         };
+        self.caught_up().await;
         let count = filter.count.clamp(1, PAGE_MAX);
         let before = filter.before.unwrap_or(i64::MAX);
         let mut sql = Sql::varied(

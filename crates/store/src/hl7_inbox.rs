@@ -6,6 +6,8 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use sha2::{Digest, Sha256};
@@ -63,7 +65,7 @@ pub struct WorkNote {
 #[derive(Clone, Debug)]
 pub enum Hl7Write {
     /// Keeps a message; made by `Hl7Write::receive`. The answer is durable when the job is.
-    Receive(Box<Keeping>),
+    Receive(Arc<Keeping>),
     /// The message's resources are in this job. `Conflict` if it is not waiting to be mapped: then
     /// somebody else has mapped it, and the job is undone. A note puts it onto the work list.
     Mapped { number: i64, note: Option<WorkNote> },
@@ -89,6 +91,12 @@ pub struct Keeping {
 impl Hl7Write {
     /// Keeps a message.
     pub fn receive(received: Received) -> Hl7Write {
+        Hl7Write::Receive(Arc::new(Keeping::new(received)))
+    }
+}
+
+impl Keeping {
+    pub(crate) fn new(received: Received) -> Keeping {
         let id = [
             &received.application,
             &received.facility,
@@ -96,12 +104,34 @@ impl Hl7Write {
         ];
         let id = digest(&id.map(|part| part.as_bytes()));
         let sha256 = Sha256::digest(&received.body).to_vec();
-        Hl7Write::Receive(Box::new(Keeping {
+        Keeping {
             received,
             id,
             sha256,
-        }))
+        }
     }
+
+    /// The digest that an accepted message is known by.
+    pub(crate) fn id(&self) -> &[u8] {
+        &self.id
+    }
+
+    pub(crate) fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// The answer to it if it is new; `None` if it is refused however often it comes.
+    pub(crate) fn accepted(&self) -> Option<&[u8]> {
+        match &self.received.verdict {
+            Verdict::Take { accepted, .. } => Some(accepted),
+            Verdict::Refuse { .. } => None,
+        }
+    }
+}
+
+/// Finds a message by its id.
+pub(crate) fn by_id(id: &[u8]) -> Sql<'_> {
+    Sql::new("SELECT number FROM hl7_message WHERE key = $1").with(id)
 }
 
 /// What came of it.
@@ -109,7 +139,8 @@ impl Hl7Write {
 pub enum Hl7Done {
     /// Kept now, or known before: the answer is the same.
     Kept {
-        number: i64,
+        /// `None` while it is only in the journal.
+        number: Option<i64>,
         kept: Kept,
         ack: Vec<u8>,
     },
@@ -136,7 +167,7 @@ pub(crate) async fn apply(
     write: &Hl7Write,
 ) -> Result<Hl7Done, Problem> {
     match write {
-        Hl7Write::Receive(received) => receive(tx, now, received).await,
+        Hl7Write::Receive(received) => keep(tx, now, received).await,
         Hl7Write::Mapped { number, note } => {
             settle(tx, now, *number, "mapped", note.as_ref()).await
         }
@@ -155,7 +186,12 @@ struct Row<'r> {
     note: Option<(&'r str, &'r str)>,
 }
 
-async fn receive(tx: &mut Tx<'_>, now: Millis, keeping: &Keeping) -> Result<Hl7Done, Problem> {
+/// Keeps a message as its verdict says, inside the writer's transaction; `now` is when it came.
+pub(crate) async fn keep(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    keeping: &Keeping,
+) -> Result<Hl7Done, Problem> {
     let Keeping {
         received,
         id,
@@ -190,7 +226,7 @@ async fn receive(tx: &mut Tx<'_>, now: Millis, keeping: &Keeping) -> Result<Hl7D
     };
     if let Some(number) = insert(tx, now, received, sha256, &row).await? {
         return Ok(Hl7Done::Kept {
-            number,
+            number: Some(number),
             kept: Kept::New,
             ack: accepted.clone(),
         });
@@ -201,7 +237,7 @@ async fn receive(tx: &mut Tx<'_>, now: Millis, keeping: &Keeping) -> Result<Hl7D
     {
         let ack = known.bytes(1)?.to_vec();
         return Ok(Hl7Done::Kept {
-            number: known.int(0)?,
+            number: Some(known.int(0)?),
             kept: Kept::Same,
             ack,
         });
@@ -232,7 +268,7 @@ async fn keep_apart(
 ) -> Result<Hl7Done, Problem> {
     if let Some(number) = insert(tx, now, received, sha256, &row).await? {
         return Ok(Hl7Done::Kept {
-            number,
+            number: Some(number),
             kept,
             ack: row.ack.to_vec(),
         });
@@ -243,7 +279,7 @@ async fn keep_apart(
         .await?
         .ok_or_else(gone)?;
     Ok(Hl7Done::Kept {
-        number: known.int(0)?,
+        number: Some(known.int(0)?),
         kept,
         ack: known.bytes(1)?.to_vec(),
     })

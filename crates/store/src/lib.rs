@@ -36,6 +36,7 @@ mod database;
 mod dialect;
 mod failure;
 pub mod hl7_inbox;
+mod journal;
 mod migrations;
 pub mod parcels;
 mod pool;

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_parcels"),
     migration!(5, "0005_accounts"),
     migration!(6, "0006_hl7_mapped"),
+    migration!(10, "0010_journal"),
     migration!(20, "0020_history"),
 ];
 

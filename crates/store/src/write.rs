@@ -1,6 +1,8 @@
 //! Every kind of write of the node, on one page. A write is data: the writer applies it inside a
 //! transaction that many writes share.
 
+use std::sync::Arc;
+
 use access::{AuditEntry, Scope};
 use fhir::date::Millis;
 use fhir::problem::Problem;
@@ -9,6 +11,7 @@ use fhir::search::Search;
 use crate::accounts::{self, AccountDone, AccountWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
+use crate::journal::Batch;
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
 
@@ -17,6 +20,8 @@ use crate::resources::{Prepared, Release};
 pub(crate) enum Write {
     /// All or nothing: changes of resources, effects on other rows, lines of the audit log.
     Job(Scope, Job),
+    /// What the journal holds and the tables do not.
+    Journal(Vec<Arc<Batch>>),
     /// Lines of the audit log about reads.
     Trace(Vec<AuditEntry>),
 }
@@ -152,6 +157,7 @@ impl Write {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Write::Job(_, job) => 1 + job.expected.len() + job.changes.len() + job.effects.len(),
+            Write::Journal(batches) => batches.iter().map(|batch| batch.entries.len()).sum(),
             Write::Trace(lines) => lines.len(),
         }
     }

@@ -139,6 +139,21 @@ impl Writer {
         answered.await.map_err(|_| stopped())?
     }
 
+    /// As `write`, on a plain thread, which waits for a place in the queue.
+    pub(crate) fn write_blocking(&self, write: Write) -> Result<Committed, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let queued = Item::Write(Box::new(Queued { write, answer }));
+        let queue = self.queue.lock().clone().ok_or_else(stopped)?;
+        queue.blocking_send(queued).map_err(|_| stopped())?;
+        drop(queue);
+        answered.blocking_recv().map_err(|_| stopped())?
+    }
+
+    /// Whether it takes no more writes.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.queue.lock().is_none()
+    }
+
     /// Waits until nobody presses, or for so long.
     pub(crate) async fn calm(&self, at_most: Duration) {
         let end = Instant::now() + at_most;

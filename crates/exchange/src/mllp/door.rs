@@ -77,7 +77,7 @@ impl Door {
         match done {
             Ok(Some(Done::Hl7(Hl7Done::Kept { number, kept, ack }))) => {
                 if matches!(kept, Kept::Conflict | Kept::Refused) {
-                    tracing::warn!(message = number, ?kept, "an HL7 v2 message was not taken");
+                    tracing::warn!(message = ?number, ?kept, "an HL7 v2 message was not taken");
                 }
                 if kept == Kept::New {
                     self.arrivals.notify_one();

@@ -89,6 +89,7 @@ impl Store {
         if *scope.reach() != Reach::Everything || !scope.may_change() {
             return Err(forbidden());
         }
+        self.caught_up().await;
         // Two readings, so that only the bodies that fit are loaded.
         let sql = Sql::new(
             "SELECT number, LENGTH(body) FROM hl7_message WHERE state = 'received' AND number > $1 \
@@ -139,6 +140,7 @@ impl Store {
         if matches!(scope.reach(), Reach::Compartment { .. }) {
             return Err(forbidden());
         }
+        self.caught_up().await;
         let mut sql = Sql::new(COLUMNS);
         sql.push(" FROM hl7_message WHERE work = 1 AND number > ")
             .bind(after);
@@ -152,6 +154,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn hl7_counts(&self, _scope: &Scope) -> Result<(u64, u64), Problem> {
+        self.caught_up().await;
         let sql = Sql::new(
             "SELECT (SELECT COUNT(*) FROM hl7_message WHERE state = 'received'), \
              (SELECT COUNT(*) FROM hl7_message WHERE work = 1)",

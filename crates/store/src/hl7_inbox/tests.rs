@@ -47,8 +47,22 @@ async fn write(store: &Store, write: Hl7Write) -> Result<Hl7Done, Problem> {
 }
 
 async fn keep(store: &Store, received: Received) -> (i64, Kept, Vec<u8>) {
-    match write(store, Hl7Write::receive(received)).await.unwrap() {
-        Hl7Done::Kept { number, kept, ack } => (number, kept, ack),
+    let write_it = Hl7Write::receive(received);
+    let Hl7Write::Receive(keeping) = &write_it else {
+        panic!("{write_it:?}");
+    };
+    let id = keeping.id().to_vec();
+    match write(store, write_it).await.unwrap() {
+        Hl7Done::Kept {
+            number: Some(number),
+            kept,
+            ack,
+        } => (number, kept, ack),
+        Hl7Done::Kept { kept, ack, .. } => {
+            store.caught_up().await;
+            let rows = store.rows(&by_id(&id)).await.unwrap();
+            (rows[0].int(0).unwrap(), kept, ack)
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -6,6 +6,7 @@ use crate::audit;
 use crate::database::Tx;
 use crate::dialect::Dialect;
 use crate::failure;
+use crate::journal;
 use crate::resources;
 use crate::sql::Sql;
 use crate::write::{Committed, Write, apply_effect};
@@ -117,8 +118,8 @@ async fn attempt(
                 lines.extend(traces);
                 Ok(Committed::default())
             }
-            (Write::Job(..), Apart::Together) => Ok(apply(core, tx, &queued.write).await?),
-            (Write::Job(..), Apart::Each) => under_savepoint(core, tx, &queued.write).await?,
+            (_, Apart::Together) => Ok(apply(core, tx, &queued.write).await?),
+            (_, Apart::Each) => under_savepoint(core, tx, &queued.write).await?,
         });
     }
     core.in_jobs = false;
@@ -143,8 +144,13 @@ async fn under_savepoint(
 }
 
 async fn apply(core: &mut Core, tx: &mut Tx<'_>, write: &Write) -> Result<Committed, Problem> {
-    let Write::Job(scope, job) = write else {
-        return Ok(Committed::default());
+    let (scope, job) = match write {
+        Write::Job(scope, job) => (scope, job),
+        Write::Journal(batches) => {
+            journal::apply(tx, batches).await?;
+            return Ok(Committed::default());
+        }
+        Write::Trace(_) => return Ok(Committed::default()),
     };
     let now = core.now();
     resources::check_expected(core, tx, scope, &job.expected).await?;

@@ -169,6 +169,6 @@ impl Core {
 fn job(queued: &Queued) -> Option<&Job> {
     match &queued.write {
         Write::Job(_, job) => Some(job),
-        Write::Trace(_) => None,
+        Write::Journal(_) | Write::Trace(_) => None,
     }
 }

@@ -22,11 +22,16 @@ impl Load {
     pub(crate) fn note(&self, batch: &[Queued]) {
         let small = batch.iter().filter(|queued| match &queued.write {
             Write::Job(_, job) => job.changes.is_empty(),
-            Write::Trace(_) => false,
+            Write::Journal(_) | Write::Trace(_) => false,
         });
         if small.count() >= PRESSING_MIN {
-            *self.at.lock() = Some(Instant::now());
+            self.press();
         }
+    }
+
+    /// Many are waiting for their answers.
+    pub(crate) fn press(&self) {
+        *self.at.lock() = Some(Instant::now());
     }
 
     /// Whether it has just been pressed.

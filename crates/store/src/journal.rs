@@ -1,0 +1,252 @@
+//! The journal: a file beside a SQLite database, to which is only ever appended what someone waits
+//! for and what cannot be refused: lines of the audit log, and HL7 v2 messages that are new. A batch
+//! of them costs one short write and one `fdatasync`, where the same rows dirty a page of an index
+//! each. They are moved into the tables behind, many at a time.
+//!
+//! Invariant: what was answered is in the journal or in the tables, on disk. Invariant: a batch is
+//! moved once, whatever stops in between: the mark of how far has been moved is set in the same
+//! transaction. Invariant: the file, and what is in memory of it, has a bound.
+
+mod file;
+mod keeper;
+mod mover;
+mod pending;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use access::AuditEntry;
+use fhir::problem::{Kind, Problem};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::database::{Tx, at_once};
+use crate::failure;
+use crate::hl7_inbox::{self, Keeping};
+use crate::sql::Sql;
+use crate::store::throttled;
+use crate::writer::{Load, Writer};
+use crate::{audit, hl7_inbox::Kept};
+
+pub(crate) use file::File;
+pub(crate) use record::Batch;
+use record::Entry;
+
+/// What came of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is on disk.
+    Kept,
+    /// Its id is known: what is to be done about it is the writer's business.
+    Known,
+}
+
+/// What waits for the keeper.
+enum Item {
+    Put {
+        entry: Entry,
+        answer: oneshot::Sender<Result<Taken, Problem>>,
+    },
+    /// Answered once all that was put before is in the tables.
+    Flush(oneshot::Sender<()>),
+}
+
+/// The way to the journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    queue: parking_lot::Mutex<Option<mpsc::Sender<Item>>>,
+    threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Item::Put { .. } => "Put",
+            Item::Flush(_) => "Flush",
+        })
+    }
+}
+
+/// What a journal is started with.
+pub(crate) struct Start {
+    /// Read up to its end, and moved.
+    pub(crate) file: File,
+    /// The database's file.
+    pub(crate) database: PathBuf,
+    pub(crate) clock: Clock,
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) load: Arc<Load>,
+    pub(crate) waiting_max: usize,
+}
+
+impl Journal {
+    /// The journal's file of that database.
+    pub(crate) fn path(database: &Path) -> PathBuf {
+        let mut name = database.as_os_str().to_owned();
+        name.push("-ahead");
+        PathBuf::from(name)
+    }
+
+    /// Starts the two threads: one that keeps, one that moves.
+    pub(crate) fn start(start: Start) -> Result<Journal, Problem> {
+        let (queue, waiting) = mpsc::channel(start.waiting_max.max(1));
+        let (hand_over, handed_over) = std::sync::mpsc::channel();
+        let pending = Arc::new(pending::Pending::default());
+        let keeper = keeper::Keeper::open(&start, pending.clone(), hand_over)?;
+        let mover = mover::Mover {
+            writer: start.writer,
+            load: start.load,
+            pending,
+        };
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name.into());
+            let spawned = thread.spawn(work);
+            spawned.map_err(|error| failure::internal("no thread").because(error))
+        };
+        let threads = vec![
+            spawn(
+                "journal-keeper",
+                Box::new(move || keeper.run(start.file, waiting)),
+            )?,
+            spawn("journal-mover", Box::new(move || mover.run(&handed_over)))?,
+        ];
+        Ok(Journal {
+            queue: parking_lot::Mutex::new(Some(queue)),
+            threads: parking_lot::Mutex::new(threads),
+        })
+    }
+
+    /// Keeps lines of the audit log; on disk when this returns.
+    pub(crate) async fn lines(&self, lines: Vec<AuditEntry>) -> Result<(), Problem> {
+        self.put(Entry::Lines(lines)).await.map(|_| ())
+    }
+
+    /// Keeps a message that can be taken, unless its id is known; on disk when this says `Kept`.
+    pub(crate) async fn message(&self, keeping: Arc<Keeping>) -> Result<Taken, Problem> {
+        self.put(Entry::Message { at: 0, keeping }).await
+    }
+
+    async fn put(&self, entry: Entry) -> Result<Taken, Problem> {
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.lock().clone().ok_or_else(closed)?;
+        queue
+            .try_send(Item::Put { entry, answer })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => throttled(),
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Returns once all that was kept before is in the tables (or the journal is closed: then the
+    /// next opening moves it).
+    pub(crate) async fn caught_up(&self) {
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.lock().clone();
+        if let Some(queue) = queue
+            && queue.send(Item::Flush(answer)).await.is_ok()
+        {
+            drop(queue);
+            let _ = answered.await;
+        }
+    }
+
+    /// Lets both threads finish what waits.
+    pub(crate) async fn stop(&self) {
+        drop(self.queue.lock().take());
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let join = move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        };
+        let _ = tokio::task::spawn_blocking(join).await;
+    }
+}
+
+/// Moves what a stopped process left in the journal, before anything else is written.
+///
+/// # Errors
+/// Those of the database and of the file.
+pub(crate) fn recover(file: &mut File, tx: &mut Tx<'_>) -> Result<(), Problem> {
+    let moved = at_once(mark(tx))?;
+    let mut upto = moved;
+    for batch in file.read_all()? {
+        if batch.index <= moved {
+            continue;
+        }
+        at_once(async {
+            tx.batch("BEGIN IMMEDIATE").await?;
+            let done = apply(tx, std::slice::from_ref(&batch)).await;
+            tx.batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })
+                .await?;
+            done
+        })?;
+        upto = batch.index;
+    }
+    if upto > moved {
+        tracing::info!(
+            batches = upto - moved,
+            "moved what the journal held when the node stopped"
+        );
+    }
+    file.restart(upto);
+    Ok(())
+}
+
+/// Writes batches' rows, and how far this is. Inside a transaction.
+///
+/// # Errors
+/// `Conflict` if they are not the next ones: another process has moved them.
+pub(crate) async fn apply<B: std::borrow::Borrow<Batch>>(
+    tx: &mut Tx<'_>,
+    batches: &[B],
+) -> Result<(), Problem> {
+    let (Some(first), Some(last)) = (batches.first(), batches.last()) else {
+        return Ok(());
+    };
+    let step = Sql::new("UPDATE journal SET moved = $1 WHERE name = 'node' AND moved = $2");
+    let step = step
+        .with(last.borrow().index)
+        .with(first.borrow().index - 1);
+    if tx.execute(&step).await? != 1 {
+        let message = "The journal has been moved by another process.";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
+    let mut lines = Vec::new();
+    for entry in batches.iter().flat_map(|batch| &batch.borrow().entries) {
+        match entry {
+            Entry::Lines(some) => lines.extend(some),
+            Entry::Message { at, keeping } => {
+                hl7_inbox::keep(tx, *at, keeping).await?;
+            }
+        }
+    }
+    audit::write(tx, 0, &lines).await
+}
+
+async fn mark(tx: &mut Tx<'_>) -> Result<i64, Problem> {
+    let row = tx
+        .row(&Sql::new("SELECT moved FROM journal WHERE name = 'node'"))
+        .await?;
+    row.ok_or_else(|| failure::internal("no mark of the journal"))?
+        .int(0)
+}
+
+/// What a message is answered that the journal keeps.
+pub(crate) fn kept(keeping: &Keeping) -> Option<hl7_inbox::Hl7Done> {
+    let ack = keeping.accepted()?.to_vec();
+    Some(hl7_inbox::Hl7Done::Kept {
+        number: None,
+        kept: Kept::New,
+        ack,
+    })
+}
+
+fn closed() -> Problem {
+    Problem::new(Kind::Transient, "The store is closed.")
+}

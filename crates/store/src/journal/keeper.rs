@@ -1,0 +1,205 @@
+//! The thread that keeps: takes what waits, writes it, makes it durable, answers all of it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use fhir::problem::Problem;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::file::{Failed, File};
+use super::mover::Handed;
+use super::pending::Pending;
+use super::record::{Batch, Entry};
+use super::{Item, Start, Taken};
+use crate::clock::Clock;
+use crate::database::sqlite;
+use crate::hl7_inbox;
+use crate::writer::Load;
+
+/// What shares one sync at most.
+const BATCH_MAX: usize = 512;
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How much of the file is used before the mover must have caught up.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+/// So many messages in one sync mean that many senders are waiting.
+const PRESSING_MIN: usize = 8;
+
+type Answer = oneshot::Sender<Result<Taken, Problem>>;
+
+pub(super) struct Keeper {
+    /// Finds messages that are in the tables.
+    reader: Connection,
+    clock: Clock,
+    pending: Arc<Pending>,
+    load: Arc<Load>,
+    hand_over: mpsc::Sender<Handed>,
+    /// Set when the disk failed under a sync.
+    broken: Option<Problem>,
+}
+
+/// What is to be kept together.
+#[derive(Default)]
+struct Gathered {
+    puts: Vec<(Entry, Answer)>,
+    flushes: Vec<oneshot::Sender<()>>,
+}
+
+impl Keeper {
+    pub(super) fn open(
+        start: &Start,
+        pending: Arc<Pending>,
+        hand_over: mpsc::Sender<Handed>,
+    ) -> Result<Keeper, Problem> {
+        let path: &PathBuf = &start.database;
+        Ok(Keeper {
+            reader: sqlite::open_reader(path)?,
+            clock: start.clock.clone(),
+            pending,
+            load: start.load.clone(),
+            hand_over,
+            broken: None,
+        })
+    }
+
+    /// Works until nobody can put anything any more.
+    pub(super) fn run(mut self, mut file: File, mut waiting: tokio::sync::mpsc::Receiver<Item>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let gathered = gather(first, &mut waiting);
+            self.keep(&mut file, gathered.puts);
+            for flush in gathered.flushes {
+                let _ = self.hand_over.send(Handed::Flush(flush));
+            }
+        }
+    }
+
+    fn keep(&mut self, file: &mut File, puts: Vec<(Entry, Answer)>) {
+        let puts = self.without_known(puts);
+        if puts.is_empty() {
+            return;
+        }
+        let (mut entries, answers): (Vec<Entry>, Vec<Answer>) = puts.into_iter().unzip();
+        let now = self.clock.now();
+        entries.iter_mut().for_each(|entry| entry.stamp(now));
+        if let Err(problem) = self.append(file, &entries) {
+            for entry in &entries {
+                if let Entry::Message { keeping, .. } = entry {
+                    self.pending.drop_id(keeping.id());
+                }
+            }
+            for answer in answers {
+                let _ = answer.send(Err(problem.clone()));
+            }
+            return;
+        }
+        let messages = entries
+            .iter()
+            .filter(|e| matches!(e, Entry::Message { .. }));
+        if messages.count() >= PRESSING_MIN {
+            self.load.press();
+        }
+        let batch = Batch {
+            index: file.last(),
+            entries,
+        };
+        self.pending.kept();
+        // Who takes over is gone only when the process ends: the next one finds it in the file.
+        let _ = self.hand_over.send(Handed::Batch(Arc::new(batch)));
+        for answer in answers {
+            let _ = answer.send(Ok(Taken::Kept));
+        }
+    }
+
+    fn append(&mut self, file: &mut File, entries: &[Entry]) -> Result<(), Problem> {
+        if let Some(problem) = &self.broken {
+            return Err(problem.clone());
+        }
+        if file.used() > 0 && self.pending.is_empty() {
+            file.restart(file.last());
+        } else if file.used() > FILE_BYTES_MAX {
+            // Whoever puts more waits for the tables; the queue before this thread has a bound.
+            let _ = self.hand_over.send(Handed::Hurry);
+            if !self.pending.wait_until_empty() {
+                return Err(super::closed());
+            }
+            file.restart(file.last());
+        }
+        file.append(entries).map_err(|failed| {
+            let problem = failed.problem();
+            if matches!(failed, Failed::Unsynced(_)) {
+                tracing::error!(
+                    ?problem,
+                    "the disk failed under the journal; nothing more is kept"
+                );
+                self.broken = Some(problem.clone());
+            }
+            problem
+        })
+    }
+
+    /// Answers for messages whose ids are known; gives the rest.
+    fn without_known(&self, puts: Vec<(Entry, Answer)>) -> Vec<(Entry, Answer)> {
+        // First what is on its way, then the tables: what leaves the one is by then in the other.
+        let mut rest = Vec::with_capacity(puts.len());
+        let mut messages = false;
+        for (entry, answer) in puts {
+            if let Entry::Message { keeping, .. } = &entry {
+                messages = true;
+                if !self.pending.add(keeping.id()) {
+                    let _ = answer.send(Ok(Taken::Known));
+                    continue;
+                }
+            }
+            rest.push((entry, answer));
+        }
+        if !messages {
+            return rest;
+        }
+        // One snapshot for all, which costs less than one each.
+        let _ = self.reader.execute_batch("BEGIN");
+        let new = rest
+            .into_iter()
+            .filter_map(|(entry, answer)| match self.known(&entry) {
+                Ok(false) => Some((entry, answer)),
+                known => {
+                    if let Entry::Message { keeping, .. } = &entry {
+                        self.pending.drop_id(keeping.id());
+                    }
+                    let _ = answer.send(known.map(|_| Taken::Known));
+                    None
+                }
+            })
+            .collect();
+        let _ = self.reader.execute_batch("COMMIT");
+        new
+    }
+
+    fn known(&self, entry: &Entry) -> Result<bool, Problem> {
+        let Entry::Message { keeping, .. } = entry else {
+            return Ok(false);
+        };
+        let found = sqlite::rows(&self.reader, &hl7_inbox::by_id(keeping.id()))?;
+        Ok(!found.is_empty())
+    }
+}
+
+/// The first and what else waits, up to a bound.
+fn gather(first: Item, waiting: &mut tokio::sync::mpsc::Receiver<Item>) -> Gathered {
+    let mut gathered = Gathered::default();
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(item) = next {
+        match item {
+            Item::Put { entry, answer } => {
+                bytes += entry.bytes();
+                gathered.puts.push((entry, answer));
+            }
+            Item::Flush(answer) => gathered.flushes.push(answer),
+        }
+        if gathered.puts.len() >= BATCH_MAX || bytes >= BATCH_BYTES_MAX {
+            break;
+        }
+        next = waiting.try_recv().ok();
+    }
+    gathered
+}
