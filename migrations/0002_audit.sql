@@ -1,6 +1,7 @@
 -- The audit log: one line a patient for each access and change, in one order, only ever added to.
 CREATE TABLE audit (
-  seq {serial},
+  shard {int} NOT NULL,
+  seq {number},
   at {int} NOT NULL,
   request_id {text} NOT NULL,
   interaction {text} NOT NULL,
@@ -18,6 +19,7 @@ CREATE TABLE audit (
   ver {int},
   patient {text},
   query {text}
+  {numbered_by_seq}
 ) {plain};
 
 CREATE INDEX audit_patient ON audit (patient, seq);

@@ -5,8 +5,9 @@
 -- byte for byte. `state` is one of received, mapped, failed, quarantined, refused. `work` is 1 while
 -- a person should look: then `reason` and `next_step` say why and what to do.
 CREATE TABLE hl7_message (
-  number {serial},
-  key {bytes} NOT NULL UNIQUE,
+  shard {int} NOT NULL,
+  number {number},
+  key {bytes} NOT NULL,
   application {text} NOT NULL,
   facility {text} NOT NULL,
   control_id {text} NOT NULL,
@@ -22,7 +23,10 @@ CREATE TABLE hl7_message (
   work {int} NOT NULL,
   reason {text},
   next_step {text}
+  {numbered_by_number}
 ) {plain};
+
+CREATE UNIQUE INDEX hl7_message_key ON hl7_message (key, shard);
 
 CREATE INDEX hl7_message_received ON hl7_message (number) WHERE state = 'received';
 CREATE INDEX hl7_message_work ON hl7_message (number) WHERE work = 1;

@@ -8,6 +8,7 @@ use fhir::problem::{Kind, Problem};
 
 use crate::database::Tx;
 use crate::row::Row;
+use crate::shard;
 use crate::sql::{Bind, Sql};
 use crate::store::Store;
 use crate::table::{Table, Type};
@@ -15,6 +16,7 @@ use crate::table::{Table, Type};
 static AUDIT: Table = Table::new(
     "audit",
     &[
+        ("shard", Type::Int),
         ("at", Type::Int),
         ("request_id", Type::Text),
         ("interaction", Type::Text),
@@ -51,6 +53,7 @@ pub(crate) async fn write(
 fn push<'e>(values: &mut Vec<Bind<'e>>, now: Millis, entry: &'e AuditEntry) {
     let (agent, target) = (&*entry.agent, &entry.target);
     values.extend([
+        Bind::Int(shard::of_patient(target.patient.as_deref())),
         // Lines that the journal kept know when.
         Bind::Int(if entry.at == 0 { now } else { entry.at }),
         Bind::from(&*entry.request_id),

@@ -13,6 +13,7 @@ use fhir::problem::{Kind, Problem};
 use sha2::{Digest, Sha256};
 
 use crate::database::Tx;
+use crate::shard;
 use crate::sql::Sql;
 
 pub use list::{RawMessage, StuckMessage, Waiting};
@@ -96,13 +97,16 @@ impl Hl7Write {
 }
 
 impl Keeping {
-    pub(crate) fn new(received: Received) -> Keeping {
+    /// Makes the digests.
+    pub fn new(received: Received) -> Keeping {
         let id = [
             &received.application,
             &received.facility,
             &received.control_id,
         ];
-        let id = digest(&id.map(|part| part.as_bytes()));
+        let mut id = digest(&id.map(|part| part.as_bytes()));
+        // Half of it tells messages apart, in an index of half the length.
+        id.truncate(16);
         let sha256 = Sha256::digest(&received.body).to_vec();
         Keeping {
             received,
@@ -116,7 +120,8 @@ impl Keeping {
         &self.id
     }
 
-    pub(crate) fn received(&self) -> &Received {
+    /// The message.
+    pub fn received(&self) -> &Received {
         &self.received
     }
 
@@ -131,7 +136,9 @@ impl Keeping {
 
 /// Finds a message by its id.
 pub(crate) fn by_id(id: &[u8]) -> Sql<'_> {
-    Sql::new("SELECT number FROM hl7_message WHERE key = $1").with(id)
+    Sql::new("SELECT number FROM hl7_message WHERE key = $1 AND shard = $2")
+        .with(id)
+        .with(shard::of(id))
 }
 
 /// What came of it.
@@ -231,8 +238,11 @@ pub(crate) async fn keep(
             ack: accepted.clone(),
         });
     }
-    let known = Sql::new("SELECT number, ack, sha256 FROM hl7_message WHERE key = $1");
-    if let Some(known) = tx.row(&known.with(id.as_slice())).await?
+    let known =
+        Sql::new("SELECT number, ack, sha256 FROM hl7_message WHERE key = $1 AND shard = $2")
+            .with(id.as_slice())
+            .with(shard::of(id));
+    if let Some(known) = tx.row(&known).await?
         && known.bytes(2)? == sha256.as_slice()
     {
         let ack = known.bytes(1)?.to_vec();
@@ -273,11 +283,10 @@ async fn keep_apart(
             ack: row.ack.to_vec(),
         });
     }
-    let known = Sql::new("SELECT number, ack FROM hl7_message WHERE key = $1");
-    let known = tx
-        .row(&known.with(row.key.as_slice()))
-        .await?
-        .ok_or_else(gone)?;
+    let known = Sql::new("SELECT number, ack FROM hl7_message WHERE key = $1 AND shard = $2")
+        .with(row.key.as_slice())
+        .with(shard::of(&row.key));
+    let known = tx.row(&known).await?.ok_or_else(gone)?;
     Ok(Hl7Done::Kept {
         number: Some(known.int(0)?),
         kept,
@@ -294,11 +303,12 @@ async fn insert(
     row: &Row<'_>,
 ) -> Result<Option<i64>, Problem> {
     let sql = Sql::new(
-        "INSERT INTO hl7_message (key, application, facility, control_id, kind, sha256, body, \
+        "INSERT INTO hl7_message (shard, key, application, facility, control_id, kind, sha256, body, \
          answer, ack, state, received_at, state_at, tries, work, reason, next_step) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14, $15) \
-         ON CONFLICT (key) DO NOTHING RETURNING number",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16) \
+         ON CONFLICT (key, shard) DO NOTHING RETURNING number",
     )
+    .with(shard::of(&row.key))
     .with(row.key.as_slice())
     .with(received.application.as_str())
     .with(received.facility.as_str())

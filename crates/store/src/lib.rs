@@ -31,6 +31,7 @@
 pub mod accounts;
 mod audit;
 pub mod bulk;
+mod citus;
 mod clock;
 mod database;
 mod dialect;
@@ -43,6 +44,7 @@ mod pool;
 mod resources;
 mod row;
 mod settings;
+mod shard;
 mod sql;
 mod store;
 mod table;
@@ -53,6 +55,7 @@ mod write;
 mod writer;
 
 pub use audit::{AuditFilter, AuditPage};
+pub use citus::Spread;
 pub use clock::Clock;
 pub use resources::{HistoryQuery, Page, Past, PastPage, Prepared, Reading, Release, Version};
 pub use settings::{AuditDurability, Database, Settings};

@@ -9,6 +9,7 @@ use fhir::problem::{Kind, Problem};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::citus::{self, Spread};
 use crate::clock::Clock;
 use crate::database::{Tx, at_once, postgres, sqlite};
 use crate::dialect::Dialect;
@@ -220,6 +221,21 @@ impl Store {
     pub(crate) async fn caught_up(&self) {
         if let Some(journal) = &self.inner.journal {
             journal.caught_up().await;
+        }
+    }
+
+    /// Spreads the rows over machines where PostgreSQL has the Citus extension. Repeating it changes
+    /// nothing. While it runs, writes wait.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn spread(&self) -> Result<Spread, Problem> {
+        match &self.inner.readers {
+            Readers::Postgres(pool) => {
+                let client = pool.get().await.map_err(failure::pool)?;
+                citus::spread(&mut Tx::Postgres(&client)).await
+            }
+            Readers::Sqlite { .. } => Ok(Spread::Whole),
         }
     }
 

@@ -169,7 +169,7 @@ impl Write {
                 let mut expected = job.expected.iter();
                 expected.any(|expected| matches!(expected, Expected::Match { .. }))
             }
-            Write::Trace(_) => false,
+            Write::Journal(_) | Write::Trace(_) => false,
         }
     }
 }

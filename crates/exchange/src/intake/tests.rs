@@ -87,14 +87,15 @@ impl Hospital {
             .commit(&self.scope, Job::effect(Effect::Hl7(write)))
             .await
             .unwrap();
-        match &done.done[0] {
+        assert!(matches!(
+            &done.done[0],
             Done::Hl7(Hl7Done::Kept {
-                number,
                 kept: Kept::New,
                 ..
-            }) => *number,
-            other => panic!("{other:?}"),
-        }
+            })
+        ));
+        let waiting = self.store.hl7_waiting(&self.scope, 0, 1000, usize::MAX);
+        waiting.await.unwrap().last().unwrap().number
     }
 
     async fn work(&self) {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use access::{Scope, SystemPurpose};
-use store::hl7_inbox::{Hl7Done, Hl7Write, Kept, Received, Verdict};
+use store::hl7_inbox::{Hl7Done, Hl7Write, Keeping, Kept, Received, Verdict};
 use store::{Done, Effect, Job, Store};
 
 /// How much of a message is kept that is refused for its length or its frame.
@@ -69,8 +69,9 @@ impl Door {
     }
 
     async fn keep(&self, received: Received, now: Millis) -> Vec<u8> {
-        let header = header_leniently(&received.body).ok();
-        let write = Hl7Write::receive(received);
+        let keeping = Arc::new(Keeping::new(received));
+        let header = || header_leniently(&keeping.received().body).ok();
+        let write = Hl7Write::Receive(keeping.clone());
         let job = Job::effect(Effect::Hl7(write));
         let committed = self.store.commit(&self.scope, job).await;
         let done = committed.map(|committed| committed.done.into_iter().next());
@@ -84,10 +85,10 @@ impl Door {
                 }
                 ack
             }
-            Ok(_) => unkept(header.as_ref(), "the message could not be kept", now),
+            Ok(_) => unkept(header().as_ref(), "the message could not be kept", now),
             Err(problem) => {
                 tracing::error!(%problem, "an HL7 v2 message could not be kept");
-                unkept(header.as_ref(), reason(&problem), now)
+                unkept(header().as_ref(), reason(&problem), now)
             }
         }
     }
@@ -112,7 +113,6 @@ fn unkept(header: Option<&Header>, reason: &str, now: Millis) -> Vec<u8> {
 
 /// Reads a message as far as its answer needs: its structure, its header, whether its kind is taken.
 fn receive(message: Vec<u8>, now: Millis) -> Received {
-    let header = header_leniently(&message).ok();
     let fault = match hl7v2::header(&message).and_then(|h| hl7v2::parse(&message).map(|_| h)) {
         Ok(header) if to_fhir::supports(&header.message_type, &header.trigger) => {
             return taken(message, &header, now);
@@ -120,6 +120,7 @@ fn receive(message: Vec<u8>, now: Millis) -> Received {
         Ok(header) => unsupported(&header),
         Err(fault) => fault,
     };
+    let header = header_leniently(&message).ok();
     refused(message, header, &fault, now)
 }
 

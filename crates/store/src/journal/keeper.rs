@@ -34,6 +34,7 @@ pub(super) struct Keeper {
     pending: Arc<Pending>,
     load: Arc<Load>,
     hand_over: mpsc::Sender<Handed>,
+    runtime: tokio::runtime::Handle,
     /// Set when the disk failed under a sync.
     broken: Option<Problem>,
 }
@@ -58,6 +59,7 @@ impl Keeper {
             pending,
             load: start.load.clone(),
             hand_over,
+            runtime: tokio::runtime::Handle::current(),
             broken: None,
         })
     }
@@ -87,9 +89,7 @@ impl Keeper {
                     self.pending.drop_id(keeping.id());
                 }
             }
-            for answer in answers {
-                let _ = answer.send(Err(problem.clone()));
-            }
+            self.answer(answers, &Err(problem));
             return;
         }
         let messages = entries
@@ -105,9 +105,18 @@ impl Keeper {
         self.pending.kept();
         // Who takes over is gone only when the process ends: the next one finds it in the file.
         let _ = self.hand_over.send(Handed::Batch(Arc::new(batch)));
-        for answer in answers {
-            let _ = answer.send(Ok(Taken::Kept));
-        }
+        self.answer(answers, &Ok(Taken::Kept));
+    }
+
+    /// Answers from within the runtime, whose threads are then woken once for all.
+    fn answer(&self, answers: Vec<Answer>, result: &Result<Taken, Problem>) {
+        let result = result.clone();
+        self.runtime.spawn(async move {
+            for answer in answers {
+                // Who has gone does not wait.
+                let _ = answer.send(result.clone());
+            }
+        });
     }
 
     fn append(&mut self, file: &mut File, entries: &[Entry]) -> Result<(), Problem> {

@@ -12,6 +12,9 @@ use crate::store::Store;
 /// What a neighbour may have begun to send and not finished: a bound on what it can fill.
 const UNFINISHED_MAX: i64 = 1000;
 
+/// Pages of 500 contents that are looked through in one tidying.
+const TIDY_PAGES_MAX: usize = 20;
+
 /// How much of a content is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -33,6 +36,10 @@ pub(crate) async fn keep(tx: &mut Tx<'_>, now: Millis, outgoing: &Outgoing) -> R
     Ok(())
 }
 
+fn shard(sha256: &str) -> i64 {
+    crate::shard::of(sha256.as_bytes())
+}
+
 /// Whether it is new here.
 async fn insert(
     tx: &mut Tx<'_>,
@@ -42,9 +49,10 @@ async fn insert(
     size: u64,
 ) -> Result<bool, Problem> {
     let sql = Sql::new(
-        "INSERT INTO parcel_content (sender, sha256, size, held, complete, wanted_at) \
-         VALUES ($1, $2, $3, 0, 0, $4) ON CONFLICT (sender, sha256) DO NOTHING",
+        "INSERT INTO parcel_content (shard, sender, sha256, size, held, complete, wanted_at) \
+         VALUES ($1, $2, $3, $4, 0, 0, $5) ON CONFLICT (sender, sha256, shard) DO NOTHING",
     )
+    .with(shard(sha256))
     .with(sender)
     .with(sha256)
     .with(i64::try_from(size).unwrap_or(i64::MAX))
@@ -86,13 +94,14 @@ pub(crate) async fn append(
     let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     let sql = Sql::new(
         "UPDATE parcel_content SET held = held + $1, complete = $2 \
-         WHERE sender = $3 AND sha256 = $4 AND held = $5 AND complete = 0",
+         WHERE sender = $3 AND sha256 = $4 AND held = $5 AND shard = $6 AND complete = 0",
     )
     .with(length)
     .with(complete)
     .with(sender)
     .with(sha256)
-    .with(start);
+    .with(start)
+    .with(shard(sha256));
     if tx.execute(&sql).await? != 1 {
         return Err(Problem::new(
             Kind::Conflict,
@@ -102,8 +111,10 @@ pub(crate) async fn append(
     let mut at = start;
     for piece in bytes.chunks(PIECE_BYTES) {
         let sql = Sql::new(
-            "INSERT INTO parcel_piece (sender, sha256, start, bytes) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO parcel_piece (shard, sender, sha256, start, bytes) \
+             VALUES ($1, $2, $3, $4, $5)",
         )
+        .with(shard(sha256))
         .with(sender)
         .with(sha256)
         .with(at)
@@ -121,10 +132,12 @@ pub(crate) async fn drop_held(
     sha256: &str,
 ) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
-        "UPDATE parcel_content SET held = 0 WHERE sender = $1 AND sha256 = $2 AND complete = 0",
+        "UPDATE parcel_content SET held = 0 WHERE sender = $1 AND sha256 = $2 AND shard = $3 \
+         AND complete = 0",
     )
     .with(sender)
-    .with(sha256);
+    .with(sha256)
+    .with(shard(sha256));
     let rows = tx.execute(&sql).await?;
     if rows == 1 {
         drop_pieces(tx, sender, sha256).await?;
@@ -133,9 +146,10 @@ pub(crate) async fn drop_held(
 }
 
 async fn drop_pieces(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Problem> {
-    let sql = Sql::new("DELETE FROM parcel_piece WHERE sender = $1 AND sha256 = $2")
+    let sql = Sql::new("DELETE FROM parcel_piece WHERE sender = $1 AND sha256 = $2 AND shard = $3")
         .with(sender)
-        .with(sha256);
+        .with(sha256)
+        .with(shard(sha256));
     tx.execute(&sql).await.map(|_| ())
 }
 
@@ -144,9 +158,12 @@ pub(crate) async fn is_complete(
     sender: &str,
     sha256: &str,
 ) -> Result<bool, Problem> {
-    let sql = Sql::new("SELECT complete FROM parcel_content WHERE sender = $1 AND sha256 = $2")
-        .with(sender)
-        .with(sha256);
+    let sql = Sql::new(
+        "SELECT complete FROM parcel_content WHERE sender = $1 AND sha256 = $2 AND shard = $3",
+    )
+    .with(sender)
+    .with(sha256)
+    .with(shard(sha256));
     tx.row(&sql).await?.map_or(Ok(false), |row| row.flag(0))
 }
 
@@ -156,43 +173,62 @@ pub(crate) async fn release(tx: &mut Tx<'_>, pid: i64, sender: &str) -> Result<(
     let sql = Sql::new("SELECT DISTINCT sha256 FROM parcel_part WHERE pid = $1").with(pid);
     for row in tx.rows(&sql).await? {
         let sha256 = row.text(0)?;
-        let sql = Sql::new(
-            "SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
-             WHERE parcel_part.sha256 = $1 AND parcel.sender = $2 \
-             AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable') LIMIT 1",
-        )
-        .with(sha256)
-        .with(sender);
-        if tx.row(&sql).await?.is_none() {
+        if !is_needed(tx, sender, sha256).await? {
             forget(tx, sender, sha256).await?;
         }
     }
     Ok(())
 }
 
+/// Whether a parcel here still has to be delivered or taken in with it.
+async fn is_needed(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
+         AND parcel.shard = parcel_part.shard WHERE parcel_part.sha256 = $1 AND parcel.sender = $2 \
+         AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable') LIMIT 1",
+    )
+    .with(sha256)
+    .with(sender);
+    Ok(tx.row(&sql).await?.is_some())
+}
+
 async fn forget(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Problem> {
     drop_pieces(tx, sender, sha256).await?;
-    let sql = Sql::new("DELETE FROM parcel_content WHERE sender = $1 AND sha256 = $2")
-        .with(sender)
-        .with(sha256);
+    let sql =
+        Sql::new("DELETE FROM parcel_content WHERE sender = $1 AND sha256 = $2 AND shard = $3")
+            .with(sender)
+            .with(sha256)
+            .with(shard(sha256));
     tx.execute(&sql).await.map(|_| ())
 }
 
 /// Forgets contents that were begun long ago and that no parcel here still needs.
 pub(crate) async fn tidy(tx: &mut Tx<'_>, wanted_before: Millis) -> Result<ParcelDone, Problem> {
-    let sql = Sql::new(
-        "SELECT sender, sha256 FROM parcel_content WHERE wanted_at < $1 AND NOT EXISTS (\
-         SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
-         WHERE parcel_part.sha256 = parcel_content.sha256 \
-         AND parcel.sender = parcel_content.sender AND (parcel.due = 1 OR parcel.unmatched = 1 \
-         OR parcel.state = 'undeliverable')) LIMIT 500",
-    )
-    .with(wanted_before);
-    let rows = tx.rows(&sql).await?;
-    for row in &rows {
-        forget(tx, row.text(0)?, row.text(1)?).await?;
+    let mut forgotten = 0;
+    let mut after = (String::new(), String::new());
+    // One page after another: contents that are still needed are not to keep the others from their turn.
+    for _ in 0..TIDY_PAGES_MAX {
+        let (sender, sha256) = &after;
+        let sql = Sql::new(
+            "SELECT sender, sha256 FROM parcel_content WHERE wanted_at < $1 AND sender >= $2 \
+             AND (sender > $3 OR sha256 > $4) ORDER BY sender, sha256 LIMIT 500",
+        )
+        .with(wanted_before)
+        .with(sender)
+        .with(sender)
+        .with(sha256);
+        let rows = tx.rows(&sql).await?;
+        let Some(last) = rows.last() else { break };
+        after = (last.text(0)?.to_string(), last.text(1)?.to_string());
+        for row in &rows {
+            let (sender, sha256) = (row.text(0)?, row.text(1)?);
+            if !is_needed(tx, sender, sha256).await? {
+                forget(tx, sender, sha256).await?;
+                forgotten += 1;
+            }
+        }
     }
-    Ok(ParcelDone::Rows(rows.len() as u64))
+    Ok(ParcelDone::Rows(forgotten))
 }
 
 impl Store {
@@ -202,10 +238,12 @@ impl Store {
     /// Those of the database.
     pub async fn content_held(&self, sender: &Ods, sha256: &str) -> Result<Option<Held>, Problem> {
         let sql = Sql::new(
-            "SELECT size, held, complete FROM parcel_content WHERE sender = $1 AND sha256 = $2",
+            "SELECT size, held, complete FROM parcel_content WHERE sender = $1 AND sha256 = $2 \
+             AND shard = $3",
         )
         .with(sender.as_str())
-        .with(sha256);
+        .with(sha256)
+        .with(shard(sha256));
         let rows = self.rows(&sql).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
@@ -236,11 +274,12 @@ impl Store {
         let lowest = start - i64::try_from(PIECE_BYTES).unwrap_or(0);
         let sql = Sql::new(
             "SELECT start, bytes FROM parcel_piece WHERE sender = $1 AND sha256 = $2 \
-             AND start > $3 ORDER BY start LIMIT $4",
+             AND start > $3 AND shard = $4 ORDER BY start LIMIT $5",
         )
         .with(sender.to_string())
         .with(sha256.to_string())
         .with(lowest)
+        .with(shard(sha256))
         .with(if to_end { i64::MAX } else { 2 });
         let mut bytes = Vec::new();
         for row in self.rows_apart(sql).await? {

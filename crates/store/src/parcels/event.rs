@@ -23,6 +23,7 @@ pub(crate) struct Actor {
 
 /// A parcel as steps need to know it.
 pub(crate) struct Known {
+    pub(crate) shard: i64,
     pub(crate) pid: i64,
     pub(crate) owner: String,
     pub(crate) outward: bool,
@@ -46,7 +47,12 @@ impl Known {
 }
 
 const KNOWN: &str = "SELECT pid, owner, direction, sender, recipient, state, digest, unmatched, \
-     patient, document, binaries FROM parcel WHERE ";
+     patient, document, binaries, shard FROM parcel WHERE ";
+
+/// The shard of a parcel and of all its rows.
+pub(crate) fn shard(sender: &str, id: &str) -> i64 {
+    crate::shard::of(format!("{sender} {id}").as_bytes())
+}
 
 /// The parcel of that number.
 pub(crate) async fn by_pid(tx: &mut Tx<'_>, pid: i64) -> Result<Option<Known>, Problem> {
@@ -65,7 +71,9 @@ pub(crate) async fn by_id(
     sql.push("sender = ")
         .bind(sender)
         .push(" AND id = ")
-        .bind(id);
+        .bind(id)
+        .push(" AND shard = ")
+        .bind(shard(sender, id));
     read(tx, &sql).await
 }
 
@@ -76,6 +84,7 @@ async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> 
     let state = State::from_code(row.text(5)?)
         .ok_or_else(|| Problem::new(Kind::Exception, "A parcel is in a state of no name."))?;
     Ok(Some(Known {
+        shard: row.int(11)?,
         pid: row.int(0)?,
         owner: row.text(1)?.to_string(),
         outward: row.int(2)? == 0,
@@ -109,9 +118,10 @@ pub(crate) async fn add(
 ) -> Result<i64, Problem> {
     let seq = next(tx, parcel.pid).await?;
     let sql = Sql::new(
-        "INSERT INTO parcel_event (pid, seq, origin, origin_seq, event, at, who, role, account, note, \
-         proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL)",
+        "INSERT INTO parcel_event (shard, pid, seq, origin, origin_seq, event, at, who, role, account, \
+         note, proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL)",
     )
+    .with(parcel.shard)
     .with(parcel.pid)
     .with(seq)
     .with(parcel.owner.as_str())
@@ -157,10 +167,12 @@ pub(crate) async fn set_due(tx: &mut Tx<'_>, pid: i64, due: bool) -> Result<(), 
 
 /// Queues a step for the other side to be told.
 pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<(), Problem> {
-    let sql = Sql::new("INSERT INTO parcel_receipt (peer, pid, seq) VALUES ($1, $2, $3)")
-        .with(parcel.peer())
-        .with(parcel.pid)
-        .with(seq);
+    let sql =
+        Sql::new("INSERT INTO parcel_receipt (shard, peer, pid, seq) VALUES ($1, $2, $3, $4)")
+            .with(parcel.shard)
+            .with(parcel.peer())
+            .with(parcel.pid)
+            .with(seq);
     tx.execute(&sql).await?;
     super::peers::know(tx, parcel.peer()).await
 }
@@ -169,8 +181,10 @@ pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<()
 pub(crate) async fn keep_proof(tx: &mut Tx<'_>, jws: &str) -> Result<String, Problem> {
     let name = hex(&Sha256::digest(jws.as_bytes()));
     let sql = Sql::new(
-        "INSERT INTO parcel_proof (sha256, jws) VALUES ($1, $2) ON CONFLICT (sha256) DO NOTHING",
+        "INSERT INTO parcel_proof (shard, sha256, jws) VALUES ($1, $2, $3) \
+         ON CONFLICT (sha256, shard) DO NOTHING",
     )
+    .with(crate::shard::of(name.as_bytes()))
     .with(name.as_str())
     .with(jws);
     tx.execute(&sql).await?;
@@ -216,9 +230,10 @@ pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<Pa
     }
     let event = told.state.map_or("refused", State::code);
     let sql = Sql::new(
-        "INSERT INTO parcel_event (pid, seq, origin, origin_seq, event, at, who, role, account, note, \
-         proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9, $10)",
+        "INSERT INTO parcel_event (shard, pid, seq, origin, origin_seq, event, at, who, role, account, \
+         note, proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, $10, $11)",
     )
+    .with(parcel.shard)
     .with(parcel.pid)
     .with(seq)
     .with(told.peer.as_str())

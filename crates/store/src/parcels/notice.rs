@@ -32,10 +32,10 @@ pub(crate) async fn leave(
     state: State,
 ) -> Result<(), Problem> {
     let sql = Sql::new(
-        "INSERT INTO parcel_notice (account, pid, event, at) \
-         SELECT DISTINCT account, pid, CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM parcel_event \
+        "INSERT INTO parcel_notice (shard, account, pid, event, at) \
+         SELECT DISTINCT shard, account, pid, CAST($1 AS TEXT), CAST($2 AS BIGINT) FROM parcel_event \
          WHERE pid = $3 AND account IS NOT NULL \
-         ON CONFLICT (account, pid, event) DO NOTHING",
+         ON CONFLICT (account, pid, event, shard) DO NOTHING",
     )
     .with(state.code())
     .with(now)
@@ -71,7 +71,7 @@ impl Store {
         };
         let sql = Sql::new(
             "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient \
-             FROM parcel_notice n JOIN parcel p ON p.pid = n.pid \
+             FROM parcel_notice n JOIN parcel p ON p.pid = n.pid AND p.shard = n.shard \
              WHERE n.account = $1 AND n.seen_at IS NULL AND p.owner = $2 ORDER BY n.at DESC LIMIT $3",
         )
         .with(account)

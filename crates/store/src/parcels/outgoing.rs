@@ -77,12 +77,14 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Resul
     } else {
         &parcel.recipient
     };
+    let shard = event::shard(parcel.sender.as_str(), &parcel.id);
     let sql = Sql::new(
-        "INSERT INTO parcel (owner, direction, sender, recipient, id, digest, text, title, author, \
+        "INSERT INTO parcel (shard, owner, direction, sender, recipient, id, digest, text, title, author, \
          urgent, marked, unique_id, replaces, nhs_number, birth_date, family, given, stored_at, state, \
          state_at, due, due_since, unmatched, proof, tampered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, $23, 0) RETURNING pid",
+         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 0, $24, 0) RETURNING pid",
     )
+    .with(shard)
     .with(owner.as_str())
     .with(!new.outward)
     .with(parcel.sender.as_str())
@@ -107,20 +109,22 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Resul
     .with(now)
     .with(new.proof);
     let pid = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
-    insert_parts(tx, pid, parcel).await?;
+    insert_parts(tx, shard, pid, parcel).await?;
     Ok(pid)
 }
 
-pub(crate) async fn insert_parts(
+async fn insert_parts(
     tx: &mut Tx<'_>,
+    shard: i64,
     pid: i64,
     parcel: &Parcel,
 ) -> Result<(), Problem> {
     for (number, part) in (0i64..).zip(&parcel.parts) {
         let sql = Sql::new(
-            "INSERT INTO parcel_part (pid, number, sha256, size, content_type) \
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO parcel_part (shard, pid, number, sha256, size, content_type) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
+        .with(shard)
         .with(pid)
         .with(number)
         .with(part.sha256.as_str())

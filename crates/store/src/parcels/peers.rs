@@ -62,10 +62,11 @@ pub(crate) async fn failed(
     .with(peer);
     tx.execute(&sql).await?;
     let sql = Sql::new(
-        "INSERT INTO parcel_event (pid, seq, origin, origin_seq, event, at, who, role, note) \
-         SELECT p.pid, e.seq, p.owner, e.seq, 'waiting', CAST($1 AS BIGINT), '', '', \
+        "INSERT INTO parcel_event (shard, pid, seq, origin, origin_seq, event, at, who, role, note) \
+         SELECT p.shard, p.pid, e.seq, p.owner, e.seq, 'waiting', CAST($1 AS BIGINT), '', '', \
          CAST($2 AS TEXT) FROM parcel p JOIN \
-         (SELECT pid, MAX(seq) + 1 AS seq FROM parcel_event GROUP BY pid) e ON e.pid = p.pid \
+         (SELECT shard, pid, MAX(seq) + 1 AS seq FROM parcel_event GROUP BY shard, pid) e \
+         ON e.pid = p.pid AND e.shard = p.shard \
          WHERE p.direction = 0 AND p.due = 1 AND p.recipient = $3 AND p.state = 'accepted'",
     )
     .with(now)

@@ -36,7 +36,8 @@ impl Store {
              FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1 \
              WHERE p.direction = 0 AND p.state IN ('waiting', 'undeliverable') \
              UNION ALL SELECT p.pid, p.id, r.peer, p.direction, p.state, p.state_at, r.refused, NULL \
-             FROM parcel_receipt r JOIN parcel p ON p.pid = r.pid WHERE r.refused IS NOT NULL \
+             FROM parcel_receipt r JOIN parcel p ON p.pid = r.pid AND p.shard = r.shard \
+             WHERE r.refused IS NOT NULL \
              ORDER BY 6, 1 LIMIT $1",
         )
         .with(count_max.min(1000));

@@ -137,10 +137,12 @@ impl Store {
     ) -> Result<Option<(State, Made)>, Problem> {
         check(scope)?;
         let sql = Sql::new(
-            "SELECT state, patient, document, binaries FROM parcel WHERE sender = $1 AND id = $2",
+            "SELECT state, patient, document, binaries FROM parcel WHERE sender = $1 AND id = $2 \
+             AND shard = $3",
         )
         .with(sender)
-        .with(id);
+        .with(id)
+        .with(event::shard(sender, id));
         let rows = self.rows(&sql).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
@@ -180,7 +182,9 @@ impl Store {
         let sql = Sql::new(
             "SELECT r.number, p.sender, p.id, p.digest, e.event, e.at, e.origin_seq, e.who, e.role, \
              e.note FROM parcel_receipt r JOIN parcel p ON p.pid = r.pid \
+             AND p.shard = r.shard \
              JOIN parcel_event e ON e.pid = r.pid AND e.seq = r.seq \
+             AND e.shard = r.shard \
              WHERE r.peer = $1 AND r.refused IS NULL ORDER BY r.number LIMIT $2",
         )
         .with(peer.as_str())

@@ -24,14 +24,7 @@ pub(crate) fn patients(ty: &str, id: &str, resource: &Json<'_>) -> Vec<String> {
 /// otherwise. It is stored with the row and never made again, so that a later change of this
 /// function, or of the patient, moves nothing.
 pub(crate) fn shard(patients: &[String]) -> i64 {
-    let Some(first) = patients.first() else {
-        return 0;
-    };
-    // FNV-1a (<http://www.isthe.com/chongo/tech/comp/fnv/>): spreads ids well enough.
-    let hash = first.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    i64::from(u16::try_from(hash % 0xffff).unwrap_or_default()) + 1
+    crate::shard::of_patient(patients.first().map(String::as_str))
 }
 
 /// A row of `res`.

@@ -229,7 +229,10 @@ pub async fn refuse_message(store: &Store, control_id: &str) -> i64 {
         .await
         .unwrap();
     match &done.done[0] {
-        Done::Hl7(Hl7Done::Kept { number, .. }) => *number,
+        Done::Hl7(Hl7Done::Kept {
+            number: Some(number),
+            ..
+        }) => *number,
         other => panic!("not kept: {other:?}"),
     }
 }
