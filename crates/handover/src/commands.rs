@@ -4,5 +4,6 @@ pub mod account;
 pub mod demo;
 pub mod directory;
 pub mod init;
+pub mod migrate;
 pub mod serve;
 pub mod token;

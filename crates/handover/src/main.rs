@@ -25,6 +25,7 @@ enum Command {
     Account(commands::account::Account),
     Token(commands::token::Token),
     Directory(commands::directory::Directory),
+    Migrate(commands::migrate::Migrate),
 }
 
 fn main() -> std::process::ExitCode {
@@ -45,6 +46,7 @@ fn main() -> std::process::ExitCode {
             Command::Account(account) => account.run().await,
             Command::Token(token) => token.run().await,
             Command::Directory(directory) => directory.run(),
+            Command::Migrate(migrate) => migrate.run().await,
         }
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.

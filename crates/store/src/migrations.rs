@@ -13,6 +13,22 @@ struct Migration {
     number: i64,
     name: &'static str,
     text: &'static str,
+    kind: Kept,
+}
+
+/// Whether a binary that does not know a step may work with what it leaves. Between two releases
+/// every step is `Added`, so that the newest and the one before run side by side while processes are
+/// replaced one by one; what must go (a column nobody uses any more) goes one release later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// It only adds: tables, indexes, columns with a default.
+    Added,
+    /// What was there means something else now.
+    #[allow(
+        dead_code,
+        reason = "no step has needed it yet; a binary must know it all the same"
+    )]
+    Changed,
 }
 
 macro_rules! migration {
@@ -21,6 +37,7 @@ macro_rules! migration {
             number: $number,
             name: $name,
             text: include_str!(concat!("../../../migrations/", $name, ".sql")),
+            kind: Kept::Added,
         }
     };
 }
@@ -38,14 +55,14 @@ const MIGRATIONS: &[Migration] = &[
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
-     name {text} NOT NULL, digest {text} NOT NULL, applied_at {int} NOT NULL)";
+     name {text} NOT NULL, digest {text} NOT NULL, added {int} NOT NULL, applied_at {int} NOT NULL)";
 
 /// Brings the schema up to this binary's, one transaction in all: it is the old schema or the new,
 /// never between.
 ///
 /// # Errors
-/// `BusinessRule` if the schema has a step that this binary does not know (a newer one made it), or
-/// one of another text, or if there are tables but no record of steps.
+/// `BusinessRule` if the schema has a step of a newer binary's that changed what this one relies on,
+/// or a step of another text, or if there are tables but no record of steps.
 pub(crate) async fn run(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Result<(), Problem> {
     let begin = match dialect {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
@@ -67,10 +84,10 @@ pub(crate) async fn run(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Resul
 async fn apply(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Result<(), Problem> {
     refuse_strangers(tx, dialect).await?;
     tx.batch(&dialect.translate(LEDGER)).await?;
-    let known = Sql::new("SELECT number, name, digest FROM migration ORDER BY number");
+    let known = Sql::new("SELECT number, name, digest, added FROM migration ORDER BY number");
     let mut taken = Vec::new();
     for row in tx.rows(&known).await? {
-        check(row.int(0)?, row.text(1)?, row.text(2)?)?;
+        check(row.int(0)?, row.text(1)?, row.text(2)?, row.flag(3)?)?;
         taken.push(row.int(0)?);
     }
     for migration in MIGRATIONS {
@@ -79,10 +96,12 @@ async fn apply(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Result<(), Pro
         }
         tx.batch(&dialect.translate(migration.text)).await?;
         let note = Sql::new(
-            "INSERT INTO migration (number, name, digest, applied_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO migration (number, name, digest, added, applied_at) \
+             VALUES ($1, $2, $3, $4, $5)",
         );
         let note = note.with(migration.number).with(migration.name);
-        tx.execute(&note.with(digest(migration.text)).with(now))
+        let note = note.with(digest(migration.text));
+        tx.execute(&note.with(migration.kind == Kept::Added).with(now))
             .await?;
     }
     Ok(())
@@ -110,11 +129,16 @@ async fn refuse_strangers(tx: &mut Tx<'_>, dialect: Dialect) -> Result<(), Probl
     Ok(())
 }
 
-fn check(number: i64, name: &str, known_digest: &str) -> Result<(), Problem> {
+fn check(number: i64, name: &str, known_digest: &str, added: bool) -> Result<(), Problem> {
+    let newest = MIGRATIONS.last().map_or(0, |step| step.number);
     let Some(ours) = MIGRATIONS.iter().find(|ours| ours.number == number) else {
+        if added && number > newest {
+            tracing::info!(step = name, "a newer version has added to the schema");
+            return Ok(());
+        }
         return Err(refusal(format!(
-            "The store's schema has step {name}, which this version of Handover does not know: it was \
-             made by a newer version. Start that version, or restore a backup from before."
+            "The store's schema has step {name}, which this version of Handover cannot work with: a \
+             newer version made it. Start that version, or restore a backup from before."
         )));
     };
     if ours.name != name || digest(ours.text) != known_digest {
@@ -157,5 +181,34 @@ mod tests {
                 assert!(!text.contains(['{', '}']), "{}", step.name);
             }
         }
+    }
+
+    /// The schema as a newer binary leaves it: one step more, of that kind.
+    async fn with_a_step_of_a_newer_version(ground: &crate::testing::Ground, added: bool) {
+        ground.open().await.close().await;
+        let added = i64::from(added);
+        let step = format!(
+            "INSERT INTO migration (number, name, digest, added, applied_at) \
+             VALUES (9999, '9999_new', 'd', {added}, 0)"
+        );
+        ground.execute(&step).await;
+    }
+
+    #[test]
+    fn a_binary_works_beside_a_newer_one_that_only_added_to_the_schema() {
+        crate::testing::on_each_database(async |ground| {
+            with_a_step_of_a_newer_version(ground, true).await;
+            ground.open().await.close().await;
+        });
+    }
+
+    #[test]
+    fn a_binary_does_not_start_where_a_newer_one_changed_the_schema() {
+        crate::testing::on_each_database(async |ground| {
+            with_a_step_of_a_newer_version(ground, false).await;
+            let refused = crate::Store::open(ground.settings.clone()).await;
+            let problem = refused.expect_err("it must not start");
+            assert!(problem.message.contains("9999_new"), "{}", problem.message);
+        });
     }
 }

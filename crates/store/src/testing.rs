@@ -36,6 +36,27 @@ impl Ground {
             .expect("the test's store opens")
     }
 
+    /// Runs statements on the database itself, past any store.
+    ///
+    /// # Panics
+    /// If they fail.
+    pub async fn execute(&self, text: &str) {
+        match &self.settings.database {
+            Database::Sqlite(path) => {
+                let connection = rusqlite::Connection::open(path).expect("the file opens");
+                connection.execute_batch(text).expect("the statements run");
+            }
+            Database::Postgres { url, schema } => {
+                let pool = postgres::pool(url, schema, 1, 60).expect("a pool");
+                let client = pool.get().await.expect("a connection");
+                client
+                    .batch_execute(text)
+                    .await
+                    .expect("the statements run");
+            }
+        }
+    }
+
     /// The hand of the stores' clock.
     pub fn clock(&self) -> &Clock {
         &self.settings.clock
