@@ -3,6 +3,14 @@
 //! Whoever checks resources asks a `Terminology`. The store gives one that knows what was loaded;
 //! `Base` knows the value sets that R4 itself requires.
 
+pub mod code_system;
+pub mod compose;
+pub mod concept_map;
+pub mod ecl;
+pub mod hierarchy;
+pub mod ranges;
+pub mod words;
+
 use crate::definitions::Definitions;
 
 /// Whether a code is where it should be.
@@ -97,6 +105,18 @@ impl Terminology for Base {
     fn subsumption(&self, _system: &str, a: &str, b: &str) -> Option<Subsumption> {
         (a == b).then_some(Subsumption::Equivalent)
     }
+}
+
+/// The codes of a value set that R4 itself requires: (system, code), sorted. `None` if it is not one.
+pub fn base_value_set(address: &str) -> Option<Vec<(&'static str, &'static str)>> {
+    let set = Definitions::r4().value_set_at(unversioned(address))?;
+    let mut codes: Vec<_> = set
+        .codes
+        .iter()
+        .map(|(code, system)| (*system, *code))
+        .collect();
+    codes.sort_unstable();
+    Some(codes)
 }
 
 /// A canonical address without its version.
