@@ -62,6 +62,8 @@ pub enum SystemPurpose {
     Import,
     /// Sets up the demo's made-up people.
     Demo,
+    /// Looks up what codes mean for those who check resources; no patient data.
+    Terminology,
     /// Tests and measurements.
     Measure,
 }
@@ -78,6 +80,7 @@ impl SystemPurpose {
             SystemPurpose::OpenAccount => "open-account",
             SystemPurpose::Import => "import",
             SystemPurpose::Demo => "demo",
+            SystemPurpose::Terminology => "terminology",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -48,6 +48,7 @@ mod shard;
 mod sql;
 mod store;
 mod table;
+pub mod terminology;
 #[doc(hidden)]
 pub mod testing;
 mod words;

@@ -23,6 +23,7 @@ use crate::resources::Cache;
 use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
 use crate::sql::Sql;
+use crate::terminology::Memory;
 use crate::words::Words;
 use crate::write::{Committed, Done, Effect, Job, Write};
 use crate::writer::{Core, Writer};
@@ -57,6 +58,7 @@ struct Inner {
     late: Arc<Mutex<Vec<AuditEntry>>>,
     /// Counts commits that changed parcels, for pages that show them live.
     parcels_changed: watch::Sender<u64>,
+    terminology: Memory,
 }
 
 impl Store {
@@ -125,6 +127,7 @@ impl Store {
                 cache,
                 late: Arc::default(),
                 parcels_changed: watch::Sender::new(0),
+                terminology: Memory::default(),
             }),
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
@@ -283,6 +286,10 @@ impl Store {
     /// Reads what may take longer, on another thread.
     pub(crate) async fn rows_apart(&self, sql: Sql<'static>) -> Result<Vec<Row>, Problem> {
         self.inner.readers.rows_apart(sql).await
+    }
+
+    pub(crate) fn terminology_memory(&self) -> &Memory {
+        &self.inner.terminology
     }
 
     pub(crate) fn words(&self) -> &Words {

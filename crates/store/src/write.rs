@@ -14,6 +14,7 @@ use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
+use crate::terminology::{self, TerminologyDone, TerminologyWrite};
 
 /// What waits in the writer's queue.
 #[derive(Debug)]
@@ -93,6 +94,7 @@ pub enum Effect {
     Parcel(ParcelWrite),
     Hl7(Hl7Write),
     Account(AccountWrite),
+    Terminology(TerminologyWrite),
 }
 
 /// What came of an effect.
@@ -101,6 +103,7 @@ pub enum Done {
     Parcel(ParcelDone),
     Hl7(Hl7Done),
     Account(AccountDone),
+    Terminology(TerminologyDone),
 }
 
 /// What came of one change.
@@ -131,6 +134,7 @@ pub(crate) async fn apply_effect(
         Effect::Parcel(write) => Done::Parcel(parcels::apply(tx, now, write).await?),
         Effect::Hl7(write) => Done::Hl7(hl7_inbox::apply(tx, now, write).await?),
         Effect::Account(write) => Done::Account(accounts::apply(tx, now, write).await?),
+        Effect::Terminology(write) => Done::Terminology(terminology::apply(tx, now, write).await?),
     })
 }
 

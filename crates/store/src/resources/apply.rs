@@ -10,6 +10,7 @@ use super::rows::Rows;
 use super::stored::Stored;
 use super::{Prepared, Release, facts, labels, stored};
 use crate::database::Tx;
+use crate::terminology;
 use crate::write::{Change, Expect, Written};
 use crate::writer::Core;
 
@@ -48,6 +49,7 @@ pub(crate) async fn apply(
         applied.hold(change, before)?;
     }
     applied.rows.write(tx).await?;
+    terminology::follow(tx, applied.now, changes).await?;
     Ok((applied.written, applied.lines))
 }
 

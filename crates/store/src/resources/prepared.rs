@@ -8,6 +8,7 @@ use fhir::search::{self, Entry, Value};
 
 use super::labels::Labels;
 use super::{body, facts};
+use crate::terminology::Ready;
 use crate::words;
 
 /// A resource ready for the writer: its body compressed, its index rows and compartments known.
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
     pub(crate) labels: Labels,
+    /// What a CodeSystem, ValueSet or ConceptMap says.
+    pub(crate) terms: Option<Ready>,
 }
 
 impl Prepared {
@@ -42,6 +45,7 @@ impl Prepared {
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
             labels: Labels::of(ty, resource),
+            terms: Ready::of(ty, resource)?,
         })
     }
 
