@@ -43,6 +43,14 @@ const EVERYWHERE: &[&str] = &[
     "account",
     "session",
     "api_token",
+    "ts_system",
+    "ts_concept",
+    "ts_range",
+    "ts_posting",
+    "ts_length",
+    "ts_value_set",
+    "ts_map",
+    "ts_mapping",
 ];
 
 /// How the rows lie.
