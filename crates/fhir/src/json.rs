@@ -12,6 +12,7 @@ mod write;
 use std::borrow::Cow;
 
 pub use read::parse;
+pub(crate) use read::place;
 pub use write::{write, write_text};
 
 /// How much JSON is taken in at once.

@@ -18,6 +18,7 @@ pub mod search;
 pub mod terminology;
 pub mod ucum;
 pub mod validate;
+pub mod xml;
 
 pub use date::Millis;
 pub use json::Json;

@@ -10,6 +10,7 @@ use fhir::definitions::Definitions;
 use fhir::json::{Json, Limits, parse};
 use fhir::resource::{self, Body};
 use fhir::validate::validate;
+use fhir::xml;
 
 /// Examples that break a rule of R4 themselves, each with the rule: these are refused. (They too come
 /// out the same where nothing checks them.)
@@ -135,6 +136,47 @@ fn comes_out_the_same(came: &Json<'_>) -> bool {
     came == went
 }
 
+/// Members in the order of their names: JSON gives their order no meaning, and XML has one of its
+/// own. Everything else is as it was.
+fn sorted<'a>(json: &Json<'a>) -> Json<'a> {
+    match json {
+        Json::Object(members) => {
+            let members = members.iter();
+            let mut members: Vec<_> = members
+                .map(|(name, value)| (name.clone(), sorted(value)))
+                .collect();
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Json::Object(members)
+        }
+        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Whether even the order of its members is the same after XML and back.
+///
+/// # Errors
+/// What else is different, to the digit.
+fn after_xml(came: &Json<'_>) -> Result<bool, String> {
+    let written = xml::from_json(came, &LIMITS, false).map_err(|problem| format!("{problem:?}"))?;
+    let read = xml::to_json(&written, &LIMITS).map_err(|problem| format!("{problem:?}"))?;
+    if read == came.to_bytes() {
+        return Ok(true);
+    }
+    let read = parse(&read, &LIMITS).unwrap();
+    let (came, read) = (sorted(came).to_bytes(), sorted(&read).to_bytes());
+    let at = came.iter().zip(&read).position(|(came, read)| came != read);
+    if at.is_none() && came.len() == read.len() {
+        return Ok(false);
+    }
+    let at = at.unwrap_or(came.len().min(read.len()));
+    let shown = |bytes: &[u8]| {
+        let piece = &bytes[at.saturating_sub(40)..(at + 40).min(bytes.len())];
+        String::from_utf8_lossy(piece).into_owned()
+    };
+    Err(format!("{} became {}", shown(&came), shown(&read)))
+}
+
 #[test]
 fn every_official_example_goes_in_and_comes_out_the_same() {
     let Some(folder) = folder() else {
@@ -146,12 +188,16 @@ fn every_official_example_goes_in_and_comes_out_the_same() {
         return;
     };
     let names = names(&folder);
-    let mut faults = Vec::new();
+    let (mut faults, mut through_xml, mut in_order) = (Vec::new(), Vec::new(), 0);
     for name in &names {
         let bytes = std::fs::read(folder.join(name)).unwrap();
         let came = parse(&bytes, &LIMITS).unwrap();
         let found = fault(&came);
         assert!(comes_out_the_same(&came), "{name} comes out different");
+        match after_xml(&came) {
+            Ok(same_order) => in_order += usize::from(same_order),
+            Err(difference) => through_xml.push(format!("{name}: {difference}")),
+        }
         let expected = NOT_VALID.iter().find(|(known, _)| known == name);
         match (found, expected) {
             (Some(found), None) => faults.push(format!("{name}: {found}")),
@@ -159,6 +205,12 @@ fn every_official_example_goes_in_and_comes_out_the_same() {
             _ => {}
         }
     }
+    println!(
+        "{} of {} examples of R4 went to XML and came back the same, {in_order} with all members in their order",
+        names.len() - through_xml.len(),
+        names.len()
+    );
+    assert!(through_xml.is_empty(), "{}", through_xml.join("\n"));
     println!(
         "{} of {} examples of R4 went in and came out the same; {} break R4 and were refused",
         names.len() - NOT_VALID.len(),

@@ -12,6 +12,7 @@ mod capabilities;
 mod condition;
 mod create;
 mod delete;
+mod edge;
 mod fetch;
 mod format;
 mod history;

@@ -39,7 +39,7 @@ pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Json<'a>, Problem> 
 }
 
 /// `line 3, column 9` of a byte offset. Columns count characters.
-fn place(bytes: &[u8], at: usize) -> String {
+pub(crate) fn place(bytes: &[u8], at: usize) -> String {
     let before = bytes.get(..at).unwrap_or(bytes);
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let start = before

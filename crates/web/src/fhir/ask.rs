@@ -14,7 +14,8 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::format::{self, FHIR_JSON};
+use super::edge;
+use super::format::{self, FHIR_JSON, Format};
 use super::prefer::Preference;
 use super::pretty::pretty;
 use super::query;
@@ -33,7 +34,6 @@ pub struct Ask {
     /// The query's pairs, without those that only say how to answer.
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
-    pretty: bool,
 }
 
 /// What handlers take.
@@ -45,9 +45,8 @@ impl Ask {
             Some(text) => query::pairs(text)?,
             None => Vec::new(),
         };
-        let format = taken(&mut query, "_format");
-        let pretty = taken(&mut query, "_pretty").is_some_and(|value| value != "false");
-        format::accepts(&parts.headers, format.as_deref())?;
+        taken(&mut query, "_format");
+        taken(&mut query, "_pretty");
         let preference = Preference::of(&parts.headers);
         let headers = std::mem::take(&mut parts.headers);
         Ok(Ask {
@@ -55,7 +54,6 @@ impl Ask {
             preference,
             query,
             headers,
-            pretty,
         })
     }
 
@@ -65,15 +63,13 @@ impl Ask {
     /// As the door's for such a query.
     pub fn look(&self, query: &str, headers: HeaderMap) -> Result<Ask, Failure> {
         let mut query = query::pairs(query)?;
-        let format = taken(&mut query, "_format");
+        taken(&mut query, "_format");
         taken(&mut query, "_pretty");
-        format::accepts(&headers, format.as_deref())?;
         Ok(Ask {
             visit: self.visit.clone(),
             preference: self.preference,
             query,
             headers,
-            pretty: false,
         })
     }
 
@@ -131,33 +127,87 @@ impl<S: Sync> FromRequestParts<S> for Announced {
 
 /// Announces each request to the handlers, and renders what they refuse.
 pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let visit = match Visit::of(&node, &parts).await {
-        Ok(visit) if visit.may_be_forged(&parts.headers) => {
-            let message = "This request was sent from another site.";
-            return refused(&visit, Problem::new(Kind::Security, message).into());
-        }
-        // Nobody unknown gets a body read.
-        Ok(visit) if visit.caller().is_none() && !visit.is_look() => {
-            return refused(&visit, Problem::new(Kind::Login, "Sign in first.").into());
-        }
-        Ok(visit) => visit,
-        Err(problem) => return refused(&Visit::unproved(&node, &parts), problem.into()),
+        Ok(visit) => Ok(visit),
+        Err(problem) => Err((Visit::unproved(&node, &parts), problem)),
     };
-    let asked = match Ask::of(visit.clone(), &mut parts) {
-        Ok(asked) => Arc::new(asked),
-        Err(failure) => return refused(&visit, failure),
+    let manner = Manner::of(&parts);
+    let form = manner.as_ref().copied().unwrap_or_default();
+    let (visit, done) = match (visit, manner) {
+        (Err((visit, problem)), _) => (visit, Err(problem.into())),
+        (Ok(visit), Err(failure)) => (visit, Err(failure)),
+        (Ok(visit), Ok(_)) => {
+            let done = answered(&node, &visit, parts, body, next).await;
+            (visit, done)
+        }
     };
-    parts.extensions.insert(asked.clone());
-    let mut response = next.run(Request::from_parts(parts, body)).await;
-    if let Some(failure) = failure_in(&mut response) {
-        response = refused(&visit, failure);
-    }
-    if asked.pretty {
-        response = laid_out(response).await;
-    }
+    let response = done.unwrap_or_else(|failure| refused(&visit, failure));
+    let mut response = match form.format {
+        Format::Xml => match edge::given(&node, response, form.pretty).await {
+            Ok(response) => response,
+            Err(failure) => refused(&visit, failure),
+        },
+        Format::Json if form.pretty => laid_out(response).await,
+        Format::Json => response,
+    };
     complete(&mut response, &visit);
     response
+}
+
+/// Lets the handlers answer, once it is known who asks.
+async fn answered(
+    node: &Node,
+    visit: &Visit,
+    mut parts: Parts,
+    mut body: Body,
+    next: Next,
+) -> Result<Response, Failure> {
+    if visit.may_be_forged(&parts.headers) {
+        let message = "This request was sent from another site.";
+        return Err(Problem::new(Kind::Security, message).into());
+    }
+    // Nobody unknown gets a body read.
+    if visit.caller().is_none() && !visit.is_look() {
+        return Err(Problem::new(Kind::Login, "Sign in first.").into());
+    }
+    let mut asked = Ask::of(visit.clone(), &mut parts)?;
+    if Format::sent(&asked.headers) == Some(Format::Xml) {
+        body = Body::from(edge::taken(node, body).await?);
+        let json = HeaderValue::from_static(FHIR_JSON);
+        asked.headers.insert(CONTENT_TYPE, json);
+    }
+    let asked = Arc::new(asked);
+    parts.extensions.insert(asked);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    match failure_in(&mut response) {
+        Some(failure) => Err(failure),
+        None => Ok(response),
+    }
+}
+
+/// How an answer is to be written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manner {
+    format: Format,
+    pretty: bool,
+}
+
+impl Manner {
+    fn of(parts: &Parts) -> Result<Manner, Failure> {
+        let mut query = match parts.uri.query() {
+            // Most queries say nothing of it.
+            Some(text) if text.contains("_format") || text.contains("_pretty") => {
+                query::pairs(text)?
+            }
+            _ => Vec::new(),
+        };
+        let format = taken(&mut query, "_format");
+        Ok(Manner {
+            format: format::wanted(&parts.headers, format.as_deref())?,
+            pretty: taken(&mut query, "_pretty").is_some_and(|value| value != "false"),
+        })
+    }
 }
 
 /// What a handler refused, or the server on its way to a handler.
@@ -194,7 +244,6 @@ fn refused(visit: &Visit, failure: Failure) -> Response {
     if failure.problem.kind == Kind::Login {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    complete(&mut response, visit);
     response
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::ask::Announced;
+use super::format::{FHIR_JSON, FHIR_XML};
 use super::route::{Does, Level, Route};
 use crate::failure::Failure;
 use crate::node::{Node, Site};
@@ -44,7 +45,7 @@ fn statement(site: &Site, at: &str) -> Value {
         "software": { "name": "Handover", "version": env!("CARGO_PKG_VERSION") },
         "implementation": { "description": site.name, "url": site.fhir_url() },
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json"],
+        "format": [FHIR_JSON, FHIR_XML],
         "rest": [with_operations(json!({
             "mode": "server",
             "security": {

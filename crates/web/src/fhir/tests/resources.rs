@@ -171,21 +171,11 @@ fn bad_input_is_refused_with_place_and_reason() {
         assert_eq!(deep.issue().0, "too-costly");
         let sent_as = |kind| [("content-type", kind)];
         let xml = bo
-            .send(
-                "POST",
-                "/Patient",
-                &sent_as("application/fhir+xml"),
-                "<Patient/>",
-            )
+            .send("POST", "/Patient", &sent_as("text/turtle"), "<Patient/>")
             .await;
         assert_eq!(xml.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
         let asked = bo
-            .send(
-                "GET",
-                "/Patient/jane",
-                &[("accept", "application/fhir+xml")],
-                "",
-            )
+            .send("GET", "/Patient/jane", &[("accept", "text/turtle")], "")
             .await;
         assert_eq!(asked.status, StatusCode::NOT_ACCEPTABLE);
         assert_eq!(
