@@ -179,7 +179,7 @@ fn bad_input_is_refused_with_place_and_reason() {
             .await;
         assert_eq!(asked.status, StatusCode::NOT_ACCEPTABLE);
         assert_eq!(
-            bo.get("/Patient/jane?_format=xml").await.status,
+            bo.get("/Patient/jane?_format=ttl").await.status,
             StatusCode::NOT_ACCEPTABLE
         );
         assert_eq!(
