@@ -10,7 +10,7 @@ mod request;
 mod settle;
 mod transaction;
 
-pub use build::{Found, Outcome, Past, history, response, searchset};
+pub use build::{Found, Outcome, Past, history, response, searchset, searchset_with};
 pub use request::{Condition, Method};
 pub use transaction::{
     Draft, ENTRIES_MAX, Entry, Known, Mode, Question, Transaction, mode, parse, split,

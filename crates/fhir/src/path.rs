@@ -121,6 +121,17 @@ impl Path {
     ) {
         eval::each(&self.expr, resource, definitions, out);
     }
+
+    /// The same from an item of that resource, such as one that another expression found.
+    pub fn each_from<'r>(
+        &'r self,
+        resource: &'r Json<'r>,
+        start: Item<'r>,
+        definitions: &'r Definitions,
+        out: &mut dyn FnMut(Item<'r>),
+    ) {
+        eval::each_from(&self.expr, resource, start, definitions, out);
+    }
 }
 
 impl Expr {

@@ -2,15 +2,25 @@
 //! a query asks of the index. Meaning is settled here, so that what is left for a database is `=`,
 //! ranges and prefixes.
 
+mod canonical;
 mod clause;
+mod composite;
+mod custom;
 mod extract;
 mod fold;
+mod links;
+mod names;
 mod parameter;
 mod parse;
 mod query;
+mod registry;
+mod value;
 
-pub use clause::{Clause, Criterion, Numbers, Range, System};
-pub use extract::{Entry, Value, extract};
+pub use clause::{Clause, Concept, Criterion, Numbers, Range, System};
+pub use custom::Custom;
+pub use extract::{EXTRACTION, Entry, Value, extract};
 pub use fold::fold;
+pub use links::references;
 pub use parameter::{Parameter, ParameterKind, parameter, parameters};
-pub use query::{Limits, Search, Total};
+pub use query::{ALL_TYPES, Include, Included, Limits, Search, Sort, Total};
+pub use registry::Registry;

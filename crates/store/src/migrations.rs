@@ -52,6 +52,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_hl7_mapped"),
     migration!(10, "0010_journal"),
     migration!(20, "0020_history"),
+    migration!(30, "0030_search"),
     migration!(50, "0050_terminology"),
 ];
 

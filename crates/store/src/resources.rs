@@ -8,6 +8,7 @@ pub(crate) mod facts;
 mod history;
 mod index;
 mod labels;
+mod own;
 mod prepared;
 pub(crate) mod read;
 mod rows;
@@ -21,6 +22,7 @@ pub(crate) use apply::apply;
 pub(crate) use cache::Cache;
 pub(crate) use expected::check as check_expected;
 pub use history::{HistoryQuery, Past, PastPage};
+pub(crate) use own::Shared;
 pub use prepared::Prepared;
 
 /// One version of a resource, as it is answered.
@@ -47,10 +49,12 @@ pub enum Reading {
     Absent,
 }
 
-/// A page of search results, in the order of their making.
+/// A page of search results, in the order that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     pub entries: Vec<Version>,
+    /// What comes along with them: no matches, not counted, and each there once.
+    pub included: Vec<Version>,
     /// What `Search::after` takes for the next page; none on the last.
     pub next: Option<String>,
     /// The number of all matches, where asked for.

@@ -41,6 +41,14 @@ impl Row {
         }
     }
 
+    /// The value as it is, for whoever binds it again.
+    pub(crate) fn bind_opt(&self, column: usize) -> Result<Option<Bind<'static>>, Problem> {
+        match self.cell(column)? {
+            Bind::Null => Ok(None),
+            value => Ok(Some(value.clone())),
+        }
+    }
+
     pub(crate) fn bytes(&self, column: usize) -> Result<&[u8], Problem> {
         self.bytes_opt(column)?.ok_or_else(|| misread(column))
     }

@@ -45,6 +45,9 @@ pub struct Settings {
     pub cache_bytes_max: usize,
     /// How long a search may take.
     pub search_seconds_max: u64,
+    /// Resources that may come along with a page of matches; a search that would bring more is
+    /// refused.
+    pub included_max: usize,
 }
 
 impl Settings {
@@ -59,6 +62,7 @@ impl Settings {
             readers: 2,
             cache_bytes_max: 4 << 20,
             search_seconds_max: 20,
+            included_max: 5000,
         }
     }
 }

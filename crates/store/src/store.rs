@@ -6,6 +6,7 @@ use std::time::Duration;
 use access::{AuditEntry, Ods, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use fhir::search::Registry;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -19,7 +20,7 @@ use crate::journal::{self, Journal, Taken};
 use crate::migrations;
 use crate::parcels;
 use crate::pool::Readers;
-use crate::resources::Cache;
+use crate::resources::{Cache, Shared};
 use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
 use crate::sql::Sql;
@@ -53,6 +54,8 @@ struct Inner {
     /// On SQLite, unless another process has it.
     journal: Option<Journal>,
     words: Arc<Words>,
+    registry: Shared,
+    included_max: usize,
     cache: Option<Arc<Cache>>,
     /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
     late: Arc<Mutex<Vec<AuditEntry>>>,
@@ -71,6 +74,7 @@ impl Store {
     /// read.
     pub async fn open(settings: Settings) -> Result<Store, Problem> {
         let words = Arc::new(Words::default());
+        let registry = Shared::default();
         let now = settings.clock.now();
         let (readers, writer, cache, journal) = match &settings.database {
             Database::Sqlite(path) => {
@@ -90,6 +94,7 @@ impl Store {
                 }
                 let readers = Readers::sqlite(path, settings.readers, settings.search_seconds_max)?;
                 let core = Core::new(settings.clock.clone(), words.clone(), cache.clone());
+                let core = core.with_registry(&registry);
                 let load = core.load.clone();
                 let writer = Writer::sqlite(connection, core, settings.writes_waiting_max)?;
                 let writer = Arc::new(writer);
@@ -111,6 +116,7 @@ impl Store {
                 postgres::create_schema(&client, schema).await?;
                 migrations::run(&mut Tx::Postgres(&client), Dialect::Postgres, now).await?;
                 let core = Core::new(settings.clock.clone(), words.clone(), None);
+                let core = core.with_registry(&registry);
                 let writer = Writer::postgres(pool.clone(), core, settings.writes_waiting_max);
                 (Readers::Postgres(pool), Arc::new(writer), None, None)
             }
@@ -124,6 +130,8 @@ impl Store {
                 writer,
                 journal,
                 words,
+                registry,
+                included_max: settings.included_max,
                 cache,
                 late: Arc::default(),
                 parcels_changed: watch::Sender::new(0),
@@ -294,6 +302,16 @@ impl Store {
 
     pub(crate) fn words(&self) -> &Words {
         &self.inner.words
+    }
+
+    /// The search parameters that resources are indexed by.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.inner.registry.now()
+    }
+
+    /// Resources that may come along with a page of matches.
+    pub(crate) fn included_max(&self) -> usize {
+        self.inner.included_max
     }
 
     pub(crate) fn cache(&self) -> Option<&Cache> {

@@ -68,6 +68,16 @@ pub(crate) fn parameter<'b>(buffer: &'b mut String, ty: &str, code: &str) -> &'b
 }
 
 impl Store {
+    /// The word of a number that stands in a row.
+    pub(crate) async fn text_of(&self, number: i64) -> Result<String, Problem> {
+        let sql = Sql::new("SELECT text FROM word WHERE id = $1").with(number);
+        let rows = self.rows(&sql).await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| failure::internal("a word is gone"))?;
+        Ok(row.text(0)?.to_string())
+    }
+
     /// The number of a word for reading; `UNKNOWN` if it is in no row.
     pub(crate) async fn word(&self, word: &str) -> Result<i64, Problem> {
         if let Some(id) = self.words().known(word) {

@@ -47,7 +47,9 @@ pub use delete::{delete, delete_matching};
 pub use history::{history, history_of_all, history_of_type};
 pub use log::log;
 pub use read::read;
-pub use search::{search, search_by_post};
+pub use search::{
+    search, search_all, search_by_post, search_compartment, search_compartment_by_post,
+};
 pub use transaction::transaction;
 pub use update::{update, update_matching};
 pub use vread::vread;

@@ -66,6 +66,23 @@ pub const FHIR: &[Route] = &[
         Takes::Form,
         || post(door::search_by_post),
     ),
+    Route::interaction(Method::GET, "/", &["search-system"], Takes::Nothing, || {
+        get(door::search_all)
+    }),
+    Route::interaction(
+        Method::GET,
+        "/{ty}/{id}/{inner}",
+        &["search-type"],
+        Takes::Nothing,
+        || get(door::search_compartment),
+    ),
+    Route::interaction(
+        Method::POST,
+        "/{ty}/{id}/{inner}/_search",
+        &["search-type"],
+        Takes::Form,
+        || post(door::search_compartment_by_post),
+    ),
     Route::interaction(Method::POST, "/{ty}", &["create"], Takes::Resource, || {
         post(door::create)
     }),

@@ -128,6 +128,21 @@ pub fn searchset<'r>(
     next: Option<&str>,
     total: Option<u64>,
 ) -> Vec<u8> {
+    let nothing = std::iter::empty();
+    searchset_with(search, base_url, (found, nothing), next, total)
+}
+
+/// The same with what comes along with the matches behind them.
+pub fn searchset_with<'r>(
+    search: &Search,
+    base_url: &str,
+    (found, included): (
+        impl Iterator<Item = Found<'r>>,
+        impl Iterator<Item = Found<'r>>,
+    ),
+    next: Option<&str>,
+    total: Option<u64>,
+) -> Vec<u8> {
     let mut writer = Writer::bundle("searchset");
     if let Some(total) = total {
         writer.rendered("total", total.to_string().as_bytes());
@@ -141,15 +156,16 @@ pub fn searchset<'r>(
     }
     writer.raw("]");
     let left_out = (!search.ignored.is_empty()).then(|| Listed::LeftOut(search.ignored.join(", ")));
-    let found = found.map(|found| Listed::Found(base_url, found));
+    let found = found.map(|found| Listed::Found(base_url, found, b"{\"mode\":\"match\"}"));
+    let included = included.map(|it| Listed::Found(base_url, it, b"{\"mode\":\"include\"}"));
     writer.array(
         "entry",
-        found.chain(left_out),
+        found.chain(included).chain(left_out),
         |writer, listed| match listed {
-            Listed::Found(base_url, found) => {
+            Listed::Found(base_url, found, mode) => {
                 writer.full_url(base_url, found.ty, found.id);
                 writer.rendered("resource", found.resource);
-                writer.rendered("search", b"{\"mode\":\"match\"}");
+                writer.rendered("search", mode);
             }
             Listed::LeftOut(names) => {
                 let diagnostics = format!("Not supported, and left out: {names}.");
@@ -165,7 +181,7 @@ pub fn searchset<'r>(
 }
 
 enum Listed<'r> {
-    Found(&'r str, Found<'r>),
+    Found(&'r str, Found<'r>, &'static [u8]),
     LeftOut(String),
 }
 

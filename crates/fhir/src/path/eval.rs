@@ -27,6 +27,21 @@ pub(super) fn each<'r>(
     .each(expr, root, out);
 }
 
+/// From an item of the resource instead of the resource itself.
+pub(super) fn each_from<'r>(
+    expr: &'r Expr,
+    resource: &'r Json<'r>,
+    start: Item<'r>,
+    definitions: &'r Definitions,
+    out: Out<'_, 'r>,
+) {
+    Scope {
+        definitions,
+        resource,
+    }
+    .each(expr, start, out);
+}
+
 fn type_of(resource: &Json<'_>, definitions: &Definitions) -> Option<TypeId> {
     definitions.resource(resource.text("resourceType")?)
 }

@@ -29,6 +29,10 @@ pub enum Criterion {
     StringStarts(String),
     /// A string entry whose folded text contains this (folded) text.
     StringContains(String),
+    /// A string entry whose folded text is this (folded) text.
+    StringIs(String),
+    /// A string entry whose folded text ends with this (folded) text.
+    StringEnds(String),
     /// A string entry whose exact text is this.
     StringExact(String),
     /// A reference entry whose target is one of these.
@@ -48,6 +52,63 @@ pub enum Criterion {
     },
     /// True: the resource has no entry of the code at all; false: it has one.
     Missing(bool),
+    /// A uri entry that starts with this (`:below`).
+    UriBelow(String),
+    /// A token entry whose code stands so in a terminology. Whoever runs the search turns it into
+    /// tokens first.
+    Concept(Concept),
+    /// An entry of several values of one element, each of which matches the criterion at its
+    /// place: two or three.
+    Composite(Vec<Criterion>),
+    /// All of these clauses hold for the resource. Never empty.
+    All(Vec<Clause>),
+    /// A reference entry whose target is a resource of that type for which the clause holds
+    /// (<https://hl7.org/fhir/R4/search.html#chaining>).
+    Chain { ty: String, clause: Box<Clause> },
+    /// A resource of that type refers to this one by that parameter, and the clause holds for it
+    /// (<https://hl7.org/fhir/R4/search.html#has>).
+    Has {
+        ty: String,
+        reference: String,
+        clause: Box<Clause>,
+    },
+    /// The resource is of this type, in a search over all.
+    Type(String),
+    /// The resource is in the compartment of the patient of this id.
+    Compartment(String),
+}
+
+/// What is asked of a terminology.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Concept {
+    /// In the value set of that canonical address.
+    In(String),
+    /// This concept or a more special one.
+    Below {
+        system: Option<String>,
+        code: String,
+    },
+    /// This concept or a more general one.
+    Above {
+        system: Option<String>,
+        code: String,
+    },
+}
+
+impl Clause {
+    /// One condition of one value.
+    pub fn one(code: impl Into<String>, criterion: Criterion) -> Clause {
+        Clause {
+            code: code.into(),
+            negated: false,
+            criteria: vec![criterion],
+        }
+    }
+
+    /// All of these clauses as one.
+    pub fn all(clauses: Vec<Clause>) -> Clause {
+        Clause::one("", Criterion::All(clauses))
+    }
 }
 
 /// What a token query says of the system.

@@ -3,6 +3,8 @@
 
 use std::sync::OnceLock;
 
+use super::composite::{self, Component};
+use super::names::kept;
 use crate::definitions::{Definitions, NameMap, SearchParameter, TypeId};
 use crate::path::Path;
 
@@ -27,9 +29,43 @@ pub struct Parameter {
     pub kind: ParameterKind,
     /// The resource types that a reference may point at.
     pub targets: Vec<&'static str>,
-    /// `None` for what the node cannot index: composite and special parameters, and those without
-    /// an expression.
+    /// `None` for what the node cannot index: special parameters, and those without an expression.
+    /// Of a composite it finds the elements whose parts belong together.
     pub(crate) path: Option<Path>,
+    /// Of a composite.
+    pub(crate) components: Vec<Component>,
+    /// The codes under which further sides of its values stand in the index.
+    pub(crate) asides: Asides,
+}
+
+/// What is said of a value beside the value itself has index entries under codes of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asides {
+    /// `code#text`: what a token is called (`:text`).
+    pub(crate) text: &'static str,
+    /// `code#type`: an Identifier with its type (`:of-type`).
+    pub(crate) of_type: &'static str,
+    /// `code#identifier`: the identifier in a Reference (`:identifier`).
+    pub(crate) identifier: &'static str,
+    /// `code#canonical`: a quantity in UCUM's base units.
+    pub(crate) canonical: &'static str,
+}
+
+impl Asides {
+    pub(crate) fn of(code: &str, kind: ParameterKind) -> Asides {
+        let of = |wanted: bool, side: &str| match wanted {
+            true => kept(&format!("{code}#{side}")).unwrap_or_default(),
+            false => "",
+        };
+        let is = |wanted| kind == wanted;
+        let composite = is(ParameterKind::Composite);
+        Asides {
+            text: of(is(ParameterKind::Token), "text"),
+            of_type: of(is(ParameterKind::Token), "type"),
+            identifier: of(is(ParameterKind::Reference), "identifier"),
+            canonical: of(composite || is(ParameterKind::Quantity), "canonical"),
+        }
+    }
 }
 
 impl Parameter {
@@ -50,7 +86,7 @@ pub fn parameter(ty: &str, code: &str) -> Option<&'static Parameter> {
 }
 
 /// All search parameters of a resource type that go into the index, in the order of their codes.
-pub fn parameters(ty: &str) -> impl Iterator<Item = &'static Parameter> {
+pub fn parameters(ty: &str) -> impl Iterator<Item = &'static Parameter> + use<> {
     let of_type = registry().get(ty).map(Vec::as_slice).unwrap_or_default();
     of_type.iter().filter(|parameter| parameter.is_indexed())
 }
@@ -102,9 +138,7 @@ fn indexable(
     kind: ParameterKind,
     definitions: &Definitions,
 ) -> Option<Path> {
-    if matches!(kind, ParameterKind::Composite | ParameterKind::Special)
-        || published.expression.is_empty()
-    {
+    if kind == ParameterKind::Special || published.expression.is_empty() {
         return None;
     }
     Path::compile(published.expression, definitions).ok()
@@ -117,15 +151,23 @@ fn narrowed(
     ty: TypeId,
     definitions: &Definitions,
 ) -> Parameter {
+    let components = match kind {
+        ParameterKind::Composite => composite::components(published.code, definitions),
+        _ => Vec::new(),
+    };
+    let parts_known = kind != ParameterKind::Composite || !components.is_empty();
+    let path = path.and_then(|path| path.narrowed(ty, definitions));
     Parameter {
         code: published.code,
         kind,
         targets: published.targets.clone(),
-        path: path.and_then(|path| path.narrowed(ty, definitions)),
+        path: path.filter(|_| parts_known),
+        components,
+        asides: Asides::of(published.code, kind),
     }
 }
 
-fn kind(name: &str) -> Option<ParameterKind> {
+pub(crate) fn kind(name: &str) -> Option<ParameterKind> {
     Some(match name {
         "token" => ParameterKind::Token,
         "string" => ParameterKind::String,
@@ -166,10 +208,11 @@ mod tests {
             ParameterKind::Reference
         );
         assert!(
-            !parameter("Observation", "code-value-quantity")
+            parameter("Observation", "code-value-quantity")
                 .unwrap()
                 .is_indexed()
         );
+        assert!(!parameter("Location", "near").unwrap().is_indexed());
         assert!(parameter("Patient", "frobnicate").is_none());
         assert!(parameter("Nobody", "name").is_none());
     }

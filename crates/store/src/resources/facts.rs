@@ -108,17 +108,27 @@ pub(crate) fn traced(
 }
 
 /// Adds what the scope demands of a row `r` of `res`.
-pub(crate) fn push_scope<'a>(sql: &mut Sql<'a>, scope: &Scope) {
+pub(crate) fn push_scope(sql: &mut Sql<'_>, scope: &Scope) {
+    push_scope_of(sql, scope, "r");
+}
+
+/// The same of a row by another name.
+pub(crate) fn push_scope_of(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) {
     match scope.reach() {
         Reach::Everything => {}
         Reach::Organisation(ods) => {
-            sql.push(" AND r.org = ").bind(ods.as_str().to_string());
+            sql.push(" AND ").push(row).push(".org = ");
+            sql.bind(ods.as_str().to_string());
         }
         Reach::Compartment { patient, now } => {
-            sql.push(" AND r.release_at <= ").bind(*now);
+            sql.push(" AND ")
+                .push(row)
+                .push(".release_at <= ")
+                .bind(*now);
             sql.push(" AND EXISTS (SELECT 1 FROM compartment c WHERE c.patient = ")
-                .bind(patient.clone())
-                .push(" AND c.rid = r.rid AND c.shard = r.shard)");
+                .bind(patient.clone());
+            sql.push(" AND c.rid = ").push(row).push(".rid");
+            sql.push(" AND c.shard = ").push(row).push(".shard)");
         }
     }
 }

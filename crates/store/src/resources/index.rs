@@ -76,6 +76,23 @@ static URI: Table = Table::new(
     ],
 )
 .or_nothing();
+static COMPOSITE: Table = Table::new(
+    "ix_composite",
+    &[
+        ("param", Type::Int),
+        ("text", Type::Text),
+        ("system", Type::Int),
+        ("text2", Type::Text),
+        ("system2", Type::Int),
+        ("low2", Type::Real),
+        ("high2", Type::Real),
+        ("low3", Type::Real),
+        ("high3", Type::Real),
+        ("rid", Type::Int),
+        ("shard", Type::Int),
+    ],
+)
+.or_nothing();
 
 /// What ends a row of every index table.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +110,7 @@ pub(crate) struct IndexRows<'e> {
     date: Vec<Bind<'e>>,
     quantity: Vec<Bind<'e>>,
     uri: Vec<Bind<'e>>,
+    composite: Vec<Bind<'e>>,
 }
 
 impl<'e> IndexRows<'e> {
@@ -112,6 +130,7 @@ impl<'e> IndexRows<'e> {
             Value::Date { .. } => &mut self.date,
             Value::Quantity { .. } => &mut self.quantity,
             Value::Uri(_) => &mut self.uri,
+            Value::Composite(_) => &mut self.composite,
         };
         list.extend(row);
         list.extend([Bind::Int(at.rid), Bind::Int(at.shard)]);
@@ -127,6 +146,7 @@ impl<'e> IndexRows<'e> {
             (&DATE, self.date),
             (&QUANTITY, self.quantity),
             (&URI, self.uri),
+            (&COMPOSITE, self.composite),
         ]
         .into_iter()
         .filter(|(_, rows)| !rows.is_empty())
@@ -167,7 +187,50 @@ pub(crate) fn row<'e>(
             key(code.as_deref().unwrap_or_default()).into(),
         ],
         Value::Uri(uri) => vec![param, key(uri).into()],
+        Value::Composite(parts) => composite(param, parts, number)?,
     })
+}
+
+/// The columns of a composite: text and system of the first; text, system and bounds of the second;
+/// bounds of the third.
+fn composite<'e>(
+    param: Bind<'e>,
+    parts: &'e [Value],
+    number: impl Fn(&Option<String>) -> Result<i64, Problem>,
+) -> Result<Vec<Bind<'e>>, Problem> {
+    let mut columns = vec![param];
+    for place in 0..3 {
+        let (text, system, low, high) = match parts.get(place) {
+            Some(Value::Token { system, code }) => (key(code), number(system)?, 0.0, 0.0),
+            Some(Value::String { folded, .. }) => (start(folded).into(), NO_SYSTEM, 0.0, 0.0),
+            Some(Value::Reference { target: text } | Value::Uri(text)) => {
+                (key(text), NO_SYSTEM, 0.0, 0.0)
+            }
+            Some(Value::Date { low, high }) => ("".into(), NO_SYSTEM, real(*low), real(*high)),
+            Some(Value::Quantity {
+                low,
+                high,
+                system,
+                code,
+            }) => {
+                let code = key(code.as_deref().unwrap_or_default());
+                (code, number(system)?, *low, *high)
+            }
+            Some(Value::Composite(_)) | None => ("".into(), NO_SYSTEM, 0.0, 0.0),
+        };
+        if place < 2 {
+            columns.extend([Bind::Text(text), Bind::Int(system)]);
+        }
+        if place > 0 {
+            columns.extend([Bind::Real(low), Bind::Real(high)]);
+        }
+    }
+    Ok(columns)
+}
+
+/// A time as the nearest number: exact, since every time of FHIR is below 2 to the 53rd.
+pub(crate) fn real(at: i64) -> f64 {
+    at as f64
 }
 
 /// The statement that takes an entry's row away.
@@ -194,6 +257,11 @@ pub(crate) fn removal<'e>(entry: &Entry, row: Vec<Bind<'e>>, at: At) -> Sql<'e> 
         }
         Value::Uri(_) => {
             "DELETE FROM ix_uri WHERE param = $1 AND value = $2 AND rid = $3 AND shard = $4"
+        }
+        Value::Composite(_) => {
+            "DELETE FROM ix_composite WHERE param = $1 AND text = $2 AND system = $3 \
+             AND text2 = $4 AND system2 = $5 AND low2 = $6 AND high2 = $7 AND low3 = $8 \
+             AND high3 = $9 AND rid = $10 AND shard = $11"
         }
     });
     for value in row {

@@ -69,13 +69,18 @@ pub(crate) fn each_word(ty: &str, entries: &[Entry], mut each: impl FnMut(&str))
     let mut buffer = String::new();
     for entry in entries {
         each(words::parameter(&mut buffer, ty, entry.code));
-        match &entry.value {
-            Value::Token { system, .. } | Value::Quantity { system, .. } => {
-                if let Some(system) = system {
-                    each(system);
-                }
+        each_system(&entry.value, &mut each);
+    }
+}
+
+fn each_system(value: &Value, each: &mut impl FnMut(&str)) {
+    match value {
+        Value::Token { system, .. } | Value::Quantity { system, .. } => {
+            if let Some(system) = system {
+                each(system);
             }
-            _ => {}
         }
+        Value::Composite(parts) => parts.iter().for_each(|part| each_system(part, each)),
+        _ => {}
     }
 }

@@ -5,39 +5,60 @@
 //! row by its `rid` with `EXISTS`. Ranges are closed on the indexed column.
 
 mod compile;
+mod concepts;
 mod criteria;
+mod cursor;
+mod include;
+mod lead;
 mod numbers;
+mod sizes;
+mod sorted;
+mod steps;
 
 use std::collections::BTreeSet;
 
 use access::{Interaction, Outcome, Reach, Scope, Target};
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Criterion, Search, Total};
+use fhir::search::{ALL_TYPES, Clause, Criterion, Search, Total};
 
 use super::{Page, Version, body};
 use crate::database::Tx;
 use crate::row::Row;
+use crate::sql::Sql;
 use crate::store::Store;
 use crate::words::UNKNOWN;
 use crate::writer::Core;
+use compile::Making;
+use cursor::Cursor;
+
+/// A resource that was found, and the patients whom it is about.
+pub(super) struct Found {
+    version: Version,
+    patients: Vec<String>,
+}
 
 impl Store {
     /// A page of what matches and is within the scope (<https://hl7.org/fhir/R4/search.html>), in
-    /// the order of making, at most 1000. Leaves a line in the audit log for each patient of whom something was
-    /// found or whom the question names, or one if there is none. `count` 0 gives the total only.
+    /// the order that was asked for, else in that of making, at most 1000; and what comes along with
+    /// it. Leaves a line in the audit log for each patient of whom something was found or whom the
+    /// question names, or one if there is none. `count` 0 gives the total only.
     ///
     /// # Errors
-    /// `Value` if `after` is none of ours, `TooCostly` if it took too long, else as `read`.
+    /// `Value` if `after` is none of ours, `TooCostly` if it took too long or would include too
+    /// much, `NotSupported` for what no terminology here can answer, else as `read`.
     pub async fn search(&self, scope: &Scope, search: &Search) -> Result<Page, Problem> {
         self.may_look(scope)?;
-        let after = search.after.as_deref().map(cursor).transpose()?;
-        let ty = self.word(&search.ty).await?;
-        let (page, patients) = if ty == UNKNOWN {
+        let after = search.after.as_deref();
+        let after = after
+            .map(|text| Cursor::parse(text, &search.sort))
+            .transpose()?;
+        let resolved = concepts::resolved(self, search).await?;
+        let asked = resolved.as_ref().unwrap_or(search);
+        let nowhere = search.ty != ALL_TYPES && self.word(&search.ty).await? == UNKNOWN;
+        let (page, patients) = if nowhere {
             (empty(search), BTreeSet::new())
         } else {
-            let numbers = numbers::Numbers::of(self, search).await?;
-            let page = self.page(scope, search, ty, &numbers, after).await?;
-            (page.0, page.1)
+            self.page(scope, asked, after.as_ref()).await?
         };
         self.trace_search(scope, search, patients).await?;
         Ok(page)
@@ -47,44 +68,86 @@ impl Store {
         &self,
         scope: &Scope,
         search: &Search,
-        ty: i64,
-        numbers: &numbers::Numbers,
-        after: Option<i64>,
+        after: Option<&Cursor>,
     ) -> Result<(Page, BTreeSet<String>), Problem> {
-        let total = if search.total == Total::Accurate || search.count == 0 {
-            let rows = self
-                .rows_apart(compile::count(scope, search, ty, numbers))
-                .await?;
+        let numbers = numbers::Numbers::of(self, search).await?;
+        let sizes = sizes::sizes(self, scope, search, &numbers).await?;
+        let making = Making {
+            scope,
+            numbers: &numbers,
+            base_url: &search.base_url,
+            sizes: &sizes,
+        };
+        let mut page = Page::default();
+        if search.total != Total::None || search.count == 0 {
+            let rows = self.rows_apart(compile::count(&making, search)).await?;
             let total = rows.first().map(|row| row.int(0)).transpose()?;
-            total.and_then(|total| u64::try_from(total).ok())
-        } else {
-            None
-        };
-        let mut page = Page {
-            total,
-            ..Page::default()
-        };
+            page.total = total.and_then(|total| u64::try_from(total).ok());
+        }
         let mut patients = BTreeSet::new();
         if search.count == 0 {
             return Ok((page, patients));
         }
-        let sql = compile::page(scope, search, ty, numbers, after);
-        let rows = self.rows_apart(sql).await?;
         let wanted = usize::try_from(search.count.min(compile::COUNT_MAX)).unwrap_or(usize::MAX);
-        let mut last = None;
+        let rows = self.page_rows(&making, search, after, wanted).await?;
+        let mut last: Option<&Row> = None;
         for row in rows.iter().take(wanted) {
             // A resource may be found twice, under two systems: its rows follow each other.
-            if last != Some(row.int(0)?) {
-                last = Some(row.int(0)?);
-                page.entries.push(version(&search.ty, row)?);
-                let of = row.text(6)?.split(' ').filter(|id| !id.is_empty());
-                patients.extend(of.map(str::to_string));
+            if last.map(|row| row.int(0)).transpose()? != Some(row.int(0)?) {
+                let ty = match search.ty.as_str() {
+                    ALL_TYPES => self.text_of(row.int(7)?).await?,
+                    ty => ty.to_string(),
+                };
+                let found = found(&ty, row)?;
+                page.entries.push(found.version);
+                patients.extend(found.patients);
             }
+            last = Some(row);
         }
-        if rows.len() > wanted {
-            page.next = last.map(|rid| rid.to_string());
+        if let Some(last) = last.filter(|_| rows.len() > wanted) {
+            let cursor = Cursor::of(last, sorted::FIRST_KEY, &search.sort)?;
+            page.next = Some(cursor.text());
+        }
+        for found in include::included(self, scope, search, &page.entries).await? {
+            page.included.push(found.version);
+            patients.extend(found.patients);
         }
         Ok((page, patients))
+    }
+
+    /// The rows of a page, and one more if there are more.
+    async fn page_rows(
+        &self,
+        making: &Making<'_>,
+        search: &Search,
+        after: Option<&Cursor>,
+        wanted: usize,
+    ) -> Result<Vec<Row>, Problem> {
+        if search.sort.is_empty() {
+            let after = after.map(|cursor| cursor.rid);
+            return self.rows_apart(compile::page(making, search, after)).await;
+        }
+        if !sorted::is_walked(making, search) {
+            return self.rows_apart(sorted::few(making, search, after)).await;
+        }
+        let is_past = |cursor: &Cursor| cursor.keys.first().is_some_and(Option::is_none);
+        let past = after.filter(|cursor| is_past(cursor));
+        let mut rows = Vec::new();
+        if past.is_none() {
+            rows = self.rows_of(sorted::walk(making, search, after)).await?;
+        }
+        if rows.len() <= wanted {
+            let after = past.map(|cursor| cursor.rid);
+            rows.extend(self.rows_of(sorted::rest(making, search, after)).await?);
+        }
+        Ok(rows)
+    }
+
+    async fn rows_of(&self, sql: Option<Sql<'static>>) -> Result<Vec<Row>, Problem> {
+        match sql {
+            Some(sql) => self.rows_apart(sql).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn trace_search(
@@ -95,7 +158,9 @@ impl Store {
     ) -> Result<(), Problem> {
         if !matches!(scope.reach(), Reach::Compartment { .. }) {
             // "Has she this condition?" tells of her, whatever the answer.
-            patients.extend(named(search).map(str::to_string));
+            let mut names = Vec::new();
+            named(&search.ty, &search.clauses, &mut names);
+            patients.extend(names.into_iter().map(str::to_string));
         }
         let link = search.self_link("");
         let query = link.split_once('?').map_or("", |(_, query)| query);
@@ -128,11 +193,20 @@ pub(crate) async fn matching(
     scope: &Scope,
     search: &Search,
 ) -> Result<Vec<String>, Problem> {
-    let ty = core.word_if_any(tx, &search.ty).await?.unwrap_or(UNKNOWN);
+    if search.clauses.iter().any(concepts::has_concept) {
+        let message = "A condition cannot ask a terminology (:in, :not-in, :above, :below).";
+        return Err(Problem::new(Kind::NotSupported, message));
+    }
     let numbers = numbers::Numbers::within(core, tx, search).await?;
     let mut asked = search.clone();
     asked.count = 2;
-    let sql = compile::page(scope, &asked, ty, &numbers, None);
+    let making = Making {
+        scope,
+        numbers: &numbers,
+        base_url: &search.base_url,
+        sizes: &[],
+    };
+    let sql = compile::page(&making, &asked, None);
     let mut ids = Vec::new();
     for row in tx.rows(&sql).await? {
         let id = row.text(1)?.to_string();
@@ -144,43 +218,44 @@ pub(crate) async fn matching(
 }
 
 /// The patients whom the question names, by id.
-fn named(search: &Search) -> impl Iterator<Item = &str> {
-    let criteria = search.clauses.iter().flat_map(|clause| &clause.criteria);
-    criteria.flat_map(|criterion| {
-        let (ids, targets): (&[String], &[String]) = match criterion {
-            Criterion::Id(id) if search.ty == "Patient" => (std::slice::from_ref(id), &[]),
-            Criterion::Reference { targets } => (&[], targets),
-            _ => (&[], &[]),
-        };
-        let targets = targets.iter().filter_map(|it| it.strip_prefix("Patient/"));
-        ids.iter().map(String::as_str).chain(targets)
-    })
+fn named<'s>(ty: &str, clauses: &'s [Clause], names: &mut Vec<&'s str>) {
+    for criterion in clauses.iter().flat_map(|clause| &clause.criteria) {
+        match criterion {
+            Criterion::Id(id) if ty == "Patient" => names.push(id),
+            Criterion::Compartment(id) => names.push(id),
+            Criterion::Reference { targets } => {
+                names.extend(targets.iter().filter_map(|it| it.strip_prefix("Patient/")));
+            }
+            Criterion::All(clauses) => named(ty, clauses, names),
+            Criterion::Chain { ty, clause } | Criterion::Has { ty, clause, .. } => {
+                named(ty, std::slice::from_ref(clause), names);
+            }
+            _ => {}
+        }
+    }
 }
 
 fn empty(search: &Search) -> Page {
-    let asked = search.total == Total::Accurate || search.count == 0;
+    let asked = search.total != Total::None || search.count == 0;
     Page {
         total: asked.then_some(0),
         ..Page::default()
     }
 }
 
-fn cursor(text: &str) -> Result<i64, Problem> {
-    let number = text.parse().ok().filter(|number| *number >= 0);
-    number.ok_or_else(|| {
-        let message = "A page is asked for with the link that the page before gave.";
-        Problem::new(Kind::Value, message)
-    })
-}
-
-fn version(ty: &str, row: &Row) -> Result<Version, Problem> {
+/// From the columns rid, id, version, time, splice, body, patients.
+pub(super) fn found(ty: &str, row: &Row) -> Result<Found, Problem> {
     let version = u64::try_from(row.int(2)?).unwrap_or_default();
     let last_updated = row.int(3)?;
-    Ok(Version {
-        ty: ty.to_string(),
-        id: row.text(1)?.to_string(),
-        version,
-        last_updated,
-        body: body::render(row.bytes(5)?, row.int(4)?, version, last_updated)?,
+    let patients = row.text(6)?.split(' ').filter(|id| !id.is_empty());
+    Ok(Found {
+        version: Version {
+            ty: ty.to_string(),
+            id: row.text(1)?.to_string(),
+            version,
+            last_updated,
+            body: body::render(row.bytes(5)?, row.int(4)?, version, last_updated)?,
+        },
+        patients: patients.map(str::to_string).collect(),
     })
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use fhir::date::Millis;
 use fhir::problem::Problem;
+use fhir::search::Registry;
 
 use crate::clock::Clock;
 use crate::database::Tx;
 use crate::failure;
-use crate::resources::Cache;
+use crate::resources::{Cache, Shared};
 use crate::sql::Sql;
 use crate::words::{self, Words};
 use crate::write::{Change, Job, Write};
@@ -23,6 +24,7 @@ const RIDS_AT_ONCE: i64 = 4096;
 pub(crate) struct Core {
     clock: Clock,
     words: Arc<Words>,
+    registry: Shared,
     pub(crate) cache: Option<Arc<Cache>>,
     /// Words made or found in the batch at hand; remembered for all once it is committed.
     fresh: HashMap<String, i64>,
@@ -41,6 +43,7 @@ impl Core {
         Core {
             clock,
             words,
+            registry: Shared::default(),
             cache,
             fresh: HashMap::new(),
             next_rid: 0,
@@ -49,6 +52,17 @@ impl Core {
             in_jobs: false,
             load: Arc::default(),
         }
+    }
+
+    /// The writer and the readers know the same search parameters.
+    pub(crate) fn with_registry(mut self, registry: &Shared) -> Core {
+        self.registry = registry.clone();
+        self
+    }
+
+    /// The search parameters that resources are indexed by.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.registry.now()
     }
 
     /// Whether the batch's error came from one of its jobs, so that the others may still succeed.

@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod finding;
 mod labels;
 mod opening;
 mod people;

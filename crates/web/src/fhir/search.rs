@@ -6,9 +6,10 @@ use access::Interaction;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use fhir::bundle::{Found, searchset};
+use fhir::bundle::{Found, searchset_with};
+use fhir::definitions::Definitions;
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Limits, Search};
+use fhir::search::{ALL_TYPES, Limits, Search};
 use http::StatusCode;
 
 use super::ask::{Announced, Ask};
@@ -21,7 +22,60 @@ pub async fn search(
     Announced(ask): Announced,
     Path(ty): Path<String>,
 ) -> Result<Response, Failure> {
-    page(&node, &ask, &ty, &ask.query).await
+    super::check_type(&ty)?;
+    page(&node, &ask, Within::Type(&ty), &ask.query).await
+}
+
+/// Over all types, or those of `_type`.
+pub async fn search_all(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    page(&node, &ask, Within::Type(ALL_TYPES), &ask.query).await
+}
+
+/// In a patient's compartment, one type or all:
+/// <https://hl7.org/fhir/R4/http.html#vsearch>
+pub async fn search_compartment(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path((of, id, ty)): Path<(String, String, String)>,
+) -> Result<Response, Failure> {
+    let within = compartment(&of, &id, &ty)?;
+    page(&node, &ask, within, &ask.query).await
+}
+
+/// The same with the query in a form.
+pub async fn search_compartment_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path((of, id, ty)): Path<(String, String, String)>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let within = compartment(&of, &id, &ty)?;
+    page(&node, &ask, within, &pairs(&ask, &body)?).await
+}
+
+/// Where is searched.
+enum Within<'p> {
+    /// All of a type, or of all types.
+    Type(&'p str),
+    /// The patient's id, and the type.
+    Patient(&'p str, &'p str),
+}
+
+fn compartment<'p>(of: &str, id: &'p str, ty: &'p str) -> Result<Within<'p>, Problem> {
+    let is_type = |ty: &str| Definitions::r4().is_resource(ty);
+    if !is_type(of) || (ty != ALL_TYPES && !is_type(ty)) {
+        let message = "The FHIR door has nothing at this address.";
+        return Err(Problem::new(Kind::NotFound, message));
+    }
+    if of != "Patient" {
+        let message = "Only a Patient's compartment can be searched.";
+        return Err(Problem::new(Kind::NotSupported, message));
+    }
+    super::check_known(id)?;
+    Ok(Within::Patient(id, ty))
 }
 
 /// The same with the query in a form, so that it stands in no log on the way.
@@ -31,48 +85,64 @@ pub async fn search_by_post(
     Path(ty): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
+    super::check_type(&ty)?;
+    page(&node, &ask, Within::Type(&ty), &pairs(&ask, &body)?).await
+}
+
+/// The pairs of the address and of the form.
+fn pairs(ask: &Ask, body: &Bytes) -> Result<Vec<(String, String)>, Failure> {
     format::is_form(&ask.headers)?;
-    let form = std::str::from_utf8(&body)
+    let form = std::str::from_utf8(body)
         .map_err(|_| Problem::new(Kind::Structure, "The form is not valid UTF-8."))?;
     let mut pairs = ask.query.clone();
     pairs.extend(query::pairs(form)?);
-    page(&node, &ask, &ty, &pairs).await
+    Ok(pairs)
 }
 
 async fn page(
     node: &Node,
     ask: &Ask,
-    ty: &str,
+    within: Within<'_>,
     query: &[(String, String)],
 ) -> Result<Response, Failure> {
-    let found = found(node, ask, ty, query).await?;
+    let found = found(node, ask, within, query).await?;
     Ok(answer::json(StatusCode::OK, found))
 }
 
 /// The searchset Bundle.
-pub async fn found(
+async fn found(
     node: &Node,
     ask: &Ask,
-    ty: &str,
+    within: Within<'_>,
     query: &[(String, String)],
 ) -> Result<Vec<u8>, Problem> {
-    let scope = ask.scope(node, Interaction::Search, ty).await?;
+    let (Within::Type(ty) | Within::Patient(_, ty)) = within;
+    let decided_on = if ty == ALL_TYPES { "Patient" } else { ty };
+    let scope = ask.scope(node, Interaction::Search, decided_on).await?;
     let base_url = node.site.fhir_url();
     let limits = Limits {
         lenient: ask.preference.lenient,
         ..Limits::default()
     };
-    let search = Search::parse(ty, query, &base_url, &limits)?;
+    let registry = node.store.registry();
+    let mut search = Search::parse_with(&registry, ty, query, &base_url, &limits)?;
+    if let Within::Patient(id, _) = within {
+        search = search.within_patient(id);
+    }
     let page = node.store.search(&scope, &search).await?;
-    let found = page.entries.iter().map(|version| Found {
-        ty: &version.ty,
-        id: &version.id,
-        resource: &version.body,
-    });
-    Ok(searchset(
+    fn found(version: &store::Version) -> Found<'_> {
+        Found {
+            ty: &version.ty,
+            id: &version.id,
+            resource: &version.body,
+        }
+    }
+    let matches = page.entries.iter().map(found);
+    let included = page.included.iter().map(found);
+    Ok(searchset_with(
         &search,
         &base_url,
-        found,
+        (matches, included),
         page.next.as_deref(),
         page.total,
     ))

@@ -25,6 +25,7 @@ fn found(resource: &str, code: &str) -> Vec<String> {
             } => {
                 format!("{low}..{high} {system:?} {code:?}")
             }
+            Value::Composite(parts) => format!("{parts:?}"),
         })
         .collect()
 }

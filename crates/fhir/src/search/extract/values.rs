@@ -91,7 +91,7 @@ fn token(
 }
 
 /// `system` and the member that holds the code.
-fn pair(json: &Json<'_>, code: &str, out: Out<'_>) {
+pub(super) fn pair(json: &Json<'_>, code: &str, out: Out<'_>) {
     let (system, code) = (json.text("system"), json.text(code));
     if system.is_some() || code.is_some() {
         out(Value::Token {

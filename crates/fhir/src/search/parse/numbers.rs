@@ -1,39 +1,67 @@
 //! Numbers and quantities (<https://hl7.org/fhir/R4/search.html#number>). Without a comparing prefix
 //! a value stands for all that round to it: `100` is 99.5 up to 100.5.
 
+use super::criteria::Under;
 use super::dates::prefix;
 use super::split::{split, unescaped};
 use crate::problem::{Kind, Problem};
+use crate::search::canonical;
 use crate::search::clause::{Criterion, Numbers, System};
+use crate::search::parameter::Parameter;
+use crate::ucum::{self, Unit};
 
 pub(super) fn number(value: &str) -> Result<Vec<Criterion>, Problem> {
     compared(value, &System::Any, None)
 }
 
-/// `5.4`, `5.4|system|code`, `5.4||code`.
-pub(super) fn quantity(value: &str) -> Result<Vec<Criterion>, Problem> {
+/// `5.4`, `5.4|system|code`, `5.4||code`. With a unit of UCUM the quantity is asked for in base
+/// units, and so under another code.
+pub(super) fn quantity(value: &str, known: &Parameter) -> Result<Under, Problem> {
     let parts: Vec<String> = split(value, '|')
         .iter()
         .map(|part| unescaped(part))
         .collect();
     match parts.as_slice() {
-        [number] => compared(number, &System::Any, None),
+        [number] => Ok((known.code, compared(number, &System::Any, None)?)),
         [number, system, code] => {
+            let unit = (system == ucum::SYSTEM).then(|| Unit::parse(code).ok());
+            if let Some(unit) = unit.flatten() {
+                return Ok((known.asides.canonical, in_base_units(number, &unit)?));
+            }
             let system = match system.as_str() {
                 "" => System::Any,
                 system => System::Is(system.to_string()),
             };
-            compared(
-                number,
-                &system,
-                Some(code.clone()).filter(|code| !code.is_empty()),
-            )
+            let code = Some(code.clone()).filter(|code| !code.is_empty());
+            Ok((known.code, compared(number, &system, code)?))
         }
         _ => {
             let message = "A quantity is number, number|system|code or number||code.";
             Err(Problem::new(Kind::Value, message))
         }
     }
+}
+
+fn in_base_units(number: &str, unit: &Unit) -> Result<Vec<Criterion>, Problem> {
+    let mut criteria = compared(number, &System::Any, Some(unit.dimension().text()))?;
+    for criterion in &mut criteria {
+        let Criterion::Quantity { low, high, .. } = criterion else {
+            continue;
+        };
+        for end in [
+            &mut low.from,
+            &mut low.before,
+            &mut high.from,
+            &mut high.before,
+        ] {
+            if let Some(value) = end {
+                let message = "The quantity is too large or too small.";
+                let refused = || Problem::new(Kind::Value, message);
+                *value = canonical::to_base(*value, unit).ok_or_else(refused)?;
+            }
+        }
+    }
+    Ok(criteria)
 }
 
 const ALL: Numbers = Numbers {

@@ -7,7 +7,6 @@ use crate::problem::Problem;
 use crate::resource::check_id;
 use crate::search::clause::{Criterion, System};
 use crate::search::fold::fold;
-use crate::search::parameter::Parameter;
 
 /// `code`, `system|code`, `|code`, `system|`.
 pub(super) fn token(value: &str, asked: &Asked<'_>) -> Result<Criterion, Problem> {
@@ -49,7 +48,7 @@ pub(super) fn string(value: &str, asked: &Asked<'_>) -> Result<Criterion, Proble
 /// looked for too.
 pub(super) fn reference(
     value: &str,
-    known: &Parameter,
+    targets: &[&'static str],
     asked: &Asked<'_>,
     base_url: &str,
 ) -> Result<Criterion, Problem> {
@@ -68,7 +67,7 @@ pub(super) fn reference(
         }
         Some((ty, _)) if Definitions::r4().is_resource(ty) => vec![ty],
         Some(_) => return Err(wrong(asked, "is Type/id, id or an address")),
-        None => known.targets.clone(),
+        None => targets.to_vec(),
     };
     let id = relative.rsplit('/').next().unwrap_or_default();
     let segments = relative.split('/').count();
@@ -96,7 +95,6 @@ pub(super) fn reference(
 fn type_modifier<'q>(asked: &Asked<'q>) -> Result<Option<&'q str>, Problem> {
     match asked.modifier {
         None => Ok(None),
-        Some("identifier") => Err(unsupported("Search by :identifier is not supported.")),
         Some(ty) if Definitions::r4().is_resource(ty) => Ok(Some(ty)),
         Some(_) => no_modifier(asked).map(|()| None),
     }

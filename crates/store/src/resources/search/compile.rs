@@ -1,32 +1,83 @@
-//! From a search and a scope to SQL.
+//! From a search and a scope to SQL: what finds the rows, and what is asked of each.
 
 use access::{Reach, Scope};
-use fhir::search::{Clause, Criterion, Search};
+use fhir::search::{ALL_TYPES, Clause, Criterion, Search};
 
 use super::criteria;
+use super::lead::{Lead, SMALL_MAX};
 use super::numbers::Numbers;
+use super::steps;
 use crate::resources::facts;
 use crate::sql::Sql;
 
 /// Results a page, at most, whatever was asked for.
 pub(crate) const COUNT_MAX: u32 = 1000;
 
+/// What the SQL of one search is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Making<'s> {
+    pub(crate) scope: &'s Scope,
+    pub(crate) numbers: &'s Numbers,
+    /// The node's own address, by which a reference may name its target.
+    pub(crate) base_url: &'s str,
+    /// How many rows each of the search's own clauses finds, where that was worth knowing.
+    pub(crate) sizes: &'s [Option<u64>],
+}
+
+/// The conditions on one row of `res`: those of the search, or those of a step of a chain.
+#[derive(Clone, Copy)]
+pub(crate) struct Level<'s> {
+    pub(crate) depth: usize,
+    pub(crate) ty: &'s str,
+    pub(crate) clauses: &'s [Clause],
+}
+
+/// The names of the rows of `res`, by depth.
+const ROWS: [&str; 24] = [
+    "r", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15", "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23",
+];
+
+/// Levels inside each other at most; what lies deeper finds nothing. Queries are held to far less.
+pub(crate) const DEPTH_MAX: usize = ROWS.len() - 2;
+
+impl<'s> Level<'s> {
+    pub(crate) fn of(search: &'s Search) -> Level<'s> {
+        Level {
+            depth: 0,
+            ty: &search.ty,
+            clauses: &search.clauses,
+        }
+    }
+
+    /// The name of its row.
+    pub(crate) fn row(&self) -> &'static str {
+        ROWS.get(self.depth).copied().unwrap_or("r23")
+    }
+
+    /// The level of other conditions inside this one.
+    pub(crate) fn within<'t>(&self, ty: &'t str, clauses: &'t [Clause]) -> Level<'t> {
+        Level {
+            depth: self.depth + 1,
+            ty,
+            clauses,
+        }
+    }
+}
+
+/// The columns of a page's rows.
+pub(crate) const COLUMNS: &str =
+    "SELECT p.rid, p.id, p.ver, p.ts, v.splice, v.body, p.patients, p.ty";
+
 /// A page's rows, one more than asked for so that the next page is known: rid, id, version, time,
-/// splice, body, patients.
-pub(crate) fn page(
-    scope: &Scope,
-    search: &Search,
-    ty: i64,
-    numbers: &Numbers,
-    after: Option<i64>,
-) -> Sql<'static> {
-    let mut sql = Sql::varied(
-        "SELECT p.rid, p.id, p.ver, p.ts, v.splice, v.body, p.patients FROM \
-         (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients FROM ",
-    );
-    let lead = Lead::of(scope, search);
-    lead.push_from(&mut sql);
-    lead.push_where(&mut sql, scope, search, ty, numbers);
+/// splice, body, patients, number of the type.
+pub(crate) fn page(making: &Making<'_>, search: &Search, after: Option<i64>) -> Sql<'static> {
+    let level = Level::of(search);
+    let mut sql = Sql::varied(COLUMNS);
+    sql.push(" FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM ");
+    let lead = Lead::of(making, &level);
+    lead.push_from(&mut sql, &level);
+    push_where(&mut sql, making, &level, &lead);
     let order = if lead.streams() { "i.rid" } else { "r.rid" };
     if let Some(after) = after {
         sql.push(" AND ").push(order).push(" > ").bind(after);
@@ -42,216 +93,247 @@ pub(crate) fn page(
 }
 
 /// The number of all matches.
-pub(crate) fn count(scope: &Scope, search: &Search, ty: i64, numbers: &Numbers) -> Sql<'static> {
+pub(crate) fn count(making: &Making<'_>, search: &Search) -> Sql<'static> {
+    let level = Level::of(search);
     let mut sql = Sql::varied("SELECT COUNT(DISTINCT r.rid) FROM ");
-    let lead = Lead::of(scope, search);
-    lead.push_from(&mut sql);
-    lead.push_where(&mut sql, scope, search, ty, numbers);
+    let lead = Lead::of(making, &level);
+    lead.push_from(&mut sql, &level);
+    push_where(&mut sql, making, &level, &lead);
     sql
 }
 
-/// What finds the rows.
-enum Lead<'s> {
-    /// A patient's compartment.
-    Compartment(&'s str),
-    /// One value of this clause.
-    One(usize, &'s Criterion, &'static str),
-    /// Some values of this clause.
-    Some(usize),
-    /// Nothing: all of the type.
-    Type,
+/// How many rows a clause of the search finds, counted up to a bound.
+pub(crate) fn size(
+    making: &Making<'_>,
+    search: &Search,
+    clause: &Clause,
+    at_most: u64,
+) -> Sql<'static> {
+    let mut sql = Sql::varied("SELECT COUNT(*) FROM (");
+    push_found(&mut sql, making, &Level::of(search), clause);
+    sql.push(" LIMIT ");
+    sql.bind(i64::try_from(at_most).unwrap_or(i64::MAX));
+    sql.push(") t");
+    sql
 }
 
-impl<'s> Lead<'s> {
-    fn of(scope: &'s Scope, search: &'s Search) -> Lead<'s> {
-        if let Reach::Compartment { patient, .. } = scope.reach() {
-            return Lead::Compartment(patient);
-        }
-        let clauses = search.clauses.iter().enumerate();
-        let best = clauses
-            .filter_map(|(at, clause)| Some((rank(clause)?, at, clause)))
-            .min_by_key(|(rank, at, _)| (*rank, *at));
-        let Some((_, at, clause)) = best else {
-            return Lead::Type;
-        };
-        match clause.criteria.as_slice() {
-            [criterion] if is_one(criterion) => {
-                match criteria::table(&search.ty, &clause.code, criterion) {
-                    Some(table) => Lead::One(at, criterion, table),
-                    None => Lead::Some(at),
-                }
-            }
-            _ => Lead::Some(at),
-        }
-    }
-
-    /// Whether the rows come in the order of `i.rid` by themselves.
-    fn streams(&self) -> bool {
-        matches!(self, Lead::Compartment(_) | Lead::One(..))
-    }
-
-    /// CROSS JOIN, which SQLite takes in the order it is written in; PostgreSQL chooses its own.
-    fn push_from(&self, sql: &mut Sql<'static>) {
-        match self {
-            Lead::Compartment(_) => {
-                sql.push("compartment i CROSS JOIN res r");
-            }
-            Lead::One(_, _, table) => {
-                sql.push(table).push(" CROSS JOIN res r");
-            }
-            Lead::Some(_) | Lead::Type => {
-                sql.push("res r");
-            }
-        }
-    }
-
-    fn push_where(
-        &self,
-        sql: &mut Sql<'static>,
-        scope: &Scope,
-        search: &Search,
-        ty: i64,
-        numbers: &Numbers,
-    ) {
-        sql.push(" WHERE ");
-        let lead = match self {
-            Lead::Compartment(patient) => {
-                sql.push("i.patient = ").bind((*patient).to_string());
-                sql.push(" AND r.shard = i.shard AND r.rid = i.rid AND ");
-                None
-            }
-            Lead::One(at, criterion, _) => {
-                let code = search.clauses.get(*at).map_or("", |clause| &clause.code);
-                criteria::push(sql, numbers.parameter(&search.ty, code), criterion, numbers);
-                sql.push(" AND r.shard = i.shard AND r.rid = i.rid AND ");
-                Some(*at)
-            }
-            Lead::Some(at) => {
-                if let Some(clause) = search.clauses.get(*at) {
-                    push_in(sql, search, ty, clause, numbers);
-                    sql.push(" AND ");
-                }
-                Some(*at)
-            }
-            Lead::Type => None,
-        };
-        sql.push("r.ty = ").bind(ty).push(" AND r.del = 0");
-        facts::push_scope(sql, scope);
-        for (at, clause) in search.clauses.iter().enumerate() {
-            if Some(at) != lead {
-                sql.push(" AND ");
-                push_filter(sql, search, clause, numbers);
-            }
+/// All conditions of a level, begun by the lead's.
+pub(crate) fn push_where(
+    sql: &mut Sql<'static>,
+    making: &Making<'_>,
+    level: &Level<'_>,
+    lead: &Lead<'_>,
+) {
+    sql.push(" WHERE ");
+    lead.push_where(sql, making, level);
+    push_row(sql, making, level);
+    for (at, clause) in level.clauses.iter().enumerate() {
+        if Some(at) != lead.clause() {
+            sql.push(" AND ");
+            push_filter(sql, making, level, at, clause);
         }
     }
 }
 
-/// How few rows a clause is likely to leave; `None` if it cannot find rows by itself.
-fn rank(clause: &Clause) -> Option<u8> {
-    if clause.negated {
-        return None;
+/// The row is a resource of the type, not deleted, and within the scope.
+fn push_row(sql: &mut Sql<'static>, making: &Making<'_>, level: &Level<'_>) {
+    let row = level.row();
+    if level.ty != ALL_TYPES {
+        sql.push(row).push(".ty = ");
+        sql.bind(making.numbers.word(level.ty)).push(" AND ");
     }
-    let ranks = clause.criteria.iter().map(|criterion| match criterion {
-        Criterion::Id(_) => Some(0),
-        Criterion::Token { code: Some(_), .. } if clause.code == "identifier" => Some(1),
-        Criterion::Reference { .. } => Some(2),
-        Criterion::StringExact(_) => Some(3),
-        Criterion::StringStarts(text) if !text.is_empty() => Some(4),
-        Criterion::Uri(_) => Some(5),
-        Criterion::Token { code: Some(_), .. } => Some(6),
-        Criterion::Quantity { .. } => Some(7),
-        Criterion::Date { .. } => Some(8),
-        // These find most of the type, or have no closed range: the type's own order is better.
-        Criterion::Token { code: None, .. }
-        | Criterion::StringStarts(_)
-        | Criterion::StringContains(_)
-        | Criterion::LastUpdated(_)
-        | Criterion::Missing(_) => None,
-    });
-    let ranks: Option<Vec<u8>> = ranks.collect();
-    ranks?.into_iter().max()
+    sql.push(row).push(".del = 0");
+    facts::push_scope_of(sql, making.scope, row);
 }
 
-/// Whether its rows stand together in the order of `rid`, so that a page can stop early.
-fn is_one(criterion: &Criterion) -> bool {
-    match criterion {
-        Criterion::Token { code, .. } => code.is_some(),
-        Criterion::Reference { targets } => targets.len() == 1,
-        Criterion::Uri(_) => true,
-        _ => false,
+/// All conditions of a level on a row that is at hand.
+pub(crate) fn push_asked(sql: &mut Sql<'static>, making: &Making<'_>, level: &Level<'_>) {
+    push_row(sql, making, level);
+    for clause in level.clauses {
+        sql.push(" AND ");
+        push_filter(sql, making, level, usize::MAX, clause);
     }
 }
 
-/// The clause as the rows that it finds.
-fn push_in(sql: &mut Sql<'static>, search: &Search, ty: i64, clause: &Clause, numbers: &Numbers) {
-    let param = numbers.parameter(&search.ty, &clause.code);
-    sql.push("(r.shard, r.rid) IN (");
+/// The clause as the rows that it finds: shard and rid.
+pub(crate) fn push_found(
+    sql: &mut Sql<'static>,
+    making: &Making<'_>,
+    level: &Level<'_>,
+    clause: &Clause,
+) {
+    let param = making.numbers.parameter(level.ty, &clause.code);
     for (number, criterion) in clause.criteria.iter().enumerate() {
         sql.push(if number == 0 { "" } else { " UNION ALL " });
-        match (
-            criteria::table(&search.ty, &clause.code, criterion),
-            criterion,
-        ) {
-            (Some(table), _) => {
-                sql.push("SELECT i.shard, i.rid FROM ")
-                    .push(table)
-                    .push(" WHERE ");
-                criteria::push(sql, param, criterion, numbers);
+        let table = criteria::table(making.numbers, level.ty, &clause.code, criterion);
+        if let Some(table) = table {
+            sql.push("SELECT i.shard, i.rid FROM ")
+                .push(table)
+                .push(" WHERE ");
+            criteria::push(sql, param, criterion, making.numbers);
+            continue;
+        }
+        match criterion {
+            Criterion::Id(id) if level.ty == ALL_TYPES => {
+                sql.push("SELECT i.shard, i.rid FROM place i WHERE i.id = ")
+                    .bind(id.replace('\0', " "));
             }
-            (None, Criterion::Id(id)) => {
+            Criterion::Id(id) => {
                 // No id holds a NUL, and PostgreSQL does not take one.
                 let id = id.replace('\0', " ");
                 sql.push("SELECT i.shard, i.rid FROM place i WHERE i.ty = ")
-                    .bind(ty)
+                    .bind(making.numbers.word(level.ty))
                     .push(" AND i.id = ")
                     .bind(id);
             }
-            (None, _) => {
+            Criterion::Compartment(patient) => {
+                let patient = patient.replace('\0', " ");
+                sql.push("SELECT i.shard, i.rid FROM compartment i WHERE i.patient = ")
+                    .bind(patient);
+            }
+            Criterion::All(clauses) if level.depth < DEPTH_MAX => {
+                let inner = level.within(level.ty, clauses);
+                let lead = Lead::of(making, &inner);
+                let row = inner.row();
+                sql.push("SELECT ").push(row).push(".shard, ").push(row);
+                sql.push(".rid FROM ");
+                lead.push_from(sql, &inner);
+                push_where(sql, making, &inner, &lead);
+            }
+            Criterion::Chain { ty, clause } if level.depth < DEPTH_MAX => {
+                steps::push_chain_found(sql, making, level, param, (ty, clause));
+            }
+            Criterion::Has {
+                ty,
+                reference,
+                clause,
+            } if level.depth < DEPTH_MAX => {
+                steps::push_has_found(sql, making, level, (ty, reference, clause));
+            }
+            _ => {
                 sql.push("SELECT i.shard, i.rid FROM place i WHERE 1 = 0");
             }
         }
     }
+}
+
+/// The clause as a question to the row at hand. `at` is its place among the search's own.
+fn push_filter(
+    sql: &mut Sql<'static>,
+    making: &Making<'_>,
+    level: &Level<'_>,
+    at: usize,
+    clause: &Clause,
+) {
+    let row = level.row();
+    sql.push(if clause.negated { "NOT (" } else { "(" });
+    let small = level.depth == 0
+        && making
+            .sizes
+            .get(at)
+            .copied()
+            .flatten()
+            .is_some_and(|size| size <= SMALL_MAX);
+    if small && !clause.negated && is_step(clause) {
+        // So few that they are found once, rather than asked for row by row.
+        sql.push("(")
+            .push(row)
+            .push(".shard, ")
+            .push(row)
+            .push(".rid) IN (");
+        push_found(sql, making, level, clause);
+        sql.push("))");
+        return;
+    }
+    for (number, criterion) in clause.criteria.iter().enumerate() {
+        sql.push(if number == 0 { "" } else { " OR " });
+        push_one(sql, making, level, &clause.code, criterion);
+    }
     sql.push(")");
 }
 
-/// The clause as a question to the row at hand.
-fn push_filter(sql: &mut Sql<'static>, search: &Search, clause: &Clause, numbers: &Numbers) {
-    let param = numbers.parameter(&search.ty, &clause.code);
-    sql.push(if clause.negated { "NOT (" } else { "(" });
-    for (number, criterion) in clause.criteria.iter().enumerate() {
-        sql.push(if number == 0 { "" } else { " OR " });
-        match criteria::table(&search.ty, &clause.code, criterion) {
-            None => criteria::push_own(sql, criterion),
-            Some(table) if is_asked_by_row(table, criterion) => {
-                let missing = matches!(criterion, Criterion::Missing(true));
-                sql.push(if missing { "NOT EXISTS (" } else { "EXISTS (" });
-                sql.push("SELECT 1 FROM ").push(table).push(" WHERE ");
-                criteria::push(sql, param, criterion, numbers);
-                sql.push(" AND i.rid = r.rid AND i.shard = r.shard)");
-            }
-            Some(table) => {
-                let missing = matches!(criterion, Criterion::Missing(true));
-                sql.push("(r.shard, r.rid) ");
-                sql.push(if missing { "NOT IN (" } else { "IN (" });
-                sql.push("SELECT i.shard, i.rid FROM ")
-                    .push(table)
-                    .push(" WHERE ");
-                criteria::push(sql, param, criterion, numbers);
+pub(crate) fn is_step(clause: &Clause) -> bool {
+    let step = |it: &Criterion| matches!(it, Criterion::Chain { .. } | Criterion::Has { .. });
+    clause.criteria.iter().any(step)
+}
+
+fn push_one(
+    sql: &mut Sql<'static>,
+    making: &Making<'_>,
+    level: &Level<'_>,
+    code: &str,
+    criterion: &Criterion,
+) {
+    let row = level.row();
+    let param = making.numbers.parameter(level.ty, code);
+    let missing = matches!(criterion, Criterion::Missing(true));
+    match criteria::table(making.numbers, level.ty, code, criterion) {
+        Some(table) if is_asked_by_row(table, criterion) => {
+            sql.push(if missing { "NOT EXISTS (" } else { "EXISTS (" });
+            sql.push("SELECT 1 FROM ").push(table).push(" WHERE ");
+            criteria::push(sql, param, criterion, making.numbers);
+            sql.push(" AND i.rid = ")
+                .push(row)
+                .push(".rid AND i.shard = ");
+            sql.push(row).push(".shard)");
+        }
+        Some(table) => {
+            sql.push("(")
+                .push(row)
+                .push(".shard, ")
+                .push(row)
+                .push(".rid) ");
+            sql.push(if missing { "NOT IN (" } else { "IN (" });
+            sql.push("SELECT i.shard, i.rid FROM ")
+                .push(table)
+                .push(" WHERE ");
+            criteria::push(sql, param, criterion, making.numbers);
+            sql.push(")");
+        }
+        None => match criterion {
+            Criterion::All(clauses) if !clauses.is_empty() => {
+                sql.push("(");
+                for (number, clause) in clauses.iter().enumerate() {
+                    sql.push(if number == 0 { "" } else { " AND " });
+                    push_filter(sql, making, level, usize::MAX, clause);
+                }
                 sql.push(")");
             }
-        }
+            Criterion::Chain { ty, clause } if level.depth < DEPTH_MAX => {
+                steps::push_chain_asked(sql, making, level, param, (ty, clause));
+            }
+            Criterion::Has {
+                ty,
+                reference,
+                clause,
+            } if level.depth < DEPTH_MAX => {
+                steps::push_has_asked(sql, making, level, (ty, reference, clause));
+            }
+            _ => criteria::push_own(sql, criterion, row, making.numbers),
+        },
     }
-    sql.push(")");
 }
 
 /// Whether the table can be asked of one row cheaply: by its key up to `rid`, or by its index on
 /// `rid`.
 fn is_asked_by_row(table: &str, criterion: &Criterion) -> bool {
-    matches!(table, "ix_string i" | "ix_date i" | "ix_quantity i")
+    let by_rid = [
+        "ix_string i",
+        "ix_date i",
+        "ix_quantity i",
+        "ix_reference i",
+    ];
+    by_rid.contains(&table)
         || matches!(
             criterion,
-            Criterion::Token { code: Some(_), .. }
-                | Criterion::Reference { .. }
-                | Criterion::Uri(_)
+            Criterion::Token { code: Some(_), .. } | Criterion::Composite(_) | Criterion::Uri(_)
         )
+}
+
+/// Whether rows are found under a compartment by the scope itself.
+pub(crate) fn scope_patient(scope: &Scope) -> Option<&str> {
+    match scope.reach() {
+        Reach::Compartment { patient, .. } => Some(patient),
+        _ => None,
+    }
 }

@@ -3,32 +3,45 @@
 use fhir::search::{Criterion, Numbers as Interval, ParameterKind, Range, System, fold};
 
 use super::numbers::Numbers;
-use crate::resources::index::{NO_SYSTEM, key, start};
+use crate::resources::index::{NO_SYSTEM, key, real, start};
 use crate::sql::Sql;
 
 /// Where the rows of a criterion stand; `None` for what stands in `res` itself.
-pub(crate) fn table(ty: &str, code: &str, criterion: &Criterion) -> Option<&'static str> {
+pub(crate) fn table(
+    numbers: &Numbers,
+    ty: &str,
+    code: &str,
+    criterion: &Criterion,
+) -> Option<&'static str> {
     match criterion {
-        Criterion::Id(_) | Criterion::LastUpdated(_) => None,
+        Criterion::Id(_)
+        | Criterion::LastUpdated(_)
+        | Criterion::Compartment(_)
+        | Criterion::Type(_)
+        | Criterion::Concept(_)
+        | Criterion::All(_)
+        | Criterion::Chain { .. }
+        | Criterion::Has { .. } => None,
+        Criterion::Composite(_) => Some("ix_composite i"),
         Criterion::Token { .. } => Some("ix_token i"),
-        Criterion::StringStarts(_) | Criterion::StringContains(_) | Criterion::StringExact(_) => {
-            Some("ix_string i")
-        }
+        Criterion::StringStarts(_)
+        | Criterion::StringIs(_)
+        | Criterion::StringEnds(_)
+        | Criterion::StringContains(_)
+        | Criterion::StringExact(_) => Some("ix_string i"),
         Criterion::Reference { .. } => Some("ix_reference i"),
         Criterion::Date { .. } => Some("ix_date i"),
-        Criterion::Uri(_) => Some("ix_uri i"),
+        Criterion::Uri(_) | Criterion::UriBelow(_) => Some("ix_uri i"),
         Criterion::Quantity { .. } => Some("ix_quantity i"),
-        Criterion::Missing(_) => {
-            let kind = fhir::search::parameter(ty, code).map(|parameter| parameter.kind);
-            Some(match kind {
-                Some(ParameterKind::String) => "ix_string i",
-                Some(ParameterKind::Reference) => "ix_reference i",
-                Some(ParameterKind::Date) => "ix_date i",
-                Some(ParameterKind::Number | ParameterKind::Quantity) => "ix_quantity i",
-                Some(ParameterKind::Uri) => "ix_uri i",
-                _ => "ix_token i",
-            })
-        }
+        Criterion::Missing(_) => Some(match numbers.kind(ty, code) {
+            Some(ParameterKind::String) => "ix_string i",
+            Some(ParameterKind::Reference) => "ix_reference i",
+            Some(ParameterKind::Date) => "ix_date i",
+            Some(ParameterKind::Number | ParameterKind::Quantity) => "ix_quantity i",
+            Some(ParameterKind::Uri) => "ix_uri i",
+            Some(ParameterKind::Composite) => "ix_composite i",
+            _ => "ix_token i",
+        }),
     }
 }
 
@@ -40,7 +53,26 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
         return;
     }
     match criterion {
-        Criterion::Id(_) | Criterion::LastUpdated(_) | Criterion::Missing(_) => {}
+        Criterion::StringIs(text) => {
+            sql.push(" AND i.value = ").bind(start(text).to_string());
+        }
+        Criterion::StringEnds(text) => {
+            sql.push(" AND i.value LIKE ")
+                .bind(format!("%{}", escaped(start(text))))
+                .push(" ESCAPE '!'");
+        }
+        Criterion::UriBelow(uri) => push_start(sql, start(uri)),
+        Criterion::Composite(parts) => push_composite(sql, parts, numbers),
+        // These stand in no index table; `compile` asks them in other ways.
+        Criterion::Id(_)
+        | Criterion::LastUpdated(_)
+        | Criterion::Compartment(_)
+        | Criterion::Type(_)
+        | Criterion::Concept(_)
+        | Criterion::All(_)
+        | Criterion::Chain { .. }
+        | Criterion::Has { .. }
+        | Criterion::Missing(_) => {}
         Criterion::Token { system, code } => {
             if let Some(code) = code {
                 sql.push(" AND i.code = ").bind(key(code).into_owned());
@@ -85,16 +117,37 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
     }
 }
 
-/// Adds the condition on `r` of a criterion that has no index table.
-pub(crate) fn push_own(sql: &mut Sql<'static>, criterion: &Criterion) {
+/// Adds the condition on a row of `res` of a criterion that has no index table.
+pub(crate) fn push_own(
+    sql: &mut Sql<'static>,
+    criterion: &Criterion,
+    row: &'static str,
+    numbers: &Numbers,
+) {
     match criterion {
         Criterion::Id(id) if !id.contains('\0') => {
-            sql.push("r.id = ").bind(id.clone());
+            sql.push(row).push(".id = ").bind(id.clone());
         }
         Criterion::LastUpdated(range) => {
             sql.push("(1 = 1");
-            push_range(sql, " AND r.ts >= ", " AND r.ts < ", *range);
+            if let Some(at) = range.from {
+                sql.push(" AND ").push(row).push(".ts >= ").bind(at);
+            }
+            if let Some(at) = range.before {
+                sql.push(" AND ").push(row).push(".ts < ").bind(at);
+            }
             sql.push(")");
+        }
+        Criterion::Type(ty) => {
+            sql.push(row).push(".ty = ").bind(numbers.word(ty));
+        }
+        Criterion::Compartment(patient) if !patient.contains('\0') => {
+            sql.push("EXISTS (SELECT 1 FROM compartment i WHERE i.patient = ")
+                .bind(patient.clone());
+            sql.push(" AND i.rid = ")
+                .push(row)
+                .push(".rid AND i.shard = ");
+            sql.push(row).push(".shard)");
         }
         _ => {
             sql.push("1 = 0");
@@ -109,24 +162,123 @@ fn unwritable(criterion: &Criterion) -> bool {
             code.as_ref().is_some_and(|code| code.contains('\0'))
         }
         Criterion::StringStarts(text)
+        | Criterion::StringIs(text)
+        | Criterion::StringEnds(text)
         | Criterion::StringContains(text)
         | Criterion::StringExact(text)
+        | Criterion::UriBelow(text)
         | Criterion::Uri(text)
+        | Criterion::Compartment(text)
         | Criterion::Id(text) => text.contains('\0'),
         Criterion::Reference { targets } => targets.iter().any(|target| target.contains('\0')),
-        Criterion::LastUpdated(_) | Criterion::Date { .. } | Criterion::Missing(_) => false,
+        Criterion::Composite(parts) => parts.iter().any(unwritable),
+        Criterion::LastUpdated(_)
+        | Criterion::Date { .. }
+        | Criterion::Type(_)
+        | Criterion::Concept(_)
+        | Criterion::All(_)
+        | Criterion::Chain { .. }
+        | Criterion::Has { .. }
+        | Criterion::Missing(_) => false,
     }
 }
 
 fn push_system(sql: &mut Sql<'static>, system: &System, numbers: &Numbers) {
+    push_system_as(sql, system, " AND i.system = ", numbers);
+}
+
+fn push_system_as(
+    sql: &mut Sql<'static>,
+    system: &System,
+    column: &'static str,
+    numbers: &Numbers,
+) {
     match system {
         System::Any => {}
         System::None => {
-            sql.push(" AND i.system = ").bind(NO_SYSTEM);
+            sql.push(column).bind(NO_SYSTEM);
         }
         System::Is(system) => {
-            sql.push(" AND i.system = ").bind(numbers.word(system));
+            sql.push(column).bind(numbers.word(system));
         }
+    }
+}
+
+/// The conditions on the columns of the parts: see `index::composite`.
+fn push_composite(sql: &mut Sql<'static>, parts: &[Criterion], numbers: &Numbers) {
+    for (place, part) in parts.iter().enumerate() {
+        let column = |first, second, third| match place {
+            0 => first,
+            1 => second,
+            _ => third,
+        };
+        let text = column(
+            " AND i.text = ",
+            " AND i.text2 = ",
+            " AND 1 = 0 AND i.text = ",
+        );
+        let number = column(" AND i.system = ", " AND i.system2 = ", " AND i.system = ");
+        let (low, high) = match place {
+            1 => (&LOW_2, &HIGH_2),
+            _ => (&LOW_3, &HIGH_3),
+        };
+        match part {
+            Criterion::Token { system, code } => {
+                if let Some(code) = code {
+                    sql.push(text).bind(key(code).into_owned());
+                }
+                push_system_as(sql, system, number, numbers);
+            }
+            Criterion::Reference { targets } => {
+                sql.push(" AND (1 = 0");
+                for target in targets {
+                    sql.push(column(" OR i.text = ", " OR i.text2 = ", " OR i.text = "))
+                        .bind(key(target).into_owned());
+                }
+                sql.push(")");
+            }
+            Criterion::StringStarts(value) => {
+                let value = start(value);
+                sql.push(" AND i.text2 >= ").bind(value.to_string());
+                if let Some(end) = after_all_that_start_with(value) {
+                    sql.push(" AND i.text2 < ").bind(end);
+                }
+            }
+            Criterion::Uri(value) => {
+                sql.push(text).bind(key(value).into_owned());
+            }
+            Criterion::Date {
+                low: from,
+                high: to,
+            } => {
+                push_interval(sql, low, in_reals(*from));
+                push_interval(sql, high, in_reals(*to));
+            }
+            Criterion::Quantity {
+                low: from,
+                high: to,
+                system,
+                code,
+            } => {
+                push_interval(sql, low, *from);
+                push_interval(sql, high, *to);
+                push_system_as(sql, system, number, numbers);
+                if let Some(code) = code {
+                    sql.push(text).bind(key(code).into_owned());
+                }
+            }
+            _ => {
+                sql.push(" AND 1 = 0");
+            }
+        }
+    }
+}
+
+fn in_reals(range: Range) -> Interval {
+    Interval {
+        from: range.from.map(real),
+        before: range.before.map(real),
+        ..Interval::default()
     }
 }
 
@@ -200,6 +352,31 @@ const HIGH: Comparisons = Comparisons {
     above: " AND i.high > ",
     before: " AND i.high < ",
     up_to: " AND i.high <= ",
+};
+
+const LOW_2: Comparisons = Comparisons {
+    from: " AND i.low2 >= ",
+    above: " AND i.low2 > ",
+    before: " AND i.low2 < ",
+    up_to: " AND i.low2 <= ",
+};
+const HIGH_2: Comparisons = Comparisons {
+    from: " AND i.high2 >= ",
+    above: " AND i.high2 > ",
+    before: " AND i.high2 < ",
+    up_to: " AND i.high2 <= ",
+};
+const LOW_3: Comparisons = Comparisons {
+    from: " AND i.low3 >= ",
+    above: " AND i.low3 > ",
+    before: " AND i.low3 < ",
+    up_to: " AND i.low3 <= ",
+};
+const HIGH_3: Comparisons = Comparisons {
+    from: " AND i.high3 >= ",
+    above: " AND i.high3 > ",
+    before: " AND i.high3 < ",
+    up_to: " AND i.high3 <= ",
 };
 
 fn push_interval(sql: &mut Sql<'static>, column: &Comparisons, interval: Interval) {

@@ -1,24 +1,30 @@
-//! The numbers under which a search's words stand in rows, looked up before its SQL is made.
+//! The numbers under which a search's words stand in rows, looked up before its SQL is made, and
+//! what else the SQL depends on.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use fhir::problem::Problem;
-use fhir::search::{Criterion, Search, System};
+use fhir::search::{Clause, Criterion, ParameterKind, Registry, Search, System};
 
 use crate::database::Tx;
 use crate::store::Store;
 use crate::words::{self, UNKNOWN};
 use crate::writer::Core;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Numbers {
     known: HashMap<String, i64>,
+    registry: Arc<Registry>,
 }
 
 impl Numbers {
     pub(crate) async fn of(store: &Store, search: &Search) -> Result<Numbers, Problem> {
-        let mut numbers = Numbers::default();
-        for word in words_of(search) {
+        let mut numbers = Numbers {
+            known: HashMap::new(),
+            registry: store.registry(),
+        };
+        for word in wanted(search) {
             let number = store.word(&word).await?;
             numbers.known.insert(word, number);
         }
@@ -31,8 +37,11 @@ impl Numbers {
         tx: &mut Tx<'_>,
         search: &Search,
     ) -> Result<Numbers, Problem> {
-        let mut numbers = Numbers::default();
-        for word in words_of(search) {
+        let mut numbers = Numbers {
+            known: HashMap::new(),
+            registry: core.registry(),
+        };
+        for word in wanted(search) {
             let number = core.word_if_any(tx, &word).await?;
             numbers.known.insert(word, number.unwrap_or(UNKNOWN));
         }
@@ -48,24 +57,39 @@ impl Numbers {
     pub(crate) fn parameter(&self, ty: &str, code: &str) -> i64 {
         self.word(words::parameter(&mut String::new(), ty, code))
     }
+
+    /// The kind of a search parameter.
+    pub(crate) fn kind(&self, ty: &str, code: &str) -> Option<ParameterKind> {
+        Some(self.registry.parameter(ty, code)?.kind)
+    }
 }
 
-/// The words that a search's rows hold as numbers, each once.
-fn words_of(search: &Search) -> BTreeSet<String> {
-    let mut words = BTreeSet::new();
+/// All words that a search's SQL needs, each once.
+fn wanted(search: &Search) -> BTreeSet<String> {
+    let mut wanted = Vec::new();
+    words_of(&search.ty, &search.clauses, &mut wanted);
     let mut buffer = String::new();
-    for clause in &search.clauses {
-        let word = words::parameter(&mut buffer, &search.ty, &clause.code);
-        words.insert(word.to_string());
-        let systems = clause.criteria.iter().filter_map(system);
-        words.extend(systems.map(str::to_string));
+    for key in &search.sort {
+        wanted.push(words::parameter(&mut buffer, &search.ty, &key.code).to_string());
     }
     // A word with a NUL is in no row, and PostgreSQL would not even be asked about it.
-    words.retain(|word| !word.contains('\0'));
-    words
+    wanted.retain(|word| !word.contains('\0'));
+    wanted.into_iter().collect()
 }
 
-fn system(criterion: &Criterion) -> Option<&str> {
+/// All words that the clauses' SQL needs.
+fn words_of(ty: &str, clauses: &[Clause], wanted: &mut Vec<String>) {
+    wanted.push(ty.to_string());
+    for clause in clauses {
+        let mut buffer = String::new();
+        wanted.push(words::parameter(&mut buffer, ty, &clause.code).to_string());
+        for criterion in &clause.criteria {
+            words_in(ty, criterion, wanted);
+        }
+    }
+}
+
+fn words_in(ty: &str, criterion: &Criterion, wanted: &mut Vec<String>) {
     match criterion {
         Criterion::Token {
             system: System::Is(system),
@@ -74,7 +98,20 @@ fn system(criterion: &Criterion) -> Option<&str> {
         | Criterion::Quantity {
             system: System::Is(system),
             ..
-        } => Some(system),
-        _ => None,
+        } => wanted.push(system.clone()),
+        Criterion::Composite(parts) => parts.iter().for_each(|part| words_in(ty, part, wanted)),
+        Criterion::Type(ty) => wanted.push(ty.clone()),
+        Criterion::All(clauses) => words_of(ty, clauses, wanted),
+        Criterion::Chain { ty, clause } => words_of(ty, std::slice::from_ref(clause), wanted),
+        Criterion::Has {
+            ty,
+            reference,
+            clause,
+        } => {
+            let mut buffer = String::new();
+            wanted.push(words::parameter(&mut buffer, ty, reference).to_string());
+            words_of(ty, std::slice::from_ref(clause), wanted);
+        }
+        _ => {}
     }
 }

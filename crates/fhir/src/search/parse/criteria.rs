@@ -1,0 +1,189 @@
+//! Values under a parameter, by its kind and the modifier.
+
+use super::split::{split, unescaped};
+use super::{Asked, Context, composite, dates, no_modifier, numbers, unsupported, values, wrong};
+use crate::problem::Problem;
+use crate::search::clause::{Clause, Concept, Criterion, System};
+use crate::search::fold::fold;
+use crate::search::parameter::{Parameter, ParameterKind};
+
+/// Criteria under the code that they are asked of.
+pub(super) type Under = (&'static str, Vec<Criterion>);
+
+pub(super) fn clause(
+    context: Context<'_>,
+    known: &Parameter,
+    asked: &Asked<'_>,
+    values: &[String],
+) -> Result<Clause, Problem> {
+    let mut groups: Vec<Under> = Vec::new();
+    for value in values {
+        let (code, criteria) = of_value(context, known, asked, value)?;
+        match groups.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, group)) => group.extend(criteria),
+            None => groups.push((code, criteria)),
+        }
+    }
+    let negated = matches!(asked.modifier, Some("not" | "not-in"));
+    let mut clauses = groups.into_iter().map(|(code, criteria)| Clause {
+        code: code.to_string(),
+        negated: false,
+        criteria,
+    });
+    let clause = match (clauses.next(), clauses.next()) {
+        (Some(only), None) => only,
+        // Values of different sides: one of the groups has to hold.
+        (first, second) => {
+            let all = first.into_iter().chain(second).chain(clauses);
+            Clause {
+                code: String::new(),
+                negated: false,
+                criteria: all.map(|clause| Criterion::All(vec![clause])).collect(),
+            }
+        }
+    };
+    Ok(Clause { negated, ..clause })
+}
+
+/// What one value accepts: usually one criterion, two for a comparison that needs an "or".
+fn of_value(
+    context: Context<'_>,
+    known: &Parameter,
+    asked: &Asked<'_>,
+    value: &str,
+) -> Result<Under, Problem> {
+    if asked.modifier == Some("missing") {
+        return match value {
+            "true" => Ok((known.code, vec![Criterion::Missing(true)])),
+            "false" => Ok((known.code, vec![Criterion::Missing(false)])),
+            _ => Err(wrong(asked, "with :missing is true or false")),
+        };
+    }
+    match known.kind {
+        ParameterKind::Token => token(known, asked, value),
+        ParameterKind::Reference if asked.modifier == Some("identifier") => {
+            let criterion = values::token(value, asked)?;
+            Ok((known.asides.identifier, vec![criterion]))
+        }
+        ParameterKind::Uri => Ok((known.code, uri(asked, value)?)),
+        ParameterKind::Quantity => {
+            no_modifier(asked)?;
+            numbers::quantity(value, known)
+        }
+        ParameterKind::Composite => {
+            no_modifier(asked)?;
+            composite::composite(context, known, asked, value)
+        }
+        _ => Ok((known.code, plain(context, known.kind, known, asked, value)?)),
+    }
+}
+
+/// The kinds whose values stand under the parameter's own code.
+pub(super) fn plain(
+    context: Context<'_>,
+    kind: ParameterKind,
+    known: &Parameter,
+    asked: &Asked<'_>,
+    value: &str,
+) -> Result<Vec<Criterion>, Problem> {
+    match kind {
+        ParameterKind::Token => Ok(vec![values::token(value, asked)?]),
+        ParameterKind::String => Ok(vec![values::string(value, asked)?]),
+        ParameterKind::Reference => {
+            let types = &known.targets;
+            Ok(vec![values::reference(
+                value,
+                types,
+                asked,
+                context.base_url,
+            )?])
+        }
+        ParameterKind::Date => {
+            no_modifier(asked)?;
+            dates::date(value)
+        }
+        ParameterKind::Number => {
+            no_modifier(asked)?;
+            numbers::number(value)
+        }
+        _ => Err(unsupported("This parameter is not supported.")),
+    }
+}
+
+fn token(known: &Parameter, asked: &Asked<'_>, value: &str) -> Result<Under, Problem> {
+    let concept = |concept| Ok((known.code, vec![Criterion::Concept(concept)]));
+    match asked.modifier {
+        None | Some("not") => Ok((known.code, vec![values::token(value, asked)?])),
+        Some("text") => {
+            let folded = fold(&unescaped(value));
+            if folded.is_empty() {
+                return Err(wrong(asked, "has no letter to look for"));
+            }
+            Ok((known.asides.text, vec![Criterion::StringStarts(folded)]))
+        }
+        Some("of-type") => Ok((known.asides.of_type, vec![of_type(value, asked)?])),
+        Some("in" | "not-in") => concept(Concept::In(unescaped(value))),
+        Some(modifier @ ("above" | "below")) => {
+            let Criterion::Token {
+                system,
+                code: Some(code),
+            } = values::token(value, asked)?
+            else {
+                return Err(wrong(
+                    asked,
+                    "with :above and :below is code or system|code",
+                ));
+            };
+            let system = match system {
+                System::Is(system) => Some(system),
+                _ => None,
+            };
+            concept(match modifier {
+                "above" => Concept::Above { system, code },
+                _ => Concept::Below { system, code },
+            })
+        }
+        Some(_) => no_modifier(asked).map(|()| (known.code, Vec::new())),
+    }
+}
+
+/// `system|code|value`
+fn of_type(value: &str, asked: &Asked<'_>) -> Result<Criterion, Problem> {
+    let parts: Vec<String> = split(value, '|')
+        .iter()
+        .map(|part| unescaped(part))
+        .collect();
+    match parts.as_slice() {
+        [system, code, value] if parts.iter().all(|part| !part.is_empty()) => {
+            Ok(Criterion::Token {
+                system: System::Is(system.clone()),
+                code: Some(format!("{code}|{value}")),
+            })
+        }
+        _ => Err(wrong(asked, "with :of-type is system|code|value")),
+    }
+}
+
+fn uri(asked: &Asked<'_>, value: &str) -> Result<Vec<Criterion>, Problem> {
+    let uri = unescaped(value);
+    match asked.modifier {
+        Some("below") => Ok(vec![Criterion::UriBelow(uri)]),
+        // What it is below: itself, and every start of it that ends before or after a slash.
+        Some("above") => {
+            let slashes = uri.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
+            let starts = slashes
+                .filter_map(|end| uri.get(..end))
+                .chain([uri.as_str()]);
+            let mut starts: Vec<&str> = starts.filter(|start| !start.is_empty()).collect();
+            starts.dedup();
+            if starts.len() > 64 {
+                return Err(wrong(asked, "has too many parts"));
+            }
+            Ok(starts
+                .into_iter()
+                .map(|start| Criterion::Uri(start.to_string()))
+                .collect())
+        }
+        _ => no_modifier(asked).map(|()| vec![Criterion::Uri(uri)]),
+    }
+}

@@ -1,0 +1,165 @@
+//! Parameters that shape the answer: order, pages, totals, includes
+//! (<https://hl7.org/fhir/R4/search.html#return>).
+
+use super::{Context, unsupported};
+use crate::definitions::Definitions;
+use crate::problem::{Kind, Problem};
+use crate::search::parameter::ParameterKind;
+use crate::search::query::{Include, Included, Sort, Total};
+
+/// A cursor's length in bytes, at most: it holds the values that the last result is sorted by.
+const CURSOR_BYTES_MAX: usize = 4096;
+
+pub(super) fn count(value: &str) -> Result<u32, Problem> {
+    let message = "_count is a whole number from 0.";
+    value
+        .parse()
+        .map_err(|_| Problem::new(Kind::Value, message))
+}
+
+pub(super) fn total(value: &str) -> Result<Total, Problem> {
+    match value {
+        "none" => Ok(Total::None),
+        "estimate" => Ok(Total::Estimate),
+        "accurate" => Ok(Total::Accurate),
+        _ => Err(Problem::new(
+            Kind::Value,
+            "_total is none, estimate or accurate.",
+        )),
+    }
+}
+
+pub(super) fn cursor(value: &str) -> Result<String, Problem> {
+    if value.is_empty() || value.len() > CURSOR_BYTES_MAX {
+        let message = "_cursor comes from the links of a page before and must be left as it is.";
+        return Err(Problem::new(Kind::Value, message));
+    }
+    Ok(value.to_string())
+}
+
+/// `_sort=-date,_id`
+pub(super) fn sort(
+    context: Context<'_>,
+    ty: &str,
+    value: &str,
+    sort: &mut Vec<Sort>,
+) -> Result<(), Problem> {
+    for key in value.split(',') {
+        let (code, descending) = match key.strip_prefix('-') {
+            Some(code) => (code, true),
+            None => (key, false),
+        };
+        let kind = match code {
+            "_id" | "_lastUpdated" => None,
+            _ => Some(sortable(context, ty, code)?),
+        };
+        // A key that stands there again orders nothing.
+        if sort.iter().any(|known| known.code == code) {
+            continue;
+        }
+        if sort.len() >= context.limits.keys_max {
+            let message = format!("More than {} sort keys.", context.limits.keys_max);
+            return Err(Problem::new(Kind::TooCostly, message));
+        }
+        sort.push(Sort {
+            code: code.to_string(),
+            kind,
+            descending,
+        });
+    }
+    Ok(())
+}
+
+fn sortable(context: Context<'_>, ty: &str, code: &str) -> Result<ParameterKind, Problem> {
+    let known = super::clause::known(context, ty, code)?;
+    match known.kind {
+        ParameterKind::Composite | ParameterKind::Special => Err(unsupported(format!(
+            "Results cannot be sorted by {}.",
+            known.code
+        ))),
+        kind => Ok(kind),
+    }
+}
+
+/// `_include=Observation:subject:Patient`, `_include:iterate=*`.
+pub(super) fn include(
+    context: Context<'_>,
+    ty: &str,
+    name: &str,
+    value: &str,
+) -> Result<Include, Problem> {
+    let (name, modifier) = match name.split_once(':') {
+        Some((name, modifier)) => (name, Some(modifier)),
+        None => (name, None),
+    };
+    let iterate = match modifier {
+        None => false,
+        // `recurse` is what it was called in STU3.
+        Some("iterate" | "recurse") => true,
+        Some(_) => return Err(unsupported("Includes have the modifier :iterate only.")),
+    };
+    let direction = match name {
+        "_include" => Included::Target,
+        _ => Included::Source,
+    };
+    let mut parts = value.split(':');
+    let (source, code, target) = (parts.next(), parts.next(), parts.next());
+    let message = "An include is *, Type:*, Type:parameter or Type:parameter:TargetType.";
+    let refused = || Problem::new(Kind::Value, message);
+    let source = source
+        .filter(|_| parts.next().is_none())
+        .ok_or_else(refused)?;
+    if source == "*" && code.is_none() {
+        if direction == Included::Source {
+            return Err(unsupported(
+                "_revinclude needs a type, such as Observation:*.",
+            ));
+        }
+        let (source, code, target) = (None, None, None);
+        return Ok(Include {
+            direction,
+            source,
+            code,
+            target,
+            iterate,
+        });
+    }
+    let is_type = |ty: &str| Definitions::r4().is_resource(ty);
+    let code = code.ok_or_else(refused)?;
+    if !is_type(source) || target.is_some_and(|target| !is_type(target)) {
+        return Err(refused());
+    }
+    if code != "*" && super::clause::known(context, source, code)?.kind != ParameterKind::Reference
+    {
+        let message = format!("{source}:{code} is not a reference.");
+        return Err(Problem::new(Kind::Value, message));
+    }
+    if direction == Included::Target && source != ty && !iterate {
+        let message = format!("{source} is not what is searched for; say _include:iterate.");
+        return Err(Problem::new(Kind::Value, message));
+    }
+    Ok(Include {
+        direction,
+        source: Some(source.to_string()),
+        code: (code != "*").then(|| code.to_string()),
+        target: target.map(str::to_string),
+        iterate,
+    })
+}
+
+/// Adds an include, up to a bound.
+pub(super) fn add(
+    context: Context<'_>,
+    includes: &mut Vec<Include>,
+    include: Include,
+) -> Result<(), Problem> {
+    if includes.contains(&include) {
+        return Ok(());
+    }
+    if includes.len() >= context.limits.keys_max {
+        let message = format!("More than {} includes.", context.limits.keys_max);
+        return Err(Problem::new(Kind::TooCostly, message));
+    }
+    includes.push(include);
+    Ok(())
+}

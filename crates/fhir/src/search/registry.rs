@@ -1,0 +1,92 @@
+//! The search parameters that a node knows: those of R4 and its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::custom::Custom;
+use super::extract::extract_one;
+use super::parameter::{Parameter, parameter, parameters};
+use super::value::Entry;
+use crate::json::Json;
+
+/// R4's parameters and the node's own.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    own: HashMap<&'static str, Vec<Own>>,
+    /// Whether what R4's own parameters give stands in the index for all resources.
+    behind: bool,
+}
+
+/// A parameter of the node's own.
+#[derive(Clone, Debug)]
+struct Own {
+    parameter: Arc<Parameter>,
+    /// Whether all resources are indexed by it; until then a search would find too few.
+    ready: bool,
+}
+
+impl Registry {
+    /// R4's parameters only.
+    pub fn r4() -> Registry {
+        Registry::default()
+    }
+
+    /// Says that the index is not yet as this version makes it.
+    pub fn set_behind(&mut self, behind: bool) {
+        self.behind = behind;
+    }
+
+    /// Whether the index is not yet as this version makes it.
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Adds a parameter; one that was there under its code is replaced.
+    pub fn add(&mut self, custom: &Custom, ready: bool) {
+        for (ty, parameter) in &custom.types {
+            let of_type = self.own.entry(ty).or_default();
+            of_type.retain(|own| own.parameter.code != parameter.code);
+            of_type.push(Own {
+                parameter: parameter.clone(),
+                ready,
+            });
+        }
+    }
+
+    /// The parameter of that code for that type.
+    pub fn parameter(&self, ty: &str, code: &str) -> Option<&Parameter> {
+        let published = parameter(ty, code).filter(|known| known.is_indexed());
+        published.or_else(|| self.own(ty, code).map(|own| &*own.parameter))
+    }
+
+    /// Whether all resources are indexed by that parameter.
+    pub fn is_ready(&self, ty: &str, code: &str) -> bool {
+        self.own(ty, code).is_none_or(|own| own.ready)
+    }
+
+    fn own(&self, ty: &str, code: &str) -> Option<&Own> {
+        let mut of_type = self.own.get(ty)?.iter();
+        of_type.find(|own| own.parameter.code == code)
+    }
+
+    /// Whether resources of that type have entries beside those of R4's parameters.
+    pub fn has_own(&self, ty: &str) -> bool {
+        self.own.get(ty).is_some_and(|own| !own.is_empty())
+    }
+
+    /// All that resources of that type are indexed by: R4's and the node's own.
+    pub fn parameters<'s>(&'s self, ty: &str) -> impl Iterator<Item = &'s Parameter> + use<'s> {
+        let own = self.own.get(ty).map(Vec::as_slice).unwrap_or_default();
+        let published = parameters(ty).map(|known| -> &'s Parameter { known });
+        published.chain(own.iter().map(|own| &*own.parameter))
+    }
+
+    /// The index rows that a resource has by the node's own parameters.
+    pub fn extract_own(&self, ty: &str, resource: &Json<'_>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for own in self.own.get(ty).map(Vec::as_slice).unwrap_or_default() {
+            extract_one(&own.parameter, resource, &mut entries);
+        }
+        entries
+    }
+}

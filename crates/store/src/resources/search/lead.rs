@@ -1,0 +1,200 @@
+//! What finds the rows of a search: the condition that leaves the fewest, the others being asked of
+//! each row that it finds.
+
+use fhir::search::{Clause, Criterion};
+
+use super::compile::{Level, Making, push_found, scope_patient};
+use super::criteria;
+use crate::sql::Sql;
+
+/// Rows that may be found first and put in order afterwards. A condition that finds more is asked of
+/// the rows in their own order instead, so that a page ends as soon as it is full.
+pub(crate) const SMALL_MAX: u64 = 20_000;
+
+/// What finds the rows.
+pub(crate) enum Lead<'s> {
+    /// A patient's compartment: the scope's, or the clause at that place.
+    Compartment(&'s str, Option<usize>),
+    /// One value of this clause.
+    One(usize, &'s Criterion, &'static str),
+    /// Some values of this clause.
+    Some(usize),
+    /// Nothing: all of the type.
+    Type,
+}
+
+impl<'s> Lead<'s> {
+    pub(crate) fn of(making: &Making<'s>, level: &Level<'s>) -> Lead<'s> {
+        if let Some(patient) = scope_patient(making.scope) {
+            return Lead::Compartment(patient, None);
+        }
+        let best = candidates(making, level)
+            .into_iter()
+            .min_by_key(|(size, at)| (*size, *at));
+        let Some((at, clause)) = best.and_then(|(_, at)| Some((at, level.clauses.get(at)?))) else {
+            return Lead::Type;
+        };
+        match clause.criteria.as_slice() {
+            [Criterion::Compartment(patient)] => Lead::Compartment(patient, Some(at)),
+            [criterion] if is_one(criterion) => {
+                match criteria::table(making.numbers, level.ty, &clause.code, criterion) {
+                    Some(table) => Lead::One(at, criterion, table),
+                    None => Lead::Some(at),
+                }
+            }
+            _ => Lead::Some(at),
+        }
+    }
+
+    /// The clause that it is made from.
+    pub(crate) fn clause(&self) -> Option<usize> {
+        match self {
+            Lead::Compartment(_, at) => *at,
+            Lead::One(at, ..) | Lead::Some(at) => Some(*at),
+            Lead::Type => None,
+        }
+    }
+
+    /// Whether the rows come in the order of `i.rid` by themselves.
+    pub(crate) fn streams(&self) -> bool {
+        matches!(self, Lead::Compartment(..) | Lead::One(..))
+    }
+
+    /// CROSS JOIN, which SQLite takes in the order it is written in; PostgreSQL chooses its own.
+    pub(crate) fn push_from(&self, sql: &mut Sql<'static>, level: &Level<'_>) {
+        match self {
+            Lead::Compartment(..) => {
+                sql.push("compartment i CROSS JOIN ");
+            }
+            Lead::One(_, _, table) => {
+                sql.push(table).push(" CROSS JOIN ");
+            }
+            Lead::Some(_) | Lead::Type => {}
+        }
+        sql.push("res ").push(level.row());
+    }
+
+    /// Its own condition, with an AND behind it.
+    pub(crate) fn push_where(
+        &self,
+        sql: &mut Sql<'static>,
+        making: &Making<'_>,
+        level: &Level<'_>,
+    ) {
+        let row = level.row();
+        match self {
+            Lead::Compartment(patient, _) => {
+                sql.push("i.patient = ").bind(patient.replace('\0', " "));
+                push_joined(sql, row);
+            }
+            Lead::One(at, criterion, _) => {
+                let code = level.clauses.get(*at).map_or("", |clause| &clause.code);
+                let param = making.numbers.parameter(level.ty, code);
+                criteria::push(sql, param, criterion, making.numbers);
+                push_joined(sql, row);
+            }
+            Lead::Some(at) => {
+                if let Some(clause) = level.clauses.get(*at) {
+                    sql.push("(").push(row).push(".shard, ").push(row);
+                    sql.push(".rid) IN (");
+                    push_found(sql, making, level, clause);
+                    sql.push(") AND ");
+                }
+            }
+            Lead::Type => {}
+        }
+    }
+}
+
+fn push_joined(sql: &mut Sql<'static>, row: &'static str) {
+    sql.push(" AND ").push(row).push(".shard = i.shard AND ");
+    sql.push(row).push(".rid = i.rid AND ");
+}
+
+/// The clauses that could lead, each with about how many rows it finds.
+pub(super) fn candidates(making: &Making<'_>, level: &Level<'_>) -> Vec<(u64, usize)> {
+    let mut candidates = Vec::new();
+    for (at, clause) in level.clauses.iter().enumerate() {
+        let Some(guess) = guess(clause, level.depth) else {
+            continue;
+        };
+        let measured = match level.depth {
+            0 => making.sizes.get(at).copied().flatten(),
+            _ => None,
+        };
+        let streams = matches!(clause.criteria.as_slice(), [one] if is_one(one));
+        let size = measured.unwrap_or(guess);
+        if streams || size <= SMALL_MAX {
+            candidates.push((size, at));
+        }
+    }
+    candidates
+}
+
+/// How few rows a clause is likely to leave; `None` if it cannot find rows by itself.
+pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
+    if clause.negated || clause.criteria.is_empty() {
+        return None;
+    }
+    let guesses = clause.criteria.iter().map(|criterion| match criterion {
+        Criterion::Id(_) => Some(1),
+        Criterion::Token { code: Some(_), .. } if clause.code.starts_with("identifier") => Some(2),
+        Criterion::Reference { .. } | Criterion::Compartment(_) => Some(300),
+        Criterion::StringExact(_) | Criterion::StringIs(_) => Some(1_000),
+        Criterion::StringStarts(text) if !text.is_empty() => Some(2_000),
+        Criterion::Chain { .. } => Some(3_000),
+        Criterion::Uri(_) => Some(5_000),
+        Criterion::Composite(_) => Some(10_000),
+        Criterion::UriBelow(_) => Some(14_000),
+        Criterion::Token { code: Some(_), .. } => Some(15_000),
+        Criterion::Has { .. } => Some(16_000),
+        Criterion::Quantity { .. } => Some(17_000),
+        Criterion::Date { .. } => Some(18_000),
+        // One level of these, so that their number has a bound.
+        Criterion::All(clauses) if depth == 0 => clauses
+            .iter()
+            .filter_map(|clause| guess_inner(clause))
+            .min(),
+        // These find most of the type, or have no closed range: the type's own order is better.
+        Criterion::Token { code: None, .. }
+        | Criterion::StringStarts(_)
+        | Criterion::StringEnds(_)
+        | Criterion::StringContains(_)
+        | Criterion::LastUpdated(_)
+        | Criterion::Concept(_)
+        | Criterion::Type(_)
+        | Criterion::All(_)
+        | Criterion::Missing(_) => None,
+    });
+    guesses.collect::<Option<Vec<u64>>>()?.into_iter().max()
+}
+
+fn guess_inner(clause: &Clause) -> Option<u64> {
+    guess(clause, 1)
+}
+
+/// Whether the number of its rows is small for what it is, so that there is no need to look.
+pub(super) fn is_sure(clause: &Clause) -> bool {
+    let sure = |criterion: &Criterion| match criterion {
+        Criterion::Id(_) | Criterion::Compartment(_) => true,
+        Criterion::Token { code: Some(_), .. } => clause.code.starts_with("identifier"),
+        Criterion::Reference { targets } => {
+            targets.iter().any(|target| target.contains("Patient/"))
+        }
+        _ => false,
+    };
+    !clause.negated && clause.criteria.iter().all(sure)
+}
+
+/// Whether its rows stand together in the order of `rid`, so that a page can stop early.
+pub(super) fn is_one(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::Token { code, .. } => code.is_some(),
+        Criterion::Reference { targets } => targets.len() == 1,
+        Criterion::Uri(_) | Criterion::Compartment(_) => true,
+        Criterion::Composite(parts) => {
+            matches!(parts.first(), Some(Criterion::Token { code: Some(_), .. }))
+        }
+        _ => false,
+    }
+}

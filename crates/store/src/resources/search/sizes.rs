@@ -1,0 +1,54 @@
+//! How many rows the clauses of a search find, looked up where the plan depends on it: a condition
+//! that finds few is best found first, one that finds many is best asked of rows in their order.
+//! Each look is counted up to a bound, so that it takes the same time however large the store is.
+
+use access::Scope;
+use fhir::problem::Problem;
+use fhir::search::Search;
+
+use super::compile::{self, Making};
+use super::lead::{SMALL_MAX, guess, is_one, is_sure};
+use super::numbers::Numbers;
+use crate::store::Store;
+
+/// Clauses that are looked at for one search.
+const LOOKS_MAX: usize = 4;
+
+/// What each clause finds, up to one more than `SMALL_MAX`; `None` where nobody looked.
+pub(super) async fn sizes(
+    store: &Store,
+    scope: &Scope,
+    search: &Search,
+    numbers: &Numbers,
+) -> Result<Vec<Option<u64>>, Problem> {
+    let mut sizes = vec![None; search.clauses.len()];
+    if compile::scope_patient(scope).is_some() || search.clauses.iter().any(is_sure) {
+        return Ok(sizes);
+    }
+    let candidates = search.clauses.iter().enumerate();
+    let candidates: Vec<_> = candidates
+        .filter(|(_, clause)| guess(clause, 0).is_some())
+        .take(LOOKS_MAX)
+        .collect();
+    if let [(_, only)] = candidates.as_slice() {
+        let streams = matches!(only.criteria.as_slice(), [one] if is_one(one));
+        if streams && search.sort.is_empty() {
+            return Ok(sizes);
+        }
+    }
+    let making = Making {
+        scope,
+        numbers,
+        base_url: &search.base_url,
+        sizes: &[],
+    };
+    for (at, clause) in candidates {
+        let sql = compile::size(&making, search, clause, SMALL_MAX + 1);
+        let rows = store.rows_apart(sql).await?;
+        let size = rows.first().map(|row| row.int(0)).transpose()?;
+        if let Some(slot) = sizes.get_mut(at) {
+            *slot = size.and_then(|size| u64::try_from(size).ok());
+        }
+    }
+    Ok(sizes)
+}
