@@ -11,6 +11,7 @@ mod cursor;
 mod include;
 mod lead;
 mod numbers;
+mod parts;
 mod sizes;
 mod sorted;
 mod steps;

@@ -48,17 +48,16 @@ fn in_base_units(number: &str, unit: &Unit) -> Result<Vec<Criterion>, Problem> {
         let Criterion::Quantity { low, high, .. } = criterion else {
             continue;
         };
-        for end in [
+        let ends = [
             &mut low.from,
             &mut low.before,
             &mut high.from,
             &mut high.before,
-        ] {
-            if let Some(value) = end {
-                let message = "The quantity is too large or too small.";
-                let refused = || Problem::new(Kind::Value, message);
-                *value = canonical::to_base(*value, unit).ok_or_else(refused)?;
-            }
+        ];
+        for value in ends.into_iter().flatten() {
+            let message = "The quantity is too large or too small.";
+            let refused = || Problem::new(Kind::Value, message);
+            *value = canonical::to_base(*value, unit).ok_or_else(refused)?;
         }
     }
     Ok(criteria)

@@ -37,12 +37,12 @@ pub(super) async fn resolved(store: &Store, search: &Search) -> Result<Option<Se
     }
     let mut wanted = Vec::new();
     gather(&search.ty, &search.clauses, &mut wanted);
+    wanted.sort_unstable();
+    wanted.dedup();
     let mut codes = HashMap::new();
     for word in wanted {
-        if !codes.contains_key(&word) {
-            let known = known_codes(store, &word).await?;
-            codes.insert(word, known);
-        }
+        let known = known_codes(store, &word).await?;
+        codes.insert(word, known);
     }
     let terminology = store.terminology();
     let mut search = search.clone();

@@ -3,7 +3,8 @@
 use fhir::search::{Criterion, Numbers as Interval, ParameterKind, Range, System, fold};
 
 use super::numbers::Numbers;
-use crate::resources::index::{NO_SYSTEM, key, real, start};
+use super::parts;
+use crate::resources::index::{NO_SYSTEM, key, start};
 use crate::sql::Sql;
 
 /// Where the rows of a criterion stand; `None` for what stands in `res` itself.
@@ -62,7 +63,7 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
                 .push(" ESCAPE '!'");
         }
         Criterion::UriBelow(uri) => push_start(sql, start(uri)),
-        Criterion::Composite(parts) => push_composite(sql, parts, numbers),
+        Criterion::Composite(parts) => parts::push(sql, parts, numbers),
         // These stand in no index table; `compile` asks them in other ways.
         Criterion::Id(_)
         | Criterion::LastUpdated(_)
@@ -187,7 +188,7 @@ fn push_system(sql: &mut Sql<'static>, system: &System, numbers: &Numbers) {
     push_system_as(sql, system, " AND i.system = ", numbers);
 }
 
-fn push_system_as(
+pub(super) fn push_system_as(
     sql: &mut Sql<'static>,
     system: &System,
     column: &'static str,
@@ -204,84 +205,6 @@ fn push_system_as(
     }
 }
 
-/// The conditions on the columns of the parts: see `index::composite`.
-fn push_composite(sql: &mut Sql<'static>, parts: &[Criterion], numbers: &Numbers) {
-    for (place, part) in parts.iter().enumerate() {
-        let column = |first, second, third| match place {
-            0 => first,
-            1 => second,
-            _ => third,
-        };
-        let text = column(
-            " AND i.text = ",
-            " AND i.text2 = ",
-            " AND 1 = 0 AND i.text = ",
-        );
-        let number = column(" AND i.system = ", " AND i.system2 = ", " AND i.system = ");
-        let (low, high) = match place {
-            1 => (&LOW_2, &HIGH_2),
-            _ => (&LOW_3, &HIGH_3),
-        };
-        match part {
-            Criterion::Token { system, code } => {
-                if let Some(code) = code {
-                    sql.push(text).bind(key(code).into_owned());
-                }
-                push_system_as(sql, system, number, numbers);
-            }
-            Criterion::Reference { targets } => {
-                sql.push(" AND (1 = 0");
-                for target in targets {
-                    sql.push(column(" OR i.text = ", " OR i.text2 = ", " OR i.text = "))
-                        .bind(key(target).into_owned());
-                }
-                sql.push(")");
-            }
-            Criterion::StringStarts(value) => {
-                let value = start(value);
-                sql.push(" AND i.text2 >= ").bind(value.to_string());
-                if let Some(end) = after_all_that_start_with(value) {
-                    sql.push(" AND i.text2 < ").bind(end);
-                }
-            }
-            Criterion::Uri(value) => {
-                sql.push(text).bind(key(value).into_owned());
-            }
-            Criterion::Date {
-                low: from,
-                high: to,
-            } => {
-                push_interval(sql, low, in_reals(*from));
-                push_interval(sql, high, in_reals(*to));
-            }
-            Criterion::Quantity {
-                low: from,
-                high: to,
-                system,
-                code,
-            } => {
-                push_interval(sql, low, *from);
-                push_interval(sql, high, *to);
-                push_system_as(sql, system, number, numbers);
-                if let Some(code) = code {
-                    sql.push(text).bind(key(code).into_owned());
-                }
-            }
-            _ => {
-                sql.push(" AND 1 = 0");
-            }
-        }
-    }
-}
-
-fn in_reals(range: Range) -> Interval {
-    Interval {
-        from: range.from.map(real),
-        before: range.before.map(real),
-        ..Interval::default()
-    }
-}
-
 /// Everything that starts with a text lies from it to before the text with its last character
 /// raised; both databases compare by bytes, as UTF-8 orders.
 fn push_start(sql: &mut Sql<'static>, text: &str) {
@@ -291,7 +214,7 @@ fn push_start(sql: &mut Sql<'static>, text: &str) {
     }
 }
 
-fn after_all_that_start_with(text: &str) -> Option<String> {
+pub(super) fn after_all_that_start_with(text: &str) -> Option<String> {
     let mut chars: Vec<char> = text.chars().collect();
     while let Some(last) = chars.pop() {
         // The characters between the surrogates' place are none.
@@ -334,11 +257,11 @@ fn push_range(sql: &mut Sql<'static>, from: &'static str, before: &'static str, 
 }
 
 /// The four comparisons of a column.
-struct Comparisons {
-    from: &'static str,
-    above: &'static str,
-    before: &'static str,
-    up_to: &'static str,
+pub(super) struct Comparisons {
+    pub(super) from: &'static str,
+    pub(super) above: &'static str,
+    pub(super) before: &'static str,
+    pub(super) up_to: &'static str,
 }
 
 const LOW: Comparisons = Comparisons {
@@ -354,32 +277,7 @@ const HIGH: Comparisons = Comparisons {
     up_to: " AND i.high <= ",
 };
 
-const LOW_2: Comparisons = Comparisons {
-    from: " AND i.low2 >= ",
-    above: " AND i.low2 > ",
-    before: " AND i.low2 < ",
-    up_to: " AND i.low2 <= ",
-};
-const HIGH_2: Comparisons = Comparisons {
-    from: " AND i.high2 >= ",
-    above: " AND i.high2 > ",
-    before: " AND i.high2 < ",
-    up_to: " AND i.high2 <= ",
-};
-const LOW_3: Comparisons = Comparisons {
-    from: " AND i.low3 >= ",
-    above: " AND i.low3 > ",
-    before: " AND i.low3 < ",
-    up_to: " AND i.low3 <= ",
-};
-const HIGH_3: Comparisons = Comparisons {
-    from: " AND i.high3 >= ",
-    above: " AND i.high3 > ",
-    before: " AND i.high3 < ",
-    up_to: " AND i.high3 <= ",
-};
-
-fn push_interval(sql: &mut Sql<'static>, column: &Comparisons, interval: Interval) {
+pub(super) fn push_interval(sql: &mut Sql<'static>, column: &Comparisons, interval: Interval) {
     if let Some(from) = interval.from {
         let comparison = if interval.above_from {
             column.above

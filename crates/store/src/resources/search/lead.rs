@@ -151,10 +151,7 @@ pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
         Criterion::Quantity { .. } => Some(17_000),
         Criterion::Date { .. } => Some(18_000),
         // One level of these, so that their number has a bound.
-        Criterion::All(clauses) if depth == 0 => clauses
-            .iter()
-            .filter_map(|clause| guess_inner(clause))
-            .min(),
+        Criterion::All(clauses) if depth == 0 => clauses.iter().filter_map(guess_inner).min(),
         // These find most of the type, or have no closed range: the type's own order is better.
         Criterion::Token { code: None, .. }
         | Criterion::StringStarts(_)
