@@ -16,7 +16,6 @@ const CARE_DATES: &[(&str, &str)] = &[
     ("Communication", "sent"),
     ("Composition", "date"),
     ("Condition", "onset-date"),
-    ("DeviceUseStatement", "recorded-on"),
     ("DiagnosticReport", "date"),
     ("DocumentReference", "date"),
     ("Encounter", "date"),

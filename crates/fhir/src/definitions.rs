@@ -144,6 +144,18 @@ impl Definitions {
         self.value_sets.iter().find(|set| set.address == address)
     }
 
+    /// System and code of all codes of a value set that R4 requires, by its canonical address.
+    pub fn required_codes(&self, canonical: &str) -> Option<Vec<(&'static str, &'static str)>> {
+        let address = crate::terminology::unversioned(canonical);
+        let codes = &self.value_set_at(address)?.codes;
+        Some(
+            codes
+                .iter()
+                .map(|(code, system)| (*system, *code))
+                .collect(),
+        )
+    }
+
     pub(crate) fn value_set(&self, element: &Element) -> Option<&ValueSet> {
         self.value_sets.get(usize::from(element.value_set?))
     }

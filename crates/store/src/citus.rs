@@ -20,6 +20,7 @@ const SPREAD: &[&str] = &[
     "ix_date",
     "ix_quantity",
     "ix_uri",
+    "ix_composite",
     "audit",
     "hl7_message",
     "parcel",

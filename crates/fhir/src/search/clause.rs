@@ -79,20 +79,14 @@ pub enum Criterion {
 }
 
 /// What is asked of a terminology.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Concept {
     /// In the value set of that canonical address.
     In(String),
     /// This concept or a more special one.
-    Below {
-        system: Option<String>,
-        code: String,
-    },
+    Below { system: String, code: String },
     /// This concept or a more general one.
-    Above {
-        system: Option<String>,
-        code: String,
-    },
+    Above { system: String, code: String },
 }
 
 impl Clause {

@@ -53,13 +53,11 @@ impl Store {
         let after = after
             .map(|text| Cursor::parse(text, &search.sort))
             .transpose()?;
-        let resolved = concepts::resolved(self, search).await?;
-        let asked = resolved.as_ref().unwrap_or(search);
         let nowhere = search.ty != ALL_TYPES && self.word(&search.ty).await? == UNKNOWN;
         let (page, patients) = if nowhere {
             (empty(search), BTreeSet::new())
         } else {
-            self.page(scope, asked, after.as_ref()).await?
+            self.page(scope, search, after.as_ref()).await?
         };
         self.trace_search(scope, search, patients).await?;
         Ok(page)
@@ -71,7 +69,7 @@ impl Store {
         search: &Search,
         after: Option<&Cursor>,
     ) -> Result<(Page, BTreeSet<String>), Problem> {
-        let numbers = numbers::Numbers::of(self, search).await?;
+        let numbers = numbers::Numbers::of(self, scope, search).await?;
         let sizes = sizes::sizes(self, scope, search, &numbers).await?;
         let making = Making {
             scope,

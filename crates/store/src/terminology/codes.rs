@@ -27,7 +27,6 @@ pub struct CodeSet {
 pub struct SystemCodes {
     /// The system's address.
     pub system: String,
-    #[allow(dead_code, reason = "for the token conditions of a search")]
     id: i64,
     ranges: Ranges,
     listed: Vec<String>,
@@ -38,7 +37,6 @@ impl SystemCodes {
         self.ranges.is_empty() && self.listed.is_empty()
     }
 
-    #[allow(dead_code, reason = "for the token conditions of a search")]
     /// Adds `(SELECT …)` with one column, the codes: for `code IN` it.
     pub(crate) fn push<'a>(&self, sql: &mut Sql<'a>) {
         sql.push("(");

@@ -125,18 +125,11 @@ fn token(known: &Parameter, asked: &Asked<'_>, value: &str) -> Result<Under, Pro
         Some("in" | "not-in") => concept(Concept::In(unescaped(value))),
         Some(modifier @ ("above" | "below")) => {
             let Criterion::Token {
-                system,
+                system: System::Is(system),
                 code: Some(code),
             } = values::token(value, asked)?
             else {
-                return Err(wrong(
-                    asked,
-                    "with :above and :below is code or system|code",
-                ));
-            };
-            let system = match system {
-                System::Is(system) => Some(system),
-                _ => None,
+                return Err(wrong(asked, "with :above and :below is system|code"));
             };
             concept(match modifier {
                 "above" => Concept::Above { system, code },

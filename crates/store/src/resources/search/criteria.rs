@@ -2,6 +2,7 @@
 
 use fhir::search::{Criterion, Numbers as Interval, ParameterKind, Range, System, fold};
 
+use super::concepts;
 use super::numbers::Numbers;
 use super::parts;
 use crate::resources::index::{NO_SYSTEM, key, start};
@@ -19,12 +20,11 @@ pub(crate) fn table(
         | Criterion::LastUpdated(_)
         | Criterion::Compartment(_)
         | Criterion::Type(_)
-        | Criterion::Concept(_)
         | Criterion::All(_)
         | Criterion::Chain { .. }
         | Criterion::Has { .. } => None,
         Criterion::Composite(_) => Some("ix_composite i"),
-        Criterion::Token { .. } => Some("ix_token i"),
+        Criterion::Token { .. } | Criterion::Concept(_) => Some("ix_token i"),
         Criterion::StringStarts(_)
         | Criterion::StringIs(_)
         | Criterion::StringEnds(_)
@@ -63,13 +63,15 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
                 .push(" ESCAPE '!'");
         }
         Criterion::UriBelow(uri) => push_start(sql, start(uri)),
+        Criterion::Concept(concept) => {
+            concepts::push(sql, numbers.codes(concept), numbers);
+        }
         Criterion::Composite(parts) => parts::push(sql, parts, numbers),
         // These stand in no index table; `compile` asks them in other ways.
         Criterion::Id(_)
         | Criterion::LastUpdated(_)
         | Criterion::Compartment(_)
         | Criterion::Type(_)
-        | Criterion::Concept(_)
         | Criterion::All(_)
         | Criterion::Chain { .. }
         | Criterion::Has { .. }
@@ -174,9 +176,9 @@ fn unwritable(criterion: &Criterion) -> bool {
         Criterion::Reference { targets } => targets.iter().any(|target| target.contains('\0')),
         Criterion::Composite(parts) => parts.iter().any(unwritable),
         Criterion::LastUpdated(_)
+        | Criterion::Concept(_)
         | Criterion::Date { .. }
         | Criterion::Type(_)
-        | Criterion::Concept(_)
         | Criterion::All(_)
         | Criterion::Chain { .. }
         | Criterion::Has { .. }

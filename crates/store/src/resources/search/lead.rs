@@ -149,6 +149,7 @@ pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
         Criterion::Token { code: Some(_), .. } => Some(15_000),
         Criterion::Has { .. } => Some(16_000),
         Criterion::Quantity { .. } => Some(17_000),
+        Criterion::Concept(_) => Some(17_500),
         Criterion::Date { .. } => Some(18_000),
         // One level of these, so that their number has a bound.
         Criterion::All(clauses) if depth == 0 => clauses.iter().filter_map(guess_inner).min(),
@@ -158,7 +159,6 @@ pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
         | Criterion::StringEnds(_)
         | Criterion::StringContains(_)
         | Criterion::LastUpdated(_)
-        | Criterion::Concept(_)
         | Criterion::Type(_)
         | Criterion::All(_)
         | Criterion::Missing(_) => None,

@@ -4,9 +4,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use access::Scope;
 use fhir::problem::Problem;
-use fhir::search::{Clause, Criterion, ParameterKind, Registry, Search, System};
+use fhir::search::{Clause, Concept, Criterion, ParameterKind, Registry, Search, System};
 
+use super::concepts::{self, Codes, Sets};
 use crate::database::Tx;
 use crate::store::Store;
 use crate::words::{self, UNKNOWN};
@@ -16,15 +18,23 @@ use crate::writer::Core;
 pub(crate) struct Numbers {
     known: HashMap<String, i64>,
     registry: Arc<Registry>,
+    sets: Sets,
 }
 
 impl Numbers {
-    pub(crate) async fn of(store: &Store, search: &Search) -> Result<Numbers, Problem> {
+    pub(crate) async fn of(
+        store: &Store,
+        scope: &Scope,
+        search: &Search,
+    ) -> Result<Numbers, Problem> {
         let mut numbers = Numbers {
             known: HashMap::new(),
             registry: store.registry(),
+            sets: concepts::sets(store, scope, search).await?,
         };
-        for word in wanted(search) {
+        let systems = concepts::systems(&numbers.sets).map(str::to_string);
+        let systems: Vec<String> = systems.collect();
+        for word in wanted(search).into_iter().chain(systems) {
             let number = store.word(&word).await?;
             numbers.known.insert(word, number);
         }
@@ -40,6 +50,7 @@ impl Numbers {
         let mut numbers = Numbers {
             known: HashMap::new(),
             registry: core.registry(),
+            sets: Sets::new(),
         };
         for word in wanted(search) {
             let number = core.word_if_any(tx, &word).await?;
@@ -56,6 +67,11 @@ impl Numbers {
     /// The number of a search parameter.
     pub(crate) fn parameter(&self, ty: &str, code: &str) -> i64 {
         self.word(words::parameter(&mut String::new(), ty, code))
+    }
+
+    /// What a concept stands for.
+    pub(super) fn codes(&self, concept: &Concept) -> Option<&Codes> {
+        self.sets.get(concept)
     }
 
     /// The kind of a search parameter.
