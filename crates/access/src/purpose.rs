@@ -60,6 +60,9 @@ pub enum SystemPurpose {
     OpenAccount,
     /// Takes in a file at an operator's command.
     Import,
+    /// Keeps account of bulk exports and imports; what these read and write is under the scope of
+    /// the account that started them.
+    BulkJobs,
     /// Sets up the demo's made-up people.
     Demo,
     /// Looks up what codes mean for those who check resources; no patient data.
@@ -79,6 +82,7 @@ impl SystemPurpose {
             SystemPurpose::SignIn => "sign-in",
             SystemPurpose::OpenAccount => "open-account",
             SystemPurpose::Import => "import",
+            SystemPurpose::BulkJobs => "bulk-jobs",
             SystemPurpose::Demo => "demo",
             SystemPurpose::Terminology => "terminology",
             SystemPurpose::Measure => "measure",

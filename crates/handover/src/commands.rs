@@ -3,6 +3,7 @@
 pub mod account;
 pub mod demo;
 pub mod directory;
+pub mod import;
 pub mod init;
 pub mod migrate;
 pub mod serve;

@@ -95,6 +95,18 @@ section! {
     }
 }
 
+section! {
+    /// Bulk export and import.
+    BulkSection in "bulk" {
+        /// Bulk jobs of one account under way at a time.
+        jobs_a_caller_max: u32 = "3", default;
+        /// A job and its files are dropped after so many hours.
+        keep_hours: u32 = "24", default;
+        /// The largest import taken over HTTP, in bytes.
+        import_bytes_max: u64 = "4294967296", default;
+    }
+}
+
 /// When a trace must be on the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -129,6 +141,8 @@ pub struct Config {
     pub letters: Letters,
     #[serde(default = "left_out")]
     pub audit: Audit,
+    #[serde(default = "left_out")]
+    pub bulk: BulkSection,
 }
 
 /// A section that was left out holds its shown values. It has no required settings, so an empty table reads.
@@ -224,6 +238,7 @@ pub fn example() -> String {
         Hl7v2::SECTION,
         Letters::SECTION,
         Audit::SECTION,
+        BulkSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

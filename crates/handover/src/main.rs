@@ -26,6 +26,7 @@ enum Command {
     Token(commands::token::Token),
     Directory(commands::directory::Directory),
     Migrate(commands::migrate::Migrate),
+    Import(commands::import::Import),
 }
 
 fn main() -> std::process::ExitCode {
@@ -47,6 +48,7 @@ fn main() -> std::process::ExitCode {
             Command::Token(token) => token.run().await,
             Command::Directory(directory) => directory.run(),
             Command::Migrate(migrate) => migrate.run().await,
+            Command::Import(import) => import.run().await,
         }
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.

@@ -63,7 +63,8 @@ impl Running {
             .remember_directory()
             .await
             .context("exchange.directory")?;
-        let pages = router(Arc::new(web_node(config, &ods, &store, &book)));
+        let node = Arc::new(web_node(config, &ods, &store, &book));
+        let pages = router(node.clone());
         let pages = if config.pages.behind_proxy {
             behind_proxy(pages)
         } else {
@@ -80,6 +81,7 @@ impl Running {
                 stopped.clone(),
             )),
         ];
+        parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {
             store,
@@ -190,6 +192,9 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     let book = book.clone();
     node.organisation_name = Arc::new(move |ods| book.name(ods));
     node.release_after_days = config.letters.release_after_days;
+    node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
+    node.bulk.keep_hours = config.bulk.keep_hours;
+    node.bulk.import_bytes_max = config.bulk.import_bytes_max;
     node
 }
 

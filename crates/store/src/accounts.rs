@@ -265,6 +265,19 @@ impl Store {
         }))
     }
 
+    /// The account of that number, unless it is closed: for work that goes on in its name.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn account(&self, id: i64) -> Result<Option<Account>, Problem> {
+        let sql = Sql::new(
+            "SELECT a.id, a.login, a.name, a.role, a.organisation, a.patient, a.nhs_number \
+             FROM account a WHERE a.id = $1 AND a.closed = 0",
+        );
+        let rows = self.rows(&sql.with(id)).await?;
+        rows.first().map(account).transpose()
+    }
+
     /// The session of that secret with its account, unless either has ended. Whether it is too old
     /// is the door's to say.
     ///

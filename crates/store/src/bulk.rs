@@ -5,6 +5,8 @@
 //! A walk leaves its lines in the audit log before it gives what they are about: one for each
 //! patient of whom it finds something.
 
+mod files;
+mod jobs;
 mod references;
 mod rows;
 mod walker;
@@ -12,6 +14,9 @@ mod walker;
 use fhir::care::CareTime;
 use fhir::date::Millis;
 
+pub use files::{File, Key};
+pub(crate) use jobs::apply;
+pub use jobs::{BadLine, BulkJob, BulkState, BulkWrite};
 pub use walker::{Walked, Walker};
 
 /// What is walked through.

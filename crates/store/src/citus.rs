@@ -52,6 +52,10 @@ const EVERYWHERE: &[&str] = &[
     "ts_value_set",
     "ts_map",
     "ts_mapping",
+    "bulk_job",
+    "bulk_part",
+    "bulk_chunk",
+    "bulk_line",
 ];
 
 /// How the rows lie.

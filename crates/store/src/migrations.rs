@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_history"),
     migration!(30, "0030_search"),
     migration!(50, "0050_terminology"),
+    migration!(60, "0060_bulk"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -9,6 +9,7 @@ use fhir::problem::Problem;
 use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::bulk::{self, BulkWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
@@ -95,6 +96,7 @@ pub enum Effect {
     Hl7(Hl7Write),
     Account(AccountWrite),
     Terminology(TerminologyWrite),
+    Bulk(BulkWrite),
 }
 
 /// What came of an effect.
@@ -104,6 +106,7 @@ pub enum Done {
     Hl7(Hl7Done),
     Account(AccountDone),
     Terminology(TerminologyDone),
+    Bulk,
 }
 
 /// What came of one change.
@@ -135,6 +138,10 @@ pub(crate) async fn apply_effect(
         Effect::Hl7(write) => Done::Hl7(hl7_inbox::apply(tx, now, write).await?),
         Effect::Account(write) => Done::Account(accounts::apply(tx, now, write).await?),
         Effect::Terminology(write) => Done::Terminology(terminology::apply(tx, now, write).await?),
+        Effect::Bulk(write) => {
+            bulk::apply(tx, now, write).await?;
+            Done::Bulk
+        }
     })
 }
 

@@ -24,3 +24,9 @@ pub use node::{Node, Site};
 pub use peers::peers_router;
 pub use peers::serve::serve_peers;
 pub use router::router;
+
+pub mod bulk {
+    //! Bulk work: the worker behind the door's jobs, and taking in lines, for the command too.
+    pub use crate::fhir::operations::bulk_worker::{run, work};
+    pub use crate::fhir::operations::import::{LINES_AT_ONCE, Line, Read, Taking, read};
+}

@@ -21,6 +21,8 @@ pub struct Node {
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
+    /// What bulk jobs may take.
+    pub bulk: crate::fhir::operations::bulk_worker::Bulk,
 }
 
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
@@ -41,6 +43,7 @@ impl Node {
             release_after_days: 14,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
+            bulk: Default::default(),
         }
     }
 }

@@ -12,7 +12,9 @@ use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir as door;
-use crate::fhir::operations::{document, everything, last_n, match_patient, meta};
+use crate::fhir::operations::{
+    bulk, document, everything, export, import, last_n, match_patient, meta,
+};
 use crate::fhir::route::{Route, Takes};
 use crate::node::Node;
 use crate::page::problem::Refusal;
@@ -224,6 +226,47 @@ pub const FHIR: &[Route] = &[
         ),
         || post(match_patient::match_patient),
     ),
+    Route::operation(
+        Method::GET,
+        "/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+        ),
+        || get(export::system),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Patient/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
+        ),
+        || get(export::patients),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Group/{id}/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
+        ),
+        || get(export::group),
+    ),
+    Route::operation(
+        Method::POST,
+        "/$import",
+        ("import", "urn:handover:operation:import"),
+        || post(import::import),
+    ),
+    Route::facts("/$bulk/{id}", || get(bulk::status)),
+    Route::operation(
+        Method::DELETE,
+        "/$bulk/{id}",
+        ("bulk", "urn:handover:operation:bulk"),
+        || delete(bulk::cancel),
+    ),
+    Route::facts("/$bulk/{id}/{ty}", || get(bulk::file)),
 ];
 
 /// The FHIR door's addresses, to be announced: those below its own, and its own.

@@ -14,6 +14,8 @@ use crate::words::{self, UNKNOWN};
 
 /// Resources a page, at most.
 const ROWS_MAX: u32 = 200;
+/// Keys a page, at most.
+const KEYS_MAX: u32 = 5000;
 /// Compressed bytes a page: no further row once there are so many.
 const BYTES_MAX: i64 = 4 << 20;
 
@@ -79,14 +81,7 @@ pub(super) fn page(scope: &Scope, walk: &Walk, numbers: &Numbers, rows: u32) -> 
          SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM ",
     );
     push_rows(&mut sql, walk, numbers);
-    sql.push(" AND r.del = 0");
-    if let Some(since) = walk.since {
-        sql.push(" AND r.ts >= ").bind(since);
-    }
-    if let Some(before) = walk.before {
-        sql.push(" AND r.ts < ").bind(before);
-    }
-    facts::push_scope(&mut sql, scope);
+    push_conditions(&mut sql, scope, walk);
     sql.push(" ORDER BY r.rid LIMIT ").bind(rows.min(ROWS_MAX));
     sql.push(
         ") p CROSS JOIN ver l WHERE l.shard = p.shard AND l.rid = p.rid AND l.ver = p.ver) q \
@@ -96,6 +91,49 @@ pub(super) fn page(scope: &Scope, walk: &Walk, numbers: &Numbers, rows: u32) -> 
     );
     sql.bind(BYTES_MAX).push(" ORDER BY q.rid");
     sql
+}
+
+/// As `page`, without bodies and with many more rows. Under `before` each resource is as it was at
+/// that time, even if it was changed or deleted since.
+pub(super) fn keys(scope: &Scope, walk: &Walk, numbers: &Numbers) -> Sql<'static> {
+    let before = walk.before.unwrap_or(i64::MAX);
+    let mut sql = Sql::varied(
+        "SELECT p.rid, p.id, p.ver, v.ts, 0, 0, p.patients, w.text, v.del FROM (\
+         SELECT r.shard, r.rid, r.id, r.patients, r.ty, CASE WHEN r.ts < ",
+    );
+    sql.bind(before);
+    sql.push(
+        " THEN r.ver ELSE COALESCE((SELECT MAX(o.ver) FROM ver o WHERE o.shard = r.shard \
+         AND o.rid = r.rid AND o.ts < ",
+    );
+    sql.bind(before).push("), 0) END AS ver FROM ");
+    push_rows(&mut sql, walk, numbers);
+    facts::push_scope(&mut sql, scope);
+    sql.push(" ORDER BY r.rid LIMIT ").bind(KEYS_MAX);
+    sql.push(
+        ") p CROSS JOIN word w LEFT JOIN ver v ON v.shard = p.shard AND v.rid = p.rid \
+         AND v.ver = p.ver WHERE w.id = p.ty ORDER BY p.rid",
+    );
+    sql
+}
+
+/// Whether a row of `keys` is there under the walk's times.
+pub(super) fn is_key(walk: &Walk, row: &Row) -> Result<bool, Problem> {
+    let Some(at) = row.int_opt(3)? else {
+        return Ok(false);
+    };
+    Ok(!row.flag(8)? && walk.since.is_none_or(|since| at >= since))
+}
+
+fn push_conditions(sql: &mut Sql<'static>, scope: &Scope, walk: &Walk) {
+    sql.push(" AND r.del = 0");
+    if let Some(since) = walk.since {
+        sql.push(" AND r.ts >= ").bind(since);
+    }
+    if let Some(before) = walk.before {
+        sql.push(" AND r.ts < ").bind(before);
+    }
+    facts::push_scope(sql, scope);
 }
 
 /// The tables and the conditions that lead to the rows of the part at hand.

@@ -6,7 +6,7 @@ use access::{Interaction, Outcome, Scope, Target};
 use fhir::problem::{Kind, Problem};
 
 use super::rows::{self, Numbers};
-use super::{Cursor, Walk, Within, references};
+use super::{Cursor, Key, Walk, Within, references};
 use crate::resources::facts::{self, Facts};
 use crate::resources::read::THERE;
 use crate::resources::{Version, body};
@@ -161,6 +161,56 @@ impl Walker {
         }
     }
 
+    /// Which versions come next, some thousands at a time, without reading them; none at the end.
+    /// Not to be mixed with `next`.
+    ///
+    /// # Errors
+    /// As `next`.
+    pub async fn next_keys(&mut self) -> Result<Option<Vec<Key>>, Problem> {
+        while self.at.part < rows::parts(&self.walk) {
+            self.walk.after = self.at;
+            let sql = rows::keys(&self.scope, &self.walk, &self.numbers);
+            let rows = self.store.rows_apart(sql).await?;
+            if rows.is_empty() {
+                self.next_part();
+                continue;
+            }
+            self.at.rid = rows.last().map_or(Ok(0), |row| row.int(0))?;
+            let mut there = Vec::with_capacity(rows.len());
+            for row in rows {
+                if rows::is_key(&self.walk, &row)? {
+                    there.push(row);
+                }
+            }
+            self.trace(&there).await?;
+            let mut keys = Vec::with_capacity(there.len());
+            for row in &there {
+                if !self.was_given(row.text(6)?) && !self.scope.hides(row.text(7)?) {
+                    keys.push(Key {
+                        ty: row.text(7)?.to_string(),
+                        id: row.text(1)?.to_string(),
+                        rid: row.int(0)?,
+                        version: row.int(2)?,
+                    });
+                }
+            }
+            return Ok(Some(keys));
+        }
+        Ok(None)
+    }
+
+    /// Where the walk stands.
+    pub fn cursor(&self) -> Cursor {
+        self.at
+    }
+
+    fn next_part(&mut self) {
+        self.at = Cursor {
+            part: self.at.part.saturating_add(1),
+            rid: 0,
+        };
+    }
+
     /// Where the next page starts, once the count has stopped the walk and there is more.
     ///
     /// # Errors
@@ -281,10 +331,7 @@ impl Walker {
         );
         let rows = self.store.rows_apart(sql).await?;
         if rows.is_empty() {
-            self.at = Cursor {
-                part: self.at.part.saturating_add(1),
-                rid: 0,
-            };
+            self.next_part();
             return Ok(());
         }
         self.trace(&rows).await?;

@@ -78,7 +78,10 @@ fn accepted(accept: &str) -> Option<Format> {
             .find_map(|part| part.strip_prefix("q="))
             .map_or(1000, thousandths);
         let format = match essence {
-            "*/*" | "application/*" => Some(Format::Json),
+            // A bulk file is neither, and what is refused instead of it is JSON.
+            "*/*" | "application/*" | "application/fhir+ndjson" | "application/ndjson" => {
+                Some(Format::Json)
+            }
             _ => Format::of(range),
         };
         let Some(format) = format.filter(|_| weight > 0) else {

@@ -23,6 +23,24 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, Problem> {
     Ok(found)
 }
 
+/// What stays as it is in a link.
+const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b',')
+    .remove(b':');
+
+/// The pairs as a query string; none if there are none.
+pub fn joined(pairs: &[(String, String)]) -> Option<String> {
+    let encoded = |text| percent_encoding::utf8_percent_encode(text, KEPT);
+    let texts: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("&"))
+}
+
 fn decoded(text: &str) -> Result<String, Problem> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();

@@ -19,6 +19,7 @@ use crate::secret::Secret;
 
 const BASE: &str = "http://127.0.0.1:8080/fhir";
 
+mod bulk;
 mod bundles;
 mod callers;
 mod conditions;

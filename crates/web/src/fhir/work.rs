@@ -12,7 +12,7 @@ impl Door {
     ///
     /// # Errors
     /// The work's own; `Exception` if it could not be done.
-    pub(super) async fn work<T: Send + 'static>(
+    pub(crate) async fn work<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,

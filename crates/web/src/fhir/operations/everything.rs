@@ -18,18 +18,11 @@ use super::stream::{self, Addresses};
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
 use crate::fhir::check_known;
+use crate::fhir::query::joined;
 use crate::node::Node;
 
 /// Resources a page, at most.
 const COUNT_MAX: u32 = 1000;
-/// Characters that stay as they are in a link.
-const LINKED: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b',')
-    .remove(b':');
-
 /// `Patient/[id]/$everything`.
 pub async fn patient(
     State(node): State<Arc<Node>>,
@@ -170,11 +163,6 @@ fn addresses(node: &Node, ask: &Ask, subject: &str) -> Addresses {
 fn query(ask: &Ask, with_cursor: bool) -> String {
     let pairs = ask.query.iter();
     let pairs = pairs.filter(|(name, _)| with_cursor || name != "_cursor");
-    let texts: Vec<String> = pairs
-        .map(|(name, value)| {
-            let value = percent_encoding::utf8_percent_encode(value, LINKED);
-            format!("{name}={value}")
-        })
-        .collect();
-    texts.join("&")
+    let pairs: Vec<(String, String)> = pairs.cloned().collect();
+    joined(&pairs).unwrap_or_default()
 }

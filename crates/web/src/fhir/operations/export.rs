@@ -1,0 +1,206 @@
+//! Bulk Data export (<https://hl7.org/fhir/uv/bulkdata/STU2/export.html>): the kick-off, of the
+//! system, of all patients, of a group.
+
+use std::sync::Arc;
+
+use access::{Interaction, Reach, Scope};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::date::{Millis, span};
+use fhir::definitions::Definitions;
+use fhir::json::{Json, Limits as JsonLimits, parse};
+use fhir::problem::{Kind, Problem};
+use fhir::search::{Limits, Search};
+use serde::{Deserialize, Serialize};
+use store::bulk::{Cursor, Walk, Within};
+use store::{Reading, bulk::BulkState};
+
+use super::{bulk, everything};
+use crate::failure::Failure;
+use crate::fhir::ask::{Announced, Ask};
+use crate::fhir::{absent, check_known, query};
+use crate::node::Node;
+
+/// Members of a group, at most.
+const MEMBERS_MAX: usize = 100_000;
+/// Filters in one export, at most.
+const FILTERS_MAX: usize = 32;
+
+/// What is to be exported; kept with the job.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Request {
+    pub url: String,
+    /// The patients whose records are wanted; `None` for all.
+    pub patients: Option<Vec<String>>,
+    pub only_patients: bool,
+    /// Empty for all.
+    pub types: Vec<String>,
+    pub since: Option<Millis>,
+    /// Everything as it was before this time.
+    pub before: Millis,
+    /// Type and query: of that type, only what one of its queries matches.
+    pub filters: Vec<(String, String)>,
+}
+
+impl Request {
+    /// The walk that finds it all.
+    pub fn walk(&self, after: Cursor) -> Walk {
+        let within = match &self.patients {
+            Some(patients) => Within::Patients(patients.clone()),
+            None => Within::Types {
+                only_patients: self.only_patients,
+            },
+        };
+        let mut types = self.types.clone();
+        if types.is_empty() && self.patients.is_none() {
+            types = match self.only_patients {
+                true => fhir::compartment::types(),
+                false => {
+                    let all = Definitions::r4().resources();
+                    all.into_iter().map(|ty| ty.to_string()).collect()
+                }
+            };
+        }
+        Walk {
+            types,
+            since: self.since,
+            before: Some(self.before),
+            after,
+            ..Walk::all(within)
+        }
+    }
+}
+
+/// `GET $export`.
+pub async fn system(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Export, "Bundle").await?;
+    let patients = own(&scope);
+    start(&node, &ask, "$export", (patients, false)).await
+}
+
+/// `GET Patient/$export`.
+pub async fn patients(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Export, "Patient").await?;
+    let patients = own(&scope);
+    start(&node, &ask, "Patient/$export", (patients, true)).await
+}
+
+/// `GET Group/[id]/$export`.
+pub async fn group(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let scope = ask.scope(&node, Interaction::Export, "Group").await?;
+    check_known(&id)?;
+    let Reading::Found(group) = node.store.read(&scope, "Group", &id).await? else {
+        return Err(absent().into());
+    };
+    let members = members(&parse(&group.body, &JsonLimits::default())?)?;
+    let operation = format!("Group/{id}/$export");
+    start(&node, &ask, &operation, (Some(members), true)).await
+}
+
+/// A patient's reach is their own record.
+fn own(scope: &Scope) -> Option<Vec<String>> {
+    match scope.reach() {
+        Reach::Compartment { patient, .. } => Some(vec![patient.clone()]),
+        _ => None,
+    }
+}
+
+fn members(group: &Json<'_>) -> Result<Vec<String>, Problem> {
+    let mut members = Vec::new();
+    for (at, member) in group.items("member").iter().enumerate() {
+        if member.get("inactive").and_then(Json::as_bool) == Some(true) {
+            continue;
+        }
+        let entity = member.get("entity");
+        let reference = entity.and_then(|entity| entity.text("reference"));
+        let Some(id) = reference.and_then(|it| it.strip_prefix("Patient/")) else {
+            let message = "A group is exported only if its members are this node's patients.";
+            let place = format!("Group.member[{at}].entity");
+            return Err(Problem::new(Kind::NotSupported, message).at(place));
+        };
+        members.push(id.split('/').next().unwrap_or(id).to_string());
+    }
+    if members.len() > MEMBERS_MAX {
+        let message = format!("A group is exported with at most {MEMBERS_MAX} members.");
+        return Err(Problem::new(Kind::TooCostly, message));
+    }
+    Ok(members)
+}
+
+async fn start(
+    node: &Node,
+    ask: &Ask,
+    operation: &str,
+    (patients, only_patients): (Option<Vec<String>>, bool),
+) -> Result<Response, Failure> {
+    bulk::needs_async(&ask.headers)?;
+    let mut request = Request {
+        url: format!("{}/{operation}", node.site.fhir_url()),
+        patients,
+        only_patients,
+        types: Vec::new(),
+        since: None,
+        before: node.store.now().saturating_add(1),
+        filters: Vec::new(),
+    };
+    for (name, value) in &ask.query {
+        request.take(name, value, &node.site.fhir_url())?;
+    }
+    if let Some(query) = query::joined(&ask.query) {
+        request.url = format!("{}?{query}", request.url);
+    }
+    bulk::start(node, ask, "export", &request, BulkState::Accepted).await
+}
+
+impl Request {
+    fn take(&mut self, name: &str, value: &str, base_url: &str) -> Result<(), Problem> {
+        match name {
+            "_outputFormat" => {
+                let known = ["application/fhir+ndjson", "application/ndjson", "ndjson"];
+                if !known.contains(&value.replace(' ', "+").as_str()) {
+                    let message = "_outputFormat is application/fhir+ndjson.";
+                    return Err(Problem::new(Kind::NotSupported, message));
+                }
+            }
+            "_since" => {
+                let wrong = || Problem::new(Kind::Value, "_since is an instant.");
+                self.since = Some(span(value).ok_or_else(wrong)?.low);
+            }
+            "_type" => self.types.extend(everything::types(value)?),
+            "_typeFilter" => {
+                for filter in value.split(',') {
+                    self.filters.push(filter_of(filter, base_url)?);
+                }
+                if self.filters.len() > FILTERS_MAX {
+                    let message = format!("An export takes at most {FILTERS_MAX} filters.");
+                    return Err(Problem::new(Kind::TooCostly, message));
+                }
+            }
+            _ => {
+                let message = "$export takes _outputFormat, _since, _type and _typeFilter; \
+                               _elements, includeAssociatedData and patient are not supported.";
+                return Err(Problem::new(Kind::NotSupported, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `Type?query`, which must be a search that the node knows.
+fn filter_of(filter: &str, base_url: &str) -> Result<(String, String), Problem> {
+    let wrong = || Problem::new(Kind::Value, "_typeFilter is Type?query.");
+    let (ty, text) = filter.split_once('?').ok_or_else(wrong)?;
+    let pairs = query::pairs(text)?;
+    Search::parse(ty, &pairs, base_url, &Limits::default())?;
+    Ok((ty.to_string(), text.to_string()))
+}
