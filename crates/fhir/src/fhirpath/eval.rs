@@ -1,0 +1,334 @@
+//! Evaluating a tree.
+
+use std::cell::Cell;
+use std::cmp::Ordering;
+
+use super::arithmetic;
+use super::compare;
+use super::tree::{Expr, Operator, Test, TypeName, Variable};
+use super::value::{Items, Node, Value, is_a, system_type};
+use super::{Context, Fault};
+use crate::definitions::Definitions;
+
+pub(super) type Answer<'r> = Result<Items<'r>, Fault>;
+
+/// One evaluation.
+pub(super) struct Run<'r> {
+    pub definitions: &'r Definitions,
+    pub context: &'r Context<'r>,
+    pub steps_left: Cell<u32>,
+}
+
+/// What `$this`, `$index` and `$total` are.
+#[derive(Clone, Default)]
+pub(super) struct Frame<'r> {
+    pub this: Option<Value<'r>>,
+    pub index: usize,
+    pub total: Items<'r>,
+}
+
+impl<'r> Run<'r> {
+    /// Counts a step.
+    pub fn step(&self) -> Result<(), Fault> {
+        let left = self.steps_left.get();
+        self.steps_left.set(left.saturating_sub(1));
+        if left == 0 { Err(Fault::TooCostly) } else { Ok(()) }
+    }
+
+    pub fn eval(&self, expr: &'r Expr, frame: &Frame<'r>) -> Answer<'r> {
+        self.step()?;
+        match expr {
+            Expr::Empty => Ok(Vec::new()),
+            Expr::This => Ok(frame.this.iter().cloned().collect()),
+            Expr::Index => Ok(vec![Value::Integer(i64::try_from(frame.index).unwrap_or(0))]),
+            Expr::Total => Ok(frame.total.clone()),
+            Expr::Literal(value) => Ok(vec![value.clone()]),
+            Expr::Variable(variable) => Ok(self.variable(*variable)),
+            Expr::OfRoot(ty) => self.of_root(*ty, frame),
+            Expr::Member(of, name) => self.member(of, name, frame),
+            Expr::At(of, index) => {
+                let items = self.eval(of, frame)?;
+                let index = self.eval(index, frame)?;
+                let index = self.integer(&index)?.and_then(|index| usize::try_from(index).ok());
+                Ok(index.and_then(|index| items.into_iter().nth(index)).into_iter().collect())
+            }
+            Expr::Call(call) => super::functions::call(self, call, frame),
+            Expr::Typed(of, test, ty) => self.typed(self.eval(of, frame)?, *test, ty),
+            Expr::Negated(of) => arithmetic::negated(self, &self.eval(of, frame)?),
+            Expr::Binary(operator, left, right) => self.binary(*operator, left, right, frame),
+            Expr::Union(branches) => {
+                let mut all = Vec::new();
+                for branch in branches {
+                    all.extend(self.eval(branch, frame)?);
+                }
+                self.distinct(all)
+            }
+        }
+    }
+
+    fn variable(&self, variable: Variable) -> Items<'r> {
+        match variable {
+            Variable::Context => vec![Value::Node(self.context.focus)],
+            Variable::Resource => vec![Value::Node(self.context.resource)],
+            Variable::RootResource => vec![Value::Node(self.context.root)],
+        }
+    }
+
+    fn of_root(&self, ty: crate::definitions::TypeId, frame: &Frame<'r>) -> Answer<'r> {
+        let node = frame.this.as_ref().and_then(Value::as_node);
+        if node.is_some_and(|node| is_a(node.ty, ty, self.definitions)) {
+            return Ok(frame.this.iter().cloned().collect());
+        }
+        if self.context.strict {
+            return Err(Fault::invalid("The context is of another type"));
+        }
+        Ok(Vec::new())
+    }
+
+    fn member(&self, of: &'r Expr, name: &str, frame: &Frame<'r>) -> Answer<'r> {
+        let mut found = Vec::new();
+        if matches!(of, Expr::This) {
+            if let Some(this) = &frame.this {
+                self.child(this, name, &mut found)?;
+            }
+            return Ok(found);
+        }
+        for item in &self.eval(of, frame)? {
+            self.child(item, name, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn child(&self, item: &Value<'r>, name: &str, found: &mut Items<'r>) -> Result<(), Fault> {
+        match item {
+            Value::Node(node) => {
+                let before = found.len();
+                node.named(name, self.definitions, &mut |child| {
+                    found.push(Value::Node(child));
+                });
+                let is_known = || self.definitions.ty(node.ty).element(name).is_some();
+                if self.context.strict && found.len() == before && !is_known() {
+                    return Err(Fault::invalid("The type has no such element"));
+                }
+            }
+            Value::Type(namespace, _) if name == "namespace" => {
+                found.push(Value::text(*namespace));
+            }
+            Value::Type(_, own) if name == "name" => found.push(Value::text(*own)),
+            Value::Quantity(quantity) if name == "value" => {
+                found.push(Value::Decimal(quantity.value));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether an item is of a type.
+    pub fn is(&self, item: &Value<'r>, ty: &TypeName) -> bool {
+        match item {
+            Value::Node(node) => ty.fhir.is_some_and(|ty| is_a(node.ty, ty, self.definitions)),
+            item => ty.system.is_some() && ty.system.as_deref() == system_type(item),
+        }
+    }
+
+    /// As `is`, but a primitive is of its own type only.
+    fn is_exactly(&self, item: &Value<'r>, ty: &TypeName) -> bool {
+        match item {
+            Value::Node(node) if node.is_primitive(self.definitions) => ty.fhir == Some(node.ty),
+            item => self.is(item, ty),
+        }
+    }
+
+    fn typed(&self, items: Items<'r>, test: Test, ty: &TypeName) -> Answer<'r> {
+        match test {
+            Test::Is => Ok(one(&items)?
+                .map(|item| Value::Bool(self.is(item, ty)))
+                .into_iter()
+                .collect()),
+            Test::As if self.context.strict && items.len() > 1 => Err(Fault::many()),
+            Test::As | Test::OfType => Ok(items
+                .into_iter()
+                .filter(|item| self.is_exactly(item, ty))
+                .collect()),
+        }
+    }
+
+    fn binary(
+        &self,
+        operator: Operator,
+        left: &'r Expr,
+        right: &'r Expr,
+        frame: &Frame<'r>,
+    ) -> Answer<'r> {
+        let truth = match operator {
+            Operator::And | Operator::Or | Operator::Xor | Operator::Implies => {
+                self.logic(operator, left, right, frame)?
+            }
+            Operator::Plus
+            | Operator::Minus
+            | Operator::Concatenate
+            | Operator::Times
+            | Operator::Over
+            | Operator::Div
+            | Operator::Mod => {
+                let (left, right) = (self.eval(left, frame)?, self.eval(right, frame)?);
+                return arithmetic::binary(self, operator, &left, &right);
+            }
+            _ => {
+                let (left, right) = (self.eval(left, frame)?, self.eval(right, frame)?);
+                self.comparison(operator, &left, &right)?
+            }
+        };
+        Ok(truth.map(Value::Bool).into_iter().collect())
+    }
+
+    fn logic(
+        &self,
+        operator: Operator,
+        left: &'r Expr,
+        right: &'r Expr,
+        frame: &Frame<'r>,
+    ) -> Result<Option<bool>, Fault> {
+        let left = self.truth(&self.eval(left, frame)?)?;
+        let decided = match (operator, left) {
+            (Operator::And, Some(false)) => Some(false),
+            (Operator::Or, Some(true)) | (Operator::Implies, Some(false)) => Some(true),
+            _ => None,
+        };
+        if decided.is_some() {
+            return Ok(decided);
+        }
+        let right = self.truth(&self.eval(right, frame)?)?;
+        Ok(match (operator, left, right) {
+            (Operator::And, _, Some(false)) => Some(false),
+            (Operator::And, Some(true), right) => right,
+            (Operator::Or | Operator::Implies, _, Some(true)) => Some(true),
+            (Operator::Or, Some(false), right) => right,
+            (Operator::Implies, Some(true), right) => right,
+            (Operator::Xor, Some(left), Some(right)) => Some(left != right),
+            _ => None,
+        })
+    }
+
+    fn comparison(
+        &self,
+        operator: Operator,
+        left: &[Value<'r>],
+        right: &[Value<'r>],
+    ) -> Result<Option<bool>, Fault> {
+        let r4 = self.definitions;
+        Ok(match operator {
+            Operator::Equal => compare::equal(left, right, r4),
+            Operator::NotEqual => compare::equal(left, right, r4).map(|equal| !equal),
+            Operator::Equivalent => Some(compare::equivalent(left, right, r4)),
+            Operator::NotEquivalent => Some(!compare::equivalent(left, right, r4)),
+            Operator::In => self.is_in(left, right)?,
+            Operator::Contains => self.is_in(right, left)?,
+            _ => {
+                let (Some(left), Some(right)) = (one(left)?, one(right)?) else {
+                    return Ok(None);
+                };
+                let order = compare::order(left, right, r4)?;
+                order.map(|order| match operator {
+                    Operator::Less => order == Ordering::Less,
+                    Operator::LessOrEqual => order != Ordering::Greater,
+                    Operator::Greater => order == Ordering::Greater,
+                    _ => order != Ordering::Less,
+                })
+            }
+        })
+    }
+
+    fn is_in(&self, item: &[Value<'r>], among: &[Value<'r>]) -> Result<Option<bool>, Fault> {
+        let Some(item) = one(item)? else {
+            return Ok(None);
+        };
+        Ok(Some(self.holds(among, item)?))
+    }
+
+    /// Whether an equal item is among them.
+    pub fn holds(&self, items: &[Value<'r>], wanted: &Value<'r>) -> Result<bool, Fault> {
+        for item in items {
+            self.step()?;
+            if compare::equal_items(item, wanted, self.definitions) == Some(true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Each item once.
+    pub fn distinct(&self, items: Items<'r>) -> Answer<'r> {
+        let mut kept: Items<'r> = Vec::with_capacity(items.len());
+        for item in items {
+            if !self.holds(&kept, &item)? {
+                kept.push(item);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// A collection as a condition (<http://hl7.org/fhirpath/N1/#singleton-evaluation-of-collections>).
+    pub fn truth(&self, items: &[Value<'r>]) -> Result<Option<bool>, Fault> {
+        let Some(item) = one(items)? else {
+            return Ok(None);
+        };
+        Ok(match item {
+            Value::Bool(value) => Some(*value),
+            Value::Node(node) => match node.system(self.definitions) {
+                Some(Value::Bool(value)) => Some(value),
+                _ => Some(true),
+            },
+            _ => Some(true),
+        })
+    }
+
+    /// A collection as one System value; `None` of an empty one.
+    pub fn system(&self, items: &[Value<'r>]) -> Result<Option<Value<'r>>, Fault> {
+        Ok(one(items)?.and_then(|item| item.clone().plain(self.definitions)))
+    }
+
+    pub fn integer(&self, items: &[Value<'r>]) -> Result<Option<i64>, Fault> {
+        match self.system(items)? {
+            None => Ok(None),
+            Some(Value::Integer(value)) => Ok(Some(value)),
+            Some(_) => Err(Fault::invalid("An integer was expected")),
+        }
+    }
+
+    pub fn text(&self, items: &[Value<'r>]) -> Result<Option<String>, Fault> {
+        match self.system(items)? {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text.into_owned())),
+            // Elements of FHIR that are dates are texts to who asks for a text.
+            Some(Value::Moment(moment)) if items.iter().any(|item| item.as_node().is_some()) => {
+                Ok(Some(moment.to_string()))
+            }
+            Some(_) => Err(Fault::invalid("A text was expected")),
+        }
+    }
+
+    /// Everything below a node, parents first.
+    pub fn descendants(&self, node: Node<'r>, found: &mut Items<'r>) -> Result<(), Fault> {
+        let mut children = Vec::new();
+        node.children(self.definitions, &mut |child| children.push(child));
+        for child in children {
+            self.step()?;
+            found.push(Value::Node(child));
+            self.descendants(child, found)?;
+        }
+        Ok(())
+    }
+}
+
+/// The only item; `None` of an empty collection.
+///
+/// # Errors
+/// `Invalid` if there are several.
+pub(super) fn one<'i, 'r>(items: &'i [Value<'r>]) -> Result<Option<&'i Value<'r>>, Fault> {
+    match items {
+        [] => Ok(None),
+        [item] => Ok(Some(item)),
+        _ => Err(Fault::many()),
+    }
+}
