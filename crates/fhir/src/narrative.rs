@@ -5,10 +5,54 @@
 const DEPTH_MAX: usize = 256;
 
 const ELEMENTS: &[&str] = &[
-    "a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code", "col",
-    "colgroup", "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
-    "i", "img", "li", "ol", "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup",
-    "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "ul", "var",
+    "a",
+    "abbr",
+    "acronym",
+    "b",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "dfn",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "samp",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "ul",
+    "var",
 ];
 
 /// Whether a narrative's `div` is as R4 allows: well formed, only elements of formatting, no scripts,
@@ -85,7 +129,10 @@ fn attributes(text: &str) -> Option<()> {
         let (name, after) = rest.split_once('=')?;
         let name = name.trim().to_ascii_lowercase();
         let after = after.trim_start();
-        let quote = after.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let quote = after
+            .chars()
+            .next()
+            .filter(|quote| matches!(quote, '"' | '\''))?;
         let (value, next) = after.get(1..)?.split_once(quote)?;
         is_harmless(&name, value).then_some(())?;
         rest = next.trim_start();

@@ -1,42 +1,89 @@
 //! Whether a resource has the structure that R4 defines (<https://hl7.org/fhir/R4/json.html>):
 //! known elements, types, cardinality, formats, codes of required value sets, choices, contained
-//! resources and `_field` siblings. What a profile or an invariant asks is not looked at.
+//! resources, `_field` siblings, and the invariants. What a profile asks is `profile`'s to look at.
 //!
 //! Invariant: recursion goes no deeper than the JSON reader's depth limit.
 
 mod form;
+mod invariant;
 mod place;
 
-use crate::definitions::{Definitions, Element, Form, Key, Shape, Type, TypeKind};
+use crate::definitions::{Definitions, Element, Form, Key, Shape, Type, TypeId, TypeKind};
+use crate::fhirpath::{Node, R4Only, World};
 use crate::json::{Json, Member};
 use crate::problem::{Kind, Problem};
 
-use place::Place;
+pub(crate) use invariant::Invariants;
+pub(crate) use place::Place;
 
 /// No more faults than this are told of one resource.
 const FAULTS_MAX: usize = 20;
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issue {
+    pub severity: Severity,
+    pub problem: Problem,
+}
+
+/// How bad it is (<https://hl7.org/fhir/R4/valueset-issue-severity.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+    /// Not checked, and why.
+    Information,
+}
 
 /// Checks a resource against R4.
 ///
 /// # Errors
 /// Every fault found (up to 20), the first one leading: `Structure` (unknown elements, wrong JSON
-/// types), `Required` (missing elements), `Value` (formats), `CodeInvalid` (required codes); each
-/// with its FHIRPath.
+/// types), `Required` (missing elements), `Value` (formats), `CodeInvalid` (required codes),
+/// `Invariant` (rules; only looked at where the structure has no fault); each with its FHIRPath.
 pub fn validate(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Problem> {
-    let mut walk = Walk {
-        definitions,
-        faults: Vec::new(),
-    };
+    let mut walk = Walk::new(definitions, &R4Only, false);
     walk.resource(resource, None);
     Problem::all(walk.faults).map_or(Ok(()), Err)
 }
 
-struct Walk<'d> {
-    definitions: &'d Definitions,
-    faults: Vec<Problem>,
+/// Checks a resource against R4 and tells warnings too.
+pub fn issues(resource: &Json<'_>, definitions: &Definitions, world: &dyn World) -> Vec<Issue> {
+    let mut walk = Walk::new(definitions, world, true);
+    walk.resource(resource, None);
+    let errors = walk.faults.into_iter().map(|problem| Issue {
+        severity: Severity::Error,
+        problem,
+    });
+    errors.chain(walk.remarks).collect()
 }
 
-impl Walk<'_> {
+struct Walk<'a> {
+    definitions: &'a Definitions,
+    faults: Vec<Problem>,
+    /// Warnings and what could not be checked.
+    remarks: Vec<Issue>,
+    /// Whether those are wanted.
+    remarking: bool,
+    world: &'a dyn World,
+    /// The resource that is walked, and the one that contains it.
+    resource: Option<Node<'a>>,
+    root: Option<Node<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(definitions: &'a Definitions, world: &'a dyn World, remarking: bool) -> Walk<'a> {
+        Walk {
+            definitions,
+            faults: Vec::new(),
+            remarks: Vec::new(),
+            remarking,
+            world,
+            resource: None,
+            root: None,
+        }
+    }
+
     fn fault(&mut self, kind: Kind, message: impl Into<String>, place: &Place<'_>) {
         if self.faults.len() < FAULTS_MAX {
             self.faults
@@ -45,12 +92,12 @@ impl Walk<'_> {
     }
 
     /// `place` is `None` for the resource itself, whose FHIRPath starts with its type.
-    fn resource(&mut self, json: &Json<'_>, place: Option<&Place<'_>>) {
+    fn resource(&mut self, json: &'a Json<'a>, place: Option<&Place<'_>>) {
         let unnamed = Place::root("Resource");
-        let Some(members) = json.as_object() else {
+        if json.as_object().is_none() {
             let message = "A resource must be a JSON object.";
             return self.fault(Kind::Structure, message, place.unwrap_or(&unnamed));
-        };
+        }
         let Some(name) = json.text("resourceType") else {
             let message = "The resourceType is missing, or no string.";
             return self.fault(Kind::Required, message, place.unwrap_or(&unnamed));
@@ -60,21 +107,41 @@ impl Walk<'_> {
             return self.fault(Kind::Structure, message, place.unwrap_or(&unnamed));
         };
         let root = Place::root(name);
-        let ty = self.definitions.ty(id);
-        self.members(members, ty, place.unwrap_or(&root));
+        let node = Node {
+            json: Some(json),
+            sibling: None,
+            ty: id,
+            element: None,
+        };
+        let outer = (self.resource.replace(node), self.root);
+        // What stands in a Bundle or Parameters stands alone; what is contained does not.
+        let is_contained = place.is_some_and(|place| place.name() == "contained");
+        if !is_contained {
+            self.root = Some(node);
+        }
+        self.object(json, id, place.unwrap_or(&root));
+        (self.resource, self.root) = outer;
     }
 
-    fn object(&mut self, json: &Json<'_>, ty: &Type, place: &Place<'_>) {
+    fn object(&mut self, json: &'a Json<'a>, id: TypeId, place: &Place<'_>) {
         match json.as_object() {
-            Some(members) => self.members(members, ty, place),
+            Some(members) => {
+                let before = self.faults.len();
+                let seen = self.members(members, self.definitions.ty(id), place);
+                if self.faults.len() == before {
+                    self.invariants(json, id, seen, place);
+                }
+            }
             None => self.fault(Kind::Structure, "A JSON object was expected.", place),
         }
     }
 
-    fn members(&mut self, members: &[Member<'_>], ty: &Type, place: &Place<'_>) {
+    /// Which elements are there, as a bit each.
+    fn members(&mut self, members: &'a [Member<'a>], ty: &'a Type, place: &Place<'_>) -> u64 {
         let is_resource = ty.kind == TypeKind::Resource;
         if members.is_empty() {
-            return self.fault(Kind::Structure, "An element must have content.", place);
+            self.fault(Kind::Structure, "An element must have content.", place);
+            return 0;
         }
         let mut seen: u64 = 0;
         for (name, value) in members {
@@ -112,6 +179,7 @@ impl Walk<'_> {
             );
         }
         self.missing(ty, seen, place);
+        seen
     }
 
     fn unknown(&mut self, name: &str, ty: &Type, place: &Place<'_>) {
@@ -140,7 +208,7 @@ impl Walk<'_> {
         }
     }
 
-    fn member(&mut self, found: Found<'_, '_>, element: &Element, key: Key, place: &Place<'_>) {
+    fn member(&mut self, found: Found<'a>, element: &'a Element, key: Key, place: &Place<'_>) {
         let definitions = self.definitions;
         let ty = definitions.ty(key.ty);
         let Shape::Primitive(form) = ty.shape else {
@@ -148,17 +216,26 @@ impl Walk<'_> {
                 let message = "Only a primitive element has a sibling that starts with _.";
                 return self.fault(Kind::Structure, message, place);
             }
-            return self.complex(found.value, element, ty, place);
+            return self.complex(found.value, element, key.ty, place);
         };
         match (found.is_sibling, element.many) {
-            (false, false) => self.primitive(found.value, form, element, place),
+            (false, false) => {
+                self.primitive(found.value, form, element, place);
+                self.element_invariants(found.value, element, key.ty, place);
+            }
             (false, true) => self.primitives(&found, form, element, place),
-            (true, false) => self.object(found.value, ty, place),
-            (true, true) => self.siblings(&found, ty, place),
+            (true, false) => self.object(found.value, key.ty, place),
+            (true, true) => self.siblings(&found, key.ty, place),
         }
     }
 
-    fn complex(&mut self, value: &Json<'_>, element: &Element, ty: &Type, place: &Place<'_>) {
+    fn complex(
+        &mut self,
+        value: &'a Json<'a>,
+        element: &'a Element,
+        ty: TypeId,
+        place: &Place<'_>,
+    ) {
         if !element.many {
             return self.one(value, element, ty, place);
         }
@@ -170,9 +247,12 @@ impl Walk<'_> {
         }
     }
 
-    fn one(&mut self, value: &Json<'_>, element: &Element, ty: &Type, place: &Place<'_>) {
-        if ty.shape != Shape::AnyResource {
-            return self.object(value, ty, place);
+    fn one(&mut self, value: &'a Json<'a>, element: &'a Element, ty: TypeId, place: &Place<'_>) {
+        let shape = self.definitions.ty(ty).shape;
+        if shape != Shape::AnyResource {
+            self.concept(value, shape, element, place);
+            self.object(value, ty, place);
+            return self.element_invariants(value, element, ty, place);
         }
         if element.name == "contained" && value.get("contained").is_some() {
             let message = "A contained resource cannot contain others.";
@@ -182,7 +262,7 @@ impl Walk<'_> {
     }
 
     /// The items of an element that repeats.
-    fn array<'j>(&mut self, value: &'j Json<'j>, place: &Place<'_>) -> Option<&'j [Json<'j>]> {
+    fn array(&mut self, value: &'a Json<'a>, place: &Place<'_>) -> Option<&'a [Json<'a>]> {
         match value.as_array() {
             Some([]) => self.fault(Kind::Structure, "An array must not be empty.", place),
             Some(items) => return Some(items),
@@ -209,13 +289,25 @@ impl Walk<'_> {
     }
 
     /// A `null` stands for an item that has only a sibling.
-    fn primitives(
-        &mut self,
-        found: &Found<'_, '_>,
-        form: Form,
-        element: &Element,
-        place: &Place<'_>,
-    ) {
+    /// A CodeableConcept bound to a required value set has a coding of it.
+    fn concept(&mut self, value: &Json<'_>, shape: Shape, element: &Element, place: &Place<'_>) {
+        if shape != Shape::CodeableConcept {
+            return;
+        }
+        let Some(set) = self.definitions.value_set(element) else {
+            return;
+        };
+        let is_known = |coding: &Json<'_>| {
+            let system = coding.text("code").and_then(|code| set.codes.get(code));
+            system.is_some_and(|known| coding.text("system").is_none_or(|system| system == *known))
+        };
+        if !value.items("coding").iter().any(is_known) {
+            let message = format!("None of the codes is one of {}.", set.address);
+            self.fault(Kind::CodeInvalid, message, place);
+        }
+    }
+
+    fn primitives(&mut self, found: &Found<'a>, form: Form, element: &Element, place: &Place<'_>) {
         let Some(items) = self.array(found.value, place) else {
             return;
         };
@@ -232,7 +324,7 @@ impl Walk<'_> {
         }
     }
 
-    fn siblings(&mut self, found: &Found<'_, '_>, ty: &Type, place: &Place<'_>) {
+    fn siblings(&mut self, found: &Found<'a>, ty: TypeId, place: &Place<'_>) {
         let Some(items) = self.array(found.value, place) else {
             return;
         };
@@ -260,17 +352,17 @@ impl Walk<'_> {
 }
 
 /// A member among its fellows.
-struct Found<'m, 'j> {
-    members: &'m [Member<'j>],
+struct Found<'m> {
+    members: &'m [Member<'m>],
     /// Its name without the underscore.
     plain: &'m str,
-    value: &'m Json<'j>,
+    value: &'m Json<'m>,
     is_sibling: bool,
 }
 
-impl<'m, 'j> Found<'m, 'j> {
+impl<'m> Found<'m> {
     /// The sibling of a value, or the value of a sibling.
-    fn pair(&self) -> Option<&'m Json<'j>> {
+    fn pair(&self) -> Option<&'m Json<'m>> {
         let is_pair = |name: &str| match name.strip_prefix('_') {
             Some(plain) => !self.is_sibling && plain == self.plain,
             None => self.is_sibling && name == self.plain,

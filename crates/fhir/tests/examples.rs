@@ -64,6 +64,22 @@ const NOT_VALID: &[(&str, &str)] = &[
         "SearchParameter-valueset-extensions-ValueSet-workflow.json",
         "no SearchParameter.base",
     ),
+    (
+        "StructureDefinition-Definition.json",
+        "sdf-4: neither abstract nor with a baseDefinition",
+    ),
+    (
+        "StructureDefinition-Event.json",
+        "sdf-4: neither abstract nor with a baseDefinition",
+    ),
+    (
+        "StructureDefinition-FiveWs.json",
+        "sdf-4: neither abstract nor with a baseDefinition",
+    ),
+    (
+        "StructureDefinition-Request.json",
+        "sdf-4: neither abstract nor with a baseDefinition",
+    ),
     ("ig-r4.json", "no ImplementationGuide.name and status"),
 ];
 

@@ -176,7 +176,10 @@ fn described(
         .context("an element without a parent")?;
     let types = type_names(element, parents, source)?;
     let value_set = match element.get("binding") {
-        Some(binding) if text(binding, "strength") == "required" && types == ["code"] => {
+        Some(binding)
+            if text(binding, "strength") == "required"
+                && (types == ["code"] || types == ["CodeableConcept"]) =>
+        {
             value_sets.index(text(binding, "valueSet"))
         }
         _ => None,
@@ -244,4 +247,33 @@ fn targets(element: &Value) -> Vec<&str> {
     targets.sort_unstable();
     targets.dedup();
     targets
+}
+
+/// The invariants: `[path, key, is an error, expression]`. The path names a type (`Period`,
+/// `Patient.contact`), or an element that has invariants beside those of its type
+/// (`Organization.telecom`). What every element or every DomainResource must hold stands once.
+pub fn invariants(source: &Source) -> Vec<Value> {
+    let mut found = Vec::new();
+    for structure in &source.structures {
+        let name = text(structure, "type");
+        let is_type = text(structure, "id") == name && text(structure, "kind") != "logical";
+        if !is_type || is_added(name) {
+            continue;
+        }
+        for element in items(&structure["snapshot"], "element") {
+            let path = text(element, "path");
+            let stem = path.strip_suffix("[x]").unwrap_or(path);
+            for constraint in items(element, "constraint") {
+                let key = text(constraint, "key");
+                let inherited = key == "ele-1"
+                    || (key.starts_with("dom-") && path != "DomainResource")
+                    || (key == "ext-1" && path != "Extension");
+                if !inherited && !is_added(path) {
+                    let is_error = u8::from(text(constraint, "severity") == "error");
+                    found.push(json!([stem, key, is_error, text(constraint, "expression")]));
+                }
+            }
+        }
+    }
+    found
 }

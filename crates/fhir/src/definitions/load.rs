@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Definitions, Element, Form, Key, NameMap, SearchParameter, Shape, Type, TypeId, TypeKind,
+    Definitions, Element, Form, Key, NameMap, Rule, SearchParameter, Shape, Type, TypeId, TypeKind,
     ValueSet,
 };
 use crate::json::{Json, Limits, parse};
@@ -48,6 +48,11 @@ pub(super) fn r4() -> Option<Definitions> {
         definitions
             .compartment
             .insert(name(item(found, 0)?)?, names(item(found, 1)?)?);
+    }
+    for found in table.items("invariants") {
+        let mut rule = read_rule(found)?;
+        rule.group = group(&mut definitions, rule.path);
+        definitions.rules.push(rule);
     }
     Some(definitions)
 }
@@ -148,6 +153,7 @@ fn read_element(json: &Json<'static>, known: &NameMap<TypeId>) -> Option<Element
         targets: names(item(json, 4)?)?,
         value_set: u16::try_from(number(item(json, 5)?)?).ok(),
         members,
+        group: None,
     })
 }
 
@@ -183,4 +189,31 @@ fn read_parameter(json: &Json<'static>) -> Option<SearchParameter> {
         expression: name(item(json, 3)?)?,
         targets: names(item(json, 4)?)?,
     })
+}
+
+fn read_rule(json: &Json<'static>) -> Option<Rule> {
+    Some(Rule {
+        group: None,
+        path: name(item(json, 0)?)?,
+        key: name(item(json, 1)?)?,
+        is_error: number(item(json, 2)?)? == 1,
+        expression: name(item(json, 3)?)?,
+    })
+}
+
+/// Numbers an element that has invariants of its own; `None` of a type.
+fn group(definitions: &mut Definitions, path: &str) -> Option<u16> {
+    if definitions.names.contains_key(path) {
+        return None;
+    }
+    let (owner, name) = path.rsplit_once('.')?;
+    let fresh = definitions.rules.iter().filter_map(|rule| rule.group).max();
+    let fresh = fresh.map_or(0, |last| last + 1);
+    let owner = definitions.names.get(owner)?;
+    let owner = definitions.types.get_mut(usize::from(owner.0))?;
+    let element = owner
+        .elements
+        .iter_mut()
+        .find(|element| element.name == name)?;
+    Some(*element.group.get_or_insert(fresh))
 }

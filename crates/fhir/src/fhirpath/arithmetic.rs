@@ -139,7 +139,11 @@ pub(super) fn negated<'r>(run: &Run<'r>, items: &[Value<'r>]) -> Answer<'r> {
         return Ok(Vec::new());
     };
     Ok(match item {
-        Value::Integer(value) => value.checked_neg().map(Value::Integer).into_iter().collect(),
+        Value::Integer(value) => value
+            .checked_neg()
+            .map(Value::Integer)
+            .into_iter()
+            .collect(),
         Value::Decimal(value) => vec![Value::Decimal(value.negated())],
         Value::Quantity(mut quantity) => {
             quantity.value = quantity.value.negated();

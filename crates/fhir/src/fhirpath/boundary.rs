@@ -17,7 +17,9 @@ const SCALE_MAX: i64 = 27;
 /// `1.587` stands for what is between 1.5865 and 1.5875.
 pub(super) fn number(value: Decimal, precision: Option<i64>, end: End) -> Option<Decimal> {
     let precision = precision.unwrap_or(SCALE);
-    let scale = u32::try_from(precision).ok().filter(|_| precision <= SCALE_MAX)?;
+    let scale = u32::try_from(precision)
+        .ok()
+        .filter(|_| precision <= SCALE_MAX)?;
     let half = Decimal::of(5, value.scale() + 1);
     match end {
         End::Low => value.plus(half.negated())?.floored(scale),
@@ -33,7 +35,11 @@ pub(super) fn number(value: Decimal, precision: Option<i64>, end: End) -> Option
 pub(super) fn digits(moment: &Moment) -> i64 {
     const DATE: [i64; 8] = [0, 4, 6, 8, 10, 12, 14, 17];
     let all = DATE.get(moment.given).copied().unwrap_or(17);
-    if moment.kind == MomentKind::Time { all - 8 } else { all }
+    if moment.kind == MomentKind::Time {
+        all - 8
+    } else {
+        all
+    }
 }
 
 /// The first or last moment at the precision wanted, by default a date's day or the millisecond.
@@ -44,8 +50,15 @@ pub(super) fn moment(moment: &Moment, precision: Option<i64>, end: End) -> Optio
         MomentKind::Time => 9,
     };
     let wanted = precision.unwrap_or(most);
-    let wanted = if moment.kind == MomentKind::Time { wanted + 8 } else { wanted };
-    let given = [4, 6, 8, 10, 12, 14, 17].iter().position(|known| *known == wanted)? + 1;
+    let wanted = if moment.kind == MomentKind::Time {
+        wanted + 8
+    } else {
+        wanted
+    };
+    let given = [4, 6, 8, 10, 12, 14, 17]
+        .iter()
+        .position(|known| *known == wanted)?
+        + 1;
     let mut bound = *moment;
     if moment.given < 7 && end == End::High {
         fill(&mut bound);

@@ -24,7 +24,11 @@ pub(super) fn decode(text: &str, form: &str) -> Option<String> {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
-        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
         .collect();
     let digits = digits?;
     let pairs = digits.chunks(2).map(|pair| match pair {
@@ -45,7 +49,11 @@ fn base64(bytes: &[u8]) -> String {
         for digit in 0..4 {
             let value = number >> (18 - 6 * digit) & 63;
             let letter = PLAIN.get(value).copied().unwrap_or(b'=');
-            text.push(if digit > group.len() { '=' } else { char::from(letter) });
+            text.push(if digit > group.len() {
+                '='
+            } else {
+                char::from(letter)
+            });
         }
     }
     text
@@ -87,7 +95,10 @@ pub(super) fn escape(text: &str, form: &str) -> Option<String> {
             let mut quoted = Vec::new();
             crate::json::write_text(text, &mut quoted);
             let quoted = String::from_utf8(quoted).ok()?;
-            quoted.strip_prefix('"')?.strip_suffix('"').map(str::to_string)
+            quoted
+                .strip_prefix('"')?
+                .strip_suffix('"')
+                .map(str::to_string)
         }
         _ => None,
     }
@@ -103,7 +114,16 @@ pub(super) fn unescape(text: &str, form: &str) -> Option<String> {
                 }),
         ),
         "json" => {
-            let quoted = format!("\"{text}\"");
+            let mut quoted = String::from("\"");
+            let mut is_escaped = false;
+            for letter in text.chars() {
+                if letter == '"' && !is_escaped {
+                    quoted.push('\\');
+                }
+                is_escaped = letter == '\\' && !is_escaped;
+                quoted.push(letter);
+            }
+            quoted.push('"');
             let limits = crate::json::Limits::default();
             let json = crate::json::parse(quoted.as_bytes(), &limits).ok()?;
             json.as_str().map(str::to_string)

@@ -28,11 +28,7 @@ pub(super) fn equal(left: &[Value<'_>], right: &[Value<'_>], r4: &Definitions) -
 }
 
 /// `=` of two items.
-pub(super) fn equal_items(
-    left: &Value<'_>,
-    right: &Value<'_>,
-    r4: &Definitions,
-) -> Option<bool> {
+pub(super) fn equal_items(left: &Value<'_>, right: &Value<'_>, r4: &Definitions) -> Option<bool> {
     if let (Value::Node(left), Value::Node(right)) = (left, right)
         && let (Some(Json::String(left)), Some(Json::String(right))) = (left.json, right.json)
         && left == right
@@ -96,7 +92,10 @@ pub(crate) fn same_json(left: &Json<'_>, right: &Json<'_>) -> bool {
         }
         (Json::Array(left), Json::Array(right)) => {
             left.len() == right.len()
-                && left.iter().zip(right).all(|(left, right)| same_json(left, right))
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same_json(left, right))
         }
         (Json::Number(left), Json::Number(right)) => {
             left == right

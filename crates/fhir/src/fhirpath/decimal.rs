@@ -160,7 +160,11 @@ impl Decimal {
             return Some(Decimal::of(self.rescaled(scale)?, scale));
         }
         let unit = power_of_ten(self.scale - scale)?;
-        let half = if self.mantissa < 0 { -unit / 2 } else { unit / 2 };
+        let half = if self.mantissa < 0 {
+            -unit / 2
+        } else {
+            unit / 2
+        };
         Some(Decimal::of(self.mantissa.checked_add(half)? / unit, scale))
     }
 
@@ -246,7 +250,10 @@ mod tests {
         assert_eq!(of("1.50"), of("1.5"));
         assert_eq!(of("1.8").plus(of("-1.2")).unwrap(), of("0.6"));
         assert_eq!(of("1.2").times(of("1.8")).unwrap(), of("2.16"));
-        assert_eq!(of("1.2").over(of("1.8")).unwrap().rounded(2), Some(of("0.67")));
+        assert_eq!(
+            of("1.2").over(of("1.8")).unwrap().rounded(2),
+            Some(of("0.67"))
+        );
         assert_eq!(of("2.2").modulo(of("1.8")).unwrap(), of("0.4"));
         assert_eq!(of("-1.1").floored(0), Some(of("-2")));
         assert!(of("1").over(Decimal::ZERO).is_none());

@@ -12,6 +12,9 @@ use crate::definitions::Definitions;
 
 pub(super) type Answer<'r> = Result<Items<'r>, Fault>;
 
+/// How much text may be made for one step.
+const TEXT_BYTES_A_STEP: usize = 16;
+
 /// One evaluation.
 pub(super) struct Run<'r> {
     pub definitions: &'r Definitions,
@@ -30,9 +33,28 @@ pub(super) struct Frame<'r> {
 impl<'r> Run<'r> {
     /// Counts a step.
     pub fn step(&self) -> Result<(), Fault> {
-        let left = self.steps_left.get();
-        self.steps_left.set(left.saturating_sub(1));
-        if left == 0 { Err(Fault::TooCostly) } else { Ok(()) }
+        self.spend(1)
+    }
+
+    fn spend(&self, steps: usize) -> Result<(), Fault> {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        match self.steps_left.get().checked_sub(steps) {
+            Some(left) => {
+                self.steps_left.set(left);
+                Ok(())
+            }
+            None => Err(Fault::TooCostly),
+        }
+    }
+
+    /// What was made counts as well: collections and texts can double with every step.
+    pub fn spend_on(&self, made: Items<'r>) -> Answer<'r> {
+        let texts = made.iter().map(|item| match item {
+            Value::Text(text) => text.len() / TEXT_BYTES_A_STEP,
+            _ => 0,
+        });
+        self.spend(made.len().saturating_add(texts.sum()))?;
+        Ok(made)
     }
 
     pub fn eval(&self, expr: &'r Expr, frame: &Frame<'r>) -> Answer<'r> {
@@ -40,7 +62,9 @@ impl<'r> Run<'r> {
         match expr {
             Expr::Empty => Ok(Vec::new()),
             Expr::This => Ok(frame.this.iter().cloned().collect()),
-            Expr::Index => Ok(vec![Value::Integer(i64::try_from(frame.index).unwrap_or(0))]),
+            Expr::Index => Ok(vec![Value::Integer(
+                i64::try_from(frame.index).unwrap_or(0),
+            )]),
             Expr::Total => Ok(frame.total.clone()),
             Expr::Literal(value) => Ok(vec![value.clone()]),
             Expr::Variable(variable) => Ok(self.variable(*variable)),
@@ -49,8 +73,13 @@ impl<'r> Run<'r> {
             Expr::At(of, index) => {
                 let items = self.eval(of, frame)?;
                 let index = self.eval(index, frame)?;
-                let index = self.integer(&index)?.and_then(|index| usize::try_from(index).ok());
-                Ok(index.and_then(|index| items.into_iter().nth(index)).into_iter().collect())
+                let index = self
+                    .integer(&index)?
+                    .and_then(|index| usize::try_from(index).ok());
+                Ok(index
+                    .and_then(|index| items.into_iter().nth(index))
+                    .into_iter()
+                    .collect())
             }
             Expr::Call(call) => super::functions::call(self, call, frame),
             Expr::Typed(of, test, ty) => self.typed(self.eval(of, frame)?, *test, ty),
@@ -61,7 +90,7 @@ impl<'r> Run<'r> {
                 for branch in branches {
                     all.extend(self.eval(branch, frame)?);
                 }
-                self.distinct(all)
+                self.distinct(self.spend_on(all)?)
             }
         }
     }
@@ -89,27 +118,40 @@ impl<'r> Run<'r> {
         let mut found = Vec::new();
         if matches!(of, Expr::This) {
             if let Some(this) = &frame.this {
-                self.child(this, name, &mut found)?;
+                self.child(this, name, &mut found);
+                self.check_known(std::slice::from_ref(this), name)?;
             }
             return Ok(found);
         }
-        for item in &self.eval(of, frame)? {
-            self.child(item, name, &mut found)?;
+        let items = self.eval(of, frame)?;
+        for item in &items {
+            self.child(item, name, &mut found);
         }
+        self.check_known(&items, name)?;
         Ok(found)
     }
 
-    fn child(&self, item: &Value<'r>, name: &str, found: &mut Items<'r>) -> Result<(), Fault> {
+    /// Where asked to be strict, a name that no item's type knows is a fault.
+    fn check_known(&self, items: &[Value<'r>], name: &str) -> Result<(), Fault> {
+        let knows = |item: &Value<'r>| match item {
+            Value::Node(node) => {
+                let element = self.definitions.ty(node.ty).element(name);
+                element.is_some_and(|element| element.name == name)
+            }
+            _ => true,
+        };
+        if self.context.strict && !items.is_empty() && !items.iter().any(knows) {
+            return Err(Fault::invalid("The type has no such element"));
+        }
+        Ok(())
+    }
+
+    fn child(&self, item: &Value<'r>, name: &str, found: &mut Items<'r>) {
         match item {
             Value::Node(node) => {
-                let before = found.len();
                 node.named(name, self.definitions, &mut |child| {
                     found.push(Value::Node(child));
                 });
-                let is_known = || self.definitions.ty(node.ty).element(name).is_some();
-                if self.context.strict && found.len() == before && !is_known() {
-                    return Err(Fault::invalid("The type has no such element"));
-                }
             }
             Value::Type(namespace, _) if name == "namespace" => {
                 found.push(Value::text(*namespace));
@@ -120,14 +162,23 @@ impl<'r> Run<'r> {
             }
             _ => {}
         }
-        Ok(())
     }
 
-    /// Whether an item is of a type.
+    /// Whether an item is of a type. R4's own invariants write `Boolean` for FHIR's `boolean`.
     pub fn is(&self, item: &Value<'r>, ty: &TypeName) -> bool {
+        let is_system =
+            |item: &Value<'r>| ty.system.is_some() && ty.system.as_deref() == system_type(item);
         match item {
-            Value::Node(node) => ty.fhir.is_some_and(|ty| is_a(node.ty, ty, self.definitions)),
-            item => ty.system.is_some() && ty.system.as_deref() == system_type(item),
+            Value::Node(node) => match ty.fhir {
+                Some(ty) => is_a(node.ty, ty, self.definitions),
+                None => {
+                    !self.context.strict
+                        && node
+                            .system(self.definitions)
+                            .is_some_and(|own| is_system(&own))
+                }
+            },
+            item => is_system(item),
         }
     }
 
@@ -172,7 +223,8 @@ impl<'r> Run<'r> {
             | Operator::Div
             | Operator::Mod => {
                 let (left, right) = (self.eval(left, frame)?, self.eval(right, frame)?);
-                return arithmetic::binary(self, operator, &left, &right);
+                let made = arithmetic::binary(self, operator, &left, &right)?;
+                return self.spend_on(made);
             }
             _ => {
                 let (left, right) = (self.eval(left, frame)?, self.eval(right, frame)?);

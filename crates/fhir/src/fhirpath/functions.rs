@@ -22,6 +22,17 @@ pub(super) struct Function {
     pub run: for<'r> fn(&Run<'r>, On<'_, 'r>) -> Answer<'r>,
 }
 
+impl Function {
+    /// Whether on an empty collection it does not look at its arguments and gives nothing (or,
+    /// for `all` and `exists`, what does not hang on them).
+    pub(super) fn is_idle_on_nothing(&self) -> bool {
+        matches!(
+            self.name,
+            "where" | "select" | "repeat" | "all" | "exists" | "trace" | "first"
+        )
+    }
+}
+
 impl std::fmt::Debug for Function {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
@@ -60,7 +71,7 @@ pub(super) fn is_system_type(name: &str) -> bool {
 
 pub(super) fn call<'r>(run: &Run<'r>, call: &'r Call, frame: &Frame<'r>) -> Answer<'r> {
     let input = run.eval(&call.of, frame)?;
-    (call.function.run)(run, On { input, call, frame })
+    run.spend_on((call.function.run)(run, On { input, call, frame })?)
 }
 
 impl<'r> On<'_, 'r> {

@@ -53,7 +53,10 @@ fn without_space(text: &str) -> Option<&str> {
     let mut rest = text.trim_start();
     loop {
         rest = if let Some(comment) = rest.strip_prefix("//") {
-            comment.find('\n').and_then(|at| comment.get(at..)).unwrap_or_default()
+            comment
+                .find('\n')
+                .and_then(|at| comment.get(at..))
+                .unwrap_or_default()
         } else if let Some(comment) = rest.strip_prefix("/*") {
             comment.get(comment.find("*/")? + 2..)?
         } else {

@@ -190,23 +190,30 @@ impl Moment {
     /// Later by whole months; a day that the month does not have becomes its last.
     pub(super) fn plus_months(self, months: i64) -> Option<Moment> {
         let [year, month, day, ..] = self.parts;
-        let total = year.checked_mul(12)?.checked_add(month - 1)?.checked_add(months)?;
+        let total = year
+            .checked_mul(12)?
+            .checked_add(month - 1)?
+            .checked_add(months)?;
         let (year, month) = (total.div_euclid(12), total.rem_euclid(12) + 1);
         let mut parts = self.parts;
         parts[0] = year;
         parts[1] = month;
         parts[2] = day.min(days_in(year, month));
-        (1..=9999).contains(&year).then_some(Moment { parts, ..self })
+        (1..=9999)
+            .contains(&year)
+            .then_some(Moment { parts, ..self })
     }
 
     /// Later by so many milliseconds, at the precision that is given.
     pub(super) fn plus_millis(self, millis: i64) -> Option<Moment> {
         let later = self.at_millis(self.to_millis().checked_add(millis)?);
         let is_year = self.kind == MomentKind::Time || (1..=9999).contains(&later.parts[0]);
-        is_year.then(|| later.cut(self.kind, self.given)).map(|moment| Moment {
-            zone: self.zone,
-            ..moment
-        })
+        is_year
+            .then(|| later.cut(self.kind, self.given))
+            .map(|moment| Moment {
+                zone: self.zone,
+                ..moment
+            })
     }
 }
 
@@ -306,14 +313,28 @@ mod tests {
 
     #[test]
     fn a_moment_is_written_as_it_was_read() {
-        for text in ["2015", "2015-02-04", "2015-02-04T14:34:28.123+10:00", "2015-02-04T14:34Z"] {
+        for text in [
+            "2015",
+            "2015-02-04",
+            "2015-02-04T14:34:28.123+10:00",
+            "2015-02-04T14:34Z",
+        ] {
             assert_eq!(Moment::literal(text).unwrap().to_string(), text);
         }
-        for text in ["2015-13", "2015-02-30", "T25", "15", "2015-02-04T14:34:28.123+99:00"] {
+        for text in [
+            "2015-13",
+            "2015-02-30",
+            "T25",
+            "15",
+            "2015-02-04T14:34:28.123+99:00",
+        ] {
             assert!(Moment::literal(text).is_none(), "{text}");
         }
         let end = Moment::date("2024-01-31").unwrap();
         assert_eq!(end.plus_months(1).unwrap().to_string(), "2024-02-29");
-        assert_eq!(end.plus_millis(DAY_MILLIS).unwrap().to_string(), "2024-02-01");
+        assert_eq!(
+            end.plus_millis(DAY_MILLIS).unwrap().to_string(),
+            "2024-02-01"
+        );
     }
 }

@@ -274,7 +274,8 @@ impl Parser<'_> {
         let function = functions::find(&name)
             .ok_or_else(|| refused(&format!("The function {name} is not known"), at))?;
         if !(function.least..=function.most).contains(&arguments.len()) {
-            let reason = format!("The function {name} is called with the wrong number of arguments");
+            let reason =
+                format!("The function {name} is called with the wrong number of arguments");
             return Err(refused(&reason, at));
         }
         Ok(Expr::Call(Box::new(Call {

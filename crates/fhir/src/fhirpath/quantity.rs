@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::decimal::Decimal;
 use crate::json::Json;
+use crate::ucum;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantity {
@@ -105,7 +106,10 @@ impl Quantity {
         let unit = unit.trim();
         let unit = if unit.is_empty() {
             Unit::Ucum("1".to_string())
-        } else if let Some(code) = unit.strip_prefix('\'').and_then(|unit| unit.strip_suffix('\'')) {
+        } else if let Some(code) = unit
+            .strip_prefix('\'')
+            .and_then(|unit| unit.strip_suffix('\''))
+        {
             Unit::coded(code)
         } else {
             Unit::calendar(unit)?
@@ -132,10 +136,11 @@ impl Quantity {
         if self.unit == other.unit {
             return Some((self.value, other.value));
         }
-        ucum::aligned(
-            (self.value, self.unit.code()),
-            (other.value, other.unit.code()),
-        )
+        let text = self.value.to_string();
+        let converted = ucum::convert(&text, self.unit.code(), other.unit.code()).ok()?;
+        let exact = Decimal::parse(&converted.to_string());
+        let value = exact.or_else(|| Decimal::from_f64(converted.to_f64()))?;
+        Some((value, other.value))
     }
 
     pub(super) fn is_comparable(&self, other: &Quantity) -> bool {
@@ -157,8 +162,16 @@ impl Quantity {
             return false;
         };
         // The precision is that of the numbers as written, in the unit of the less precise.
-        let factor = if self.value.is_zero() { None } else { left.over(self.value) };
-        let other_factor = if other.value.is_zero() { None } else { right.over(other.value) };
+        let factor = if self.value.is_zero() {
+            None
+        } else {
+            left.over(self.value)
+        };
+        let other_factor = if other.value.is_zero() {
+            None
+        } else {
+            right.over(other.value)
+        };
         let unit = |factor: Option<Decimal>, value: Decimal| {
             let step = Decimal::of(1, value.scale());
             factor.and_then(|factor| factor.times(step)).unwrap_or(step)
@@ -215,15 +228,5 @@ impl fmt::Display for Quantity {
             }
             Unit::Calendar(word) => write!(f, "{} {word}s", self.value),
         }
-    }
-}
-
-/// Where UCUM is asked.
-mod ucum {
-    use super::Decimal;
-
-    pub(super) fn aligned(left: (Decimal, &str), right: (Decimal, &str)) -> Option<(Decimal, Decimal)> {
-        let _ = (left, right);
-        None
     }
 }

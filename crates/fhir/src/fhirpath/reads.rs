@@ -36,9 +36,7 @@ fn collect(expr: &Expr, at_focus: bool, members: &mut Vec<String>) -> bool {
         Expr::Member(of, _) | Expr::Typed(of, _, _) | Expr::Negated(of) => {
             collect(of, at_focus, members)
         }
-        Expr::At(of, index) => {
-            collect(of, at_focus, members) && collect(index, at_focus, members)
-        }
+        Expr::At(of, index) => collect(of, at_focus, members) && collect(index, at_focus, members),
         Expr::Binary(_, left, right) => {
             collect(left, at_focus, members) && collect(right, at_focus, members)
         }
@@ -46,12 +44,22 @@ fn collect(expr: &Expr, at_focus: bool, members: &mut Vec<String>) -> bool {
             .iter()
             .all(|branch| collect(branch, at_focus, members)),
         Expr::Call(call) => {
-            let inner = at_focus && !call.function.moves_this;
+            let is_idle = call.function.is_idle_on_nothing() && is_path(&call.of);
             collect(&call.of, at_focus, members)
-                && call
-                    .arguments
-                    .iter()
-                    .all(|argument| collect(argument, inner, members))
+                && (is_idle
+                    || call.arguments.iter().all(|argument| {
+                        collect(argument, at_focus && !call.function.moves_this, members)
+                    }))
         }
+    }
+}
+
+/// Whether it is empty where the elements that it starts from are.
+fn is_path(expr: &Expr) -> bool {
+    match expr {
+        Expr::Member(..) => true,
+        Expr::At(of, _) | Expr::Typed(of, ..) => is_path(of),
+        Expr::Call(call) => call.function.is_idle_on_nothing() && is_path(&call.of),
+        _ => false,
     }
 }

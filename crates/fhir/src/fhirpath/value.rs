@@ -136,9 +136,10 @@ impl<'r> Node<'r> {
             return;
         }
         // The stem of a choice, such as `value` of `valueQuantity`.
-        for (member, _) in members.iter().filter(|(member, _)| {
-            member.strip_prefix('_').unwrap_or(member).starts_with(name)
-        }) {
+        for (member, _) in members
+            .iter()
+            .filter(|(member, _)| member.strip_prefix('_').unwrap_or(member).starts_with(name))
+        {
             let plain = member.strip_prefix('_').unwrap_or(member);
             let is_double = plain != member && holder.get(plain).is_some();
             if let Some((key, element)) = ty.key(plain)
@@ -147,7 +148,14 @@ impl<'r> Node<'r> {
                 && !is_double
             {
                 let sibling = sibling_of(members, plain);
-                items(holder.get(plain), sibling, key.ty, element, definitions, out);
+                items(
+                    holder.get(plain),
+                    sibling,
+                    key.ty,
+                    element,
+                    definitions,
+                    out,
+                );
             }
         }
     }
@@ -248,7 +256,8 @@ pub(super) fn is_a(ty: TypeId, wanted: TypeId, definitions: &Definitions) -> boo
         }
         "Element" => found.kind != TypeKind::Resource && found.kind != TypeKind::Abstract,
         "BackboneElement" => {
-            found.name.contains('.') || matches!(found.name, "Dosage" | "Timing" | "ElementDefinition")
+            found.name.contains('.')
+                || matches!(found.name, "Dosage" | "Timing" | "ElementDefinition")
         }
         "string" => matches!(found.name, "code" | "id" | "markdown"),
         "uri" => matches!(found.name, "url" | "canonical" | "uuid" | "oid"),
@@ -279,4 +288,3 @@ pub(super) fn system_type(value: &Value<'_>) -> Option<&'static str> {
 
 /// A result, handed out so that it outlives the run.
 pub(super) type Items<'r> = Vec<Value<'r>>;
-

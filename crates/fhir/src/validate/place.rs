@@ -3,14 +3,14 @@
 use std::fmt;
 
 #[derive(Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(crate) struct Place<'p> {
     parent: Option<&'p Place<'p>>,
     name: &'p str,
     index: Option<usize>,
 }
 
 impl<'p> Place<'p> {
-    pub(super) fn root(name: &'p str) -> Place<'p> {
+    pub(crate) fn root(name: &'p str) -> Place<'p> {
         Place {
             parent: None,
             name,
@@ -18,7 +18,7 @@ impl<'p> Place<'p> {
         }
     }
 
-    pub(super) fn element(&'p self, name: &'p str) -> Place<'p> {
+    pub(crate) fn element(&'p self, name: &'p str) -> Place<'p> {
         Place {
             parent: Some(self),
             name,
@@ -26,7 +26,12 @@ impl<'p> Place<'p> {
         }
     }
 
-    pub(super) fn at(&self, index: usize) -> Place<'p> {
+    /// The element's name, without its index.
+    pub(crate) fn name(&self) -> &'p str {
+        self.name
+    }
+
+    pub(crate) fn at(&self, index: usize) -> Place<'p> {
         Place {
             index: Some(index),
             ..*self

@@ -133,3 +133,94 @@ fn a_strange_name_is_not_repeated_in_the_answer() {
     let problem = check(&patient(r#""Mary Smith 1990":1"#)).unwrap_err();
     assert!(!format!("{problem:?}").contains("Mary"));
 }
+
+#[test]
+fn the_invariants_of_r4_are_held() {
+    let observation = |members: &str| {
+        format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"a"}},{members}}}"#
+        )
+    };
+    for (text, expression, rule) in [
+        (patient(r#""contact":[{"gender":"male"}]"#), "Patient.contact[0]", "pat-1"),
+        (
+            patient(r#""name":[{"period":{"start":"2024-02-01","end":"2024-01-01"}}]"#),
+            "Patient.name[0].period",
+            "per-1",
+        ),
+        (
+            patient(r#""extension":[{"url":"urn:a"}]"#),
+            "Patient.extension[0]",
+            "ext-1",
+        ),
+        (
+            patient(r##""managingOrganization":{"reference":"#o"}"##),
+            "Patient.managingOrganization",
+            "ref-1",
+        ),
+        (
+            patient(r#""contained":[{"resourceType":"Organization","id":"o","name":"x"}]"#),
+            "Patient",
+            "dom-3",
+        ),
+        (
+            patient(r#""text":{"status":"generated","div":"<div><script>x</script></div>"}"#),
+            "Patient.text.div",
+            "txt-1",
+        ),
+        (
+            observation(r#""valueInteger":1,"dataAbsentReason":{"text":"x"}"#),
+            "Observation",
+            "obs-6",
+        ),
+        (
+            observation(r#""valueQuantity":{"value":1,"code":"mg"}"#),
+            "Observation.value",
+            "qty-3",
+        ),
+        (
+            r#"{"resourceType":"Organization","name":"a","telecom":[{"system":"phone","use":"home","value":"1"}]}"#.to_string(),
+            "Organization.telecom[0]",
+            "org-3",
+        ),
+    ] {
+        let problem = check(&text).unwrap_err();
+        assert_eq!(problem.kind, Kind::Invariant, "{text}");
+        assert_eq!(problem.expression.as_deref(), Some(expression), "{text}");
+        assert!(problem.message.contains(rule), "{problem}");
+    }
+    let contained = r##""contained":[{"resourceType":"Organization","id":"o","name":"x"}],"managingOrganization":{"reference":"#o"}"##;
+    assert_eq!(check(&patient(contained)), Ok(()));
+    let status = r#"{"resourceType":"Condition","subject":{"reference":"Patient/1"},"clinicalStatus":{"coding":[{"system":"urn:x","code":"active"}]}}"#;
+    assert_eq!(
+        fault(status),
+        (Kind::CodeInvalid, "Condition.clinicalStatus".to_string())
+    );
+}
+
+#[test]
+fn every_invariant_of_r4_compiles() {
+    let r4 = Definitions::r4();
+    let broken: Vec<String> = r4
+        .rules
+        .iter()
+        .filter_map(|rule| {
+            let fault = crate::fhirpath::Expression::compile(rule.expression, r4).err()?;
+            Some(format!("{}: {fault}", rule.key))
+        })
+        .collect();
+    assert_eq!(broken, [""; 0]);
+    let keys: std::collections::HashSet<&str> = r4.rules.iter().map(|rule| rule.key).collect();
+    println!("{} rules, {} of them distinct", r4.rules.len(), keys.len());
+    assert_eq!(keys.len(), 237);
+}
+
+#[test]
+fn warnings_are_told_to_who_asks_for_them() {
+    let text = patient(r#""active":true"#);
+    let json = parse(text.as_bytes(), &Limits::default()).unwrap();
+    let issues = super::issues(&json, Definitions::r4(), &crate::fhirpath::R4Only);
+    assert_eq!(issues.len(), 1);
+    assert_eq!(issues[0].severity, super::Severity::Warning);
+    assert!(issues[0].problem.message.contains("dom-6"));
+}

@@ -42,7 +42,7 @@ fn links_follow_their_targets_and_all_else_stays_exact() {
         r##"{"fullUrl":"urn:uuid:11111111-1111-4111-8111-111111111111","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},
         {"fullUrl":"urn:uuid:22222222-2222-4222-8222-222222222222","resource":{"resourceType":"Binary","contentType":"text/plain"},"request":{"method":"POST","url":"Binary"}},
         {"fullUrl":"https://a.example/Practitioner/9","resource":{"resourceType":"Practitioner"},"request":{"method":"POST","url":"Practitioner"}},
-        {"resource":{"resourceType":"DocumentReference","status":"current",
+        {"resource":{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Practitioner","id":"in"}],
           "text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"urn:uuid:11111111-1111-4111-8111-111111111111\">é</a><img src='urn:uuid:22222222-2222-4222-8222-222222222222'/></div>"},
           "subject":{"reference":"urn:uuid:11111111-1111-4111-8111-111111111111"},
           "author":[{"reference":"Practitioner/9"},{"reference":"https://a.example/Practitioner/9"},{"reference":"#in"}],
@@ -55,7 +55,7 @@ fn links_follow_their_targets_and_all_else_stays_exact() {
     let transaction = resolved(&text_in, &[]).unwrap();
     assert_eq!(
         text(&transaction.entries[3].resource),
-        r##"{"resourceType":"DocumentReference","status":"current","text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"Patient/new-1\">é</a><img src='Binary/new-2'/></div>"},"subject":{"reference":"Patient/new-1"},"author":[{"reference":"Practitioner/new-3"},{"reference":"Practitioner/new-3"},{"reference":"#in"}],"description":"urn:uuid:11111111-1111-4111-8111-111111111111","content":[{"attachment":{"url":"Binary/new-2","size":10}}],"extension":[{"url":"http://e.example","valueDecimal":1.50},{"url":"http://e.example","valueCanonical":"urn:uuid:22222222-2222-4222-8222-222222222222"},{"url":"http://e.example","valueUuid":"urn:uuid:33333333-3333-4333-8333-333333333333"}]}"##
+        r##"{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Practitioner","id":"in"}],"text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"Patient/new-1\">é</a><img src='Binary/new-2'/></div>"},"subject":{"reference":"Patient/new-1"},"author":[{"reference":"Practitioner/new-3"},{"reference":"Practitioner/new-3"},{"reference":"#in"}],"description":"urn:uuid:11111111-1111-4111-8111-111111111111","content":[{"attachment":{"url":"Binary/new-2","size":10}}],"extension":[{"url":"http://e.example","valueDecimal":1.50},{"url":"http://e.example","valueCanonical":"urn:uuid:22222222-2222-4222-8222-222222222222"},{"url":"http://e.example","valueUuid":"urn:uuid:33333333-3333-4333-8333-333333333333"}]}"##
     );
 }
 
@@ -259,6 +259,7 @@ fn what_is_built_is_valid() {
         id: "1",
         resource: patient,
     };
+    let other = Found { id: "2", ..found };
     let past = Past {
         ty: "Patient",
         id: "1",
@@ -288,7 +289,7 @@ fn what_is_built_is_valid() {
         searchset(
             &search,
             BASE,
-            [found, found].into_iter(),
+            [found, other].into_iter(),
             Some("c"),
             Some(2),
         ),

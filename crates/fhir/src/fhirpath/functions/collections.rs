@@ -30,10 +30,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("empty", 0, 0, false, |_, on| truth(on.input.is_empty())),
     of("exists", 0, 1, true, exists),
     of("all", 1, 1, true, all),
-    of("allTrue", 0, 0, false, |run, on| tally(run, &on, |all| all.iter().all(|one| *one))),
-    of("anyTrue", 0, 0, false, |run, on| tally(run, &on, |all| all.iter().any(|one| *one))),
-    of("allFalse", 0, 0, false, |run, on| tally(run, &on, |all| all.iter().all(|one| !*one))),
-    of("anyFalse", 0, 0, false, |run, on| tally(run, &on, |all| all.iter().any(|one| !*one))),
+    of("allTrue", 0, 0, false, |run, on| {
+        tally(run, &on, |all| all.iter().all(|one| *one))
+    }),
+    of("anyTrue", 0, 0, false, |run, on| {
+        tally(run, &on, |all| all.iter().any(|one| *one))
+    }),
+    of("allFalse", 0, 0, false, |run, on| {
+        tally(run, &on, |all| all.iter().all(|one| !*one))
+    }),
+    of("anyFalse", 0, 0, false, |run, on| {
+        tally(run, &on, |all| all.iter().any(|one| !*one))
+    }),
     of("subsetOf", 1, 1, false, |run, on| {
         let other = on.argument(run, 0)?;
         within(run, &on.input, &other)
@@ -52,10 +60,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("select", 1, 1, true, select),
     of("repeat", 1, 1, true, repeat),
     of("aggregate", 1, 2, true, aggregate),
-    of("single", 0, 0, false, |_, on| Ok(one(&on.input)?.cloned().into_iter().collect())),
-    of("first", 0, 0, false, |_, on| Ok(on.input.into_iter().take(1).collect())),
-    of("last", 0, 0, false, |_, on| Ok(on.input.into_iter().next_back().into_iter().collect())),
-    of("tail", 0, 0, false, |_, on| Ok(on.input.into_iter().skip(1).collect())),
+    of("single", 0, 0, false, |_, on| {
+        Ok(one(&on.input)?.cloned().into_iter().collect())
+    }),
+    of("first", 0, 0, false, |_, on| {
+        Ok(on.input.into_iter().take(1).collect())
+    }),
+    of("last", 0, 0, false, |_, on| {
+        Ok(on.input.into_iter().next_back().into_iter().collect())
+    }),
+    of("tail", 0, 0, false, |_, on| {
+        Ok(on.input.into_iter().skip(1).collect())
+    }),
     of("skip", 1, 1, false, |run, on| {
         let number = bounded(on.integer(run, 0)?);
         Ok(on.input.into_iter().skip(number).collect())
@@ -90,7 +106,9 @@ fn bounded(number: Option<i64>) -> usize {
 }
 
 fn count<'r>(number: usize) -> Answer<'r> {
-    Ok(vec![Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))])
+    Ok(vec![Value::Integer(
+        i64::try_from(number).unwrap_or(i64::MAX),
+    )])
 }
 
 fn exists<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
@@ -175,12 +193,15 @@ fn repeat<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
 /// The same place of the resource counts as met, and equal System values do.
 fn has_met<'r>(run: &Run<'r>, found: &[Value<'r>], item: &Value<'r>) -> Result<bool, Fault> {
     match item {
-        Value::Node(node) => Ok(found.iter().filter_map(Value::as_node).any(|known| {
-            match (known.json, node.json) {
-                (Some(known), Some(json)) => std::ptr::eq(known, json),
-                _ => false,
-            }
-        })),
+        Value::Node(node) => {
+            Ok(found
+                .iter()
+                .filter_map(Value::as_node)
+                .any(|known| match (known.json, node.json) {
+                    (Some(known), Some(json)) => std::ptr::eq(known, json),
+                    _ => false,
+                }))
+        }
         item => run.holds(found, item),
     }
 }
@@ -255,13 +276,17 @@ fn descendants<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
     Ok(found)
 }
 
-/// Sorted by each argument in turn; one that starts with `-` counts downwards. What has no value
-/// comes first.
+/// Sorted by each argument in turn; one that starts with `-` counts downwards.
 fn sort<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
-    let keys: Vec<(&'r Expr, bool)> = on.call.arguments.iter().map(|key| match key {
-        Expr::Negated(inner) => (&**inner, true),
-        key => (key, false),
-    }).collect();
+    let keys: Vec<(&'r Expr, bool)> = on
+        .call
+        .arguments
+        .iter()
+        .map(|key| match key {
+            Expr::Negated(inner) => (&**inner, true),
+            key => (key, false),
+        })
+        .collect();
     let mut rows = Vec::with_capacity(on.input.len());
     for (index, item) in on.input.iter().enumerate() {
         let frame = Frame {
@@ -282,20 +307,28 @@ fn sort<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
         let pairs = left.iter().zip(right).enumerate();
         pairs
             .map(|(at, (left, right))| {
-                let order = match (left, right) {
-                    (Some(left), Some(right)) => {
-                        let order = compare::order(left, right, run.definitions);
-                        order.ok().flatten().unwrap_or(Ordering::Equal)
-                    }
-                    (left, right) => left.is_some().cmp(&right.is_some()),
-                };
-                match keys.get(at) {
-                    Some((_, true)) => order.reverse(),
-                    _ => order,
-                }
+                let is_down = keys.get(at).is_some_and(|(_, is_down)| *is_down);
+                key_order(run, left.as_ref(), right.as_ref(), is_down)
             })
             .find(|order| *order != Ordering::Equal)
             .unwrap_or(Ordering::Equal)
     });
     Ok(rows.into_iter().map(|(_, item)| item).collect())
+}
+
+/// What has no value comes first, up or down.
+fn key_order<'r>(
+    run: &Run<'r>,
+    left: Option<&Value<'r>>,
+    right: Option<&Value<'r>>,
+    is_down: bool,
+) -> Ordering {
+    let (Some(left), Some(right)) = (left, right) else {
+        return left.is_some().cmp(&right.is_some());
+    };
+    let order = compare::order(left, right, run.definitions).ok().flatten();
+    match order.unwrap_or(Ordering::Equal) {
+        order if is_down => order.reverse(),
+        order => order,
+    }
 }

@@ -42,7 +42,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     of("convertsToQuantity", 1, |run, on| {
         let is_there = !on.input.is_empty();
         let found = to_quantity(run, on)?;
-        if is_there { truth(!found.is_empty()) } else { Ok(found) }
+        if is_there {
+            truth(!found.is_empty())
+        } else {
+            Ok(found)
+        }
     }),
 ];
 
@@ -82,7 +86,12 @@ fn integer<'r>(value: &Value<'r>) -> Option<Value<'r>> {
     match value {
         Value::Integer(value) => Some(*value),
         Value::Bool(value) => Some(i64::from(*value)),
-        Value::Text(text) => text.strip_prefix('+').unwrap_or(text).parse::<i32>().ok().map(i64::from),
+        Value::Text(text) => text
+            .strip_prefix('+')
+            .unwrap_or(text)
+            .parse::<i32>()
+            .ok()
+            .map(i64::from),
         _ => None,
     }
     .map(Value::Integer)
@@ -117,7 +126,9 @@ fn date<'r>(value: &Value<'r>) -> Option<Value<'r>> {
         Value::Text(text) => Moment::date(text).or_else(|| Moment::date_time(text))?,
         _ => return None,
     };
-    Some(Value::Moment(moment.cut(MomentKind::Date, moment.given.min(3))))
+    Some(Value::Moment(
+        moment.cut(MomentKind::Date, moment.given.min(3)),
+    ))
 }
 
 fn date_time<'r>(value: &Value<'r>) -> Option<Value<'r>> {

@@ -65,7 +65,9 @@ fn resolve<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
     for item in &on.input {
         run.step()?;
         let reference = match item {
-            Value::Node(node) => node.json.and_then(|json| json.text("reference").or(json.as_str())),
+            Value::Node(node) => node
+                .json
+                .and_then(|json| json.text("reference").or(json.as_str())),
             Value::Text(text) => Some(text.as_ref()),
             _ => None,
         };
@@ -179,7 +181,11 @@ fn subsumes<'r>(run: &Run<'r>, on: &On<'_, 'r>, turned: bool) -> Answer<'r> {
             }
         }
     }
-    if unknown { Ok(Vec::new()) } else { truth(false) }
+    if unknown {
+        Ok(Vec::new())
+    } else {
+        truth(false)
+    }
 }
 
 fn conforms_to<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {

@@ -25,13 +25,21 @@ const fn of(
 pub(super) const FUNCTIONS: &[Function] = &[
     of("abs", 0, 0, |run, on| {
         exact(run, &on, |value| {
-            Some(if value.is_negative() { value.negated() } else { value })
+            Some(if value.is_negative() {
+                value.negated()
+            } else {
+                value
+            })
         })
     }),
     of("ceiling", 0, 0, |run, on| {
-        whole(run, &on, |value| Some(value.negated().floored(0)?.negated()))
+        whole(run, &on, |value| {
+            Some(value.negated().floored(0)?.negated())
+        })
     }),
-    of("floor", 0, 0, |run, on| whole(run, &on, |value| value.floored(0))),
+    of("floor", 0, 0, |run, on| {
+        whole(run, &on, |value| value.floored(0))
+    }),
     of("truncate", 0, 0, |run, on| {
         whole(run, &on, |value| value.truncated().map(Decimal::whole))
     }),
@@ -48,7 +56,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     of("power", 1, 1, power),
     of("round", 0, 1, round),
-    of("now", 0, 0, |run, _| Ok(vec![Value::Moment(Moment::at(run.context.now))])),
+    of("now", 0, 0, |run, _| {
+        Ok(vec![Value::Moment(Moment::at(run.context.now))])
+    }),
     of("today", 0, 0, |run, _| {
         let today = Moment::at(run.context.now).cut(MomentKind::Date, 3);
         Ok(vec![Value::Moment(today)])
@@ -89,7 +99,12 @@ fn exact<'r>(run: &Run<'r>, on: &On<'_, 'r>, f: fn(Decimal) -> Option<Decimal>) 
 
 fn whole<'r>(run: &Run<'r>, on: &On<'_, 'r>, f: fn(Decimal) -> Option<Decimal>) -> Answer<'r> {
     let value = number(&run.system(&on.input)?)?;
-    maybe(value.and_then(f).and_then(Decimal::as_whole).map(Value::Integer))
+    maybe(
+        value
+            .and_then(f)
+            .and_then(Decimal::as_whole)
+            .map(Value::Integer),
+    )
 }
 
 fn float<'r>(run: &Run<'r>, on: &On<'_, 'r>, f: fn(f64) -> f64) -> Answer<'r> {

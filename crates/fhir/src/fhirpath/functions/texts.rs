@@ -48,16 +48,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
         both(run, &on, |text, part| Value::Bool(text.contains(part)))
     }),
     of("substring", 1, 2, substring),
-    of("upper", 0, 0, |run, on| plain(run, &on, |text| text.to_uppercase())),
-    of("lower", 0, 0, |run, on| plain(run, &on, |text| text.to_lowercase())),
-    of("trim", 0, 0, |run, on| plain(run, &on, |text| text.trim().to_string())),
+    of("upper", 0, 0, |run, on| {
+        plain(run, &on, |text| text.to_uppercase())
+    }),
+    of("lower", 0, 0, |run, on| {
+        plain(run, &on, |text| text.to_lowercase())
+    }),
+    of("trim", 0, 0, |run, on| {
+        plain(run, &on, |text| text.trim().to_string())
+    }),
     of("length", 0, 0, |run, on| {
         let length = run.text(&on.input)?.map(|text| text.chars().count());
         maybe(length.map(|length| Value::Integer(i64::try_from(length).unwrap_or(i64::MAX))))
     }),
     of("toChars", 0, 0, |run, on| {
         let text = run.text(&on.input)?.unwrap_or_default();
-        Ok(text.chars().map(|letter| Value::text(letter.to_string())).collect())
+        Ok(text
+            .chars()
+            .map(|letter| Value::text(letter.to_string()))
+            .collect())
     }),
     of("replace", 2, 2, replace),
     of("matches", 1, 1, |run, on| matches(run, &on, false)),
@@ -67,13 +76,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let (Some(text), Some(by)) = (run.text(&on.input)?, on.text(run, 0)?) else {
             return Ok(Vec::new());
         };
-        Ok(text.split(by.as_str()).map(|part| Value::text(part.to_string())).collect())
+        Ok(text
+            .split(by.as_str())
+            .map(|part| Value::text(part.to_string()))
+            .collect())
     }),
     of("join", 0, 1, join),
-    of("encode", 1, 1, |run, on| coded(run, &on, super::super::codings::encode)),
-    of("decode", 1, 1, |run, on| coded(run, &on, super::super::codings::decode)),
-    of("escape", 1, 1, |run, on| coded(run, &on, super::super::codings::escape)),
-    of("unescape", 1, 1, |run, on| coded(run, &on, super::super::codings::unescape)),
+    of("encode", 1, 1, |run, on| {
+        coded(run, &on, super::super::codings::encode)
+    }),
+    of("decode", 1, 1, |run, on| {
+        coded(run, &on, super::super::codings::decode)
+    }),
+    of("escape", 1, 1, |run, on| {
+        coded(run, &on, super::super::codings::escape)
+    }),
+    of("unescape", 1, 1, |run, on| {
+        coded(run, &on, super::super::codings::unescape)
+    }),
 ];
 
 fn plain<'r>(run: &Run<'r>, on: &On<'_, 'r>, f: fn(&str) -> String) -> Answer<'r> {
@@ -91,11 +111,7 @@ fn both<'r>(
     }
 }
 
-fn coded<'r>(
-    run: &Run<'r>,
-    on: &On<'_, 'r>,
-    f: fn(&str, &str) -> Option<String>,
-) -> Answer<'r> {
+fn coded<'r>(run: &Run<'r>, on: &On<'_, 'r>, f: fn(&str, &str) -> Option<String>) -> Answer<'r> {
     match (run.text(&on.input)?, on.text(run, 0)?) {
         (Some(text), Some(form)) => maybe(f(&text, &form).map(Value::text)),
         _ => Ok(Vec::new()),
@@ -104,8 +120,14 @@ fn coded<'r>(
 
 /// Characters before a byte offset; -1 where there is none.
 fn position(text: &str, at: Option<usize>) -> Value<'static> {
-    let before = at.and_then(|at| text.get(..at)).map(|text| text.chars().count());
-    Value::Integer(before.and_then(|count| i64::try_from(count).ok()).unwrap_or(-1))
+    let before = at
+        .and_then(|at| text.get(..at))
+        .map(|text| text.chars().count());
+    Value::Integer(
+        before
+            .and_then(|count| i64::try_from(count).ok())
+            .unwrap_or(-1),
+    )
 }
 
 fn substring<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
@@ -189,7 +211,9 @@ fn replace_matches<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
     if regex.as_str().is_empty() {
         return Ok(vec![Value::text(text)]);
     }
-    Ok(vec![Value::text(regex.replace_all(&text, to.as_str()).into_owned())])
+    Ok(vec![Value::text(
+        regex.replace_all(&text, to.as_str()).into_owned(),
+    )])
 }
 
 fn join<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {

@@ -7,9 +7,27 @@ use crate::fhirpath::eval::{Answer, Run, one};
 use crate::fhirpath::value::{Value, system_type};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function { name: "type", least: 0, most: 0, moves_this: false, run: type_of },
-    Function { name: "comparable", least: 1, most: 1, moves_this: false, run: comparable },
-    Function { name: "precision", least: 0, most: 0, moves_this: false, run: precision },
+    Function {
+        name: "type",
+        least: 0,
+        most: 0,
+        moves_this: false,
+        run: type_of,
+    },
+    Function {
+        name: "comparable",
+        least: 1,
+        most: 1,
+        moves_this: false,
+        run: comparable,
+    },
+    Function {
+        name: "precision",
+        least: 0,
+        most: 0,
+        moves_this: false,
+        run: precision,
+    },
     Function {
         name: "lowBoundary",
         least: 0,
