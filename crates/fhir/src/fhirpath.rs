@@ -37,7 +37,9 @@ use crate::path::NotCompiled;
 use eval::{Frame, Run};
 use tree::Expr;
 
+pub(crate) use functions::target;
 pub(crate) use reads::Reads;
+pub(crate) use value::is_a;
 
 /// How many steps one evaluation may take, unless its context says otherwise.
 pub const STEPS_MAX: u32 = 500_000;
@@ -79,7 +81,7 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// What an expression may ask the world.
-pub trait World: Sync {
+pub trait World {
     /// Whether a code is in a value set; `None` where that is not known.
     fn is_member(&self, value_set: &str, system: Option<&str>, code: &str) -> Option<bool> {
         let _ = (value_set, system, code);

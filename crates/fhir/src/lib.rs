@@ -15,6 +15,7 @@ pub mod matching;
 pub mod narrative;
 pub mod path;
 pub mod problem;
+pub mod profile;
 pub mod resource;
 pub mod search;
 pub mod terminology;

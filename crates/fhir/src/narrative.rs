@@ -154,7 +154,8 @@ fn is_harmless(name: &str, value: &str) -> bool {
     let runs = ["javascript:", "vbscript:", "data:text"]
         .iter()
         .any(|scheme| lower.starts_with(scheme));
-    plain && !name.is_empty() && !name.starts_with("on") && !(is_address && runs)
+    let is_active = name.starts_with("on") || (is_address && runs);
+    plain && !name.is_empty() && !is_active
 }
 
 #[cfg(test)]

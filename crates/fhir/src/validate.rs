@@ -5,6 +5,7 @@
 //! Invariant: recursion goes no deeper than the JSON reader's depth limit.
 
 mod form;
+mod found;
 mod invariant;
 mod place;
 
@@ -13,6 +14,7 @@ use crate::fhirpath::{Node, R4Only, World};
 use crate::json::{Json, Member};
 use crate::problem::{Kind, Problem};
 
+use found::{Found, two_choices};
 pub(crate) use invariant::Invariants;
 pub(crate) use place::Place;
 
@@ -47,6 +49,18 @@ pub fn validate(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Pr
     Problem::all(walk.faults).map_or(Ok(()), Err)
 }
 
+/// As `validate`, but without the invariants: for what is translated from messages, where a
+/// contradiction of the sender's (a period that ends before it starts) is kept as it was sent.
+///
+/// # Errors
+/// As `validate`, but `Invariant`.
+pub fn structure(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Problem> {
+    let mut walk = Walk::new(definitions, &R4Only, false);
+    walk.holding = false;
+    walk.resource(resource, None);
+    Problem::all(walk.faults).map_or(Ok(()), Err)
+}
+
 /// Checks a resource against R4 and tells warnings too.
 pub fn issues(resource: &Json<'_>, definitions: &Definitions, world: &dyn World) -> Vec<Issue> {
     let mut walk = Walk::new(definitions, world, true);
@@ -65,6 +79,8 @@ struct Walk<'a> {
     remarks: Vec<Issue>,
     /// Whether those are wanted.
     remarking: bool,
+    /// Whether invariants are held.
+    holding: bool,
     world: &'a dyn World,
     /// The resource that is walked, and the one that contains it.
     resource: Option<Node<'a>>,
@@ -78,6 +94,7 @@ impl<'a> Walk<'a> {
             faults: Vec::new(),
             remarks: Vec::new(),
             remarking,
+            holding: true,
             world,
             resource: None,
             root: None,
@@ -128,7 +145,7 @@ impl<'a> Walk<'a> {
             Some(members) => {
                 let before = self.faults.len();
                 let seen = self.members(members, self.definitions.ty(id), place);
-                if self.faults.len() == before {
+                if self.holding && self.faults.len() == before {
                     self.invariants(json, id, seen, place);
                 }
             }
@@ -349,51 +366,6 @@ impl<'a> Walk<'a> {
             }
         }
     }
-}
-
-/// A member among its fellows.
-struct Found<'m> {
-    members: &'m [Member<'m>],
-    /// Its name without the underscore.
-    plain: &'m str,
-    value: &'m Json<'m>,
-    is_sibling: bool,
-}
-
-impl<'m> Found<'m> {
-    /// The sibling of a value, or the value of a sibling.
-    fn pair(&self) -> Option<&'m Json<'m>> {
-        let is_pair = |name: &str| match name.strip_prefix('_') {
-            Some(plain) => !self.is_sibling && plain == self.plain,
-            None => self.is_sibling && name == self.plain,
-        };
-        self.members
-            .iter()
-            .find(|(name, _)| is_pair(name))
-            .map(|(_, value)| value)
-    }
-
-    fn pair_is_empty_at(&self, index: usize) -> bool {
-        let item = self
-            .pair()
-            .and_then(Json::as_array)
-            .and_then(|items| items.get(index));
-        item.is_none_or(|item| *item == Json::Null)
-    }
-}
-
-/// Whether members of different names stand for the one choice element: `valueString` beside
-/// `_valueString` is the same name.
-fn two_choices(members: &[Member<'_>], ty: &Type, key: Key) -> bool {
-    let mut names = members
-        .iter()
-        .map(|(name, _)| name.strip_prefix('_').unwrap_or(name))
-        .filter(|name| {
-            ty.key(name)
-                .is_some_and(|(found, _)| found.element == key.element)
-        });
-    let first = names.next();
-    names.any(|name| Some(name) != first)
 }
 
 #[cfg(test)]

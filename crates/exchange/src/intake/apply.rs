@@ -115,7 +115,7 @@ impl Intake {
             ..Limits::default()
         };
         let resource = json::parse(&bytes, &limits)?;
-        fhir::validate::validate(&resource, Definitions::r4())?;
+        fhir::validate::structure(&resource, Definitions::r4())?;
         let resource = Prepared::new(&resource, &made.id, &self.organisation)?;
         Ok(Some(Change::Put {
             resource,

@@ -46,6 +46,8 @@ pub(super) struct On<'f, 'r> {
     pub frame: &'f Frame<'r>,
 }
 
+pub(crate) use fhir::target;
+
 const TABLES: [&[Function]; 6] = [
     collections::FUNCTIONS,
     convert::FUNCTIONS,

@@ -111,7 +111,7 @@ impl<'r> Node<'r> {
     }
 
     /// The children of that name, each handed to `out`.
-    pub(super) fn named(
+    pub(crate) fn named(
         &self,
         name: &str,
         definitions: &'r Definitions,
@@ -161,7 +161,7 @@ impl<'r> Node<'r> {
     }
 
     /// All children, in the order of the text.
-    pub(super) fn children(&self, definitions: &'r Definitions, out: &mut dyn FnMut(Node<'r>)) {
+    pub(crate) fn children(&self, definitions: &'r Definitions, out: &mut dyn FnMut(Node<'r>)) {
         let ty = definitions.ty(self.ty);
         let holder = if self.is_primitive(definitions) {
             self.sibling
@@ -243,7 +243,7 @@ fn items<'r>(
 }
 
 /// Whether a type is another, or is made from it (<https://hl7.org/fhir/R4/datatypes.html>).
-pub(super) fn is_a(ty: TypeId, wanted: TypeId, definitions: &Definitions) -> bool {
+pub(crate) fn is_a(ty: TypeId, wanted: TypeId, definitions: &Definitions) -> bool {
     if ty == wanted {
         return true;
     }

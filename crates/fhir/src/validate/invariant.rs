@@ -145,7 +145,7 @@ impl<'a> Walk<'a> {
         ty: TypeId,
         place: &Place<'_>,
     ) {
-        let Some(group) = element.group else {
+        let Some(group) = element.group.filter(|_| self.holding) else {
             return;
         };
         let node = Node {

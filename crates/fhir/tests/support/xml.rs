@@ -1,6 +1,6 @@
 //! XML as far as the published test files need it: elements, attributes, text, the five entities.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
 
 use fhir::definitions::{Definitions, Shape, Type, TypeKind};
 
@@ -58,7 +58,7 @@ impl<'t> Reader<'t> {
 
     fn element(&mut self) -> Element {
         let start = self.at;
-        let open = self.rest().find('>').unwrap();
+        let open = tag_end(self.rest());
         let tag = self.rest()[1..open].to_string();
         self.at += open + 1;
         let (tag, is_closed) = match tag.strip_suffix('/') {
@@ -77,11 +77,12 @@ impl<'t> Reader<'t> {
             element.attributes.push(pair);
             rest = next.trim();
         }
-        while !is_closed {
+        let mut is_open = !is_closed;
+        while is_open {
             let rest = self.rest();
             if rest.starts_with("</") {
                 self.at += rest.find('>').unwrap() + 1;
-                break;
+                is_open = false;
             } else if rest.starts_with("<!--") {
                 self.at += rest.find("-->").unwrap() + 3;
             } else if let Some(data) = rest.strip_prefix("<![CDATA[") {
@@ -100,6 +101,21 @@ impl<'t> Reader<'t> {
         element.raw = self.text[start..self.at].to_string();
         element
     }
+}
+
+/// The `>` that ends a tag, not one within quotes.
+fn tag_end(text: &str) -> usize {
+    let mut quote = None;
+    let ends = |letter: char| {
+        match (quote, letter) {
+            (None, '>') => return true,
+            (None, '"' | '\'') => quote = Some(letter),
+            (Some(open), letter) if open == letter => quote = None,
+            _ => {}
+        }
+        false
+    };
+    text.find(ends).unwrap()
 }
 
 fn plain(text: &str) -> String {

@@ -59,7 +59,7 @@ pub fn fault(resource: &Value) -> Option<String> {
         Err(problem) => return Some(problem.to_string()),
     };
     let definitions = fhir::definitions::Definitions::r4();
-    fhir::validate::validate(&json, definitions)
+    fhir::validate::structure(&json, definitions)
         .err()
         .map(|p| format!("{p:?}"))
 }

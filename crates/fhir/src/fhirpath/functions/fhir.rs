@@ -1,6 +1,7 @@
 //! What FHIR adds (<https://hl7.org/fhir/R4/fhirpath.html#functions>).
 
 use super::{Function, On, maybe, truth};
+use crate::definitions::Definitions;
 use crate::fhirpath::Fault;
 use crate::fhirpath::eval::{Answer, Run, one};
 use crate::fhirpath::value::{Items, Node, Value};
@@ -72,7 +73,12 @@ fn resolve<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
             _ => None,
         };
         let target = match (reference, item) {
-            (Some(reference), _) => target(run, reference),
+            (Some(reference), _) => target(
+                run.context.root,
+                run.context.resource,
+                reference,
+                run.definitions,
+            ),
             _ => None,
         };
         found.extend(target.map(Value::Node));
@@ -80,8 +86,14 @@ fn resolve<'r>(run: &Run<'r>, on: On<'_, 'r>) -> Answer<'r> {
     Ok(found)
 }
 
-fn target<'r>(run: &Run<'r>, reference: &str) -> Option<Node<'r>> {
-    let (root, resource) = (run.context.root, run.context.resource);
+/// What a reference in `resource`, which stands in `root`, points at: contained, in the Bundle, or
+/// elsewhere, of which only the type is known.
+pub(crate) fn target<'r>(
+    root: Node<'r>,
+    resource: Node<'r>,
+    reference: &str,
+    definitions: &Definitions,
+) -> Option<Node<'r>> {
     if reference == "#" {
         return Some(root);
     }
@@ -89,16 +101,16 @@ fn target<'r>(run: &Run<'r>, reference: &str) -> Option<Node<'r>> {
         let holders = [root.json?, resource.json?];
         let mut all = holders.iter().flat_map(|json| json.items("contained"));
         let found = all.find(|contained| contained.text("id") == Some(id))?;
-        return Node::resource(found, run.definitions);
+        return Node::resource(found, definitions);
     }
     if let Some(found) = in_bundle(root.json?, reference) {
-        return Node::resource(found, run.definitions);
+        return Node::resource(found, definitions);
     }
     // Not here, but its address says what it is.
     let unversioned = reference.split("/_history/").next()?;
     let mut segments = unversioned.rsplit('/');
     segments.next()?;
-    let ty = run.definitions.resource(segments.next()?)?;
+    let ty = definitions.resource(segments.next()?)?;
     Some(Node {
         json: None,
         sibling: None,
