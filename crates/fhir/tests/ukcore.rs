@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "support/xml.rs"]
-mod xml;
-
 use std::path::{Path, PathBuf};
 
 use fhir::definitions::Definitions;
@@ -35,9 +32,10 @@ fn resources(folder: &Path) -> Vec<(String, String)> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let json = fhir::xml::to_json(&bytes, &Limits::default()).unwrap();
             let name = path.file_stem().unwrap().to_str().unwrap().to_string();
-            (name, xml::resource(&xml::read(&text)))
+            (name, String::from_utf8(json).unwrap())
         })
         .collect();
     found.sort();

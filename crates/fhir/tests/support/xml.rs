@@ -1,8 +1,6 @@
-//! XML as far as the published test files need it: elements, attributes, text, the five entities.
+//! XML as far as the published suite needs it: elements, attributes, text, the five entities.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code)]
-
-use fhir::definitions::{Definitions, Shape, Type, TypeKind};
 
 #[derive(Debug, Default)]
 pub struct Element {
@@ -10,8 +8,6 @@ pub struct Element {
     pub attributes: Vec<(String, String)>,
     pub children: Vec<Element>,
     pub text: String,
-    /// As it stands in the file.
-    pub raw: String,
 }
 
 impl Element {
@@ -57,7 +53,6 @@ impl<'t> Reader<'t> {
     }
 
     fn element(&mut self) -> Element {
-        let start = self.at;
         let open = tag_end(self.rest());
         let tag = self.rest()[1..open].to_string();
         self.at += open + 1;
@@ -98,7 +93,6 @@ impl<'t> Reader<'t> {
                 self.at += end;
             }
         }
-        element.raw = self.text[start..self.at].to_string();
         element
     }
 }
@@ -126,124 +120,4 @@ fn plain(text: &str) -> String {
         .replace("&#39;", "'")
         .replace("&#xA;", "\n")
         .replace("&amp;", "&")
-}
-
-/// A resource in FHIR's XML as its JSON.
-pub fn resource(element: &Element) -> String {
-    let r4 = Definitions::r4();
-    let ty = r4.ty(r4.resource(&element.name).unwrap());
-    object(element, ty)
-}
-
-fn object(element: &Element, ty: &Type) -> String {
-    let mut members = Vec::new();
-    if ty.kind == TypeKind::Resource {
-        members.push(format!("\"resourceType\":{}", quoted(&element.name)));
-    }
-    for (name, value) in &element.attributes {
-        if name != "xmlns"
-            && name != "value"
-            && !name.starts_with("xmlns:")
-            && !name.starts_with("xsi:")
-        {
-            members.push(format!("{}:{}", quoted(name), quoted(value)));
-        }
-    }
-    let mut names: Vec<&str> = Vec::new();
-    for child in &element.children {
-        if !names.contains(&child.name.as_str()) {
-            names.push(&child.name);
-        }
-    }
-    for name in names {
-        let all: Vec<&Element> = element
-            .children
-            .iter()
-            .filter(|child| child.name == name)
-            .collect();
-        members.extend(member(name, &all, ty));
-    }
-    format!("{{{}}}", members.join(","))
-}
-
-fn member(name: &str, all: &[&Element], ty: &Type) -> Vec<String> {
-    let r4 = Definitions::r4();
-    let Some((many, found)) = known(name, ty) else {
-        return vec![format!("{}:true", quoted(name))];
-    };
-    let child = r4.ty(found);
-    let (mut values, mut siblings) = (Vec::new(), Vec::new());
-    for element in all {
-        let sibling = match child.shape {
-            Shape::Primitive(_) if element.name != "div" => object(element, child),
-            _ => "{}".to_string(),
-        };
-        siblings.push(if sibling == "{}" {
-            "null".to_string()
-        } else {
-            sibling
-        });
-        values.push(value(element, child));
-    }
-    let listed = |items: &[String]| match many {
-        true => format!("[{}]", items.join(",")),
-        false => items[0].clone(),
-    };
-    let mut members = Vec::new();
-    if values.iter().any(|value| value != "null") {
-        members.push(format!("{}:{}", quoted(name), listed(&values)));
-    }
-    if siblings.iter().any(|sibling| sibling != "null") {
-        members.push(format!(
-            "{}:{}",
-            quoted(&format!("_{name}")),
-            listed(&siblings)
-        ));
-    }
-    members
-}
-
-fn value(element: &Element, ty: &Type) -> String {
-    match ty.shape {
-        Shape::Primitive(_) if element.name == "div" => quoted(&element.raw),
-        Shape::Primitive(_) => match element.attribute("value") {
-            None => "null".to_string(),
-            Some(value)
-                if matches!(
-                    ty.name,
-                    "boolean" | "integer" | "decimal" | "positiveInt" | "unsignedInt"
-                ) =>
-            {
-                value.to_string()
-            }
-            Some(value) => quoted(value),
-        },
-        Shape::AnyResource => resource(&element.children[0]),
-        _ => object(element, ty),
-    }
-}
-
-/// Whether an element repeats, and the type that its name gives it.
-fn known(name: &str, ty: &Type) -> Option<(bool, fhir::definitions::TypeId)> {
-    let r4 = Definitions::r4();
-    if let Some(element) = ty.element(name).filter(|element| !element.is_choice) {
-        return Some((element.many, *element.types.first()?));
-    }
-    ty.elements
-        .iter()
-        .filter(|element| element.is_choice)
-        .find_map(|element| {
-            let rest = name.strip_prefix(element.name)?;
-            let found = element
-                .types
-                .iter()
-                .find(|ty| r4.ty(**ty).name.eq_ignore_ascii_case(rest))?;
-            Some((false, *found))
-        })
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = Vec::new();
-    fhir::json::write_text(text, &mut out);
-    String::from_utf8(out).unwrap()
 }
