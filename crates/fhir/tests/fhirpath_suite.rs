@@ -53,14 +53,11 @@ fn input(folder: &Path, name: &str) -> String {
     let text = std::fs::read_to_string(folder.join(name)).unwrap();
     match name.ends_with(".xml") {
         true => {
-            // Where schemas are is no part of FHIR's XML.
-            let schema = text
-                .find("xsi:schemaLocation")
-                .map_or("xsi:none".to_string(), |at| {
-                    let end = text[at..].match_indices('"').nth(1).unwrap().0;
-                    text[at..=at + end].to_string()
-                });
-            let text = text.replace(&schema, "");
+            // What the root element says about schemas is no part of FHIR's XML.
+            let start = text.find(" xmlns").unwrap();
+            let end = start + text[start..].find('>').unwrap();
+            let root = " xmlns=\"http://hl7.org/fhir\"";
+            let text = format!("{}{root}{}", &text[..start], &text[end..]);
             let json = fhir::xml::to_json(text.as_bytes(), &Limits::default()).unwrap();
             String::from_utf8(json).unwrap()
         }
