@@ -64,7 +64,10 @@ impl Intake {
             changes: changes.collect::<Result<_, _>>()?,
             ..Job::default()
         };
-        let (sent, note) = post(plan, mapped, self.post.as_ref());
+        let (sent, note) = match self.overtaken(plan, mapped).await? {
+            Some(note) => (None, Some(note)),
+            None => post(plan, mapped, self.post.as_ref()),
+        };
         job.effects.push(Effect::Hl7(Hl7Write::Mapped {
             number: plan.waiting.number,
             note,
@@ -72,6 +75,33 @@ impl Intake {
         job.effects.extend(sent);
         job.traces.push(self.trace(plan));
         Ok(job)
+    }
+
+    /// Why the letter of a message from the work list is not sent: what is here of it is newer. Sent, it
+    /// would stand in the newer one's place.
+    async fn overtaken(&self, plan: &Plan, mapped: &Mapped) -> Result<Option<WorkNote>, Problem> {
+        let Some(letter) = mapped.letter.as_ref().filter(|_| plan.waiting.late) else {
+            return Ok(None);
+        };
+        let made = mapped.resources.iter();
+        let mut made = made.filter(|made| made.id == letter.document);
+        let ours = made.find(|made| made.ty == "DocumentReference");
+        let here = self
+            .store
+            .read(&self.scope, "DocumentReference", &letter.document);
+        let (Some(ours), Reading::Found(here)) = (ours, here.await?) else {
+            return Ok(None);
+        };
+        let here: serde_json::Value = serde_json::from_slice(&here.body).map_err(unwritable)?;
+        let same = here.get("content") == ours.resource.get("content");
+        if same && here.get("status").and_then(|status| status.as_str()) == Some("current") {
+            return Ok(None);
+        }
+        Ok(Some(note(
+            "The letter was not sent: a newer version of it is here, or it was replaced or taken back.",
+            "Look at the newer letter. If this one is wanted all the same, ask the sender to send it \
+             under a number of its own (TXA-12).",
+        )))
     }
 
     /// The log's line: the node has read a message that is about a patient.
@@ -88,7 +118,9 @@ impl Intake {
     /// The change of one resource; `None` where what is here stays.
     async fn change(&self, plan: &Plan, made: &Made) -> Result<Option<Change>, Problem> {
         let again = plan.waiting.mapped_before;
-        let blind = !again && made.merge == Merge::Replace && made.ty != "DocumentReference";
+        let late = plan.waiting.late;
+        let blind =
+            !late && !again && made.merge == Merge::Replace && made.ty != "DocumentReference";
         let (existing, expect) = if blind {
             (None, Expect::Anything)
         } else {
@@ -96,9 +128,13 @@ impl Intake {
                 Reading::Found(version) => {
                     let value = serde_json::from_slice(&version.body).map_err(unwritable)?;
                     same_patient(made, &value)?;
+                    // It was written by what came after this message.
+                    if late && version.last_updated > plan.waiting.received_at {
+                        return Ok(None);
+                    }
                     (Some(value), Expect::Version(version.version))
                 }
-                Reading::Deleted { .. } if again => return Ok(None),
+                Reading::Deleted { .. } if again || late => return Ok(None),
                 Reading::Deleted { .. } | Reading::Absent => (None, Expect::Absent),
             }
         };

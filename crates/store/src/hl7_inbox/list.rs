@@ -21,6 +21,8 @@ pub struct Waiting {
     pub body: Vec<u8>,
     /// Whether it was mapped before, and a person wants it mapped again.
     pub mapped_before: bool,
+    /// Whether it stood on the work list first: messages that came after it may have been mapped.
+    pub late: bool,
 }
 
 /// A message on the work list: reasons and names of systems, never content.
@@ -111,7 +113,7 @@ impl Store {
             return Ok(Vec::new());
         };
         let sql = Sql::new(
-            "SELECT number, received_at, body, mapped FROM hl7_message WHERE state = 'received' \
+            "SELECT number, received_at, body, mapped, state_at FROM hl7_message WHERE state = 'received' \
              AND number > $1 AND number <= $2 ORDER BY number",
         );
         let rows = self.rows_apart(sql.with(after).with(last)).await?;
@@ -122,6 +124,7 @@ impl Store {
                     received_at: row.int(1)?,
                     body: row.bytes(2)?.to_vec(),
                     mapped_before: row.flag(3)?,
+                    late: row.int(4)? != row.int(1)?,
                 })
             })
             .collect()
