@@ -8,7 +8,7 @@ use crate::client::mllp::{Sender, code};
 use crate::node::look::Rows;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
-const DISK_BYTES: &str = "size=12m";
+const DISK_BYTES: &str = "size=24m";
 const MESSAGES_MAX: usize = 4000;
 
 /// A small file system in memory, gone when dropped.
@@ -49,7 +49,7 @@ fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
     std::fs::write(&settings, small).unwrap();
     nodes.hospital.process.start();
     // What an engineer could remove in need.
-    std::fs::write(disk.join("ballast"), vec![0; 4 << 20]).unwrap();
+    std::fs::write(disk.join("ballast"), vec![0; 12 << 20]).unwrap();
     let acknowledged = fill(&nodes);
     println!("{} letters until the disk was full", acknowledged.len());
     std::fs::remove_file(disk.join("ballast")).unwrap();

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 
 /// Names the file whose bytes the other process serves.
-const FILE: &str = "HANDOVER_BENCH_BYTES";
+pub const FILE: &str = "HANDOVER_BENCH_BYTES";
 
 /// A bare server in a process of its own, ended when dropped.
 pub struct Bare {
@@ -26,9 +26,17 @@ impl Bare {
     pub fn start(folder: &Path, bytes: &[u8]) -> Result<Bare> {
         let file = folder.join("bytes");
         std::fs::write(&file, bytes)?;
+        Bare::part("bare", &file)
+    }
+
+    /// Starts this program again as that part, with that file.
+    ///
+    /// # Errors
+    /// When the process does not start or prints no address.
+    pub fn part(part: &str, file: &Path) -> Result<Bare> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--part", "bare"])
-            .env(FILE, &file)
+            .args(["--part", part])
+            .env(FILE, file)
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();

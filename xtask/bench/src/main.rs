@@ -4,6 +4,7 @@
 
 mod acknowledgements;
 mod bare;
+mod creates;
 mod definitions;
 mod demo;
 mod http;
@@ -47,6 +48,8 @@ enum Figure {
     Import,
     /// Read by id, against a bare handler that answers the same bytes.
     Read,
+    /// Durable single creates from 64 clients, against one.
+    Creates,
     /// Durable MLLP acknowledgements a second, against a loop that groups, writes and fsyncs the same bytes.
     Acknowledgements,
     /// From the first MLLP byte at the hospital to the row in the practice's inbox.
@@ -61,6 +64,8 @@ enum Part {
     Definitions,
     /// Serves the bytes of a file from a bare handler and prints its address.
     Bare,
+    /// The loop of the acknowledgements behind MLLP connections; prints its address.
+    Loop,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +82,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match arguments.part {
         Some(Part::Definitions) => return definitions::once(),
         Some(Part::Bare) => return bare::serve(),
+        Some(Part::Loop) => return acknowledgements::bare::serve(),
         None => {}
     }
     let all = arguments.figures.is_empty();
@@ -90,6 +96,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Read) {
         read::measure(&mut report, arguments.seconds)?;
+    }
+    if wanted(Figure::Creates) {
+        creates::measure(&mut report, arguments.seconds)?;
     }
     if wanted(Figure::Acknowledgements) {
         acknowledgements::measure(&mut report, arguments.seconds)?;

@@ -151,8 +151,14 @@ impl Keeper {
         // First what is on its way, then the tables: what leaves the one is by then in the other.
         let mut rest = Vec::with_capacity(puts.len());
         let mut messages = false;
+        // A message is not taken on that the tables have no room for: it would wait unseen.
+        let stuck = self.pending.why_stuck();
         for (entry, answer) in puts {
             if let Entry::Message { keeping, .. } = &entry {
+                if let Some(problem) = &stuck {
+                    let _ = answer.send(Err(problem.clone()));
+                    continue;
+                }
                 messages = true;
                 if !self.pending.add(keeping.id()) {
                     let _ = answer.send(Ok(Taken::Known));

@@ -123,6 +123,7 @@ impl Mover {
                     return true;
                 }
                 Err(problem) => {
+                    self.pending.stuck(&problem);
                     tracing::error!(?problem, "the journal could not be moved into the tables");
                     if gathered.ended || self.writer.is_stopped() {
                         return false;

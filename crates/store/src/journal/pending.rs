@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use fhir::problem::Problem;
 use parking_lot::{Condvar, Mutex};
 
 use super::record::{Batch, Entry};
@@ -18,6 +19,8 @@ struct State {
     /// Of messages.
     ids: HashSet<Vec<u8>>,
     batches: usize,
+    /// Why nothing can be moved just now.
+    stuck: Option<Problem>,
     /// Set once nothing is moved any more.
     ended: bool,
 }
@@ -46,8 +49,19 @@ impl Pending {
                 state.ids.remove(keeping.id());
             }
         }
+        state.stuck = None;
         state.batches = state.batches.saturating_sub(batches.len());
         self.moved.notify_all();
+    }
+
+    /// The tables could not be written.
+    pub(super) fn stuck(&self, problem: &Problem) {
+        self.state.lock().stuck = Some(problem.clone());
+    }
+
+    /// Why the tables could not be written when it was last tried, if they could not.
+    pub(super) fn why_stuck(&self) -> Option<Problem> {
+        self.state.lock().stuck.clone()
     }
 
     /// Nothing is moved any more; who waits for room waits in vain.
