@@ -13,6 +13,7 @@ pub mod fhirpath;
 pub mod json;
 pub mod matching;
 pub mod narrative;
+pub mod patch;
 pub mod path;
 pub mod problem;
 pub mod profile;

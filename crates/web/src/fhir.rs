@@ -19,6 +19,7 @@ mod history;
 mod incoming;
 mod log;
 pub mod operations;
+mod patch;
 mod plan;
 mod prefer;
 mod pretty;
@@ -46,6 +47,7 @@ pub use create::create;
 pub use delete::{delete, delete_matching};
 pub use history::{history, history_of_all, history_of_type};
 pub use log::log;
+pub use patch::{patch, patch_matching};
 pub use read::read;
 pub use search::{
     search, search_all, search_by_post, search_compartment, search_compartment_by_post,

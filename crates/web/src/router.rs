@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
 use http::Method;
@@ -105,6 +105,16 @@ pub const FHIR: &[Route] = &[
         Takes::Nothing,
         || delete(door::delete),
     ),
+    Route::interaction(
+        Method::PATCH,
+        "/{ty}/{id}",
+        &["patch"],
+        Takes::Patch,
+        || patch(door::patch),
+    ),
+    Route::interaction(Method::PATCH, "/{ty}", &["patch"], Takes::Patch, || {
+        patch(door::patch_matching)
+    }),
     Route::interaction(Method::PUT, "/{ty}", &["update"], Takes::Resource, || {
         put(door::update_matching)
     }),

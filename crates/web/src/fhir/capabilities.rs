@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::ask::Announced;
-use super::format::{FHIR_JSON, FHIR_XML};
+use super::format::{FHIR_JSON, FHIR_XML, JSON_PATCH};
 use super::route::{Does, Level, Route};
 use crate::failure::Failure;
 use crate::node::{Node, Site};
@@ -46,6 +46,7 @@ fn statement(site: &Site, at: &str) -> Value {
         "implementation": { "description": site.name, "url": site.fhir_url() },
         "fhirVersion": "4.0.1",
         "format": [FHIR_JSON, FHIR_XML],
+        "patchFormat": [JSON_PATCH, FHIR_JSON, FHIR_XML],
         "rest": [with_operations(json!({
             "mode": "server",
             "security": {

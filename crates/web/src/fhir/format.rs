@@ -1,5 +1,6 @@
 //! Content types (<https://hl7.org/fhir/R4/http.html#mime-type>): FHIR's JSON and FHIR's XML.
 
+use fhir::patch::Form;
 use fhir::problem::{Kind, Problem};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
@@ -10,6 +11,9 @@ use crate::failure::Failure;
 pub const FHIR_JSON: &str = "application/fhir+json";
 /// FHIR in XML, which is made of it and to it at the door's edge.
 pub const FHIR_XML: &str = "application/fhir+xml";
+
+/// A JSON Patch.
+pub const JSON_PATCH: &str = "application/json-patch+json";
 
 const JSON: &[&str] = &[FHIR_JSON, "application/json", "text/json"];
 const XML: &[&str] = &[FHIR_XML, "application/xml", "text/xml"];
@@ -114,6 +118,29 @@ pub fn is_sent(headers: &HeaderMap) -> Result<(), Failure> {
         Some(_) => Ok(()),
         None => Err(unsupported(
             "The Content-Type must be application/fhir+json or application/fhir+xml.",
+        )),
+    }
+}
+
+/// What form of patch the body is.
+///
+/// # Errors
+/// `NotSupported`, 415.
+pub fn patch_sent(headers: &HeaderMap) -> Result<Form, Failure> {
+    let media_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = media_type
+        .and_then(|value| value.split(';').next())
+        .map(str::trim);
+    if essence.is_some_and(|essence| essence.eq_ignore_ascii_case(JSON_PATCH)) {
+        return Ok(Form::Json);
+    }
+    match Format::sent(headers) {
+        Some(_) => Ok(Form::FhirPath),
+        None => Err(unsupported(
+            "The Content-Type of a patch is application/json-patch+json, or that of a Parameters \
+             resource: application/fhir+json or application/fhir+xml.",
         )),
     }
 }

@@ -13,6 +13,7 @@ use store::{Change, Expect, Prepared};
 
 use super::fetch::Look;
 use super::incoming::{release_of_changed, release_of_new};
+use super::patch::Patch;
 use super::{BUNDLE_BYTES_MAX, VALUES_MAX};
 
 /// What a Bundle turns out to be.
@@ -38,6 +39,8 @@ pub enum Action {
     /// A create or an update, and the resource as it will be answered.
     Put(Box<Change>, Body),
     Delete(Change),
+    /// A patch of what is there, and what must be there.
+    Patch(Patch, Expect),
     /// A conditional create that finds its resource.
     AlreadyThere,
     /// A conditional delete that finds none.
@@ -105,10 +108,7 @@ impl Place {
                 url: entry.url.clone(),
                 known: entry.known.clone(),
             }),
-            Method::Patch => {
-                let message = "A PATCH in a Bundle is not supported.";
-                return Err(Problem::new(Kind::NotSupported, message));
-            }
+            Method::Patch => Action::Patch(Patch::of_entry(entry.resource.as_ref())?, expect),
             Method::Delete => {
                 let (ty, id) = (entry.ty.clone(), entry.id.clone());
                 Action::Delete(Change::Delete { ty, id, expect })

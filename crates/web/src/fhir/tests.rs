@@ -28,6 +28,7 @@ mod examples;
 mod labels;
 mod operations;
 mod past;
+mod patches;
 mod resources;
 mod xml;
 

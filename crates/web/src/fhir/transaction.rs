@@ -168,6 +168,12 @@ async fn commit(
                 job.changes.push(change);
                 Step::Delete
             }
+            Action::Patch(patch, expect) => {
+                let made = patch.made(work.node, scope, &ty, &id, expect).await?;
+                job.expected.push(made.expected);
+                job.changes.push(made.change);
+                Step::Put(made.body)
+            }
             Action::AlreadyThere => Step::There,
             Action::NothingThere => Step::Nothing,
             Action::Look(look) => Step::Look(look),
@@ -214,6 +220,7 @@ async fn written(node: &Node, scope: &Scope, job: Job) -> Result<Vec<Written>, F
 
 fn put(ask: &Ask, body: &Body, written: &Written) -> Outcome {
     let wanted = ask.preference.returns == Some(Return::Representation);
+    let told = ask.preference.returns == Some(Return::Outcome);
     Outcome {
         status: if written.created {
             "201 Created"
@@ -228,7 +235,7 @@ fn put(ask: &Ask, body: &Body, written: &Written) -> Outcome {
         version: Some(written.version),
         last_updated: Some(written.last_updated),
         resource: wanted.then(|| incoming::rendered(body, written)),
-        outcome: None,
+        outcome: told.then(|| answer::all_well().into_bytes()),
     }
 }
 

@@ -197,9 +197,9 @@ fn bad_input_is_refused_with_place_and_reason() {
         }
         assert_eq!(bo.get("/Nobody/jane").await.status, StatusCode::NOT_FOUND);
         assert_eq!(bo.get("/a/b/c/d").await.status, StatusCode::NOT_FOUND);
-        let patch = bo.send("PATCH", "/Patient/jane", &[], "[]").await;
+        let brew = bo.send("BREW", "/Patient/jane", &[], "").await;
         assert_eq!(
-            (patch.status, patch.issue().0.as_str()),
+            (brew.status, brew.issue().0.as_str()),
             (StatusCode::METHOD_NOT_ALLOWED, "not-supported")
         );
         let large = "x".repeat(RESOURCE_BYTES_MAX + 1);
