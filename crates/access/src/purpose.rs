@@ -67,6 +67,8 @@ pub enum SystemPurpose {
     Demo,
     /// Looks up what codes mean for those who check resources; no patient data.
     Terminology,
+    /// Indexes what is there by a search parameter that was not.
+    Reindex,
     /// Tests and measurements.
     Measure,
 }
@@ -85,6 +87,7 @@ impl SystemPurpose {
             SystemPurpose::BulkJobs => "bulk-jobs",
             SystemPurpose::Demo => "demo",
             SystemPurpose::Terminology => "terminology",
+            SystemPurpose::Reindex => "reindex",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -168,7 +168,11 @@ impl Exchange {
             .next()
             .and_then(|done| match done {
                 Done::Parcel(done) => Some(done),
-                Done::Hl7(_) | Done::Account(_) | Done::Terminology(_) | Done::Bulk => None,
+                Done::Hl7(_)
+                | Done::Account(_)
+                | Done::Terminology(_)
+                | Done::Bulk
+                | Done::Reindex => None,
             }))
     }
 }

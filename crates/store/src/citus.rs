@@ -37,6 +37,7 @@ const SPREAD: &[&str] = &[
 const EVERYWHERE: &[&str] = &[
     "word",
     "counter",
+    "reindex",
     "place",
     "journal",
     "migration",

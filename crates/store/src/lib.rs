@@ -58,7 +58,10 @@ mod writer;
 pub use audit::{AuditFilter, AuditPage};
 pub use citus::Spread;
 pub use clock::Clock;
-pub use resources::{HistoryQuery, Page, Past, PastPage, Prepared, Reading, Release, Version};
+pub use resources::{
+    HistoryQuery, Page, Past, PastPage, Prepared, Reading, Reindex, ReindexState, ReindexWrite,
+    Release, Version,
+};
 pub use settings::{AuditDurability, Database, Settings};
 pub use store::Store;
 pub use write::{Change, Committed, Done, Effect, Expect, Expected, Job, Written};

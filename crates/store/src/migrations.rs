@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::database::Tx;
 use crate::dialect::Dialect;
+use crate::resources::reindex;
 use crate::sql::Sql;
 
 /// One step. Once released it is never changed: its digest stands in every database that took it.
@@ -53,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(10, "0010_journal"),
     migration!(20, "0020_history"),
     migration!(30, "0030_search"),
+    migration!(31, "0031_reindex"),
     migration!(50, "0050_terminology"),
     migration!(60, "0060_bulk"),
 ];
@@ -75,7 +77,11 @@ pub(crate) async fn run(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Resul
         }
     };
     tx.batch(begin).await?;
-    match apply(tx, dialect, now).await {
+    let applied = match apply(tx, dialect, now).await {
+        Ok(()) => reindex::catch_up(tx, now).await,
+        Err(problem) => Err(problem),
+    };
+    match applied {
         Ok(()) => tx.batch("COMMIT").await,
         Err(problem) => {
             tx.batch("ROLLBACK").await?;

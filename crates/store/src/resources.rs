@@ -8,9 +8,9 @@ pub(crate) mod facts;
 mod history;
 mod index;
 mod labels;
-mod own;
 mod prepared;
 pub(crate) mod read;
+pub(crate) mod reindex;
 mod rows;
 mod search;
 mod stored;
@@ -22,8 +22,9 @@ pub(crate) use apply::apply;
 pub(crate) use cache::Cache;
 pub(crate) use expected::check as check_expected;
 pub use history::{HistoryQuery, Past, PastPage};
-pub(crate) use own::Shared;
 pub use prepared::Prepared;
+pub(crate) use reindex::Shared;
+pub use reindex::{Reindex, ReindexState, ReindexWrite};
 
 /// One version of a resource, as it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,13 +20,13 @@ use crate::journal::{self, Journal, Taken};
 use crate::migrations;
 use crate::parcels;
 use crate::pool::Readers;
-use crate::resources::{Cache, Shared};
+use crate::resources::{Cache, Shared, reindex};
 use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
 use crate::sql::Sql;
 use crate::terminology::Memory;
 use crate::words::Words;
-use crate::write::{Committed, Done, Effect, Job, Write};
+use crate::write::{Change, Committed, Done, Effect, Job, Write};
 use crate::writer::{Core, Writer};
 
 /// Connections of a node to PostgreSQL: one for the writer and some for readers.
@@ -62,6 +62,17 @@ struct Inner {
     /// Counts commits that changed parcels, for pages that show them live.
     parcels_changed: watch::Sender<u64>,
     terminology: Memory,
+}
+
+/// A store that may be gone.
+#[derive(Debug)]
+pub(crate) struct Weak(std::sync::Weak<Inner>);
+
+impl Weak {
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        let inner = self.0.upgrade()?;
+        Some(Store { inner })
+    }
 }
 
 impl Store {
@@ -141,6 +152,7 @@ impl Store {
         if store.inner.audit == AuditDurability::WithinOneSecond {
             store.write_late_lines();
         }
+        reindex::start(Weak(Arc::downgrade(&store.inner)));
         Ok(store)
     }
 
@@ -184,13 +196,19 @@ impl Store {
     /// resource as the expression) if what a change expects is not so; `NotFound` for what is
     /// beyond the scope; `Throttled` if too many writes wait; `NoStore` if the disk is full or
     /// faulty; what an effect refuses.
-    pub async fn commit(&self, scope: &Scope, job: Job) -> Result<Committed, Problem> {
+    pub async fn commit(&self, scope: &Scope, mut job: Job) -> Result<Committed, Problem> {
         if !job.changes.is_empty() && !scope.may_change() {
             let message = "This caller may not change records.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
         if let Some(done) = self.kept_ahead(&job).await? {
             return Ok(done);
+        }
+        let registry = self.registry();
+        for change in &mut job.changes {
+            if let Change::Put { resource, .. } = change {
+                resource.index_by(&registry)?;
+            }
         }
         let parcels = job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
         let write = Write::Job(scope.clone(), job);
@@ -307,6 +325,10 @@ impl Store {
     /// The search parameters that resources are indexed by.
     pub fn registry(&self) -> Arc<Registry> {
         self.inner.registry.now()
+    }
+
+    pub(crate) fn set_registry(&self, registry: Registry) {
+        self.inner.registry.replace(registry);
     }
 
     /// Resources that may come along with a page of matches.

@@ -15,6 +15,7 @@ use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
+use crate::resources::{ReindexWrite, reindex};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
 
 /// What waits in the writer's queue.
@@ -97,6 +98,7 @@ pub enum Effect {
     Account(AccountWrite),
     Terminology(TerminologyWrite),
     Bulk(BulkWrite),
+    Reindex(ReindexWrite),
 }
 
 /// What came of an effect.
@@ -107,6 +109,7 @@ pub enum Done {
     Account(AccountDone),
     Terminology(TerminologyDone),
     Bulk,
+    Reindex,
 }
 
 /// What came of one change.
@@ -141,6 +144,10 @@ pub(crate) async fn apply_effect(
         Effect::Bulk(write) => {
             bulk::apply(tx, now, write).await?;
             Done::Bulk
+        }
+        Effect::Reindex(write) => {
+            reindex::apply(tx, now, write).await?;
+            Done::Reindex
         }
     })
 }

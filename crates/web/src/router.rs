@@ -13,7 +13,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::fhir as door;
 use crate::fhir::operations::{
-    bulk, document, everything, export, import, last_n, match_patient, meta,
+    bulk, document, everything, export, import, last_n, match_patient, meta, reindex,
 };
 use crate::fhir::route::{Route, Takes};
 use crate::node::Node;
@@ -148,6 +148,18 @@ pub const FHIR: &[Route] = &[
         &["vread"],
         Takes::Nothing,
         || get(door::vread),
+    ),
+    Route::operation(
+        Method::GET,
+        "/$reindex",
+        ("reindex", "urn:handover:operation:reindex"),
+        || get(reindex::status),
+    ),
+    Route::operation(
+        Method::POST,
+        "/$reindex",
+        ("reindex", "urn:handover:operation:reindex"),
+        || post(reindex::begin),
     ),
     Route::operation(
         Method::GET,

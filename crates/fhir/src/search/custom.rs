@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use super::extract::extract_one;
 use super::names::kept;
 use super::parameter::{Asides, Parameter, ParameterKind, kind, parameter};
+use super::value::Entry;
 use crate::definitions::Definitions;
 use crate::json::Json;
 use crate::path::Path;
@@ -19,11 +21,12 @@ pub struct Custom {
 }
 
 impl Custom {
-    /// Reads a SearchParameter. `None` if it is not `active`, or if R4 has it for each of its types.
+    /// Reads a SearchParameter. Its index entries stand under its code with `@generation` behind, so
+    /// that those of an earlier form of it are never taken for its own. `None` if it is not `active`, or if R4 has it for each of its types.
     ///
     /// # Errors
     /// `Value` or `NotSupported`, with the element, for what cannot be indexed by.
-    pub fn read(resource: &Json<'_>) -> Result<Option<Custom>, Problem> {
+    pub fn read(resource: &Json<'_>, generation: i64) -> Result<Option<Custom>, Problem> {
         if resource.text("status") != Some("active") {
             return Ok(None);
         }
@@ -42,9 +45,18 @@ impl Custom {
                            date, number, quantity and uri.";
             Problem::new(Kind::NotSupported, message).at("SearchParameter.type")
         })?;
-        let types = types(resource, code, kind)?;
+        let types = types(resource, &format!("{code}@{generation}"), kind)?;
         let code = code.to_string();
         Ok((!types.is_empty()).then_some(Custom { code, types }))
+    }
+
+    /// The index rows that a resource of that type has by it.
+    pub fn extract(&self, ty: &str, resource: &Json<'_>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (_, parameter) in self.types.iter().filter(|(known, _)| *known == ty) {
+            extract_one(parameter, resource, &mut entries);
+        }
+        entries
     }
 }
 
@@ -70,7 +82,7 @@ fn types(
         let Some(ty) = definitions.resource(base) else {
             continue;
         };
-        let is_published = parameter(base, code).is_some_and(Parameter::is_indexed);
+        let is_published = parameter(base, plain(code)).is_some_and(Parameter::is_indexed);
         let Some(path) = path.narrowed(ty, definitions).filter(|_| !is_published) else {
             continue;
         };
@@ -85,6 +97,11 @@ fn types(
         types.push((definitions.ty(ty).name, Arc::new(parameter)));
     }
     Ok(types)
+}
+
+/// The code without its generation.
+pub(super) fn plain(code: &str) -> &str {
+    code.split_once('@').map_or(code, |(plain, _)| plain)
 }
 
 fn bases<'j>(resource: &'j Json<'_>, definitions: &Definitions) -> Result<Vec<&'j str>, Problem> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::custom::Custom;
+use super::custom::{Custom, plain};
 use super::extract::extract_one;
 use super::parameter::{Parameter, parameter, parameters};
 use super::value::Entry;
@@ -45,7 +45,7 @@ impl Registry {
     pub fn add(&mut self, custom: &Custom, ready: bool) {
         for (ty, parameter) in &custom.types {
             let of_type = self.own.entry(ty).or_default();
-            of_type.retain(|own| own.parameter.code != parameter.code);
+            of_type.retain(|own| plain(own.parameter.code) != plain(parameter.code));
             of_type.push(Own {
                 parameter: parameter.clone(),
                 ready,
@@ -66,7 +66,7 @@ impl Registry {
 
     fn own(&self, ty: &str, code: &str) -> Option<&Own> {
         let mut of_type = self.own.get(ty)?.iter();
-        of_type.find(|own| own.parameter.code == code)
+        of_type.find(|own| own.parameter.code == code || plain(own.parameter.code) == code)
     }
 
     /// Whether resources of that type have entries beside those of R4's parameters.

@@ -8,7 +8,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::rows::Rows;
 use super::stored::Stored;
-use super::{Prepared, Release, facts, labels, stored};
+use super::{Prepared, Release, facts, labels, reindex, stored};
 use crate::database::Tx;
 use crate::terminology;
 use crate::write::{Change, Expect, Written};
@@ -49,6 +49,7 @@ pub(crate) async fn apply(
         applied.hold(change, before)?;
     }
     applied.rows.write(tx).await?;
+    reindex::asked_by(tx, core.now(), changes).await?;
     terminology::follow(tx, applied.now, changes).await?;
     Ok((applied.written, applied.lines))
 }

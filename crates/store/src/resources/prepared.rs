@@ -4,7 +4,7 @@ use access::Ods;
 use fhir::json::Json;
 use fhir::problem::Problem;
 use fhir::resource::{self, Body};
-use fhir::search::{self, Entry, Value};
+use fhir::search::{self, Entry, Registry, Value};
 
 use super::labels::Labels;
 use super::{body, facts};
@@ -47,6 +47,21 @@ impl Prepared {
             labels: Labels::of(ty, resource),
             terms: Ready::of(ty, resource)?,
         })
+    }
+
+    /// Adds the entries by the node's own search parameters.
+    ///
+    /// # Errors
+    /// If its body does not read, which it did.
+    pub(crate) fn index_by(&mut self, registry: &Registry) -> Result<(), Problem> {
+        if registry.has_own(&self.ty) {
+            let bytes = body::decompress(&self.body)?;
+            let resource = body::parse(&bytes)?;
+            self.entries.retain(|entry| !entry.code.contains('@'));
+            self.entries
+                .extend(registry.extract_own(&self.ty, &resource));
+        }
+        Ok(())
     }
 
     pub fn ty(&self) -> &str {

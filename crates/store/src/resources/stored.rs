@@ -88,7 +88,8 @@ impl Stored {
                 labels,
             });
         }
-        let entries = search::extract(ty, &resource);
+        let mut entries = search::extract(ty, &resource);
+        entries.extend(core.registry().extract_own(ty, &resource));
         let mut words = Vec::new();
         each_word(ty, &entries, |word| words.push(word.to_string()));
         core.learn(tx, words).await?;

@@ -12,6 +12,7 @@ mod audit;
 mod finding;
 mod labels;
 mod opening;
+mod own_parameters;
 mod people;
 mod property;
 mod releases;

@@ -10,4 +10,5 @@ pub mod last_n;
 pub mod match_patient;
 pub mod meta;
 mod parameters;
+pub mod reindex;
 mod stream;

@@ -2,7 +2,7 @@
 
 use super::split::{split, unescaped};
 use super::{Asked, Context, composite, dates, no_modifier, numbers, unsupported, values, wrong};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::search::clause::{Clause, Concept, Criterion, System};
 use crate::search::fold::fold;
 use crate::search::parameter::{Parameter, ParameterKind};
@@ -23,6 +23,12 @@ pub(super) fn clause(
             Some((_, group)) => group.extend(criteria),
             None => groups.push((code, criteria)),
         }
+    }
+    let is_new = |code: &str| code.contains('#') || known.kind == ParameterKind::Composite;
+    if context.registry.is_behind() && groups.iter().any(|(code, _)| is_new(code)) {
+        let message =
+            "Resources are still being indexed for this; see $reindex, or try again later.";
+        return Err(Problem::new(Kind::Transient, message));
     }
     let negated = matches!(asked.modifier, Some("not" | "not-in"));
     let mut clauses = groups.into_iter().map(|(code, criteria)| Clause {

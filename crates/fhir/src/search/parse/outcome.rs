@@ -4,7 +4,7 @@
 use super::{Context, unsupported};
 use crate::definitions::Definitions;
 use crate::problem::{Kind, Problem};
-use crate::search::parameter::ParameterKind;
+use crate::search::parameter::{Parameter, ParameterKind};
 use crate::search::query::{Include, Included, Sort, Total};
 
 /// A cursor's length in bytes, at most: it holds the values that the last result is sorted by.
@@ -49,9 +49,9 @@ pub(super) fn sort(
             Some(code) => (code, true),
             None => (key, false),
         };
-        let kind = match code {
-            "_id" | "_lastUpdated" => None,
-            _ => Some(sortable(context, ty, code)?),
+        let (code, kind) = match code {
+            "_id" | "_lastUpdated" => (code, None),
+            _ => sortable(context, ty, code).map(|known| (known.code, Some(known.kind)))?,
         };
         // A key that stands there again orders nothing.
         if sort.iter().any(|known| known.code == code) {
@@ -70,14 +70,14 @@ pub(super) fn sort(
     Ok(())
 }
 
-fn sortable(context: Context<'_>, ty: &str, code: &str) -> Result<ParameterKind, Problem> {
+fn sortable<'c>(context: Context<'c>, ty: &str, code: &str) -> Result<&'c Parameter, Problem> {
     let known = super::clause::known(context, ty, code)?;
     match known.kind {
         ParameterKind::Composite | ParameterKind::Special => Err(unsupported(format!(
             "Results cannot be sorted by {}.",
             known.code
         ))),
-        kind => Ok(kind),
+        _ => Ok(known),
     }
 }
 

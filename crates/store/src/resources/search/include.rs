@@ -186,8 +186,11 @@ impl Gathering<'_> {
         }
         let mut params = Vec::new();
         for code in self.codes(include, &source) {
+            let Some(parameter) = self.registry.parameter(&source, &code) else {
+                continue;
+            };
             let mut buffer = String::new();
-            let word = words::parameter(&mut buffer, &source, &code).to_string();
+            let word = words::parameter(&mut buffer, &source, parameter.code).to_string();
             params.push(self.store.word(&word).await?);
         }
         for targets in targets.chunks(IDS_AT_ONCE) {

@@ -15,4 +15,8 @@ impl Shared {
     pub(crate) fn now(&self) -> Arc<Registry> {
         self.registry.read().clone()
     }
+
+    pub(crate) fn replace(&self, registry: Registry) {
+        *self.registry.write() = Arc::new(registry);
+    }
 }

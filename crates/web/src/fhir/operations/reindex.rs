@@ -1,0 +1,76 @@
+//! `$reindex`: what resources are still to be indexed by, and how far that is.
+//!
+//! A SearchParameter that is created or changed brings its job by itself; `POST` asks for everything
+//! to be indexed anew. Until a job is done, searches by its parameter are refused.
+
+use std::sync::Arc;
+
+use access::Interaction;
+use axum::extract::State;
+use axum::response::Response;
+use fhir::date::instant;
+use fhir::problem::Problem;
+use http::StatusCode;
+use serde_json::{Value, json};
+use store::{Effect, Job, Reindex, ReindexState, ReindexWrite};
+
+use crate::failure::Failure;
+use crate::fhir::answer;
+use crate::fhir::ask::Announced;
+use crate::node::Node;
+
+/// `GET /$reindex`: the jobs as Parameters, one `job` each.
+pub async fn status(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    ask.scope(&node, Interaction::Search, "SearchParameter")
+        .await?;
+    ask.no_query()?;
+    Ok(answer::json(StatusCode::OK, told(&node).await?))
+}
+
+/// `POST /$reindex`: asks for all resources to be indexed anew, and answers with the jobs.
+pub async fn begin(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    let scope = ask
+        .scope(&node, Interaction::Update, "SearchParameter")
+        .await?;
+    ask.no_query()?;
+    let job = Job::effect(Effect::Reindex(ReindexWrite::Everything));
+    node.store.commit(&scope, job).await?;
+    Ok(answer::json(StatusCode::ACCEPTED, told(&node).await?))
+}
+
+async fn told(node: &Node) -> Result<Vec<u8>, Problem> {
+    let jobs = node.store.reindexing().await?;
+    let mut parameters = json!({ "resourceType": "Parameters" });
+    // FHIR has no empty arrays.
+    if !jobs.is_empty() {
+        let jobs: Vec<Value> = jobs.iter().map(job).collect();
+        parameters["parameter"] = Value::Array(jobs);
+    }
+    Ok(parameters.to_string().into_bytes())
+}
+
+fn job(job: &Reindex) -> Value {
+    let (state, words) = match job.state {
+        ReindexState::Waiting => ("waiting", "has not begun".to_string()),
+        ReindexState::Running => (
+            "running",
+            format!("{} of {} resources", job.done, job.total),
+        ),
+        ReindexState::Done => ("done", format!("all {} resources", job.done)),
+        ReindexState::Refused => ("refused", job.problem.clone().unwrap_or_default()),
+    };
+    json!({ "name": "job", "part": [
+        { "name": "name", "valueString": job.name },
+        { "name": "state", "valueCode": state },
+        { "name": "progress", "valueString": words },
+        { "name": "done", "valueDecimal": job.done },
+        { "name": "total", "valueDecimal": job.total },
+        { "name": "changed", "valueInstant": instant(job.changed_at) },
+    ] })
+}
