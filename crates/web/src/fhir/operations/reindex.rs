@@ -46,12 +46,12 @@ pub async fn begin(
 
 async fn told(node: &Node) -> Result<Vec<u8>, Problem> {
     let jobs = node.store.reindexing().await?;
-    let mut parameters = json!({ "resourceType": "Parameters" });
-    // FHIR has no empty arrays.
-    if !jobs.is_empty() {
-        let jobs: Vec<Value> = jobs.iter().map(job).collect();
-        parameters["parameter"] = Value::Array(jobs);
-    }
+    let jobs: Vec<Value> = jobs.iter().map(job).collect();
+    let parameters = match jobs.is_empty() {
+        // FHIR has no empty arrays.
+        true => json!({ "resourceType": "Parameters" }),
+        false => json!({ "resourceType": "Parameters", "parameter": jobs }),
+    };
     Ok(parameters.to_string().into_bytes())
 }
 
