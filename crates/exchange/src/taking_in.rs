@@ -3,7 +3,7 @@
 
 mod resources;
 
-use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
+use access::{Interaction, NhsNumber, Outcome, Scope, SystemPurpose, Target};
 use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Criterion, Search, System, fold};
@@ -21,7 +21,6 @@ use resources::Made;
 const AT_ONCE: u32 = 20;
 /// People of one NHS number that are compared: there should be one.
 const PEOPLE_MAX: u32 = 20;
-const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// Whose letter it is.
@@ -178,7 +177,7 @@ impl Exchange {
             ));
         };
         let mut search = Search::all("Patient", PEOPLE_MAX);
-        let system = System::Is(NHS_NUMBER.to_string());
+        let system = System::Is(NhsNumber::SYSTEM.to_string());
         let criteria = vec![Criterion::Token {
             system,
             code: Some(number.clone()),

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod directory;
 pub mod import;
 pub mod init;
+pub mod map;
 pub mod migrate;
 pub mod serve;
 pub mod token;

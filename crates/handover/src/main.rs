@@ -26,6 +26,7 @@ enum Command {
     Token(commands::token::Token),
     Directory(commands::directory::Directory),
     Migrate(commands::migrate::Migrate),
+    Map(commands::map::Map),
     Import(commands::import::Import),
 }
 
@@ -47,6 +48,7 @@ fn main() -> std::process::ExitCode {
             Command::Account(account) => account.run().await,
             Command::Token(token) => token.run().await,
             Command::Directory(directory) => directory.run(),
+            Command::Map(map) => map.run(),
             Command::Migrate(migrate) => migrate.run().await,
             Command::Import(import) => import.run().await,
         }

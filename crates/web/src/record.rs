@@ -1,15 +1,12 @@
 //! What the pages read of FHIR resources: a few fields of Patient, DocumentReference and Binary.
 
+use access::NhsNumber;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use serde_json::Value;
 use store::Version;
-
-/// The naming system of NHS numbers
-/// (<https://digital.nhs.uk/developer/guides-and-documentation/building-healthcare-software/nhs-number>).
-pub const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
 /// The naming system of ODS codes.
 const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
@@ -49,7 +46,7 @@ pub fn patient(resource: &Value) -> Patient {
         (true, false) => given.join(" "),
         (true, true) => text(&name["text"]).unwrap_or_default(),
     };
-    let number = items(&resource["identifier"]).find(|it| it["system"] == NHS_NUMBER);
+    let number = items(&resource["identifier"]).find(|it| it["system"] == NhsNumber::SYSTEM);
     Patient {
         name: shown,
         family: fhir::search::fold(&family),
@@ -177,7 +174,7 @@ mod tests {
         let read = patient(&json!({
             "name": [{"use": "old", "family": "Was"}, {"use": "official", "family": "O'Neill", "given": ["Jane", "B"]}],
             "birthDate": "1961-02-03",
-            "identifier": [{"system": "urn:mrn", "value": "1"}, {"system": NHS_NUMBER, "value": "9434765919"}],
+            "identifier": [{"system": "urn:mrn", "value": "1"}, {"system": NhsNumber::SYSTEM, "value": "9434765919"}],
         }));
         assert_eq!(read.name, "O'NEILL, Jane B");
         assert_eq!(read.nhs_number.as_deref(), Some("9434765919"));

@@ -1,13 +1,13 @@
 //! Whom an unmatched letter may be about. A person decides: nobody is matched by a number alone.
 
-use access::Interaction;
+use access::{Interaction, NhsNumber};
 use fhir::problem::Problem;
 use fhir::search::{Clause, Criterion, Search, System, fold};
 use store::parcels::Letter;
 
 use crate::node::Node;
 use crate::page::words;
-use crate::record::{self, NHS_NUMBER};
+use crate::record;
 use crate::staff::views::{Candidate, Matching};
 use crate::visit::Visit;
 
@@ -59,7 +59,7 @@ fn by(text: &str) -> Clause {
 }
 
 fn by_number(digits: &str) -> Clause {
-    let system = System::Is(NHS_NUMBER.to_owned());
+    let system = System::Is(NhsNumber::SYSTEM.to_owned());
     let criterion = Criterion::Token {
         system,
         code: Some(digits.to_owned()),

@@ -1,0 +1,101 @@
+//! `handover map`: what a message of a feed would become, without a node.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use hl7v2::time::Zone;
+use hl7v2::to_fhir::{Context, Unidentified, map, show};
+use store::Clock;
+
+/// Prints the FHIR that HL7 v2 messages become, and what became of every field. Nothing is stored or sent.
+///
+/// The file holds one message, or several one after another (each begins with MSH), with or without MLLP frames; lines may
+/// end in any way. What is printed holds the message's content: it is for the sender's eyes.
+#[derive(clap::Args)]
+pub struct Map {
+    /// The file; `-` reads standard input.
+    file: PathBuf,
+    /// The organisation at whose node the message would arrive.
+    #[arg(long, default_value = "RZZ01")]
+    ods: String,
+}
+
+impl Map {
+    pub fn run(self) -> anyhow::Result<()> {
+        let bytes = if self.file.as_os_str() == "-" {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+            bytes
+        } else {
+            std::fs::read(&self.file).with_context(|| self.file.display().to_string())?
+        };
+        let messages = messages(&bytes);
+        anyhow::ensure!(!messages.is_empty(), "no line begins with MSH");
+        let context = Context {
+            received_at: Clock::system().now(),
+            zone: Zone::London,
+            organisation: self.ods,
+            unidentified: Unidentified::Refuse,
+        };
+        let mut refused = 0;
+        for (number, message) in (1..).zip(&messages) {
+            if messages.len() > 1 {
+                println!("== message {number} of {}", messages.len());
+            }
+            match mapped(message, &context) {
+                Ok(text) => println!("{text}"),
+                Err(reason) => {
+                    refused += 1;
+                    println!("It would not be mapped: {reason}\n");
+                }
+            }
+        }
+        anyhow::ensure!(
+            refused == 0,
+            "{refused} of {} messages would not be mapped",
+            messages.len()
+        );
+        Ok(())
+    }
+}
+
+fn mapped(message: &[u8], context: &Context) -> Result<String, String> {
+    let message = hl7v2::parse(message).map_err(|fault| fault.to_string())?;
+    let mapped = map(&message, context).map_err(|problem| match problem.expression {
+        Some(place) => format!("{place}: {}", problem.message),
+        None => problem.message,
+    })?;
+    Ok(show(&mapped))
+}
+
+/// The messages of a file, as a sender would send them: segments end in CR, no frames.
+fn messages(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut messages: Vec<Vec<u8>> = Vec::new();
+    let lines = bytes.split(|byte| matches!(byte, b'\r' | b'\n' | 0x0b | 0x1c));
+    for line in lines.filter(|line| !line.is_empty()) {
+        if line.starts_with(b"MSH") {
+            messages.push(Vec::new());
+        }
+        if let Some(message) = messages.last_mut() {
+            message.extend_from_slice(line);
+            message.push(b'\r');
+        }
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_told_apart_whatever_ends_their_lines() {
+        let file = b"\x0bMSH|^~\\&|A\rPID|1\r\x1c\rMSH|^~\\&|B\r\nPID|2\r\n\nMSH|^~\\&|C\n";
+        let expected: [&[u8]; 3] = [
+            b"MSH|^~\\&|A\rPID|1\r",
+            b"MSH|^~\\&|B\rPID|2\r",
+            b"MSH|^~\\&|C\r",
+        ];
+        assert_eq!(messages(file), expected);
+    }
+}
