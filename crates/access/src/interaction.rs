@@ -17,6 +17,8 @@ pub enum Interaction {
     Transaction,
     /// `$everything`, of a Patient or an Encounter.
     Everything,
+    /// What codes mean: value sets, code systems and maps, which are about nobody.
+    Terminology,
     /// `Observation/$lastn`.
     LastN,
     /// `Patient/$match`.
@@ -91,6 +93,7 @@ impl Interaction {
             Interaction::Batch => "batch",
             Interaction::Transaction => "transaction",
             Interaction::Everything => "everything",
+            Interaction::Terminology => "terminology",
             Interaction::LastN => "lastn",
             Interaction::Match => "match",
             Interaction::Document => "document",
@@ -126,6 +129,7 @@ impl Interaction {
             | Interaction::HistorySystem
             | Interaction::Search
             | Interaction::Everything
+            | Interaction::Terminology
             | Interaction::LastN
             | Interaction::Match
             | Interaction::Document
@@ -178,6 +182,7 @@ impl Interaction {
                 | Interaction::Delete
                 | Interaction::Batch
                 | Interaction::Transaction
+                | Interaction::Terminology
                 | Interaction::Everything
                 | Interaction::LastN
                 | Interaction::Match

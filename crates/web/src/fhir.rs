@@ -27,6 +27,7 @@ mod query;
 mod read;
 pub mod route;
 mod search;
+pub mod terminology;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -16,6 +16,7 @@ use crate::fhir::operations::{
     bulk, document, everything, export, import, last_n, match_patient, meta, reindex,
 };
 use crate::fhir::route::{Route, Takes};
+use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
@@ -289,6 +290,204 @@ pub const FHIR: &[Route] = &[
         || delete(bulk::cancel),
     ),
     Route::facts("/$bulk/{id}/{ty}", || get(bulk::file)),
+    Route::operation(
+        Method::GET,
+        "/ValueSet/$expand",
+        (
+            "expand",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+        ),
+        || get(expand::by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/ValueSet/$expand",
+        (
+            "expand",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+        ),
+        || post(expand::by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/ValueSet/{id}/$expand",
+        (
+            "expand",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+        ),
+        || get(expand::one_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/ValueSet/{id}/$expand",
+        (
+            "expand",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+        ),
+        || post(expand::one_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/CodeSystem/$lookup",
+        (
+            "lookup",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
+        ),
+        || get(lookup::by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/CodeSystem/$lookup",
+        (
+            "lookup",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
+        ),
+        || post(lookup::by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/CodeSystem/$subsumes",
+        (
+            "subsumes",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
+        ),
+        || get(subsumes::by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/CodeSystem/$subsumes",
+        (
+            "subsumes",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
+        ),
+        || post(subsumes::by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/CodeSystem/{id}/$subsumes",
+        (
+            "subsumes",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
+        ),
+        || get(subsumes::one_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/CodeSystem/{id}/$subsumes",
+        (
+            "subsumes",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
+        ),
+        || post(subsumes::one_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/ConceptMap/$translate",
+        (
+            "translate",
+            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
+        ),
+        || get(translate::by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/ConceptMap/$translate",
+        (
+            "translate",
+            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
+        ),
+        || post(translate::by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/ConceptMap/{id}/$translate",
+        (
+            "translate",
+            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
+        ),
+        || get(translate::one_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/ConceptMap/{id}/$translate",
+        (
+            "translate",
+            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
+        ),
+        || post(translate::one_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/ValueSet/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+        ),
+        || get(validate_code::set_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/ValueSet/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+        ),
+        || post(validate_code::set_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/ValueSet/{id}/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+        ),
+        || get(validate_code::one_set_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/ValueSet/{id}/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+        ),
+        || post(validate_code::one_set_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/CodeSystem/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+        ),
+        || get(validate_code::system_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/CodeSystem/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+        ),
+        || post(validate_code::system_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/CodeSystem/{id}/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+        ),
+        || get(validate_code::one_system_by_get),
+    ),
+    Route::operation(
+        Method::POST,
+        "/CodeSystem/{id}/$validate-code",
+        (
+            "validate-code",
+            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+        ),
+        || post(validate_code::one_system_by_post),
+    ),
 ];
 
 /// The FHIR door's addresses, to be announced: those below its own, and its own.

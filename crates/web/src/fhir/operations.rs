@@ -9,6 +9,6 @@ pub mod import;
 pub mod last_n;
 pub mod match_patient;
 pub mod meta;
-mod parameters;
+pub(super) mod parameters;
 pub mod reindex;
 mod stream;

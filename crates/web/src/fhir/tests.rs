@@ -31,6 +31,7 @@ mod past;
 mod patches;
 mod resources;
 mod xml;
+mod terminology;
 
 /// A client with a token.
 #[derive(Clone)]

@@ -1,0 +1,97 @@
+//! <https://hl7.org/fhir/R4/codesystem-operation-subsumes.html>
+
+use std::sync::Arc;
+
+use access::Interaction;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::problem::{Kind, Problem};
+use serde_json::json;
+
+use super::given::{Given, missing};
+use super::parameters;
+use super::validate_code::system;
+use crate::failure::Failure;
+use crate::fhir::ask::{Announced, Ask};
+use crate::node::Node;
+
+const KNOWN: &[&str] = &["codeA", "codeB", "system", "version", "codingA", "codingB"];
+
+/// `GET CodeSystem/$subsumes`.
+pub async fn by_get(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    subsumes(&node, &ask, None, None).await
+}
+
+/// `POST CodeSystem/$subsumes`.
+pub async fn by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    subsumes(&node, &ask, Some(&body), None).await
+}
+
+/// `GET CodeSystem/[id]/$subsumes`.
+pub async fn one_by_get(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    subsumes(&node, &ask, None, Some(&id)).await
+}
+
+/// `POST CodeSystem/[id]/$subsumes`.
+pub async fn one_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    subsumes(&node, &ask, Some(&body), Some(&id)).await
+}
+
+async fn subsumes(
+    node: &Node,
+    ask: &Ask,
+    body: Option<&[u8]>,
+    id: Option<&str>,
+) -> Result<Response, Failure> {
+    let scope = ask
+        .scope(node, Interaction::Terminology, "CodeSystem")
+        .await?;
+    let given = Given::read(ask, body, KNOWN)?;
+    let (mut url, version) = system(node, &scope, &given, "system", id).await?;
+    let mut codes = Vec::new();
+    for (plain, coded) in [("codeA", "codingA"), ("codeB", "codingB")] {
+        if let Some(code) = given.text(plain) {
+            codes.push(code);
+            continue;
+        }
+        let coding = given.coding(coded).ok_or_else(|| missing(plain))?;
+        if let Some(system) = coding.system {
+            match &url {
+                Some(url) if *url != system => {
+                    let message = "Both codes must be of the one code system.";
+                    return Err(Problem::new(Kind::Value, message).into());
+                }
+                _ => url = Some(system),
+            }
+        }
+        codes.push(coding.code);
+    }
+    let url = url.ok_or_else(|| missing("system"))?;
+    let [a, b] = codes.as_slice() else {
+        return Err(missing("codeB").into());
+    };
+    let outcome = node
+        .store
+        .subsumes(&scope, &url, version.as_deref(), a, b)
+        .await?;
+    Ok(parameters(vec![
+        json!({ "name": "outcome", "valueCode": outcome.code() }),
+    ]))
+}
