@@ -9,6 +9,7 @@ pub mod concept_map;
 pub mod ecl;
 pub mod hierarchy;
 pub mod ranges;
+pub mod sctid;
 pub mod words;
 
 use crate::definitions::Definitions;

@@ -8,4 +8,5 @@ pub mod init;
 pub mod map;
 pub mod migrate;
 pub mod serve;
+pub mod terminology;
 pub mod token;

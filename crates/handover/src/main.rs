@@ -25,6 +25,7 @@ enum Command {
     Account(commands::account::Account),
     Token(commands::token::Token),
     Directory(commands::directory::Directory),
+    Terminology(commands::terminology::Terminology),
     Migrate(commands::migrate::Migrate),
     Map(commands::map::Map),
     Import(commands::import::Import),
@@ -49,6 +50,7 @@ fn main() -> std::process::ExitCode {
             Command::Token(token) => token.run().await,
             Command::Directory(directory) => directory.run(),
             Command::Map(map) => map.run(),
+            Command::Terminology(terminology) => terminology.run().await,
             Command::Migrate(migrate) => migrate.run().await,
             Command::Import(import) => import.run().await,
         }

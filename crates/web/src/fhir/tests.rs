@@ -30,8 +30,8 @@ mod operations;
 mod past;
 mod patches;
 mod resources;
-mod xml;
 mod terminology;
+mod xml;
 
 /// A client with a token.
 #[derive(Clone)]
