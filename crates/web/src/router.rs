@@ -290,202 +290,109 @@ pub const FHIR: &[Route] = &[
         || delete(bulk::cancel),
     ),
     Route::facts("/$bulk/{id}/{ty}", || get(bulk::file)),
-    Route::operation(
-        Method::GET,
-        "/ValueSet/$expand",
-        (
-            "expand",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
-        ),
-        || get(expand::by_get),
-    ),
-    Route::operation(
-        Method::POST,
-        "/ValueSet/$expand",
-        (
-            "expand",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
-        ),
-        || post(expand::by_post),
-    ),
-    Route::operation(
-        Method::GET,
-        "/ValueSet/{id}/$expand",
-        (
-            "expand",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
-        ),
-        || get(expand::one_by_get),
-    ),
-    Route::operation(
-        Method::POST,
-        "/ValueSet/{id}/$expand",
-        (
-            "expand",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
-        ),
-        || post(expand::one_by_post),
-    ),
-    Route::operation(
-        Method::GET,
-        "/CodeSystem/$lookup",
-        (
-            "lookup",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
-        ),
-        || get(lookup::by_get),
-    ),
-    Route::operation(
-        Method::POST,
-        "/CodeSystem/$lookup",
-        (
-            "lookup",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
-        ),
-        || post(lookup::by_post),
-    ),
-    Route::operation(
-        Method::GET,
-        "/CodeSystem/$subsumes",
-        (
-            "subsumes",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
-        ),
-        || get(subsumes::by_get),
-    ),
-    Route::operation(
-        Method::POST,
-        "/CodeSystem/$subsumes",
-        (
-            "subsumes",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
-        ),
-        || post(subsumes::by_post),
-    ),
+    Route::operation(Method::GET, "/ValueSet/$expand", expand::IS, || {
+        get(expand::by_get)
+    }),
+    Route::operation(Method::POST, "/ValueSet/$expand", expand::IS, || {
+        post(expand::by_post)
+    }),
+    Route::operation(Method::GET, "/ValueSet/{id}/$expand", expand::IS, || {
+        get(expand::one_by_get)
+    }),
+    Route::operation(Method::POST, "/ValueSet/{id}/$expand", expand::IS, || {
+        post(expand::one_by_post)
+    }),
+    Route::operation(Method::GET, "/CodeSystem/$lookup", lookup::IS, || {
+        get(lookup::by_get)
+    }),
+    Route::operation(Method::POST, "/CodeSystem/$lookup", lookup::IS, || {
+        post(lookup::by_post)
+    }),
+    Route::operation(Method::GET, "/CodeSystem/$subsumes", subsumes::IS, || {
+        get(subsumes::by_get)
+    }),
+    Route::operation(Method::POST, "/CodeSystem/$subsumes", subsumes::IS, || {
+        post(subsumes::by_post)
+    }),
     Route::operation(
         Method::GET,
         "/CodeSystem/{id}/$subsumes",
-        (
-            "subsumes",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
-        ),
+        subsumes::IS,
         || get(subsumes::one_by_get),
     ),
     Route::operation(
         Method::POST,
         "/CodeSystem/{id}/$subsumes",
-        (
-            "subsumes",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
-        ),
+        subsumes::IS,
         || post(subsumes::one_by_post),
     ),
-    Route::operation(
-        Method::GET,
-        "/ConceptMap/$translate",
-        (
-            "translate",
-            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
-        ),
-        || get(translate::by_get),
-    ),
+    Route::operation(Method::GET, "/ConceptMap/$translate", translate::IS, || {
+        get(translate::by_get)
+    }),
     Route::operation(
         Method::POST,
         "/ConceptMap/$translate",
-        (
-            "translate",
-            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
-        ),
+        translate::IS,
         || post(translate::by_post),
     ),
     Route::operation(
         Method::GET,
         "/ConceptMap/{id}/$translate",
-        (
-            "translate",
-            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
-        ),
+        translate::IS,
         || get(translate::one_by_get),
     ),
     Route::operation(
         Method::POST,
         "/ConceptMap/{id}/$translate",
-        (
-            "translate",
-            "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
-        ),
+        translate::IS,
         || post(translate::one_by_post),
     ),
     Route::operation(
         Method::GET,
         "/ValueSet/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
-        ),
+        validate_code::OF_SET,
         || get(validate_code::set_by_get),
     ),
     Route::operation(
         Method::POST,
         "/ValueSet/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
-        ),
+        validate_code::OF_SET,
         || post(validate_code::set_by_post),
     ),
     Route::operation(
         Method::GET,
         "/ValueSet/{id}/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
-        ),
+        validate_code::OF_SET,
         || get(validate_code::one_set_by_get),
     ),
     Route::operation(
         Method::POST,
         "/ValueSet/{id}/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
-        ),
+        validate_code::OF_SET,
         || post(validate_code::one_set_by_post),
     ),
     Route::operation(
         Method::GET,
         "/CodeSystem/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
-        ),
+        validate_code::OF_SYSTEM,
         || get(validate_code::system_by_get),
     ),
     Route::operation(
         Method::POST,
         "/CodeSystem/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
-        ),
+        validate_code::OF_SYSTEM,
         || post(validate_code::system_by_post),
     ),
     Route::operation(
         Method::GET,
         "/CodeSystem/{id}/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
-        ),
+        validate_code::OF_SYSTEM,
         || get(validate_code::one_system_by_get),
     ),
     Route::operation(
         Method::POST,
         "/CodeSystem/{id}/$validate-code",
-        (
-            "validate-code",
-            "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
-        ),
+        validate_code::OF_SYSTEM,
         || post(validate_code::one_system_by_post),
     ),
 ];

@@ -160,6 +160,11 @@ async fn concepts(
             continue;
         };
         let number = u32::try_from(number)?;
+        ensure!(
+            !names.all.is_empty() || !components.is_active(place),
+            "the concept {} has no name: is a description file (sct2_Description_…) missing?",
+            components.id(place)
+        );
         let display = names.display(components.id(place));
         let designations = names.all.into_iter().map(|name| Designation {
             language: name.language,

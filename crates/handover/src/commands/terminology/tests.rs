@@ -184,10 +184,7 @@ fn a_release_that_is_damaged_is_refused_by_file_and_line_and_nothing_changes() {
         let missing = load(System::Snomed, &open(folder.path()), None, None)
             .await
             .unwrap_err();
-        assert!(
-            missing.to_string().contains("sct2_Description"),
-            "{missing}"
-        );
+        assert!(missing.to_string().contains("has no name"), "{missing}");
         assert_eq!(
             displays(&store, "http://snomed.info/sct?fhir_vs", "ache head").await,
             ["Ache of head"]
@@ -308,7 +305,7 @@ fn loinc_loads_with_parts_and_replacements() {
             displays(&store, "http://loinc.org/vs", "madeup serum")
                 .await
                 .len(),
-            1
+            2
         );
         let parts = store
             .subsumes(&scope(), "http://loinc.org", None, "LP99900-1", "99901-1")
@@ -332,7 +329,10 @@ fn what_is_no_archive_and_no_folder_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.zip");
     std::fs::write(&bad, "no archive").unwrap();
-    let told = format!("{:#}", Source::open(&[bad.clone()]).err().unwrap());
+    let told = format!(
+        "{:#}",
+        Source::open(std::slice::from_ref(&bad)).err().unwrap()
+    );
     assert!(
         told.contains("bad.zip") && told.contains("no .zip file"),
         "{told}"
@@ -352,7 +352,7 @@ fn what_is_no_archive_and_no_folder_is_refused_by_name() {
     for length in (0..bytes.len()).step_by(97) {
         std::fs::write(&bad, &bytes[..length]).unwrap();
         // Cut off anywhere it is refused, or reads as far as its directory says; it never panics.
-        if let Ok(source) = Source::open(&[bad.clone()]) {
+        if let Ok(source) = Source::open(std::slice::from_ref(&bad)) {
             let _ = super::dmd::read(&source, None);
         }
     }

@@ -20,6 +20,12 @@ use crate::fhir::answer;
 use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
+/// Its name and definition.
+pub const IS: (&str, &str) = (
+    "expand",
+    "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+);
+
 /// Expansions are always flat, and show what is in use for whatever purpose, so that the three
 /// `exclude…` change nothing.
 const KNOWN: &[&str] = &[

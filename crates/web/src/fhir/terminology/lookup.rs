@@ -17,6 +17,12 @@ use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
+/// Its name and definition.
+pub const IS: (&str, &str) = (
+    "lookup",
+    "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
+);
+
 const KNOWN: &[&str] = &[
     "code",
     "system",

@@ -16,6 +16,12 @@ use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
+/// Its name and definition.
+pub const IS: (&str, &str) = (
+    "subsumes",
+    "http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes",
+);
+
 const KNOWN: &[&str] = &["codeA", "codeB", "system", "version", "codingA", "codingB"];
 
 /// `GET CodeSystem/$subsumes`.

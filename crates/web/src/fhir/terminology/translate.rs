@@ -16,6 +16,12 @@ use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
+/// Its name and definition.
+pub const IS: (&str, &str) = (
+    "translate",
+    "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate",
+);
+
 const KNOWN: &[&str] = &[
     "url",
     "conceptMapVersion",

@@ -19,6 +19,18 @@ use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
+/// Its name and definition.
+pub const OF_SET: (&str, &str) = (
+    "validate-code",
+    "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+);
+
+/// Its name and definition.
+pub const OF_SYSTEM: (&str, &str) = (
+    "validate-code",
+    "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+);
+
 const KNOWN_IN_SET: &[&str] = &[
     "url",
     "valueSet",
