@@ -175,10 +175,9 @@ fn expand_refuses_with_the_reason() {
         }
         let body = r#"{"resourceType":"Parameters","parameter":[{"name":"valueSet","resource":{"resourceType":"ValueSet","status":"active","compose":{"include":[{"system":"urn:animals","filter":[{"property":"concept","op":"=","value":"x"}]},{"concept":[{"code":"dog"}]}]}}}]}"#;
         let answer = client.post("/ValueSet/$expand", body).await;
-        assert_eq!(
-            answer.issue(),
-            ("invariant".into(), "ValueSet.compose.include[1]".into())
-        );
+        let (code, place) = answer.issue();
+        assert_eq!(code, "invariant");
+        assert!(place.ends_with("compose.include[1]"), "{place}");
         assert!(
             client
                 .post("/ValueSet/$expand", "[")
