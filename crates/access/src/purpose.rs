@@ -63,6 +63,8 @@ pub enum SystemPurpose {
     /// Keeps account of bulk exports and imports; what these read and write is under the scope of
     /// the account that started them.
     BulkJobs,
+    /// Keeps account of subscriptions; what a subscriber is told is read under their own scope.
+    Subscriptions,
     /// Sets up the demo's made-up people.
     Demo,
     /// Looks up what codes mean for those who check resources; no patient data.
@@ -85,6 +87,7 @@ impl SystemPurpose {
             SystemPurpose::OpenAccount => "open-account",
             SystemPurpose::Import => "import",
             SystemPurpose::BulkJobs => "bulk-jobs",
+            SystemPurpose::Subscriptions => "subscriptions",
             SystemPurpose::Demo => "demo",
             SystemPurpose::Terminology => "terminology",
             SystemPurpose::Reindex => "reindex",

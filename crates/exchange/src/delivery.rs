@@ -172,7 +172,8 @@ impl Exchange {
                 | Done::Account(_)
                 | Done::Terminology(_)
                 | Done::Bulk
-                | Done::Reindex => None,
+                | Done::Reindex
+                | Done::Sub => None,
             }))
     }
 }

@@ -18,6 +18,7 @@ pub mod keys;
 mod letter;
 pub mod manifest;
 pub mod mllp;
+pub mod outgoing;
 pub mod receipt;
 pub mod receiving;
 mod taking_in;

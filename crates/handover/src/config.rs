@@ -107,6 +107,16 @@ section! {
     }
 }
 
+section! {
+    /// Telling subscribers of changes.
+    SubscriptionsSection in "subscriptions" {
+        /// Hosts that subscribers may have at addresses that are not public, such as "lab.internal" or "10.0.0.7".
+        allowed_hosts: Vec<String> = "[]", default;
+        /// A subscriber is given up after so many failures in a row, and shown on the work list.
+        failures_max: u32 = "10", default;
+    }
+}
+
 /// When a trace must be on the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -143,6 +153,8 @@ pub struct Config {
     pub audit: Audit,
     #[serde(default = "left_out")]
     pub bulk: BulkSection,
+    #[serde(default = "left_out")]
+    pub subscriptions: SubscriptionsSection,
 }
 
 /// A section that was left out holds its shown values. It has no required settings, so an empty table reads.
@@ -239,6 +251,7 @@ pub fn example() -> String {
         Letters::SECTION,
         Audit::SECTION,
         BulkSection::SECTION,
+        SubscriptionsSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

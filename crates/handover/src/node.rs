@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use access::Ods;
 use anyhow::{Context, bail};
 use exchange::intake::Intake;
+use exchange::outgoing::Outgoing;
 use exchange::{Book, Exchange, Identity, Workers, mllp};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -63,7 +64,11 @@ impl Running {
             .remember_directory()
             .await
             .context("exchange.directory")?;
-        let node = Arc::new(web_node(config, &ods, &store, &book));
+        let mut node = web_node(config, &ods, &store, &book);
+        let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
+        node.subscriptions.outgoing = Some(outgoing.context("subscriptions: no TLS")?);
+        node.subscriptions.failures_max = config.subscriptions.failures_max.max(1);
+        let node = Arc::new(node);
         let pages = router(node.clone());
         let pages = if config.pages.behind_proxy {
             behind_proxy(pages)
@@ -81,6 +86,8 @@ impl Running {
                 stopped.clone(),
             )),
         ];
+        let telling = web::subscriptions::run(node.clone(), stopped.clone());
+        parts.push(tokio::spawn(telling));
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {

@@ -57,6 +57,9 @@ const EVERYWHERE: &[&str] = &[
     "bulk_part",
     "bulk_chunk",
     "bulk_line",
+    "sub",
+    "sub_change",
+    "sub_event",
 ];
 
 /// How the rows lie.

@@ -47,6 +47,7 @@ mod settings;
 mod shard;
 mod sql;
 mod store;
+pub mod subscriptions;
 mod table;
 pub mod terminology;
 #[doc(hidden)]

@@ -57,6 +57,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(31, "0031_reindex"),
     migration!(50, "0050_terminology"),
     migration!(60, "0060_bulk"),
+    migration!(61, "0061_subscriptions"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

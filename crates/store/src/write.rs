@@ -16,6 +16,7 @@ use crate::journal::Batch;
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
+use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
 
 /// What waits in the writer's queue.
@@ -99,6 +100,7 @@ pub enum Effect {
     Terminology(TerminologyWrite),
     Bulk(BulkWrite),
     Reindex(ReindexWrite),
+    Sub(SubWrite),
 }
 
 /// What came of an effect.
@@ -110,6 +112,7 @@ pub enum Done {
     Terminology(TerminologyDone),
     Bulk,
     Reindex,
+    Sub,
 }
 
 /// What came of one change.
@@ -148,6 +151,10 @@ pub(crate) async fn apply_effect(
         Effect::Reindex(write) => {
             reindex::apply(tx, now, write).await?;
             Done::Reindex
+        }
+        Effect::Sub(write) => {
+            subscriptions::apply(tx, now, write).await?;
+            Done::Sub
         }
     })
 }

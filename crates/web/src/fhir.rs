@@ -28,6 +28,7 @@ mod read;
 pub mod route;
 mod search;
 pub mod terminology;
+pub mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -30,3 +30,8 @@ pub mod bulk {
     pub use crate::fhir::operations::bulk_worker::{run, work};
     pub use crate::fhir::operations::import::{LINES_AT_ONCE, Line, Read, Taking, read};
 }
+
+pub mod subscriptions {
+    //! Telling subscribers, for the node's wiring.
+    pub use crate::fhir::subscriptions::{Subscriptions, run, work};
+}

@@ -23,6 +23,7 @@ pub struct Node {
     pub fhir: crate::fhir::Door,
     /// What bulk jobs may take.
     pub bulk: crate::fhir::operations::bulk_worker::Bulk,
+    pub subscriptions: crate::fhir::subscriptions::Subscriptions,
 }
 
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
@@ -44,6 +45,7 @@ impl Node {
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),
+            subscriptions: Default::default(),
         }
     }
 }

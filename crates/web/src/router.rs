@@ -17,12 +17,13 @@ use crate::fhir::operations::{
 };
 use crate::fhir::route::{Route, Takes};
 use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
+use crate::fhir::subscriptions;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{letter, record};
 use crate::sign_in::pages as sign_in;
-use crate::staff::{content, inbox, item, live, message, sent, steps, worklist};
+use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
 
 /// The largest form taken, in bytes.
@@ -282,6 +283,24 @@ pub const FHIR: &[Route] = &[
         ("import", "urn:handover:operation:import"),
         || post(import::import),
     ),
+    Route::operation(
+        Method::GET,
+        "/Subscription/{id}/$status",
+        (
+            "status",
+            "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status",
+        ),
+        || get(subscriptions::status),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Subscription/{id}/$events",
+        (
+            "events",
+            "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events",
+        ),
+        || get(subscriptions::events),
+    ),
     Route::facts("/$bulk/{id}", || get(bulk::status)),
     Route::operation(
         Method::DELETE,
@@ -460,6 +479,14 @@ fn pages(node: Arc<Node>) -> Router {
         .route(
             "/staff/worklist/messages/{number}/settled",
             post(message::settled),
+        )
+        .route(
+            "/staff/worklist/subscriptions/{id}/again",
+            post(subscribers::again),
+        )
+        .route(
+            "/staff/worklist/subscriptions/{id}/off",
+            post(subscribers::off),
         )
         .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
         .route("/login", get(sign_in::patient).post(sign_in::patient_in))

@@ -8,6 +8,7 @@ mod matching;
 pub mod message;
 pub mod sent;
 pub mod steps;
+pub mod subscribers;
 pub mod views;
 pub mod worklist;
 

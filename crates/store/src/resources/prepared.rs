@@ -8,6 +8,7 @@ use fhir::search::{self, Entry, Registry, Value};
 
 use super::labels::Labels;
 use super::{body, facts};
+use crate::subscriptions::Draft;
 use crate::terminology::Ready;
 use crate::words;
 
@@ -24,6 +25,8 @@ pub struct Prepared {
     pub(crate) labels: Labels,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
+    /// Of a Subscription.
+    pub(crate) subscription: Option<Box<Draft>>,
 }
 
 impl Prepared {
@@ -45,6 +48,10 @@ impl Prepared {
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
             labels: Labels::of(ty, resource),
+            subscription: match ty {
+                "Subscription" => Some(Box::new(Draft::of(resource)?)),
+                _ => None,
+            },
             terms: Ready::of(ty, resource)?,
         })
     }

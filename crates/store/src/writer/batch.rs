@@ -9,6 +9,7 @@ use crate::failure;
 use crate::journal;
 use crate::resources;
 use crate::sql::Sql;
+use crate::subscriptions;
 use crate::write::{Committed, Write, apply_effect};
 use crate::writer::{Core, Queued};
 
@@ -108,6 +109,8 @@ async fn attempt(
     if dialect == Dialect::Postgres && batch.iter().any(|queued| queued.write.is_conditional()) {
         tx.batch(TAKE_TURNS).await?;
     }
+    // Another process may have changed what is watched.
+    core.watched = None;
     core.reserve(tx, batch).await?;
     core.in_jobs = true;
     let mut results = Vec::with_capacity(batch.len());
@@ -155,6 +158,7 @@ async fn apply(core: &mut Core, tx: &mut Tx<'_>, write: &Write) -> Result<Commit
     let now = core.now();
     resources::check_expected(core, tx, scope, &job.expected).await?;
     let (written, changed) = resources::apply(core, tx, scope, &job.changes).await?;
+    subscriptions::note(core, tx, scope, &job.changes, &written).await?;
     let mut done = Vec::with_capacity(job.effects.len());
     for effect in &job.effects {
         done.push(apply_effect(tx, now, effect).await?);

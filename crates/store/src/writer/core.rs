@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) broken: Option<Problem>,
     /// Whether it is a job that is being applied: an error is then likely to be the job's own.
     pub(crate) in_jobs: bool,
+    /// The types that subscriptions watch; `None` until the batch at hand asks.
+    pub(crate) watched: Option<Vec<String>>,
     pub(crate) load: Arc<Load>,
 }
 
@@ -50,6 +52,7 @@ impl Core {
             end_rid: 0,
             broken: None,
             in_jobs: false,
+            watched: None,
             load: Arc::default(),
         }
     }

@@ -31,6 +31,7 @@ mod past;
 mod patches;
 mod resources;
 mod terminology;
+mod subscriptions;
 mod xml;
 
 /// A client with a token.

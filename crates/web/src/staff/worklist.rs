@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::views;
+use crate::staff::{subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -36,6 +36,7 @@ pub async fn page(
     let scope = visit.scope(&node, Interaction::WorkList, "").await?;
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
+    let subscribers = subscribers::stuck(&node, visit.now).await?;
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages
         .iter()
@@ -58,6 +59,12 @@ pub async fn page(
                 "Letters that are not getting through",
                 rows,
                 "Every letter that was sent has arrived or is on its way.",
+            ),
+            group(
+                "subscriptions",
+                "Subscribers that cannot be told",
+                subscribers,
+                "Every subscriber is told of changes.",
             ),
         ],
         done: done(&asked),
@@ -194,6 +201,8 @@ fn letter(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views:
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
         "replayed" => "The message is being worked through again.",
+        "again" => "The subscriber is told again, of all that waits.",
+        "off" => "The subscription is switched off.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

@@ -1,0 +1,164 @@
+//! What a Subscription asks for, read and checked before it is stored.
+
+use fhir::date::{Millis, span};
+use fhir::json::Json;
+use fhir::problem::{Kind, Problem};
+use fhir::search::{Limits, Search};
+
+use super::SubState;
+
+const BACKPORT: &str =
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-";
+/// The topics that there are: every change of a type, `…/SubscriptionTopic/Observation`.
+const TOPIC: &str = "/SubscriptionTopic/";
+const HEADERS_MAX: usize = 20;
+
+/// What is kept of a Subscription beside the resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(crate) state: SubState,
+    pub(crate) ty: String,
+    pub(crate) query: String,
+    pub(crate) channel: String,
+    pub(crate) endpoint: String,
+    pub(crate) headers: String,
+    pub(crate) payload: String,
+    pub(crate) content: &'static str,
+    pub(crate) topic: String,
+    pub(crate) heartbeat_seconds: u32,
+    pub(crate) ends_at: Option<Millis>,
+}
+
+fn refused(message: &str, place: &str) -> Problem {
+    Problem::new(Kind::Invalid, message).at(format!("Subscription.{place}"))
+}
+
+impl Draft {
+    /// Reads a Subscription that R4 finds valid.
+    ///
+    /// # Errors
+    /// `Invalid` or `NotSupported`, with the place, for what the node cannot do.
+    pub(crate) fn of(resource: &Json<'_>) -> Result<Draft, Problem> {
+        let criteria = resource.text("criteria").unwrap_or_default();
+        let (topic, ty, query) = match criteria.split_once(TOPIC) {
+            Some((_, ty)) => (criteria, ty, filter(resource, ty)?),
+            None => {
+                let (ty, query) = criteria.split_once('?').unwrap_or((criteria, ""));
+                ("", ty, query.to_string())
+            }
+        };
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        Search::parse(ty, &pairs, "", &Limits::default())
+            .map_err(|problem| refused(&problem.message, "criteria"))?;
+        let empty = Json::Null;
+        let channel = resource.get("channel").unwrap_or(&empty);
+        let kind = channel.text("type").unwrap_or_default();
+        let endpoint = channel.text("endpoint").unwrap_or_default();
+        match kind {
+            "rest-hook" if endpoint.starts_with("https://") || endpoint.starts_with("http://") => {}
+            "rest-hook" => {
+                let message = "A rest-hook needs an endpoint with https:// (or http://).";
+                return Err(refused(message, "channel.endpoint"));
+            }
+            _ => {
+                let message = "Only the channel rest-hook is supported.";
+                let problem = Problem::new(Kind::NotSupported, message);
+                return Err(problem.at("Subscription.channel.type"));
+            }
+        }
+        let payload = channel.text("payload").unwrap_or_default();
+        let is_json =
+            |it: &str| it.starts_with("application/fhir+json") || it == "application/json";
+        if !payload.is_empty() && !is_json(payload) {
+            let problem = Problem::new(Kind::NotSupported, "The payload is application/fhir+json.");
+            return Err(problem.at("Subscription.channel.payload"));
+        }
+        let ends = resource.text("end").and_then(span);
+        Ok(Draft {
+            state: match resource.text("status") {
+                Some("off") => SubState::Off,
+                Some("error") => SubState::Error,
+                _ => SubState::Requested,
+            },
+            ty: ty.to_string(),
+            query,
+            channel: kind.to_string(),
+            endpoint: endpoint.to_string(),
+            headers: headers(channel)?,
+            payload: payload.to_string(),
+            content: content(channel, payload, topic)?,
+            topic: topic.to_string(),
+            heartbeat_seconds: number(channel, "heartbeat-period"),
+            ends_at: ends.map(|span| span.low),
+        })
+    }
+}
+
+fn headers(channel: &Json<'_>) -> Result<String, Problem> {
+    let all: Vec<&str> = channel
+        .items("header")
+        .iter()
+        .filter_map(Json::as_str)
+        .collect();
+    let reads = |header: &&str| {
+        let plain = header.bytes().all(|byte| (32..127).contains(&byte));
+        plain
+            && header
+                .split_once(':')
+                .is_some_and(|(name, _)| !name.trim().is_empty())
+    };
+    if all.len() > HEADERS_MAX || !all.iter().all(reads) {
+        let message = "A header is `Name: value`, and there are at most 20.";
+        return Err(refused(message, "channel.header"));
+    }
+    Ok(all.join("\n"))
+}
+
+fn extension<'j>(of: &'j Json<'_>, name: &str) -> Option<&'j Json<'j>> {
+    let mut all = of.items("extension").iter();
+    all.find(|it| it.text("url").and_then(|url| url.strip_prefix(BACKPORT)) == Some(name))
+}
+
+/// The filter of a backport subscription: search parameters of the topic's type.
+fn filter(resource: &Json<'_>, ty: &str) -> Result<String, Problem> {
+    let Some(found) = resource
+        .get("_criteria")
+        .and_then(|it| extension(it, "filter-criteria"))
+    else {
+        return Ok(String::new());
+    };
+    let text = found.text("valueString").unwrap_or_default();
+    match text.split_once('?') {
+        Some((known, query)) if known == ty => Ok(query.to_string()),
+        _ => Err(refused(
+            "A filter is the topic's type, a question mark and a query.",
+            "criteria",
+        )),
+    }
+}
+
+fn content(channel: &Json<'_>, payload: &str, topic: &str) -> Result<&'static str, Problem> {
+    let asked = channel
+        .get("_payload")
+        .and_then(|it| extension(it, "payload-content"))
+        .and_then(|it| it.text("valueCode"));
+    match asked {
+        Some("empty") => Ok("empty"),
+        Some("id-only") => Ok("id-only"),
+        Some("full-resource") => Ok("full-resource"),
+        Some(_) => Err(refused(
+            "The content is empty, id-only or full-resource.",
+            "channel.payload",
+        )),
+        None if payload.is_empty() || !topic.is_empty() => Ok("empty"),
+        None => Ok("full-resource"),
+    }
+}
+
+fn number(channel: &Json<'_>, name: &str) -> u32 {
+    let value = extension(channel, name).and_then(|it| it.get("valueUnsignedInt"));
+    let text = value.and_then(Json::as_number);
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
+}

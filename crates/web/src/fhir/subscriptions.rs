@@ -1,0 +1,267 @@
+//! Subscriptions at work (<https://hl7.org/fhir/R4/subscription.html>): who is to be told of a
+//! change is found with the same search and under the same scope as if the subscriber asked, and
+//! each is told in order, again and again until it works or is given up for a person to see.
+//!
+//! What was committed is told, whatever happens to the process: changes and events are rows. A
+//! subscriber may be told of the same event twice, never of none.
+
+mod notice;
+mod tell;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use access::{Interaction, Scope, SystemPurpose};
+use exchange::backoff::Backoff;
+use exchange::outgoing::Outgoing;
+use fhir::json::{Json, Limits, parse};
+use fhir::problem::{Kind, Problem};
+use futures_util::StreamExt;
+use store::subscriptions::{Changed, NewEvent, Sub, SubState, SubWrite};
+use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
+use tokio::sync::watch;
+
+use super::operations::bulk_worker::{matching, scope_of};
+use crate::node::Node;
+
+pub use notice::{events, status};
+
+/// How often it is looked what has changed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// After how many looks old events are forgotten: about every hour.
+const TIDY_EVERY: u32 = 7200;
+/// Changes looked at in one go.
+const CHANGES_AT_ONCE: u32 = 200;
+/// Subscribers told at a time.
+const TOLD_AT_ONCE: usize = 16;
+/// Events that wait for a subscriber in error, at most; then it is switched off.
+const WAITING_MAX: u32 = 10_000;
+/// How long events that were told can still be asked for.
+const KEPT_MILLIS: i64 = 7 * 86_400_000;
+
+/// What a node's subscriptions may do.
+pub struct Subscriptions {
+    /// The client for endpoints; without one nobody is told of anything.
+    pub outgoing: Option<Outgoing>,
+    /// Failures in a row after which a subscriber is given up.
+    pub failures_max: u32,
+    pub backoff: Backoff,
+}
+
+impl Default for Subscriptions {
+    fn default() -> Subscriptions {
+        Subscriptions {
+            outgoing: None,
+            failures_max: 10,
+            backoff: Backoff {
+                first_millis: 1000,
+                cap_millis: 600_000,
+            },
+        }
+    }
+}
+
+/// Tells subscribers until told to stop.
+pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    let mut looks = 0_u32;
+    loop {
+        if looks.is_multiple_of(TIDY_EVERY) {
+            tidy(&node).await;
+        }
+        looks = looks.wrapping_add(1);
+        tokio::select! {
+            () = async { work(&node).await; tokio::time::sleep(LOOK_EVERY).await } => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Looks at what has changed, then tells everybody what is due.
+pub async fn work(node: &Node) {
+    if let Err(problem) = look(node).await {
+        tracing::error!(?problem, "changes could not be looked at for subscribers");
+    }
+    let subs = match node.store.subs().await {
+        Ok(subs) => subs,
+        Err(problem) => {
+            tracing::error!(?problem, "subscriptions could not be read");
+            return;
+        }
+    };
+    let now = node.store.now();
+    let due = subs.into_iter().filter(|sub| {
+        let works = matches!(sub.state, SubState::Requested | SubState::Active);
+        works && sub.next_try <= now
+    });
+    futures_util::stream::iter(due)
+        .for_each_concurrent(TOLD_AT_ONCE, |sub| async move {
+            let id = sub.id.clone();
+            if let Err(problem) = tell::due(node, sub).await {
+                tracing::error!(
+                    ?problem,
+                    subscription = id,
+                    "a subscriber could not be served"
+                );
+            }
+        })
+        .await;
+}
+
+/// Forgets events that were told long ago.
+async fn tidy(node: &Node) {
+    let before = node.store.now() - KEPT_MILLIS;
+    if let Err(problem) = write(node, SubWrite::Tidy { before }).await {
+        tracing::error!(?problem, "old events could not be dropped");
+    }
+}
+
+async fn write(node: &Node, write: SubWrite) -> Result<(), Problem> {
+    let scope = Scope::system(SystemPurpose::Subscriptions);
+    let job = Job::effect(Effect::Sub(write));
+    node.store.commit(&scope, job).await.map(|_| ())
+}
+
+/// Finds out who is to be told of each change, and writes that down instead of the change.
+async fn look(node: &Node) -> Result<(), Problem> {
+    loop {
+        let changes = node.store.sub_changes(CHANGES_AT_ONCE).await?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        for sub in node.store.subs().await? {
+            if sub.state != SubState::Off && !is_over(node, &sub).await? {
+                events.extend(events_for(node, &sub, &changes).await?);
+            }
+        }
+        // In the order of the changes, whoever is told.
+        events.sort_by_key(|(seq, _)| *seq);
+        let looked = SubWrite::Looked {
+            changes: changes.iter().map(|change| change.seq).collect(),
+            events: events.into_iter().map(|(_, event)| event).collect(),
+        };
+        match write(node, looked).await {
+            // Another process was faster.
+            Err(problem) if problem.kind == Kind::Conflict => {}
+            outcome => outcome?,
+        }
+    }
+}
+
+/// Switches off what has ended, or has waited for too long.
+async fn is_over(node: &Node, sub: &Sub) -> Result<bool, Problem> {
+    let reason = if sub.ends_at.is_some_and(|end| end <= node.store.now()) {
+        "Its end has come."
+    } else if sub.state == SubState::Error {
+        let all = 0..=u64::MAX;
+        let waiting = node
+            .store
+            .sub_events(&sub.id, all, true, WAITING_MAX)
+            .await?;
+        if waiting.len() < usize::try_from(WAITING_MAX).unwrap_or(usize::MAX) {
+            return Ok(false);
+        }
+        "Too many events waited for it; some are missing. Ask for what changed by a search."
+    } else {
+        return Ok(false);
+    };
+    set(node, &sub.id, SubState::Off, Some(reason)).await?;
+    Ok(true)
+}
+
+/// Which of the changes this subscriber is told of: what they would find if they searched.
+async fn events_for(
+    node: &Node,
+    sub: &Sub,
+    changes: &[Changed],
+) -> Result<Vec<(i64, NewEvent)>, Problem> {
+    let ids: HashSet<&str> = changes
+        .iter()
+        .filter(|change| change.ty == sub.ty)
+        .map(|change| change.id.as_str())
+        .collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let scope = match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
+        Ok(scope) => scope,
+        Err(problem) if problem.kind == Kind::Forbidden => {
+            set(node, &sub.id, SubState::Error, Some(&problem.message)).await?;
+            return Ok(Vec::new());
+        }
+        Err(problem) => return Err(problem),
+    };
+    let found = match matching(node, &scope, (&sub.ty, &sub.query), &ids).await {
+        Ok(found) => found,
+        // A parameter that is not there any more, or a search that takes too long.
+        Err(problem) if !is_passing(&problem) => {
+            set(node, &sub.id, SubState::Error, Some(&problem.message)).await?;
+            return Ok(Vec::new());
+        }
+        Err(problem) => return Err(problem),
+    };
+    let changes = changes
+        .iter()
+        .filter(|it| it.ty == sub.ty && found.contains(&it.id));
+    let event = |change: &Changed| {
+        let event = NewEvent {
+            sub: sub.id.clone(),
+            ty: change.ty.clone(),
+            id: change.id.clone(),
+            version: change.version,
+            at: change.at,
+        };
+        (change.seq, event)
+    };
+    Ok(changes.map(event).collect())
+}
+
+fn is_passing(problem: &Problem) -> bool {
+    matches!(
+        problem.kind,
+        Kind::Throttled | Kind::Transient | Kind::NoStore | Kind::Exception
+    )
+}
+
+/// Sets a subscription's state, in the row that the work goes by and in the Subscription itself, at
+/// once.
+pub async fn set(
+    node: &Node,
+    id: &str,
+    state: SubState,
+    error: Option<&str>,
+) -> Result<(), Problem> {
+    let scope = Scope::system(SystemPurpose::Subscriptions);
+    let mut job = Job::effect(Effect::Sub(SubWrite::Set {
+        id: id.to_string(),
+        state,
+        error: error.map(str::to_string),
+    }));
+    if let Reading::Found(found) = node.store.read(&scope, "Subscription", id).await? {
+        let resource = parse(&found.body, &Limits::default())?;
+        let changed = with_state(&resource, state, error);
+        job.changes.push(Change::Put {
+            resource: Prepared::new(&changed, id, &node.site.organisation)?,
+            expect: Expect::Version(found.version),
+            release: Release::Keep,
+        });
+    }
+    match node.store.commit(&scope, job).await {
+        // Somebody is changing it: that settles its state anew.
+        Err(problem) if problem.kind == Kind::Conflict => Ok(()),
+        outcome => outcome.map(|_| ()),
+    }
+}
+
+fn with_state<'a>(resource: &Json<'a>, state: SubState, error: Option<&'a str>) -> Json<'a> {
+    let members = resource.as_object().unwrap_or_default().iter();
+    let kept = members.filter(|(name, _)| name != "status" && name != "error");
+    let mut members: Vec<_> = kept.cloned().collect();
+    members.push(("status".into(), Json::String(state.code().into())));
+    if let Some(error) = error {
+        members.push(("error".into(), Json::String(error.into())));
+    }
+    Json::Object(members)
+}
