@@ -177,10 +177,13 @@ async fn manifest(node: &Node, job: &BulkJob) -> Result<Response, Failure> {
     if job.refused > 0 {
         error.push(json!({ "type": REFUSED, "url": address(REFUSED), "count": job.refused }));
     }
-    let before = request["before"].as_i64().unwrap_or(job.started_at + 1);
+    let before = request
+        .get("before")
+        .and_then(Value::as_i64)
+        .unwrap_or(job.started_at + 1);
     let mut told = json!({
         "transactionTime": date::instant(before - 1),
-        "request": request["url"],
+        "request": request.get("url"),
         "requiresAccessToken": true,
         "output": output,
         "error": error,

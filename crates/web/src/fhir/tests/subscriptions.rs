@@ -27,7 +27,8 @@ impl Hook {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (kept, mut statuses) = (heard.clone(), statuses.to_vec().into_iter());
+        let (kept, statuses) = (heard.clone(), statuses.to_vec());
+        let mut statuses = statuses.into_iter();
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
