@@ -27,8 +27,8 @@ mod query;
 mod read;
 pub mod route;
 mod search;
-pub mod terminology;
 pub mod subscriptions;
+pub mod terminology;
 #[cfg(test)]
 mod tests;
 mod transaction;

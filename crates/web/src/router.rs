@@ -16,8 +16,8 @@ use crate::fhir::operations::{
     bulk, document, everything, export, import, last_n, match_patient, meta, reindex,
 };
 use crate::fhir::route::{Route, Takes};
-use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
 use crate::fhir::subscriptions;
+use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};

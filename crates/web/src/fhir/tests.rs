@@ -30,8 +30,8 @@ mod operations;
 mod past;
 mod patches;
 mod resources;
-mod terminology;
 mod subscriptions;
+mod terminology;
 mod xml;
 
 /// A client with a token.
