@@ -140,6 +140,13 @@ impl<'a> Sql<'a> {
         &self.binds
     }
 
+    /// The same behind another text, such as `EXPLAIN `.
+    #[cfg(test)]
+    pub(crate) fn explained(mut self, prefix: &'static str) -> Sql<'a> {
+        self.text = Cow::Owned(format!("{prefix}{}", self.text));
+        self
+    }
+
     pub(crate) fn is_varied(&self) -> bool {
         self.varied
     }

@@ -12,6 +12,8 @@ mod include;
 mod lead;
 mod numbers;
 mod parts;
+#[cfg(test)]
+mod plans;
 mod sizes;
 mod sorted;
 mod steps;

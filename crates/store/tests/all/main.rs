@@ -19,5 +19,6 @@ mod releases;
 mod resources;
 mod scopes;
 mod searches;
+mod searching;
 mod terminology;
 mod walks;

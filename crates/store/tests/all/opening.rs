@@ -50,7 +50,7 @@ fn f16_an_older_binary_refuses_a_newer_schema() {
         Store::open(settings.clone()).await.unwrap().close().await;
         let raw = rusqlite::Connection::open(&path).unwrap();
         raw.execute(
-            "INSERT INTO migration VALUES (9999, '9999_future', 'x', 0)",
+            "INSERT INTO migration VALUES (9999, '9999_future', 'x', 0, 0)",
             (),
         )
         .unwrap();
@@ -136,7 +136,7 @@ fn f01_what_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_by_halv
         check(&path, &seen);
         if round < 3 {
             std::fs::rename(&path, folder.join(format!("{round}.sqlite"))).unwrap();
-            for end in ["-wal", "-shm"] {
+            for end in ["-wal", "-shm", "-ahead"] {
                 let _ = std::fs::remove_file(folder.join(format!("store.sqlite{end}")));
             }
             acknowledged.clear();
