@@ -31,6 +31,7 @@ mod past;
 mod patches;
 mod resources;
 mod subscriptions;
+mod searches;
 mod terminology;
 mod xml;
 

@@ -1,0 +1,129 @@
+//! Searches through the door: what comes along, compartments, forms, `$reindex`.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::Value;
+use store::testing::on_each_database;
+
+use super::{BASE, Client, node, observation};
+
+/// Each entry's id and mode.
+fn entries(bundle: &Value) -> Vec<(String, String)> {
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    entries
+        .iter()
+        .map(|entry| {
+            (
+                text(&entry["resource"]["id"]),
+                text(&entry["search"]["mode"]),
+            )
+        })
+        .collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(id, mode): &(&str, &str)| (id.to_string(), mode.to_string());
+    expected.iter().map(own).collect()
+}
+
+#[test]
+fn what_comes_along_is_marked_and_not_counted_and_a_compartment_is_searched_by_type_or_whole() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let patient = r#"{"resourceType":"Patient","id":"amy","name":[{"family":"Amis"}]}"#;
+        assert_eq!(
+            bo.put("/Patient/amy", patient).await.status,
+            StatusCode::CREATED
+        );
+        for id in ["one", "two"] {
+            let made = bo
+                .put(&format!("/Observation/{id}"), &observation(id, "amy"))
+                .await;
+            assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        }
+        let ask =
+            "subject:Patient.name=amis&_include=Observation:subject&_total=accurate&_sort=_id";
+        let found = bo.get(&format!("/Observation?{ask}")).await;
+        found.is_valid();
+        let bundle = found.json();
+        let expected = pairs(&[("one", "match"), ("two", "match"), ("amy", "include")]);
+        assert_eq!(entries(&bundle), expected);
+        assert_eq!(bundle["total"], 2);
+
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let posted = bo.send("POST", "/Observation/_search", &form, ask).await;
+        assert_eq!(entries(&posted.json()), expected);
+
+        let first = bo.get("/Observation?_sort=-_id&_count=1").await.json();
+        assert_eq!(entries(&first), pairs(&[("two", "match")]));
+        let links = first["link"].as_array().unwrap();
+        let next = links
+            .iter()
+            .find(|link| link["relation"] == "next")
+            .unwrap();
+        let next = next["url"].as_str().unwrap().strip_prefix(BASE).unwrap();
+        let second = bo.get(next).await.json();
+        assert_eq!(entries(&second), pairs(&[("one", "match")]));
+
+        let within = bo.get("/Patient/amy/Observation?_sort=_id").await.json();
+        assert_eq!(
+            entries(&within),
+            pairs(&[("one", "match"), ("two", "match")])
+        );
+        assert_eq!(
+            within["link"][0]["url"],
+            format!("{BASE}/Patient/amy/Observation?_sort=_id")
+        );
+        let all = bo.get("/Patient/amy/*?_total=accurate").await;
+        all.is_valid();
+        assert_eq!(all.json()["total"], 3);
+        let posted = bo
+            .send("POST", "/Patient/amy/Observation/_search", &form, "_id=two")
+            .await;
+        assert_eq!(entries(&posted.json()), pairs(&[("two", "match")]));
+        for (path, status) in [
+            ("/Patient/amy/Nothing", StatusCode::NOT_FOUND),
+            ("/Observation?_filter=code", StatusCode::BAD_REQUEST),
+            ("/Observation?_text=x", StatusCode::BAD_REQUEST),
+            ("/Observation?_cursor=7~x", StatusCode::BAD_REQUEST),
+        ] {
+            let refused = bo.get(path).await;
+            assert_eq!(refused.status, status, "{path}: {}", refused.text());
+        }
+        let typed = bo.get("/?_type=Patient&_id=amy").await;
+        assert_eq!(entries(&typed.json()), pairs(&[("amy", "match")]));
+    });
+}
+
+#[test]
+fn a_search_parameter_that_is_put_is_told_of_by_reindex_and_then_searched_by() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let patient = r#"{"resourceType":"Patient","id":"amy","maritalStatus":{"text":"Widowed"}}"#;
+        bo.put("/Patient/amy", patient).await;
+        let parameter = r#"{"resourceType":"SearchParameter","id":"status","url":"https://fhir.example/SearchParameter/status","name":"Status","status":"active","description":"Made up","code":"status-text","base":["Patient"],"type":"string","expression":"Patient.maritalStatus.text"}"#;
+        let made = bo.put("/SearchParameter/status", parameter).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        for _ in 0..400 {
+            let told = bo.get("/$reindex").await;
+            assert_eq!(told.status, StatusCode::OK, "{}", told.text());
+            let job = told.json()["parameter"][0]["part"].clone();
+            assert_eq!(job[0]["valueString"], "SearchParameter/status");
+            let found = bo.get("/Patient?status-text=widow").await;
+            if found.status == StatusCode::OK {
+                assert_eq!(job[1]["valueCode"], "done");
+                assert_eq!(entries(&found.json()), pairs(&[("amy", "match")]));
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!(
+            "it is never indexed by: {}",
+            bo.get("/$reindex").await.text()
+        );
+    });
+}
