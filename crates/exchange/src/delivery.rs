@@ -173,7 +173,8 @@ impl Exchange {
                 | Done::Terminology(_)
                 | Done::Bulk
                 | Done::Reindex
-                | Done::Sub => None,
+                | Done::Sub
+                | Done::Package => None,
             }))
     }
 }

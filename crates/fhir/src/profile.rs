@@ -35,7 +35,7 @@ const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
 const BASES_MAX: usize = 16;
 
 /// The profiles that are known, by address.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Profiles {
     by_url: HashMap<String, Arc<Profile>>,
 }
@@ -88,6 +88,25 @@ impl Profiles {
         }
         all.merge();
         Ok(all)
+    }
+
+    /// As `read`, but one that cannot be used is passed over and told.
+    pub fn read_all(
+        definitions: &Definitions,
+        structures: &[Json<'_>],
+    ) -> (Profiles, Vec<Problem>) {
+        let (mut all, mut faults) = (Profiles::default(), Vec::new());
+        for json in structures {
+            match read::profile(json, definitions) {
+                Ok(Some(profile)) => {
+                    all.by_url.insert(profile.url.clone(), Arc::new(profile));
+                }
+                Ok(None) => {}
+                Err(problem) => faults.push(broken(json.text("url").unwrap_or_default(), &problem)),
+            }
+        }
+        all.merge();
+        (all, faults)
     }
 
     fn merge(&mut self) {
@@ -166,18 +185,43 @@ pub fn check(resource: &Json<'_>, further: &[&str], asked: &Asked<'_>) -> Vec<Is
     walk.found
 }
 
-/// The errors of a check as one problem.
+/// Whether a resource follows profiles: of `urls` those of its type; with `declared` also those that
+/// it declares, those of the resources in it, and the definitions of its extensions.
 ///
 /// # Errors
-/// `check`'s errors, if there are any.
-pub fn enforce(resource: &Json<'_>, further: &[&str], asked: &Asked<'_>) -> Result<(), Problem> {
-    let found = check(resource, further, asked).into_iter();
+/// Every error found, the first one leading, with its FHIRPath.
+pub fn follow(
+    resource: &Json<'_>,
+    urls: &[String],
+    declared: bool,
+    asked: &Asked<'_>,
+) -> Result<(), Problem> {
+    let ty = resource.text("resourceType");
+    let own: Vec<&str> = urls
+        .iter()
+        .map(String::as_str)
+        .filter(|url| {
+            asked
+                .profiles
+                .find(url)
+                .is_some_and(|found| Some(found.ty.as_str()) == ty)
+        })
+        .collect();
+    if own.is_empty() && !declared {
+        return Ok(());
+    }
+    let mut walk = check::Walk::new(asked);
+    match declared {
+        true => walk.resource(resource, &own),
+        false => walk.only(resource, &own),
+    }
+    let found = walk.found.into_iter();
     let errors = found.filter(|issue| issue.severity == crate::validate::Severity::Error);
     Problem::all(errors.map(|issue| issue.problem).collect()).map_or(Ok(()), Err)
 }
 
 /// A problem with a StructureDefinition, told with its address.
-pub fn broken(url: &str, problem: &Problem) -> Problem {
+fn broken(url: &str, problem: &Problem) -> Problem {
     Problem::new(
         Kind::Invalid,
         format!("{url} is not a profile that can be used: {problem}"),

@@ -7,6 +7,7 @@ pub mod import;
 pub mod init;
 pub mod map;
 pub mod migrate;
+pub mod package;
 pub mod serve;
 pub mod terminology;
 pub mod token;

@@ -117,6 +117,16 @@ section! {
     }
 }
 
+section! {
+    /// What a resource must follow, beside FHIR R4 itself, to be stored through the FHIR door.
+    ProfilesSection in "profiles" {
+        /// Canonical addresses of profiles, each for resources of its type. Their package must be here (`handover package`).
+        enforced: Vec<String> = "[]", default;
+        /// Whether a resource must follow the profiles that it declares, and its extensions their definitions.
+        enforce_declared: bool = "false", default;
+    }
+}
+
 /// When a trace must be on the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -155,6 +165,8 @@ pub struct Config {
     pub bulk: BulkSection,
     #[serde(default = "left_out")]
     pub subscriptions: SubscriptionsSection,
+    #[serde(default = "left_out")]
+    pub profiles: ProfilesSection,
 }
 
 /// A section that was left out holds its shown values. It has no required settings, so an empty table reads.
@@ -252,6 +264,7 @@ pub fn example() -> String {
         Audit::SECTION,
         BulkSection::SECTION,
         SubscriptionsSection::SECTION,
+        ProfilesSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

@@ -29,6 +29,7 @@ enum Command {
     Migrate(commands::migrate::Migrate),
     Map(commands::map::Map),
     Import(commands::import::Import),
+    Package(commands::package::PackageCommand),
 }
 
 fn main() -> std::process::ExitCode {
@@ -53,6 +54,7 @@ fn main() -> std::process::ExitCode {
             Command::Terminology(terminology) => terminology.run().await,
             Command::Migrate(migrate) => migrate.run().await,
             Command::Import(import) => import.run().await,
+            Command::Package(package) => package.run().await,
         }
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.

@@ -202,6 +202,10 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;
     node.bulk.import_bytes_max = config.bulk.import_bytes_max;
+    node.fhir.enforced = web::fhir::validate::Enforced {
+        profiles: config.profiles.enforced.clone(),
+        declared: config.profiles.enforce_declared,
+    };
     node
 }
 

@@ -60,6 +60,8 @@ const EVERYWHERE: &[&str] = &[
     "sub",
     "sub_change",
     "sub_event",
+    "package",
+    "package_file",
 ];
 
 /// How the rows lie.

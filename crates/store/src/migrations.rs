@@ -55,6 +55,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_history"),
     migration!(30, "0030_search"),
     migration!(31, "0031_reindex"),
+    migration!(40, "0040_packages"),
     migration!(50, "0050_terminology"),
     migration!(60, "0060_bulk"),
     migration!(61, "0061_subscriptions"),

@@ -62,6 +62,7 @@ struct Inner {
     /// Counts commits that changed parcels, for pages that show them live.
     parcels_changed: watch::Sender<u64>,
     terminology: Memory,
+    packages: crate::packages::Memory,
 }
 
 /// A store that may be gone.
@@ -147,6 +148,7 @@ impl Store {
                 late: Arc::default(),
                 parcels_changed: watch::Sender::new(0),
                 terminology: Memory::default(),
+                packages: crate::packages::Memory::default(),
             }),
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
@@ -316,6 +318,10 @@ impl Store {
 
     pub(crate) fn terminology_memory(&self) -> &Memory {
         &self.inner.terminology
+    }
+
+    pub(crate) fn package_memory(&self) -> &crate::packages::Memory {
+        &self.inner.packages
     }
 
     pub(crate) fn words(&self) -> &Words {

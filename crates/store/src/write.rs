@@ -13,6 +13,7 @@ use crate::bulk::{self, BulkWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
+use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
@@ -101,6 +102,7 @@ pub enum Effect {
     Bulk(BulkWrite),
     Reindex(ReindexWrite),
     Sub(SubWrite),
+    Package(PackageWrite),
 }
 
 /// What came of an effect.
@@ -113,6 +115,7 @@ pub enum Done {
     Bulk,
     Reindex,
     Sub,
+    Package,
 }
 
 /// What came of one change.
@@ -155,6 +158,10 @@ pub(crate) async fn apply_effect(
         Effect::Sub(write) => {
             subscriptions::apply(tx, now, write).await?;
             Done::Sub
+        }
+        Effect::Package(write) => {
+            packages::apply(tx, now, write).await?;
+            Done::Package
         }
     })
 }

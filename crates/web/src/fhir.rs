@@ -33,6 +33,7 @@ pub mod terminology;
 mod tests;
 mod transaction;
 mod update;
+pub mod validate;
 mod vread;
 mod work;
 
@@ -73,6 +74,8 @@ pub struct Door {
     /// The CapabilityStatement, made at the first call.
     capabilities: OnceLock<Bytes>,
     work: Semaphore,
+    /// Profiles that a resource must follow to be stored.
+    pub enforced: validate::Enforced,
 }
 
 impl Default for Door {
@@ -80,6 +83,7 @@ impl Default for Door {
         Door {
             capabilities: OnceLock::new(),
             work: Semaphore::new(WORK_AT_ONCE),
+            enforced: validate::Enforced::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::fhir::operations::{
 use crate::fhir::route::{Route, Takes};
 use crate::fhir::subscriptions;
 use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
+use crate::fhir::validate;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
@@ -25,6 +26,8 @@ use crate::patient::{letter, record};
 use crate::sign_in::pages as sign_in;
 use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
+
+const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
 
 /// The largest form taken, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -195,6 +198,24 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
         ),
         || get(everything::encounter),
+    ),
+    Route::operation(
+        Method::POST,
+        "/{ty}/$validate",
+        ("validate", VALIDATE),
+        || post(validate::validate_type),
+    ),
+    Route::operation(
+        Method::POST,
+        "/{ty}/{id}/$validate",
+        ("validate", VALIDATE),
+        || post(validate::validate_instance),
+    ),
+    Route::operation(
+        Method::GET,
+        "/{ty}/{id}/$validate",
+        ("validate", VALIDATE),
+        || get(validate::validate_stored),
     ),
     Route::operation(
         Method::GET,

@@ -75,6 +75,18 @@ impl<'a> Walk<'a> {
         self.inside(node, further, &place);
     }
 
+    /// A resource against these profiles and nothing else.
+    pub fn only(&mut self, json: &'a Json<'a>, urls: &[&str]) {
+        let Some(node) = Node::resource(json, self.asked.definitions) else {
+            return;
+        };
+        (self.root, self.resource) = (Some(node), Some(node));
+        let place = Place::root(self.asked.definitions.ty(node.ty).name);
+        for url in urls {
+            self.follow(url, node, &place, Severity::Error);
+        }
+    }
+
     fn inside(&mut self, node: Node<'a>, further: &[&str], place: &Place<'_>) {
         let outer = self.resource.replace(node);
         let declared = node.json.and_then(|json| json.get("meta"));

@@ -37,6 +37,7 @@ impl Incoming {
     /// # Errors
     /// What `parse` and `validate` find; `Invalid` if type or id are not those of the address.
     pub async fn read(node: &Node, bytes: Bytes, ty: &str, id: IdOf) -> Result<Incoming, Problem> {
+        super::validate::enforce(node, &bytes).await?;
         let (organisation, length) = (node.site.organisation.clone(), bytes.len());
         let ty = ty.to_string();
         let work = move || {

@@ -33,6 +33,7 @@ mod resources;
 mod subscriptions;
 mod searches;
 mod terminology;
+mod validate;
 mod xml;
 
 /// A client with a token.

@@ -69,9 +69,14 @@ pub(super) async fn read(
         release_at: node.release_at(now),
     };
     let bytes = body.clone();
-    node.fhir
+    let read = node
+        .fhir
         .work(body.len(), move || place.read(&bytes, &answers))
-        .await
+        .await?;
+    if let Read::Ready(_) = read {
+        super::validate::enforce(node, body).await?;
+    }
+    Ok(read)
 }
 
 /// Does a transaction whose first reading is `first`; an outcome an entry, in the Bundle's order.
