@@ -1,5 +1,3 @@
-mod differential;
-
 use super::*;
 use crate::json::{Limits, parse};
 
