@@ -17,6 +17,7 @@ mod message;
 mod node;
 mod read;
 mod report;
+mod terminology;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ enum Figure {
     Letter,
     /// The demo's time to ready and its memory.
     Demo,
+    /// Finding concepts by text among 500,000.
+    Terminology,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,6 +111,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Demo) {
         demo::measure(&mut report)?;
+    }
+    if wanted(Figure::Terminology) {
+        terminology::measure(&mut report)?;
     }
     if all {
         report.write()?;

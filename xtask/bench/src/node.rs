@@ -51,6 +51,14 @@ impl Node {
         nodes.pop().context("no node")
     }
 
+    /// Runs a command of the binary in its folder; what it printed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn command(&self, arguments: &[&str]) -> Result<String> {
+        handover(&self.folder, arguments)
+    }
+
     /// Its store's file.
     pub fn store(&self) -> PathBuf {
         self.folder.join("handover.sqlite")
