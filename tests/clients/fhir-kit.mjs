@@ -72,4 +72,60 @@ assert.equal(new Set(found).size, 3, `found ${found}`);
 await client.delete({ resourceType: 'Observation', id: found[0] });
 await assert.rejects(client.read({ resourceType: 'Observation', id: found[0] }), (error) => error.response.status === 410);
 await assert.rejects(client.read({ resourceType: 'Patient', id: 'nobody' }), (error) => error.response.status === 404);
-console.log('fhir-kit-client: capabilities, create, read, update, vread, transaction, search with pages, delete');
+
+// Conditional interactions: the first makes it, the second finds it.
+const number = { system: 'https://example.org/number', value: 'K2' };
+const wanted = { resourceType: 'Patient', identifier: [number], active: true };
+const ifNoneExist = { headers: { 'If-None-Exist': `identifier=${number.system}|${number.value}` } };
+const one = await client.create({ resourceType: 'Patient', body: wanted, options: ifNoneExist });
+const same = await client.create({ resourceType: 'Patient', body: wanted, options: ifNoneExist });
+assert.equal(same.id, one.id);
+const updated = await client.update({
+  resourceType: 'Patient',
+  searchParams: { identifier: `${number.system}|${number.value}` },
+  body: { ...wanted, active: false },
+});
+assert.equal(updated.id, one.id);
+assert.equal(updated.meta.versionId, '2');
+await assert.rejects(
+  client.update({ resourceType: 'Patient', id: one.id, body: { ...updated, active: true }, options: { headers: { 'If-Match': 'W/"1"' } } }),
+  (error) => error.response.status === 412,
+);
+
+const patched = await client.patch({
+  resourceType: 'Patient',
+  id: one.id,
+  JSONPatch: [{ op: 'replace', path: '/active', value: true }],
+});
+assert.equal(patched.active, true);
+assert.equal(patched.meta.versionId, '3');
+
+const history = await client.history({ resourceType: 'Patient', id: one.id });
+assert.deepEqual(history.entry.map((entry) => entry.resource.meta.versionId), ['3', '2', '1']);
+const ofType = await client.history({ resourceType: 'Patient' });
+assert.equal(ofType.entry[0].resource.id, one.id);
+const ofAll = await client.history();
+assert.equal(ofAll.type, 'history');
+
+const batch = await client.batch({
+  body: {
+    resourceType: 'Bundle',
+    type: 'batch',
+    entry: [
+      { request: { method: 'GET', url: `Patient/${one.id}` } },
+      { request: { method: 'GET', url: 'Patient/nobody' } },
+      { request: { method: 'DELETE', url: 'Patient?identifier=https://example.org/number|nobody' } },
+    ],
+  },
+});
+assert.deepEqual(batch.entry.map((entry) => entry.response.status.slice(0, 3)), ['200', '404', '204']);
+
+const summary = await client.request(`Patient/${one.id}?_summary=text`);
+assert.equal(summary.active, undefined);
+assert.equal(summary.meta.tag[0].code, 'SUBSETTED');
+const byPost = await client.search({ resourceType: 'Patient', searchParams: { _id: one.id }, options: { postSearch: true } });
+assert.equal(byPost.entry.length, 1);
+const converted = await client.operation({ name: 'convert', input: wanted });
+assert.equal(converted.active, true);
+
+console.log('fhir-kit-client: capabilities, create, read, update, patch, vread, histories, transaction, batch, search with pages, delete, conditional create and update, $convert');

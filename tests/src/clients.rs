@@ -142,3 +142,51 @@ fn fhir_kit_client_works_at_a_node() {
     );
     print!("{text}");
 }
+
+#[test]
+fn fhirpy_works_at_a_node() {
+    let nodes = Neighbourhood::start();
+    let output = Command::new(python_program("python"))
+        .arg(root().join("tests/clients/fhirpy_client.py"))
+        .env(
+            "HANDOVER_TEST_FHIR",
+            format!("http://{}/fhir", nodes.practice.pages),
+        )
+        .env("HANDOVER_TEST_TOKEN", &nodes.practice.token)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let faults = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{faults}");
+    print!("{text}");
+}
+
+/// Made-up requests to every route of the OpenAPI document: whatever comes, no answer is a server's
+/// error. What was thought of is the same each time.
+#[test]
+fn schemathesis_finds_no_server_error() {
+    let nodes = Neighbourhood::start();
+    let base = format!("http://{}/fhir", nodes.practice.pages);
+    let output = Command::new("timeout")
+        .args(["400"])
+        .arg(python_program("schemathesis"))
+        .args(["run", &format!("{base}/openapi.json"), "--url", &base])
+        .args(["--checks", "not_a_server_error"])
+        .args(["--phases", "examples,coverage,fuzzing"])
+        .args(["--max-examples", "4", "--generation-deterministic"])
+        .args(["--workers", "2", "--no-color", "--no-shrink"])
+        .args(["--suppress-health-check", "all", "--warnings", "off"])
+        .args([
+            "--header",
+            &format!("Authorization: Bearer {}", nodes.practice.token),
+        ])
+        .args(["--continue-on-failure", "--generation-database", "none"])
+        .current_dir(&nodes.practice.folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let faults = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{faults}");
+    let tail: Vec<&str> = text.lines().rev().take(12).collect();
+    println!("{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+}

@@ -7,6 +7,7 @@
 
 mod elements;
 mod parameters;
+mod summary;
 mod value_sets;
 
 use std::collections::HashMap;
@@ -31,6 +32,9 @@ pub fn run(root: &Path, assets: &Path) -> Result<()> {
     let packed = zstd::encode_all(table.as_bytes(), LEVEL)?;
     let target = root.join("crates/fhir/definitions/r4.json.zst");
     std::fs::write(&target, &packed).with_context(|| target.display().to_string())?;
+    let summary = zstd::encode_all(summary::summary(&source).as_bytes(), LEVEL)?;
+    let beside = root.join("crates/fhir/definitions/summary.txt.zst");
+    std::fs::write(&beside, &summary).with_context(|| beside.display().to_string())?;
     println!(
         "{} bytes of facts, {} packed, in {}",
         table.len(),

@@ -22,6 +22,7 @@ pub mod search;
 pub mod terminology;
 pub mod ucum;
 pub mod validate;
+pub mod view;
 pub mod xml;
 
 pub use date::Millis;

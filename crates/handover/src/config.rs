@@ -50,6 +50,22 @@ section! {
 }
 
 section! {
+    /// What the FHIR door takes in at most. Beyond it a request is refused, and told why.
+    FhirSection in "fhir" {
+        /// The largest resource, in bytes, unpacked.
+        resource_bytes_max: usize = "50331648", default;
+        /// The largest Bundle, in bytes, unpacked.
+        bundle_bytes_max: usize = "67108864", default;
+        /// Objects or elements inside each other; at most 64.
+        depth_max: u16 = "64", default;
+        /// Entries in one Bundle; at most 20000.
+        bundle_entries_max: usize = "20000", default;
+        /// How long a search may take, in seconds.
+        search_seconds_max: u64 = "20", default;
+    }
+}
+
+section! {
     /// The door for other nodes: mutual TLS, certificates pinned by the directory.
     ExchangeSection in "exchange" {
         /// Where it listens.
@@ -144,6 +160,9 @@ impl From<AuditDurability> for store::AuditDurability {
     }
 }
 
+/// A body is held whole while it is read, and so is what is made of it.
+const BODY_BYTES_MOST: usize = 64 << 20;
+
 /// The whole of `handover.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -153,6 +172,8 @@ pub struct Config {
     pub store: StoreSection,
     #[serde(default = "left_out")]
     pub pages: Pages,
+    #[serde(default = "left_out")]
+    pub fhir: FhirSection,
     #[serde(default = "left_out")]
     pub exchange: ExchangeSection,
     #[serde(default = "left_out")]
@@ -245,6 +266,25 @@ impl Config {
                 self.pages.listen
             );
         }
+        let FhirSection {
+            depth_max,
+            bundle_entries_max,
+            search_seconds_max,
+            ..
+        } = self.fhir;
+        if !(8..=64).contains(&depth_max) {
+            bail!("fhir.depth_max: {depth_max} is not from 8 to 64");
+        }
+        if !(1..=20_000).contains(&bundle_entries_max) {
+            bail!("fhir.bundle_entries_max: {bundle_entries_max} is not from 1 to 20000");
+        }
+        if search_seconds_max == 0 {
+            bail!("fhir.search_seconds_max: must be at least 1");
+        }
+        let largest = self.fhir.resource_bytes_max.max(self.fhir.bundle_bytes_max);
+        if largest > BODY_BYTES_MOST {
+            bail!("fhir.resource_bytes_max and bundle_bytes_max: at most {BODY_BYTES_MOST}");
+        }
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -258,6 +298,7 @@ pub fn example() -> String {
         Organisation::SECTION,
         StoreSection::SECTION,
         Pages::SECTION,
+        FhirSection::SECTION,
         ExchangeSection::SECTION,
         Hl7v2::SECTION,
         Letters::SECTION,
@@ -314,6 +355,8 @@ mod tests {
         assert!(with("[pages]\nlisten_on = \"x\"").contains("listen_on"));
         assert!(with("[pages]\nlisten = \"0.0.0.0:80\"").contains("pages.tls_certificate"));
         assert!(with("[pages]\nlisten = \"nowhere\"").contains("listen"));
+        assert!(with("[fhir]\ndepth_max = 65").contains("fhir.depth_max"));
+        assert!(with("[fhir]\nbundle_entries_max = 0").contains("fhir.bundle_entries_max"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
         assert!(format!("{missing:#}").contains("needs `name`"));

@@ -65,9 +65,8 @@ pub fn status(kind: Kind) -> StatusCode {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Kind::Throttled => StatusCode::TOO_MANY_REQUESTS,
-        Kind::Transient => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Transient | Kind::Timeout => StatusCode::SERVICE_UNAVAILABLE,
         Kind::NoStore => StatusCode::INSUFFICIENT_STORAGE,
-        Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::Exception | Kind::Incomplete => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

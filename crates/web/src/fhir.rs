@@ -10,6 +10,7 @@ pub mod ask;
 mod batch;
 mod capabilities;
 mod condition;
+mod convert;
 mod create;
 mod delete;
 mod edge;
@@ -18,7 +19,9 @@ mod format;
 mod history;
 mod incoming;
 mod log;
+mod openapi;
 pub mod operations;
+mod packing;
 mod patch;
 mod plan;
 mod prefer;
@@ -35,6 +38,7 @@ mod transaction;
 mod update;
 pub mod validate;
 mod vread;
+mod wanted;
 mod work;
 
 use std::sync::OnceLock;
@@ -46,10 +50,12 @@ use fhir::resource::check_id;
 use tokio::sync::Semaphore;
 
 pub use capabilities::metadata;
+pub use convert::convert;
 pub use create::create;
 pub use delete::{delete, delete_matching};
 pub use history::{history, history_of_all, history_of_type};
 pub use log::log;
+pub use openapi::openapi;
 pub use patch::{patch, patch_matching};
 pub use read::read;
 pub use search::{
@@ -63,8 +69,50 @@ pub use vread::vread;
 pub const RESOURCE_BYTES_MAX: usize = 48 << 20;
 /// The most JSON values in a body.
 const VALUES_MAX: u32 = 8_000_000;
-/// The largest Bundle taken, in bytes.
-pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
+
+/// What the door takes in at most; settings of the node.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The largest resource, in bytes, unpacked.
+    pub resource_bytes_max: usize,
+    /// The largest Bundle, in bytes, unpacked.
+    pub bundle_bytes_max: usize,
+    /// Arrays and objects, or elements, inside each other.
+    pub depth_max: u16,
+    /// Entries in one Bundle; never more than 20,000.
+    pub entries_max: usize,
+}
+
+impl Default for Bounds {
+    /// R4's own largest example has 35 MB, and its deepest is 20 deep.
+    fn default() -> Bounds {
+        Bounds {
+            resource_bytes_max: RESOURCE_BYTES_MAX,
+            bundle_bytes_max: 64 << 20,
+            depth_max: 64,
+            entries_max: 20_000,
+        }
+    }
+}
+
+impl Bounds {
+    /// For reading a resource.
+    pub(crate) fn of_resource(&self) -> fhir::json::Limits {
+        fhir::json::Limits {
+            depth: self.depth_max,
+            bytes: self.resource_bytes_max,
+            nodes: VALUES_MAX,
+        }
+    }
+
+    /// For reading a Bundle.
+    pub(crate) fn of_bundle(&self) -> fhir::json::Limits {
+        fhir::json::Limits {
+            bytes: self.bundle_bytes_max,
+            ..self.of_resource()
+        }
+    }
+}
 
 /// Bodies read and prepared at a time: each takes a core.
 const WORK_AT_ONCE: usize = 4;
@@ -76,6 +124,7 @@ pub struct Door {
     work: Semaphore,
     /// Profiles that a resource must follow to be stored.
     pub enforced: validate::Enforced,
+    pub bounds: Bounds,
 }
 
 impl Default for Door {
@@ -84,6 +133,7 @@ impl Default for Door {
             capabilities: OnceLock::new(),
             work: Semaphore::new(WORK_AT_ONCE),
             enforced: validate::Enforced::default(),
+            bounds: Bounds::default(),
         }
     }
 }

@@ -9,9 +9,9 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
 use http::Method;
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use crate::fhir as door;
 use crate::fhir::operations::{
     bulk, document, everything, export, import, last_n, match_patient, meta, reindex,
 };
@@ -19,6 +19,7 @@ use crate::fhir::route::{Route, Takes};
 use crate::fhir::subscriptions;
 use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
 use crate::fhir::validate;
+use crate::fhir::{self as door, Bounds};
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
@@ -52,6 +53,16 @@ fn files() -> Router {
 /// told by the CapabilityStatement.
 pub const FHIR: &[Route] = &[
     Route::facts("/metadata", || get(door::metadata)),
+    Route::facts("/openapi.json", || get(door::openapi)),
+    Route::operation(
+        Method::POST,
+        "/$convert",
+        (
+            "convert",
+            "http://hl7.org/fhir/OperationDefinition/Resource-convert",
+        ),
+        || post(door::convert),
+    ),
     Route::interaction(
         Method::POST,
         "/",
@@ -438,13 +449,13 @@ pub const FHIR: &[Route] = &[
 ];
 
 /// The FHIR door's addresses, to be announced: those below its own, and its own.
-fn announced() -> (Router<Arc<Node>>, MethodRouter<Arc<Node>>) {
+fn announced(bounds: Bounds) -> (Router<Arc<Node>>, MethodRouter<Arc<Node>>) {
     let mut below = Router::new();
     let mut root = MethodRouter::new();
     for route in FHIR {
         let limit = match route.takes {
-            Takes::Bundle => door::BUNDLE_BYTES_MAX,
-            _ => door::RESOURCE_BYTES_MAX,
+            Takes::Bundle => bounds.bundle_bytes_max,
+            _ => bounds.resource_bytes_max,
         };
         let call = (route.call)().layer(DefaultBodyLimit::max(limit));
         match route.path {
@@ -457,16 +468,18 @@ fn announced() -> (Router<Arc<Node>>, MethodRouter<Arc<Node>>) {
 
 /// What an entry of a Bundle may ask, below the door's own address.
 pub(crate) fn inside(node: Arc<Node>) -> Router {
-    announced().0.with_state(node)
+    announced(node.fhir.bounds).0.with_state(node)
 }
 
 /// The FHIR door.
 fn fhir(node: Arc<Node>) -> Router {
-    let (below, root) = announced();
+    let (below, root) = announced(node.fhir.bounds);
+    let packed = CompressionLayer::new().gzip(true).br(true).zstd(true);
     Router::new()
         .nest("/fhir", below.route("/", root.clone()))
         .route("/fhir/", root)
         .layer(from_fn_with_state(node.clone(), door::ask::announce))
+        .layer(packed.quality(CompressionLevel::Fastest))
         .with_state(node)
 }
 

@@ -9,7 +9,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -19,6 +20,7 @@ use super::format::{self, FHIR_JSON, Format};
 use super::prefer::Preference;
 use super::pretty::pretty;
 use super::query;
+use super::wanted::Wanted;
 use crate::failure::{self, Failure};
 use crate::node::Node;
 use crate::page::headers::INERT;
@@ -27,6 +29,9 @@ use crate::visit::Visit;
 /// The largest answer that is laid out for people, in bytes.
 const PRETTY_BYTES_MAX: usize = 32 << 20;
 
+/// When one who comes too often, or at a bad time, may try again.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// One request.
 pub struct Ask {
     pub visit: Visit,
@@ -34,6 +39,8 @@ pub struct Ask {
     /// The query's pairs, without those that only say how to answer.
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
+    /// The part of each resource that is wanted, if not all.
+    pub wanted: Option<Wanted>,
 }
 
 /// What handlers take.
@@ -47,6 +54,7 @@ impl Ask {
         };
         taken(&mut query, "_format");
         taken(&mut query, "_pretty");
+        let wanted = Wanted::taken(&mut query)?;
         let preference = Preference::of(&parts.headers);
         let headers = std::mem::take(&mut parts.headers);
         Ok(Ask {
@@ -54,6 +62,7 @@ impl Ask {
             preference,
             query,
             headers,
+            wanted,
         })
     }
 
@@ -65,11 +74,13 @@ impl Ask {
         let mut query = query::pairs(query)?;
         taken(&mut query, "_format");
         taken(&mut query, "_pretty");
+        let wanted = Wanted::taken(&mut query)?;
         Ok(Ask {
             visit: self.visit.clone(),
             preference: self.preference,
             query,
             headers,
+            wanted,
         })
     }
 
@@ -172,16 +183,21 @@ async fn answered(
         return Err(Problem::new(Kind::Login, "Sign in first.").into());
     }
     let mut asked = Ask::of(visit.clone(), &mut parts)?;
+    body = edge::unpacked(node, &asked.headers, body).await?;
     if Format::sent(&asked.headers) == Some(Format::Xml) {
         body = Body::from(edge::taken(node, body).await?);
         let json = HeaderValue::from_static(FHIR_JSON);
         asked.headers.insert(CONTENT_TYPE, json);
     }
     let asked = Arc::new(asked);
-    parts.extensions.insert(asked);
+    parts.extensions.insert(asked.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    match failure_in(&mut response) {
-        Some(failure) => Err(failure),
+    if let Some(failure) = failure_in(&mut response) {
+        return Err(failure);
+    }
+    let by_form = response.extensions_mut().remove::<Wanted>();
+    match by_form.as_ref().or(asked.wanted.as_ref()) {
+        Some(wanted) => edge::viewed(node, response, wanted).await,
         None => Ok(response),
     }
 }
@@ -241,8 +257,14 @@ fn refused(visit: &Visit, failure: Failure) -> Response {
     *response.status_mut() = failure.status();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
-    if failure.problem.kind == Kind::Login {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    match failure.problem.kind {
+        Kind::Login => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Kind::Throttled | Kind::Transient | Kind::Timeout => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        _ => {}
     }
     response
 }

@@ -1,16 +1,18 @@
-//! The door's edge: handlers speak JSON, and what comes or is wanted in XML is made to it and of it
-//! here.
+//! The door's edge: handlers speak plain JSON and whole resources. What comes packed or in XML is made
+//! to it here, and what is wanted in XML or in part is made of it.
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use fhir::json::{Limits, parse};
 use fhir::problem::{Kind, Problem};
 use fhir::xml;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::VALUES_MAX;
 use super::format::{FHIR_JSON, FHIR_XML};
-use super::{BUNDLE_BYTES_MAX, VALUES_MAX};
+use super::packing::Packing;
+use super::wanted::Wanted;
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -29,13 +31,71 @@ const LIMITS: Limits = Limits {
 /// # Errors
 /// What `xml::to_json` finds, `TooLong`.
 pub async fn taken(node: &Node, body: Body) -> Result<Bytes, Problem> {
-    let bytes = axum::body::to_bytes(body, BUNDLE_BYTES_MAX).await;
-    let bytes = bytes.map_err(|_| {
+    let limits = node.fhir.bounds.of_bundle();
+    let bytes = whole(body, limits.bytes).await?;
+    let work = move || xml::to_json(&bytes, &limits).map(Bytes::from);
+    node.fhir.work(usize::MAX, work).await
+}
+
+async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    let bytes = axum::body::to_bytes(body, bytes_max).await;
+    bytes.map_err(|_| {
         let message = "The body is too large, or ended too early.";
         Problem::new(Kind::TooLong, message)
+    })
+}
+
+/// A body that came packed, unpacked. Neither is ever held beyond the bound for Bundles, whatever
+/// the one would unpack to.
+///
+/// # Errors
+/// `NotSupported`, 415, for another packing; `TooLong`; `Structure` for what does not unpack.
+pub async fn unpacked(node: &Node, headers: &HeaderMap, body: Body) -> Result<Body, Failure> {
+    let Some(packing) = headers.get(CONTENT_ENCODING) else {
+        return Ok(body);
+    };
+    let name = packing.to_str().unwrap_or_default().trim();
+    if name == "identity" {
+        return Ok(body);
+    }
+    let packing = Packing::of(name).ok_or_else(|| {
+        let message = "The Content-Encoding is one of gzip, br and zstd.";
+        let problem = Problem::new(Kind::NotSupported, message);
+        Failure::with_status(problem, StatusCode::UNSUPPORTED_MEDIA_TYPE)
     })?;
-    let work = move || xml::to_json(&bytes, &LIMITS).map(Bytes::from);
-    node.fhir.work(usize::MAX, work).await
+    let bytes_max = node.fhir.bounds.bundle_bytes_max;
+    let bytes = whole(body, bytes_max).await?;
+    let work = move || packing.unpack(&bytes, bytes_max);
+    Ok(Body::from(node.fhir.work(usize::MAX, work).await?))
+}
+
+/// The part of an answer that is wanted: of a resource, or of each in a Bundle that was found.
+///
+/// # Errors
+/// `NotSupported` for what is too large to be taken apart.
+pub async fn viewed(node: &Node, response: Response, view: &Wanted) -> Result<Response, Failure> {
+    if !is_json(&response) || response.status() != StatusCode::OK {
+        return Ok(response);
+    }
+    let (mut parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, WHOLE_BYTES_MAX)
+        .await
+        .map_err(|_| {
+            let message = "This is too large for _summary and _elements; ask for the whole.";
+            Problem::new(Kind::NotSupported, message)
+        })?;
+    parts.headers.remove(CONTENT_LENGTH);
+    if bytes.is_empty() {
+        return Ok(Response::from_parts(parts, Body::empty()));
+    }
+    let (length, view) = (bytes.len(), view.clone());
+    let work = move || {
+        let mut part = view.view.of(parse(&bytes, &LIMITS)?);
+        view.repeat_in_links(&mut part);
+        Ok(part.to_bytes())
+    };
+    let part = node.fhir.work(length, work).await?;
+    Ok(Response::from_parts(parts, Body::from(part)))
 }
 
 /// The same answer in XML, if it is FHIR in JSON.

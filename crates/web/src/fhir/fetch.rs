@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::answer::Stamp;
 use super::ask::{Ask, Asked};
-use super::batch;
+use super::{batch, edge};
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -73,7 +73,7 @@ impl Looks {
             let message = "The url is not one of the door's.";
             Problem::new(Kind::Value, message).at("request.url")
         })?;
-        request.extensions_mut().insert(asked);
+        request.extensions_mut().insert(asked.clone());
         let doors = self
             .doors
             .get_or_init(|| crate::router::inside(self.node.clone()));
@@ -82,6 +82,9 @@ impl Looks {
             return Err(failure);
         }
         let stamp = response.extensions().get::<Stamp>().copied();
+        if let Some(wanted) = &asked.wanted {
+            response = edge::viewed(&self.node, response, wanted).await?;
+        }
         let status = response.status();
         let bytes = self.body(response.into_body()).await?;
         Ok(Outcome {

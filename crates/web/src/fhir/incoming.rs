@@ -4,13 +4,12 @@ use axum::body::Bytes;
 use fhir::Body;
 use fhir::date::Millis;
 use fhir::definitions::Definitions;
-use fhir::json::{Json, Limits, parse};
+use fhir::json::{Json, parse};
 use fhir::problem::{Kind, Problem};
 use fhir::resource::type_and_id;
 use fhir::validate::validate;
 use store::{Prepared, Release, Written};
 
-use super::{RESOURCE_BYTES_MAX, VALUES_MAX};
 use crate::node::Node;
 
 /// Which id a resource gets.
@@ -39,13 +38,9 @@ impl Incoming {
     pub async fn read(node: &Node, bytes: Bytes, ty: &str, id: IdOf) -> Result<Incoming, Problem> {
         super::validate::enforce(node, &bytes).await?;
         let (organisation, length) = (node.site.organisation.clone(), bytes.len());
+        let limits = node.fhir.bounds.of_resource();
         let ty = ty.to_string();
         let work = move || {
-            let limits = Limits {
-                bytes: RESOURCE_BYTES_MAX,
-                nodes: VALUES_MAX,
-                ..Limits::default()
-            };
             let resource = parse(&bytes, &limits)?;
             validate(&resource, Definitions::r4())?;
             let id = id.settled(&resource, &ty)?;

@@ -11,7 +11,7 @@ use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use fhir::Body;
-use fhir::json::{Json, Limits, parse};
+use fhir::json::{Json, parse};
 use fhir::patch::{self, Form};
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
@@ -20,7 +20,7 @@ use store::{Change, Expect, Expected, Job, Reading};
 use super::ask::{Announced, Ask};
 use super::condition::{Tries, matched};
 use super::incoming::{self, IdOf, Incoming};
-use super::{RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, deleted, format};
+use super::{absent, answer, deleted, format};
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -158,12 +158,8 @@ impl Patch {
         };
         let (form, bytes) = (self.form, self.bytes.clone());
         let (length, version) = (bytes.len() + found.body.len(), found.version);
+        let limits = node.fhir.bounds.of_resource();
         let work = move || {
-            let limits = Limits {
-                bytes: RESOURCE_BYTES_MAX,
-                nodes: VALUES_MAX,
-                ..Limits::default()
-            };
             let (resource, patch) = (parse(&found.body, &limits)?, parse(&bytes, &limits)?);
             let patched = patch::apply(resource, &patch, form, &limits)?;
             Ok(Bytes::from(patched.to_bytes()))

@@ -6,15 +6,15 @@ use fhir::Body;
 use fhir::bundle::{self, Condition, Entry, Method, Mode, Question};
 use fhir::date::Millis;
 use fhir::definitions::Definitions;
-use fhir::json::{Limits, parse};
+use fhir::json::parse;
 use fhir::problem::{Kind, Problem};
 use fhir::validate::validate;
 use store::{Change, Expect, Prepared};
 
+use super::Bounds;
 use super::fetch::Look;
 use super::incoming::{release_of_changed, release_of_new};
 use super::patch::Patch;
-use super::{BUNDLE_BYTES_MAX, VALUES_MAX};
 
 /// What a Bundle turns out to be.
 pub enum Read {
@@ -53,6 +53,7 @@ pub enum Action {
 #[derive(Clone)]
 pub struct Place {
     pub base_url: String,
+    pub bounds: Bounds,
     pub organisation: Ods,
     pub now: Millis,
     /// When the patient may see what is new and nobody releases.
@@ -65,12 +66,11 @@ impl Place {
     /// # Errors
     /// What `parse`, `validate` and `bundle::parse` find, with the entry.
     pub fn read(&self, bytes: &[u8], answers: &[Option<String>]) -> Result<Read, Problem> {
-        let limits = Limits {
-            bytes: BUNDLE_BYTES_MAX,
-            nodes: VALUES_MAX,
-            ..Limits::default()
-        };
-        let bundle = parse(bytes, &limits)?;
+        let bundle = parse(bytes, &self.bounds.of_bundle())?;
+        if bundle.items("entry").len() > self.bounds.entries_max {
+            let message = format!("A Bundle has at most {} entries.", self.bounds.entries_max);
+            return Err(Problem::new(Kind::TooCostly, message).at("Bundle.entry"));
+        }
         if bundle::mode(&bundle)? == Mode::Batch {
             let entries = bundle::split(bundle)?;
             return Ok(Read::Batch(

@@ -13,6 +13,7 @@ use fhir::search::{ALL_TYPES, Limits, Search};
 use http::StatusCode;
 
 use super::ask::{Announced, Ask};
+use super::wanted::Wanted;
 use super::{answer, format, query};
 use crate::failure::Failure;
 use crate::node::Node;
@@ -105,8 +106,15 @@ async fn page(
     within: Within<'_>,
     query: &[(String, String)],
 ) -> Result<Response, Failure> {
-    let found = found(node, ask, within, query).await?;
-    Ok(answer::json(StatusCode::OK, found))
+    let mut query = query.to_vec();
+    // A form may ask for a part of each resource too.
+    let wanted = Wanted::taken(&mut query)?;
+    let found = found(node, ask, within, &query).await?;
+    let mut response = answer::json(StatusCode::OK, found);
+    if let Some(wanted) = wanted {
+        response.extensions_mut().insert(wanted);
+    }
+    Ok(response)
 }
 
 /// The searchset Bundle.

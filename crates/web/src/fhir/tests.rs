@@ -34,6 +34,7 @@ mod searches;
 mod subscriptions;
 mod terminology;
 mod validate;
+mod views;
 mod xml;
 
 /// A client with a token.

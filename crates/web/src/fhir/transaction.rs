@@ -64,6 +64,7 @@ pub(super) async fn read(
     let now = node.store.now();
     let place = Place {
         base_url: node.site.fhir_url(),
+        bounds: node.fhir.bounds,
         organisation: node.site.organisation.clone(),
         now,
         release_at: node.release_at(now),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use store::testing::on_each_database;
 
 use super::{BASE, Client, JANE, node, observation};
-use crate::fhir::RESOURCE_BYTES_MAX;
+use crate::fhir::Bounds;
 
 #[test]
 fn a_resource_is_created_read_changed_and_deleted() {
@@ -183,7 +183,7 @@ fn bad_input_is_refused_with_place_and_reason() {
             StatusCode::NOT_ACCEPTABLE
         );
         assert_eq!(
-            bo.get("/Patient/jane?_summary=true").await.status,
+            bo.get("/Patient/jane?_summary=some").await.status,
             StatusCode::BAD_REQUEST
         );
         for id in ["%00", "a%2Fb", "'--", "a%20b", "%C3%A9"] {
@@ -202,7 +202,7 @@ fn bad_input_is_refused_with_place_and_reason() {
             (brew.status, brew.issue().0.as_str()),
             (StatusCode::METHOD_NOT_ALLOWED, "not-supported")
         );
-        let large = "x".repeat(RESOURCE_BYTES_MAX + 1);
+        let large = "x".repeat(Bounds::default().resource_bytes_max + 1);
         assert_eq!(
             bo.post("/Patient", &large).await.status,
             StatusCode::PAYLOAD_TOO_LARGE
