@@ -95,7 +95,7 @@ await assert.rejects(
 const patched = await client.patch({
   resourceType: 'Patient',
   id: one.id,
-  JSONPatch: [{ op: 'replace', path: '/active', value: true }],
+  jsonPatch: [{ op: 'replace', path: '/active', value: true }],
 });
 assert.equal(patched.active, true);
 assert.equal(patched.meta.versionId, '3');

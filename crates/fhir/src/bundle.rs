@@ -5,6 +5,7 @@
 //! not as expected is refused all the same.
 
 mod build;
+mod inside;
 mod links;
 mod request;
 mod settle;

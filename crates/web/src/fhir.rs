@@ -67,6 +67,8 @@ pub use vread::vread;
 
 /// The largest resource taken, in bytes: R4's own largest example has 35 MB.
 pub const RESOURCE_BYTES_MAX: usize = 48 << 20;
+/// The largest Bundle taken, in bytes, unless a setting says otherwise.
+pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// The most JSON values in a body.
 const VALUES_MAX: u32 = 8_000_000;
 
@@ -88,7 +90,7 @@ impl Default for Bounds {
     fn default() -> Bounds {
         Bounds {
             resource_bytes_max: RESOURCE_BYTES_MAX,
-            bundle_bytes_max: 64 << 20,
+            bundle_bytes_max: BUNDLE_BYTES_MAX,
             depth_max: 64,
             entries_max: 20_000,
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use super::inside::Made;
 use super::links::{Links, conditional};
 use super::request::{Condition, Method, Named, Request};
 use super::settle::{doubled, settle};
@@ -257,6 +258,12 @@ impl<'a> Draft<'a> {
                 note(&full_url, &entry, &mut moved);
             }
             settled.push(entry);
+        }
+        let made = Made::of(&settled);
+        for (question, answer) in &mut answered {
+            if answer.is_none() {
+                *answer = made.find(question);
+            }
         }
         for entry in &mut settled {
             let Some(resource) = &mut entry.resource else {

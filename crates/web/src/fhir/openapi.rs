@@ -70,11 +70,16 @@ fn document(base_url: &str) -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer" } },
-            "schemas": { "Resource": {
-                "type": "object",
-                "required": ["resourceType"],
-                "properties": { "resourceType": type_name(), "id": id() },
-            } },
+            "schemas": {
+                "Resource": {
+                    "type": "object",
+                    "required": ["resourceType"],
+                    "properties": { "resourceType": type_name(), "id": id() },
+                },
+                "Type": { "type": "string", "enum": Definitions::r4().resources() },
+                "Id": { "type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$" },
+            },
+            "responses": answers(),
         },
     })
 }
@@ -165,7 +170,16 @@ fn body(takes: Takes) -> Option<Value> {
     Some(json!({ "required": true, "content": content }))
 }
 
+/// Every operation's responses: the shared ones.
 fn responses() -> Value {
+    let each = STATUSES.iter().map(|(status, _)| {
+        let shared = json!({ "$ref": format!("#/components/responses/{status}") });
+        ((*status).to_string(), shared)
+    });
+    Value::Object(each.collect())
+}
+
+fn answers() -> Value {
     let content = json!({ "schema": { "$ref": "#/components/schemas/Resource" } });
     let text = json!({ "schema": { "type": "string" } });
     let each = STATUSES.iter().map(|(status, description)| {
@@ -177,11 +191,11 @@ fn responses() -> Value {
 }
 
 fn type_name() -> Value {
-    json!({ "type": "string", "enum": Definitions::r4().resources() })
+    json!({ "$ref": "#/components/schemas/Type" })
 }
 
 fn id() -> Value {
-    json!({ "type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$" })
+    json!({ "$ref": "#/components/schemas/Id" })
 }
 
 #[cfg(test)]

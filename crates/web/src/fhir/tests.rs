@@ -148,6 +148,8 @@ impl Answer {
         };
         let bytes = match self.header(CONTENT_TYPE) {
             "application/fhir+json" => self.bytes.clone(),
+            // The OpenAPI document is no resource.
+            "application/json" if self.text().contains("\"openapi\":") => return,
             "application/fhir+xml" => fhir::xml::to_json(&self.bytes, &limits).unwrap(),
             other => panic!("{other}: {}", self.text()),
         };

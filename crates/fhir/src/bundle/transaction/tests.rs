@@ -232,6 +232,47 @@ fn conditional_changes_are_about_what_the_store_finds() {
 }
 
 #[test]
+fn a_conditional_reference_finds_what_its_own_bundle_makes() {
+    let practitioner = |number: &str, value: &str| {
+        format!(
+            r#"{{"resource":{{"resourceType":"Practitioner","identifier":[{{"system":"urn:s","value":"{value}"}}]}},"request":{{"method":"POST","url":"Practitioner","ifNoneExist":"name={number}"}}}}"#
+        )
+    };
+    let observation = |query: &str| {
+        format!(
+            r#"{{"resource":{{"resourceType":"Observation","performer":[{{"reference":"Practitioner?{query}"}}]}},"request":{{"method":"POST","url":"Observation"}}}}"#
+        )
+    };
+    let answer = |query: &str| {
+        let entries = [
+            practitioner("a", "1"),
+            practitioner("b", "2"),
+            practitioner("c", "2"),
+            observation(query),
+        ];
+        let text_in = bundle(&entries.join(","));
+        let resolved = resolved(&text_in, &[None, None, None, None]);
+        resolved.map(|done| text(&done.entries[3].resource))
+    };
+    for query in ["identifier=urn:s|1", "identifier=urn:s%7C1", "identifier=1"] {
+        let found = answer(query).unwrap();
+        assert!(
+            found.contains(r#""reference":"Practitioner/new-1""#),
+            "{query}: {found}"
+        );
+    }
+    // Two, another system, another parameter.
+    for query in [
+        "identifier=urn:s|2",
+        "identifier=urn:t|1",
+        "identifier=|1",
+        "family=x",
+    ] {
+        assert_eq!(answer(query).unwrap_err().kind, Kind::NotFound, "{query}");
+    }
+}
+
+#[test]
 fn two_entries_that_ask_the_same_make_one_resource() {
     let entry = r#"{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient","ifNoneExist":"identifier=x"}}"#;
     let text_in = bundle(&format!("{entry},{entry}"));
