@@ -162,31 +162,30 @@ fn fhirpy_works_at_a_node() {
 }
 
 /// Made-up requests to every route of the OpenAPI document: whatever comes, no answer is a server's
-/// error. What was thought of is the same each time.
+/// error. What is made up is the same each time.
 #[test]
 fn schemathesis_finds_no_server_error() {
     let nodes = Neighbourhood::start();
     let base = format!("http://{}/fhir", nodes.practice.pages);
+    let bearer = format!("Authorization: Bearer {}", nodes.practice.token);
     let output = Command::new("timeout")
-        .args(["400"])
+        .arg("400")
         .arg(python_program("schemathesis"))
         .args(["run", &format!("{base}/openapi.json"), "--url", &base])
         .args(["--checks", "not_a_server_error"])
-        .args(["--phases", "examples,coverage,fuzzing"])
-        .args(["--max-examples", "4", "--generation-deterministic"])
-        .args(["--workers", "2", "--no-color", "--no-shrink"])
+        .args(["--phases", "coverage,fuzzing", "--max-examples", "4"])
+        .args(["--generation-deterministic", "--workers", "1"])
+        .args(["--no-color", "--no-shrink", "--continue-on-failure"])
         .args(["--suppress-health-check", "all", "--warnings", "off"])
-        .args([
-            "--header",
-            &format!("Authorization: Bearer {}", nodes.practice.token),
-        ])
-        .args(["--continue-on-failure", "--generation-database", "none"])
+        .args(["--header", &bearer])
         .current_dir(&nodes.practice.folder)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let faults = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}{faults}");
-    let tail: Vec<&str> = text.lines().rev().take(12).collect();
-    println!("{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+    let summary = text.split("Test cases:").nth(1);
+    let summary = summary.unwrap_or_else(|| panic!("schemathesis did not finish: {text}{faults}"));
+    // Its exit status also tells of faults of its own, which are none of the server's.
+    assert!(!text.contains("Server error"), "{text}{faults}");
+    println!("schemathesis: {}", summary.trim());
 }
