@@ -19,9 +19,9 @@ const SENDERS: usize = 2;
 const RATIO_MIN: f64 = 0.4;
 
 /// A transaction Bundle as sent, and how many entries it has.
-struct Transaction {
-    body: Vec<u8>,
-    entries: usize,
+pub struct Transaction {
+    pub body: Vec<u8>,
+    pub entries: usize,
 }
 
 pub fn measure(report: &mut Report) -> Result<()> {
@@ -57,7 +57,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
 }
 
 /// The test data's folder: `HANDOVER_SHARED`, or `shared` beside the workspace.
-fn shared_data() -> Result<PathBuf> {
+pub fn shared_data() -> Result<PathBuf> {
     let shared = std::env::var_os("HANDOVER_SHARED")
         .map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
     let data = shared.join("data");
@@ -69,7 +69,7 @@ fn shared_data() -> Result<PathBuf> {
     Ok(data)
 }
 
-fn unpack(archive: &Path) -> Result<Vec<Transaction>> {
+pub fn unpack(archive: &Path) -> Result<Vec<Transaction>> {
     let folder = tempfile::tempdir()?;
     let status = Command::new("tar")
         .arg("xf")
@@ -100,7 +100,7 @@ fn unpack(archive: &Path) -> Result<Vec<Transaction>> {
 }
 
 /// Sends all, a few at a time; the seconds it took.
-fn import(node: &Node, transactions: &[Transaction]) -> Result<f64> {
+pub fn import(node: &Node, transactions: &[Transaction]) -> Result<f64> {
     let began = Instant::now();
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -17,6 +17,7 @@ mod message;
 mod node;
 mod read;
 mod report;
+mod searches;
 mod terminology;
 
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ struct Arguments {
     /// Seconds that each throughput is measured for, each of several times.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Resources that the larger store of `searches` holds.
+    #[arg(long, default_value_t = 1_000_000)]
+    resources: usize,
     /// For the bench itself: the other process of a measurement.
     #[arg(long, hide = true)]
     part: Option<Part>,
@@ -59,6 +63,8 @@ enum Figure {
     Demo,
     /// Finding concepts by text among 500,000.
     Terminology,
+    /// Ten searches over a store and over one ten times its size. Only when it is named: it takes long.
+    Searches,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,6 +120,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Terminology) {
         terminology::measure(&mut report)?;
+    }
+    if arguments.figures.contains(&Figure::Searches) {
+        searches::measure(&mut report, arguments.seconds, arguments.resources)?;
     }
     if all {
         report.write()?;
