@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use fhir::problem::Problem;
 use rusqlite::Connection;
@@ -22,6 +23,8 @@ const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How much of the file is used before the mover must have caught up.
 const FILE_BYTES_MAX: u64 = 32 << 20;
+/// How long it waits for the mover then.
+const ROOM_WAIT: Duration = Duration::from_secs(30);
 /// So many messages in one sync mean that many senders are waiting.
 const PRESSING_MIN: usize = 8;
 
@@ -128,9 +131,7 @@ impl Keeper {
         } else if file.used() > FILE_BYTES_MAX {
             // Whoever puts more waits for the tables; the queue before this thread has a bound.
             let _ = self.hand_over.send(Handed::Hurry);
-            if !self.pending.wait_until_empty() {
-                return Err(super::closed());
-            }
+            self.pending.wait_until_empty(ROOM_WAIT)?;
             file.restart(file.last());
         }
         file.append(entries).map_err(|failed| {

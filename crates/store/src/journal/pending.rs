@@ -1,6 +1,7 @@
 //! What is in the journal and not yet in the tables.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use fhir::problem::Problem;
 use parking_lot::{Condvar, Mutex};
@@ -57,6 +58,7 @@ impl Pending {
     /// The tables could not be written.
     pub(super) fn stuck(&self, problem: &Problem) {
         self.state.lock().stuck = Some(problem.clone());
+        self.moved.notify_all();
     }
 
     /// Why the tables could not be written when it was last tried, if they could not.
@@ -74,12 +76,49 @@ impl Pending {
         self.state.lock().batches == 0
     }
 
-    /// Waits until all has been moved. `false` if that will not be.
-    pub(super) fn wait_until_empty(&self) -> bool {
+    /// Waits until all has been moved.
+    ///
+    /// # Errors
+    /// Why the tables cannot be written, at once; `Transient` if nothing will be moved any more;
+    /// `Throttled` after that time.
+    pub(super) fn wait_until_empty(&self, at_most: Duration) -> Result<(), Problem> {
+        let end = Instant::now() + at_most;
         let mut state = self.state.lock();
-        while state.batches > 0 && !state.ended {
-            self.moved.wait(&mut state);
+        while state.batches > 0 {
+            if let Some(problem) = &state.stuck {
+                return Err(problem.clone());
+            }
+            if state.ended {
+                return Err(super::closed());
+            }
+            if self.moved.wait_until(&mut state, end).timed_out() {
+                return Err(crate::store::throttled());
+            }
         }
-        state.batches == 0
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir::problem::Kind;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_room_is_told_why_there_is_none() {
+        let pending = Pending::default();
+        pending.kept();
+        let waited = pending.wait_until_empty(Duration::from_millis(1));
+        assert_eq!(waited.unwrap_err().kind, Kind::Throttled);
+        let full = Problem::new(Kind::NoStore, "There is no space left to store this.");
+        pending.stuck(&full);
+        let waited = pending.wait_until_empty(Duration::from_secs(3600));
+        assert_eq!(waited.unwrap_err().kind, Kind::NoStore);
+        pending.moved(&[std::sync::Arc::new(Batch {
+            index: 1,
+            entries: Vec::new(),
+        })]);
+        assert!(pending.wait_until_empty(Duration::from_millis(1)).is_ok());
     }
 }
