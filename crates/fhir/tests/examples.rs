@@ -187,8 +187,8 @@ fn after_xml(came: &Json<'_>) -> Result<bool, String> {
     }
     let at = at.unwrap_or(came.len().min(read.len()));
     let shown = |bytes: &[u8]| {
-        let piece = &bytes[at.saturating_sub(40)..(at + 40).min(bytes.len())];
-        String::from_utf8_lossy(piece).into_owned()
+        let piece = bytes.get(at.saturating_sub(40)..(at + 40).min(bytes.len()));
+        String::from_utf8_lossy(piece.unwrap_or_default()).into_owned()
     };
     Err(format!("{} became {}", shown(&came), shown(&read)))
 }

@@ -9,9 +9,12 @@ use super::transaction::{Entry, Question};
 /// What a Bundle makes, by type and identifier. Questions of other parameters are the store's alone.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    /// Systems and ids, by type and value.
-    known: HashMap<(String, String), Vec<(Option<String>, String)>>,
+    /// By type and the identifier's value.
+    known: HashMap<(String, String), Vec<Identified>>,
 }
+
+/// The identifier's system and the id of what it identifies.
+type Identified = (Option<String>, String);
 
 impl Made {
     pub(super) fn of(entries: &[Entry<'_>]) -> Made {

@@ -1,6 +1,7 @@
 //! <https://www.rfc-editor.org/rfc/rfc6902>, with pointers of
 //! <https://www.rfc-editor.org/rfc/rfc6901>.
 
+use super::locate::{PATH_BYTES_MAX, too_long};
 use super::tree::{Step, Tree};
 use super::{invalid, unfit};
 use crate::json::Json;
@@ -56,6 +57,9 @@ fn value<'a>(operation: &Json<'a>) -> Result<Json<'a>, Problem> {
 fn pointer(tree: &Tree<'_>, operation: &Json<'_>, name: &str) -> Result<Vec<Step>, Problem> {
     let wrong = || invalid(format!("The {name} is a JSON pointer, such as /name/0."));
     let text = operation.text(name).ok_or_else(wrong)?;
+    if text.len() > PATH_BYTES_MAX {
+        return Err(too_long(text));
+    }
     let mut steps = Vec::new();
     if text.is_empty() {
         return Ok(steps);

@@ -6,10 +6,14 @@ use super::invalid;
 use super::tree::{Step, Tree};
 use crate::definitions::{Definitions, Shape, TypeId};
 use crate::json::Json;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
+/// Bytes of one path, at most.
+pub(super) const PATH_BYTES_MAX: usize = 4096;
 /// Steps in one path, at most.
 const STEPS_MAX: usize = 64;
+/// How deep `where()` may nest in one path: each level is a level of the stack.
+const NESTING_MAX: usize = 8;
 
 /// An element and its type.
 #[derive(Clone, Debug)]
@@ -43,9 +47,13 @@ impl Node {
 /// The elements that a path names, in their order.
 ///
 /// # Errors
-/// `Invalid` for what is not in this part of FHIRPath, or names an element that R4 does not have.
+/// `Invalid` for what is not in this part of FHIRPath, or names an element that R4 does not have;
+/// `TooCostly` for a path that is too long or nests too deeply.
 pub(super) fn locate(tree: &Tree<'_>, path: &str) -> Result<Vec<Node>, Problem> {
     let wrong = || invalid("The path is not one that a patch may use.");
+    if path.len() > PATH_BYTES_MAX {
+        return Err(too_long(path));
+    }
     let mut parts = parts(path).ok_or_else(wrong)?.into_iter();
     let definitions = Definitions::r4();
     let name = tree.root.text("resourceType").unwrap_or_default();
@@ -55,15 +63,28 @@ pub(super) fn locate(tree: &Tree<'_>, path: &str) -> Result<Vec<Node>, Problem> 
         }
         _ => return Err(invalid("The path begins with the resource's type.")),
     }
-    let path = Vec::new();
-    let mut nodes = vec![Node { path, ty }];
+    let root = Vec::new();
+    let mut nodes = vec![Node { path: root, ty }];
     for part in parts {
-        nodes = step(tree, nodes, &part)?;
+        nodes = step(tree, nodes, &part, NESTING_MAX)?;
     }
     Ok(nodes)
 }
 
-fn step(tree: &Tree<'_>, nodes: Vec<Node>, part: &Part<'_>) -> Result<Vec<Node>, Problem> {
+/// A path that is refused for its length, named by how it begins.
+pub(super) fn too_long(path: &str) -> Problem {
+    let begin: String = path.chars().take(40).collect();
+    let message = format!("The path {begin}… is longer than {PATH_BYTES_MAX} bytes.");
+    Problem::new(Kind::TooCostly, message)
+}
+
+/// One part further; `left` is how many levels of `where()` it may still open.
+fn step(
+    tree: &Tree<'_>,
+    nodes: Vec<Node>,
+    part: &Part<'_>,
+    left: usize,
+) -> Result<Vec<Node>, Problem> {
     Ok(match part {
         Part::Name(name) => {
             let mut found = Vec::new();
@@ -96,9 +117,15 @@ fn step(tree: &Tree<'_>, nodes: Vec<Node>, part: &Part<'_>) -> Result<Vec<Node>,
             found.into_iter().filter(is_it).collect()
         }
         Part::Call("where", condition) => {
+            let left = left.checked_sub(1).ok_or_else(|| {
+                let message = format!(
+                    "A patch's path nests where() {NESTING_MAX} levels deep at most, not where({condition})."
+                );
+                Problem::new(Kind::TooCostly, message)
+            })?;
             let mut kept = Vec::new();
             for node in nodes {
-                if holds(tree, &node, condition)? {
+                if holds(tree, &node, condition, left)? {
                     kept.push(node);
                 }
             }
@@ -163,7 +190,7 @@ fn children(
 }
 
 /// `use = 'official' and system = 'x'`, or `period.exists()`.
-fn holds(tree: &Tree<'_>, node: &Node, condition: &str) -> Result<bool, Problem> {
+fn holds(tree: &Tree<'_>, node: &Node, condition: &str, left: usize) -> Result<bool, Problem> {
     let wrong = || invalid("A where() of a patch compares elements with literals, joined by and.");
     for each in outside_quotes(condition, " and ") {
         let (path, wanted) = match outside_quotes(each, "=").as_slice() {
@@ -177,7 +204,7 @@ fn holds(tree: &Tree<'_>, node: &Node, condition: &str) -> Result<bool, Problem>
         let mut nodes = vec![node.clone()];
         for part in parts(path).ok_or_else(wrong)? {
             if !matches!(part, Part::Name("$this")) {
-                nodes = step(tree, nodes, &part)?;
+                nodes = step(tree, nodes, &part, left)?;
             }
         }
         let equals = |node: &Node| {

@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn what_is_made_checks() {
         for item in 1..2000u64 {
-            let id = with_check_digit(item * 1_000_000_000 + 1_000_178_10);
+            let id = with_check_digit(item * 1_000_000_000 + 100_017_810);
             assert_eq!(parse(&id.to_string()), Some(id));
         }
     }

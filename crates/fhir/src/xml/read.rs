@@ -32,12 +32,14 @@ struct Reader<'a> {
     definitions: &'static Definitions,
 }
 
+/// A rendered value, and what stands in the member with `_` before its name.
+type Pair = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// A member while its elements come in.
 struct Field {
     name: String,
     many: bool,
-    /// Rendered values, and what stands in the member with `_` before its name.
-    values: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    values: Vec<Pair>,
 }
 
 impl<'a> Reader<'a> {
@@ -160,7 +162,7 @@ impl<'a> Reader<'a> {
         ty: TypeId,
         start: &BytesStart<'a>,
         before: usize,
-    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), Problem> {
+    ) -> Result<Pair, Problem> {
         let attributes = self.tokens.attributes(start)?;
         match self.definitions.ty(ty).shape {
             Shape::Primitive(Form::Xhtml) => {
@@ -210,11 +212,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value, and the object with its id and extensions if it has any.
-    fn primitive(
-        &mut self,
-        form: Form,
-        mut attributes: Vec<Attribute>,
-    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), Problem> {
+    fn primitive(&mut self, form: Form, mut attributes: Vec<Attribute>) -> Result<Pair, Problem> {
         let position = attributes.iter().position(|(name, _)| name == "value");
         let value = position.map(|position| attributes.swap_remove(position).1);
         let value = value.map(|value| self.rendered(form, &value)).transpose()?;

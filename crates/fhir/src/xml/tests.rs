@@ -83,7 +83,7 @@ fn what_is_not_fhirs_xml_is_refused_with_its_place() {
         ("<Patient/>".into(), Kind::Structure),
         (format!("<Nobody {XMLNS}/>"), Kind::Structure),
         (
-            format!("<f:Patient xmlns:f='http://hl7.org/fhir'/>"),
+            "<f:Patient xmlns:f='http://hl7.org/fhir'/>".to_string(),
             Kind::Structure,
         ),
         (
