@@ -36,6 +36,9 @@ pub fn decide(
             role, organisation, ..
         } => {
             staff_may(*role, interaction, purpose)?;
+            if *role != Role::System {
+                only_systems_set_up(interaction, ty)?;
+            }
             Reach::Organisation(organisation.clone())
         }
         // A neighbour sends parcels, which the node takes in by itself; it reads nothing here. The
@@ -120,6 +123,25 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
         Err(forbidden("The stated purpose does not allow this."))
     }
 }
+
+/// What sends records elsewhere from now on, or indexes all of them, is no single member of staff's.
+fn only_systems_set_up(interaction: Interaction, ty: &str) -> Result<(), Problem> {
+    let sets_up = match interaction {
+        Interaction::Create | Interaction::Update | Interaction::Patch => sets_up(ty),
+        Interaction::Delete => ty == "SearchParameter",
+        _ => false,
+    };
+    if sets_up {
+        return Err(forbidden(SYSTEMS_ONLY));
+    }
+    Ok(())
+}
+
+pub(crate) fn sets_up(ty: &str) -> bool {
+    matches!(ty, "Subscription" | "SearchParameter")
+}
+
+pub(crate) const SYSTEMS_ONLY: &str = "Subscriptions and search parameters are set up by the organisation's own systems; use a token made by `handover token`.";
 
 fn forbidden(message: &'static str) -> Problem {
     Problem::new(Kind::Forbidden, message)

@@ -161,9 +161,13 @@ impl Interaction {
         }
     }
 
-    /// Whether it takes or brings many records at once, which only an organisation's own systems do.
+    /// Whether it takes or brings many records, now or as they come, which only an organisation's own
+    /// systems do.
     pub(crate) fn is_bulk(self) -> bool {
-        matches!(self, Interaction::Export | Interaction::Import)
+        matches!(
+            self,
+            Interaction::Export | Interaction::Import | Interaction::Subscribe
+        )
     }
 
     /// Whether it is one of FHIR's own.

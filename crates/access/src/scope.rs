@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
 
-use crate::audit::{Agent, AuditEntry, Outcome, Target};
+use crate::audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
+use crate::caller::Role;
+use crate::decide::{SYSTEMS_ONLY, sets_up};
 use crate::interaction::{Interaction, Sort};
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
@@ -102,10 +105,30 @@ impl Scope {
         reaches && matches!(self.interaction.sort(), Sort::Change | Sort::Inner)
     }
 
+    /// Whether a resource of that type may be created, changed or (`deletes`) deleted with it, in a
+    /// scope that may change others.
+    ///
+    /// # Errors
+    /// `Forbidden` for what only the organisation's own systems set up.
+    pub fn may_set_up(&self, ty: &str, deletes: bool) -> Result<(), Problem> {
+        let is_staff = self.agent.kind == AgentKind::Staff;
+        let is_system = self.agent.role.as_deref() == Some(Role::System.code());
+        let sets_up = sets_up(ty) && !(deletes && ty == "Subscription");
+        if sets_up && is_staff && !is_system {
+            return Err(Problem::new(Kind::Forbidden, SYSTEMS_ONLY));
+        }
+        Ok(())
+    }
+
     /// Whether resources of that type are kept from it, wherever they are: patients read who looked
     /// in their access log, which knows what to leave out.
     pub fn hides(&self, ty: &str) -> bool {
-        matches!(self.reach, Reach::Compartment { .. }) && ty == "AuditEvent"
+        self.hidden() == Some(ty)
+    }
+
+    /// The type that `hides` is about, if there is one.
+    pub fn hidden(&self) -> Option<&'static str> {
+        matches!(self.reach, Reach::Compartment { .. }).then_some("AuditEvent")
     }
 
     /// Whether the audit log may be read with it.

@@ -158,9 +158,11 @@ fn records_in_bulk_are_for_systems_and_for_the_patient_themselves() {
     for role in [Role::Clinician, Role::Clerk, Role::Engineer] {
         assert!(!may(&staff(role), Interaction::Export), "{role:?}");
         assert!(!may(&staff(role), Interaction::Import), "{role:?}");
+        assert!(!may(&staff(role), Interaction::Subscribe), "{role:?}");
     }
     assert!(may(&staff(Role::System), Interaction::Export));
     assert!(may(&staff(Role::System), Interaction::Import));
+    assert!(may(&staff(Role::System), Interaction::Subscribe));
     assert!(may(&patient(), Interaction::Export));
     assert!(!may(&patient(), Interaction::Import));
 }
@@ -220,4 +222,25 @@ fn a_line_of_the_log_says_who_what_and_why_without_the_nhs_number() {
         (line.purpose.as_ref(), line.within.as_ref()),
         ("map-messages", "system")
     );
+}
+
+#[test]
+fn subscriptions_and_search_parameters_are_set_up_by_systems() {
+    let asked = |role, interaction, ty| {
+        let caller = staff(role);
+        decide(&caller, interaction, ty, Purpose::DirectCare, 0)
+    };
+    for ty in ["Subscription", "SearchParameter"] {
+        for interaction in [Interaction::Create, Interaction::Update, Interaction::Patch] {
+            for role in [Role::Clinician, Role::Clerk] {
+                assert!(asked(role, interaction, ty).is_err(), "{role:?} {ty}");
+            }
+            assert!(asked(Role::System, interaction, ty).is_ok(), "{ty}");
+        }
+        // Nor in a Bundle, where the type is not asked about.
+        let scope = |role| asked(role, Interaction::Transaction, "Bundle").unwrap();
+        assert!(scope(Role::Clerk).may_set_up(ty, false).is_err());
+        assert!(scope(Role::System).may_set_up(ty, false).is_ok());
+        assert!(scope(Role::Clerk).may_set_up("Observation", false).is_ok());
+    }
 }

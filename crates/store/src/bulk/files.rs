@@ -7,6 +7,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::rows;
 use crate::database::Tx;
+use crate::resources::read::is_theirs;
 use crate::resources::{Version, facts};
 use crate::row::Row;
 use crate::sql::Sql;
@@ -186,7 +187,11 @@ impl File {
         let mut found = Vec::with_capacity(keys.len());
         for row in &rows {
             if wanted.contains(&(row.int(0)?, row.int(2)?)) {
-                found.push(rows::version(row)?);
+                let version = rows::version(row)?;
+                // An older version may have been about somebody else.
+                if is_theirs(&self.scope, &version)? {
+                    found.push(version);
+                }
             }
         }
         let is_all = !matches!(self.scope.reach(), access::Reach::Compartment { .. });

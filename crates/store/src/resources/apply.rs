@@ -101,10 +101,15 @@ impl<'c> Applied<'c> {
         change: &'c Change,
         before: Option<Stored>,
     ) -> Result<(), Problem> {
+        let (ty, _) = change.names();
+        if !matches!(change, Change::Release { .. }) {
+            let deletes = matches!(change, Change::Delete { .. });
+            self.scope.may_set_up(ty, deletes)?;
+        }
         // What is beyond the scope is as if it were not there, and cannot be overwritten.
         if before
             .as_ref()
-            .is_some_and(|before| !before.facts.within(self.scope))
+            .is_some_and(|before| !before.facts.within(self.scope, ty))
         {
             return Err(absent());
         }
@@ -186,13 +191,18 @@ impl<'c> Applied<'c> {
         release: Release,
         before: Stored,
     ) -> Result<(), Problem> {
+        self.may_relabel(resource, &before)?;
         let mut facts = before.facts.clone();
         facts.version += 1;
         // A clock that goes back must not make history go back.
         facts.at = self.now.max(facts.at);
         facts.deleted = false;
         facts.patients = resource.patients.join(" ");
-        let release = self.allowed(release, resource);
+        let release = match self.allowed(release, resource) {
+            // What was held back from a patient of themselves stays so until someone says otherwise.
+            Release::At(_) if self.is_callers() && facts.release_at.is_none() => Release::Keep,
+            release => release,
+        };
         facts.release_at = release.after(facts.release_at, self.now);
         self.rows.update(core, resource, &facts, &before)?;
         let created = before.facts.deleted;
@@ -203,6 +213,22 @@ impl<'c> Applied<'c> {
         };
         self.note(interaction, &resource.ty, &resource.id, &facts, created);
         Ok(())
+    }
+
+    /// Whether it is done for somebody who asked, and not the node's own work.
+    fn is_callers(&self) -> bool {
+        self.scope.interaction() != Interaction::System
+    }
+
+    /// To take a label away is a decision of its own.
+    fn may_relabel(&self, resource: &Prepared, before: &Stored) -> Result<(), Problem> {
+        let may = !self.is_callers() || self.scope.interaction() == Interaction::RemoveLabel;
+        if may || !resource.labels.lack(&before.labels) {
+            return Ok(());
+        }
+        let message = "This would take a security label away, which a change of the resource may \
+             not; a clinician takes one away with $meta-delete.";
+        Err(Problem::new(Kind::Forbidden, message))
     }
 
     fn delete(
@@ -242,7 +268,7 @@ impl<'c> Applied<'c> {
     /// Holds back a letter's content, deleted or not, if it is here and within the scope.
     fn hold(&mut self, change: &'c Change, before: Option<Stored>) -> Result<(), Problem> {
         match before {
-            Some(before) if before.facts.within(self.scope) => {
+            Some(before) if before.facts.within(self.scope, change.names().0) => {
                 self.release(change, Release::Never, &before)
             }
             _ => Ok(()),

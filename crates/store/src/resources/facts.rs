@@ -70,12 +70,13 @@ impl Facts {
 
     /// The same question as `push_scope`'s, asked of a row at hand. A deleted resource is in no
     /// compartment any more.
-    pub(crate) fn within(&self, scope: &Scope) -> bool {
+    pub(crate) fn within(&self, scope: &Scope, ty: &str) -> bool {
         match scope.reach() {
             Reach::Everything => true,
             Reach::Organisation(ods) => self.organisation == ods.as_str(),
             Reach::Compartment { patient, now } => {
                 !self.deleted
+                    && !scope.hides(ty)
                     && self.release_at.is_some_and(|at| at <= *now)
                     && self.patients().any(|id| id == patient)
             }
@@ -129,6 +130,12 @@ pub(crate) fn push_scope_of(sql: &mut Sql<'_>, scope: &Scope, row: &'static str)
                 .bind(patient.clone());
             sql.push(" AND c.rid = ").push(row).push(".rid");
             sql.push(" AND c.shard = ").push(row).push(".shard)");
+            // A type that no row has yet has no number, and hides nothing.
+            if let Some(ty) = scope.hidden() {
+                sql.push(" AND NOT EXISTS (SELECT 1 FROM word h WHERE h.text = ")
+                    .bind(ty.to_string());
+                sql.push(" AND h.id = ").push(row).push(".ty)");
+            }
         }
     }
 }

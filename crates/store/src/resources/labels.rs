@@ -14,6 +14,8 @@ use crate::write::Change;
 pub(crate) struct Labels {
     /// Whether it carries a security label (`meta.security`; of a letter also `securityLabel`).
     pub(crate) is_labelled: bool,
+    /// Each label, as text to compare by: system and code, or its words where it has no code.
+    marks: Vec<String>,
     /// The ids of the Binaries that are a letter's contents.
     pub(crate) binaries: Vec<String>,
 }
@@ -22,9 +24,15 @@ impl Labels {
     pub(crate) fn of(ty: &str, resource: &Json<'_>) -> Labels {
         let meta = resource.get("meta");
         let by_meta = meta.is_some_and(|meta| !meta.items("security").is_empty());
+        let mut marks: Vec<String> = meta
+            .iter()
+            .flat_map(|meta| meta.items("security"))
+            .map(mark)
+            .collect();
         if ty != "DocumentReference" {
             return Labels {
                 is_labelled: by_meta,
+                marks,
                 binaries: Vec::new(),
             };
         }
@@ -32,10 +40,30 @@ impl Labels {
             let attachment = content.get("attachment")?;
             binary(attachment.get("url")?.as_str()?)
         });
+        for concept in resource.items("securityLabel") {
+            match concept.items("coding") {
+                [] => marks.push(mark(concept)),
+                codings => marks.extend(codings.iter().map(mark)),
+            }
+        }
         Labels {
+            marks,
             is_labelled: by_meta || !resource.items("securityLabel").is_empty(),
             binaries: urls.map(str::to_string).collect(),
         }
+    }
+
+    /// Whether a label of `before` is not among these.
+    pub(crate) fn lack(&self, before: &Labels) -> bool {
+        before.marks.iter().any(|mark| !self.marks.contains(mark))
+    }
+}
+
+fn mark(label: &Json<'_>) -> String {
+    let part = |name| label.text(name).unwrap_or_default();
+    match part("code") {
+        "" => format!("{} {}", part("display"), part("text")),
+        code => format!("{}|{code}", part("system")),
     }
 }
 

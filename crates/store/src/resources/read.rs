@@ -40,7 +40,7 @@ impl Store {
         };
         let before = self.cache().map(|cache| cache.ask(ty, id));
         let cached = before.as_ref().and_then(|before| before.hit.as_ref());
-        if let Some(cached) = cached.filter(|cached| cached.facts.within(scope)) {
+        if let Some(cached) = cached.filter(|cached| cached.facts.within(scope, ty)) {
             let lines = lines(scope, Interaction::Read, target, &cached.facts);
             self.traced(lines).await?;
             return Ok(Reading::Found(cached.version.clone()));
@@ -126,7 +126,7 @@ impl Store {
         let rows = self.rows(&Sql::new(THERE).with(number).with(id)).await?;
         let there = rows.first().map(Facts::from_row).transpose()?;
         let lines = match there {
-            Some(facts) if !facts.within(scope) => {
+            Some(facts) if !facts.within(scope, &target.ty) => {
                 facts::traced(scope, action, Outcome::Withheld, &target, &facts)
             }
             _ => vec![scope.trace(action, Outcome::Absent, target)],
@@ -164,11 +164,16 @@ pub(super) fn reading(ty: &str, id: &str, row: &Row) -> Result<Reading, Problem>
 
 /// Whether an old version is the patient's as well: a resource may once have been about another.
 pub(super) fn version_within(scope: &Scope, reading: &Reading) -> Result<bool, Problem> {
-    let access::Reach::Compartment { patient, .. } = scope.reach() else {
-        return Ok(true);
-    };
-    let Reading::Found(version) = reading else {
+    match reading {
+        Reading::Found(version) => is_theirs(scope, version),
         // A deletion in the past of a resource that is there again tells nothing of its content.
+        _ => Ok(true),
+    }
+}
+
+/// The same of a version at hand.
+pub(crate) fn is_theirs(scope: &Scope, version: &Version) -> Result<bool, Problem> {
+    let access::Reach::Compartment { patient, .. } = scope.reach() else {
         return Ok(true);
     };
     let resource = body::parse(&version.body)?;

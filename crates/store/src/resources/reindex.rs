@@ -9,7 +9,7 @@ mod work;
 use std::collections::HashMap;
 
 use fhir::date::Millis;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use fhir::search::{EXTRACTION, Entry};
 
 use super::index::{At, IndexRows};
@@ -159,6 +159,16 @@ async fn ask(tx: &mut Tx<'_>, now: Millis, name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Asks for everything to be indexed anew, unless that is under way.
+async fn anew(tx: &mut Tx<'_>, now: Millis) -> Result<(), Problem> {
+    const OPEN: &str = "SELECT number FROM reindex WHERE name = $1 AND state IN (0, 1)";
+    if tx.row(&Sql::new(OPEN).with(EVERYTHING)).await?.is_some() {
+        let message = "Everything is being indexed anew already.";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
+    ask(tx, now, EVERYTHING).await
+}
+
 /// When a store is opened: asks for everything to be indexed anew if an older version did it. A
 /// store without resources has nothing to catch up with.
 pub(crate) async fn catch_up(tx: &mut Tx<'_>, now: Millis) -> Result<(), Problem> {
@@ -186,7 +196,7 @@ pub(crate) async fn apply(
     write: &ReindexWrite,
 ) -> Result<(), Problem> {
     let sql = match write {
-        ReindexWrite::Everything => return ask(tx, now, EVERYTHING).await,
+        ReindexWrite::Everything => return anew(tx, now).await,
         ReindexWrite::Begin { number, total } => Sql::new(
             "UPDATE reindex SET state = 1, total = $1, changed_at = $2 WHERE number = $3 \
              AND state = 0",

@@ -4,7 +4,7 @@ use access::{Interaction, Scope};
 use fhir::problem::Kind;
 use fhir::search::{Limits, Search, Total};
 use store::testing::{START, on_each_database};
-use store::{Expect, Release, Store};
+use store::{Expect, Reading, Release, Store};
 
 use crate::people::{commit, patient, prepared, put, put_as, staff, system};
 
@@ -511,6 +511,47 @@ fn a_compartment_holds_what_is_about_the_patient_of_every_type() {
         let types: Vec<_> = page.unwrap().entries.into_iter().map(|it| it.ty).collect();
         assert_eq!(types, ["Patient", "Patient", "List"]);
         assert!(read("*", "code=x").is_err());
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_patient_never_finds_who_looked_however_they_ask() {
+    on_each_database(async |ground| {
+        let store = stocked(ground).await;
+        let looked = r#"{"resourceType":"AuditEvent","type":{"code":"rest"},"recorded":"2024-01-01T00:00:00Z","agent":[{"requestor":true,"name":"Sam","who":{"reference":"Patient/ann"}}],"source":{"observer":{"display":"x"}},"entity":[{"what":{"reference":"Patient/ann"}}]}"#;
+        let noted = put_as(looked, "looked", Expect::Absent, Release::At(START));
+        commit(&store, vec![noted]).await.unwrap();
+        let asked = [
+            ("Patient", "_has:AuditEvent:patient:agent-name=Sam", "ann"),
+            (
+                "Patient",
+                "_revinclude=AuditEvent:patient&_id=ann",
+                "ann | looked",
+            ),
+            ("AuditEvent", "", "looked"),
+            ("AuditEvent", "patient.name=Able", "looked"),
+        ];
+        let ann = patient("ann", Interaction::Search, START);
+        for (ty, text, expected) in asked {
+            assert_eq!(found(&store, &system(), ty, text).await, expected, "{text}");
+            let shown = match text.starts_with("_revinclude") {
+                true => "ann",
+                false => "",
+            };
+            assert_eq!(found(&store, &ann, ty, text).await, shown, "{text}");
+        }
+        for _ in 0..2 {
+            let read = store.read(&ann, "AuditEvent", "looked").await.unwrap();
+            assert_eq!(read, Reading::Absent);
+            // What somebody else's reading keeps in memory is withheld as well.
+            store.read(&system(), "AuditEvent", "looked").await.unwrap();
+        }
+        let past = store
+            .history(&ann, "AuditEvent", "looked", 9)
+            .await
+            .unwrap();
+        assert!(past.is_empty());
         store.close().await;
     });
 }

@@ -2,9 +2,9 @@
 
 use access::Interaction;
 use store::testing::{START, on_each_database};
-use store::{Change, Expect, Reading, Release, Store};
+use store::{Change, Expect, Job, Reading, Release, Store};
 
-use crate::people::{commit, delete, patient, put_as};
+use crate::people::{commit, delete, patient, put_as, staff};
 
 const BINARY: &str = r#"{"resourceType":"Binary","contentType":"text/plain","securityContext":{"reference":"Patient/p"},"data":"aGk="}"#;
 const MARK: &str =
@@ -104,6 +104,64 @@ fn a_deleted_letter_leaves_no_content_for_the_patient() {
         let deletion = delete("DocumentReference", "d", Expect::Anything);
         commit(&store, vec![deletion]).await.unwrap();
         assert_eq!(seen(&store).await, (false, false));
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_label_goes_only_by_a_decision_that_it_may() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let meta = r#""meta":{"security":[{"code":"R"}]},"#;
+        let change = async |interaction, text: &str, id: &str| {
+            let job = Job::change(put_as(text, id, Expect::Anything, Release::At(START)));
+            store.commit(&staff("A81001", interaction), job).await
+        };
+        for (id, label) in [("by-mark", MARK), ("by-meta", meta)] {
+            change(Interaction::Create, &letter(label), id)
+                .await
+                .unwrap();
+            change(Interaction::Update, &letter(label), id)
+                .await
+                .unwrap();
+            for interaction in [
+                Interaction::Update,
+                Interaction::Patch,
+                Interaction::Transaction,
+            ] {
+                let refused = change(interaction, &letter(""), id).await.unwrap_err();
+                assert_eq!(refused.kind, fhir::Kind::Forbidden);
+                assert!(refused.message.contains("$meta-delete"), "{refused:?}");
+            }
+            change(Interaction::RemoveLabel, &letter(""), id)
+                .await
+                .unwrap();
+        }
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_patient_who_was_held_back_is_not_shown_by_a_change() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let of = |label: &str| format!(r#"{{"resourceType":"Patient"{label}}}"#);
+        let labelled = of(r#","meta":{"security":[{"code":"R"}]}"#);
+        let own = patient("p", Interaction::Read, START + 1000);
+        let steps = [
+            (Interaction::Create, labelled.as_str()),
+            (Interaction::RemoveLabel, &of("")),
+            (Interaction::Update, &of("")),
+        ];
+        for (interaction, text) in steps {
+            let job = Job::change(released(text, "p"));
+            store
+                .commit(&staff("A81001", interaction), job)
+                .await
+                .unwrap();
+            let reading = store.read(&own, "Patient", "p").await.unwrap();
+            assert_eq!(reading, Reading::Absent, "{interaction:?}");
+        }
         store.close().await;
     });
 }

@@ -117,8 +117,12 @@ fn what_cannot_be_searched_by_is_refused_with_its_reason_and_everything_can_be_i
         commit(&store, vec![put(&faulty, "odd"), put(&official, "family")])
             .await
             .unwrap();
-        let again = Job::effect(Effect::Reindex(ReindexWrite::Everything));
-        store.commit(&system(), again).await.unwrap();
+        let again = || Job::effect(Effect::Reindex(ReindexWrite::Everything));
+        let mut twice = again();
+        twice.effects.extend(again().effects);
+        let refused = store.commit(&system(), twice).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Conflict);
+        store.commit(&system(), again()).await.unwrap();
         settled(&store).await;
         let jobs = store.reindexing().await.unwrap();
         let states: Vec<_> = jobs

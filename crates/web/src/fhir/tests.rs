@@ -97,6 +97,21 @@ impl Client {
         }
     }
 
+    /// The organisation's own system, whose account `sys` is made.
+    async fn system(node: &Arc<Node>) -> Client {
+        let account = NewAccount {
+            login: "sys".into(),
+            name: "Lab".into(),
+            holder: Holder::Staff {
+                role: Role::System,
+                organisation: Ods::parse("A81001").unwrap(),
+            },
+            password_hash: None,
+        };
+        node.store.open_account(account).await.unwrap();
+        Client::of(node, "sys").await
+    }
+
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder()
             .method(method)

@@ -52,7 +52,7 @@ pub async fn encounter(
     instance(&node, &ask, &scope, ("Encounter", id), within).await
 }
 
-/// `Patient/$everything`: the caller's own record; for staff, of everybody whom the organisation
+/// `Patient/$everything`: the caller's own record; for the organisation's systems, of everybody whom the organisation
 /// knows.
 pub async fn patients(
     State(node): State<Arc<Node>>,
@@ -64,6 +64,8 @@ pub async fn patients(
         let within = Within::Patients(vec![own.clone()]);
         return instance(&node, &ask, &scope, ("Patient", own), within).await;
     }
+    // Everybody's record at once is an export in another form.
+    let scope = ask.scope(&node, Interaction::Export, "Patient").await?;
     let within = Within::Types {
         only_patients: true,
     };

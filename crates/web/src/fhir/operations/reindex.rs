@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use access::Interaction;
+use access::{Interaction, Outcome, Target};
 use axum::extract::State;
 use axum::response::Response;
 use fhir::date::instant;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use http::StatusCode;
 use serde_json::{Value, json};
 use store::{Effect, Job, Reindex, ReindexState, ReindexWrite};
@@ -39,8 +39,24 @@ pub async fn begin(
         .scope(&node, Interaction::Update, "SearchParameter")
         .await?;
     ask.no_query()?;
-    let job = Job::effect(Effect::Reindex(ReindexWrite::Everything));
-    node.store.commit(&scope, job).await?;
+    let mut job = Job::effect(Effect::Reindex(ReindexWrite::Everything));
+    let target = Target {
+        ty: "SearchParameter".into(),
+        query: Some("$reindex".into()),
+        ..Target::default()
+    };
+    job.traces
+        .push(scope.trace(Interaction::Update, Outcome::Success, target));
+    node.store.commit(&scope, job).await.map_err(|problem| {
+        let place = format!("{}/$reindex", node.site.fhir_url());
+        match problem.kind {
+            Kind::Conflict => Problem::new(
+                Kind::Conflict,
+                format!("All is being indexed anew already; {place} tells how far that is."),
+            ),
+            _ => problem,
+        }
+    })?;
     Ok(answer::json(StatusCode::ACCEPTED, told(&node).await?))
 }
 

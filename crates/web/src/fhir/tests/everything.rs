@@ -69,7 +69,11 @@ fn everything_is_the_record_and_pages_follow_each_other() {
                 .to_string();
         }
         assert_eq!((paged, pages), (expected, 3));
-        let everybody = bo.get("/Patient/$everything").await.json();
+        // Everybody's is for systems, as an export is.
+        let refused = bo.get("/Patient/$everything").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+        let sys = Client::system(&node).await;
+        let everybody = sys.get("/Patient/$everything").await.json();
         assert_eq!(names(&everybody).len(), 8);
         let none = bo
             .get("/Patient/jane/$everything?_type=Condition")

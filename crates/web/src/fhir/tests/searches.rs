@@ -106,7 +106,14 @@ fn a_search_parameter_that_is_put_is_told_of_by_reindex_and_then_searched_by() {
         let patient = r#"{"resourceType":"Patient","id":"amy","maritalStatus":{"text":"Widowed"}}"#;
         bo.put("/Patient/amy", patient).await;
         let parameter = r#"{"resourceType":"SearchParameter","id":"status","url":"https://fhir.example/SearchParameter/status","name":"Status","status":"active","description":"Made up","code":"status-text","base":["Patient"],"type":"string","expression":"Patient.maritalStatus.text"}"#;
-        let made = bo.put("/SearchParameter/status", parameter).await;
+        let refused = bo.put("/SearchParameter/status", parameter).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+        let entry = format!(
+            r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"PUT","url":"SearchParameter/status"}},"resource":{parameter}}}]}}"#
+        );
+        assert_eq!(bo.post("", &entry).await.status, StatusCode::FORBIDDEN);
+        let sys = Client::system(&node).await;
+        let made = sys.put("/SearchParameter/status", parameter).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
         for _ in 0..400 {
             let told = bo.get("/$reindex").await;
@@ -125,5 +132,22 @@ fn a_search_parameter_that_is_put_is_told_of_by_reindex_and_then_searched_by() {
             "it is never indexed by: {}",
             bo.get("/$reindex").await.text()
         );
+    });
+}
+
+#[test]
+fn only_a_system_asks_for_everything_to_be_indexed_anew_and_the_log_knows() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let refused = bo.post("/$reindex", "").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text());
+        let sys = Client::system(&node).await;
+        let begun = sys.post("/$reindex", "").await;
+        assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.text());
+        let pat = Client::of(&node, "pat").await;
+        let log = pat.get("/AuditEvent/$log?_count=5").await.text();
+        assert!(log.contains("$reindex"), "{log}");
+        node.store.clone().close().await;
     });
 }

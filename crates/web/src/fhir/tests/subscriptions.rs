@@ -77,7 +77,7 @@ fn wired(node: &Node, store: store::Store) -> Arc<Node> {
 async fn ready(ground: &Ground) -> (Arc<Node>, Client) {
     let plain = node(ground).await;
     let node = wired(&plain, plain.store.clone());
-    let bo = Client::of(&node, "bo").await;
+    let bo = Client::system(&node).await;
     bo.put("/Patient/jane", JANE).await;
     (node, bo)
 }
@@ -336,6 +336,30 @@ fn what_the_node_cannot_do_is_refused_when_it_is_asked_for() {
             told["error"].as_str().unwrap().contains("not public"),
             "{told}"
         );
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn staff_send_no_records_elsewhere_by_a_subscription() {
+    on_each_database(async |ground| {
+        let (node, _) = ready(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let asked = subscription("Observation?", "http://127.0.0.1:9/hook", FULL);
+        let bundle = |kind: &str| {
+            format!(
+                r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{{"request":{{"method":"PUT","url":"Subscription/s"}},"resource":{asked}}}]}}"#
+            )
+        };
+        let made = bo.put("/Subscription/s", &asked).await;
+        assert_eq!(made.status, StatusCode::FORBIDDEN, "{}", made.text());
+        let made = bo.post("/Subscription", &asked).await;
+        assert_eq!(made.status, StatusCode::FORBIDDEN, "{}", made.text());
+        let made = bo.post("", &bundle("transaction")).await;
+        assert_eq!(made.status, StatusCode::FORBIDDEN, "{}", made.text());
+        let made = bo.post("", &bundle("batch")).await.text();
+        assert!(made.contains("403"), "{made}");
+        assert!(node.store.subs().await.unwrap().is_empty());
         node.store.clone().close().await;
     });
 }
