@@ -132,6 +132,7 @@ async fn import(store: &Store, ods: &Ods, file: &Path) -> anyhow::Result<u64> {
         scope: &scope,
         id: &id,
         state: BulkState::Receiving,
+        door: None,
     };
     let mut lines = Lines::open(file)?;
     let (mut from, mut refused, mut more) = (job.cursor, job.refused, true);

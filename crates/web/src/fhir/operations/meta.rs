@@ -21,6 +21,7 @@ use store::{Change, Expect, Job, Prepared, Reading, Release};
 use super::parameters::Parameters;
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
+use crate::fhir::validate::enforce;
 use crate::fhir::{RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, check_known, deleted, format};
 use crate::node::Node;
 
@@ -98,6 +99,9 @@ async fn change(
             return Ok(told(&resource));
         }
         validate(&changed, Definitions::r4())?;
+        let mut text = Vec::new();
+        write(&changed, &mut text);
+        enforce(node, &text.into()).await?;
         let put = Change::Put {
             resource: Prepared::new(&changed, &id, &node.site.organisation)?,
             expect: Expect::Version(version),

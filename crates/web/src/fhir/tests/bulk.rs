@@ -207,6 +207,20 @@ fn an_export_is_of_all_patients_or_a_group_and_of_what_is_asked_for() {
     });
 }
 
+async fn bo_moves_an_observation(node: &Arc<Node>, ground: &Ground, jane: &Client) {
+    let bo = Client::of(node, "bo").await;
+    let asked = jane.started("/Patient/$export").await;
+    ground.clock().advance(1000);
+    bo.put("/Observation/o3", &observation("o3", "jane")).await;
+    work(node).await;
+    let (status, text) = jane
+        .raw("GET", &format!("{asked}/Observation"), "", &[])
+        .await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.contains("\"o1\"") && !text.contains("john"), "{text}");
+    bo.put("/Observation/o3", &observation("o3", "john")).await;
+}
+
 #[test]
 fn a_patient_exports_exactly_what_they_may_read_and_nobody_else_sees_the_job() {
     on_each_database(async |ground| {
@@ -233,6 +247,8 @@ fn a_patient_exports_exactly_what_they_may_read_and_nobody_else_sees_the_job() {
                 );
             }
         }
+        // A version from before it was about this patient stays the other's.
+        bo_moves_an_observation(&node, ground, &jane).await;
         // What is withheld later is withheld from the file as well.
         let job = jane.started("/Patient/$export").await;
         work(&node).await;

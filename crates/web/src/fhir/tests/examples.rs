@@ -90,7 +90,7 @@ fn every_official_example_goes_in_and_comes_out_the_same() {
     on_each_database(async |ground| {
         let paths = examples();
         let node = node(ground).await;
-        let client = Client::of(&node, "bo").await;
+        let client = Client::system(&node).await;
         let through = stream::iter(&paths).map(|path| {
             let (client, path) = (client.clone(), path.clone());
             async move {

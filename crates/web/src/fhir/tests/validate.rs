@@ -141,7 +141,9 @@ fn profiles_that_are_enforced_hold_at_every_way_in() {
         let bad = r#"{"resourceType":"Patient","id":"p","active":true}"#;
         let good = r#"{"resourceType":"Patient","id":"p","name":[{"text":"x"}]}"#;
         // Nobody knows the profile yet.
-        assert_eq!(bo.post("/Patient", bad).await.status, StatusCode::CREATED);
+        let made = bo.post("/Patient", bad).await;
+        assert_eq!(made.status, StatusCode::CREATED);
+        let was = made.json();
         bo.put("/StructureDefinition/named", &profile()).await;
         for answer in [
             bo.post("/Patient", bad).await,
@@ -152,6 +154,25 @@ fn profiles_that_are_enforced_hold_at_every_way_in() {
             assert_eq!(answer.issue().1, "Patient.name");
         }
         assert_eq!(bo.put("/Patient/p", good).await.status, StatusCode::CREATED);
+        let tag = r#"{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"tag":[{"code":"t"}]}}]}"#;
+        let added = bo
+            .post(
+                &format!("/Patient/{}/$meta-add", was["id"].as_str().unwrap()),
+                tag,
+            )
+            .await;
+        assert!(added.status.is_client_error(), "{}", added.text());
+        assert_eq!(added.issue().1, "Patient.name");
+        let sys = Client::system(&node).await;
+        let headers = [
+            ("prefer", "respond-async"),
+            ("content-type", "application/fhir+ndjson"),
+        ];
+        let taken = sys.send("POST", "/$import", &headers, bad).await;
+        assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
+        crate::fhir::operations::bulk_worker::work(&node).await;
+        let there = bo.get("/Patient/p").await.text();
+        assert!(there.contains("name"), "{there}");
         let group = r#"{"resourceType":"Group","type":"person","actual":true}"#;
         assert_eq!(bo.post("/Group", group).await.status, StatusCode::CREATED);
     });
