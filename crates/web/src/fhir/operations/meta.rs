@@ -94,7 +94,10 @@ async fn change(
     for _ in 0..TRIES_MAX {
         let (version, stored) = current(node, &scope, &ty, &id).await?;
         let resource = read(&stored)?;
-        let changed = with_meta(&resource, meta, wish);
+        let mut changed = with_meta(&resource, meta, wish);
+        if takes_labels && ty == "DocumentReference" {
+            changed = unlabelled(&changed, meta);
+        }
         if changed == resource {
             return Ok(told(&resource));
         }
@@ -169,6 +172,22 @@ fn with_meta<'a>(resource: &Json<'a>, given: &Json<'a>, wish: Wish) -> Json<'a> 
         }
     }
     Json::Object(members)
+}
+
+/// A letter without these labels where it carries them itself.
+fn unlabelled<'a>(letter: &Json<'a>, given: &Json<'a>) -> Json<'a> {
+    let is_given = |label: &Json<'_>| given.items("security").iter().any(|it| same(it, label));
+    let members = letter.as_object().unwrap_or_default().iter();
+    let kept = members.filter_map(|(name, value)| {
+        if name != "securityLabel" {
+            return Some((name.clone(), value.clone()));
+        }
+        let concepts = value.as_array().unwrap_or_default().iter();
+        let other = concepts.filter(|concept| !concept.items("coding").iter().any(is_given));
+        let other: Vec<Json<'a>> = other.cloned().collect();
+        (!other.is_empty()).then(|| (name.clone(), Json::Array(other)))
+    });
+    Json::Object(kept.collect())
 }
 
 /// Whether two are the same profile, or the same label by system and code.

@@ -140,3 +140,36 @@ fn the_patient_waits_as_many_days_as_the_settings_say() {
         node.store.clone().close().await;
     });
 }
+
+#[test]
+fn a_label_is_not_lost_by_a_change_and_goes_when_a_clinician_takes_it_away() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", JANE).await;
+        bo.put("/DocumentReference/d", &letter("d", "b", true))
+            .await;
+        let plain = letter("d", "b", false);
+        let bundle = format!(
+            r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"request":{{"method":"PUT","url":"DocumentReference/d"}},"resource":{plain}}}]}}"#
+        );
+        let patch = r#"[{"op":"remove","path":"/securityLabel"}]"#;
+        let form = [("content-type", "application/json-patch+json")];
+        for answer in [
+            bo.put("/DocumentReference/d", &plain).await,
+            bo.post("", &bundle).await,
+            bo.send("PATCH", "/DocumentReference/d", &form, patch).await,
+        ] {
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+            assert!(answer.text().contains("$meta-delete"), "{}", answer.text());
+        }
+        let label = r#"{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"security":[{"system":"urn:handover:mark","code":"third-party"}]}}]}"#;
+        let taken = bo.post("/DocumentReference/d/$meta-delete", label).await;
+        assert_eq!(taken.status, StatusCode::OK, "{}", taken.text());
+        let there = bo.get("/DocumentReference/d").await.text();
+        assert!(!there.contains("third-party"), "{there}");
+        let changed = bo.put("/DocumentReference/d", &plain).await;
+        assert_eq!(changed.status, StatusCode::OK, "{}", changed.text());
+        node.store.clone().close().await;
+    });
+}
