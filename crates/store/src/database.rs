@@ -5,6 +5,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::future::Future;
+use std::time::Instant;
 
 use fhir::problem::Problem;
 use futures_util::FutureExt;
@@ -95,6 +96,23 @@ impl Tx<'_> {
                 Ok(())
             }
             Tx::Postgres(client) => postgres::insert_each(client, each).await,
+        }
+    }
+
+    /// Ends the statements that follow once that time has come (`TooCostly`), until `take_time`. An
+    /// error may leave the transaction to be rolled back, which takes the bound away on PostgreSQL.
+    pub(crate) async fn end_at(&mut self, end: Instant) -> Result<(), Problem> {
+        match self {
+            Tx::Sqlite(connection) => sqlite::end_at(connection, Some(end)),
+            Tx::Postgres(client) => postgres::end_at(client, Some(end)).await,
+        }
+    }
+
+    /// Takes the bound of `end_at` away.
+    pub(crate) async fn take_time(&mut self) -> Result<(), Problem> {
+        match self {
+            Tx::Sqlite(connection) => sqlite::end_at(connection, None),
+            Tx::Postgres(client) => postgres::end_at(client, None).await,
         }
     }
 

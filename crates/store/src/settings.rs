@@ -48,6 +48,9 @@ pub struct Settings {
     /// Resources that may come along with a page of matches; a search that would bring more is
     /// refused.
     pub included_max: usize,
+    /// Bytes of resources in one page, about: it ends with the match that reaches it. What comes
+    /// along may have as many again; a search that would bring more is refused.
+    pub page_bytes_max: usize,
 }
 
 impl Settings {
@@ -63,6 +66,7 @@ impl Settings {
             cache_bytes_max: 4 << 20,
             search_seconds_max: 20,
             included_max: 5000,
+            page_bytes_max: 32 << 20,
         }
     }
 }

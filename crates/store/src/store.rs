@@ -56,6 +56,7 @@ struct Inner {
     words: Arc<Words>,
     registry: Shared,
     included_max: usize,
+    page_bytes_max: usize,
     cache: Option<Arc<Cache>>,
     /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
     late: Arc<Mutex<Vec<AuditEntry>>>,
@@ -144,6 +145,7 @@ impl Store {
                 words,
                 registry,
                 included_max: settings.included_max,
+                page_bytes_max: settings.page_bytes_max,
                 cache,
                 late: Arc::default(),
                 parcels_changed: watch::Sender::new(0),
@@ -340,6 +342,11 @@ impl Store {
     /// Resources that may come along with a page of matches.
     pub(crate) fn included_max(&self) -> usize {
         self.inner.included_max
+    }
+
+    /// Bytes in a page of matches, and in what comes along with it.
+    pub(crate) fn page_bytes_max(&self) -> usize {
+        self.inner.page_bytes_max
     }
 
     pub(crate) fn cache(&self) -> Option<&Cache> {

@@ -1,6 +1,6 @@
 //! The files of an export: lists of versions, and the versions themselves when a file is fetched.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use access::Scope;
 use fhir::problem::{Kind, Problem};
@@ -15,6 +15,8 @@ use crate::store::Store;
 
 /// Versions fetched at once.
 const FETCHED_AT_ONCE: usize = 200;
+/// Compressed bytes fetched at once: no further version once there are so many.
+const BYTES_AT_ONCE: i64 = 4 << 20;
 
 /// Which version of which row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +148,8 @@ impl File {
                 return Ok(Vec::new());
             }
             let count = self.keys.len().min(FETCHED_AT_ONCE);
+            let asked: Vec<(i64, i64)> = self.keys.iter().take(count).copied().collect();
+            let count = self.fitting(&asked, BYTES_AT_ONCE).await?;
             let keys: Vec<(i64, i64)> = self.keys.drain(..count).collect();
             let found = self.fetch(&keys).await?;
             if !found.is_empty() {
@@ -167,6 +171,30 @@ impl File {
         self.part = row.int(0)?;
         self.keys = unpacked(row.bytes(1)?)?;
         Ok(true)
+    }
+
+    /// How many of these, from the first, fit into so many bytes; one at least.
+    async fn fitting(&self, keys: &[(i64, i64)], bytes_max: i64) -> Result<usize, Problem> {
+        let mut sql = Sql::varied(
+            "SELECT v.rid, v.ver, length(v.body) FROM res r CROSS JOIN ver v WHERE r.rid IN (",
+        );
+        push_numbers(&mut sql, keys.iter().map(|(rid, _)| *rid));
+        sql.push(") AND v.shard = r.shard AND v.rid = r.rid AND v.ver IN (");
+        let versions: HashSet<i64> = keys.iter().map(|(_, version)| *version).collect();
+        push_numbers(&mut sql, versions.into_iter());
+        sql.push(")");
+        let mut lengths = HashMap::new();
+        for row in self.store.rows_apart(sql).await? {
+            let length = row.int_opt(2)?.unwrap_or_default();
+            lengths.insert((row.int(0)?, row.int(1)?), length);
+        }
+        let mut bytes = 0;
+        let fits = keys.iter().take_while(|key| {
+            let before = bytes;
+            bytes += lengths.get(*key).copied().unwrap_or_default();
+            before < bytes_max
+        });
+        Ok(fits.count().max(1).min(keys.len()))
     }
 
     async fn fetch(&self, keys: &[(i64, i64)]) -> Result<Vec<Version>, Problem> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::time::Instant;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod};
 use fhir::problem::{Kind, Problem};
@@ -48,6 +49,22 @@ pub(crate) fn pool(
         .max_size(connections)
         .build()
         .map_err(|error| failure::internal("no pool").because(error))
+}
+
+/// Ends statements once that time has come, until the transaction's end; without a time as long as
+/// the pool allows.
+pub(crate) async fn end_at(client: &Client, end: Option<Instant>) -> Result<(), Problem> {
+    let text = match end {
+        // 0 would mean for ever.
+        Some(end) => format!(
+            "SET LOCAL statement_timeout = {}",
+            end.saturating_duration_since(Instant::now())
+                .as_millis()
+                .max(1)
+        ),
+        None => "SET LOCAL statement_timeout TO DEFAULT".to_string(),
+    };
+    client.batch_execute(&text).await.map_err(failure::postgres)
 }
 
 /// The schema's name becomes part of settings and DDL, where nothing can be bound.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fhir::problem::{Kind, Problem};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -18,6 +18,9 @@ const STATEMENTS_KEPT: usize = 64;
 /// How long a connection waits for another one's lock. Only one process has the file, so that this
 /// is for the moments of opening and checkpointing.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// After how many steps of a statement it is looked whether its time is over.
+const STEPS: i32 = 1000;
 
 /// What every connection sets. FULL makes a commit wait for the disk: with NORMAL a power cut loses
 /// acknowledged commits. The page cache is small, since the operating system has one too.
@@ -92,6 +95,14 @@ pub(crate) fn rows(connection: &Connection, sql: &Sql<'_>) -> Result<Vec<Row>, P
         out.push(Row(cells));
     }
     Ok(out)
+}
+
+/// Ends statements once that time has come.
+pub(crate) fn end_at(connection: &Connection, end: Option<Instant>) -> Result<(), Problem> {
+    let handler = end.map(|end| move || Instant::now() >= end);
+    connection
+        .progress_handler(STEPS, handler)
+        .map_err(failure::sqlite)
 }
 
 pub(crate) fn insert_many(

@@ -91,8 +91,12 @@ impl Store {
         }
         let wanted = usize::try_from(search.count.min(compile::COUNT_MAX)).unwrap_or(usize::MAX);
         let rows = self.page_rows(&making, search, after, wanted).await?;
-        let mut last: Option<&Row> = None;
+        let (mut last, mut taken, mut bytes): (Option<&Row>, usize, usize) = (None, 0, 0);
         for row in rows.iter().take(wanted) {
+            if bytes >= self.page_bytes_max() {
+                break;
+            }
+            taken += 1;
             // A resource may be found twice, under two systems: its rows follow each other.
             if last.map(|row| row.int(0)).transpose()? != Some(row.int(0)?) {
                 let ty = match search.ty.as_str() {
@@ -100,12 +104,13 @@ impl Store {
                     ty => ty.to_string(),
                 };
                 let found = found(&ty, row)?;
+                bytes += found.version.body.len();
                 page.entries.push(found.version);
                 patients.extend(found.patients);
             }
             last = Some(row);
         }
-        if let Some(last) = last.filter(|_| rows.len() > wanted) {
+        if let Some(last) = last.filter(|_| rows.len() > taken) {
             let cursor = Cursor::of(last, sorted::FIRST_KEY, &search.sort)?;
             page.next = Some(cursor.text());
         }
@@ -207,12 +212,19 @@ pub(crate) async fn matching(
         base_url: &search.base_url,
         sizes: &[],
     };
-    let sql = compile::page(&making, &asked, None);
-    let mut ids = Vec::new();
-    for row in tx.rows(&sql).await? {
-        let id = row.text(1)?.to_string();
-        if !ids.contains(&id) {
-            ids.push(id);
+    let (mut ids, mut after) = (Vec::new(), None);
+    // A resource may be found by several rows, under several systems: behind its last it goes on.
+    while ids.len() < 2 {
+        let rows = tx.rows(&compile::page(&making, &asked, after)).await?;
+        for row in &rows {
+            let id = row.text(1)?.to_string();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        after = rows.last().map(|row| row.int(0)).transpose()?;
+        if rows.len() <= 2 {
+            break;
         }
     }
     Ok(ids)

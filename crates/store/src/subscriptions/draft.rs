@@ -47,6 +47,11 @@ impl Draft {
                 ("", ty, query.to_string())
             }
         };
+        if ty == "Subscription" {
+            // The work of telling changes Subscriptions: each would be told of itself, for ever.
+            let message = "Subscriptions cannot be subscribed to.";
+            return Err(refused(message, "criteria"));
+        }
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();

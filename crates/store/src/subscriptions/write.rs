@@ -149,7 +149,9 @@ pub(crate) async fn note(
         }
     }
     if core.watched.is_none() {
-        let watched = Sql::new("SELECT DISTINCT ty FROM sub WHERE state <> 'off'");
+        // Telling changes Subscriptions: who were told of those would be so for ever.
+        let watched =
+            Sql::new("SELECT DISTINCT ty FROM sub WHERE state <> 'off' AND ty <> 'Subscription'");
         let rows = tx.rows(&watched).await?;
         let types = rows.iter().map(|row| row.text(0).map(str::to_string));
         core.watched = Some(types.collect::<Result<_, _>>()?);

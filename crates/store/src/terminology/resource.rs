@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fhir::date::Millis;
 use fhir::json::Json;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use fhir::terminology::code_system::CodeSystem;
 use fhir::terminology::compose::ValueSet;
 use fhir::terminology::concept_map::{ConceptMap, Mapping, Unmapped};
@@ -18,6 +18,19 @@ use crate::write::Change;
 
 /// Rows written at once.
 const AT_ONCE: usize = 2000;
+/// Concepts of a resource, and mappings: all of them are written in one commit, for which everybody
+/// else waits.
+const CONCEPTS_MAX: usize = 20_000;
+
+fn check(what: &str, count: usize) -> Result<(), Problem> {
+    if count <= CONCEPTS_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "A resource brings at most {CONCEPTS_MAX} {what}; load larger ones with `handover terminology load`."
+    );
+    Err(Problem::new(Kind::TooCostly, message))
+}
 
 /// What such a resource becomes, made before the writer sees it.
 #[derive(Clone, Debug)]
@@ -51,7 +64,8 @@ impl Ready {
     /// `None` for a resource of another type, and for one without a `url`, which nobody can ask for.
     ///
     /// # Errors
-    /// What `CodeSystem::hierarchy` and `ValueSet::read` refuse.
+    /// What `CodeSystem::hierarchy` and `ValueSet::read` refuse; `TooCostly` for more than 20,000
+    /// concepts or mappings.
     pub(crate) fn of(ty: &str, resource: &Json<'_>) -> Result<Option<Ready>, Problem> {
         if resource.text("url").is_none() {
             return Ok(None);
@@ -79,6 +93,7 @@ impl Ready {
 impl SystemReady {
     fn of(resource: &Json<'_>) -> Result<SystemReady, Problem> {
         let mut system = CodeSystem::read(resource)?;
+        check("concepts", system.concepts.len()).map_err(|it| it.at("CodeSystem.concept"))?;
         let hierarchy = system.hierarchy()?;
         let mut builder = Builder::new(!system.is_case_sensitive);
         let mut parents = vec![Vec::new(); system.concepts.len()];
@@ -119,6 +134,7 @@ impl SystemReady {
 impl MapReady {
     fn of(resource: &Json<'_>) -> Result<MapReady, Problem> {
         let map = ConceptMap::read(resource);
+        check("mappings", map.mappings.len()).map_err(|it| it.at("ConceptMap.group"))?;
         let one = |it: &Unmapped| {
             serde_json::json!([
                 it.source_system,
@@ -269,4 +285,35 @@ async fn number(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<i64, Problem> {
         .await?
         .ok_or_else(|| failure::internal("no number came back"))?
         .int(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir::json::{Limits, parse};
+
+    use super::*;
+
+    #[test]
+    fn a_resource_too_large_for_one_commit_is_sent_to_the_loader() {
+        let system = |count: usize| {
+            let concepts: Vec<_> = (0..count)
+                .map(|code| format!("{{\"code\":\"{code}\"}}"))
+                .collect();
+            format!(
+                r#"{{"resourceType":"CodeSystem","url":"urn:s","content":"complete","concept":[{}]}}"#,
+                concepts.join(",")
+            )
+        };
+        let ready = |count: usize| {
+            let text = system(count);
+            Ready::of(
+                "CodeSystem",
+                &parse(text.as_bytes(), &Limits::default()).unwrap(),
+            )
+        };
+        assert!(ready(CONCEPTS_MAX).unwrap().is_some());
+        let refused = ready(CONCEPTS_MAX + 1).unwrap_err();
+        assert_eq!(refused.kind, Kind::TooCostly);
+        assert!(refused.message.contains("`handover terminology load`"));
+    }
 }

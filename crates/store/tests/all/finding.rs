@@ -367,6 +367,34 @@ fn includes_bring_each_resource_once_and_count_none() {
 }
 
 #[test]
+fn a_page_ends_with_its_bytes_and_what_comes_along_is_bounded() {
+    on_each_database(async |ground| {
+        let mut settings = ground.settings.clone();
+        settings.page_bytes_max = 1;
+        let store = Store::open(settings).await.unwrap();
+        let changes = vec![
+            put(ORGANISATION, "surgery"),
+            put(ANN, "ann"),
+            put(BOB, "bob"),
+        ];
+        commit(&store, changes).await.unwrap();
+        let mut search = query("Patient", "");
+        let page = store.search(&system(), &search).await.unwrap();
+        assert_eq!(page.entries.len(), 1);
+        search.after = page.next;
+        assert!(search.after.is_some());
+        let page = store.search(&system(), &search).await.unwrap();
+        assert_eq!(page.entries[0].id, "bob");
+        assert_eq!(page.next, None);
+        let search = query("Patient", "_id=ann&_include=Patient:organization");
+        let refused = store.search(&system(), &search).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::TooCostly);
+        assert!(refused.message.contains("_count"), "{refused:?}");
+        store.close().await;
+    });
+}
+
+#[test]
 fn what_is_beyond_the_scope_is_neither_included_nor_told_by_a_chain() {
     on_each_database(async |ground| {
         let store = stocked(ground).await;

@@ -44,13 +44,15 @@ pub async fn matched(
     }
     search.count = 2;
     search.after = None;
+    search.sort.clear();
+    search.includes.clear();
     let limit = Duration::from_secs(SEARCH_SECONDS_MAX);
-    let page = tokio::time::timeout(limit, node.store.search(scope, &search)).await;
-    let page = page.unwrap_or_else(|_| {
+    let found = tokio::time::timeout(limit, two(node, scope, &search)).await;
+    let found = found.unwrap_or_else(|_| {
         let message = "The condition takes too long to look for; ask by an identifier.";
         Err(Problem::new(Kind::TooCostly, message))
     })?;
-    let mut found = page.entries.into_iter();
+    let mut found = found.into_iter();
     let first = found.next();
     if found.next().is_some() {
         let message = "The condition matches several resources.";
@@ -61,6 +63,20 @@ pub async fn matched(
         found: first,
         expected: Expected::Match { search, id },
     })
+}
+
+/// What matches, two at least if there are so many. A page may hold one resource alone and have a
+/// next one: what is found by several rows, under several systems, fills it.
+async fn two(node: &Node, scope: &Scope, search: &Search) -> Result<Vec<Version>, Problem> {
+    let (mut asked, mut found) = (search.clone(), Vec::new());
+    loop {
+        let page = node.store.search(scope, &asked).await?;
+        found.extend(page.entries);
+        if found.len() > 1 || page.next.is_none() {
+            return Ok(found);
+        }
+        asked.after = page.next;
+    }
 }
 
 /// Counts how often a request has been tried.

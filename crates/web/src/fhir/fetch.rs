@@ -9,6 +9,7 @@ use axum::body::Body;
 use fhir::bundle::{Known, Outcome};
 use fhir::date::{http_date, span};
 use fhir::problem::{Kind, Problem};
+use futures_util::StreamExt;
 use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -101,17 +102,28 @@ impl Looks {
             let message = "The Bundle asks for more than one answer holds; ask for this by itself.";
             Problem::new(Kind::TooCostly, message)
         };
-        let left = self.bytes_left.load(Ordering::Relaxed);
-        let bytes = axum::body::to_bytes(body, left)
-            .await
-            .map_err(|_| too_much())?;
-        let taken = self
-            .bytes_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(bytes.len())
-            });
-        taken.map_err(|_| too_much())?;
-        Ok(bytes.to_vec())
+        let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
+        while let Some(chunk) = chunks.next().await {
+            let took = match &chunk {
+                Ok(chunk) => self.takes(chunk.len()),
+                Err(_) => false,
+            };
+            let chunk = chunk.unwrap_or_default();
+            if !took {
+                // What this look held is the others' again.
+                self.bytes_left.fetch_add(bytes.len(), Ordering::Relaxed);
+                return Err(too_much());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// Takes so many of the bytes that all looks share, as they come: many are read at a time.
+    fn takes(&self, count: usize) -> bool {
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        let left = |left: usize| left.checked_sub(count);
+        self.bytes_left.fetch_update(set, fetch, left).is_ok()
     }
 }
 
@@ -127,4 +139,34 @@ fn headers(known: &Known) -> HeaderMap {
     let since = known.modified_since.as_deref().and_then(span);
     insert(IF_MODIFIED_SINCE, since.map(|since| http_date(since.low)));
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, stream};
+    use store::testing::on_each_database;
+
+    use super::*;
+
+    #[test]
+    fn looks_share_their_bytes_as_these_come() {
+        on_each_database(async |ground| {
+            let node = crate::testing::node(ground).await;
+            let looks = Looks::new(&node);
+            looks.bytes_left.store(10, Ordering::Relaxed);
+            let left = || looks.bytes_left.load(Ordering::Relaxed);
+            // While one is still being read, another finds less.
+            let first = stream::iter([Ok::<_, std::io::Error>("123456")]);
+            let slow = Body::from_stream(first.chain(stream::pending()));
+            let mut slow = Box::pin(looks.body(slow));
+            assert!((&mut slow).now_or_never().is_none());
+            assert_eq!(left(), 4);
+            let refused = looks.body(Body::from("12345")).await.unwrap_err();
+            assert_eq!(refused.kind, Kind::TooCostly);
+            assert_eq!(left(), 4);
+            assert_eq!(looks.body(Body::from("1234")).await.unwrap(), b"1234");
+            drop(slow);
+            node.store.clone().close().await;
+        });
+    }
 }

@@ -35,6 +35,8 @@ const TIDY_EVERY: u32 = 7200;
 const CHANGES_AT_ONCE: u32 = 200;
 /// Subscribers told at a time.
 const TOLD_AT_ONCE: usize = 16;
+/// How often changes are looked at for one subscriber where that fails.
+const LOOKS_MAX: u32 = 3;
 /// Events that wait for a subscriber in error, at most; then it is switched off.
 const WAITING_MAX: u32 = 10_000;
 /// How long events that were told can still be asked for.
@@ -132,7 +134,7 @@ async fn look(node: &Node) -> Result<(), Problem> {
         let mut events = Vec::new();
         for sub in node.store.subs().await? {
             if sub.state != SubState::Off && !is_over(node, &sub).await? {
-                events.extend(events_for(node, &sub, &changes).await?);
+                events.extend(looked_for(node, &sub, &changes).await?);
             }
         }
         // In the order of the changes, whoever is told.
@@ -170,6 +172,42 @@ async fn is_over(node: &Node, sub: &Sub) -> Result<bool, Problem> {
     Ok(true)
 }
 
+/// As `events_for`. What does not work for one subscriber may not hold up all others: it is tried
+/// again a few times, then they are in error, and can see there that something is missing.
+async fn looked_for(
+    node: &Node,
+    sub: &Sub,
+    changes: &[Changed],
+) -> Result<Vec<(i64, NewEvent)>, Problem> {
+    for _ in 1..LOOKS_MAX {
+        match events_for(node, sub, changes).await {
+            Err(problem) if is_passing(&problem) => tokio::time::sleep(LOOK_EVERY).await,
+            done => return done,
+        }
+    }
+    match events_for(node, sub, changes).await {
+        Err(problem) => {
+            tracing::error!(
+                ?problem,
+                subscription = sub.id,
+                "changes were not looked at"
+            );
+            let reason = "Changes could not be looked at for it; events may be missing. Ask for what changed by a search.";
+            in_error(node, sub, reason).await?;
+            Ok(Vec::new())
+        }
+        done => done,
+    }
+}
+
+/// Sets a subscription in error, unless it is that for the same reason: each time is a version.
+async fn in_error(node: &Node, sub: &Sub, reason: &str) -> Result<(), Problem> {
+    if sub.state == SubState::Error && sub.error.as_deref() == Some(reason) {
+        return Ok(());
+    }
+    set(node, &sub.id, SubState::Error, Some(reason)).await
+}
+
 /// Which of the changes this subscriber is told of: what they would find if they searched.
 async fn events_for(
     node: &Node,
@@ -188,7 +226,7 @@ async fn events_for(
     let scope = match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
         Ok(scope) => scope,
         Err(problem) if problem.kind == Kind::Forbidden => {
-            set(node, &sub.id, SubState::Error, Some(&problem.message)).await?;
+            in_error(node, sub, &problem.message).await?;
             return Ok(Vec::new());
         }
         Err(problem) => return Err(problem),
@@ -197,7 +235,7 @@ async fn events_for(
         Ok(found) => found,
         // A parameter that is not there any more, or a search that takes too long.
         Err(problem) if !is_passing(&problem) => {
-            set(node, &sub.id, SubState::Error, Some(&problem.message)).await?;
+            in_error(node, sub, &problem.message).await?;
             return Ok(Vec::new());
         }
         Err(problem) => return Err(problem),
@@ -242,11 +280,21 @@ pub async fn set(
     if let Reading::Found(found) = node.store.read(&scope, "Subscription", id).await? {
         let resource = parse(&found.body, &Limits::default())?;
         let changed = with_state(&resource, state, error);
-        job.changes.push(Change::Put {
-            resource: Prepared::new(&changed, id, &node.site.organisation)?,
-            expect: Expect::Version(found.version),
-            release: Release::Keep,
-        });
+        match Prepared::new(&changed, id, &node.site.organisation) {
+            Ok(resource) => job.changes.push(Change::Put {
+                resource,
+                expect: Expect::Version(found.version),
+                release: Release::Keep,
+            }),
+            // One from before, that would not be taken today: its row alone is set.
+            Err(problem) => {
+                tracing::error!(
+                    ?problem,
+                    subscription = id,
+                    "a Subscription was left as it is"
+                );
+            }
+        }
     }
     match node.store.commit(&scope, job).await {
         // Somebody is changing it: that settles its state anew.

@@ -25,6 +25,8 @@ use crate::node::Node;
 
 /// Conditions looked for at a time, so that their traces share commits.
 const QUESTIONS_AT_ONCE: usize = 16;
+/// Conditions that one transaction may rest on: the writer asks each again while all others wait.
+const QUESTIONS_MAX: usize = 2000;
 
 /// What the entries of one Bundle share.
 pub struct Work<'a> {
@@ -115,6 +117,13 @@ async fn attempt(
             return Err(Problem::new(Kind::Invalid, message).into());
         }
     };
+    if questions.len() > QUESTIONS_MAX {
+        let message = format!(
+            "A transaction has at most {QUESTIONS_MAX} different conditions; send it in parts."
+        );
+        let problem = Problem::new(Kind::TooCostly, message).at("Bundle.entry");
+        return Err(problem.into());
+    }
     let answers = stream::iter(questions).map(|question| find(work.node, scope, question));
     let answers: Vec<Matched> = answers.buffered(QUESTIONS_AT_ONCE).try_collect().await?;
     let ids = answers

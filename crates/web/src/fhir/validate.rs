@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::Interaction;
+use access::{Interaction, Outcome, Target};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -15,15 +15,17 @@ use fhir::terminology::Terminology;
 use fhir::validate::{Issue, Severity, issues};
 use http::StatusCode;
 use serde_json::json;
-use store::Reading;
+use store::{Job, Reading, Store};
 
 use super::ask::{Announced, Ask};
-use super::{RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, check_known, deleted, format};
+use super::{VALUES_MAX, absent, answer, check_known, deleted, format};
 use crate::failure::Failure;
 use crate::node::Node;
 
 /// Profiles that one request may name.
 const PROFILES_ASKED_MAX: usize = 20;
+/// The largest body that is validated, in bytes: it is gone through up to five times.
+const BYTES_MAX: usize = 4 << 20;
 
 /// Which profiles a resource must follow to be stored.
 #[derive(Clone, Debug, Default)]
@@ -47,42 +49,62 @@ impl Enforced {
 /// # Errors
 /// Every fault found, with its FHIRPath.
 pub async fn enforce(node: &Node, bytes: &Bytes) -> Result<(), Problem> {
-    let enforced = &node.fhir.enforced;
-    if !enforced.is_on() {
+    if !node.fhir.enforced.is_on() {
         return Ok(());
     }
-    let limits = Limits {
-        bytes: super::BUNDLE_BYTES_MAX,
-        nodes: VALUES_MAX,
-        ..Limits::default()
-    };
-    let sent = parse(bytes, &limits)?;
-    let profiles = node.store.profiles().await?;
-    for missing in enforced
-        .profiles
-        .iter()
-        .filter(|url| profiles.find(url).is_none())
-    {
-        tracing::warn!(profile = %missing, "a profile is to be enforced and is not here; add its package");
-    }
-    let now = node.store.now();
-    let work = |terminology: &dyn Terminology| {
-        let asked = Asked {
-            profiles: &profiles,
-            terminology,
-            definitions: Definitions::r4(),
-            now,
+    let (store, enforced) = (node.store.clone(), node.fhir.enforced.clone());
+    let bytes = bytes.clone();
+    apart(node, async move { enforced.hold(&store, &bytes).await }).await
+}
+
+/// Does work that asks the store in between, on a thread that serves nobody else, as one of a
+/// bounded number.
+async fn apart<T: Send + 'static>(
+    node: &Node,
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let serving = tokio::runtime::Handle::current();
+    let work = move || serving.block_on(work);
+    node.fhir.work(usize::MAX, work).await
+}
+
+impl Enforced {
+    async fn hold(&self, store: &Store, bytes: &Bytes) -> Result<(), Problem> {
+        let enforced = self;
+        let limits = Limits {
+            bytes: super::BUNDLE_BYTES_MAX,
+            nodes: VALUES_MAX,
+            ..Limits::default()
         };
-        let entries = sent
-            .items("entry")
+        let sent = parse(bytes, &limits)?;
+        let profiles = store.profiles().await?;
+        for missing in enforced
+            .profiles
             .iter()
-            .filter_map(|entry| entry.get("resource"));
-        let follows =
-            |resource: &Json<'_>| follow(resource, &enforced.profiles, enforced.declared, &asked);
-        follows(&sent)?;
-        entries.map(follows).collect::<Result<Vec<()>, Problem>>()
-    };
-    node.store.with_terminology(work).await?.map(|_| ())
+            .filter(|url| profiles.find(url).is_none())
+        {
+            tracing::warn!(profile = %missing, "a profile is to be enforced and is not here; add its package");
+        }
+        let now = store.now();
+        let work = |terminology: &dyn Terminology| {
+            let asked = Asked {
+                profiles: &profiles,
+                terminology,
+                definitions: Definitions::r4(),
+                now,
+            };
+            let entries = sent
+                .items("entry")
+                .iter()
+                .filter_map(|entry| entry.get("resource"));
+            let follows = |resource: &Json<'_>| {
+                follow(resource, &enforced.profiles, enforced.declared, &asked)
+            };
+            follows(&sent)?;
+            entries.map(follows).collect::<Result<Vec<()>, Problem>>()
+        };
+        store.with_terminology(work).await?.map(|_| ())
+    }
 }
 
 /// What was asked beside the resource.
@@ -99,9 +121,10 @@ pub async fn validate_type(
     Path(ty): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    ask.scope(&node, Interaction::Read, &ty).await?;
+    let scope = ask.scope(&node, Interaction::Read, &ty).await?;
     let wish = Wish::of_query(&ask)?;
     format::is_sent(&ask.headers)?;
+    trace(&node, &scope, &ty, None).await?;
     Ok(validate(&node, &ty, None, body, wish).await?)
 }
 
@@ -118,6 +141,7 @@ pub async fn validate_instance(
     let body = match body.is_empty() {
         false => {
             format::is_sent(&ask.headers)?;
+            trace(&node, &scope, &ty, Some(&id)).await?;
             body
         }
         true => stored(&node, &scope, &ty, &id).await?,
@@ -146,29 +170,67 @@ async fn stored(node: &Node, scope: &access::Scope, ty: &str, id: &str) -> Resul
     }
 }
 
+/// A line in the log for what was sent; what is there leaves one as it is read.
+async fn trace(
+    node: &Node,
+    scope: &access::Scope,
+    ty: &str,
+    id: Option<&str>,
+) -> Result<(), Problem> {
+    let target = Target {
+        ty: ty.to_string().into(),
+        id: id.map(str::to_string),
+        patient: id.filter(|_| ty == "Patient").map(str::to_string),
+        query: Some("$validate".into()),
+        ..Target::default()
+    };
+    let job = Job {
+        traces: vec![scope.trace(Interaction::Read, Outcome::Success, target)],
+        ..Job::default()
+    };
+    node.store.commit(scope, job).await.map(|_| ())
+}
+
 async fn validate(
     node: &Node,
     ty: &str,
     id: Option<&str>,
     body: Bytes,
-    mut wish: Wish,
+    wish: Wish,
 ) -> Result<Response, Problem> {
+    if body.len() > BYTES_MAX {
+        let message = format!("$validate takes at most {BYTES_MAX} bytes.");
+        return Err(Problem::new(Kind::TooLong, message));
+    }
+    let store = node.store.clone();
+    let (ty, id) = (ty.to_string(), id.map(str::to_string));
+    let work = async move { validated(&store, &ty, id.as_deref(), &body, wish).await };
+    Ok(told(&apart(node, work).await?))
+}
+
+async fn validated(
+    store: &Store,
+    ty: &str,
+    id: Option<&str>,
+    body: &Bytes,
+    mut wish: Wish,
+) -> Result<Vec<Issue>, Problem> {
     let limits = Limits {
-        bytes: RESOURCE_BYTES_MAX,
+        bytes: BYTES_MAX,
         nodes: VALUES_MAX,
         ..Limits::default()
     };
-    let sent = parse(&body, &limits)?;
+    let sent = parse(body, &limits)?;
     let resource = wish.unpacked(&sent, ty)?;
     wish.check()?;
     let mut found = Vec::new();
     match resource {
         Some(resource) => {
             found.extend(wish.addressed(resource, ty, id));
-            let profiles = node.store.profiles().await?;
-            let now = node.store.now();
+            let profiles = store.profiles().await?;
+            let now = store.now();
             let work = |terms: &dyn Terminology| look(resource, &wish, &profiles, terms, now);
-            found.extend(node.store.with_terminology(work).await?);
+            found.extend(store.with_terminology(work).await?);
         }
         None if wish.mode.as_deref() == Some("delete") => {}
         None => {
@@ -176,7 +238,7 @@ async fn validate(
             return Err(Problem::new(Kind::Required, message).at("Parameters.parameter"));
         }
     }
-    Ok(told(&found))
+    Ok(found)
 }
 
 fn look(

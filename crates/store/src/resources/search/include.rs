@@ -28,6 +28,8 @@ struct Gathering<'s> {
     seen: HashSet<(String, String)>,
     found: Vec<Found>,
     most: usize,
+    /// What may still be found, in bytes.
+    bytes_left: usize,
 }
 
 /// What comes along with these matches, in the order in which it was come by.
@@ -50,6 +52,7 @@ pub(super) async fn included(
         seen: matches.iter().map(named).collect(),
         found: Vec::new(),
         most: store.included_max(),
+        bytes_left: store.page_bytes_max(),
     };
     gathering.round(matches, true).await?;
     let mut start = 0;
@@ -161,6 +164,8 @@ impl Gathering<'_> {
             let found = found(ty, &row)?;
             let name = (ty.to_string(), found.version.id.clone());
             if self.seen.insert(name) {
+                let left = self.bytes_left.checked_sub(found.version.body.len());
+                self.bytes_left = left.ok_or_else(too_large)?;
                 self.found.push(found);
             }
         }
@@ -224,6 +229,11 @@ impl Gathering<'_> {
         sql.bind(i64::try_from(most).unwrap_or(i64::MAX));
         Ok(sql)
     }
+}
+
+fn too_large() -> Problem {
+    let message = "What would be included is too large; ask for fewer matches with _count.";
+    Problem::new(Kind::TooCostly, message)
 }
 
 /// The values and the bracket behind them; a value that is nothing's where there are none.

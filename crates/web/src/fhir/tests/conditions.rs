@@ -158,6 +158,66 @@ fn a_condition_decides_what_is_changed() {
 }
 
 #[test]
+fn a_value_under_several_systems_hides_no_second_match() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let many = |value: &str| {
+            let one = |system: &str| json!({ "system": format!("urn:{system}"), "value": value });
+            let all = ["a", "b", "c", "d", "e"].map(one);
+            json!({ "resourceType": "Patient", "identifier": all }).to_string()
+        };
+        // One alone is one, however many rows find it.
+        assert_eq!(
+            bo.post("/Patient", &many("9")).await.status,
+            StatusCode::CREATED
+        );
+        let changed = bo.put("/Patient?identifier=9", &many("9")).await;
+        assert_eq!(changed.status, StatusCode::OK, "{}", changed.text());
+        bo.post("/Patient", &many("9")).await;
+        for (method, headers, address) in [
+            ("PUT", &[][..], "/Patient?identifier=9"),
+            ("DELETE", &[], "/Patient?identifier=9"),
+            ("POST", &[("if-none-exist", "identifier=9")], "/Patient"),
+        ] {
+            let body = match method {
+                "DELETE" => String::new(),
+                _ => many("9"),
+            };
+            let refused = bo.send(method, address, headers, &body).await;
+            assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{method}");
+        }
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn a_transaction_rests_on_so_many_conditions_and_no_more() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let entry = |number: usize| {
+            json!({
+                "resource": { "resourceType": "Patient" },
+                "request": {
+                    "method": "POST", "url": "Patient",
+                    "ifNoneExist": format!("identifier=https://example.org/number|{number}"),
+                },
+            })
+        };
+        let entries: Vec<Value> = (0..2001).map(entry).collect();
+        let body = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
+        let refused = bo.post("", &body.to_string()).await;
+        assert!(refused.status.is_client_error(), "{}", refused.status);
+        assert_eq!(
+            refused.issue(),
+            ("too-costly".into(), "Bundle.entry".into())
+        );
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
 fn what_is_created_conditionally_is_answered_as_it_is_there() {
     on_each_database(async |ground| {
         let node = node(ground).await;

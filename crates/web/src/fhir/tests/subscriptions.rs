@@ -96,6 +96,28 @@ async fn status(client: &Client) -> String {
 }
 
 #[test]
+fn nobody_is_told_of_subscriptions() {
+    on_each_database(async |ground| {
+        let (node, bo) = ready(ground).await;
+        for criteria in [
+            "Subscription?",
+            "Subscription",
+            "Subscription?status=active",
+        ] {
+            let asked = subscription(criteria, "http://127.0.0.1:9/hook", FULL);
+            let refused = bo.put("/Subscription/s", &asked).await;
+            assert!(
+                refused.status.is_client_error(),
+                "{criteria}: {}",
+                refused.status
+            );
+            assert_eq!(refused.issue().1, "Subscription.criteria");
+        }
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
 fn a_subscriber_hears_of_what_matches_in_order_and_of_nothing_beyond_their_scope() {
     on_each_database(async |ground| {
         let (node, bo) = ready(ground).await;

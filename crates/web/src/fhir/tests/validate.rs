@@ -106,10 +106,30 @@ fn what_is_stored_is_validated_where_it_stands() {
 }
 
 #[test]
+fn what_was_validated_stands_in_the_log() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let patient = r#"{"resourceType":"Patient","id":"p","active":true}"#;
+        bo.post("/Patient/p/$validate", patient).await;
+        let pat = Client::of(&node, "pat").await;
+        let log = pat.get("/AuditEvent/$log?patient=p").await.text();
+        assert!(log.contains("$validate"), "{log}");
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
 fn what_validate_does_not_take_is_refused() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let bo = Client::of(&node, "bo").await;
+        let long = format!(
+            r#"{{"resourceType":"Patient","active":true{}}}"#,
+            " ".repeat(4 << 20)
+        );
+        let refused = bo.post("/Patient/$validate", &long).await;
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
         let patient = r#"{"resourceType":"Patient","active":true}"#;
         for (path, body) in [
             ("/Patient/$validate?frobnicate=1", patient),
