@@ -265,6 +265,15 @@ pub const FHIR: &[Route] = &[
         || get(document::document),
     ),
     Route::operation(
+        Method::POST,
+        "/Composition/{id}/$document",
+        (
+            "document",
+            "http://hl7.org/fhir/OperationDefinition/Composition-document",
+        ),
+        || post(document::by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Observation/$lastn",
         (

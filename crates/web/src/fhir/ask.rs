@@ -13,7 +13,7 @@ use http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::edge;
 use super::format::{self, FHIR_JSON, Format};
@@ -155,7 +155,7 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
     };
     let response = done.unwrap_or_else(|failure| refused(&visit, failure));
     let mut response = match form.format {
-        Format::Xml => match edge::given(&node, response, form.pretty).await {
+        Format::Xml => match edge::given(&node, response, &visit, form.pretty).await {
             Ok(response) => response,
             Err(failure) => refused(&visit, failure),
         },
@@ -183,11 +183,15 @@ async fn answered(
         return Err(Problem::new(Kind::Login, "Sign in first.").into());
     }
     let mut asked = Ask::of(visit.clone(), &mut parts)?;
-    body = edge::unpacked(node, &asked.headers, body).await?;
-    if Format::sent(&asked.headers) == Some(Format::Xml) {
-        body = Body::from(edge::taken(node, body).await?);
-        let json = HeaderValue::from_static(FHIR_JSON);
-        asked.headers.insert(CONTENT_TYPE, json);
+    // A look's and a deletion's body mean nothing, and those who look may be unknown.
+    let has_body = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+    if has_body && visit.caller().is_some() {
+        body = edge::unpacked(node, &asked.headers, body).await?;
+        if Format::sent(&asked.headers) == Some(Format::Xml) {
+            body = Body::from(edge::taken(node, body).await?);
+            let json = HeaderValue::from_static(FHIR_JSON);
+            asked.headers.insert(CONTENT_TYPE, json);
+        }
     }
     let asked = Arc::new(asked);
     parts.extensions.insert(asked.clone());

@@ -1,7 +1,7 @@
 //! The door's edge: handlers speak plain JSON and whole resources. What comes packed or in XML is made
 //! to it here, and what is wanted in XML or in part is made of it.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use fhir::json::{Limits, parse};
 use fhir::problem::{Kind, Problem};
@@ -15,24 +15,29 @@ use super::packing::Packing;
 use super::wanted::Wanted;
 use crate::failure::Failure;
 use crate::node::Node;
+use crate::visit::Visit;
 
 /// The largest answer that is written in XML or laid out for people, in bytes of JSON: it is held
 /// whole, while JSON may stream.
 const WHOLE_BYTES_MAX: usize = 64 << 20;
 
 const LIMITS: Limits = Limits {
-    depth: 64,
+    // More than may be stored: what was stored at the bound lies deeper in a Bundle.
+    depth: 96,
     bytes: WHOLE_BYTES_MAX,
     nodes: VALUES_MAX,
 };
 
-/// A body in XML, as JSON.
+/// A body in XML, as JSON. No body stays none: what that means is for the handler to say.
 ///
 /// # Errors
 /// What `xml::to_json` finds, `TooLong`.
 pub async fn taken(node: &Node, body: Body) -> Result<Bytes, Problem> {
     let limits = node.fhir.bounds.of_bundle();
     let bytes = whole(body, limits.bytes).await?;
+    if bytes.is_empty() {
+        return Ok(bytes);
+    }
     let work = move || xml::to_json(&bytes, &limits).map(Bytes::from);
     node.fhir.work(usize::MAX, work).await
 }
@@ -98,20 +103,31 @@ pub async fn viewed(node: &Node, response: Response, view: &Wanted) -> Result<Re
     Ok(Response::from_parts(parts, Body::from(part)))
 }
 
-/// The same answer in XML, if it is FHIR in JSON.
+/// The same answer in XML, if it is FHIR in JSON. What cannot be said in XML stays JSON unless it was
+/// a look that found something: a refusal would say that a change was not made, or hide why it was not.
 ///
 /// # Errors
-/// `NotSupported`, 406, for what is too large, or cannot be said in XML.
-pub async fn given(node: &Node, response: Response, pretty: bool) -> Result<Response, Failure> {
+/// `NotSupported`, 406, for a look at what is too large, or cannot be said in XML.
+pub async fn given(
+    node: &Node,
+    response: Response,
+    visit: &Visit,
+    pretty: bool,
+) -> Result<Response, Failure> {
     if !is_json(&response) {
         return Ok(response);
     }
     let (mut parts, body) = response.into_parts();
+    let may_be_refused = visit.is_look() && parts.status.is_success();
     let refused = |problem: Problem| {
         let message = format!("This cannot be answered in XML: {}", problem.message);
         let problem = Problem::new(Kind::NotSupported, message);
         Failure::with_status(problem, StatusCode::NOT_ACCEPTABLE)
     };
+    // An answer to a change is never streamed: its size is known.
+    if !may_be_refused && HttpBody::size_hint(&body).lower() > WHOLE_BYTES_MAX as u64 {
+        return Ok(Response::from_parts(parts, body));
+    }
     let bytes = axum::body::to_bytes(body, WHOLE_BYTES_MAX).await;
     let bytes = bytes.map_err(|_| {
         refused(Problem::new(
@@ -119,17 +135,23 @@ pub async fn given(node: &Node, response: Response, pretty: bool) -> Result<Resp
             "it is too large; ask for JSON.",
         ))
     })?;
-    parts.headers.remove(CONTENT_LENGTH);
-    parts
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_XML));
-    // A HEAD has no body to write.
-    if bytes.is_empty() {
-        return Ok(Response::from_parts(parts, Body::empty()));
-    }
     let length = bytes.len();
-    let work = move || xml::from_json(&parse(&bytes, &LIMITS)?, &LIMITS, pretty);
-    let written = node.fhir.work(length, work).await.map_err(refused)?;
+    let written = if length == 0 {
+        // A HEAD has no body to write.
+        Ok(Vec::new())
+    } else {
+        let json = bytes.clone();
+        let work = move || xml::from_json(&parse(&json, &LIMITS)?, &LIMITS, pretty);
+        node.fhir.work(length, work).await
+    };
+    let written = match written {
+        Ok(written) => written,
+        Err(problem) if may_be_refused => return Err(refused(problem)),
+        Err(_) => return Ok(Response::from_parts(parts, Body::from(bytes))),
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    let xml = HeaderValue::from_static(FHIR_XML);
+    parts.headers.insert(CONTENT_TYPE, xml);
     Ok(Response::from_parts(parts, Body::from(written)))
 }
 

@@ -158,6 +158,7 @@ impl Answer {
             return;
         }
         let limits = Limits {
+            depth: 96,
             bytes: 1 << 26,
             ..Limits::default()
         };

@@ -4,19 +4,21 @@
 use std::sync::Arc;
 
 use access::{Interaction, Scope};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::date;
-use fhir::json::{Limits, parse, write_text};
+use fhir::json::{Json, Limits, parse, write_text};
 use fhir::problem::{Kind, Problem};
 use futures_util::future::try_join_all;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use store::{Change, Expect, Job, Prepared, Reading, Release, Version};
 
+use super::parameters::Parameters;
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
-use crate::fhir::{absent, answer, check_known, deleted};
+use crate::fhir::{absent, answer, check_known, deleted, format};
 use crate::node::Node;
 
 /// Resources in a document, at most.
@@ -26,7 +28,7 @@ const BYTES_MAX: usize = 48 << 20;
 /// Reads at a time, so that their lines of the log share commits.
 const READS_AT_ONCE: usize = 16;
 
-/// `GET Composition/[id]/$document`.
+/// `GET Composition/[id]/$document`. A GET changes nothing: to persist is asked for by POST.
 pub async fn document(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
@@ -35,20 +37,63 @@ pub async fn document(
     let scope = ask
         .scope(&node, Interaction::Document, "Composition")
         .await?;
-    let persist = persist(&ask)?;
-    check_known(&id)?;
-    let composition = match node.store.read(&scope, "Composition", &id).await? {
+    if persist(&ask)?.is_some_and(|persist| persist) {
+        let message = "To persist changes data; ask for it by POST.";
+        let problem = Problem::new(Kind::NotSupported, message);
+        return Err(Failure::with_status(
+            problem,
+            StatusCode::METHOD_NOT_ALLOWED,
+        ));
+    }
+    made(&node, &ask, &scope, &id, false).await
+}
+
+/// `POST Composition/[id]/$document`, with Parameters or with none.
+pub async fn by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let scope = ask
+        .scope(&node, Interaction::Document, "Composition")
+        .await?;
+    let mut wished = persist(&ask)?;
+    if !body.is_empty() {
+        format::is_sent(&ask.headers)?;
+        let given = Parameters::read(&body)?;
+        given.only(&["persist"])?;
+        for value in given.values("persist") {
+            wished = match value {
+                Json::Bool(persist) if wished.is_none() => Some(*persist),
+                _ => return Err(one_persist().into()),
+            };
+        }
+    }
+    made(&node, &ask, &scope, &id, wished.unwrap_or_default()).await
+}
+
+/// The answer; with `persist`, once the document is stored.
+async fn made(
+    node: &Node,
+    ask: &Ask,
+    scope: &Scope,
+    id: &str,
+    persist: bool,
+) -> Result<Response, Failure> {
+    check_known(id)?;
+    let composition = match node.store.read(scope, "Composition", id).await? {
         Reading::Found(found) => found,
         Reading::Deleted { .. } => return Err(deleted().into()),
         Reading::Absent => return Err(absent().into()),
     };
-    let parts = referenced(&node, &scope, &composition).await?;
+    let parts = referenced(node, scope, &composition).await?;
     let document_id = uuid::Uuid::new_v4().to_string();
-    let bundle = bundle(&node, &document_id, &composition, &parts)?;
+    let bundle = bundle(node, &document_id, &composition, &parts)?;
     if !persist {
         return Ok(answer::json(StatusCode::OK, bundle));
     }
-    let scope = ask.scope(&node, Interaction::Create, "Bundle").await?;
+    let scope = ask.scope(node, Interaction::Create, "Bundle").await?;
     let limits = Limits {
         bytes: BYTES_MAX * 2,
         nodes: 16_000_000,
@@ -72,15 +117,14 @@ pub async fn document(
     Ok(response)
 }
 
-fn persist(ask: &Ask) -> Result<bool, Problem> {
-    let mut persist = false;
+/// What the query says of it.
+fn persist(ask: &Ask) -> Result<Option<bool>, Problem> {
+    let mut persist = None;
     for (name, value) in &ask.query {
         persist = match (name.as_str(), value.as_str()) {
-            ("persist", "true") => true,
-            ("persist", "false") => false,
-            ("persist", _) => {
-                return Err(Problem::new(Kind::Value, "persist is true or false."));
-            }
+            ("persist", "true") if persist.is_none() => Some(true),
+            ("persist", "false") if persist.is_none() => Some(false),
+            ("persist", _) => return Err(one_persist()),
             _ => {
                 let message = "$document takes persist.";
                 return Err(Problem::new(Kind::NotSupported, message));
@@ -88,6 +132,10 @@ fn persist(ask: &Ask) -> Result<bool, Problem> {
         };
     }
     Ok(persist)
+}
+
+fn one_persist() -> Problem {
+    Problem::new(Kind::Value, "persist is true or false, once.")
 }
 
 /// What the Composition refers to, as far as the caller may read it; each read leaves its line.

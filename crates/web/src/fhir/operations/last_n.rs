@@ -78,7 +78,9 @@ fn asked(ask: &Ask, scope: &Scope) -> Result<(usize, Vec<(String, String)>), Pro
     let mut max = 1;
     let mut pairs = Vec::new();
     for (name, value) in &ask.query {
-        match name.as_str() {
+        // A modifier (_include:iterate) does not make another parameter of it.
+        let bare = name.split(':').next().unwrap_or_default();
+        match bare {
             "max" => {
                 let number = value.parse().ok().filter(|number: &usize| *number > 0);
                 let message = "max is a whole number from 1.";
@@ -93,9 +95,12 @@ fn asked(ask: &Ask, scope: &Scope) -> Result<(usize, Vec<(String, String)>), Pro
             _ => pairs.push((name.clone(), value.clone())),
         }
     }
+    // That it is missing, or not somebody's, names nobody.
     let of_somebody = |name: &str| {
         let code = name.split([':', '.']).next().unwrap_or_default();
         matches!(code, "patient" | "subject")
+            && !name.contains(":missing")
+            && !name.contains(":not")
     };
     if !pairs.iter().any(|(name, _)| of_somebody(name)) {
         match scope.reach() {

@@ -149,7 +149,18 @@ fn a_document_holds_what_its_composition_refers_to_and_its_reader_may_read() {
         release(&node, "Composition", "c").await;
         let own = jane.get("/Composition/c/$document").await;
         assert_eq!(names(&own.json()), ["Composition", "Patient"]);
-        let kept = bo.get("/Composition/c/$document?persist=true").await;
+        // What only looks changes nothing.
+        let by_get = bo.get("/Composition/c/$document?persist=true").await;
+        assert_eq!(by_get.status, StatusCode::METHOD_NOT_ALLOWED);
+        let bundles = bo.get("/Bundle").await.json();
+        assert!(bundles.get("entry").is_none(), "{bundles}");
+        let not_kept = bo.post("/Composition/c/$document", "").await;
+        assert_eq!(not_kept.status, StatusCode::OK, "{}", not_kept.text());
+        let bundles = bo.get("/Bundle").await.json();
+        assert!(bundles.get("entry").is_none(), "{bundles}");
+        let wish =
+            r#"{"resourceType":"Parameters","parameter":[{"name":"persist","valueBoolean":true}]}"#;
+        let kept = bo.post("/Composition/c/$document", wish).await;
         let place = kept
             .header("location")
             .strip_prefix(super::BASE)
@@ -157,7 +168,7 @@ fn a_document_holds_what_its_composition_refers_to_and_its_reader_may_read() {
             .to_string();
         let again = bo.get(&place).await;
         assert_eq!(again.json()["entry"], kept.json()["entry"]);
-        let refused = jane.get("/Composition/c/$document?persist=true").await;
+        let refused = jane.post("/Composition/c/$document?persist=true", "").await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
         assert_eq!(
             bo.get("/Composition/none/$document").await.status,
@@ -221,6 +232,10 @@ fn the_last_observations_of_each_code_come_the_most_recent_first() {
             "",
             "patient=Patient/jane&max=0",
             "patient=Patient/jane&_sort=date",
+            "patient=Patient/jane&_include:iterate=Observation:subject",
+            "patient=Patient/jane&_revinclude:iterate=Provenance:target",
+            "subject:missing=false",
+            "patient:missing=false",
         ] {
             let refused = bo.get(&format!("/Observation/$lastn?{query}")).await;
             assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");
