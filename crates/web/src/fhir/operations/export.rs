@@ -153,6 +153,10 @@ async fn start(
         before: node.store.now().saturating_add(1),
         filters: Vec::new(),
     };
+    if ask.wanted.is_some() {
+        let message = "$export gives resources whole: it does not take _elements or _summary.";
+        return Err(Problem::new(Kind::NotSupported, message).into());
+    }
     for (name, value) in &ask.query {
         request.take(name, value, &node.site.fhir_url())?;
     }
