@@ -1,5 +1,7 @@
 //! Who calls, as a door has proved it.
 
+use std::sync::Arc;
+
 use fhir::problem::{Kind, Problem};
 
 use crate::audit::{Agent, AgentKind};
@@ -72,7 +74,7 @@ pub enum Who {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub who: Who,
-    pub request_id: String,
+    pub request_id: Arc<str>,
 }
 
 impl Caller {

@@ -52,7 +52,7 @@ pub fn decide(
         interaction,
         caller.agent(),
         purpose.code(),
-        &caller.request_id,
+        caller.request_id.clone(),
     ))
 }
 
@@ -161,7 +161,7 @@ impl AuditEntry {
             interaction,
             caller.agent(),
             purpose.code(),
-            &caller.request_id,
+            caller.request_id.clone(),
         );
         let target = Target {
             ty: Cow::Owned(ty.to_string()),

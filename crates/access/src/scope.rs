@@ -43,14 +43,14 @@ impl Scope {
         interaction: Interaction,
         agent: Agent,
         purpose: &'static str,
-        request_id: &str,
+        request_id: Arc<str>,
     ) -> Scope {
         Scope {
             reach,
             interaction,
             agent: Arc::new(agent),
             purpose,
-            request_id: Arc::from(request_id),
+            request_id,
         }
     }
 
@@ -61,7 +61,7 @@ impl Scope {
             Interaction::System,
             Agent::node(),
             purpose.code(),
-            "",
+            Arc::from(""),
         )
     }
 

@@ -5,6 +5,7 @@
 //! Each request comes in through `ask::announce`, which finds out who asks and in what form the
 //! answer is wanted, and which renders what is refused as an OperationOutcome.
 
+mod announcing;
 mod answer;
 pub mod ask;
 mod batch;
@@ -49,6 +50,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
 use tokio::sync::Semaphore;
 
+pub use announcing::Announce;
 pub use capabilities::metadata;
 pub use convert::convert;
 pub use create::create;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
+use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
 use http::Method;
-use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir::operations::{
@@ -19,7 +18,7 @@ use crate::fhir::route::{Route, Takes};
 use crate::fhir::subscriptions;
 use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
 use crate::fhir::validate;
-use crate::fhir::{self as door, Bounds};
+use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
@@ -457,38 +456,42 @@ pub const FHIR: &[Route] = &[
     ),
 ];
 
-/// The FHIR door's addresses, to be announced: those below its own, and its own.
-fn announced(bounds: Bounds) -> (Router<Arc<Node>>, MethodRouter<Arc<Node>>) {
+/// The FHIR door's addresses, to be announced: those below `at`, where it is, and its own.
+fn announced(at: &str, bounds: Bounds) -> (Router<Arc<Node>>, MethodRouter<Arc<Node>>) {
     let mut below = Router::new();
     let mut root = MethodRouter::new();
     for route in FHIR {
         let limit = match route.takes {
-            Takes::Bundle => bounds.bundle_bytes_max,
-            _ => bounds.resource_bytes_max,
+            Takes::Nothing => None,
+            Takes::Bundle => Some(bounds.bundle_bytes_max),
+            _ => Some(bounds.resource_bytes_max),
         };
-        let call = (route.call)().layer(DefaultBodyLimit::max(limit));
+        let mut call = (route.call)();
+        if let Some(limit) = limit {
+            call = call.layer(DefaultBodyLimit::max(limit));
+        }
         match route.path {
             "/" => root = root.merge(call),
-            path => below = below.route(path, call),
+            path => below = below.route(&format!("{at}{path}"), call),
         }
     }
-    (below.fallback(door::nothing_here), root)
+    (below, root)
 }
 
 /// What an entry of a Bundle may ask, below the door's own address.
 pub(crate) fn inside(node: Arc<Node>) -> Router {
-    announced(node.fhir.bounds).0.with_state(node)
+    let (below, _) = announced("", node.fhir.bounds);
+    below.fallback(door::nothing_here).with_state(node)
 }
 
 /// The FHIR door.
 fn fhir(node: Arc<Node>) -> Router {
-    let (below, root) = announced(node.fhir.bounds);
-    let packed = CompressionLayer::new().gzip(true).br(true).zstd(true);
-    Router::new()
-        .nest("/fhir", below.route("/", root.clone()))
+    let (below, root) = announced("/fhir", node.fhir.bounds);
+    below
+        .route("/fhir", root.clone())
         .route("/fhir/", root)
-        .layer(from_fn_with_state(node.clone(), door::ask::announce))
-        .layer(packed.quality(CompressionLevel::Fastest))
+        .route("/fhir/{*nothing}", any(door::nothing_here))
+        .layer(Announce(node.clone()))
         .with_state(node)
 }
 

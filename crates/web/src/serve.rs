@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
+use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use deadline::WriteDeadline;
@@ -49,8 +49,6 @@ pub async fn serve(
     tls: Option<Arc<rustls::ServerConfig>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let pause = Duration::from_secs(PAUSE_SECONDS_MAX);
-    let router = router.layer(RequestBodyTimeoutLayer::new(pause));
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let acceptor = tls.map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
@@ -150,14 +148,19 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(address));
-        if let Some(certificate) = &certificate {
-            request.extensions_mut().insert(certificate.clone());
-        }
-        request.map(axum::body::Body::new)
-    });
-    let stream = WriteDeadline::new(stream, Duration::from_secs(PAUSE_SECONDS_MAX));
+    let pause = Duration::from_secs(PAUSE_SECONDS_MAX);
+    // Around the router as a whole: a layer of the router itself is a box around each route.
+    let service = ServiceBuilder::new()
+        .map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(address));
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
+            request
+        })
+        .layer(RequestBodyTimeoutLayer::new(pause))
+        .service(router);
+    let stream = WriteDeadline::new(stream, pause);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))

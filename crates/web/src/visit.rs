@@ -1,6 +1,7 @@
 //! Who is at the door: the session or token that a request brings, and what follows from it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use access::{AuditEntry, Caller, Interaction, Purpose, Scope, Who};
 use axum::extract::{FromRequestParts, Request, State};
@@ -84,9 +85,10 @@ impl Visit {
     /// The request as a stranger's.
     pub(crate) fn unproved(node: &Node, request: &Parts) -> Visit {
         let kept = cookie::find(&request.headers, &node.site.form_cookie_name());
+        let now = node.store.now();
         Visit {
-            request_id: uuid::Uuid::now_v7().to_string().into(),
-            now: node.store.now(),
+            request_id: request_id(now),
+            now,
             caller: None,
             proof: Proof::Nothing,
             form_key: kept.map(|secret| secret.form_key()),
@@ -96,7 +98,7 @@ impl Visit {
     }
 
     fn know(&mut self, who: Who, proof: Proof) {
-        let request_id = self.request_id.to_string();
+        let request_id = self.request_id.clone();
         self.caller = Some(Arc::new(Caller { who, request_id }));
         self.proof = proof;
     }
@@ -286,6 +288,22 @@ fn bare_refusal(response: &Response) -> Option<Problem> {
         _ => (Kind::NotFound, "There is no page at this address."),
     };
     (bare && status.is_client_error()).then(|| Problem::new(kind, message))
+}
+
+/// A UUID of version 7 that no other request has. It names a request and opens nothing, so all but a
+/// start that no other process has is counted: asking the system for randomness takes longer than
+/// finding what is read.
+fn request_id(now: Millis) -> Arc<str> {
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(rand::random()));
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    // An odd factor: it spreads the numbers and keeps them apart.
+    let [a, b, c, d, e, f, g, h] = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    // The version and the variant overwrite six bits, of which none is the number's.
+    let bytes = [0, g, 0, a, b, c, d, e, f, h];
+    let millis = u64::try_from(now).unwrap_or_default();
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    Arc::from(&*id.hyphenated().encode_lower(&mut text))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -1,11 +1,11 @@
 //! One request at the door: who asks, and in what form the answer is wanted.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use access::{Interaction, Scope};
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request, State};
-use axum::middleware::Next;
+use axum::extract::{FromRequestParts, Request};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use http::header::{
@@ -14,6 +14,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use tower::{Service, ServiceExt};
 
 use super::edge;
 use super::format::{self, FHIR_JSON, Format};
@@ -136,12 +137,20 @@ impl<S: Sync> FromRequestParts<S> for Announced {
     }
 }
 
+/// What stands behind the door's edge.
+pub trait Handlers: Service<Request, Response = Response, Error = Infallible, Future: Send> {}
+
+impl<S> Handlers for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+{
+}
+
 /// Announces each request to the handlers, and renders what they refuse.
-pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+pub async fn announce<S: Handlers>(node: &Arc<Node>, request: Request, handlers: S) -> Response {
     let (parts, body) = request.into_parts();
-    let visit = match Visit::of(&node, &parts).await {
+    let visit = match Visit::of(node, &parts).await {
         Ok(visit) => Ok(visit),
-        Err(problem) => Err((Visit::unproved(&node, &parts), problem)),
+        Err(problem) => Err((Visit::unproved(node, &parts), problem)),
     };
     let manner = Manner::of(&parts);
     let form = manner.as_ref().copied().unwrap_or_default();
@@ -149,13 +158,13 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
         (Err((visit, problem)), _) => (visit, Err(problem.into())),
         (Ok(visit), Err(failure)) => (visit, Err(failure)),
         (Ok(visit), Ok(_)) => {
-            let done = answered(&node, &visit, parts, body, next).await;
+            let done = answered(node, &visit, parts, body, handlers).await;
             (visit, done)
         }
     };
     let response = done.unwrap_or_else(|failure| refused(&visit, failure));
     let mut response = match form.format {
-        Format::Xml => match edge::given(&node, response, &visit, form.pretty).await {
+        Format::Xml => match edge::given(node, response, &visit, form.pretty).await {
             Ok(response) => response,
             Err(failure) => refused(&visit, failure),
         },
@@ -167,12 +176,12 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
 }
 
 /// Lets the handlers answer, once it is known who asks.
-async fn answered(
+async fn answered<S: Handlers>(
     node: &Node,
     visit: &Visit,
     mut parts: Parts,
     mut body: Body,
-    next: Next,
+    handlers: S,
 ) -> Result<Response, Failure> {
     if visit.may_be_forged(&parts.headers) {
         let message = "This request was sent from another site.";
@@ -195,7 +204,7 @@ async fn answered(
     }
     let asked = Arc::new(asked);
     parts.extensions.insert(asked.clone());
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let Ok(mut response) = handlers.oneshot(Request::from_parts(parts, body)).await;
     if let Some(failure) = failure_in(&mut response) {
         return Err(failure);
     }

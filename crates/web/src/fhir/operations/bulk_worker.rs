@@ -127,7 +127,7 @@ pub async fn scope_of(
     };
     let caller = Caller {
         who,
-        request_id: request_id.to_string(),
+        request_id: request_id.into(),
     };
     decide(&caller, interaction, "Bundle", purpose, node.store.now())
 }
