@@ -37,6 +37,9 @@ static AUDIT: Table = Table::new(
     ],
 );
 
+/// Lines that are handed to the database together.
+const TOGETHER: usize = 512;
+
 /// Adds lines to the log, in their order.
 pub(crate) async fn write(
     tx: &mut Tx<'_>,
@@ -44,10 +47,12 @@ pub(crate) async fn write(
     entries: &[&AuditEntry],
 ) -> Result<(), Problem> {
     let mut values = Vec::new();
-    for entry in entries {
-        push(&mut values, now, entry);
+    for some in entries.chunks(TOGETHER) {
+        values.clear();
+        some.iter().for_each(|entry| push(&mut values, now, entry));
+        tx.insert_many(&AUDIT, &values).await?;
     }
-    tx.insert_many(&AUDIT, &values).await
+    Ok(())
 }
 
 fn push<'e>(values: &mut Vec<Bind<'e>>, now: Millis, entry: &'e AuditEntry) {

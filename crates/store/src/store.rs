@@ -59,7 +59,7 @@ struct Inner {
     page_bytes_max: usize,
     cache: Option<Arc<Cache>>,
     /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
-    late: Arc<Mutex<Vec<AuditEntry>>>,
+    late: Arc<Mutex<Vec<Vec<AuditEntry>>>>,
     /// Counts commits that changed parcels, for pages that show them live.
     parcels_changed: watch::Sender<u64>,
     terminology: Memory,
@@ -292,12 +292,12 @@ impl Store {
                 if let Some(journal) = &self.inner.journal {
                     return journal.lines(lines).await;
                 }
-                self.inner.writer.write(Write::Trace(lines)).await?;
+                self.inner.writer.write(Write::Trace(vec![lines])).await?;
             }
             AuditDurability::WithinOneSecond => {
                 let full = {
                     let mut late = self.inner.late.lock();
-                    late.extend(lines);
+                    late.push(lines);
                     (late.len() >= LATE_MAX).then(|| std::mem::take(&mut *late))
                 };
                 if let Some(full) = full {

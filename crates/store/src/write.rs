@@ -28,7 +28,7 @@ pub(crate) enum Write {
     /// What the journal holds and the tables do not.
     Journal(Vec<Arc<Batch>>),
     /// Lines of the audit log about reads.
-    Trace(Vec<AuditEntry>),
+    Trace(Vec<Vec<AuditEntry>>),
 }
 
 /// What is to be done together or not at all.
@@ -190,7 +190,7 @@ impl Write {
         match self {
             Write::Job(_, job) => 1 + job.expected.len() + job.changes.len() + job.effects.len(),
             Write::Journal(batches) => batches.iter().map(|batch| batch.entries.len()).sum(),
-            Write::Trace(lines) => lines.len(),
+            Write::Trace(lines) => lines.iter().map(Vec::len).sum(),
         }
     }
 

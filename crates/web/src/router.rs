@@ -5,7 +5,7 @@ use std::sync::Arc;
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
 use http::Method;
@@ -490,7 +490,7 @@ fn fhir(node: Arc<Node>) -> Router {
     below
         .route("/fhir", root.clone())
         .route("/fhir/", root)
-        .route("/fhir/{*nothing}", any(door::nothing_here))
+        .nest("/fhir", Router::new().fallback(door::nothing_here))
         .layer(Announce(node.clone()))
         .with_state(node)
 }

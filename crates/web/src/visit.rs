@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 
@@ -84,14 +84,16 @@ impl Visit {
 
     /// The request as a stranger's.
     pub(crate) fn unproved(node: &Node, request: &Parts) -> Visit {
-        let kept = cookie::find(&request.headers, &node.site.form_cookie_name());
+        // Programs bring no cookies.
+        let kept = request.headers.contains_key(COOKIE);
+        let kept = kept.then(|| cookie::find(&request.headers, &node.site.form_cookie_name()));
         let now = node.store.now();
         Visit {
             request_id: request_id(now),
             now,
             caller: None,
             proof: Proof::Nothing,
-            form_key: kept.map(|secret| secret.form_key()),
+            form_key: kept.flatten().map(|secret| secret.form_key()),
             path: request.uri.path().into(),
             method: request.method.clone(),
         }

@@ -26,6 +26,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
     let nodes = network(
         &[(HOSPITAL, "hospital"), (PRACTICE, "gp-practice")],
         "before-answer",
+        None,
     )?;
     let [hospital, practice] = nodes.as_slice() else {
         anyhow::bail!("two nodes were asked for")

@@ -18,6 +18,7 @@ mod node;
 mod read;
 mod report;
 mod searches;
+mod slow_disk;
 mod terminology;
 
 use std::process::ExitCode;

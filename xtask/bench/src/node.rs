@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::http;
+use crate::slow_disk::SlowDisk;
 
 const READY_SECONDS: u64 = 20;
 
@@ -47,7 +48,16 @@ impl Node {
     /// # Errors
     /// When it cannot be set up or does not start.
     pub fn start(ods: &str, role: &str, audit: &str) -> Result<Node> {
-        let mut nodes = network(&[(ods, role)], audit)?;
+        let mut nodes = network(&[(ods, role)], audit, None)?;
+        nodes.pop().context("no node")
+    }
+
+    /// As `start`, on a slower disk.
+    ///
+    /// # Errors
+    /// When it cannot be set up or does not start.
+    pub fn start_on(disk: &SlowDisk, ods: &str, role: &str, audit: &str) -> Result<Node> {
+        let mut nodes = network(&[(ods, role)], audit, Some(disk))?;
         nodes.pop().context("no node")
     }
 
@@ -108,11 +118,16 @@ struct Doors {
     mllp: SocketAddr,
 }
 
-/// Nodes that trust one signed directory, each (ODS code, role), started.
+/// Nodes that trust one signed directory, each (ODS code, role), started; on a slower disk if one is
+/// given.
 ///
 /// # Errors
 /// When one cannot be set up or does not start.
-pub fn network(members: &[(&str, &str)], audit: &str) -> Result<Vec<Node>> {
+pub fn network(
+    members: &[(&str, &str)],
+    audit: &str,
+    disk: Option<&SlowDisk>,
+) -> Result<Vec<Node>> {
     let network = std::sync::Arc::new(folder()?);
     let root = network.path().canonicalize()?;
     handover(&root, &["directory", "steward", "--folder", "steward"])?;
@@ -144,7 +159,7 @@ pub fn network(members: &[(&str, &str)], audit: &str) -> Result<Vec<Node>> {
             .max_by_key(|word| word.len())
             .context("no token")?
             .to_owned();
-        let child = start(&folder, doors.pages)?;
+        let child = start(&folder, doors.pages, disk)?;
         Ok(Node {
             pages: doors.pages,
             mllp: doors.mllp,
@@ -201,9 +216,13 @@ fn handover(folder: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn start(folder: &Path, pages: SocketAddr) -> Result<Child> {
+fn start(folder: &Path, pages: SocketAddr, disk: Option<&SlowDisk>) -> Result<Child> {
     let log = File::create(folder.join("log.txt"))?;
-    let mut child = Command::new(binary()?)
+    let mut command = Command::new(binary()?);
+    if let Some(disk) = disk {
+        disk.under(&mut command);
+    }
+    let mut child = command
         .args(["serve", "--config", "handover.toml"])
         .current_dir(folder)
         .stdin(Stdio::null())

@@ -13,6 +13,9 @@ use crate::writer::{Load, Writer};
 
 /// Entries that are moved in one commit at most; a batch more where one is longer.
 const ENTRIES_MAX: usize = 1024;
+/// The same while many wait for their acknowledgements: rows that share a commit share the pages of
+/// the indexes that they dirty. Other writes wait for that commit, some 60 ms.
+const ENTRIES_MAX_PRESSED: usize = 4096;
 /// How long it gathers when nobody asks for what is in the journal.
 const GATHER: Duration = Duration::from_millis(20);
 /// How long it gathers while many wait for their acknowledgements.
@@ -57,8 +60,8 @@ impl Gathered {
         }
     }
 
-    fn is_enough(&self) -> bool {
-        self.entries >= ENTRIES_MAX || !self.flushes.is_empty() || self.hurry || self.ended
+    fn is_enough(&self, entries_max: usize) -> bool {
+        self.entries >= entries_max || !self.flushes.is_empty() || self.hurry || self.ended
     }
 }
 
@@ -85,9 +88,13 @@ impl Mover {
         let begun = Instant::now();
         gathered.add(first);
         loop {
+            let (entries_max, at_most) = match self.load.is_pressing() {
+                true => (ENTRIES_MAX_PRESSED, GATHER_PRESSED),
+                false => (ENTRIES_MAX, GATHER),
+            };
             // What is there already, then what comes in time.
             match handed.try_recv() {
-                Ok(more) if gathered.entries < ENTRIES_MAX => gathered.add(more),
+                Ok(more) if gathered.entries < entries_max => gathered.add(more),
                 Ok(more) => {
                     gathered.add(more);
                     return gathered;
@@ -96,13 +103,8 @@ impl Mover {
                     gathered.ended = true;
                     return gathered;
                 }
-                Err(TryRecvError::Empty) if gathered.is_enough() => return gathered,
+                Err(TryRecvError::Empty) if gathered.is_enough(entries_max) => return gathered,
                 Err(TryRecvError::Empty) => {
-                    let at_most = if self.load.is_pressing() {
-                        GATHER_PRESSED
-                    } else {
-                        GATHER
-                    };
                     match handed.recv_timeout(at_most.saturating_sub(begun.elapsed())) {
                         Ok(more) => gathered.add(more),
                         Err(RecvTimeoutError::Timeout) => return gathered,

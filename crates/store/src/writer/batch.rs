@@ -118,7 +118,7 @@ async fn attempt(
     for queued in batch {
         results.push(match (&queued.write, apart) {
             (Write::Trace(traces), _) => {
-                lines.extend(traces);
+                lines.extend(traces.iter().flatten());
                 Ok(Committed::default())
             }
             (_, Apart::Together) => Ok(apply(core, tx, &queued.write).await?),

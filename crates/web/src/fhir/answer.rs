@@ -14,13 +14,16 @@ use super::format::FHIR_JSON;
 use super::prefer::Return;
 use crate::failure::Failure;
 
+/// Headers that most answers have: room for all at once.
+const HEADERS: usize = 8;
+
 /// JSON of the door's making.
 pub fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
     response
 }
 

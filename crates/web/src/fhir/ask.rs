@@ -138,7 +138,10 @@ impl<S: Sync> FromRequestParts<S> for Announced {
 }
 
 /// What stands behind the door's edge.
-pub trait Handlers: Service<Request, Response = Response, Error = Infallible, Future: Send> {}
+pub trait Handlers:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+{
+}
 
 impl<S> Handlers for S where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send>
