@@ -15,6 +15,13 @@ use crate::failure;
 use crate::row::Row;
 use crate::sql::Sql;
 
+/// Steps of SQLite that a search may take on the thread that serves: about a millisecond. What is
+/// longer begins again on a thread of its own.
+const STEPS_AT_ONCE: i32 = 20_000;
+
+/// Steps after which another way of reading is taken: some ten milliseconds.
+const STEPS_TRIED: i32 = 300_000;
+
 /// A bounded set of SQLite connections; who finds none waits.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -64,6 +71,15 @@ impl Drop for Lent {
 }
 
 impl Lent {
+    fn rows_within(&self, sql: &Sql<'_>, steps: i32) -> Result<Option<Vec<Row>>, Problem> {
+        let connection = self.connection.as_ref();
+        sqlite::rows_within(
+            connection.ok_or_else(|| failure::internal("no connection"))?,
+            sql,
+            steps,
+        )
+    }
+
     fn rows(&self, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
         let connection = self.connection.as_ref();
         sqlite::rows(
@@ -107,6 +123,38 @@ impl Readers {
                 let client = pool.get().await.map_err(failure::pool)?;
                 postgres::rows(&client, sql).await
             }
+        }
+    }
+
+    /// A read of rows that are most likely few: at once if it is short, else as `rows_apart`.
+    pub(crate) async fn rows_soon(&self, sql: Sql<'static>) -> Result<Vec<Row>, Problem> {
+        match self.rows_within(&sql, STEPS_AT_ONCE).await? {
+            Some(rows) => Ok(rows),
+            None => self.rows_apart(sql).await,
+        }
+    }
+
+    /// The rows, if SQLite finds them within so many steps.
+    async fn rows_within(&self, sql: &Sql<'_>, steps: i32) -> Result<Option<Vec<Row>>, Problem> {
+        match self {
+            Readers::Sqlite { points, .. } => points.lend().await?.rows_within(sql, steps),
+            Readers::Postgres(_) => self.rows(sql).await.map(Some),
+        }
+    }
+
+    /// The rows, if they are found within some ten milliseconds; PostgreSQL finds its own way, and
+    /// always ends.
+    pub(crate) async fn rows_tried(&self, sql: Sql<'static>) -> Result<Option<Vec<Row>>, Problem> {
+        match self {
+            Readers::Sqlite { searches, .. } => {
+                let lent = searches.lend().await?;
+                let work = move || lent.rows_within(&sql, STEPS_TRIED);
+                let done = tokio::task::spawn_blocking(work).await;
+                done.unwrap_or_else(|error| {
+                    Err(Problem::new(Kind::Exception, "The store failed.").because(error))
+                })
+            }
+            Readers::Postgres(_) => self.rows(&sql).await.map(Some),
         }
     }
 

@@ -313,6 +313,16 @@ impl Store {
         self.inner.readers.rows(sql).await
     }
 
+    /// Reads rows that are most likely few; as `rows_apart` should it take longer.
+    pub(crate) async fn rows_soon(&self, sql: Sql<'static>) -> Result<Vec<Row>, Problem> {
+        self.inner.readers.rows_soon(sql).await
+    }
+
+    /// Tries a way of reading that is short, or so long that another is better: `None` then.
+    pub(crate) async fn rows_tried(&self, sql: Sql<'static>) -> Result<Option<Vec<Row>>, Problem> {
+        self.inner.readers.rows_tried(sql).await
+    }
+
     /// Reads what may take longer, on another thread.
     pub(crate) async fn rows_apart(&self, sql: Sql<'static>) -> Result<Vec<Row>, Problem> {
         self.inner.readers.rows_apart(sql).await

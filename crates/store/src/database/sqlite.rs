@@ -97,6 +97,26 @@ pub(crate) fn rows(connection: &Connection, sql: &Sql<'_>) -> Result<Vec<Row>, P
     Ok(out)
 }
 
+/// The rows, if they are found within so many of SQLite's steps (some 20 to 50 ns each).
+pub(crate) fn rows_within(
+    connection: &Connection,
+    sql: &Sql<'_>,
+    steps: i32,
+) -> Result<Option<Vec<Row>>, Problem> {
+    connection
+        .progress_handler(steps, Some(|| true))
+        .map_err(failure::sqlite)?;
+    let found = rows(connection, sql);
+    connection
+        .progress_handler(0, None::<fn() -> bool>)
+        .map_err(failure::sqlite)?;
+    match found {
+        Ok(rows) => Ok(Some(rows)),
+        Err(problem) if problem.kind == Kind::TooCostly => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// Ends statements once that time has come.
 pub(crate) fn end_at(connection: &Connection, end: Option<Instant>) -> Result<(), Problem> {
     let handler = end.map(|end| move || Instant::now() >= end);

@@ -10,6 +10,7 @@ mod criteria;
 mod cursor;
 mod include;
 mod lead;
+mod narrow;
 mod numbers;
 mod parts;
 #[cfg(test)]
@@ -72,6 +73,8 @@ impl Store {
         after: Option<&Cursor>,
     ) -> Result<(Page, BTreeSet<String>), Problem> {
         let numbers = numbers::Numbers::of(self, scope, search).await?;
+        let narrowed = narrow::narrowed(self, search, &numbers).await?;
+        let search = narrowed.as_ref().unwrap_or(search);
         let sizes = sizes::sizes(self, scope, search, &numbers).await?;
         let making = Making {
             scope,
@@ -81,7 +84,7 @@ impl Store {
         };
         let mut page = Page::default();
         if search.total != Total::None || search.count == 0 {
-            let rows = self.rows_apart(compile::count(&making, search)).await?;
+            let rows = self.rows_soon(compile::count(&making, search)).await?;
             let total = rows.first().map(|row| row.int(0)).transpose()?;
             page.total = total.and_then(|total| u64::try_from(total).ok());
         }
@@ -131,10 +134,22 @@ impl Store {
     ) -> Result<Vec<Row>, Problem> {
         if search.sort.is_empty() {
             let after = after.map(|cursor| cursor.rid);
-            return self.rows_apart(compile::page(making, search, after)).await;
+            let sql = compile::page(making, search, after);
+            let Some(sizes) = sizes::steps_first(search, making.sizes) else {
+                return self.rows_soon(sql).await;
+            };
+            if let Some(rows) = self.rows_tried(sql).await? {
+                return Ok(rows);
+            }
+            let making = Making {
+                sizes: &sizes,
+                ..*making
+            };
+            let sql = compile::page(&making, search, after);
+            return self.rows_apart(sql).await;
         }
         if !sorted::is_walked(making, search) {
-            return self.rows_apart(sorted::few(making, search, after)).await;
+            return self.rows_soon(sorted::few(making, search, after)).await;
         }
         let is_past = |cursor: &Cursor| cursor.keys.first().is_some_and(Option::is_none);
         let past = after.filter(|cursor| is_past(cursor));

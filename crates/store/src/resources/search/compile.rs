@@ -30,6 +30,9 @@ pub(crate) struct Level<'s> {
     pub(crate) depth: usize,
     pub(crate) ty: &'s str,
     pub(crate) clauses: &'s [Clause],
+    /// What the rows stream from, where they do: it knows their `shard` and `rid` before they are
+    /// fetched.
+    key: Option<&'static str>,
 }
 
 /// The names of the rows of `res`, by depth.
@@ -47,6 +50,20 @@ impl<'s> Level<'s> {
             depth: 0,
             ty: &search.ty,
             clauses: &search.clauses,
+            key: None,
+        }
+    }
+
+    /// Who knows its row's `shard` and `rid` first.
+    pub(crate) fn key(&self) -> &'static str {
+        self.key.unwrap_or_else(|| self.row())
+    }
+
+    /// The same, where the row streams from that.
+    pub(crate) fn keyed(self, key: &'static str) -> Level<'s> {
+        Level {
+            key: Some(key),
+            ..self
         }
     }
 
@@ -61,6 +78,7 @@ impl<'s> Level<'s> {
             depth: self.depth + 1,
             ty,
             clauses,
+            key: None,
         }
     }
 }
@@ -76,9 +94,9 @@ pub(crate) fn page(making: &Making<'_>, search: &Search, after: Option<i64>) -> 
     let mut sql = Sql::varied(COLUMNS);
     sql.push(" FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM ");
     let lead = Lead::of(making, &level);
-    lead.push_from(&mut sql, &level);
+    lead.push_from(&mut sql, making, &level);
     push_where(&mut sql, making, &level, &lead);
-    let order = if lead.streams() { "i.rid" } else { "r.rid" };
+    let order = if lead.streams() { "l.rid" } else { "r.rid" };
     if let Some(after) = after {
         sql.push(" AND ").push(order).push(" > ").bind(after);
     }
@@ -97,7 +115,7 @@ pub(crate) fn count(making: &Making<'_>, search: &Search) -> Sql<'static> {
     let level = Level::of(search);
     let mut sql = Sql::varied("SELECT COUNT(DISTINCT r.rid) FROM ");
     let lead = Lead::of(making, &level);
-    lead.push_from(&mut sql, &level);
+    lead.push_from(&mut sql, making, &level);
     push_where(&mut sql, making, &level, &lead);
     sql
 }
@@ -127,10 +145,15 @@ pub(crate) fn push_where(
     sql.push(" WHERE ");
     lead.push_where(sql, making, level);
     push_row(sql, making, level);
+    let streamed = if lead.streams() {
+        level.keyed("l")
+    } else {
+        *level
+    };
     for (at, clause) in level.clauses.iter().enumerate() {
         if Some(at) != lead.clause() {
             sql.push(" AND ");
-            push_filter(sql, making, level, at, clause);
+            push_filter(sql, making, &streamed, at, clause);
         }
     }
 }
@@ -197,7 +220,7 @@ pub(crate) fn push_found(
                 let row = inner.row();
                 sql.push("SELECT ").push(row).push(".shard, ").push(row);
                 sql.push(".rid FROM ");
-                lead.push_from(sql, &inner);
+                lead.push_from(sql, making, &inner);
                 push_where(sql, making, &inner, &lead);
             }
             Criterion::Chain { ty, clause } if level.depth < DEPTH_MAX => {
@@ -264,7 +287,7 @@ fn push_one(
     code: &str,
     criterion: &Criterion,
 ) {
-    let row = level.row();
+    let (row, key) = (level.row(), level.key());
     let param = making.numbers.parameter(level.ty, code);
     let missing = matches!(criterion, Criterion::Missing(true));
     match criteria::table(making.numbers, level.ty, code, criterion) {
@@ -273,15 +296,15 @@ fn push_one(
             sql.push("SELECT 1 FROM ").push(table).push(" WHERE ");
             criteria::push(sql, param, criterion, making.numbers);
             sql.push(" AND i.rid = ")
-                .push(row)
+                .push(key)
                 .push(".rid AND i.shard = ");
-            sql.push(row).push(".shard)");
+            sql.push(key).push(".shard)");
         }
         Some(table) => {
             sql.push("(")
-                .push(row)
+                .push(key)
                 .push(".shard, ")
-                .push(row)
+                .push(key)
                 .push(".rid) ");
             sql.push(if missing { "NOT IN (" } else { "IN (" });
             sql.push("SELECT i.shard, i.rid FROM ")

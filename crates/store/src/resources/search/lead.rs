@@ -55,19 +55,28 @@ impl<'s> Lead<'s> {
         }
     }
 
-    /// Whether the rows come in the order of `i.rid` by themselves.
+    /// Whether the rows come in the order of `l.rid` by themselves.
     pub(crate) fn streams(&self) -> bool {
         matches!(self, Lead::Compartment(..) | Lead::One(..))
     }
 
-    /// CROSS JOIN, which SQLite takes in the order it is written in; PostgreSQL chooses its own.
-    pub(crate) fn push_from(&self, sql: &mut Sql<'static>, level: &Level<'_>) {
+    /// CROSS JOIN, which SQLite takes in the order it is written in; PostgreSQL chooses its own. What
+    /// streams stands as `l` (shard, rid), so that other conditions can be asked of it before its row
+    /// is fetched.
+    pub(crate) fn push_from(&self, sql: &mut Sql<'static>, making: &Making<'_>, level: &Level<'_>) {
         match self {
-            Lead::Compartment(..) => {
-                sql.push("compartment i CROSS JOIN ");
+            Lead::Compartment(patient, _) => {
+                sql.push("(SELECT i.shard, i.rid FROM compartment i WHERE i.patient = ");
+                sql.bind(patient.replace('\0', " "));
+                sql.push(") l CROSS JOIN ");
             }
-            Lead::One(_, _, table) => {
-                sql.push(table).push(" CROSS JOIN ");
+            Lead::One(at, criterion, table) => {
+                let code = level.clauses.get(*at).map_or("", |clause| &clause.code);
+                let param = making.numbers.parameter(level.ty, code);
+                sql.push("(SELECT i.shard, i.rid FROM ").push(table);
+                sql.push(" WHERE ");
+                criteria::push(sql, param, criterion, making.numbers);
+                sql.push(") l CROSS JOIN ");
             }
             Lead::Some(_) | Lead::Type => {}
         }
@@ -83,15 +92,9 @@ impl<'s> Lead<'s> {
     ) {
         let row = level.row();
         match self {
-            Lead::Compartment(patient, _) => {
-                sql.push("i.patient = ").bind(patient.replace('\0', " "));
-                push_joined(sql, row);
-            }
-            Lead::One(at, criterion, _) => {
-                let code = level.clauses.get(*at).map_or("", |clause| &clause.code);
-                let param = making.numbers.parameter(level.ty, code);
-                criteria::push(sql, param, criterion, making.numbers);
-                push_joined(sql, row);
+            Lead::Compartment(..) | Lead::One(..) => {
+                sql.push(row).push(".shard = l.shard AND ");
+                sql.push(row).push(".rid = l.rid AND ");
             }
             Lead::Some(at) => {
                 if let Some(clause) = level.clauses.get(*at) {
@@ -104,11 +107,6 @@ impl<'s> Lead<'s> {
             Lead::Type => {}
         }
     }
-}
-
-fn push_joined(sql: &mut Sql<'static>, row: &'static str) {
-    sql.push(" AND ").push(row).push(".shard = i.shard AND ");
-    sql.push(row).push(".rid = i.rid AND ");
 }
 
 /// The clauses that could lead, each with about how many rows it finds.

@@ -14,6 +14,9 @@ use crate::store::Store;
 /// Clauses that are looked at for one search.
 const LOOKS_MAX: usize = 4;
 
+/// What a step (a chain, `_has`) finds is looked at up to here: counting it costs a join a row.
+const STEPS_MAX: u64 = 1_000;
+
 /// What each clause finds, up to one more than `SMALL_MAX`; `None` where nobody looked.
 pub(super) async fn sizes(
     store: &Store,
@@ -43,12 +46,35 @@ pub(super) async fn sizes(
         sizes: &[],
     };
     for (at, clause) in candidates {
-        let sql = compile::size(&making, search, clause, SMALL_MAX + 1);
-        let rows = store.rows_apart(sql).await?;
+        let at_most = match compile::is_step(clause) {
+            true => STEPS_MAX,
+            false => SMALL_MAX,
+        };
+        let sql = compile::size(&making, search, clause, at_most + 1);
+        let rows = store.rows_soon(sql).await?;
         let size = rows.first().map(|row| row.int(0)).transpose()?;
+        let size = size.and_then(|size| u64::try_from(size).ok());
         if let Some(slot) = sizes.get_mut(at) {
-            *slot = size.and_then(|size| u64::try_from(size).ok());
+            *slot = size.map(|size| if size > at_most { MANY } else { size });
         }
     }
     Ok(sizes)
+}
+
+/// More than was counted.
+const MANY: u64 = u64::MAX;
+
+/// The sizes as if the steps that find many found few, so that they are found first: where many are
+/// found but seldom among the rows in their order. `None` if no step finds many.
+pub(super) fn steps_first(search: &Search, sizes: &[Option<u64>]) -> Option<Vec<Option<u64>>> {
+    let many = |clause, size: Option<u64>| {
+        compile::is_step(clause) && !clause.negated && size == Some(MANY)
+    };
+    let both = || search.clauses.iter().zip(sizes.iter().copied());
+    both().find(|(clause, size)| many(clause, *size))?;
+    let few = both().map(|(clause, size)| match many(clause, size) {
+        true => Some(SMALL_MAX),
+        false => size,
+    });
+    Some(few.collect())
 }

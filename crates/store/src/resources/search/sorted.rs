@@ -69,7 +69,7 @@ pub(crate) fn few(making: &Making<'_>, search: &Search, after: Option<&Cursor>) 
     }
     sql.push(" FROM ");
     let lead = Lead::of(making, &level);
-    lead.push_from(&mut sql, &level);
+    lead.push_from(&mut sql, making, &level);
     for (key, name) in search.sort.iter().zip(KEYS) {
         push_join(&mut sql, making, search, key, name);
     }

@@ -20,7 +20,7 @@ pub(super) fn push_chain_found(
     let inner = level.within(ty, std::slice::from_ref(clause));
     let lead = Lead::of(making, &inner);
     sql.push("SELECT x.shard, x.rid FROM ");
-    lead.push_from(sql, &inner);
+    lead.push_from(sql, making, &inner);
     sql.push(" CROSS JOIN ix_reference x");
     push_where(sql, making, &inner, &lead);
     sql.push(" AND x.param = ").bind(param);
@@ -62,7 +62,7 @@ pub(super) fn push_has_found(
     let lead = Lead::of(making, &inner);
     let other = inner.row();
     sql.push("SELECT p.shard, p.rid FROM ");
-    lead.push_from(sql, &inner);
+    lead.push_from(sql, making, &inner);
     sql.push(" CROSS JOIN ix_reference x CROSS JOIN place p");
     push_where(sql, making, &inner, &lead);
     sql.push(" AND x.rid = ").push(other).push(".rid");
@@ -87,7 +87,7 @@ pub(super) fn push_has_asked(
     push_target_is(sql, making, level.ty, level.row());
     sql.push(" AND ").push(other).push(".shard = x.shard AND ");
     sql.push(other).push(".rid = x.rid AND ");
-    push_asked(sql, making, &inner);
+    push_asked(sql, making, &inner.keyed("x"));
     sql.push(")");
 }
 
