@@ -6,6 +6,7 @@
 //!
 //! Invariant: no I/O, no async, no clock. Only this crate makes a `Scope`.
 
+mod assurance;
 mod audit;
 pub mod audit_event;
 mod caller;
@@ -16,6 +17,7 @@ mod ods;
 mod purpose;
 mod scope;
 
+pub use assurance::Assurance;
 pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 pub use caller::{Caller, Role, Who};
 pub use decide::decide;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use section::section;
 use serde::Deserialize;
+use web::sign_in::Way;
 
 section! {
     /// Whose node this is.
@@ -46,6 +47,20 @@ section! {
         tls_key: Option<PathBuf> = "\"pages.key\"", optional;
         /// True when only a proxy reaches this listener: it ends TLS and writes `X-Forwarded-For`.
         behind_proxy: bool = "false", default;
+    }
+}
+
+section! {
+    /// How people sign in.
+    SignInSection in "sign_in" {
+        /// By what staff may: "oidc" (see [staff_oidc]), "passkey", "password-totp" (a password and an app's code) and, for demos with made-up people, "password".
+        staff: Vec<Way> = "[\"oidc\", \"passkey\", \"password-totp\"]", default;
+        /// By what patients may: "nhs-login" (see [nhs_login]), "passkey" and, for demos with made-up people, "password".
+        patients: Vec<Way> = "[\"nhs-login\", \"passkey\"]", default;
+        /// A session that nobody used for so many minutes has ended.
+        idle_minutes: u32 = "30", default;
+        /// A session has ended after so many hours, used or not.
+        absolute_hours: u32 = "12", default;
     }
 }
 
@@ -143,6 +158,28 @@ section! {
     }
 }
 
+impl SignInSection {
+    fn check(&self) -> anyhow::Result<()> {
+        if self.staff.contains(&Way::NhsLogin) {
+            bail!("sign_in.staff: \"nhs-login\" is for patients");
+        }
+        if let Some(way) = self
+            .patients
+            .iter()
+            .find(|way| matches!(way, Way::Oidc | Way::PasswordTotp))
+        {
+            bail!("sign_in.patients: {way:?} is for staff");
+        }
+        if self.staff.is_empty() {
+            bail!("sign_in.staff: is empty, so nobody could sign in");
+        }
+        if self.idle_minutes == 0 || self.absolute_hours == 0 {
+            bail!("sign_in.idle_minutes and absolute_hours: must be at least 1");
+        }
+        Ok(())
+    }
+}
+
 /// When a trace must be on the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -172,6 +209,8 @@ pub struct Config {
     pub store: StoreSection,
     #[serde(default = "left_out")]
     pub pages: Pages,
+    #[serde(default = "left_out")]
+    pub sign_in: SignInSection,
     #[serde(default = "left_out")]
     pub fhir: FhirSection,
     #[serde(default = "left_out")]
@@ -266,6 +305,7 @@ impl Config {
                 self.pages.listen
             );
         }
+        self.sign_in.check()?;
         let FhirSection {
             depth_max,
             bundle_entries_max,
@@ -298,6 +338,7 @@ pub fn example() -> String {
         Organisation::SECTION,
         StoreSection::SECTION,
         Pages::SECTION,
+        SignInSection::SECTION,
         FhirSection::SECTION,
         ExchangeSection::SECTION,
         Hl7v2::SECTION,
@@ -357,6 +398,9 @@ mod tests {
         assert!(with("[pages]\nlisten = \"nowhere\"").contains("listen"));
         assert!(with("[fhir]\ndepth_max = 65").contains("fhir.depth_max"));
         assert!(with("[fhir]\nbundle_entries_max = 0").contains("fhir.bundle_entries_max"));
+        assert!(with("[sign_in]\nstaff = []").contains("sign_in.staff"));
+        assert!(with("[sign_in]\npatients = [\"oidc\"]").contains("sign_in.patients"));
+        assert!(with("[sign_in]\nidle_minutes = 0").contains("sign_in.idle_minutes"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
         assert!(format!("{missing:#}").contains("needs `name`"));

@@ -1,5 +1,12 @@
-//! Local accounts, their sessions and API tokens. Secrets are kept as digests only, passwords as
-//! argon2id hashes that the door makes.
+//! Accounts: who can sign in, by what, with their sessions and API tokens. Secrets that only have to
+//! be known again are kept as digests, passwords as argon2id hashes that the door makes.
+
+pub mod factors;
+pub mod identities;
+pub mod passkeys;
+pub mod sessions;
+pub mod steps;
+pub mod tokens;
 
 use access::{NhsNumber, Ods, Role, Scope, SystemPurpose, Who};
 use fhir::date::Millis;
@@ -12,6 +19,14 @@ use crate::row::Row;
 use crate::sql::Sql;
 use crate::write::{Done, Effect, Job};
 
+use factors::FactorWrite;
+use identities::{IdentityWrite, Proof};
+use passkeys::PasskeyWrite;
+use sessions::SessionWrite;
+pub use sessions::{NewSession, Session, SignedIn};
+use steps::StepWrite;
+use tokens::TokenWrite;
+
 /// The digest (SHA-256) of a session's or token's secret.
 pub type SecretDigest = [u8; 32];
 
@@ -23,6 +38,10 @@ pub struct Account {
     pub login: String,
     pub name: String,
     pub holder: Holder,
+    /// How far a patient's identity was ever proved: 9, 5, 0 as in NHS login's P9, P5, P0.
+    pub identity: i64,
+    /// The NHS number of a member of staff themselves, where the node was told.
+    pub own_nhs_number: Option<NhsNumber>,
 }
 
 /// Whose account it is.
@@ -54,22 +73,6 @@ pub struct NewAccount {
 pub struct Credentials {
     pub account: Account,
     pub password_hash: Option<String>,
-}
-
-/// A session, with its account.
-#[derive(Clone, Debug)]
-pub struct Session {
-    pub account: Account,
-    pub began_at: Millis,
-    pub seen_at: Millis,
-}
-
-/// A session to begin.
-#[derive(Clone, Copy, Debug)]
-pub struct NewSession {
-    pub digest: SecretDigest,
-    pub account: i64,
-    pub began_at: Millis,
 }
 
 impl Account {
@@ -110,32 +113,24 @@ pub enum AccountWrite {
     Close {
         login: String,
     },
-    Begin(NewSession),
-    Seen {
-        digest: SecretDigest,
-        at: Millis,
-    },
-    End {
-        digest: SecretDigest,
-    },
-    AddToken {
-        digest: SecretDigest,
-        account: i64,
-        label: String,
-    },
-    DropToken {
-        digest: SecretDigest,
-    },
+    Session(SessionWrite),
+    Token(TokenWrite),
+    Factor(FactorWrite),
+    Passkey(PasskeyWrite),
+    Identity(IdentityWrite),
+    Step(StepWrite),
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountDone {
     Opened {
         account: i64,
     },
     /// How many rows it changed.
     Changed(u64),
+    /// What was remembered of a step that was taken.
+    Step(Option<String>),
 }
 
 impl Store {
@@ -151,7 +146,7 @@ impl Store {
             .await?
         {
             AccountDone::Opened { account } => Ok(account),
-            AccountDone::Changed(_) => Err(failure::internal("an account came without its id")),
+            _ => Err(failure::internal("an account came without its id")),
         }
     }
 
@@ -166,69 +161,6 @@ impl Store {
         Ok(self.write_account(write).await? != AccountDone::Changed(0))
     }
 
-    /// Makes a token good for that account.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn add_token(
-        &self,
-        digest: SecretDigest,
-        account: i64,
-        label: &str,
-    ) -> Result<(), Problem> {
-        let label = label.to_owned();
-        self.write_account(AccountWrite::AddToken {
-            digest,
-            account,
-            label,
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// Makes a token good no longer; false if it was not.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn drop_token(&self, digest: SecretDigest) -> Result<bool, Problem> {
-        let done = self
-            .write_account(AccountWrite::DropToken { digest })
-            .await?;
-        Ok(done != AccountDone::Changed(0))
-    }
-
-    /// Begins a session.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn begin_session(&self, session: NewSession) -> Result<(), Problem> {
-        self.write_account(AccountWrite::Begin(session)).await?;
-        Ok(())
-    }
-
-    /// Notes that a session was used.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn session_seen(&self, digest: &SecretDigest, at: Millis) -> Result<(), Problem> {
-        self.write_account(AccountWrite::Seen {
-            digest: *digest,
-            at,
-        })
-        .await?;
-        Ok(())
-    }
-
-    /// Ends a session; nothing if it has ended.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn end_session(&self, digest: &SecretDigest) -> Result<(), Problem> {
-        self.write_account(AccountWrite::End { digest: *digest })
-            .await?;
-        Ok(())
-    }
-
     async fn write_account(&self, write: AccountWrite) -> Result<AccountDone, Problem> {
         let job = Job {
             effects: vec![Effect::Account(write)],
@@ -238,7 +170,7 @@ impl Store {
             .commit(&Scope::system(SystemPurpose::SignIn), job)
             .await?;
         match committed.done.first() {
-            Some(Done::Account(done)) => Ok(*done),
+            Some(Done::Account(done)) => Ok(done.clone()),
             _ => Err(failure::internal(
                 "an account's change came without its outcome",
             )),
@@ -250,15 +182,15 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn credentials(&self, login: &str) -> Result<Option<Credentials>, Problem> {
-        let sql = Sql::new(
-            "SELECT a.id, a.login, a.name, a.role, a.organisation, a.patient, a.nhs_number, \
-             a.password_hash FROM account a WHERE a.login = $1 AND a.closed = 0",
-        );
-        let rows = self.rows(&sql.with(fold_login(login))).await?;
+        let mut sql = Sql::new("SELECT ");
+        sql.push(ACCOUNT_COLUMNS)
+            .push(", a.password_hash FROM account a WHERE a.closed = 0 AND a.login = ");
+        sql.bind(fold_login(login));
+        let rows = self.rows(&sql).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let password_hash = row.text_opt(7)?.map(str::to_owned);
+        let password_hash = row.text_opt(9)?.map(str::to_owned);
         Ok(Some(Credentials {
             account: account(row)?,
             password_hash,
@@ -270,56 +202,20 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn account(&self, id: i64) -> Result<Option<Account>, Problem> {
-        let sql = Sql::new(
-            "SELECT a.id, a.login, a.name, a.role, a.organisation, a.patient, a.nhs_number \
-             FROM account a WHERE a.id = $1 AND a.closed = 0",
-        );
-        let rows = self.rows(&sql.with(id)).await?;
-        rows.first().map(account).transpose()
-    }
-
-    /// The session of that secret with its account, unless either has ended. Whether it is too old
-    /// is the door's to say.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn session(&self, digest: &SecretDigest) -> Result<Option<Session>, Problem> {
-        let sql = Sql::new(
-            "SELECT a.id, a.login, a.name, a.role, a.organisation, a.patient, a.nhs_number, \
-             s.began_at, s.seen_at FROM session s JOIN account a ON a.id = s.account \
-             WHERE s.digest = $1 AND a.closed = 0",
-        );
-        let rows = self.rows(&sql.with(digest.as_slice())).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let (began_at, seen_at) = (row.int(7)?, row.int(8)?);
-        Ok(Some(Session {
-            account: account(row)?,
-            began_at,
-            seen_at,
-        }))
-    }
-
-    /// The account of that API token, unless it is closed.
-    ///
-    /// # Errors
-    /// Whatever the store answers.
-    pub async fn account_by_token(
-        &self,
-        digest: &SecretDigest,
-    ) -> Result<Option<Account>, Problem> {
-        let sql = Sql::new(
-            "SELECT a.id, a.login, a.name, a.role, a.organisation, a.patient, a.nhs_number \
-             FROM api_token t JOIN account a ON a.id = t.account \
-             WHERE t.digest = $1 AND a.closed = 0",
-        );
-        let rows = self.rows(&sql.with(digest.as_slice())).await?;
+        let mut sql = Sql::new("SELECT ");
+        sql.push(ACCOUNT_COLUMNS)
+            .push(" FROM account a WHERE a.closed = 0 AND a.id = ");
+        sql.bind(id);
+        let rows = self.rows(&sql).await?;
         rows.first().map(account).transpose()
     }
 }
 
-/// Reads the first seven columns.
+/// What `account` reads.
+const ACCOUNT_COLUMNS: &str = "a.id, a.login, a.name, a.role, a.organisation, a.patient, \
+     a.nhs_number, a.identity, a.own_nhs_number";
+
+/// Reads the columns of `ACCOUNT_COLUMNS`, which come first.
 fn account(row: &Row) -> Result<Account, Problem> {
     let holder = match (row.text_opt(3)?, row.text_opt(5)?) {
         (Some(role), None) => Holder::Staff {
@@ -342,6 +238,8 @@ fn account(row: &Row) -> Result<Account, Problem> {
         login,
         name,
         holder,
+        identity: row.int(7)?,
+        own_nhs_number: row.text_opt(8)?.map(NhsNumber::parse).transpose()?,
     })
 }
 
@@ -354,61 +252,53 @@ pub(crate) async fn apply(
     let changed = match write {
         AccountWrite::Open(account) => return open(tx, now, account).await,
         AccountWrite::Close { login } => return close(tx, login).await,
-        AccountWrite::Begin(session) => {
-            let sql = Sql::new(
-                "INSERT INTO session (digest, account, began_at, seen_at) VALUES ($1, $2, $3, $3)",
-            );
-            let sql = sql.with(session.digest.as_slice()).with(session.account);
-            tx.execute(&sql.with(session.began_at)).await?
-        }
-        AccountWrite::Seen { digest, at } => {
-            let sql =
-                Sql::new("UPDATE session SET seen_at = $1 WHERE digest = $2 AND seen_at < $1");
-            tx.execute(&sql.with(*at).with(digest.as_slice())).await?
-        }
-        AccountWrite::End { digest } => {
-            let sql = Sql::new("DELETE FROM session WHERE digest = $1");
-            tx.execute(&sql.with(digest.as_slice())).await?
-        }
-        AccountWrite::AddToken {
-            digest,
-            account,
-            label,
-        } => {
-            let sql = Sql::new(
-                "INSERT INTO api_token (digest, account, label, made_at) VALUES ($1, $2, $3, $4)",
-            );
-            let sql = sql
-                .with(digest.as_slice())
-                .with(*account)
-                .with(label.as_str());
-            tx.execute(&sql.with(now)).await?
-        }
-        AccountWrite::DropToken { digest } => {
-            let sql = Sql::new("DELETE FROM api_token WHERE digest = $1");
-            tx.execute(&sql.with(digest.as_slice())).await?
-        }
+        AccountWrite::Identity(write) => return identities::apply(tx, now, write).await,
+        AccountWrite::Step(write) => return steps::apply(tx, now, write).await,
+        AccountWrite::Session(write) => sessions::apply(tx, write).await?,
+        AccountWrite::Token(write) => tokens::apply(tx, now, write).await?,
+        AccountWrite::Factor(write) => factors::apply(tx, now, write).await?,
+        AccountWrite::Passkey(write) => passkeys::apply(tx, now, write).await?,
     };
     Ok(AccountDone::Changed(changed))
 }
 
 async fn open(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<AccountDone, Problem> {
-    let login = fold_login(&new.login);
-    end_before(tx, &login, &new.holder).await?;
-    let (role, organisation, patient, nhs_number) = match &new.holder {
+    end_before(tx, &fold_login(&new.login), &new.holder).await?;
+    let account = insert(tx, now, new).await?;
+    if matches!(new.holder, Holder::Patient { .. }) {
+        // Whoever runs the node opens a patient's account for who was checked in person.
+        let proof = Proof {
+            identity: 9,
+            how: "operator".to_owned(),
+            seen: "checked in person when the account was opened".to_owned(),
+            by_account: None,
+            by_name: "the node's operator".to_owned(),
+        };
+        identities::prove(tx, now, account, &proof).await?;
+    }
+    Ok(AccountDone::Opened { account })
+}
+
+/// The columns of a holder: role, organisation, patient, NHS number.
+fn columns(holder: &Holder) -> [Option<&str>; 4] {
+    match holder {
         Holder::Staff { role, organisation } => {
-            (Some(role.code()), Some(organisation.as_str()), None, None)
+            [Some(role.code()), Some(organisation.as_str()), None, None]
         }
         Holder::Patient {
             patient,
             nhs_number,
-        } => (
+        } => [
             None,
             None,
             Some(patient.as_str()),
             Some(nhs_number.digits()),
-        ),
-    };
+        ],
+    }
+}
+
+/// Writes the account, new or in place of the one of that user name; its id.
+async fn insert(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<i64, Problem> {
     let sql = Sql::new(
         "INSERT INTO account (login, name, role, organisation, patient, nhs_number, \
          password_hash, made_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
@@ -417,32 +307,61 @@ async fn open(tx: &mut Tx<'_>, now: Millis, new: &NewAccount) -> Result<AccountD
          nhs_number = excluded.nhs_number, password_hash = excluded.password_hash, closed = 0 \
          RETURNING id",
     );
-    let sql = sql.with(login).with(new.name.as_str()).with(role);
-    let sql = sql.with(organisation).with(patient).with(nhs_number);
-    let sql = sql.with(new.password_hash.as_deref()).with(now);
+    let [role, organisation, patient, nhs_number] = columns(&new.holder);
+    let sql = sql.with(fold_login(&new.login)).with(new.name.as_str());
+    let sql = sql.with(role).with(organisation).with(patient);
+    let sql = sql
+        .with(nhs_number)
+        .with(new.password_hash.as_deref())
+        .with(now);
     match tx.row(&sql).await? {
-        Some(row) => Ok(AccountDone::Opened {
-            account: row.int(0)?,
-        }),
+        Some(row) => row.int(0),
         None => Err(failure::internal("an account was opened without an id")),
     }
+}
+
+/// Brings an account that another system speaks for up to date; its user name and password stay.
+async fn replace(tx: &mut Tx<'_>, account: i64, new: &NewAccount) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "UPDATE account SET name = $1, role = $2, organisation = $3, patient = $4, \
+         nhs_number = $5 WHERE id = $6",
+    );
+    let [role, organisation, patient, nhs_number] = columns(&new.holder);
+    let sql = sql.with(new.name.as_str()).with(role).with(organisation);
+    let sql = sql.with(patient).with(nhs_number).with(account);
+    tx.execute(&sql).await.map(|_| ())
 }
 
 /// Ends what was begun under the user name before it is opened anew: sessions always, since its
 /// password may be another; tokens if its holder is.
 async fn end_before(tx: &mut Tx<'_>, login: &str, holder: &Holder) -> Result<(), Problem> {
-    let sql = Sql::new(
-        "SELECT id, login, name, role, organisation, patient, nhs_number FROM account \
-         WHERE login = $1",
-    );
-    let Some(row) = tx.row(&sql.with(login)).await? else {
+    let mut sql = Sql::new("SELECT ");
+    sql.push(ACCOUNT_COLUMNS)
+        .push(" FROM account a WHERE a.login = ");
+    sql.bind(login);
+    let Some(row) = tx.row(&sql).await? else {
         return Ok(());
     };
     end_sessions(tx, login).await?;
-    if account(&row)?.holder == *holder {
+    let before = account(&row)?;
+    if before.holder == *holder {
         return Ok(());
     }
-    drop_tokens(tx, login).await
+    drop_tokens(tx, login).await?;
+    forget_proofs(tx, before.id).await
+}
+
+/// What proved who held the account: nothing of it is the next holder's.
+async fn forget_proofs(tx: &mut Tx<'_>, account: i64) -> Result<(), Problem> {
+    factors::forget(tx, account).await?;
+    for sql in [
+        Sql::new("DELETE FROM passkey WHERE account = $1"),
+        Sql::new("DELETE FROM outside_identity WHERE account = $1"),
+        Sql::new("UPDATE account SET identity = 0, own_nhs_number = NULL WHERE id = $1"),
+    ] {
+        tx.execute(&sql.with(account)).await?;
+    }
+    Ok(())
 }
 
 async fn end_sessions(tx: &mut Tx<'_>, login: &str) -> Result<(), Problem> {

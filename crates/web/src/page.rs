@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::node::Site;
 use crate::secret;
+use crate::sign_in::Door;
 use crate::visit::Visit;
 
 /// A page to show: which template, with what in it.
@@ -41,6 +42,8 @@ struct Frame<'a> {
     home: &'static str,
     /// The name of who is signed in, if anyone is.
     signed_in: Option<String>,
+    /// The page about who is signed in.
+    profile: &'static str,
     navigation: Vec<Destination>,
     csrf: String,
     nonce: &'a str,
@@ -119,6 +122,7 @@ impl<V: Serialize> Page<V> {
             staff: staff && visit.caller().is_some(),
             home: if staff { "/staff/inbox" } else { "/" },
             signed_in: visit.caller().map(words::caller),
+            profile: Door::of(visit).profile(),
             navigation,
             csrf: visit.form_token(),
             nonce,

@@ -1,4 +1,6 @@
-//! Every route of the node's pages and FHIR door, on one page.
+//! Every route of the node's pages and FHIR door; those of signing in stand in a file of their own.
+
+mod sign_in;
 
 use std::sync::Arc;
 
@@ -23,7 +25,6 @@ use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{letter, record};
-use crate::sign_in::pages as sign_in;
 use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
 
@@ -534,9 +535,7 @@ fn pages(node: Arc<Node>) -> Router {
             "/staff/worklist/subscriptions/{id}/off",
             post(subscribers::off),
         )
-        .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
-        .route("/login", get(sign_in::patient).post(sign_in::patient_in))
-        .route("/sign-out", post(sign_in::out))
+        .merge(sign_in::routes())
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(node.clone(), visit::announce))

@@ -1,23 +1,31 @@
-//! Local accounts: signing in with a password, staying signed in by a cookie, signing out.
+//! Signing in, staying signed in by a cookie, proving anew who one is, signing out.
 
+mod begin;
+pub mod code;
 mod limits;
 pub mod pages;
 pub mod password;
+pub mod profile;
+pub mod second;
+pub mod step_up;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::Who;
+use access::{Assurance, NhsNumber, Who};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use parking_lot::Mutex;
 use store::Store;
-use store::accounts::{Account, NewSession};
+use store::accounts::{NewSession, Session, SignedIn};
 use tokio::sync::Semaphore;
 
 use crate::secret::Secret;
+pub(crate) use begin::Door;
 use limits::Limits;
+pub use ways::{Way, Ways};
 
 /// How long a session lasts when nobody uses it, and at most, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -51,22 +59,34 @@ const TURN: Duration = Duration::from_secs(5);
 /// What signing in needs to remember between requests.
 pub struct SignIn {
     limits: SessionLimits,
+    /// By what staff and patients may sign in.
+    pub ways: Ways,
     attempts: Limits,
     recent: Mutex<HashMap<[u8; 32], Recent>>,
     checks: Arc<Semaphore>,
 }
 
+/// Who holds a session or token, and what that proves.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub who: Who,
+    pub assurance: Assurance,
+    /// The NHS number of a member of staff themselves, where the node was told (P10).
+    pub own_nhs_number: Option<NhsNumber>,
+}
+
 struct Recent {
-    who: Who,
+    known: Known,
     looked_up: Millis,
     /// A session ends then at the latest, and when it has not been used for the idle time.
     ends: Millis,
 }
 
 impl SignIn {
-    pub fn new(limits: SessionLimits) -> SignIn {
+    pub fn new(limits: SessionLimits, ways: Ways) -> SignIn {
         SignIn {
             limits,
+            ways,
             attempts: Limits::default(),
             recent: Mutex::default(),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
@@ -82,10 +102,10 @@ impl SignIn {
         store: &Store,
         secret: &Secret,
         now: Millis,
-    ) -> Result<Option<Who>, Problem> {
+    ) -> Result<Option<Known>, Problem> {
         let digest = secret.digest();
-        if let Some(who) = self.recall(&digest, now) {
-            return Ok(Some(who));
+        if let Some(known) = self.recall(&digest, now) {
+            return Ok(Some(known));
         }
         let Some(session) = store.session(&digest).await? else {
             return Ok(None);
@@ -99,9 +119,9 @@ impl SignIn {
         if now.saturating_sub(session.seen_at) >= SEEN_EVERY {
             store.session_seen(&digest, now).await?;
         }
-        let who = session.account.who();
-        self.remember(digest, who.clone(), now, ends.min(idle_since));
-        Ok(Some(who))
+        let known = of_session(&session);
+        self.remember(digest, known.clone(), now, ends.min(idle_since));
+        Ok(Some(known))
     }
 
     /// Who holds that token, if it is good.
@@ -113,28 +133,32 @@ impl SignIn {
         store: &Store,
         token: &Secret,
         now: Millis,
-    ) -> Result<Option<Who>, Problem> {
+    ) -> Result<Option<Known>, Problem> {
         let digest = token.digest();
-        if let Some(who) = self.recall(&digest, now) {
-            return Ok(Some(who));
+        if let Some(known) = self.recall(&digest, now) {
+            return Ok(Some(known));
         }
         let Some(account) = store.account_by_token(&digest).await? else {
             return Ok(None);
         };
-        let who = account.who();
-        self.remember(digest, who.clone(), now, Millis::MAX);
-        Ok(Some(who))
+        let known = Known {
+            who: account.who(),
+            assurance: Assurance::of_token(level(account.identity)),
+            own_nhs_number: account.own_nhs_number,
+        };
+        self.remember(digest, known.clone(), now, Millis::MAX);
+        Ok(Some(known))
     }
 
-    fn recall(&self, digest: &[u8; 32], now: Millis) -> Option<Who> {
+    fn recall(&self, digest: &[u8; 32], now: Millis) -> Option<Known> {
         let recent = self.recent.lock();
         let found = recent.get(digest)?;
         // A clock that was put back must not make a memory last longer.
         let fresh = (0..REMEMBERED).contains(&now.saturating_sub(found.looked_up));
-        (fresh && now < found.ends).then(|| found.who.clone())
+        (fresh && now < found.ends).then(|| found.known.clone())
     }
 
-    fn remember(&self, digest: [u8; 32], who: Who, now: Millis, ends: Millis) {
+    fn remember(&self, digest: [u8; 32], known: Known, now: Millis, ends: Millis) {
         let mut recent = self.recent.lock();
         if recent.len() >= REMEMBERED_MAX {
             recent.clear();
@@ -142,7 +166,7 @@ impl SignIn {
         recent.insert(
             digest,
             Recent {
-                who,
+                known,
                 looked_up: now,
                 ends,
             },
@@ -154,30 +178,71 @@ impl SignIn {
     async fn begin(
         &self,
         store: &Store,
-        account: &Account,
+        account: i64,
+        signed_in: SignedIn,
         now: Millis,
     ) -> Result<Secret, Problem> {
         let secret = Secret::random();
         let session = NewSession {
             digest: secret.digest(),
-            account: account.id,
+            account,
             began_at: now,
+            signed_in,
         };
         store.begin_session(session).await?;
         Ok(secret)
     }
 
+    /// Gives the session another secret, since its holder proved anew who they are; nothing if it
+    /// has ended.
+    async fn step_up(
+        &self,
+        store: &Store,
+        old: &Secret,
+        aal: i64,
+        now: Millis,
+    ) -> Result<Option<Secret>, Problem> {
+        let (old, new) = (old.digest(), Secret::random());
+        self.recent.lock().remove(&old);
+        let stepped = store.step_up_session(&old, &new.digest(), now, aal).await?;
+        Ok(stepped.then_some(new))
+    }
+
+    /// Forgets what is remembered of sessions and tokens, since some have ended.
+    fn forget_all(&self) {
+        self.recent.lock().clear();
+    }
+
     async fn end(&self, store: &Store, secret: &Secret) -> Result<(), Problem> {
         let digest = secret.digest();
-        self.recent.lock().remove(&digest);
-        store.end_session(&digest).await
+        store.end_session(&digest).await?;
+        // Tokens may have gone with it.
+        self.forget_all();
+        Ok(())
     }
 }
 
 impl Default for SignIn {
     fn default() -> SignIn {
-        SignIn::new(SessionLimits::default())
+        SignIn::new(SessionLimits::default(), Ways::default())
     }
+}
+
+fn of_session(session: &Session) -> Known {
+    Known {
+        who: session.account.who(),
+        assurance: Assurance {
+            aal: level(session.signed_in.aal),
+            identity: level(session.signed_in.identity),
+            stepped_up_at: session.stepped_up_at,
+        },
+        own_nhs_number: session.account.own_nhs_number.clone(),
+    }
+}
+
+/// A level as it is kept; what is no level proves nothing.
+fn level(kept: i64) -> u8 {
+    u8::try_from(kept).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ pub const PASSWORD: &str = "correct horse battery";
 
 /// A node with a clerk `ann`, a clinician `bo`, an engineer `ed` and a patient `jane`.
 pub async fn node(ground: &Ground) -> Arc<Node> {
+    Arc::new(bare_node(ground).await)
+}
+
+/// The same, for tests that set it up further.
+pub async fn bare_node(ground: &Ground) -> Node {
     let store = ground.open().await;
     // Hashing is slow by design: once for all tests.
     static HASH: LazyLock<String> = LazyLock::new(|| password::hash(PASSWORD).unwrap());
@@ -49,7 +54,7 @@ pub async fn node(ground: &Ground) -> Arc<Node> {
         name: "Willow Road Surgery".into(),
         base_url: "http://127.0.0.1:8080".into(),
     };
-    Arc::new(Node::new(store, site))
+    Node::new(store, site)
 }
 
 async fn open(store: &Store, login: &str, name: &str, holder: Holder, hash: &str) {

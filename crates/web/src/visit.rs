@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use access::{AuditEntry, Caller, Interaction, Purpose, Scope, Who};
+use access::{Assurance, AuditEntry, Caller, Interaction, NhsNumber, Purpose, Scope, Who};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -18,6 +18,7 @@ use crate::node::Node;
 use crate::page::headers;
 use crate::page::problem::{self, Refusal};
 use crate::secret::{FormKey, Secret};
+use crate::sign_in::{Known, Way};
 
 /// One request, with who makes it.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct Visit {
     /// When it came in.
     pub now: Millis,
     caller: Option<Arc<Caller>>,
+    assurance: Assurance,
+    own_nhs_number: Option<NhsNumber>,
     proof: Proof,
     form_key: Option<FormKey>,
     path: Arc<str>,
@@ -59,13 +62,13 @@ impl Visit {
                 }
                 None => None,
             };
-            let Some(who) = known else {
+            let Some(known) = known else {
                 return Err(Problem::new(
                     Kind::Login,
                     "The token is not, or no longer, good.",
                 ));
             };
-            visit.know(who, Proof::Token);
+            visit.know(known, Proof::Token);
             return Ok(visit);
         }
         let Some(session) = cookie::find(&request.headers, &node.site.cookie_name()) else {
@@ -75,9 +78,9 @@ impl Visit {
             .sign_in
             .by_session(&node.store, &session, visit.now)
             .await?;
-        if let Some(who) = known {
+        if let Some(known) = known {
             visit.form_key = Some(session.form_key());
-            visit.know(who, Proof::Session(session));
+            visit.know(known, Proof::Session(session));
         }
         Ok(visit)
     }
@@ -92,6 +95,8 @@ impl Visit {
             request_id: request_id(now),
             now,
             caller: None,
+            assurance: Assurance::default(),
+            own_nhs_number: None,
             proof: Proof::Nothing,
             form_key: kept.flatten().map(|secret| secret.form_key()),
             path: request.uri.path().into(),
@@ -99,9 +104,11 @@ impl Visit {
         }
     }
 
-    fn know(&mut self, who: Who, proof: Proof) {
-        let request_id = self.request_id.clone();
+    fn know(&mut self, known: Known, proof: Proof) {
+        let (who, request_id) = (known.who, self.request_id.clone());
         self.caller = Some(Arc::new(Caller { who, request_id }));
+        self.assurance = known.assurance;
+        self.own_nhs_number = known.own_nhs_number;
         self.proof = proof;
     }
 
@@ -117,6 +124,25 @@ impl Visit {
     pub fn known(&self) -> Result<&Caller, Problem> {
         self.caller()
             .ok_or_else(|| Problem::new(Kind::Login, "Sign in first."))
+    }
+
+    /// What the sign-in proves, and when its holder last proved anew who they are. Nothing for a
+    /// stranger.
+    pub fn assurance(&self) -> Assurance {
+        self.assurance
+    }
+
+    /// The NHS number of the member of staff who is signed in, where the node was told it.
+    pub fn own_nhs_number(&self) -> Option<&NhsNumber> {
+        self.own_nhs_number.as_ref()
+    }
+
+    /// Whether clinical data is open to the patient who is signed in (P22): two factors and an
+    /// identity proved to P9; or, where the settings let patients in by a plain password, that
+    /// password and the proved identity.
+    pub(crate) fn opens_clinical(&self, node: &Node) -> bool {
+        let plain = node.sign_in.ways.patients.contains(&Way::Password);
+        self.assurance.opens_clinical() || (plain && self.assurance.identity >= 9)
     }
 
     /// The session's secret, when it was a session.
@@ -145,7 +171,12 @@ impl Visit {
             (_, Interaction::AccessLog) => Purpose::Compliance,
             _ => Purpose::DirectCare,
         };
-        let decided = access::decide(caller, interaction, ty, purpose, self.now);
+        let unproved = matches!(caller.who, Who::Patient { .. }) && !self.opens_clinical(node);
+        let decided = if unproved {
+            Err(Problem::new(Kind::Forbidden, UNPROVED))
+        } else {
+            access::decide(caller, interaction, ty, purpose, self.now)
+        };
         if decided.is_err() {
             let entry = AuditEntry::refused(caller, interaction, purpose, ty, None);
             node.store.refused(entry).await?;
@@ -224,6 +255,11 @@ impl Visit {
     }
 }
 
+/// What a patient is told whose identity is not proved far enough.
+const UNPROVED: &str = "Your health record is shown only to someone who has proved who they are. Sign in with NHS \
+     login and prove your identity there, or ask at the practice, with your passport or driving \
+     licence, and then sign in with a passkey.";
+
 impl<S: Sync> FromRequestParts<S> for Visit {
     type Rejection = Refusal;
 
@@ -241,6 +277,8 @@ impl Visit {
             request_id: "request".into(),
             now,
             caller: Some(Arc::new(caller)),
+            assurance: Assurance::default(),
+            own_nhs_number: None,
             proof: Proof::Nothing,
             form_key: Some(Secret::random().form_key()),
             path: path.into(),

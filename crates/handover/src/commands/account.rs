@@ -1,5 +1,7 @@
 //! `handover account`: who can sign in at this node.
 
+mod sessions;
+
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +39,9 @@ enum Command {
         /// clinician, clerk, engineer (queues, never clinical content) or privacy-officer.
         #[arg(long)]
         role: String,
+        /// Their own NHS number, so that the node knows when they would open their own record.
+        #[arg(long)]
+        own_nhs_number: Option<String>,
     },
     /// Opens an account for a patient whose identity was checked in person.
     AddPatient {
@@ -56,6 +61,33 @@ enum Command {
         #[arg(long)]
         nhs_number: String,
     },
+    /// Lists where somebody is signed in.
+    Sessions {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        #[arg(long)]
+        username: String,
+    },
+    /// Signs somebody out: everywhere, or in one session that `sessions` lists. Tokens handed out in a session end with it.
+    Revoke {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        #[arg(long)]
+        username: String,
+        /// The session's name in the list.
+        #[arg(long)]
+        session: Option<String>,
+    },
+    /// Forgets somebody's codes and recovery codes, for who has lost both: at the next sign-in they set up codes anew.
+    ForgetSecondFactor {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        #[arg(long)]
+        username: String,
+    },
     /// Closes an account: its sessions end at once, its tokens are no longer good.
     Close {
         /// The node's settings.
@@ -74,14 +106,17 @@ impl Account {
                 username,
                 name,
                 role,
+                own_nhs_number,
             } => {
+                let own = own_nhs_number.as_deref().map(NhsNumber::parse);
+                let own = own.transpose().context("--own-nhs-number")?;
                 let (store, ods) = open(&config).await?;
                 let role = Role::parse(&role)?;
                 let holder = Holder::Staff {
                     role,
                     organisation: ods,
                 };
-                add(store, username, name, holder).await
+                add(store, username, name, holder, own).await
             }
             Command::AddPatient {
                 config,
@@ -101,8 +136,35 @@ impl Account {
                         patient,
                         nhs_number,
                     },
+                    None,
                 )
                 .await
+            }
+            Command::Sessions { config, username } => {
+                let (store, _) = open(&config).await?;
+                let listed = sessions::list(&store, &username).await;
+                store.close().await;
+                print!("{}", listed?);
+                Ok(())
+            }
+            Command::Revoke {
+                config,
+                username,
+                session,
+            } => {
+                let (store, _) = open(&config).await?;
+                let ended = sessions::revoke(&store, &username, session.as_deref()).await;
+                store.close().await;
+                println!("Ended {} of {username}'s sessions.", ended?);
+                Ok(())
+            }
+            Command::ForgetSecondFactor { config, username } => {
+                let (store, _) = open(&config).await?;
+                let forgot = sessions::forget_second_factor(&store, &username).await;
+                store.close().await;
+                forgot?;
+                println!("{username} sets up codes anew at the next sign-in.");
+                Ok(())
             }
             Command::Close { config, username } => {
                 let (store, _) = open(&config).await?;
@@ -147,8 +209,19 @@ async fn check_patient(store: &Store, id: &str, number: &NhsNumber) -> anyhow::R
     Ok(())
 }
 
-async fn add(store: Store, username: String, name: String, holder: Holder) -> anyhow::Result<()> {
-    let opened = open_account(&store, &username, &name, holder, &read_password()?).await;
+async fn add(
+    store: Store,
+    username: String,
+    name: String,
+    holder: Holder,
+    own: Option<NhsNumber>,
+) -> anyhow::Result<()> {
+    let is_staff = matches!(holder, Holder::Staff { .. });
+    let mut opened = open_account(&store, &username, &name, holder, &read_password()?).await;
+    if let (true, Ok(account)) = (is_staff, &opened) {
+        let told = store.set_own_nhs_number(*account, own.as_ref()).await;
+        opened = told.map(|()| *account).map_err(Into::into);
+    }
     store.close().await;
     opened?;
     println!("{username} can sign in.");

@@ -167,7 +167,9 @@ fn tell(places: &[Place], began: Instant) {
         }
         println!();
     }
-    println!("  Everybody's password is {PASSWORD}. All people are made up.\n");
+    println!(
+        "  Everybody's password is {PASSWORD}. All people are made up; a real node asks for more than a password.\n"
+    );
     println!("{}", neighbours::ONE_THING_TO_TRY);
     println!("\nCtrl-C ends it.\n");
 }

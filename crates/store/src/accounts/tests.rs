@@ -70,6 +70,7 @@ fn a_session_lasts_until_it_is_ended_and_remembers_when_it_was_used() {
             digest,
             account,
             began_at: 1_000,
+            signed_in: SignedIn::default(),
         };
         store.begin_session(session).await.unwrap();
         store.session_seen(&digest, 5_000).await.unwrap();
@@ -92,6 +93,7 @@ fn a_closed_account_has_no_password_session_or_token() {
             digest: [1; 32],
             account,
             began_at: 0,
+            signed_in: SignedIn::default(),
         };
         store.begin_session(session).await.unwrap();
         store
@@ -133,6 +135,7 @@ async fn with_session_and_token(store: &Store, account: i64) {
         digest: [1; 32],
         account,
         began_at: 0,
+        signed_in: SignedIn::default(),
     };
     store.begin_session(session).await.unwrap();
     store.add_token([2; 32], account, "a system").await.unwrap();

@@ -1,14 +1,11 @@
 //! `/staff/login`, `/login`, `/sign-out`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use access::Who;
-use axum::Extension;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use store::accounts::Account;
 
@@ -17,36 +14,12 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
-use crate::sign_in::{TURN, password};
+use crate::sign_in::begin::{Address, Door, local};
+use crate::sign_in::{TURN, password, second};
 use crate::visit::Visit;
 
 /// The longest user name that is looked up.
 const LOGIN_BYTES_MAX: usize = 100;
-
-/// The two doors of the pages.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
-    Staff,
-    Patient,
-}
-
-impl Door {
-    fn address(self) -> &'static str {
-        match self {
-            Door::Staff => "/staff/login",
-            Door::Patient => "/login",
-        }
-    }
-
-    /// Whether an account of that kind comes in by this door.
-    fn takes(self, account: &Account) -> bool {
-        match account.who() {
-            Who::Staff { .. } => self == Door::Staff,
-            Who::Patient { .. } => self == Door::Patient,
-            Who::Peer { .. } | Who::Node => false,
-        }
-    }
-}
 
 #[derive(Deserialize)]
 pub struct Asked {
@@ -64,6 +37,8 @@ struct View<'a> {
     next: Option<&'a str>,
     login: Option<&'a str>,
     error: Option<&'static str>,
+    /// Whether one may sign in with a password.
+    password: bool,
     other: Link,
     done: Option<Done>,
 }
@@ -94,15 +69,12 @@ fn show(node: &Node, mut visit: Visit, door: Door, asked: &Asked) -> Response {
         return see_other(crate::router::home(caller).1);
     }
     let fresh = visit.prepare_form();
-    let mut response = form(
-        node,
-        &visit,
-        door,
-        &asked.next,
-        None,
-        None,
-        asked.done == "out",
-    );
+    let said = match asked.done.as_str() {
+        "out" => Some("You have signed out."),
+        "late" => Some("That took too long. Sign in again."),
+        _ => None,
+    };
+    let mut response = form(node, &visit, door, &asked.next, None, None, said);
     if let Some(secret) = fresh {
         let name = node.site.form_cookie_name();
         cookie::set(
@@ -122,7 +94,7 @@ fn form(
     next: &str,
     login: Option<&str>,
     error: Option<(&'static str, StatusCode)>,
-    signed_out: bool,
+    said: Option<&'static str>,
 ) -> Response {
     let (heading, other) = match door {
         Door::Staff => (
@@ -151,10 +123,9 @@ fn form(
         next: local(next),
         login,
         error: error.map(|(text, _)| text),
+        password: node.sign_in.ways.have_passwords(door),
         other,
-        done: signed_out.then_some(Done {
-            text: "You have signed out.",
-        }),
+        done: said.map(|text| Done { text }),
     };
     let title = if error.is_some() {
         format!("Error: {heading}")
@@ -171,87 +142,61 @@ fn form(
 pub async fn staff_in(
     State(node): State<Arc<Node>>,
     visit: Visit,
-    address: Option<Extension<ConnectInfo<SocketAddr>>>,
+    address: Address,
+    headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    sign_in(&node, &visit, Door::Staff, address, &fields).await
+    sign_in(&node, &visit, Door::Staff, &address, &headers, &fields).await
 }
 
 /// `POST /login`
 pub async fn patient_in(
     State(node): State<Arc<Node>>,
     visit: Visit,
-    address: Option<Extension<ConnectInfo<SocketAddr>>>,
+    address: Address,
+    headers: HeaderMap,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    sign_in(&node, &visit, Door::Patient, address, &fields).await
+    sign_in(&node, &visit, Door::Patient, &address, &headers, &fields).await
 }
 
 async fn sign_in(
     node: &Node,
     visit: &Visit,
     door: Door,
-    address: Option<Extension<ConnectInfo<SocketAddr>>>,
+    Address(address): &Address,
+    headers: &HeaderMap,
     fields: &Fields,
 ) -> Result<Response, Refusal> {
     let login = store::accounts::fold_login(fields.text("login"));
-    let address = address.map_or_else(String::new, |Extension(ConnectInfo(at))| {
-        at.ip().to_string()
-    });
-    if login.len() > LOGIN_BYTES_MAX || !node.sign_in.attempts.admit(&login, &address, visit.now) {
+    let next = fields.text("next");
+    let again = |login: &str, error| Ok(form(node, visit, door, next, Some(login), error, None));
+    if !node.sign_in.ways.have_passwords(door) {
+        return Err(Problem::new(Kind::Forbidden, "Passwords are switched off here.").into());
+    }
+    if login.len() > LOGIN_BYTES_MAX || !node.sign_in.attempts.admit(&login, address, visit.now) {
         let said = "Too many attempts. Wait 15 minutes and try again.";
-        let error = Some((said, StatusCode::TOO_MANY_REQUESTS));
-        return Ok(form(
-            node,
-            visit,
-            door,
-            fields.text("next"),
-            Some(&login),
-            error,
-            false,
-        ));
+        return again(&login, Some((said, StatusCode::TOO_MANY_REQUESTS)));
     }
     let found = check(node, &login, fields.exact("password")).await?;
     let Some(account) = found.filter(|account| door.takes(account)) else {
         // One answer for a wrong name, a wrong password and the wrong door.
         let said = "The user name or the password is not right.";
         let error = Some((said, StatusCode::UNPROCESSABLE_ENTITY));
-        let next = fields.text("next");
-        return Ok(form(
-            node,
-            visit,
-            door,
-            next,
-            Some(fields.text("login")),
-            error,
-            false,
-        ));
+        return again(fields.text("login"), error);
     };
-    node.sign_in.attempts.forgive(&login, &address);
-    if let Some(old) = visit.session() {
-        node.sign_in.end(&node.store, old).await?;
-    }
-    let secret = node.sign_in.begin(&node.store, &account, visit.now).await?;
-    let home = crate::router::home_of(&account.who()).1;
-    let mut response = see_other(local(fields.text("next")).unwrap_or(home));
-    let secure = node.site.is_secure();
-    cookie::set(
-        response.headers_mut(),
-        &node.site.cookie_name(),
-        &secret,
-        secure,
-    );
-    cookie::clear(
-        response.headers_mut(),
-        &node.site.form_cookie_name(),
-        secure,
-    );
-    Ok(response)
+    node.sign_in.attempts.forgive(&login, address);
+    let begun = second::after_password(node, visit, door, &account, headers, next).await?;
+    Ok(begun)
 }
 
 /// The account, if name and password are right and it is not closed. Takes the same time whether
 /// there is such an account or not.
-async fn check(node: &Node, login: &str, typed: &str) -> Result<Option<Account>, Problem> {
+pub(super) async fn check(
+    node: &Node,
+    login: &str,
+    typed: &str,
+) -> Result<Option<Account>, Problem> {
     let busy = || Problem::new(Kind::Transient, "Too many people are signing in just now.");
     let turn = tokio::time::timeout(TURN, node.sign_in.checks.clone().acquire_owned()).await;
     let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
@@ -278,10 +223,7 @@ pub async fn out(
     visit: Visit,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let door = match visit.caller().map(|caller| &caller.who) {
-        Some(Who::Staff { .. }) => Door::Staff,
-        _ => Door::Patient,
-    };
+    let door = Door::of(&visit);
     if let Some(secret) = visit.session() {
         node.sign_in.end(&node.store, secret).await?;
     }
@@ -292,31 +234,4 @@ pub async fn out(
         node.site.is_secure(),
     );
     Ok(response)
-}
-
-/// The address, if it is a page of this node: not another site's, however it is spelt.
-fn local(next: &str) -> Option<&str> {
-    let plain = next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-    let here = next.starts_with('/') && !next.starts_with("//");
-    (plain && here && next.len() <= 500).then_some(next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signing_in_leads_to_pages_of_this_node_only() {
-        assert_eq!(local("/staff/item/1?x=y"), Some("/staff/item/1?x=y"));
-        for text in [
-            "",
-            "//evil.example",
-            "/\\evil.example",
-            "https://evil.example",
-            "/a\r\nb",
-            "x",
-        ] {
-            assert_eq!(local(text), None, "{text:?}");
-        }
-    }
 }

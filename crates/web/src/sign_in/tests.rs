@@ -1,3 +1,6 @@
+mod second;
+mod sessions;
+
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{Request, StatusCode};
 use store::testing::on_each_database;

@@ -149,7 +149,9 @@ impl Neighbour {
         let mut text = format!(
             "[organisation]\nods = \"{}\"\nname = \"{}\"\nroles = [\"{}\"]\n\n\
              [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
-             [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n",
+             [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n\n\
+             [sign_in]\nstaff = [\"passkey\", \"password-totp\", \"password\"]\n\
+             patients = [\"passkey\", \"password\"]\n",
             self.ods, self.name, self.role
         );
         if self.hears_hl7 {
