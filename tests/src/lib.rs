@@ -24,3 +24,5 @@ mod node;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod setting;
+#[cfg(test)]
+mod sign_in;

@@ -15,6 +15,7 @@ mod interaction;
 mod nhs_number;
 mod ods;
 mod purpose;
+mod role_table;
 mod scope;
 
 pub use assurance::Assurance;
@@ -25,4 +26,5 @@ pub use interaction::Interaction;
 pub use nhs_number::NhsNumber;
 pub use ods::Ods;
 pub use purpose::{Purpose, SystemPurpose};
+pub use role_table::{RoleRow, RoleTable};
 pub use scope::{Reach, Scope};

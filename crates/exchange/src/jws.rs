@@ -20,6 +20,8 @@ pub enum Statement {
     Directory,
     Manifest,
     Receipts,
+    /// A table of national roles and what they grant, which a steward signs.
+    Roles,
 }
 
 impl Statement {
@@ -29,6 +31,7 @@ impl Statement {
             Statement::Directory => "handover-directory+jws",
             Statement::Manifest => "handover-manifest+jws",
             Statement::Receipts => "handover-receipts+jws",
+            Statement::Roles => "handover-roles+jws",
         }
     }
 
@@ -36,7 +39,7 @@ impl Statement {
     pub fn bytes_max(self) -> usize {
         match self {
             Statement::Directory => 16 << 20,
-            Statement::Manifest | Statement::Receipts => 2 << 20,
+            Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
         }
     }
 }

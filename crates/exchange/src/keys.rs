@@ -266,7 +266,12 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     written.map_err(|cause| could_not("A key file cannot be written.").because(cause))
 }
 
-fn read_private(path: &Path) -> Result<Vec<u8>, Problem> {
+/// The bytes of a key file.
+///
+/// # Errors
+/// `Security` if others than its owner may read it, `NoStore` if it is not there, `TooLong` if it is no
+/// key.
+pub fn read_private(path: &Path) -> Result<Vec<u8>, Problem> {
     let missing = |cause| {
         Problem::new(Kind::NoStore, format!("{} cannot be read.", name(path))).because(cause)
     };

@@ -8,6 +8,7 @@ pub mod init;
 pub mod map;
 pub mod migrate;
 pub mod package;
+pub mod roles;
 pub mod serve;
 pub mod terminology;
 pub mod token;

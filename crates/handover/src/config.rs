@@ -65,6 +65,38 @@ section! {
 }
 
 section! {
+    /// NHS login, for patients. Off until `issuer` is given.
+    NhsLoginSection in "nhs_login" {
+        /// Its address, as its discovery document names it.
+        issuer: Option<String> = "\"https://auth.sandpit.signin.nhs.uk\"", optional;
+        /// The name that NHS login gave this node.
+        client_id: Option<String> = "\"anytown\"", optional;
+        /// PEM file of the RSA private key whose public half NHS login has. Readable by the node's user only.
+        key: PathBuf = "\"keys/nhs-login.pem\"", default;
+        /// The key's name there, if it has one.
+        key_id: Option<String> = "\"anytown-1\"", optional;
+        /// The vectors of trust that are asked for. Clinical data opens for those with P9 only.
+        vtr: Vec<String> = "[\"P9.Cp.Cd\", \"P9.Cp.Ck\", \"P9.Cm\"]", default;
+    }
+}
+
+section! {
+    /// A provider of staff identities in the shape of CIS2. Off until `issuer` is given.
+    StaffOidcSection in "staff_oidc" {
+        /// Its address, as its discovery document names it.
+        issuer: Option<String> = "\"https://am.nhsint.auth-ptl.cis2.spineservices.nhs.uk:443/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare\"", optional;
+        /// The name that it gave this node.
+        client_id: Option<String> = "\"anytown\"", optional;
+        /// PEM file of the RSA private key whose public half it has. Readable by the node's user only.
+        key: PathBuf = "\"keys/staff-oidc.pem\"", default;
+        /// The key's name there, if it has one.
+        key_id: Option<String> = "\"anytown-1\"", optional;
+        /// The table of what national roles grant here, signed by the steward with `handover roles sign`.
+        roles: PathBuf = "\"roles.jws\"", default;
+    }
+}
+
+section! {
     /// What the FHIR door takes in at most. Beyond it a request is refused, and told why.
     FhirSection in "fhir" {
         /// The largest resource, in bytes, unpacked.
@@ -180,6 +212,22 @@ impl SignInSection {
     }
 }
 
+/// A provider's address and this node's name there go together, and the way there is TLS.
+fn check_provider(key: &str, issuer: Option<&str>, client_id: Option<&str>) -> anyhow::Result<()> {
+    let Some(issuer) = issuer else {
+        return Ok(());
+    };
+    if client_id.is_none() {
+        bail!("{key}.client_id: is needed with {key}.issuer");
+    }
+    let on_this_machine =
+        issuer.starts_with("http://127.0.0.1:") || issuer.starts_with("http://localhost:");
+    if !issuer.starts_with("https://") && !on_this_machine {
+        bail!("{key}.issuer: must begin with https://");
+    }
+    Ok(())
+}
+
 /// When a trace must be on the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -211,6 +259,10 @@ pub struct Config {
     pub pages: Pages,
     #[serde(default = "left_out")]
     pub sign_in: SignInSection,
+    #[serde(default = "left_out")]
+    pub nhs_login: NhsLoginSection,
+    #[serde(default = "left_out")]
+    pub staff_oidc: StaffOidcSection,
     #[serde(default = "left_out")]
     pub fhir: FhirSection,
     #[serde(default = "left_out")]
@@ -274,6 +326,9 @@ impl Config {
             Some(&mut self.exchange.directory),
             Some(&mut self.exchange.steward_key),
             Some(&mut self.exchange.keys),
+            Some(&mut self.nhs_login.key),
+            Some(&mut self.staff_oidc.key),
+            Some(&mut self.staff_oidc.roles),
         ]
         .into_iter()
         .flatten()
@@ -306,6 +361,16 @@ impl Config {
             );
         }
         self.sign_in.check()?;
+        check_provider(
+            "nhs_login",
+            self.nhs_login.issuer.as_deref(),
+            self.nhs_login.client_id.as_deref(),
+        )?;
+        check_provider(
+            "staff_oidc",
+            self.staff_oidc.issuer.as_deref(),
+            self.staff_oidc.client_id.as_deref(),
+        )?;
         let FhirSection {
             depth_max,
             bundle_entries_max,
@@ -339,6 +404,8 @@ pub fn example() -> String {
         StoreSection::SECTION,
         Pages::SECTION,
         SignInSection::SECTION,
+        NhsLoginSection::SECTION,
+        StaffOidcSection::SECTION,
         FhirSection::SECTION,
         ExchangeSection::SECTION,
         Hl7v2::SECTION,
@@ -398,6 +465,11 @@ mod tests {
         assert!(with("[pages]\nlisten = \"nowhere\"").contains("listen"));
         assert!(with("[fhir]\ndepth_max = 65").contains("fhir.depth_max"));
         assert!(with("[fhir]\nbundle_entries_max = 0").contains("fhir.bundle_entries_max"));
+        assert!(with("[nhs_login]\nissuer = \"https://x\"").contains("nhs_login.client_id"));
+        assert!(
+            with("[staff_oidc]\nissuer = \"http://x\"\nclient_id = \"n\"")
+                .contains("staff_oidc.issuer")
+        );
         assert!(with("[sign_in]\nstaff = []").contains("sign_in.staff"));
         assert!(with("[sign_in]\npatients = [\"oidc\"]").contains("sign_in.patients"));
         assert!(with("[sign_in]\nidle_minutes = 0").contains("sign_in.idle_minutes"));

@@ -1,5 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
+mod sign_in;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +19,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use web::serve::{behind_proxy, serve};
-use web::sign_in::{SessionLimits, SignIn, Way, Ways};
 use web::{Site, router, serve_peers};
 
 use crate::commands::directory::read_steward;
@@ -66,6 +67,7 @@ impl Running {
             .await
             .context("exchange.directory")?;
         let mut node = web_node(config, &ods, &store, &book);
+        node.sign_in = sign_in::sign_in(config)?;
         let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
         node.subscriptions.outgoing = Some(outgoing.context("subscriptions: no TLS")?);
         node.subscriptions.failures_max = config.subscriptions.failures_max.max(1);
@@ -206,7 +208,6 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         depth_max: config.fhir.depth_max,
         entries_max: config.fhir.bundle_entries_max,
     };
-    node.sign_in = sign_in(config);
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;
@@ -216,27 +217,6 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         declared: config.profiles.enforce_declared,
     };
     node
-}
-
-/// How people sign in. Passwords alone are said loudly.
-fn sign_in(config: &Config) -> SignIn {
-    let section = &config.sign_in;
-    let limits = SessionLimits {
-        idle: i64::from(section.idle_minutes) * 60_000,
-        absolute: i64::from(section.absolute_hours) * 3_600_000,
-    };
-    for (setting, ways) in [("staff", &section.staff), ("patients", &section.patients)] {
-        if ways.contains(&Way::Password) {
-            tracing::warn!(
-                "sign_in.{setting} lets people in by a password alone: for made-up people only"
-            );
-        }
-    }
-    let ways = Ways {
-        staff: section.staff.clone(),
-        patients: section.patients.clone(),
-    };
-    SignIn::new(limits, ways)
 }
 
 /// TLS for the pages, where certificate and key are set.

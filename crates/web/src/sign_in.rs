@@ -3,9 +3,12 @@
 mod begin;
 pub mod code;
 mod limits;
+pub mod oidc;
 pub mod pages;
+pub mod passkey;
 pub mod password;
 pub mod profile;
+pub mod proof;
 pub mod second;
 pub mod step_up;
 mod ways;
@@ -25,6 +28,8 @@ use tokio::sync::Semaphore;
 use crate::secret::Secret;
 pub(crate) use begin::Door;
 use limits::Limits;
+use oidc::nhs_login::NhsLogin;
+use oidc::staff::StaffOidc;
 pub use ways::{Way, Ways};
 
 /// How long a session lasts when nobody uses it, and at most, in milliseconds.
@@ -61,6 +66,8 @@ pub struct SignIn {
     limits: SessionLimits,
     /// By what staff and patients may sign in.
     pub ways: Ways,
+    pub nhs_login: Option<NhsLogin>,
+    pub staff_oidc: Option<StaffOidc>,
     attempts: Limits,
     recent: Mutex<HashMap<[u8; 32], Recent>>,
     checks: Arc<Semaphore>,
@@ -87,6 +94,8 @@ impl SignIn {
         SignIn {
             limits,
             ways,
+            nhs_login: None,
+            staff_oidc: None,
             attempts: Limits::default(),
             recent: Mutex::default(),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),

@@ -122,6 +122,15 @@ pub fn open_or_create_steward(folder: &Path) -> anyhow::Result<SigningKey> {
     }
 }
 
+/// The steward's key in that folder.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub fn open_steward(folder: &Path) -> anyhow::Result<SigningKey> {
+    let path = folder.join(STEWARD_KEY);
+    SigningKey::open(&path).with_context(|| path.display().to_string())
+}
+
 /// Reads a steward's public key.
 ///
 /// # Errors

@@ -35,6 +35,13 @@ impl Limits {
             && count(&mut counts, format!("a {login}"), PER_ACCOUNT, now)
     }
 
+    /// The same where nobody has said yet who they are: by address only.
+    pub fn admit_from(&self, address: &str, now: Millis) -> bool {
+        let mut counts = self.0.lock();
+        make_room(&mut counts, now);
+        count(&mut counts, format!("n {address}"), PER_ADDRESS, now)
+    }
+
     /// Takes back what `admit` counted, since the attempt was right after all.
     pub fn forgive(&self, login: &str, address: &str) {
         let mut counts = self.0.lock();

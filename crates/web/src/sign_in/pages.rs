@@ -15,7 +15,7 @@ use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
 use crate::sign_in::begin::{Address, Door, local};
-use crate::sign_in::{TURN, password, second};
+use crate::sign_in::{TURN, Way, passkey, password, second};
 use crate::visit::Visit;
 
 /// The longest user name that is looked up.
@@ -39,6 +39,10 @@ struct View<'a> {
     error: Option<&'static str>,
     /// Whether one may sign in with a password.
     password: bool,
+    /// The way by another system: its button and address.
+    outside: Option<Outside>,
+    /// Where one signs in with a passkey.
+    passkey: Option<String>,
     other: Link,
     done: Option<Done>,
 }
@@ -47,6 +51,39 @@ struct View<'a> {
 struct Link {
     text: &'static str,
     href: &'static str,
+}
+
+#[derive(Serialize)]
+struct Outside {
+    text: &'static str,
+    href: String,
+}
+
+/// The button of the other system by which one may sign in, if there is one.
+fn outside(node: &Node, door: Door, next: &str) -> Option<Outside> {
+    let ways = &node.sign_in.ways;
+    let (text, path) = match door {
+        Door::Patient => ("Continue with NHS login", "/login/nhs"),
+        Door::Staff => ("Continue with your care identity", "/staff/login/oidc"),
+    };
+    let on = match door {
+        Door::Patient => ways.have(door, Way::NhsLogin) && node.sign_in.nhs_login.is_some(),
+        Door::Staff => ways.have(door, Way::Oidc) && node.sign_in.staff_oidc.is_some(),
+    };
+    let href = with_next(path, "", next);
+    on.then_some(Outside { text, href })
+}
+
+/// An address that leads back to where one wanted to go.
+fn with_next(door: &str, path: &str, next: &str) -> String {
+    match local(next) {
+        Some(next) => {
+            let all = percent_encoding::NON_ALPHANUMERIC;
+            let next = percent_encoding::utf8_percent_encode(next, all);
+            format!("{door}{path}?next={next}")
+        }
+        None => format!("{door}{path}"),
+    }
 }
 
 #[derive(Serialize)]
@@ -123,6 +160,8 @@ fn form(
         next: local(next),
         login,
         error: error.map(|(text, _)| text),
+        outside: outside(node, door, next),
+        passkey: passkey::is_on(node, door).then(|| with_next(door.address(), "/passkey", next)),
         password: node.sign_in.ways.have_passwords(door),
         other,
         done: said.map(|text| Done { text }),

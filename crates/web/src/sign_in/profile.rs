@@ -17,8 +17,9 @@ use crate::page::problem::Refusal;
 use crate::page::words::{self, Moment, moment};
 use crate::page::{Page, see_other};
 use crate::sign_in::begin::Door;
+use crate::sign_in::oidc::staff;
 use crate::sign_in::step_up::{self, own_account};
-use crate::sign_in::{Way, second};
+use crate::sign_in::{Way, passkey, second};
 use crate::visit::Visit;
 
 #[derive(Deserialize)]
@@ -43,6 +44,11 @@ struct View {
     identity: Option<String>,
     /// Whether this session opens the record.
     opens: bool,
+    /// The roles that one may switch to.
+    roles: Vec<Item>,
+    /// Whether passkeys can be had here, and those that one has.
+    passkeys_on: bool,
+    passkeys: Vec<Key>,
     sessions: Vec<Row>,
     done: Option<Done>,
 }
@@ -50,6 +56,20 @@ struct View {
 #[derive(Serialize)]
 struct Done {
     text: &'static str,
+}
+
+#[derive(Serialize)]
+struct Item {
+    value: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Key {
+    name: String,
+    label: String,
+    made: Moment,
+    used: Option<Moment>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +106,11 @@ async fn view(
 ) -> Result<View, Problem> {
     let here = visit.session().map(|secret| secret.digest());
     let sessions = node.store.sessions(account.id).await?;
+    let roles = match here {
+        Some(digest) => node.store.session(&digest).await?,
+        None => None,
+    };
+    let roles = staff::switchable(roles.and_then(|it| it.signed_in.roles).as_deref());
     let proofs = node.store.identity_proofs(account.id).await?;
     let role = match visit.caller().map(|caller| &caller.who) {
         Some(access::Who::Staff { role, .. }) => Some(words::role(*role)),
@@ -103,6 +128,23 @@ async fn view(
         identity: matches!(account.holder, Holder::Patient { .. })
             .then(|| identity(proofs.first())),
         opens: door == Door::Staff || visit.opens_clinical(node),
+        roles: roles
+            .into_iter()
+            .map(|(value, text)| Item { value, text })
+            .collect(),
+        passkeys_on: passkey::is_on(node, door),
+        passkeys: node
+            .store
+            .passkeys(account.id)
+            .await?
+            .into_iter()
+            .map(|kept| Key {
+                name: passkey::name(&kept.id),
+                label: kept.label,
+                made: moment(kept.made_at, visit.now),
+                used: kept.used_at.map(|at| moment(at, visit.now)),
+            })
+            .collect(),
         sessions: sessions
             .iter()
             .map(|listed| row(listed, here, visit.now))
