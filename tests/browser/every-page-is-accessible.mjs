@@ -2,8 +2,9 @@
 // its own policy.
 
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { run } from './setting.mjs';
-import { clerk, doctor, engineer, good, margaret, openLetter, quiet, watch } from './people.mjs';
+import { PASSWORD, clerk, doctor, engineer, good, margaret, openLetter, quiet, watch } from './people.mjs';
 
 await run(async ({ context, page, hospital, practice }) => {
   const seen = await watch(context);
@@ -17,7 +18,9 @@ await run(async ({ context, page, hospital, practice }) => {
   await page.getByText('There is a problem').waitFor();
   await good(page);
 
-  await doctor(page, practice);
+  await page.goto(`${practice}/login/invitation`);
+  await good(page);
+  await signInPages(page, practice);
   for (const show of ['open', 'unmatched', 'done', 'ended', 'all']) {
     await page.goto(`${practice}/staff/inbox?show=${show}`);
     await good(page);
@@ -67,6 +70,8 @@ await run(async ({ context, page, hospital, practice }) => {
   await page.getByRole('button', { name: 'Sign out' }).click();
   await margaret(page, practice);
   await good(page);
+  await page.goto(`${practice}/profile/sessions`);
+  await good(page);
   await page.goto(`${practice}/record`);
   await good(page);
   // The doctor acted on a letter above, so one is released.
@@ -75,3 +80,62 @@ await run(async ({ context, page, hospital, practice }) => {
   await good(page);
   quiet(seen);
 });
+
+/** The pages about one's own sign-in, up to a code of an app; ends signed in as the doctor. */
+async function signInPages(page, practice) {
+  await doctor(page, practice);
+  await page.goto(`${practice}/staff/identity`);
+  await good(page);
+  await page.getByRole('button', { name: 'Record and invite' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.goto(`${practice}/staff/profile`);
+  await good(page);
+  await page.getByRole('button', { name: 'Set up codes' }).click();
+  await page.waitForURL(/step-up/);
+  await good(page);
+  await page.fill('#password', 'not the password');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.fill('#password', PASSWORD);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.waitForURL(/staff\/profile/);
+  await page.getByRole('button', { name: 'Set up codes' }).click();
+  await page.locator('#secret').waitFor();
+  await good(page);
+  const secret = await page.locator('#secret').innerText();
+  await page.fill('#code', totp(secret));
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('Your recovery codes').waitFor();
+  await good(page);
+  const recovery = await page.locator('.keys code').first().innerText();
+  await page.getByRole('button', { name: 'I have kept them' }).click();
+  await good(page);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.goto(`${practice}/staff/login`);
+  await page.fill('#login', 'doctor');
+  await page.fill('#password', PASSWORD);
+  await page.click('main button[type=submit]');
+  await page.getByText('Enter your code').waitFor();
+  await good(page);
+  await page.fill('#code', '000000');
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.fill('#code', recovery);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.waitForURL(/staff\/inbox/);
+}
+
+/** The code that an authenticator app shows now for a secret in base32 (RFC 6238). */
+function totp(shown) {
+  const letters = shown.replaceAll(/\s/g, '');
+  const bits = [...letters].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const digest = createHmac('sha1', key).update(step).digest();
+  const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}

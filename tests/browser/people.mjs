@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { axe } from './setting.mjs';
 
 /** Everybody in the demo has this password. */
-const PASSWORD = 'handover-demo';
+export const PASSWORD = 'handover-demo';
 
 /** Signs in by that door, and gives the address that one lands on. */
 export async function signIn(page, node, door, name) {

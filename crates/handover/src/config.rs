@@ -92,7 +92,7 @@ section! {
         /// The key's name there, if it has one.
         key_id: Option<String> = "\"anytown-1\"", optional;
         /// The table of what national roles grant here, signed by the steward with `handover roles sign`.
-        roles: PathBuf = "\"roles.jws\"", default;
+        role_table: PathBuf = "\"roles.jws\"", default;
     }
 }
 
@@ -328,7 +328,7 @@ impl Config {
             Some(&mut self.exchange.keys),
             Some(&mut self.nhs_login.key),
             Some(&mut self.staff_oidc.key),
-            Some(&mut self.staff_oidc.roles),
+            Some(&mut self.staff_oidc.role_table),
         ]
         .into_iter()
         .flatten()

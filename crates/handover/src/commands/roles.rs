@@ -29,7 +29,7 @@ enum Command {
         /// The table, as JSON.
         #[arg(long)]
         table: PathBuf,
-        /// The signed table to write; nodes name it in [staff_oidc] roles.
+        /// The signed table to write; nodes name it in [staff_oidc] role_table.
         #[arg(long, default_value = "roles.jws")]
         out: PathBuf,
     },

@@ -58,7 +58,7 @@ fn staff_oidc(config: &Config) -> anyhow::Result<Option<StaffOidc>> {
         return Ok(None);
     };
     let steward = read_steward(&config.exchange.steward_key).context("exchange.steward_key")?;
-    let roles = verified(&section.roles, &steward).context("staff_oidc.roles")?;
+    let roles = verified(&section.role_table, &steward).context("staff_oidc.role_table")?;
     tracing::info!(version = roles.version, "the table of national roles");
     let key = (section.key.as_path(), section.key_id.clone());
     let algorithms = vec![Algorithm::RS512, Algorithm::RS384, Algorithm::RS256];

@@ -127,9 +127,8 @@ async fn holder(node: &Node, service: &NhsLogin, claims: &Claims) -> Result<Foun
             "If you are registered here, ask the practice to check how your name and date of birth are written. If not, sign in at your own practice.",
         ));
     };
-    let login = format!("nhs-login:{}", short(issuer, &claims.subject));
     let account = NewAccount {
-        login,
+        login: format!("nhs-login:{}", short(issuer, &claims.subject)),
         name,
         holder: Holder::Patient {
             patient,
@@ -137,22 +136,32 @@ async fn holder(node: &Node, service: &NhsLogin, claims: &Claims) -> Result<Foun
         },
         password_hash: None,
     };
+    match proved(node, service, claims, known, account).await {
+        Ok(account) => Ok(Found::Account(Box::new(account), trust)),
+        Err(problem) if problem.kind == Kind::Forbidden => Ok(Found::Nobody(
+            "Your online access here was closed.",
+            "Ask at the practice.",
+        )),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The account of a proved identity, opened or brought up to date, with the proof on record.
+async fn proved(
+    node: &Node,
+    service: &NhsLogin,
+    claims: &Claims,
+    known: Option<Account>,
+    account: NewAccount,
+) -> Result<Account, Problem> {
+    let issuer = &service.provider.issuer;
     let moved = known
         .as_ref()
         .is_some_and(|known| known.holder != account.holder);
     let opened = node
         .store
         .open_outside_account(issuer, &claims.subject, account);
-    let id = match opened.await {
-        Ok(id) => id,
-        Err(problem) if problem.kind == Kind::Forbidden => {
-            return Ok(Found::Nobody(
-                "Your online access here was closed.",
-                "Ask at the practice.",
-            ));
-        }
-        Err(problem) => return Err(problem),
-    };
+    let id = opened.await?;
     if moved {
         // What was begun as another patient's must not go on as this one's.
         node.store.end_other_sessions(id, None).await?;
@@ -169,9 +178,7 @@ async fn holder(node: &Node, service: &NhsLogin, claims: &Claims) -> Result<Foun
         node.store.prove_identity(id, proof).await?;
     }
     let account = node.store.account(id).await?;
-    let account =
-        account.ok_or_else(|| Problem::new(Kind::Exception, "The account was not found again."))?;
-    Ok(Found::Account(Box::new(account), trust))
+    account.ok_or_else(|| Problem::new(Kind::Exception, "The account was not found again."))
 }
 
 /// What the id token's `vot` proves; it must be one that was asked for, and userinfo must not say
