@@ -112,7 +112,7 @@ async function signInPages(page, practice) {
   const recovery = await page.locator('.keys code').first().innerText();
   await page.getByRole('button', { name: 'I have kept them' }).click();
   await good(page);
-  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign out', exact: true }).click();
   await page.goto(`${practice}/staff/login`);
   await page.fill('#login', 'doctor');
   await page.fill('#password', PASSWORD);
