@@ -32,7 +32,7 @@ use crate::writer::{Core, Writer};
 /// Connections of a node to PostgreSQL: one for the writer and some for readers.
 const POSTGRES_CONNECTIONS: usize = 8;
 /// How long a worker lets others go first.
-const LET_FIRST_AT_MOST: Duration = Duration::from_millis(250);
+const LET_FIRST_AT_MOST: Duration = Duration::from_secs(1);
 /// How often lines of the log are written that no answer waits for.
 const LATE_EVERY: Duration = Duration::from_millis(250);
 /// Such lines that may wait; whoever adds one more writes them all, and waits for that.
@@ -278,7 +278,7 @@ impl Store {
     }
 
     /// Lets those go first who wait for an answer: returns once the writer is no longer pressed by
-    /// small writes, or after a quarter of a second. For workers, before each piece of work that
+    /// small writes, or after a second. For workers, before each piece of work that
     /// nobody waits for; since it is bounded, they go on under any load.
     pub async fn let_others_first(&self) {
         self.inner.writer.calm(LET_FIRST_AT_MOST).await;
