@@ -85,6 +85,19 @@ impl Ask {
         })
     }
 
+    /// The same request with more parameters than its address has.
+    pub fn with(&self, more: Vec<(String, String)>) -> Ask {
+        let mut query = self.query.clone();
+        query.extend(more);
+        Ask {
+            visit: self.visit.clone(),
+            preference: self.preference,
+            query,
+            headers: self.headers.clone(),
+            wanted: self.wanted.clone(),
+        }
+    }
+
     /// The decision whether who asks may do this. A refusal is written to the audit log.
     ///
     /// # Errors
