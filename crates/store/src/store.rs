@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AuditEntry, Ods, Scope};
+use access::{AuditEntry, Ods, Outcome, Scope, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::Registry;
@@ -237,6 +237,7 @@ impl Store {
         };
         let target = Target {
             ty: ty.to_string().into(),
+            patient: id.clone().filter(|_| ty == "Patient"),
             id,
             ..Target::default()
         };

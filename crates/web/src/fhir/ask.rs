@@ -256,7 +256,7 @@ impl Manner {
 }
 
 /// What a handler refused, or the server on its way to a handler.
-fn failure_in(response: &mut Response) -> Option<Failure> {
+pub(super) fn failure_in(response: &mut Response) -> Option<Failure> {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         return Some(failure);
     }

@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::ServiceExt;
 
 use super::answer::Stamp;
-use super::ask::{Ask, Asked};
+use super::ask::{Ask, Asked, failure_in};
 use super::format::FHIR_JSON;
 use super::operations::parameters::Parameters;
 use super::{batch, edge};
@@ -134,7 +134,7 @@ impl Looks {
             .doors
             .get_or_init(|| crate::router::inside(self.node.clone()));
         let Ok(mut response) = doors.clone().oneshot(request).await;
-        if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        if let Some(failure) = failure_in(&mut response) {
             return Err(failure);
         }
         let stamp = response.extensions().get::<Stamp>().copied();
