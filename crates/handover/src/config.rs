@@ -1,11 +1,13 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
+pub mod fhir;
 pub mod section;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+pub use fhir::FhirSection;
 use section::section;
 use serde::Deserialize;
 
@@ -46,22 +48,6 @@ section! {
         tls_key: Option<PathBuf> = "\"pages.key\"", optional;
         /// True when only a proxy reaches this listener: it ends TLS and writes `X-Forwarded-For`.
         behind_proxy: bool = "false", default;
-    }
-}
-
-section! {
-    /// What the FHIR door takes in at most. Beyond it a request is refused, and told why.
-    FhirSection in "fhir" {
-        /// The largest resource, in bytes, unpacked.
-        resource_bytes_max: usize = "50331648", default;
-        /// The largest Bundle, in bytes, unpacked.
-        bundle_bytes_max: usize = "67108864", default;
-        /// Objects or elements inside each other; at most 64.
-        depth_max: u16 = "64", default;
-        /// Entries in one Bundle; at most 20000.
-        bundle_entries_max: usize = "20000", default;
-        /// How long a search may take, in seconds.
-        search_seconds_max: u64 = "20", default;
     }
 }
 
@@ -159,9 +145,6 @@ impl From<AuditDurability> for store::AuditDurability {
         }
     }
 }
-
-/// A body is held whole while it is read, and so is what is made of it.
-const BODY_BYTES_MOST: usize = 64 << 20;
 
 /// The whole of `handover.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -266,25 +249,7 @@ impl Config {
                 self.pages.listen
             );
         }
-        let FhirSection {
-            depth_max,
-            bundle_entries_max,
-            search_seconds_max,
-            ..
-        } = self.fhir;
-        if !(8..=64).contains(&depth_max) {
-            bail!("fhir.depth_max: {depth_max} is not from 8 to 64");
-        }
-        if !(1..=20_000).contains(&bundle_entries_max) {
-            bail!("fhir.bundle_entries_max: {bundle_entries_max} is not from 1 to 20000");
-        }
-        if search_seconds_max == 0 {
-            bail!("fhir.search_seconds_max: must be at least 1");
-        }
-        let largest = self.fhir.resource_bytes_max.max(self.fhir.bundle_bytes_max);
-        if largest > BODY_BYTES_MOST {
-            bail!("fhir.resource_bytes_max and bundle_bytes_max: at most {BODY_BYTES_MOST}");
-        }
+        self.fhir.check()?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -357,6 +322,8 @@ mod tests {
         assert!(with("[pages]\nlisten = \"nowhere\"").contains("listen"));
         assert!(with("[fhir]\ndepth_max = 65").contains("fhir.depth_max"));
         assert!(with("[fhir]\nbundle_entries_max = 0").contains("fhir.bundle_entries_max"));
+        assert!(with("[fhir]\nincluded_max = 0").contains("fhir.included_max"));
+        assert!(with("[fhir]\nconditional_delete = \"some\"").contains("conditional_delete"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
         assert!(format!("{missing:#}").contains("needs `name`"));

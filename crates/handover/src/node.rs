@@ -150,6 +150,8 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
     settings.search_seconds_max = config.fhir.search_seconds_max;
+    settings.included_max = config.fhir.included_max;
+    settings.page_bytes_max = config.fhir.page_bytes_max;
     Store::open(settings)
         .await
         .context("store: cannot be opened")
@@ -199,12 +201,8 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     let mut node = web::Node::new(store.clone(), site);
     let book = book.clone();
     node.organisation_name = Arc::new(move |ods| book.name(ods));
-    node.fhir.bounds = web::fhir::Bounds {
-        resource_bytes_max: config.fhir.resource_bytes_max,
-        bundle_bytes_max: config.fhir.bundle_bytes_max,
-        depth_max: config.fhir.depth_max,
-        entries_max: config.fhir.bundle_entries_max,
-    };
+    node.fhir.bounds = config.fhir.bounds();
+    node.fhir.conditional_delete = config.fhir.conditional_delete.into();
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

@@ -27,6 +27,10 @@ use crate::sign_in::pages as sign_in;
 use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
 
+const META: (&str, &str) = (
+    "meta",
+    "http://hl7.org/fhir/OperationDefinition/Resource-meta",
+);
 const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
 
 /// The largest form taken, in bytes.
@@ -192,6 +196,15 @@ pub const FHIR: &[Route] = &[
         || get(everything::patients),
     ),
     Route::operation(
+        Method::POST,
+        "/Patient/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ),
+        || post(everything::patients_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Patient/{id}/$everything",
         (
@@ -201,6 +214,15 @@ pub const FHIR: &[Route] = &[
         || get(everything::patient),
     ),
     Route::operation(
+        Method::POST,
+        "/Patient/{id}/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ),
+        || post(everything::patient_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Encounter/{id}/$everything",
         (
@@ -208,6 +230,15 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
         ),
         || get(everything::encounter),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Encounter/{id}/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
+        ),
+        || post(everything::encounter_by_post),
     ),
     Route::operation(
         Method::POST,
@@ -227,15 +258,9 @@ pub const FHIR: &[Route] = &[
         ("validate", VALIDATE),
         || get(validate::validate_stored),
     ),
-    Route::operation(
-        Method::GET,
-        "/{ty}/{id}/$meta",
-        (
-            "meta",
-            "http://hl7.org/fhir/OperationDefinition/Resource-meta",
-        ),
-        || get(meta::show),
-    ),
+    Route::operation(Method::GET, "/$meta", META, || get(meta::of_all)),
+    Route::operation(Method::GET, "/{ty}/$meta", META, || get(meta::of_type)),
+    Route::operation(Method::GET, "/{ty}/{id}/$meta", META, || get(meta::show)),
     Route::operation(
         Method::POST,
         "/{ty}/{id}/$meta-add",
@@ -283,6 +308,15 @@ pub const FHIR: &[Route] = &[
     ),
     Route::operation(
         Method::POST,
+        "/Observation/$lastn",
+        (
+            "lastn",
+            "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
+        ),
+        || post(last_n::by_post),
+    ),
+    Route::operation(
+        Method::POST,
         "/Patient/$match",
         (
             "match",
@@ -300,6 +334,15 @@ pub const FHIR: &[Route] = &[
         || get(export::system),
     ),
     Route::operation(
+        Method::POST,
+        "/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+        ),
+        || post(export::system_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Patient/$export",
         (
@@ -309,6 +352,15 @@ pub const FHIR: &[Route] = &[
         || get(export::patients),
     ),
     Route::operation(
+        Method::POST,
+        "/Patient/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
+        ),
+        || post(export::patients_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Group/{id}/$export",
         (
@@ -316,6 +368,15 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
         ),
         || get(export::group),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Group/{id}/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
+        ),
+        || post(export::group_by_post),
     ),
     Route::operation(
         Method::POST,

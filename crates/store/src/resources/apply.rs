@@ -102,10 +102,6 @@ impl<'c> Applied<'c> {
         before: Option<Stored>,
     ) -> Result<(), Problem> {
         let (ty, _) = change.names();
-        if !matches!(change, Change::Release { .. }) {
-            let deletes = matches!(change, Change::Delete { .. });
-            self.scope.may_set_up(ty, deletes)?;
-        }
         // What is beyond the scope is as if it were not there, and cannot be overwritten.
         if before
             .as_ref()
@@ -228,7 +224,8 @@ impl<'c> Applied<'c> {
         }
         let message = "This would take a security label away, which a change of the resource may \
              not; a clinician takes one away with $meta-delete.";
-        Err(Problem::new(Kind::Forbidden, message))
+        let place = format!("{}/{}", resource.ty(), resource.id());
+        Err(Problem::new(Kind::Forbidden, message).at(place))
     }
 
     fn delete(

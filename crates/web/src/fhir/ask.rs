@@ -85,6 +85,19 @@ impl Ask {
         })
     }
 
+    /// The same request with more parameters than its address has.
+    pub fn with(&self, more: Vec<(String, String)>) -> Ask {
+        let mut query = self.query.clone();
+        query.extend(more);
+        Ask {
+            visit: self.visit.clone(),
+            preference: self.preference,
+            query,
+            headers: self.headers.clone(),
+            wanted: self.wanted.clone(),
+        }
+    }
+
     /// The decision whether who asks may do this. A refusal is written to the audit log.
     ///
     /// # Errors
@@ -243,7 +256,7 @@ impl Manner {
 }
 
 /// What a handler refused, or the server on its way to a handler.
-fn failure_in(response: &mut Response) -> Option<Failure> {
+pub(super) fn failure_in(response: &mut Response) -> Option<Failure> {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         return Some(failure);
     }

@@ -17,7 +17,7 @@ use super::ask::Announced;
 use super::format::{FHIR_JSON, FHIR_XML, JSON_PATCH};
 use super::route::{Does, Level, Route};
 use crate::failure::Failure;
-use crate::node::{Node, Site};
+use crate::node::Node;
 use crate::router::FHIR;
 
 /// Open to everyone: it tells of the server, not of anyone in it.
@@ -26,17 +26,16 @@ pub async fn metadata(
     Announced(ask): Announced,
 ) -> Result<Response, Failure> {
     ask.no_query()?;
-    let made = || Bytes::from(statement(&node.site, &date::instant(node.store.now())).to_string());
+    let made = || Bytes::from(statement(&node, &date::instant(node.store.now())).to_string());
     let statement = node.fhir.capabilities.get_or_init(made).clone();
     Ok(answer::json(StatusCode::OK, statement))
 }
 
-fn statement(site: &Site, at: &str) -> Value {
-    let resources: Vec<Value> = Definitions::r4()
-        .resources()
-        .into_iter()
-        .map(resource)
-        .collect();
+fn statement(node: &Node, at: &str) -> Value {
+    let site = &node.site;
+    let delete = node.fhir.conditional_delete.code();
+    let types = Definitions::r4().resources().into_iter();
+    let resources: Vec<Value> = types.map(|ty| resource(ty, delete)).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -96,14 +95,14 @@ fn has(method: &Method, path: &str) -> bool {
         .any(|route| route.method == *method && route.path == path)
 }
 
-fn resource(ty: &'static str) -> Value {
+fn resource(ty: &'static str, delete: &'static str) -> Value {
     let general = [("_id", "token"), ("_lastUpdated", "date")];
     let general = general
         .iter()
         .map(|(name, kind)| json!({ "name": name, "type": kind }));
     let searched: Vec<Value> = general.chain(parameters(ty).map(parameter)).collect();
     let conditional_delete = match has(&Method::DELETE, "/{ty}") {
-        true => "single",
+        true => delete,
         false => "not-supported",
     };
     let told = json!({
