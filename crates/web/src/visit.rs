@@ -101,7 +101,7 @@ impl Visit {
 
     fn know(&mut self, who: Who, proof: Proof) {
         let request_id = self.request_id.clone();
-        self.caller = Some(Arc::new(Caller { who, request_id }));
+        self.caller = Some(Arc::new(Caller::new(who, request_id)));
         self.proof = proof;
     }
 
