@@ -150,7 +150,6 @@ mod tests {
         ] {
             let claims = with(name, value.clone());
             let found = check_assertion(&claims, &[AUD], NOW);
-            // Written plainly, 1.8e9 is a number like any other, and has expired.
             assert!(found.is_err(), "{name} {value}");
         }
     }

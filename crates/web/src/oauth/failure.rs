@@ -42,6 +42,14 @@ impl Refused {
     }
 }
 
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Refused {
         let code = match problem.kind {
