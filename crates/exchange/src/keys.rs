@@ -249,7 +249,7 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let mut options = OpenOptions::new();
     let opened = options.write(true).create_new(true).mode(0o600).open(path);
     let mut file = match opened {
@@ -266,7 +266,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     written.map_err(|cause| could_not("A key file cannot be written.").because(cause))
 }
 
-fn read_private(path: &Path) -> Result<Vec<u8>, Problem> {
+pub(crate) fn read_private(path: &Path) -> Result<Vec<u8>, Problem> {
     let missing = |cause| {
         Problem::new(Kind::NoStore, format!("{} cannot be read.", name(path))).because(cause)
     };

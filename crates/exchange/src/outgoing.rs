@@ -19,8 +19,11 @@ use tokio_rustls::TlsConnector;
 
 /// How long a request may take in all.
 const SECONDS_MAX: u64 = 20;
-/// An answer's body is read up to here, and not looked at.
+/// An answer's body is read up to here.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// An answer's status, and its body if it was read whole.
+type Answered = (u16, Option<Bytes>);
 
 /// A guarded client.
 #[derive(Clone)]
@@ -78,7 +81,36 @@ impl Outgoing {
         }
     }
 
+    /// Fetches what is at an address that begins with `https://`, at most 64 KiB, if it is there.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn fetch(&self, url: &str) -> Result<Bytes, String> {
+        if !url.starts_with("https://") {
+            return Err("The address begins with https://.".into());
+        }
+        let call = Call {
+            method: Method::GET,
+            url: url.to_string(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        };
+        let limit = Duration::from_secs(SECONDS_MAX);
+        let outcome = tokio::time::timeout(limit, self.asked(call)).await;
+        let outcome =
+            outcome.map_err(|_| format!("There was no answer within {SECONDS_MAX} seconds."))?;
+        match outcome? {
+            (200, Some(body)) => Ok(body),
+            (200, None) => Err("The answer is too large, or broke off.".into()),
+            (status, _) => Err(format!("The address answered {status}.")),
+        }
+    }
+
     async fn sent(&self, call: Call) -> Result<u16, String> {
+        Ok(self.asked(call).await?.0)
+    }
+
+    async fn asked(&self, call: Call) -> Result<Answered, String> {
         let uri: Uri = call.url.parse().map_err(|_| "The address does not read.")?;
         let host = uri.host().ok_or("The address names no host.")?.to_string();
         let is_tls = match uri.scheme_str() {
@@ -169,7 +201,7 @@ fn is_ours(name: &HeaderName) -> bool {
     ours.contains(name)
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answered, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -181,14 +213,13 @@ where
     let answer = sender.send_request(request).await.map_err(broken);
     if let Ok(answer) = answer {
         let status = answer.status().as_u16();
-        let _ = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await;
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+        let body = body.collect().await.ok().map(|body| body.to_bytes());
         driven.abort();
-        return Ok(status);
+        return Ok((status, body));
     }
     driven.abort();
-    answer.map(|_| 0)
+    answer.map(|_| (0, None))
 }
 
 /// Whether an address is one of the Internet's

@@ -120,6 +120,16 @@ section! {
 }
 
 section! {
+    /// Apps and systems of others that use the FHIR door with tokens (SMART App Launch).
+    AppsSection in "apps" {
+        /// Whether anybody may register an app over HTTP. It does nothing until a person approves it.
+        registration_open: bool = "false", default;
+        /// Whether an app may have a shared secret. A key of its own (private_key_jwt) is better.
+        secrets_allowed: bool = "false", default;
+    }
+}
+
+section! {
     /// What a resource must follow, beside FHIR R4 itself, to be stored through the FHIR door.
     ProfilesSection in "profiles" {
         /// Canonical addresses of profiles, each for resources of its type. Their package must be here (`handover package`).
@@ -169,6 +179,8 @@ pub struct Config {
     pub bulk: BulkSection,
     #[serde(default = "left_out")]
     pub subscriptions: SubscriptionsSection,
+    #[serde(default = "left_out")]
+    pub apps: AppsSection,
     #[serde(default = "left_out")]
     pub profiles: ProfilesSection,
 }
@@ -270,6 +282,7 @@ pub fn example() -> String {
         Audit::SECTION,
         BulkSection::SECTION,
         SubscriptionsSection::SECTION,
+        AppsSection::SECTION,
         ProfilesSection::SECTION,
     ];
     let mut text = String::from(

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use access::Ods;
 use anyhow::{Context, bail};
 use exchange::intake::Intake;
+use exchange::jwt::IdentityKey;
 use exchange::outgoing::Outgoing;
 use exchange::{Book, Exchange, Identity, Workers, mllp};
 use rustls::pki_types::pem::PemObject as _;
@@ -66,7 +67,12 @@ impl Running {
             .context("exchange.directory")?;
         let mut node = web_node(config, &ods, &store, &book);
         let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
-        node.subscriptions.outgoing = Some(outgoing.context("subscriptions: no TLS")?);
+        let outgoing = outgoing.context("subscriptions: no TLS")?;
+        node.oauth.outgoing = Some(outgoing.clone());
+        let identity_key = IdentityKey::open(&config.exchange.keys.join("openid.pk8"));
+        node.oauth
+            .sign_with(identity_key.context("exchange.keys: openid.pk8")?);
+        node.subscriptions.outgoing = Some(outgoing);
         node.subscriptions.failures_max = config.subscriptions.failures_max.max(1);
         let node = Arc::new(node);
         let pages = router(node.clone());
@@ -203,6 +209,8 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.organisation_name = Arc::new(move |ods| book.name(ods));
     node.fhir.bounds = config.fhir.bounds();
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
+    node.oauth.registration_open = config.apps.registration_open;
+    node.oauth.secrets_allowed = config.apps.secrets_allowed;
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

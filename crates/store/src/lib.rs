@@ -39,6 +39,7 @@ mod failure;
 pub mod hl7_inbox;
 mod journal;
 mod migrations;
+pub mod oauth;
 pub mod packages;
 pub mod parcels;
 mod pool;

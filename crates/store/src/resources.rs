@@ -5,6 +5,7 @@ pub(crate) mod body;
 mod cache;
 mod expected;
 pub(crate) mod facts;
+mod granted;
 mod history;
 mod in_use;
 mod index;

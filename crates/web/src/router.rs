@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
@@ -20,6 +20,9 @@ use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_cod
 use crate::fhir::validate;
 use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
+use crate::oauth::{
+    apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
+};
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{letter, record};
@@ -40,6 +43,7 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 pub fn router(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir(node.clone()))
+        .merge(oauth_server(node.clone()))
         .merge(files())
         .merge(pages(node))
 }
@@ -556,6 +560,24 @@ fn fhir(node: Arc<Node>) -> Router {
         .with_state(node)
 }
 
+/// The authorization server for apps and systems, but for its pages.
+fn oauth_server(node: Arc<Node>) -> Router {
+    let facts = || get(discovery::configuration);
+    Router::new()
+        .route("/fhir/.well-known/smart-configuration", facts())
+        .route("/.well-known/oauth-authorization-server", facts())
+        .route("/.well-known/openid-configuration", facts())
+        .route("/oauth2/jwks", get(discovery::jwks))
+        .route("/oauth2/token", post(token::token))
+        .route("/oauth2/introspect", post(introspect::introspect))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/register", post(register::register))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(map_response(headers::on))
+        .layer(from_fn(cors::layer))
+        .with_state(node)
+}
+
 /// The HTML pages.
 fn pages(node: Arc<Node>) -> Router {
     Router::new()
@@ -595,6 +617,22 @@ fn pages(node: Arc<Node>) -> Router {
             "/staff/worklist/subscriptions/{id}/off",
             post(subscribers::off),
         )
+        .route(
+            "/oauth2/authorize",
+            get(authorize::by_get).post(authorize::by_post),
+        )
+        .route(
+            "/apps/allow/{ask}",
+            get(consent::page).post(consent::answered),
+        )
+        .route(
+            "/staff/apps/allow/{ask}",
+            get(consent::page).post(consent::answered),
+        )
+        .route("/staff/apps", get(apps::page))
+        .route("/staff/apps/launch", post(launch::begin))
+        .route("/staff/apps/{id}/approve", post(apps::approved))
+        .route("/staff/apps/{id}/revoke", post(apps::revoked))
         .route("/staff/login", get(sign_in::staff).post(sign_in::staff_in))
         .route("/login", get(sign_in::patient).post(sign_in::patient_in))
         .route("/sign-out", post(sign_in::out))
@@ -619,11 +657,16 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             ("Inbox", "/staff/inbox"),
             ("Sent", "/staff/sent"),
             ("Work list", "/staff/worklist"),
+            ("Apps", "/staff/apps"),
         ],
         Who::Staff {
             role: Role::Engineer,
             ..
-        } => &[("Work list", "/staff/worklist")],
+        } => &[("Work list", "/staff/worklist"), ("Apps", "/staff/apps")],
+        Who::Staff {
+            role: Role::PrivacyOfficer,
+            ..
+        } => &[("Apps", "/staff/apps")],
         Who::Patient { .. } => &[("Home", "/"), ("Your letters", "/record")],
         Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
     }

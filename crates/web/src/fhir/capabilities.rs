@@ -48,12 +48,32 @@ fn statement(node: &Node, at: &str) -> Value {
         "patchFormat": [JSON_PATCH, FHIR_JSON, FHIR_XML],
         "rest": [with_operations(json!({
             "mode": "server",
-            "security": {
-                "description": "A bearer token of an account, or the session of its sign-in.",
-            },
+            "security": security(site),
             "resource": resources,
             "interaction": interactions(|route| route.level() == Level::System),
         }), |route| route.level() == Level::System)],
+    })
+}
+
+/// <https://hl7.org/fhir/smart-app-launch/conformance.html>
+fn security(site: &Site) -> Value {
+    let uri = |name: &str, url: &str| json!({ "url": name, "valueUri": site.oauth_url(url) });
+    json!({
+        "cors": true,
+        "service": [{ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+            "code": "SMART-on-FHIR",
+        }] }],
+        "description": "SMART App Launch 2.2, a bearer token of an account, or the session of its sign-in.",
+        "extension": [{
+            "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+            "extension": [
+                uri("authorize", "authorize"),
+                uri("token", "token"),
+                uri("introspect", "introspect"),
+                uri("revoke", "revoke"),
+            ],
+        }],
     })
 }
 

@@ -105,6 +105,12 @@ pub static NEIGHBOURS: &[Neighbour] = &[
                 role: Role::Clinician,
                 about: "GP: the inbox, and can act on a letter",
             },
+            Account {
+                username: "keeper",
+                name: "Ken Keeper",
+                role: Role::Engineer,
+                about: "runs the node: approves apps",
+            },
         ],
         patients: &[
             PatientAccount {
@@ -149,7 +155,8 @@ impl Neighbour {
         let mut text = format!(
             "[organisation]\nods = \"{}\"\nname = \"{}\"\nroles = [\"{}\"]\n\n\
              [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
-             [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n",
+             [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n\n\
+             [apps]\nregistration_open = true\n",
             self.ods, self.name, self.role
         );
         if self.hears_hl7 {

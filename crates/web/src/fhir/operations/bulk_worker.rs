@@ -128,6 +128,7 @@ pub async fn scope_of(
     let caller = Caller {
         who,
         request_id: request_id.into(),
+        granted: None,
     };
     decide(&caller, interaction, "Bundle", purpose, node.store.now())
 }
