@@ -16,6 +16,7 @@ use super::answer;
 use super::ask::Announced;
 use super::format::{FHIR_JSON, FHIR_XML, JSON_PATCH};
 use super::route::{Does, Level, Route};
+use crate::Site;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::router::FHIR;
