@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::setup::{self, Level};
 use crate::shell::{self, step};
+use crate::test::postgres::Postgres;
 use crate::workspace::Workspace;
 
 /// # Errors
@@ -19,10 +20,14 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         "--package",
         "handover-bench",
     ]))?;
+    let postgres = Postgres::start(workspace)?;
     let mut bench = std::process::Command::new(workspace.target.join("release/handover-bench"));
     bench.args(arguments).current_dir(&workspace.root).env(
         "HANDOVER_BENCH_BINARY",
         workspace.target.join("release/handover"),
     );
-    shell::run(&mut bench)
+    bench.env("HANDOVER_BENCH_POSTGRES", postgres.url());
+    let outcome = shell::run(&mut bench);
+    postgres.stop()?;
+    outcome
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that can be tested here.
 
 mod browser;
-mod postgres;
+pub(crate) mod postgres;
 
 use anyhow::Result;
 use postgres::Postgres;

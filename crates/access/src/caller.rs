@@ -6,6 +6,7 @@ use fhir::problem::{Kind, Problem};
 
 use crate::audit::{Agent, AgentKind};
 use crate::nhs_number::NhsNumber;
+use crate::oauth::Granted;
 use crate::ods::Ods;
 
 /// What a member of staff does.
@@ -75,11 +76,34 @@ pub enum Who {
 pub struct Caller {
     pub who: Who,
     pub request_id: Arc<str>,
+    /// What the app in between was granted, if it is an app's token that proved the caller. It
+    /// narrows what they may do, and never widens it.
+    pub granted: Option<Arc<Granted>>,
 }
 
 impl Caller {
-    /// How the caller stands in the audit log: never with an NHS number.
+    /// The caller with no app in between.
+    pub fn new(who: Who, request_id: Arc<str>) -> Caller {
+        Caller {
+            who,
+            request_id,
+            granted: None,
+        }
+    }
+
+    /// How the caller stands in the audit log: never with an NHS number; with the name of the app
+    /// that acted for them.
     pub fn agent(&self) -> Agent {
+        let mut agent = self.holder();
+        if let Some(granted) = &self.granted
+            && agent.name != granted.app
+        {
+            agent.name = format!("{} (with the app {})", agent.name, granted.app);
+        }
+        agent
+    }
+
+    fn holder(&self) -> Agent {
         match &self.who {
             Who::Patient {
                 account,

@@ -24,6 +24,9 @@ pub fn decide(
     purpose: Purpose,
     now: Millis,
 ) -> Result<Scope, Problem> {
+    if let Some(granted) = &caller.granted {
+        granted.may(interaction, ty)?;
+    }
     let reach = match &caller.who {
         Who::Patient { patient, .. } => {
             patient_may(interaction, ty, purpose)?;
@@ -53,7 +56,8 @@ pub fn decide(
         caller.agent(),
         purpose.code(),
         caller.request_id.clone(),
-    ))
+    )
+    .narrowed(caller.granted.clone()))
 }
 
 fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(), Problem> {

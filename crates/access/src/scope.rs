@@ -10,6 +10,7 @@ use crate::audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 use crate::caller::Role;
 use crate::decide::{SYSTEMS_ONLY, sets_up};
 use crate::interaction::{Interaction, Sort};
+use crate::oauth::{Granted, Letter, Rule};
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
 
@@ -35,6 +36,8 @@ pub struct Scope {
     agent: Arc<Agent>,
     purpose: &'static str,
     request_id: Arc<str>,
+    /// What an app's token narrows it to.
+    granted: Option<Arc<Granted>>,
 }
 
 impl Scope {
@@ -51,7 +54,14 @@ impl Scope {
             agent: Arc::new(agent),
             purpose,
             request_id,
+            granted: None,
         }
+    }
+
+    /// The same scope, narrowed to what an app was granted.
+    pub(crate) fn narrowed(mut self, granted: Option<Arc<Granted>>) -> Scope {
+        self.granted = granted;
+        self
     }
 
     /// The node's own work, on everything it holds.
@@ -88,6 +98,25 @@ impl Scope {
     /// The request at hand; empty for the node's own work.
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// The rules by which an app sees rows under this scope, each enough by itself; `None` without
+    /// an app, when nothing is narrowed.
+    pub fn granted_rows(&self) -> Option<impl Iterator<Item = &Rule>> {
+        let granted = self.granted.as_deref()?;
+        let letters = Granted::letters_to_look(self.interaction);
+        Some(granted.rules_with(letters))
+    }
+
+    /// Whether an app may create, update or delete resources of that type under this scope.
+    ///
+    /// # Errors
+    /// `Forbidden` if it was not granted.
+    pub fn may_change_type(&self, ty: &str, letter: Letter) -> Result<(), Problem> {
+        match &self.granted {
+            Some(granted) => granted.may_change(ty, letter),
+            None => Ok(()),
+        }
     }
 
     /// Whether resources may be read with it.

@@ -94,6 +94,8 @@ impl Intake {
     /// Those of the store that will pass; what waits, waits on.
     pub async fn work_off(&self, stop: &watch::Receiver<bool>) -> Result<(), Problem> {
         while !*stop.borrow() {
+            // Senders wait for their acknowledgements; nobody waits for the mapping. It is behind by
+            // what a burst brings, and goes on in small steps should the burst not end.
             self.store.let_others_first().await;
             let waiting = self
                 .store
@@ -104,8 +106,6 @@ impl Intake {
             }
             let mut plans = self.plans(waiting).await?;
             while !plans.is_empty() {
-                // Senders wait for their acknowledgements; nobody waits for the mapping.
-                self.store.let_others_first().await;
                 let (now, later) = wave(plans);
                 for outcome in join_all(now.iter().map(|plan| self.apply(plan))).await {
                     outcome?;

@@ -249,7 +249,7 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let mut options = OpenOptions::new();
     let opened = options.write(true).create_new(true).mode(0o600).open(path);
     let mut file = match opened {

@@ -14,6 +14,7 @@ mod exchange;
 mod instant;
 pub mod intake;
 pub mod jws;
+pub mod jwt;
 pub mod keys;
 mod letter;
 pub mod manifest;

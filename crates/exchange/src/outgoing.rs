@@ -96,6 +96,31 @@ impl Outgoing {
         }
     }
 
+    /// Fetches what is at an address that begins with `https://`, at most 64 KiB, if it is there.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn fetch(&self, url: &str) -> Result<Bytes, String> {
+        if !url.starts_with("https://") {
+            return Err("The address begins with https://.".into());
+        }
+        let call = Call {
+            method: Method::GET,
+            url: url.to_string(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        };
+        let limit = Duration::from_secs(SECONDS_MAX);
+        let outcome = tokio::time::timeout(limit, self.asked(call)).await;
+        let outcome =
+            outcome.map_err(|_| format!("There was no answer within {SECONDS_MAX} seconds."))?;
+        match outcome? {
+            (200, Some(body)) => Ok(body),
+            (200, None) => Err("The answer is too large, or broke off.".into()),
+            (status, _) => Err(format!("The address answered {status}.")),
+        }
+    }
+
     async fn sent(&self, call: Call) -> Result<u16, String> {
         Ok(self.asked(call).await?.0)
     }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod account;
+pub mod app;
 pub mod demo;
 pub mod directory;
 pub mod import;

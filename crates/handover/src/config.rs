@@ -1,11 +1,13 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
+pub mod fhir;
 pub mod section;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+pub use fhir::FhirSection;
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -97,22 +99,6 @@ section! {
 }
 
 section! {
-    /// What the FHIR door takes in at most. Beyond it a request is refused, and told why.
-    FhirSection in "fhir" {
-        /// The largest resource, in bytes, unpacked.
-        resource_bytes_max: usize = "50331648", default;
-        /// The largest Bundle, in bytes, unpacked.
-        bundle_bytes_max: usize = "67108864", default;
-        /// Objects or elements inside each other; at most 64.
-        depth_max: u16 = "64", default;
-        /// Entries in one Bundle; at most 20000.
-        bundle_entries_max: usize = "20000", default;
-        /// How long a search may take, in seconds.
-        search_seconds_max: u64 = "20", default;
-    }
-}
-
-section! {
     /// The door for other nodes: mutual TLS, certificates pinned by the directory.
     ExchangeSection in "exchange" {
         /// Where it listens.
@@ -181,6 +167,16 @@ section! {
 }
 
 section! {
+    /// Apps and systems of others that use the FHIR door with tokens (SMART App Launch).
+    AppsSection in "apps" {
+        /// Whether anybody may register an app over HTTP. It does nothing until a person approves it.
+        registration_open: bool = "false", default;
+        /// Whether an app may have a shared secret. A key of its own (private_key_jwt) is better.
+        secrets_allowed: bool = "false", default;
+    }
+}
+
+section! {
     /// What a resource must follow, beside FHIR R4 itself, to be stored through the FHIR door.
     ProfilesSection in "profiles" {
         /// Canonical addresses of profiles, each for resources of its type. Their package must be here (`handover package`).
@@ -245,9 +241,6 @@ impl From<AuditDurability> for store::AuditDurability {
     }
 }
 
-/// A body is held whole while it is read, and so is what is made of it.
-const BODY_BYTES_MOST: usize = 64 << 20;
-
 /// The whole of `handover.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -277,6 +270,8 @@ pub struct Config {
     pub bulk: BulkSection,
     #[serde(default = "left_out")]
     pub subscriptions: SubscriptionsSection,
+    #[serde(default = "left_out")]
+    pub apps: AppsSection,
     #[serde(default = "left_out")]
     pub profiles: ProfilesSection,
 }
@@ -371,25 +366,7 @@ impl Config {
             self.staff_oidc.issuer.as_deref(),
             self.staff_oidc.client_id.as_deref(),
         )?;
-        let FhirSection {
-            depth_max,
-            bundle_entries_max,
-            search_seconds_max,
-            ..
-        } = self.fhir;
-        if !(8..=64).contains(&depth_max) {
-            bail!("fhir.depth_max: {depth_max} is not from 8 to 64");
-        }
-        if !(1..=20_000).contains(&bundle_entries_max) {
-            bail!("fhir.bundle_entries_max: {bundle_entries_max} is not from 1 to 20000");
-        }
-        if search_seconds_max == 0 {
-            bail!("fhir.search_seconds_max: must be at least 1");
-        }
-        let largest = self.fhir.resource_bytes_max.max(self.fhir.bundle_bytes_max);
-        if largest > BODY_BYTES_MOST {
-            bail!("fhir.resource_bytes_max and bundle_bytes_max: at most {BODY_BYTES_MOST}");
-        }
+        self.fhir.check()?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -413,6 +390,7 @@ pub fn example() -> String {
         Audit::SECTION,
         BulkSection::SECTION,
         SubscriptionsSection::SECTION,
+        AppsSection::SECTION,
         ProfilesSection::SECTION,
     ];
     let mut text = String::from(
@@ -473,6 +451,8 @@ mod tests {
         assert!(with("[sign_in]\nstaff = []").contains("sign_in.staff"));
         assert!(with("[sign_in]\npatients = [\"oidc\"]").contains("sign_in.patients"));
         assert!(with("[sign_in]\nidle_minutes = 0").contains("sign_in.idle_minutes"));
+        assert!(with("[fhir]\nincluded_max = 0").contains("fhir.included_max"));
+        assert!(with("[fhir]\nconditional_delete = \"some\"").contains("conditional_delete"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
         assert!(format!("{missing:#}").contains("needs `name`"));

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use access::Ods;
 use anyhow::{Context, bail};
 use exchange::intake::Intake;
+use exchange::jwt::IdentityKey;
 use exchange::outgoing::Outgoing;
 use exchange::{Book, Exchange, Identity, Workers, mllp};
 use rustls::pki_types::pem::PemObject as _;
@@ -69,7 +70,12 @@ impl Running {
         let mut node = web_node(config, &ods, &store, &book);
         node.sign_in = sign_in::sign_in(config)?;
         let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
-        node.subscriptions.outgoing = Some(outgoing.context("subscriptions: no TLS")?);
+        let outgoing = outgoing.context("subscriptions: no TLS")?;
+        node.oauth.outgoing = Some(outgoing.clone());
+        let identity_key = IdentityKey::open(&config.exchange.keys.join("openid.pk8"));
+        node.oauth
+            .sign_with(identity_key.context("exchange.keys: openid.pk8")?);
+        node.subscriptions.outgoing = Some(outgoing);
         node.subscriptions.failures_max = config.subscriptions.failures_max.max(1);
         let node = Arc::new(node);
         let pages = router(node.clone());
@@ -153,6 +159,8 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
     settings.search_seconds_max = config.fhir.search_seconds_max;
+    settings.included_max = config.fhir.included_max;
+    settings.page_bytes_max = config.fhir.page_bytes_max;
     Store::open(settings)
         .await
         .context("store: cannot be opened")
@@ -202,12 +210,10 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     let mut node = web::Node::new(store.clone(), site);
     let book = book.clone();
     node.organisation_name = Arc::new(move |ods| book.name(ods));
-    node.fhir.bounds = web::fhir::Bounds {
-        resource_bytes_max: config.fhir.resource_bytes_max,
-        bundle_bytes_max: config.fhir.bundle_bytes_max,
-        depth_max: config.fhir.depth_max,
-        entries_max: config.fhir.bundle_entries_max,
-    };
+    node.fhir.bounds = config.fhir.bounds();
+    node.fhir.conditional_delete = config.fhir.conditional_delete.into();
+    node.oauth.registration_open = config.apps.registration_open;
+    node.oauth.secrets_allowed = config.apps.secrets_allowed;
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

@@ -68,6 +68,14 @@ const EVERYWHERE: &[&str] = &[
     "sub_event",
     "package",
     "package_file",
+    "oauth_client",
+    "oauth_ask",
+    "oauth_launch",
+    "oauth_grant",
+    "oauth_code",
+    "oauth_refresh",
+    "oauth_access",
+    "oauth_seen",
 ];
 
 /// How the rows lie.

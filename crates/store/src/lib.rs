@@ -39,6 +39,7 @@ mod failure;
 pub mod hl7_inbox;
 mod journal;
 mod migrations;
+pub mod oauth;
 pub mod packages;
 pub mod parcels;
 mod pool;
@@ -61,8 +62,8 @@ pub use audit::{AuditFilter, AuditPage};
 pub use citus::Spread;
 pub use clock::Clock;
 pub use resources::{
-    HistoryQuery, Page, Past, PastPage, Prepared, Reading, Reindex, ReindexState, ReindexWrite,
-    Release, Version,
+    HistoryQuery, InUse, Page, Past, PastPage, Prepared, Reading, Reindex, ReindexState,
+    ReindexWrite, Release, Version,
 };
 pub use settings::{AuditDurability, Database, Settings};
 pub use store::Store;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AuditEntry, Ods, Scope};
+use access::{AuditEntry, Ods, Outcome, Scope, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::Registry;
@@ -32,7 +32,7 @@ use crate::writer::{Core, Writer};
 /// Connections of a node to PostgreSQL: one for the writer and some for readers.
 const POSTGRES_CONNECTIONS: usize = 8;
 /// How long a worker lets others go first.
-const LET_FIRST_AT_MOST: Duration = Duration::from_millis(250);
+const LET_FIRST_AT_MOST: Duration = Duration::from_secs(1);
 /// How often lines of the log are written that no answer waits for.
 const LATE_EVERY: Duration = Duration::from_millis(250);
 /// Such lines that may wait; whoever adds one more writes them all, and waits for that.
@@ -201,9 +201,8 @@ impl Store {
     /// beyond the scope; `Throttled` if too many writes wait; `NoStore` if the disk is full or
     /// faulty; what an effect refuses.
     pub async fn commit(&self, scope: &Scope, mut job: Job) -> Result<Committed, Problem> {
-        if !job.changes.is_empty() && !scope.may_change() {
-            let message = "This caller may not change records.";
-            return Err(Problem::new(Kind::Forbidden, message));
+        if let Err(problem) = may_be_done(scope, &job) {
+            return Err(self.refused_change(scope, problem).await);
         }
         if let Some(done) = self.kept_ahead(&job).await? {
             return Ok(done);
@@ -216,11 +215,37 @@ impl Store {
         }
         let parcels = job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
         let write = Write::Job(scope.clone(), job);
-        let committed = self.inner.writer.write(write).await?;
+        let committed = match self.inner.writer.write(write).await {
+            Err(problem) if problem.kind == Kind::Forbidden => {
+                return Err(self.refused_change(scope, problem).await);
+            }
+            done => done?,
+        };
         if parcels {
             self.inner.parcels_changed.send_modify(|count| *count += 1);
         }
         Ok(committed)
+    }
+
+    /// Writes the log's line for a change that is refused, whose place the problem names, and gives
+    /// back the problem. A change inside a Bundle is refused nowhere else.
+    async fn refused_change(&self, scope: &Scope, problem: Problem) -> Problem {
+        let place = problem.expression.as_deref().unwrap_or_default();
+        let (ty, id) = match place.split_once('/') {
+            Some((ty, id)) => (ty, Some(id.to_string())),
+            None => (place, None),
+        };
+        let target = Target {
+            ty: ty.to_string().into(),
+            patient: id.clone().filter(|_| ty == "Patient"),
+            id,
+            ..Target::default()
+        };
+        let line = scope.trace(scope.interaction(), Outcome::Refused, target);
+        match self.traced(vec![line]).await {
+            Ok(()) => problem,
+            Err(lost) => lost,
+        }
     }
 
     /// Keeps a new message in the journal, where there is one: that is quicker than in its table.
@@ -278,7 +303,7 @@ impl Store {
     }
 
     /// Lets those go first who wait for an answer: returns once the writer is no longer pressed by
-    /// small writes, or after a quarter of a second. For workers, before each piece of work that
+    /// small writes, or after a second. For workers, before each piece of work that
     /// nobody waits for; since it is bounded, they go on under any load.
     pub async fn let_others_first(&self) {
         self.inner.writer.calm(LET_FIRST_AT_MOST).await;
@@ -380,6 +405,24 @@ impl Store {
             }
         });
     }
+}
+
+/// Whether the scope is one for what the job changes, before any row is looked at.
+fn may_be_done(scope: &Scope, job: &Job) -> Result<(), Problem> {
+    for change in &job.changes {
+        let (ty, id) = change.names();
+        let may = match change {
+            _ if !scope.may_change() => {
+                let message = "This caller may not change records.";
+                Err(Problem::new(Kind::Forbidden, message))
+            }
+            Change::Release { .. } => Ok(()),
+            Change::Delete { .. } => scope.may_set_up(ty, true),
+            Change::Put { .. } => scope.may_set_up(ty, false),
+        };
+        may.map_err(|problem| problem.at(format!("{ty}/{id}")))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn throttled() -> Problem {

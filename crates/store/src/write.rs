@@ -13,6 +13,7 @@ use crate::bulk::{self, BulkWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
+use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
@@ -103,6 +104,7 @@ pub enum Effect {
     Reindex(ReindexWrite),
     Sub(SubWrite),
     Package(PackageWrite),
+    Oauth(OauthWrite),
 }
 
 /// What came of an effect.
@@ -116,6 +118,7 @@ pub enum Done {
     Reindex,
     Sub,
     Package,
+    Oauth(OauthDone),
 }
 
 /// What came of one change.
@@ -163,6 +166,7 @@ pub(crate) async fn apply_effect(
             packages::apply(tx, now, write).await?;
             Done::Package
         }
+        Effect::Oauth(write) => Done::Oauth(oauth::apply(tx, now, write).await?),
     })
 }
 

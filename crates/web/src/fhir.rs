@@ -54,7 +54,7 @@ pub use announcing::Announce;
 pub use capabilities::metadata;
 pub use convert::convert;
 pub use create::create;
-pub use delete::{delete, delete_matching};
+pub use delete::{ConditionalDelete, delete, delete_matching};
 pub use history::{history, history_of_all, history_of_type};
 pub use log::log;
 pub use openapi::openapi;
@@ -74,7 +74,7 @@ pub const BUNDLE_BYTES_MAX: usize = 64 << 20;
 /// The most JSON values in a body.
 const VALUES_MAX: u32 = 8_000_000;
 
-/// What the door takes in at most; settings of the node.
+/// What the door takes in and gives out at most; settings of the node.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// The largest resource, in bytes, unpacked.
@@ -85,6 +85,18 @@ pub struct Bounds {
     pub depth_max: u16,
     /// Entries in one Bundle; never more than 20,000.
     pub entries_max: usize,
+    /// Steps of a chain or of `_has` inside each other; never more than 8.
+    pub chain_max: usize,
+    /// Resources in one page of a search; never more than 1000.
+    pub page_resources_max: u32,
+    /// Resources that one conditional delete deletes; they are deleted in one commit.
+    pub deleted_max: usize,
+    /// Observations that `$lastn` looks through.
+    pub last_n_observations_max: usize,
+    /// Resources in a document.
+    pub document_resources_max: usize,
+    /// The largest body that `$validate` takes, in bytes: it is gone through up to five times.
+    pub validate_bytes_max: usize,
 }
 
 impl Default for Bounds {
@@ -95,6 +107,12 @@ impl Default for Bounds {
             bundle_bytes_max: BUNDLE_BYTES_MAX,
             depth_max: 64,
             entries_max: 20_000,
+            chain_max: 4,
+            page_resources_max: 1000,
+            deleted_max: 1000,
+            last_n_observations_max: 50_000,
+            document_resources_max: 1000,
+            validate_bytes_max: 4 << 20,
         }
     }
 }
@@ -106,6 +124,15 @@ impl Bounds {
             depth: self.depth_max,
             bytes: self.resource_bytes_max,
             nodes: VALUES_MAX,
+        }
+    }
+
+    /// For reading a search.
+    pub(crate) fn of_search(&self) -> fhir::search::Limits {
+        fhir::search::Limits {
+            chain_max: self.chain_max,
+            count_max: self.page_resources_max,
+            ..fhir::search::Limits::default()
         }
     }
 
@@ -129,6 +156,7 @@ pub struct Door {
     /// Profiles that a resource must follow to be stored.
     pub enforced: validate::Enforced,
     pub bounds: Bounds,
+    pub conditional_delete: ConditionalDelete,
 }
 
 impl Default for Door {
@@ -138,6 +166,7 @@ impl Default for Door {
             work: Semaphore::new(WORK_AT_ONCE),
             enforced: validate::Enforced::default(),
             bounds: Bounds::default(),
+            conditional_delete: ConditionalDelete::default(),
         }
     }
 }

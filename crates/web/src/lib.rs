@@ -5,6 +5,7 @@ pub mod failure;
 pub mod fhir;
 mod form;
 mod node;
+pub mod oauth;
 pub mod page;
 pub mod patient;
 pub mod peers;

@@ -24,6 +24,8 @@ pub struct Node {
     /// What bulk jobs may take.
     pub bulk: crate::fhir::operations::bulk_worker::Bulk,
     pub subscriptions: crate::fhir::subscriptions::Subscriptions,
+    /// Apps and systems with tokens.
+    pub oauth: crate::oauth::Oauth,
 }
 
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
@@ -46,6 +48,7 @@ impl Node {
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),
             subscriptions: Default::default(),
+            oauth: Default::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Router, response::Response};
 use fhir::problem::{Kind, Problem};
@@ -22,12 +22,19 @@ use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_cod
 use crate::fhir::validate;
 use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
+use crate::oauth::{
+    apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
+};
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{letter, record};
 use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
 
+const META: (&str, &str) = (
+    "meta",
+    "http://hl7.org/fhir/OperationDefinition/Resource-meta",
+);
 const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
 
 /// The largest form taken, in bytes.
@@ -37,6 +44,7 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 pub fn router(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir(node.clone()))
+        .merge(oauth_server(node.clone()))
         .merge(files())
         .merge(pages(node))
 }
@@ -193,6 +201,15 @@ pub const FHIR: &[Route] = &[
         || get(everything::patients),
     ),
     Route::operation(
+        Method::POST,
+        "/Patient/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ),
+        || post(everything::patients_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Patient/{id}/$everything",
         (
@@ -202,6 +219,15 @@ pub const FHIR: &[Route] = &[
         || get(everything::patient),
     ),
     Route::operation(
+        Method::POST,
+        "/Patient/{id}/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ),
+        || post(everything::patient_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Encounter/{id}/$everything",
         (
@@ -209,6 +235,15 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
         ),
         || get(everything::encounter),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Encounter/{id}/$everything",
+        (
+            "everything",
+            "http://hl7.org/fhir/OperationDefinition/Encounter-everything",
+        ),
+        || post(everything::encounter_by_post),
     ),
     Route::operation(
         Method::POST,
@@ -228,15 +263,9 @@ pub const FHIR: &[Route] = &[
         ("validate", VALIDATE),
         || get(validate::validate_stored),
     ),
-    Route::operation(
-        Method::GET,
-        "/{ty}/{id}/$meta",
-        (
-            "meta",
-            "http://hl7.org/fhir/OperationDefinition/Resource-meta",
-        ),
-        || get(meta::show),
-    ),
+    Route::operation(Method::GET, "/$meta", META, || get(meta::of_all)),
+    Route::operation(Method::GET, "/{ty}/$meta", META, || get(meta::of_type)),
+    Route::operation(Method::GET, "/{ty}/{id}/$meta", META, || get(meta::show)),
     Route::operation(
         Method::POST,
         "/{ty}/{id}/$meta-add",
@@ -284,6 +313,15 @@ pub const FHIR: &[Route] = &[
     ),
     Route::operation(
         Method::POST,
+        "/Observation/$lastn",
+        (
+            "lastn",
+            "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
+        ),
+        || post(last_n::by_post),
+    ),
+    Route::operation(
+        Method::POST,
         "/Patient/$match",
         (
             "match",
@@ -301,6 +339,15 @@ pub const FHIR: &[Route] = &[
         || get(export::system),
     ),
     Route::operation(
+        Method::POST,
+        "/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+        ),
+        || post(export::system_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Patient/$export",
         (
@@ -310,6 +357,15 @@ pub const FHIR: &[Route] = &[
         || get(export::patients),
     ),
     Route::operation(
+        Method::POST,
+        "/Patient/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
+        ),
+        || post(export::patients_by_post),
+    ),
+    Route::operation(
         Method::GET,
         "/Group/{id}/$export",
         (
@@ -317,6 +373,15 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
         ),
         || get(export::group),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Group/{id}/$export",
+        (
+            "export",
+            "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
+        ),
+        || post(export::group_by_post),
     ),
     Route::operation(
         Method::POST,
@@ -496,6 +561,24 @@ fn fhir(node: Arc<Node>) -> Router {
         .with_state(node)
 }
 
+/// The authorization server for apps and systems, but for its pages.
+fn oauth_server(node: Arc<Node>) -> Router {
+    let facts = || get(discovery::configuration);
+    Router::new()
+        .route("/fhir/.well-known/smart-configuration", facts())
+        .route("/.well-known/oauth-authorization-server", facts())
+        .route("/.well-known/openid-configuration", facts())
+        .route("/oauth2/jwks", get(discovery::jwks))
+        .route("/oauth2/token", post(token::token))
+        .route("/oauth2/introspect", post(introspect::introspect))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/register", post(register::register))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(map_response(headers::on))
+        .layer(from_fn(cors::layer))
+        .with_state(node)
+}
+
 /// The HTML pages.
 fn pages(node: Arc<Node>) -> Router {
     Router::new()
@@ -536,6 +619,22 @@ fn pages(node: Arc<Node>) -> Router {
             post(subscribers::off),
         )
         .merge(sign_in::routes())
+        .route(
+            "/oauth2/authorize",
+            get(authorize::by_get).post(authorize::by_post),
+        )
+        .route(
+            "/apps/allow/{ask}",
+            get(consent::page).post(consent::answered),
+        )
+        .route(
+            "/staff/apps/allow/{ask}",
+            get(consent::page).post(consent::answered),
+        )
+        .route("/staff/apps", get(apps::page))
+        .route("/staff/apps/launch", post(launch::begin))
+        .route("/staff/apps/{id}/approve", post(apps::approved))
+        .route("/staff/apps/{id}/revoke", post(apps::revoked))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(from_fn_with_state(node.clone(), visit::announce))
@@ -557,11 +656,16 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             ("Inbox", "/staff/inbox"),
             ("Sent", "/staff/sent"),
             ("Work list", "/staff/worklist"),
+            ("Apps", "/staff/apps"),
         ],
         Who::Staff {
             role: Role::Engineer,
             ..
-        } => &[("Work list", "/staff/worklist")],
+        } => &[("Work list", "/staff/worklist"), ("Apps", "/staff/apps")],
+        Who::Staff {
+            role: Role::PrivacyOfficer,
+            ..
+        } => &[("Apps", "/staff/apps")],
         Who::Patient { .. } => &[("Home", "/"), ("Your letters", "/record")],
         Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
     }

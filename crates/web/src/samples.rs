@@ -35,6 +35,7 @@ fn clerk() -> Visit {
         Caller {
             who,
             request_id: "r".into(),
+            granted: None,
         },
         "/staff/x",
         NOW,
@@ -52,6 +53,7 @@ fn jane() -> Visit {
         Caller {
             who,
             request_id: "r".into(),
+            granted: None,
         },
         "/record",
         NOW,

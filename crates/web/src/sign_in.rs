@@ -22,7 +22,7 @@ use fhir::date::Millis;
 use fhir::problem::Problem;
 use parking_lot::Mutex;
 use store::Store;
-use store::accounts::{NewSession, Session, SignedIn};
+use store::accounts::{Account, NewSession, Session, SignedIn};
 use tokio::sync::Semaphore;
 
 use crate::secret::Secret;
@@ -80,6 +80,17 @@ pub struct Known {
     pub assurance: Assurance,
     /// The NHS number of a member of staff themselves, where the node was told (P10).
     pub own_nhs_number: Option<NhsNumber>,
+}
+
+impl Known {
+    /// The holder of an account, known by a token.
+    pub fn by_token(account: &Account) -> Known {
+        Known {
+            who: account.who(),
+            assurance: Assurance::of_token(level(account.identity)),
+            own_nhs_number: account.own_nhs_number.clone(),
+        }
+    }
 }
 
 struct Recent {
@@ -150,11 +161,7 @@ impl SignIn {
         let Some(account) = store.account_by_token(&digest).await? else {
             return Ok(None);
         };
-        let known = Known {
-            who: account.who(),
-            assurance: Assurance::of_token(level(account.identity)),
-            own_nhs_number: account.own_nhs_number,
-        };
+        let known = Known::by_token(&account);
         self.remember(digest, known.clone(), now, Millis::MAX);
         Ok(Some(known))
     }

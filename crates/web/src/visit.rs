@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use access::{Assurance, AuditEntry, Caller, Interaction, NhsNumber, Purpose, Scope, Who};
+use access::{Assurance, AuditEntry, Caller, Granted, Interaction, NhsNumber, Purpose, Scope, Who};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -15,6 +15,8 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::cookie;
 use crate::node::Node;
+use crate::oauth;
+use crate::oauth::bearer::Scheme;
 use crate::page::headers;
 use crate::page::problem::{self, Refusal};
 use crate::secret::{FormKey, Secret};
@@ -53,22 +55,23 @@ impl Visit {
     /// `Login` for a token that is not, or no longer, good; whatever the store answers.
     pub async fn of(node: &Node, request: &Parts) -> Result<Visit, Problem> {
         let mut visit = Visit::unproved(node, request);
-        if let Some(bearer) = bearer(&request.headers) {
-            let known = match Secret::presented(bearer) {
-                Some(token) => {
-                    node.sign_in
-                        .by_token(&node.store, &token, visit.now)
-                        .await?
+        if let Some((scheme, token)) = bearer(&request.headers) {
+            let own = match Secret::presented(token) {
+                Some(secret) if scheme == Scheme::Bearer => {
+                    let sign_in = &node.sign_in;
+                    sign_in.by_token(&node.store, &secret, visit.now).await?
                 }
-                None => None,
+                _ => None,
             };
-            let Some(known) = known else {
-                return Err(Problem::new(
-                    Kind::Login,
-                    "The token is not, or no longer, good.",
-                ));
-            };
-            visit.know(known, Proof::Token);
+            match own {
+                Some(known) => visit.know(known, Proof::Token, None),
+                None => {
+                    let token = (scheme, token);
+                    let held = oauth::bearer::holder(node, request, token, visit.now).await;
+                    let (known, granted) = held?;
+                    visit.know(known, Proof::Token, Some(granted));
+                }
+            }
             return Ok(visit);
         }
         let Some(session) = cookie::find(&request.headers, &node.site.cookie_name()) else {
@@ -80,7 +83,7 @@ impl Visit {
             .await?;
         if let Some(known) = known {
             visit.form_key = Some(session.form_key());
-            visit.know(known, Proof::Session(session));
+            visit.know(known, Proof::Session(session), None);
         }
         Ok(visit)
     }
@@ -104,9 +107,13 @@ impl Visit {
         }
     }
 
-    fn know(&mut self, known: Known, proof: Proof) {
-        let (who, request_id) = (known.who, self.request_id.clone());
-        self.caller = Some(Arc::new(Caller { who, request_id }));
+    fn know(&mut self, known: Known, proof: Proof, granted: Option<Arc<Granted>>) {
+        let caller = Caller {
+            who: known.who,
+            request_id: self.request_id.clone(),
+            granted,
+        };
+        self.caller = Some(Arc::new(caller));
         self.assurance = known.assurance;
         self.own_nhs_number = known.own_nhs_number;
         self.proof = proof;
@@ -143,6 +150,21 @@ impl Visit {
     pub(crate) fn opens_clinical(&self, node: &Node) -> bool {
         let plain = node.sign_in.ways.patients.contains(&Way::Password);
         self.assurance.opens_clinical() || (plain && self.assurance.identity >= 9)
+    }
+
+    /// Whether who is signed in may let an app act for them: a patient only with a proved identity.
+    ///
+    /// # Errors
+    /// `Forbidden`, with what to do.
+    pub(crate) fn may_hand_on(&self, node: &Node) -> Result<(), Problem> {
+        let patient = matches!(
+            self.caller().map(|caller| &caller.who),
+            Some(Who::Patient { .. })
+        );
+        if patient && !self.opens_clinical(node) {
+            return Err(Problem::new(Kind::Forbidden, UNPROVED));
+        }
+        Ok(())
     }
 
     /// The session's secret, when it was a session.
@@ -290,7 +312,16 @@ impl Visit {
 /// Announces each request to the pages, and renders what they refuse.
 pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let visit = match Visit::of(&node, &parts).await {
+    // The pages are for people: an app's token opens none of them.
+    let visit = Visit::of(&node, &parts).await;
+    let visit = visit.and_then(|visit| match visit.caller() {
+        Some(caller) if caller.granted.is_some() => Err(Problem::new(
+            Kind::Login,
+            "An app's token is for the FHIR door.",
+        )),
+        _ => Ok(visit),
+    });
+    let visit = match visit {
         Ok(visit) => visit,
         Err(found) => {
             let visit = Visit::unproved(&node, &parts);
@@ -346,8 +377,11 @@ fn request_id(now: Millis) -> Arc<str> {
     Arc::from(&*id.hyphenated().encode_lower(&mut text))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+fn bearer(headers: &HeaderMap) -> Option<(Scheme, &str)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let known = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+    let mut known = known.into_iter();
+    let (_, scheme) = known.find(|(name, _)| scheme.eq_ignore_ascii_case(name))?;
+    Some((scheme, token.trim()))
 }

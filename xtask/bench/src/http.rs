@@ -2,11 +2,36 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 const ANSWER_SECONDS: u64 = 120;
+
+/// An answer whose body was read and not kept.
+pub struct Counted {
+    pub status: u16,
+    /// The lines of its head.
+    pub head: Vec<String>,
+    pub first_byte_seconds: f64,
+    pub seconds: f64,
+    pub bytes: usize,
+}
+
+impl Counted {
+    /// What a header says.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.iter().find_map(|line| {
+            let (is, value) = line.split_once(':')?;
+            is.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+enum Length {
+    Known(usize),
+    Chunked,
+}
 
 pub struct Connection {
     stream: BufReader<TcpStream>,
@@ -22,6 +47,54 @@ impl Connection {
         Ok(Connection {
             stream: BufReader::new(stream),
         })
+    }
+
+    /// Asks with further header lines; status and head of the answer, the seconds until its first
+    /// byte, and how many bytes its body had: they are read and not kept.
+    ///
+    /// # Errors
+    /// When the connection fails or the answer is not whole.
+    pub fn count(&mut self, path: &str, token: &str, lines: &str) -> Result<Counted> {
+        let began = Instant::now();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: application/fhir+json\r\nauthorization: Bearer {token}\r\n{lines}\r\n"
+        );
+        self.stream.get_mut().write_all(head.as_bytes())?;
+        let (status, head, length) = self.head()?;
+        let mut bytes = 0;
+        let mut first_byte = None;
+        match length {
+            Length::Known(length) => bytes = self.skip(length, began, &mut first_byte)?,
+            Length::Chunked => loop {
+                let line = self.line()?;
+                let size = line.split(';').next().unwrap_or_default().trim();
+                let size = usize::from_str_radix(size, 16)?;
+                bytes += self.skip(size, began, &mut first_byte)?;
+                self.line()?;
+                if size == 0 {
+                    break;
+                }
+            },
+        }
+        Ok(Counted {
+            status,
+            head,
+            first_byte_seconds: first_byte.unwrap_or_else(|| began.elapsed().as_secs_f64()),
+            seconds: began.elapsed().as_secs_f64(),
+            bytes,
+        })
+    }
+
+    fn skip(&mut self, size: usize, began: Instant, first_byte: &mut Option<f64>) -> Result<usize> {
+        let mut left = size;
+        while left > 0 {
+            let there = self.stream.fill_buf()?.len().min(left);
+            anyhow::ensure!(there > 0, "the answer was cut");
+            first_byte.get_or_insert_with(|| began.elapsed().as_secs_f64());
+            self.stream.consume(there);
+            left -= there;
+        }
+        Ok(size)
     }
 
     /// Status and body of the answer.
@@ -49,35 +122,47 @@ impl Connection {
     }
 
     fn answer(&mut self) -> Result<(u16, Vec<u8>)> {
+        let (status, _, length) = self.head()?;
+        let mut body = Vec::new();
+        match length {
+            Length::Known(length) => self.read(length, &mut body)?,
+            Length::Chunked => loop {
+                let line = self.line()?;
+                let size = line.split(';').next().unwrap_or_default().trim();
+                let size = usize::from_str_radix(size, 16)?;
+                self.read(size, &mut body)?;
+                self.line()?;
+                if size == 0 {
+                    break;
+                }
+            },
+        }
+        Ok((status, body))
+    }
+
+    fn head(&mut self) -> Result<(u16, Vec<String>, Length)> {
         let first = self.line()?;
         let status = first
             .split(' ')
             .nth(1)
             .and_then(|status| status.parse().ok())
             .context("not an HTTP answer")?;
-        let (mut length, mut chunked) = (None, false);
+        let mut length = Length::Known(0);
+        let mut head = Vec::new();
         loop {
-            let line = self.line()?.to_ascii_lowercase();
+            let line = self.line()?;
             if line.is_empty() {
-                break;
+                return Ok((status, head, length));
             }
-            if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse::<usize>().ok();
+            let folded = line.to_ascii_lowercase();
+            if let Some(value) = folded.strip_prefix("content-length:") {
+                length = Length::Known(value.trim().parse()?);
             }
-            chunked |= line.starts_with("transfer-encoding:") && line.contains("chunked");
+            if folded.starts_with("transfer-encoding:") && folded.contains("chunked") {
+                length = Length::Chunked;
+            }
+            head.push(line);
         }
-        let mut body = Vec::new();
-        while chunked {
-            let size = usize::from_str_radix(
-                self.line()?.split(';').next().unwrap_or_default().trim(),
-                16,
-            )?;
-            self.read(size, &mut body)?;
-            self.line()?;
-            chunked = size > 0;
-        }
-        self.read(length.unwrap_or(0), &mut body)?;
-        Ok((status, body))
     }
 
     fn read(&mut self, size: usize, body: &mut Vec<u8>) -> Result<()> {

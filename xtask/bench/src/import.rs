@@ -1,5 +1,6 @@
 //! Importing transactions over FHIR, against raw inserts of the very rows that this left, in commits of the same size.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -7,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
+use tempfile::TempDir;
 
 use crate::http;
 use crate::measure::in_turns;
@@ -70,7 +72,30 @@ pub fn shared_data() -> Result<PathBuf> {
 }
 
 pub fn unpack(archive: &Path) -> Result<Vec<Transaction>> {
-    let folder = tempfile::tempdir()?;
+    let (_folder, files) = unpack_files(archive)?;
+    files.iter().map(|path| Transaction::open(path)).collect()
+}
+
+impl Transaction {
+    /// Reads one from its file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no JSON.
+    pub fn open(path: &Path) -> Result<Transaction> {
+        let body = std::fs::read(path)?;
+        let bundle = fhir::json::parse(&body, &fhir::json::Limits::default());
+        let bundle = bundle.map_err(|problem| anyhow::anyhow!("{}: {problem}", path.display()))?;
+        let entries = bundle.items("entry").len();
+        Ok(Transaction { body, entries })
+    }
+}
+
+/// The files of an archive, in order, in a folder below target that goes with what is returned.
+///
+/// # Errors
+/// Without tar, or when the archive cannot be unpacked.
+pub fn unpack_files(archive: &Path) -> Result<(TempDir, Vec<PathBuf>)> {
+    let folder = folder()?;
     let status = Command::new("tar")
         .arg("xf")
         .arg(archive)
@@ -82,25 +107,32 @@ pub fn unpack(archive: &Path) -> Result<Vec<Transaction>> {
         "tar could not unpack {}",
         archive.display()
     );
-    let listed = folder.path().join("bench50");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(listed)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
+    let mut files = Vec::new();
+    for inner in std::fs::read_dir(folder.path())? {
+        let listed = std::fs::read_dir(inner?.path())?;
+        files.extend(listed.filter_map(|entry| Some(entry.ok()?.path())));
+    }
     files.sort();
-    let read = |path: &PathBuf| -> Result<Transaction> {
-        let body = std::fs::read(path)?;
-        let bundle: serde_json::Value = serde_json::from_slice(&body)?;
-        let entries = bundle
-            .get("entry")
-            .and_then(serde_json::Value::as_array)
-            .map_or(0, Vec::len);
-        Ok(Transaction { body, entries })
-    };
-    files.iter().map(read).collect()
+    Ok((folder, files))
 }
 
 /// Sends all, a few at a time; the seconds it took.
 pub fn import(node: &Node, transactions: &[Transaction]) -> Result<f64> {
+    import_each(node, |at| {
+        Ok(transactions
+            .get(at)
+            .map(|transaction| Cow::Borrowed(transaction.body.as_slice())))
+    })
+}
+
+/// Sends what `each` gives, a few at a time, until it gives nothing; the seconds it took.
+///
+/// # Errors
+/// When one is not taken.
+pub fn import_each<'b>(
+    node: &Node,
+    each: impl Fn(usize) -> Result<Option<Cow<'b, [u8]>>> + Sync,
+) -> Result<f64> {
     let began = Instant::now();
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -108,11 +140,11 @@ pub fn import(node: &Node, transactions: &[Transaction]) -> Result<f64> {
             let mut connection = http::Connection::open(node.pages)?;
             loop {
                 let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some(transaction) = transactions.get(at) else {
+                let Some(transaction) = each(at)? else {
                     return Ok(());
                 };
                 let (status, body) =
-                    connection.send("POST", "/fhir", Some(&node.token), &transaction.body)?;
+                    connection.send("POST", "/fhir", Some(&node.token), &transaction)?;
                 ensure!(
                     status == 200,
                     "transaction {at} was answered {status}: {}",

@@ -1,15 +1,18 @@
 //! Nodes as an organisation runs them: `handover serve`, each a process with its own folder, keys and store.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::http;
+use crate::memory;
 use crate::slow_disk::SlowDisk;
 
 const READY_SECONDS: u64 = 20;
@@ -48,7 +51,15 @@ impl Node {
     /// # Errors
     /// When it cannot be set up or does not start.
     pub fn start(ods: &str, role: &str, audit: &str) -> Result<Node> {
-        let mut nodes = network(&[(ods, role)], audit, None)?;
+        Node::start_in(&Store::Sqlite, ods, role, audit)
+    }
+
+    /// As `start`, with its rows in that store.
+    ///
+    /// # Errors
+    /// When it cannot be set up or does not start.
+    pub fn start_in(store: &Store, ods: &str, role: &str, audit: &str) -> Result<Node> {
+        let mut nodes = network_in(&[(ods, role)], audit, None, store)?;
         nodes.pop().context("no node")
     }
 
@@ -74,6 +85,22 @@ impl Node {
         self.folder.join("handover.sqlite")
     }
 
+    /// The most memory that it has held, in megabytes.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn megabytes_max(&self) -> Result<f64> {
+        memory::megabytes_max(&self.child.id().to_string())
+    }
+
+    /// The processor's time that it has taken, in seconds.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        memory::cpu_seconds(self.child.id())
+    }
+
     /// Stops it as Ctrl-C does; its folder stays as long as what is returned.
     ///
     /// # Errors
@@ -83,6 +110,7 @@ impl Node {
             .args(["-INT", &self.child.id().to_string()])
             .status()?;
         ensure!(sent.success(), "cannot stop a node");
+        memory::note(self.child.id());
         self.child.wait()?;
         Ok(Stopped {
             folder: self.folder.clone(),
@@ -93,8 +121,51 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        memory::note(self.child.id());
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Where a node keeps its rows.
+pub enum Store {
+    /// A file in its own folder.
+    Sqlite,
+    /// A schema of its own in the PostgreSQL at that address.
+    Postgres { url: String, schema: String },
+}
+
+impl Store {
+    /// A new schema in the PostgreSQL that `cargo xtask bench` started; `None` without one.
+    pub fn postgres() -> Option<Store> {
+        static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
+        let url = std::env::var("HANDOVER_BENCH_POSTGRES").ok()?;
+        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
+        let schema = format!("bench_{}_{number}", std::process::id());
+        Some(Store::Postgres { url, schema })
+    }
+
+    /// Its name in the report.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Store::Sqlite => "SQLite",
+            Store::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
+    fn settings(&self, folder: &Path) -> Result<String> {
+        let Store::Postgres { url, schema } = self else {
+            return Ok(String::new());
+        };
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(folder.join("postgres.url"))?;
+        file.write_all(url.as_bytes())?;
+        Ok(format!(
+            "\n[store]\npostgres = \"postgres.url\"\nschema = \"{schema}\"\n"
+        ))
     }
 }
 
@@ -128,12 +199,21 @@ pub fn network(
     audit: &str,
     disk: Option<&SlowDisk>,
 ) -> Result<Vec<Node>> {
+    network_in(members, audit, disk, &Store::Sqlite)
+}
+
+fn network_in(
+    members: &[(&str, &str)],
+    audit: &str,
+    disk: Option<&SlowDisk>,
+    store: &Store,
+) -> Result<Vec<Node>> {
     let network = std::sync::Arc::new(folder()?);
     let root = network.path().canonicalize()?;
     handover(&root, &["directory", "steward", "--folder", "steward"])?;
     let mut doors = Vec::new();
     for (ods, role) in members {
-        doors.push(set_up(&root, ods, role, audit)?);
+        doors.push(set_up(&root, (ods, role), audit, store)?);
     }
     let cards: Vec<String> = members
         .iter()
@@ -172,7 +252,7 @@ pub fn network(
     members.iter().zip(doors).map(start).collect()
 }
 
-fn set_up(root: &Path, ods: &str, role: &str, audit: &str) -> Result<Doors> {
+fn set_up(root: &Path, (ods, role): (&str, &str), audit: &str, store: &Store) -> Result<Doors> {
     let doors = Doors {
         pages: free_address()?,
         exchange: free_address()?,
@@ -197,6 +277,7 @@ fn set_up(root: &Path, ods: &str, role: &str, audit: &str) -> Result<Doors> {
          [hl7v2]\nlisten = \"{mllp}\"\n\n[audit]\ndurability = \"{audit}\"\n"
     );
     let folder = root.join(ods);
+    let settings = settings + &store.settings(&folder)?;
     std::fs::write(folder.join("handover.toml"), settings)?;
     handover(&folder, &["directory", "card"])?;
     Ok(doors)

@@ -4,14 +4,15 @@
 //! The larger stores are made by sending the same made-up records again under other ids: every UUID
 //! of a Bundle is moved, so that each copy is other patients with records of their own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::http::Connection;
-use crate::import::{Transaction, import, shared_data, unpack};
+use crate::import::{Transaction, import_each, shared_data, unpack};
 use crate::load::{self, Get};
-use crate::node::Node;
+use crate::node::{Node, Store};
 use crate::report::{Report, Wanted};
 
 /// How much larger the second store is.
@@ -60,19 +61,29 @@ const NAMED: [(&str, &str); 10] = [
 
 /// `resources`: how many the larger store holds, about.
 pub fn measure(report: &mut Report, seconds: f64, resources: usize) -> Result<()> {
+    for store in std::iter::once(Store::Sqlite).chain(Store::postgres()) {
+        measure_in(report, seconds, resources, &store)?;
+    }
+    Ok(())
+}
+
+fn measure_in(report: &mut Report, seconds: f64, resources: usize, store: &Store) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let transactions = unpack(&shared_data()?.join("synthea/transactions-50.tar.xz"))?;
     let once: usize = transactions.iter().map(|it| it.entries).sum();
     let copies = (resources / once.max(1)).max(GROWTH);
-    let node = Node::start("A99997", "gp-practice", "within-one-second")?;
+    let node = Node::start_in(store, "A99997", "gp-practice", "within-one-second")?;
+    let on = store.name();
     let mut sent = 0;
     let mut rates: Vec<Vec<f64>> = Vec::new();
     for wanted in [copies / GROWTH, copies] {
         while sent < wanted {
-            let copy: Vec<Transaction> = transactions.iter().map(|it| moved(it, sent)).collect();
-            import(&node, &copy)?;
+            import_each(&node, |at| {
+                let it = transactions.get(at);
+                Ok(it.map(|it| Cow::Owned(moved(it, sent))))
+            })?;
             sent += 1;
         }
         let patient = patient(&node)?;
@@ -87,7 +98,7 @@ pub fn measure(report: &mut Report, seconds: f64, resources: usize) -> Result<()
         let first = searched.first().copied().unwrap_or_default();
         report.ratio(
             &format!(
-                "patient and code against read by id, {} resources",
+                "patient and code against read by id, {} resources, {on}",
                 sent * once
             ),
             "searches/s",
@@ -104,7 +115,7 @@ pub fn measure(report: &mut Report, seconds: f64, resources: usize) -> Result<()
                 f64::MAX
             };
             let what = format!(
-                "search by {name}: {:.0}/s, then {:.0}/s; grown",
+                "search by {name}, {on}: {:.0}/s, then {:.0}/s; grown",
                 small, large
             );
             report.figure(&what, "times", grown, Wanted::Below(GROWN_MAX));
@@ -129,7 +140,7 @@ fn patient(node: &Node) -> Result<String> {
 }
 
 /// The same records as other people's: each UUID's first eight digits are changed alike.
-fn moved(transaction: &Transaction, copy: usize) -> Transaction {
+fn moved(transaction: &Transaction, copy: usize) -> Vec<u8> {
     let mut body = transaction.body.clone();
     let shift = u32::try_from(copy)
         .unwrap_or(u32::MAX)
@@ -149,10 +160,7 @@ fn moved(transaction: &Transaction, copy: usize) -> Transaction {
         }
         at += 36;
     }
-    Transaction {
-        body,
-        entries: transaction.entries,
-    }
+    body
 }
 
 fn is_uuid(text: &[u8]) -> bool {
@@ -173,8 +181,8 @@ mod tests {
             body: body.to_vec(),
             entries: 1,
         };
-        assert_eq!(moved(&transaction, 0).body, body);
-        let copy = String::from_utf8(moved(&transaction, 1).body).unwrap();
+        assert_eq!(moved(&transaction, 0), body);
+        let copy = String::from_utf8(moved(&transaction, 1)).unwrap();
         let ids: Vec<&str> = copy
             .match_indices("-1111-")
             .map(|(at, _)| &copy[at - 8..at])

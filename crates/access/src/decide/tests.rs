@@ -56,6 +56,7 @@ fn staff(role: Role) -> Caller {
     Caller {
         who,
         request_id: "r".into(),
+        granted: None,
     }
 }
 
@@ -69,6 +70,7 @@ fn patient() -> Caller {
     Caller {
         who,
         request_id: "r".into(),
+        granted: None,
     }
 }
 
@@ -194,6 +196,7 @@ fn neighbours_and_the_node_get_nothing_by_asking() {
         let caller = Caller {
             who,
             request_id: "r".into(),
+            granted: None,
         };
         assert!(allowed(&caller).is_empty());
     }

@@ -19,6 +19,7 @@ fn una(network: &Network) -> Scope {
     let caller = Caller {
         who,
         request_id: "r-2".into(),
+        granted: None,
     };
     let now = network.clock.now();
     access::decide(

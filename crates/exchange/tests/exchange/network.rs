@@ -212,6 +212,7 @@ impl Network {
         let caller = Caller {
             who,
             request_id: "r-1".into(),
+            granted: None,
         };
         let now = self.clock.now();
         access::decide(

@@ -233,6 +233,7 @@ async fn una_sees(network: &Network, document: &str) -> bool {
     let caller = Caller {
         who,
         request_id: "r-1".into(),
+        granted: None,
     };
     let ty = "DocumentReference";
     let now = network.clock.now();

@@ -12,21 +12,24 @@ pub enum Method {
     Post,
     Put,
     Patch,
+    /// A POST of an operation, or of a search in a form.
+    Call,
     Get,
     Head,
 }
 
 impl Method {
-    /// Whether it only looks.
+    /// Whether it is done by the address that it names, once the changes are made: it looks, or calls
+    /// an operation.
     pub fn is_look(self) -> bool {
-        matches!(self, Method::Get | Method::Head)
+        matches!(self, Method::Get | Method::Head | Method::Call)
     }
 
     /// As HTTP spells it.
     pub fn name(self) -> &'static str {
         match self {
             Method::Delete => "DELETE",
-            Method::Post => "POST",
+            Method::Post | Method::Call => "POST",
             Method::Put => "PUT",
             Method::Patch => "PATCH",
             Method::Get => "GET",
@@ -81,6 +84,10 @@ impl Request {
         })?;
         let method = method(request.text("method").unwrap_or_default())?;
         let url = relative(request.text("url").unwrap_or_default(), base_url);
+        let method = match method {
+            Method::Post if is_call(url) => Method::Call,
+            method => method,
+        };
         let mut read = Request {
             method,
             url: url.to_string(),
@@ -91,6 +98,9 @@ impl Request {
             none_match: request.text("ifNoneMatch").map(str::to_string),
             modified_since: request.text("ifModifiedSince").map(str::to_string),
         };
+        if method == Method::Call {
+            read.has_no_condition()?;
+        }
         if method.is_look() {
             return Ok(read);
         }
@@ -99,6 +109,16 @@ impl Request {
         read.named = named;
         read.check(entry.get("resource"))?;
         Ok(read)
+    }
+
+    /// A call is done whatever is there.
+    fn has_no_condition(&self) -> Result<(), Problem> {
+        let texts = [&self.none_exist, &self.none_match, &self.modified_since];
+        if self.version.is_none() && texts.iter().all(|it| it.is_none()) {
+            return Ok(());
+        }
+        let message = "An operation or a search by POST takes no condition.";
+        Err(Problem::new(Kind::Invalid, message).at("request"))
     }
 
     /// Whether method, url and resource go together.
@@ -145,6 +165,13 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// Whether a url names an operation (`Patient/1/$everything`) or a search (`Patient/_search`).
+fn is_call(url: &str) -> bool {
+    let path = url.split_once('?').map_or(url, |(path, _)| path);
+    let mut segments = path.split('/');
+    segments.any(|segment| segment.starts_with('$') || segment == "_search")
 }
 
 fn method(name: &str) -> Result<Method, Problem> {

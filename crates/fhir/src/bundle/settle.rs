@@ -37,7 +37,7 @@ impl Request {
             (None, _) => Condition::Nothing,
         };
         Ok(match (self.method, &self.named, found) {
-            (Method::Get | Method::Head, ..) => (String::new(), Condition::Nothing),
+            (Method::Get | Method::Head | Method::Call, ..) => (String::new(), Condition::Nothing),
             (Method::Post, _, Some(id)) => (id, Condition::AlreadyThere),
             (Method::Post, _, None) => (new_id(), held),
             (_, Named::Id(id), _) => (id.clone(), held),

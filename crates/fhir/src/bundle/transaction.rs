@@ -35,7 +35,8 @@ pub struct Entry<'a> {
     pub condition: Condition,
     /// `ifNoneMatch` and `ifModifiedSince` of a look, as they came.
     pub known: Known,
-    /// With links rewritten: the resource, or the patch of a PATCH. `None` for DELETE and a look.
+    /// With links rewritten: the resource, the patch of a PATCH, or what an operation is given. `None`
+    /// for DELETE and a look.
     pub resource: Option<Json<'a>>,
 }
 
@@ -49,7 +50,8 @@ pub struct Known {
 /// A transaction, ready to be done.
 #[derive(Clone, Debug)]
 pub struct Transaction<'a> {
-    /// DELETE, then POST, then PUT and PATCH, then GET and HEAD; within these as they came.
+    /// DELETE, then POST, then PUT and PATCH, then operations, then GET and HEAD; within these as they
+    /// came.
     pub entries: Vec<Entry<'a>>,
 }
 

@@ -232,6 +232,7 @@ fn people_see_only_messages_on_the_work_list() {
                 organisation: Ods::parse("A81001").unwrap(),
             },
             request_id: "r".into(),
+            granted: None,
         };
         let (item, purpose) = (Interaction::Item, Purpose::DirectCare);
         let clerk = access::decide(&caller, item, "", purpose, store.now()).unwrap();

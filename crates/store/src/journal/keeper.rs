@@ -22,7 +22,7 @@ use crate::writer::Load;
 const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How much of the file is used before the mover must have caught up.
-const FILE_BYTES_MAX: u64 = 32 << 20;
+const FILE_BYTES_MAX: u64 = 64 << 20;
 /// How long it waits for the mover then.
 const ROOM_WAIT: Duration = Duration::from_secs(30);
 /// So many messages in one sync mean that many senders are waiting.

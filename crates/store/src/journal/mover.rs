@@ -14,12 +14,12 @@ use crate::writer::{Load, Writer};
 /// Entries that are moved in one commit at most; a batch more where one is longer.
 const ENTRIES_MAX: usize = 1024;
 /// The same while many wait for their acknowledgements: rows that share a commit share the pages of
-/// the indexes that they dirty. Other writes wait for that commit, some 60 ms.
-const ENTRIES_MAX_PRESSED: usize = 4096;
+/// the indexes that they dirty. Other writes wait for that commit, some 100 ms.
+const ENTRIES_MAX_PRESSED: usize = 8192;
 /// How long it gathers when nobody asks for what is in the journal.
 const GATHER: Duration = Duration::from_millis(20);
 /// How long it gathers while many wait for their acknowledgements.
-const GATHER_PRESSED: Duration = Duration::from_millis(250);
+const GATHER_PRESSED: Duration = Duration::from_millis(500);
 /// How long it waits after the tables could not be written.
 const PAUSE: Duration = Duration::from_secs(1);
 

@@ -143,13 +143,9 @@ fn message(out: &mut Vec<u8>, keeping: &Keeping) {
     text(out, &received.control_id);
     text(out, &received.kind);
     bytes(out, &received.body);
-    let (accepted, conflict) = match &received.verdict {
-        Verdict::Take { accepted, conflict } => (accepted.as_slice(), conflict.as_slice()),
-        // Refused ones are the writer's.
-        Verdict::Refuse { .. } => (&[][..], &[][..]),
-    };
-    bytes(out, accepted);
-    bytes(out, conflict);
+    // What is here is new: nobody is told of a conflict. Refused ones are the writer's.
+    bytes(out, keeping.accepted().unwrap_or_default());
+    bytes(out, &[]);
 }
 
 struct Reader<'b>(&'b [u8]);
@@ -277,7 +273,7 @@ mod tests {
             body: vec![0, 255, 13],
             verdict: Verdict::Take {
                 accepted: b"AA".to_vec(),
-                conflict: b"AE".to_vec(),
+                conflict: Vec::new(),
             },
         };
         let keeping = Arc::new(Keeping::new(received));

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use access::oauth::Letter;
 use access::{AuditEntry, Interaction, Outcome, Scope, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
@@ -104,12 +105,18 @@ impl<'c> Applied<'c> {
         let (ty, _) = change.names();
         if !matches!(change, Change::Release { .. }) {
             let deletes = matches!(change, Change::Delete { .. });
-            self.scope.may_set_up(ty, deletes)?;
+            let is_there = before.as_ref().is_some_and(|before| !before.facts.deleted);
+            let letter = match (deletes, is_there) {
+                (true, _) => Letter::Delete,
+                (false, true) => Letter::Update,
+                (false, false) => Letter::Create,
+            };
+            self.scope.may_change_type(ty, letter)?;
         }
         // What is beyond the scope is as if it were not there, and cannot be overwritten.
         if before
             .as_ref()
-            .is_some_and(|before| !before.facts.within(self.scope, ty))
+            .is_some_and(|before| !before.facts.reached(self.scope, ty))
         {
             return Err(absent());
         }
@@ -228,7 +235,8 @@ impl<'c> Applied<'c> {
         }
         let message = "This would take a security label away, which a change of the resource may \
              not; a clinician takes one away with $meta-delete.";
-        Err(Problem::new(Kind::Forbidden, message))
+        let place = format!("{}/{}", resource.ty(), resource.id());
+        Err(Problem::new(Kind::Forbidden, message).at(place))
     }
 
     fn delete(

@@ -5,6 +5,7 @@ use fhir::date::Millis;
 use fhir::json::Json;
 use fhir::problem::Problem;
 
+use super::granted;
 use super::index::At;
 use crate::row::Row;
 use crate::sql::Sql;
@@ -68,9 +69,19 @@ impl Facts {
         self.patients.split(' ').filter(|id| !id.is_empty())
     }
 
-    /// The same question as `push_scope`'s, asked of a row at hand. A deleted resource is in no
-    /// compartment any more.
+    /// The same question as `push_scope`'s, asked of a row at hand. What an app sees only in part
+    /// cannot be told from here: the answer is no, and the rows are asked.
     pub(crate) fn within(&self, scope: &Scope, ty: &str) -> bool {
+        let granted = match scope.granted_rows() {
+            None => true,
+            Some(mut rules) => rules.any(|rule| granted::is_whole(rule, self, ty)),
+        };
+        granted && self.reached(scope, ty)
+    }
+
+    /// The same, whatever an app in between was granted: for changes, which are granted by type. A
+    /// deleted resource is in no compartment any more.
+    pub(crate) fn reached(&self, scope: &Scope, ty: &str) -> bool {
         match scope.reach() {
             Reach::Everything => true,
             Reach::Organisation(ods) => self.organisation == ods.as_str(),
@@ -115,6 +126,7 @@ pub(crate) fn push_scope(sql: &mut Sql<'_>, scope: &Scope) {
 
 /// The same of a row by another name.
 pub(crate) fn push_scope_of(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) {
+    granted::push(sql, scope, row);
     match scope.reach() {
         Reach::Everything => {}
         Reach::Organisation(ods) => {

@@ -290,6 +290,13 @@ pub(crate) fn key(text: &str) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
+/// Whether a text in the index is only the start of what it stands for, with a digest.
+pub(crate) fn is_shortened(text: &str) -> bool {
+    let digest = text.len().checked_sub(64).and_then(|at| text.get(at..));
+    let is_digest = |it: &str| it.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.len() > TEXT_BYTES_MAX - 4 && digest.is_some_and(is_digest)
+}
+
 /// A text that is compared by its start: the first 200 bytes count, in the index and in a query.
 pub(crate) fn start(text: &str) -> &str {
     cut(text, TEXT_BYTES_MAX)
@@ -324,6 +331,7 @@ mod tests {
         assert_ne!(key(&one), key(&two));
         assert!(key(&one).len() <= TEXT_BYTES_MAX);
         assert_eq!(key("short"), "short");
+        assert!(is_shortened(&key(&one)) && !is_shortened("short"));
         assert_eq!(start(&one), start(&two));
         assert_eq!(start(&"é".repeat(200)).len(), 200);
     }

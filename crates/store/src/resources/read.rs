@@ -5,6 +5,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::cache::Cached;
 use super::facts::{self, Facts};
+use super::granted;
 use super::{Reading, Version, body};
 use crate::row::Row;
 use crate::sql::Sql;
@@ -173,10 +174,20 @@ pub(super) fn version_within(scope: &Scope, reading: &Reading) -> Result<bool, P
 
 /// The same of a version at hand.
 pub(crate) fn is_theirs(scope: &Scope, version: &Version) -> Result<bool, Problem> {
-    let access::Reach::Compartment { patient, .. } = scope.reach() else {
-        return Ok(true);
+    let own = match scope.reach() {
+        access::Reach::Compartment { patient, .. } => Some(patient),
+        _ => None,
     };
+    let rules = scope.granted_rows().map(Iterator::collect::<Vec<_>>);
+    if own.is_none() && rules.is_none() {
+        return Ok(true);
+    }
     let resource = body::parse(&version.body)?;
     let patients = facts::patients(&version.ty, &version.id, &resource);
-    Ok(patients.iter().any(|id| id == patient))
+    if own.is_some_and(|own| !patients.contains(own)) {
+        return Ok(false);
+    }
+    let Some(rules) = rules else { return Ok(true) };
+    let fits = |rule: &&access::oauth::Rule| granted::fits(rule, &version.ty, &patients, &resource);
+    Ok(rules.iter().any(fits))
 }

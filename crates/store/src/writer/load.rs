@@ -10,7 +10,7 @@ use crate::writer::Queued;
 /// So many small writes in one commit mean that many are waiting for their answers.
 const PRESSING_MIN: usize = 8;
 /// How long that is remembered.
-const REMEMBERED: Duration = Duration::from_millis(25);
+const REMEMBERED: Duration = Duration::from_millis(150);
 
 /// When a commit last held many writes without resources (messages received, sign-ins).
 #[derive(Debug, Default)]

@@ -90,6 +90,7 @@ fn what_was_refused_is_in_the_log_too() {
                 organisation: ods("RX1"),
             },
             request_id: "r".into(),
+            granted: None,
         };
         let asked = (Interaction::Read, Purpose::DirectCare);
         assert!(decide(&caller, asked.0, "Patient", asked.1, START).is_err());

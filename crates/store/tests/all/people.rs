@@ -1,5 +1,8 @@
 //! Made-up callers and resources.
 
+use std::sync::Arc;
+
+use access::oauth::Scopes;
 use access::{
     Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide,
 };
@@ -48,11 +51,24 @@ pub fn patient(id: &str, interaction: Interaction, now: i64) -> Scope {
     scope(who, interaction, Purpose::PatientRequest, now)
 }
 
-fn scope(who: Who, interaction: Interaction, purpose: Purpose, now: i64) -> Scope {
-    let caller = Caller {
-        who,
-        request_id: "request-1".into(),
+/// A clinician's app that was granted these scopes, for patient `p0`.
+pub fn app(scopes: &str, interaction: Interaction, ty: &str) -> Result<Scope, fhir::Problem> {
+    let who = Who::Staff {
+        account: 1,
+        name: "Sam Staff".into(),
+        role: Role::Clinician,
+        organisation: ods("A81001"),
     };
+    let granted = Scopes::parse(scopes).granted("app-1", "Growth Chart", Some("p0"));
+    let caller = Caller {
+        granted: Some(Arc::new(granted)),
+        ..Caller::new(who, "request-1".into())
+    };
+    decide(&caller, interaction, ty, Purpose::DirectCare, START)
+}
+
+fn scope(who: Who, interaction: Interaction, purpose: Purpose, now: i64) -> Scope {
+    let caller = Caller::new(who, "request-1".into());
     decide(&caller, interaction, "Patient", purpose, now).unwrap()
 }
 

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 use store::testing::{START, on_each_database};
 use store::{AuditDurability, Change, Expect, Reading, Release, Settings, Store};
 
-use crate::people::{commit, delete, observation, patient, prepared, staff, system};
+use crate::people::{app, commit, delete, observation, patient, prepared, staff, system};
 
 /// One made-up resource, and what became of it.
 #[derive(Clone, Debug)]
@@ -203,6 +203,10 @@ fn a_search_returns_exactly_what_matches_and_may_be_read_one_by_one() {
     outcome.unwrap();
 }
 
+fn part(scopes: &str) -> access::Scope {
+    app(scopes, Interaction::Search, "Observation").unwrap()
+}
+
 async fn compare(store: &Store, clauses: &[Clause]) {
     let scopes = [
         system(),
@@ -210,6 +214,10 @@ async fn compare(store: &Store, clauses: &[Clause]) {
         staff("B82002", Interaction::Search),
         patient("p0", Interaction::Search, START),
         patient("p1", Interaction::Search, START + 10),
+        part("user/Observation.rs?code=http://loinc.org|c0,c1 user/Patient.rs"),
+        part("patient/Observation.rs?code=c2"),
+        part("patient/*.rs user/Observation.s?code=http://loinc.org|c1"),
+        part("user/Observation.rs?code=http://other.example|c0"),
     ];
     for scope in scopes {
         let mut expected = Vec::new();

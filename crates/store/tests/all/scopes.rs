@@ -6,7 +6,7 @@ use fhir::search::Search;
 use store::testing::{START, on_each_database};
 use store::{Change, Expect, Job, Reading, Release, Store};
 
-use crate::people::{commit, observation, patient, person, prepared, put_as, staff, system};
+use crate::people::{app, commit, observation, patient, person, prepared, put_as, staff, system};
 
 async fn stocked(ground: &store::testing::Ground) -> Store {
     let store = ground.open().await;
@@ -172,6 +172,83 @@ fn nobody_writes_beyond_their_scope() {
         }
         let untouched = store.read(&system(), "Patient", "p").await.unwrap();
         assert!(matches!(untouched, Reading::Found(version) if version.version == 1));
+        store.close().await;
+    });
+}
+
+/// What an app sees of a few observations: two of a granted code, one that once was of it.
+#[test]
+fn a02_outside_its_scope_an_app_finds_nothing_and_changes_nothing() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let put = |code: &str, id: &str| {
+            let text = observation("p0", code, "2024");
+            put_as(&text, id, Expect::Anything, Release::At(START))
+        };
+        commit(
+            &store,
+            vec![put("c1", "yes"), put("c2", "no"), put("c2", "moved")],
+        )
+        .await
+        .unwrap();
+        commit(&store, vec![put("c1", "moved")]).await.unwrap();
+        let part = "user/Observation.rs?code=http://loinc.org|c1";
+        let scope = |interaction| app(part, interaction, "Observation").unwrap();
+        for _ in 0..2 {
+            let read = scope(Interaction::Read);
+            let found = store.read(&read, "Observation", "yes").await.unwrap();
+            assert!(matches!(found, Reading::Found(_)));
+            let found = store.read(&read, "Observation", "no").await.unwrap();
+            assert_eq!(found, Reading::Absent);
+            // In the cache from now on.
+            store.read(&system(), "Observation", "no").await.unwrap();
+        }
+        assert_eq!(
+            ids(&store, &scope(Interaction::Search)).await,
+            ["yes", "moved"]
+        );
+        let vread = scope(Interaction::Vread);
+        let before = store
+            .vread(&vread, "Observation", "moved", 1)
+            .await
+            .unwrap();
+        assert_eq!(before, Reading::Absent);
+        let history = scope(Interaction::HistoryInstance);
+        for (id, count) in [("moved", 1), ("no", 0), ("yes", 1)] {
+            let past = store.history(&history, "Observation", id, 9).await.unwrap();
+            assert_eq!(past.len(), count, "{id}");
+        }
+        // What was not granted at all is refused by name.
+        for (scopes, interaction, ty) in [
+            (part, Interaction::Read, "Patient"),
+            (part, Interaction::Update, "Observation"),
+            (part, Interaction::Create, "Observation"),
+            (part, Interaction::Export, "Bundle"),
+            ("user/*.rs", Interaction::Subscribe, "Subscription"),
+            ("user/*.cruds", Interaction::Inbox, ""),
+            ("user/Patient.r", Interaction::Search, "Patient"),
+        ] {
+            let refused = app(scopes, interaction, ty).unwrap_err();
+            assert_eq!(refused.kind, Kind::Forbidden, "{scopes} {interaction:?}");
+        }
+        // In a transaction the writer holds each change to it.
+        let wide = "user/Observation.rus user/Patient.c";
+        let scope = app(wide, Interaction::Transaction, "Bundle").unwrap();
+        for (change, may) in [
+            (put("c1", "yes"), true),
+            (put("c1", "new"), false),
+            (
+                put_as(&person("X"), "x", Expect::Anything, Release::Keep),
+                true,
+            ),
+            (
+                put_as(&person("Y"), "x", Expect::Anything, Release::Keep),
+                false,
+            ),
+        ] {
+            let done = store.commit(&scope, Job::change(change)).await;
+            assert_eq!(done.is_ok(), may);
+        }
         store.close().await;
     });
 }

@@ -11,7 +11,7 @@ use store::testing::{START, on_each_database};
 use store::{AuditDurability, AuditFilter, Change, Expect, Reading, Release, Settings, Store};
 
 use crate::people::{
-    commit, delete, observation, patient, person, prepared, put_as, staff, system,
+    app, commit, delete, observation, patient, person, prepared, put_as, staff, system,
 };
 
 fn asked(ty: &'static str, id: &str) -> Target {
@@ -100,6 +100,10 @@ fn a_walk_gives_exactly_what_may_be_read_one_by_one_each_once() {
     outcome.unwrap();
 }
 
+fn part(scopes: &str) -> access::Scope {
+    app(scopes, Interaction::Everything, "Resource").unwrap()
+}
+
 async fn compare(store: &Store, made: usize) {
     let types = || {
         ["Observation", "Organization", "Provenance"]
@@ -111,6 +115,9 @@ async fn compare(store: &Store, made: usize) {
         staff("A81001", Interaction::Everything),
         patient("p0", Interaction::Everything, START),
         patient("p1", Interaction::Everything, START + 10),
+        part("user/Observation.rs?code=c user/Organization.rs"),
+        part("patient/*.rs"),
+        part("user/Observation.rs?code=other user/Provenance.rs"),
     ] {
         let (mut readable, mut about_people) = (Vec::new(), Vec::new());
         for ty in types() {

@@ -16,6 +16,7 @@ use tower_http::compression::CompressionLayer;
 
 use super::ask;
 use crate::node::Node;
+use crate::oauth::cors;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
@@ -55,6 +56,9 @@ where
 
     fn call(&mut self, request: Request) -> Answering {
         let Announcing { node, inner } = self.clone();
+        if let Some(response) = cors::preflight(request.method(), request.headers()) {
+            return Box::pin(async move { Ok(response) });
+        }
         if !request.headers().contains_key(ACCEPT_ENCODING) {
             return Box::pin(async move { Ok(ask::announce(&node, request, inner).await) });
         }

@@ -9,7 +9,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
@@ -24,6 +24,7 @@ use super::query;
 use super::wanted::Wanted;
 use crate::failure::{self, Failure};
 use crate::node::Node;
+use crate::oauth::cors;
 use crate::page::headers::INERT;
 use crate::visit::Visit;
 
@@ -83,6 +84,19 @@ impl Ask {
             headers,
             wanted,
         })
+    }
+
+    /// The same request with more parameters than its address has.
+    pub fn with(&self, more: Vec<(String, String)>) -> Ask {
+        let mut query = self.query.clone();
+        query.extend(more);
+        Ask {
+            visit: self.visit.clone(),
+            preference: self.preference,
+            query,
+            headers: self.headers.clone(),
+            wanted: self.wanted.clone(),
+        }
     }
 
     /// The decision whether who asks may do this. A refusal is written to the audit log.
@@ -155,6 +169,7 @@ pub async fn announce<S: Handlers>(node: &Arc<Node>, request: Request, handlers:
         Ok(visit) => Ok(visit),
         Err(problem) => Err((Visit::unproved(node, &parts), problem)),
     };
+    let from_elsewhere = parts.headers.contains_key(ORIGIN);
     let manner = Manner::of(&parts);
     let form = manner.as_ref().copied().unwrap_or_default();
     let (visit, done) = match (visit, manner) {
@@ -175,6 +190,9 @@ pub async fn announce<S: Handlers>(node: &Arc<Node>, request: Request, handlers:
         Format::Json => response,
     };
     complete(&mut response, &visit);
+    if from_elsewhere {
+        cors::allow(response.headers_mut());
+    }
     response
 }
 
@@ -243,7 +261,7 @@ impl Manner {
 }
 
 /// What a handler refused, or the server on its way to a handler.
-fn failure_in(response: &mut Response) -> Option<Failure> {
+pub(super) fn failure_in(response: &mut Response) -> Option<Failure> {
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         return Some(failure);
     }

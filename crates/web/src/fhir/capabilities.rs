@@ -16,8 +16,9 @@ use super::answer;
 use super::ask::Announced;
 use super::format::{FHIR_JSON, FHIR_XML, JSON_PATCH};
 use super::route::{Does, Level, Route};
+use crate::Site;
 use crate::failure::Failure;
-use crate::node::{Node, Site};
+use crate::node::Node;
 use crate::router::FHIR;
 
 /// Open to everyone: it tells of the server, not of anyone in it.
@@ -26,17 +27,16 @@ pub async fn metadata(
     Announced(ask): Announced,
 ) -> Result<Response, Failure> {
     ask.no_query()?;
-    let made = || Bytes::from(statement(&node.site, &date::instant(node.store.now())).to_string());
+    let made = || Bytes::from(statement(&node, &date::instant(node.store.now())).to_string());
     let statement = node.fhir.capabilities.get_or_init(made).clone();
     Ok(answer::json(StatusCode::OK, statement))
 }
 
-fn statement(site: &Site, at: &str) -> Value {
-    let resources: Vec<Value> = Definitions::r4()
-        .resources()
-        .into_iter()
-        .map(resource)
-        .collect();
+fn statement(node: &Node, at: &str) -> Value {
+    let site = &node.site;
+    let delete = node.fhir.conditional_delete.code();
+    let types = Definitions::r4().resources().into_iter();
+    let resources: Vec<Value> = types.map(|ty| resource(ty, delete)).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -49,12 +49,32 @@ fn statement(site: &Site, at: &str) -> Value {
         "patchFormat": [JSON_PATCH, FHIR_JSON, FHIR_XML],
         "rest": [with_operations(json!({
             "mode": "server",
-            "security": {
-                "description": "A bearer token of an account, or the session of its sign-in.",
-            },
+            "security": security(site),
             "resource": resources,
             "interaction": interactions(|route| route.level() == Level::System),
         }), |route| route.level() == Level::System)],
+    })
+}
+
+/// <https://hl7.org/fhir/smart-app-launch/conformance.html>
+fn security(site: &Site) -> Value {
+    let uri = |name: &str, url: &str| json!({ "url": name, "valueUri": site.oauth_url(url) });
+    json!({
+        "cors": true,
+        "service": [{ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+            "code": "SMART-on-FHIR",
+        }] }],
+        "description": "SMART App Launch 2.2, a bearer token of an account, or the session of its sign-in.",
+        "extension": [{
+            "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+            "extension": [
+                uri("authorize", "authorize"),
+                uri("token", "token"),
+                uri("introspect", "introspect"),
+                uri("revoke", "revoke"),
+            ],
+        }],
     })
 }
 
@@ -96,14 +116,14 @@ fn has(method: &Method, path: &str) -> bool {
         .any(|route| route.method == *method && route.path == path)
 }
 
-fn resource(ty: &'static str) -> Value {
+fn resource(ty: &'static str, delete: &'static str) -> Value {
     let general = [("_id", "token"), ("_lastUpdated", "date")];
     let general = general
         .iter()
         .map(|(name, kind)| json!({ "name": name, "type": kind }));
     let searched: Vec<Value> = general.chain(parameters(ty).map(parameter)).collect();
     let conditional_delete = match has(&Method::DELETE, "/{ty}") {
-        true => "single",
+        true => delete,
         false => "not-supported",
     };
     let told = json!({

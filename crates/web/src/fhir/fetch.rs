@@ -1,28 +1,32 @@
 //! A look inside a Bundle (<https://hl7.org/fhir/R4/http.html#transaction>): whatever a GET or HEAD
-//! of the door can be, done by the same handlers.
+//! of the door can be, and whatever operation or search can be POSTed, done by the same handlers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use fhir::bundle::{Known, Outcome};
 use fhir::date::{http_date, span};
 use fhir::problem::{Kind, Problem};
 use futures_util::StreamExt;
-use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tower::ServiceExt;
 
 use super::answer::Stamp;
-use super::ask::{Ask, Asked};
+use super::ask::{Ask, Asked, failure_in};
+use super::format::FHIR_JSON;
+use super::operations::parameters::Parameters;
 use super::{batch, edge};
 use crate::failure::Failure;
 use crate::node::Node;
 
 /// The most that all looks of a Bundle bring back, in bytes.
 const LOOKS_BYTES_MAX: usize = 128 << 20;
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What a path of ours is written with.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -46,6 +50,49 @@ pub struct Look {
     /// Below the door's address.
     pub url: String,
     pub known: Known,
+    /// What an operation or a search by POST is given.
+    pub given: Option<Bytes>,
+}
+
+/// Operations that change something by themselves, or begin work that does.
+const CHANGING: [&str; 6] = [
+    "$meta-add",
+    "$meta-delete",
+    "$document",
+    "$export",
+    "$import",
+    "$reindex",
+];
+
+impl Look {
+    /// Whether it changes something that no transaction could take back.
+    pub fn changes(&self) -> bool {
+        let mut segments = self.path().split('/');
+        let is_call = self.method == fhir::bundle::Method::Call;
+        is_call && segments.any(|segment| CHANGING.contains(&segment))
+    }
+
+    fn path(&self) -> &str {
+        self.url.split_once('?').map_or(&self.url, |(path, _)| path)
+    }
+
+    /// The body of a call, and what it is.
+    fn body(&self) -> Result<(Body, Option<&'static str>), Problem> {
+        if self.method != fhir::bundle::Method::Call {
+            return Ok((Body::empty(), None));
+        }
+        let given = self.given.clone().unwrap_or_default();
+        if !self.path().ends_with("/_search") {
+            let kind = (!given.is_empty()).then_some(FHIR_JSON);
+            return Ok((Body::from(given), kind));
+        }
+        // A form cannot stand in a Bundle: its pairs are in the url, or in a Parameters.
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        if !given.is_empty() {
+            form.extend_pairs(Parameters::read(&given)?.pairs()?);
+        }
+        Ok((Body::from(form.finish()), Some(FORM)))
+    }
 }
 
 impl Looks {
@@ -65,12 +112,20 @@ impl Looks {
 
     async fn look(&self, ask: &Ask, look: &Look) -> Result<Outcome, Failure> {
         let (path, query) = look.url.split_once('?').unwrap_or((&look.url, ""));
-        let asked: Asked = Arc::new(ask.look(query, headers(&look.known))?);
-        let is_head = look.method == fhir::bundle::Method::Head;
-        let method = if is_head { Method::HEAD } else { Method::GET };
+        let (body, kind) = look.body()?;
+        let mut headers = headers(&look.known);
+        if let Some(kind) = kind {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        let asked: Asked = Arc::new(ask.look(query, headers)?);
+        let method = match look.method {
+            fhir::bundle::Method::Head => Method::HEAD,
+            fhir::bundle::Method::Call => Method::POST,
+            _ => Method::GET,
+        };
         let path = format!("/{}", utf8_percent_encode(path, PATH));
         let request = Request::builder().method(method).uri(path);
-        let mut request = request.body(Body::empty()).map_err(|_| {
+        let mut request = request.body(body).map_err(|_| {
             let message = "The url is not one of the door's.";
             Problem::new(Kind::Value, message).at("request.url")
         })?;
@@ -79,7 +134,7 @@ impl Looks {
             .doors
             .get_or_init(|| crate::router::inside(self.node.clone()));
         let Ok(mut response) = doors.clone().oneshot(request).await;
-        if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        if let Some(failure) = failure_in(&mut response) {
             return Err(failure);
         }
         let stamp = response.extensions().get::<Stamp>().copied();

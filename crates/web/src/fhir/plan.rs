@@ -45,7 +45,7 @@ pub enum Action {
     AlreadyThere,
     /// A conditional delete that finds none.
     NothingThere,
-    /// Something to look at once the changes are made.
+    /// Something to look at, or an operation to call, once the changes are made.
     Look(Look),
 }
 
@@ -103,10 +103,11 @@ impl Place {
         let action = match entry.method {
             _ if entry.condition == Condition::AlreadyThere => Action::AlreadyThere,
             _ if entry.condition == Condition::NothingThere => Action::NothingThere,
-            Method::Get | Method::Head => Action::Look(Look {
+            Method::Get | Method::Head | Method::Call => Action::Look(Look {
                 method: entry.method,
                 url: entry.url.clone(),
                 known: entry.known.clone(),
+                given: entry.resource.map(|given| given.to_bytes().into()),
             }),
             Method::Patch => Action::Patch(Patch::of_entry(entry.resource.as_ref())?, expect),
             Method::Delete => {

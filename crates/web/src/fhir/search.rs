@@ -130,7 +130,7 @@ async fn found(
     let base_url = node.site.fhir_url();
     let limits = Limits {
         lenient: ask.preference.lenient,
-        ..Limits::default()
+        ..node.fhir.bounds.of_search()
     };
     let registry = node.store.registry();
     let mut search = Search::parse_with(&registry, ty, query, &base_url, &limits)?;

@@ -21,6 +21,7 @@ const BASE: &str = "http://127.0.0.1:8080/fhir";
 
 mod bulk;
 mod bundles;
+mod by_post;
 mod callers;
 mod conditions;
 mod everything;

@@ -33,6 +33,8 @@ pub struct Work<'a> {
     pub node: &'a Arc<Node>,
     pub ask: &'a Ask,
     looks: Looks,
+    /// Whether each entry stands by itself.
+    is_batch: bool,
 }
 
 pub async fn transaction(
@@ -43,12 +45,14 @@ pub async fn transaction(
     ask.no_query()?;
     format::is_sent(&ask.headers)?;
     let scope = ask.scope(&node, Interaction::Transaction, "Bundle").await?;
+    let first = read(&node, &body, Vec::new()).await?;
     let work = Work {
         node: &node,
         ask: &ask,
         looks: Looks::new(&node),
+        is_batch: matches!(first, Read::Batch(_)),
     };
-    let (kind, outcomes) = match read(&node, &body, Vec::new()).await? {
+    let (kind, outcomes) = match first {
         Read::Batch(entries) => ("batch-response", batch::outcomes(&work, entries).await?),
         first => {
             let outcomes = outcomes(&work, &scope, &body, first).await?;
@@ -191,6 +195,12 @@ async fn commit(
             }
             Action::AlreadyThere => Step::There,
             Action::NothingThere => Step::Nothing,
+            Action::Look(look) if look.changes() && !work.is_batch => {
+                let message = "This operation changes something by itself, which a transaction \
+                               could not take back; ask for it in a batch, or by itself.";
+                let place = format!("Bundle.entry[{index}].request.url");
+                return Err(Problem::new(Kind::NotSupported, message).at(place).into());
+            }
             Action::Look(look) => Step::Look(look),
         };
         steps.push((index, ty, id, step));

@@ -24,8 +24,6 @@ use crate::node::Node;
 
 /// Profiles that one request may name.
 const PROFILES_ASKED_MAX: usize = 20;
-/// The largest body that is validated, in bytes: it is gone through up to five times.
-const BYTES_MAX: usize = 4 << 20;
 
 /// Which profiles a resource must follow to be stored.
 #[derive(Clone, Debug, Default)]
@@ -198,8 +196,9 @@ async fn validate(
     body: Bytes,
     wish: Wish,
 ) -> Result<Response, Problem> {
-    if body.len() > BYTES_MAX {
-        let message = format!("$validate takes at most {BYTES_MAX} bytes.");
+    let most = node.fhir.bounds.validate_bytes_max;
+    if body.len() > most {
+        let message = format!("$validate takes at most {most} bytes.");
         return Err(Problem::new(Kind::TooLong, message));
     }
     let store = node.store.clone();
@@ -216,7 +215,7 @@ async fn validated(
     mut wish: Wish,
 ) -> Result<Vec<Issue>, Problem> {
     let limits = Limits {
-        bytes: BYTES_MAX,
+        bytes: body.len(),
         nodes: VALUES_MAX,
         ..Limits::default()
     };

@@ -105,6 +105,12 @@ pub static NEIGHBOURS: &[Neighbour] = &[
                 role: Role::Clinician,
                 about: "GP: the inbox, and can act on a letter",
             },
+            Account {
+                username: "keeper",
+                name: "Ken Keeper",
+                role: Role::Engineer,
+                about: "runs the node: approves apps",
+            },
         ],
         patients: &[
             PatientAccount {
@@ -151,7 +157,8 @@ impl Neighbour {
              [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
              [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n\n\
              [sign_in]\nstaff = [\"passkey\", \"password-totp\", \"password\"]\n\
-             patients = [\"passkey\", \"password\"]\n",
+             patients = [\"passkey\", \"password\"]\n\n\
+             [apps]\nregistration_open = true\n",
             self.ods, self.name, self.role
         );
         if self.hears_hl7 {

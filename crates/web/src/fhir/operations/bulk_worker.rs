@@ -128,6 +128,7 @@ pub async fn scope_of(
     let caller = Caller {
         who,
         request_id: request_id.into(),
+        granted: None,
     };
     decide(&caller, interaction, "Bundle", purpose, node.store.now())
 }
@@ -228,11 +229,17 @@ pub async fn matching(
 ) -> Result<Vec<String>, Problem> {
     let limits = Limits {
         values_max: IDS_AT_ONCE.max(Limits::default().values_max),
-        ..Limits::default()
+        ..node.fhir.bounds.of_search()
     };
     let mut pairs = query::pairs(text)?;
     pairs.push(("_id".to_string(), ids.join(",")));
-    let mut search = Search::parse(ty, &pairs, &node.site.fhir_url(), &limits)?;
+    let mut search = Search::parse_with(
+        &node.store.registry(),
+        ty,
+        &pairs,
+        &node.site.fhir_url(),
+        &limits,
+    )?;
     search.count = u32::try_from(IDS_AT_ONCE).unwrap_or(u32::MAX).max(1000);
     let page = node.store.search(scope, &search).await?;
     let found = page.entries.into_iter().filter(|it| it.ty == ty);

@@ -21,8 +21,6 @@ use crate::fhir::ask::{Announced, Ask};
 use crate::fhir::{absent, answer, check_known, deleted, format};
 use crate::node::Node;
 
-/// Resources in a document, at most.
-const ENTRIES_MAX: usize = 1000;
 /// Bytes of a document, at most: as much as can be stored.
 const BYTES_MAX: usize = 48 << 20;
 /// Reads at a time, so that their lines of the log share commits.
@@ -145,8 +143,9 @@ async fn referenced(
     composition: &Version,
 ) -> Result<Vec<Version>, Problem> {
     let references = store::bulk::references(&composition.body);
-    if references.len() >= ENTRIES_MAX {
-        let message = format!("A document holds at most {ENTRIES_MAX} resources.");
+    let most = node.fhir.bounds.document_resources_max;
+    if references.len() >= most {
+        let message = format!("A document holds at most {most} resources.");
         return Err(Problem::new(Kind::TooCostly, message));
     }
     let wanted: Vec<(String, String)> = references

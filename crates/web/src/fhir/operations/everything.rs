@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use access::{Interaction, Reach, Scope, Target};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::date::span;
@@ -14,6 +15,7 @@ use fhir::definitions::Definitions;
 use fhir::problem::{Kind, Problem};
 use store::bulk::{Cursor, Walk, Within};
 
+use super::parameters::as_query;
 use super::stream::{self, Addresses};
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
@@ -23,66 +25,108 @@ use crate::node::Node;
 
 /// Resources a page, at most.
 const COUNT_MAX: u32 = 1000;
-/// `Patient/[id]/$everything`.
+
+/// `GET Patient/[id]/$everything`.
 pub async fn patient(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let scope = ask.scope(&node, Interaction::Everything, "Patient").await?;
-    check_known(&id)?;
-    let within = Within::Patients(vec![id.clone()]);
-    instance(&node, &ask, &scope, ("Patient", id), within).await
+    of_patient(&node, &ask, id).await
 }
 
-/// `Encounter/[id]/$everything`.
+/// `POST Patient/[id]/$everything`, with Parameters or with none.
+pub async fn patient_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    of_patient(&node, &as_query(&ask, &body)?, id).await
+}
+
+async fn of_patient(node: &Node, ask: &Ask, id: String) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::Everything, "Patient").await?;
+    check_known(&id)?;
+    let within = Within::Patients(vec![id.clone()]);
+    instance(node, ask, &scope, ("Patient", id), within).await
+}
+
+/// `GET Encounter/[id]/$everything`.
 pub async fn encounter(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
+    of_encounter(&node, &ask, id).await
+}
+
+/// `POST Encounter/[id]/$everything`, with Parameters or with none.
+pub async fn encounter_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    of_encounter(&node, &as_query(&ask, &body)?, id).await
+}
+
+async fn of_encounter(node: &Node, ask: &Ask, id: String) -> Result<Response, Failure> {
     let scope = ask
-        .scope(&node, Interaction::Everything, "Encounter")
+        .scope(node, Interaction::Everything, "Encounter")
         .await?;
     check_known(&id)?;
     let within = Within::Encounter {
         id: id.clone(),
         patients: Vec::new(),
     };
-    instance(&node, &ask, &scope, ("Encounter", id), within).await
+    instance(node, ask, &scope, ("Encounter", id), within).await
 }
 
-/// `Patient/$everything`: the caller's own record; for the organisation's systems, of everybody whom the organisation
-/// knows.
+/// `GET Patient/$everything`: the caller's own record; for the organisation's systems, of everybody
+/// whom the organisation knows.
 pub async fn patients(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
 ) -> Result<Response, Failure> {
-    let scope = ask.scope(&node, Interaction::Everything, "Patient").await?;
+    of_patients(&node, &ask).await
+}
+
+/// `POST Patient/$everything`, with Parameters or with none.
+pub async fn patients_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    of_patients(&node, &as_query(&ask, &body)?).await
+}
+
+async fn of_patients(node: &Node, ask: &Ask) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::Everything, "Patient").await?;
     if let Reach::Compartment { patient, .. } = scope.reach() {
         let own = patient.clone();
         let within = Within::Patients(vec![own.clone()]);
-        return instance(&node, &ask, &scope, ("Patient", own), within).await;
+        return instance(node, ask, &scope, ("Patient", own), within).await;
     }
     // Everybody's record at once is an export in another form.
-    let scope = ask.scope(&node, Interaction::Export, "Patient").await?;
+    let scope = ask.scope(node, Interaction::Export, "Patient").await?;
     let within = Within::Types {
         only_patients: true,
     };
-    let mut walk = asked(&ask, within)?;
+    let mut walk = asked(ask, within)?;
     if walk.types.is_empty() {
         walk.types = fhir::compartment::types();
     }
     let target = Target {
         ty: "Patient".into(),
-        query: Some(query(&ask, true).into()),
+        query: Some(query(ask, true).into()),
         ..Target::default()
     };
     let walker = node
         .store
         .walk(&scope, Interaction::Everything, target, walk)
         .await?;
-    let addresses = addresses(&node, &ask, "Patient");
+    let addresses = addresses(node, ask, "Patient");
     Ok(stream::bundle(walker, addresses).await?)
 }
 

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use access::{Interaction, Reach, Scope};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::date::{Millis, span};
 use fhir::definitions::Definitions;
 use fhir::json::{Json, Limits as JsonLimits, parse};
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Limits, Search};
+use fhir::search::Search;
 use serde::{Deserialize, Serialize};
 use store::bulk::{Cursor, Walk, Within};
 use store::{Reading, bulk::BulkState};
 
+use super::parameters::as_query;
 use super::{bulk, everything};
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
@@ -76,9 +78,22 @@ pub async fn system(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
 ) -> Result<Response, Failure> {
-    let scope = ask.scope(&node, Interaction::Export, "Bundle").await?;
+    of_system(&node, &ask).await
+}
+
+/// `POST $export`, with Parameters or with none.
+pub async fn system_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    of_system(&node, &as_query(&ask, &body)?).await
+}
+
+async fn of_system(node: &Node, ask: &Ask) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::Export, "Bundle").await?;
     let patients = own(&scope);
-    start(&node, &ask, "$export", (patients, false)).await
+    start(node, ask, "$export", (patients, false)).await
 }
 
 /// `GET Patient/$export`.
@@ -86,9 +101,22 @@ pub async fn patients(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
 ) -> Result<Response, Failure> {
-    let scope = ask.scope(&node, Interaction::Export, "Patient").await?;
+    of_patients(&node, &ask).await
+}
+
+/// `POST Patient/$export`, with Parameters or with none.
+pub async fn patients_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    of_patients(&node, &as_query(&ask, &body)?).await
+}
+
+async fn of_patients(node: &Node, ask: &Ask) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::Export, "Patient").await?;
     let patients = own(&scope);
-    start(&node, &ask, "Patient/$export", (patients, true)).await
+    start(node, ask, "Patient/$export", (patients, true)).await
 }
 
 /// `GET Group/[id]/$export`.
@@ -97,14 +125,28 @@ pub async fn group(
     Announced(ask): Announced,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
-    let scope = ask.scope(&node, Interaction::Export, "Group").await?;
+    of_group(&node, &ask, id).await
+}
+
+/// `POST Group/[id]/$export`, with Parameters or with none.
+pub async fn group_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    of_group(&node, &as_query(&ask, &body)?, id).await
+}
+
+async fn of_group(node: &Node, ask: &Ask, id: String) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::Export, "Group").await?;
     check_known(&id)?;
     let Reading::Found(group) = node.store.read(&scope, "Group", &id).await? else {
         return Err(absent().into());
     };
     let members = members(&parse(&group.body, &JsonLimits::default())?)?;
     let operation = format!("Group/{id}/$export");
-    start(&node, &ask, &operation, (Some(members), true)).await
+    start(node, ask, &operation, (Some(members), true)).await
 }
 
 /// A patient's reach is their own record.
@@ -158,7 +200,7 @@ async fn start(
         return Err(Problem::new(Kind::NotSupported, message).into());
     }
     for (name, value) in &ask.query {
-        request.take(name, value, &node.site.fhir_url())?;
+        request.take(name, value, node)?;
     }
     if let Some(query) = query::joined(&ask.query) {
         request.url = format!("{}?{query}", request.url);
@@ -167,7 +209,7 @@ async fn start(
 }
 
 impl Request {
-    fn take(&mut self, name: &str, value: &str, base_url: &str) -> Result<(), Problem> {
+    fn take(&mut self, name: &str, value: &str, node: &Node) -> Result<(), Problem> {
         match name {
             "_outputFormat" => {
                 let known = ["application/fhir+ndjson", "application/ndjson", "ndjson"];
@@ -183,7 +225,7 @@ impl Request {
             "_type" => self.types.extend(everything::types(value)?),
             "_typeFilter" => {
                 for filter in value.split(',') {
-                    self.filters.push(filter_of(filter, base_url)?);
+                    self.filters.push(filter_of(filter, node)?);
                 }
                 if self.filters.len() > FILTERS_MAX {
                     let message = format!("An export takes at most {FILTERS_MAX} filters.");
@@ -201,10 +243,11 @@ impl Request {
 }
 
 /// `Type?query`, which must be a search that the node knows.
-fn filter_of(filter: &str, base_url: &str) -> Result<(String, String), Problem> {
+fn filter_of(filter: &str, node: &Node) -> Result<(String, String), Problem> {
     let wrong = || Problem::new(Kind::Value, "_typeFilter is Type?query.");
     let (ty, text) = filter.split_once('?').ok_or_else(wrong)?;
     let pairs = query::pairs(text)?;
-    Search::parse(ty, &pairs, base_url, &Limits::default())?;
+    let (registry, limits) = (node.store.registry(), node.fhir.bounds.of_search());
+    Search::parse_with(&registry, ty, &pairs, &node.site.fhir_url(), &limits)?;
     Ok((ty.to_string(), text.to_string()))
 }

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::{Interaction, Reach, Scope};
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use fhir::bundle::{Found, searchset};
 use fhir::date::Millis;
 use fhir::json::{Json, Limits as JsonLimits, parse};
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Limits, Search, Value, extract, fold};
+use fhir::search::{Search, Value, extract, fold};
 use http::StatusCode;
 use store::Version;
 
+use super::parameters::as_query;
 use crate::failure::Failure;
 use crate::fhir::answer;
 use crate::fhir::ask::{Announced, Ask};
@@ -22,8 +24,6 @@ use crate::node::Node;
 
 /// Of each code, at most.
 const MAX_MAX: usize = 100;
-/// Observations looked at, at most.
-const LOOKED_AT_MAX: usize = 50_000;
 /// Observations kept, at most.
 const KEPT_MAX: usize = 5000;
 /// Observations read at a time.
@@ -34,17 +34,36 @@ pub async fn last_n(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
 ) -> Result<Response, Failure> {
-    let scope = ask.scope(&node, Interaction::LastN, "Observation").await?;
+    found(&node, &ask).await
+}
+
+/// `POST Observation/$lastn`, with Parameters.
+pub async fn by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    found(&node, &as_query(&ask, &body)?).await
+}
+
+async fn found(node: &Node, ask: &Ask) -> Result<Response, Failure> {
+    let scope = ask.scope(node, Interaction::LastN, "Observation").await?;
     let base_url = node.site.fhir_url();
-    let (max, pairs) = asked(&ask, &scope)?;
-    let mut search = Search::parse("Observation", &pairs, &base_url, &Limits::default())?;
+    let (max, pairs) = asked(ask, &scope)?;
+    let mut search = Search::parse_with(
+        &node.store.registry(),
+        "Observation",
+        &pairs,
+        &base_url,
+        &node.fhir.bounds.of_search(),
+    )?;
     let own = search.clone();
     search.count = PAGE;
     let (mut codes, mut looked_at) = (Codes::default(), 0);
     loop {
         let page = node.store.search(&scope, &search).await?;
         looked_at += page.entries.len();
-        if looked_at > LOOKED_AT_MAX {
+        if looked_at > node.fhir.bounds.last_n_observations_max {
             return Err(too_many().into());
         }
         for version in page.entries {

@@ -1,5 +1,5 @@
-//! <https://hl7.org/fhir/R4/resource-operation-meta.html>, `$meta-add` and `$meta-delete`, of one
-//! resource.
+//! <https://hl7.org/fhir/R4/resource-operation-meta.html> of a resource, of a type and of all; and
+//! `$meta-add` and `$meta-delete` of a resource.
 //!
 //! A change of `meta` makes a new version, so that the history tells who set or took away which
 //! label when. To take a security label away is a decision of its own (`Interaction::RemoveLabel`);
@@ -16,6 +16,7 @@ use fhir::json::{Json, Limits, parse, write};
 use fhir::problem::{Kind, Problem};
 use fhir::validate::validate;
 use http::StatusCode;
+use serde_json::{Value, json};
 use store::{Change, Expect, Job, Prepared, Reading, Release};
 
 use super::parameters::Parameters;
@@ -47,6 +48,60 @@ pub async fn show(
     check_known(&id)?;
     let (_, body) = current(&node, &scope, &ty, &id).await?;
     Ok(told(&read(&body)?))
+}
+
+/// `GET [type]/$meta`: which profiles, labels and tags the resources of a type carry that the caller
+/// may see.
+pub async fn of_type(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path(ty): Path<String>,
+) -> Result<Response, Failure> {
+    in_use(&node, &ask, Some(&ty)).await
+}
+
+/// `GET $meta`: the same of all types.
+pub async fn of_all(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+) -> Result<Response, Failure> {
+    in_use(&node, &ask, None).await
+}
+
+async fn in_use(node: &Node, ask: &Ask, ty: Option<&str>) -> Result<Response, Failure> {
+    let decided_on = ty.unwrap_or("Patient");
+    let scope = ask.scope(node, Interaction::Search, decided_on).await?;
+    ask.no_query()?;
+    let found = node.store.meta_in_use(&scope, ty).await?;
+    let codings = |labels: Vec<(Option<String>, String)>| -> Vec<Value> {
+        let coding = |(system, code): (Option<String>, String)| {
+            let mut coding = serde_json::Map::new();
+            coding.extend(system.map(|system| ("system".to_string(), system.into())));
+            // A label may have a system only.
+            coding.extend((!code.is_empty()).then(|| ("code".to_string(), code.into())));
+            Value::Object(coding)
+        };
+        labels.into_iter().map(coding).collect()
+    };
+    let profiles = found.profiles.into_iter().map(Value::from).collect();
+    let members = [
+        ("profile", profiles),
+        ("security", codings(found.security)),
+        ("tag", codings(found.tags)),
+    ];
+    let some = members.into_iter().filter(|(_, values)| !values.is_empty());
+    let meta: serde_json::Map<String, Value> = some
+        .map(|(name, values)| (name.to_string(), Value::Array(values)))
+        .collect();
+    let told = match meta.is_empty() {
+        // FHIR has no empty objects.
+        true => json!({ "resourceType": "Parameters" }),
+        false => json!({
+            "resourceType": "Parameters",
+            "parameter": [{ "name": "return", "valueMeta": meta }],
+        }),
+    };
+    Ok(answer::json(StatusCode::OK, told.to_string()))
 }
 
 /// `POST [type]/[id]/$meta-add`.

@@ -167,3 +167,125 @@ fn thousands_of_entries_with_conditions_go_in_one_bundle() {
         node.store.clone().close().await;
     });
 }
+
+#[test]
+fn an_entry_may_post_an_operation_or_a_search_and_a_transaction_none_that_it_could_not_take_back() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", super::JANE).await;
+        let wish = |name: &str, kind: &str, value: Value| json!({ "resourceType": "Parameters", "parameter": [{ "name": name, kind: value }] });
+        let call = |url: &str| json!({ "request": { "method": "POST", "url": url } });
+        let with = |url: &str, given: Value| json!({ "resource": given, "request": { "method": "POST", "url": url } });
+        let tag = wish(
+            "meta",
+            "valueMeta",
+            json!({ "tag": [{ "system": "urn:x", "code": "seen" }] }),
+        );
+        let entries = json!([
+            with(
+                "Patient/_search",
+                wish("family", "valueString", "example".into())
+            ),
+            call("Patient/_search?family=nobody"),
+            call("Patient/jane/$everything"),
+            with(
+                "Patient/$validate",
+                json!({ "resourceType": "Patient", "gender": "no" })
+            ),
+            with("Patient/jane/$meta-add", tag.clone()),
+            call("Patient/jane/$nothing"),
+            with(
+                "Observation/$lastn",
+                wish(
+                    "subject",
+                    "valueReference",
+                    json!({ "reference": "Patient/jane" })
+                )
+            ),
+        ]);
+        let done = bo.post("", &bundle("batch", entries)).await.json();
+        let status =
+            |at: usize| done["entry"][at]["response"]["status"].as_str().unwrap()[..3].to_string();
+        let found = |at: usize| {
+            done["entry"][at]["resource"]["entry"]
+                .as_array()
+                .map_or(0, Vec::len)
+        };
+        let statuses: Vec<String> = (0..7).map(status).collect();
+        assert_eq!(
+            statuses,
+            ["200", "200", "200", "400", "200", "405", "200"],
+            "{done}"
+        );
+        assert_eq!((found(0), found(1), found(2)), (1, 0, 1), "{done}");
+        assert!(
+            done["entry"][3]["resource"]
+                .to_string()
+                .contains("Patient.gender")
+        );
+        assert_eq!(
+            bo.get("/Patient/jane").await.json()["meta"]["tag"][0]["code"],
+            "seen"
+        );
+        // A transaction's operations see what it has made.
+        let entries = json!([
+            call("Patient/john/$everything"),
+            { "resource": { "resourceType": "Patient", "id": "john" }, "request": { "method": "PUT", "url": "Patient/john" } },
+        ]);
+        let done = bo.post("", &bundle("transaction", entries)).await.json();
+        assert_eq!(
+            done["entry"][0]["resource"]["entry"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1,
+            "{done}"
+        );
+        let entries = json!([
+            with("Patient/jane/$meta-add", tag),
+            { "resource": { "resourceType": "Patient", "id": "jack" }, "request": { "method": "PUT", "url": "Patient/jack" } },
+        ]);
+        let refused = bo.post("", &bundle("transaction", entries)).await;
+        let place = "Bundle.entry[0].request.url";
+        assert_eq!(refused.issue(), ("not-supported".into(), place.into()));
+        assert_eq!(bo.get("/Patient/jack").await.status, StatusCode::NOT_FOUND);
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn what_is_refused_inside_a_bundle_leaves_its_line_in_the_log() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let (bo, pat) = (
+            Client::of(&node, "bo").await,
+            Client::of(&node, "pat").await,
+        );
+        let labelled = json!({ "resourceType": "Patient", "id": "p", "meta": { "security": [{ "code": "R" }] } });
+        bo.put("/Patient/p", &labelled.to_string()).await;
+        let bare = json!({ "resourceType": "Patient", "id": "p" });
+        let relabelled =
+            json!({ "resource": bare, "request": { "method": "PUT", "url": "Patient/p" } });
+        let hook = json!({ "resourceType": "Subscription", "id": "s", "status": "requested", "reason": "x", "criteria": "Patient", "channel": { "type": "rest-hook", "endpoint": "https://a.example" } });
+        let subscribed =
+            json!({ "resource": hook, "request": { "method": "PUT", "url": "Subscription/s" } });
+        let log = async || pat.get("/AuditEvent/$log").await.text();
+        let refused_lines = async || log().await.matches(r#""outcome":"4""#).count();
+        let before = refused_lines().await;
+        for (number, entry) in [relabelled, subscribed].into_iter().enumerate() {
+            for kind in ["batch", "transaction"] {
+                let answer = bo.post("", &bundle(kind, json!([entry]))).await;
+                assert!(answer.text().contains("forbidden"), "{}", answer.text());
+            }
+            let log = log().await;
+            assert_eq!(refused_lines().await, before + 2 * (number + 1), "{log}");
+        }
+        let log = log().await;
+        assert!(
+            log.contains("Subscription/s") && log.contains("Patient/p"),
+            "{log}"
+        );
+        node.store.clone().close().await;
+    });
+}

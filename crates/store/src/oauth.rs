@@ -1,0 +1,43 @@
+//! Apps and systems with tokens: clients, what people allowed them, codes and tokens as digests, and
+//! the assertions and proofs that were taken once.
+//!
+//! Invariant: a code or refresh token that comes a second time ends all that was made from it, in the
+//! transaction that finds out.
+
+mod client;
+mod grant;
+#[cfg(test)]
+mod tests;
+mod token;
+mod write;
+
+pub use client::{Client, ClientKind, ClientState};
+pub use grant::{Ended, Launch, NewCode, NewGrant};
+pub use token::{Access, Issued, NewTokens};
+pub(crate) use write::apply;
+pub use write::{OauthDone, OauthWrite, Refused};
+
+use access::{Scope, SystemPurpose};
+use fhir::problem::Problem;
+
+use crate::Store;
+use crate::failure;
+use crate::write::{Done, Effect, Job};
+
+impl Store {
+    /// Makes one change of these rows.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn write_oauth(&self, write: OauthWrite) -> Result<OauthDone, Problem> {
+        let job = Job::effect(Effect::Oauth(write));
+        let scope = Scope::system(SystemPurpose::SignIn);
+        let committed = self.commit(&scope, job).await?;
+        match committed.done.into_iter().next() {
+            Some(Done::Oauth(done)) => Ok(done),
+            _ => Err(failure::internal(
+                "a token's change came without its outcome",
+            )),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The authorization server through the real router, on each database.
+
+mod app;
+mod attacks;
+mod flow;
+mod systems;
