@@ -148,6 +148,7 @@ impl Scope {
             agent: self.agent.clone(),
             purpose: Cow::Borrowed(self.purpose),
             target,
+            digest: None,
         }
     }
 }

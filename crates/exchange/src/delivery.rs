@@ -174,7 +174,8 @@ impl Exchange {
                 | Done::Bulk
                 | Done::Reindex
                 | Done::Sub
-                | Done::Package => None,
+                | Done::Package
+                | Done::Audit => None,
             }))
     }
 }

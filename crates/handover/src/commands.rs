@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod account;
+pub mod audit;
 pub mod demo;
 pub mod directory;
 pub mod import;

@@ -62,6 +62,12 @@ const EVERYWHERE: &[&str] = &[
     "sub_event",
     "package",
     "package_file",
+    "audit_tree",
+    "audit_tile",
+    "audit_checkpoint",
+    "audit_cosignature",
+    "audit_witnessed",
+    "audit_alarm",
 ];
 
 /// How the rows lie.

@@ -9,6 +9,7 @@ use fhir::problem::Problem;
 use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
@@ -103,6 +104,7 @@ pub enum Effect {
     Reindex(ReindexWrite),
     Sub(SubWrite),
     Package(PackageWrite),
+    Audit(AuditWrite),
 }
 
 /// What came of an effect.
@@ -116,6 +118,8 @@ pub enum Done {
     Reindex,
     Sub,
     Package,
+    /// What the audit log's tree or its checkpoints needed was written.
+    Audit,
 }
 
 /// What came of one change.
@@ -162,6 +166,10 @@ pub(crate) async fn apply_effect(
         Effect::Package(write) => {
             packages::apply(tx, now, write).await?;
             Done::Package
+        }
+        Effect::Audit(write) => {
+            audit::apply(tx, now, write).await?;
+            Done::Audit
         }
     })
 }

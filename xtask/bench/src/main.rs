@@ -3,6 +3,7 @@
 //! Started by `cargo xtask bench`, which builds the release binary first. Everything runs on loopback, for a bounded time.
 
 mod acknowledgements;
+mod audit_verify;
 mod bare;
 mod creates;
 mod definitions;
@@ -64,6 +65,8 @@ enum Figure {
     Demo,
     /// Finding concepts by text among 500,000.
     Terminology,
+    /// Lines of the audit log that are verified in a second.
+    AuditVerify,
     /// Ten searches over a store and over one ten times its size. Only when it is named: it takes long.
     Searches,
 }
@@ -121,6 +124,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Terminology) {
         terminology::measure(&mut report)?;
+    }
+    if wanted(Figure::AuditVerify) {
+        audit_verify::measure(&mut report)?;
     }
     if arguments.figures.contains(&Figure::Searches) {
         searches::measure(&mut report, arguments.seconds, arguments.resources)?;

@@ -218,6 +218,8 @@ impl<'b> Reader<'b> {
                 patient: self.optional()?,
                 query: self.optional()?.map(Arc::from),
             },
+            // Lines about changes are never here.
+            digest: None,
         })
     }
 

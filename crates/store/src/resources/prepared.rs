@@ -5,6 +5,7 @@ use fhir::json::Json;
 use fhir::problem::Problem;
 use fhir::resource::{self, Body};
 use fhir::search::{self, Entry, Registry, Value};
+use sha2::{Digest, Sha256};
 
 use super::labels::Labels;
 use super::{body, facts};
@@ -20,6 +21,8 @@ pub struct Prepared {
     pub(crate) organisation: Ods,
     pub(crate) body: Vec<u8>,
     pub(crate) splice: u32,
+    /// SHA-256 of the body, for the line in the audit log.
+    pub(crate) digest: [u8; 32],
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
     pub(crate) labels: Labels,
@@ -45,6 +48,7 @@ impl Prepared {
             organisation: organisation.clone(),
             body: body::compress(&stored.bytes)?,
             splice: stored.splice,
+            digest: Sha256::digest(&stored.bytes).into(),
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
             labels: Labels::of(ty, resource),
