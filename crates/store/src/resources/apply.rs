@@ -319,7 +319,7 @@ impl<'c> Applied<'c> {
             ..Target::default()
         };
         let traced = facts::traced(self.scope, interaction, Outcome::Success, &target, facts);
-        let digest = body.map(|(resource, _)| resource.digest);
+        let digest = body.map(|(resource, _)| resource.facts.digest);
         self.lines
             .extend(traced.into_iter().map(|line| AuditEntry { digest, ..line }));
     }

@@ -13,6 +13,15 @@ use crate::subscriptions::Draft;
 use crate::terminology::Ready;
 use crate::words;
 
+/// What is known of a body before it is compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyFacts {
+    /// Where the version goes.
+    pub(crate) splice: u32,
+    /// SHA-256, for the line in the audit log.
+    pub(crate) digest: [u8; 32],
+}
+
 /// A resource ready for the writer: its body compressed, its index rows and compartments known.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -20,9 +29,7 @@ pub struct Prepared {
     pub(crate) id: String,
     pub(crate) organisation: Ods,
     pub(crate) body: Vec<u8>,
-    pub(crate) splice: u32,
-    /// SHA-256 of the body, for the line in the audit log.
-    pub(crate) digest: [u8; 32],
+    pub(crate) facts: Box<BodyFacts>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
     pub(crate) labels: Labels,
@@ -47,8 +54,10 @@ impl Prepared {
             id: id.to_string(),
             organisation: organisation.clone(),
             body: body::compress(&stored.bytes)?,
-            splice: stored.splice,
-            digest: Sha256::digest(&stored.bytes).into(),
+            facts: Box::new(BodyFacts {
+                splice: stored.splice,
+                digest: Sha256::digest(&stored.bytes).into(),
+            }),
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
             labels: Labels::of(ty, resource),

@@ -97,8 +97,8 @@ impl WhoLooked {
                 "purpose": entry.purpose,
                 "what": what,
                 "version": target.version,
-                "query": target.query,
-                "request": entry.request_id,
+                "query": target.query.as_deref(),
+                "request": &*entry.request_id,
             })
             .to_string();
         }
