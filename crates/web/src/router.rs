@@ -22,7 +22,7 @@ use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
-use crate::patient::{letter, record};
+use crate::patient::{access_log, letter, record};
 use crate::sign_in::pages as sign_in;
 use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
@@ -500,6 +500,7 @@ fn pages(node: Arc<Node>) -> Router {
     Router::new()
         .route("/", get(record::home))
         .route("/record", get(record::page))
+        .route("/access-log", get(access_log::page))
         .route("/record/letters/{id}", get(letter::page))
         .route("/record/letters/{id}/content/{number}", get(letter::file))
         .route("/staff/inbox", get(inbox::page))
@@ -563,7 +564,11 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             role: Role::Engineer,
             ..
         } => &[("Work list", "/staff/worklist")],
-        Who::Patient { .. } => &[("Home", "/"), ("Your letters", "/record")],
+        Who::Patient { .. } => &[
+            ("Home", "/"),
+            ("Your letters", "/record"),
+            ("Who looked", "/access-log"),
+        ],
         Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
     }
 }
