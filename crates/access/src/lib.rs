@@ -11,6 +11,7 @@ pub mod audit_event;
 mod caller;
 mod decide;
 mod interaction;
+pub mod merkle;
 mod nhs_number;
 pub mod oauth;
 mod ods;

@@ -177,6 +177,7 @@ impl Scope {
             agent: self.agent.clone(),
             purpose: Cow::Borrowed(self.purpose),
             target,
+            digest: None,
         }
     }
 }

@@ -175,7 +175,8 @@ impl Exchange {
                 | Done::Reindex
                 | Done::Sub
                 | Done::Package
-                | Done::Oauth(_) => None,
+                | Done::Oauth(_)
+                | Done::Audit => None,
             }))
     }
 }

@@ -198,6 +198,18 @@ fn open_identity(
     Ok(identity)
 }
 
+/// The node's exchange, without workers or doors: for commands that ask neighbours something.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub fn open_exchange(config: &Config, store: &Store) -> anyhow::Result<Arc<Exchange>> {
+    let ods = Ods::parse(&config.organisation.ods)?;
+    let book = Arc::new(open_book(config, store)?);
+    let identity = Arc::new(open_identity(config, &ods, &book, store)?);
+    let settings = exchange::Settings::default();
+    Ok(Exchange::new(store.clone(), identity, book, settings))
+}
+
 fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web::Node {
     let site = Site {
         organisation: ods.clone(),

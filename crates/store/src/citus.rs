@@ -70,6 +70,12 @@ const EVERYWHERE: &[&str] = &[
     "oauth_refresh",
     "oauth_access",
     "oauth_seen",
+    "audit_tree",
+    "audit_tile",
+    "audit_checkpoint",
+    "audit_cosignature",
+    "audit_witnessed",
+    "audit_alarm",
 ];
 
 /// How the rows lie.

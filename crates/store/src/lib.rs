@@ -58,7 +58,10 @@ mod words;
 mod write;
 mod writer;
 
-pub use audit::{AuditFilter, AuditPage};
+pub use audit::{
+    Alarm, AuditFilter, AuditPage, AuditWrite, Check, Checkpoint, Cosignature, Finding, TreeHead,
+    Witnessed,
+};
 pub use citus::Spread;
 pub use clock::Clock;
 pub use resources::{

@@ -353,6 +353,30 @@ impl Store {
         self.inner.readers.rows_apart(sql).await
     }
 
+    /// Reads many rows, each made into something while it is at hand.
+    pub(crate) async fn mapped_apart<T: Send + 'static, const N: usize>(
+        &self,
+        sql: Sql<'static>,
+        each: impl FnMut(&[crate::row::Cell<'_>; N]) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Vec<T>, Problem> {
+        self.inner.readers.mapped_apart(sql, each).await
+    }
+
+    /// The highest number in the audit log below which no line can come any more.
+    pub(crate) async fn settled_audit(&self) -> Result<i64, Problem> {
+        match &self.inner.readers {
+            Readers::Postgres(pool) => {
+                let client = pool.get().await.map_err(failure::pool)?;
+                postgres::settled_audit(&client).await
+            }
+            Readers::Sqlite { .. } => {
+                let sql = Sql::new("SELECT COALESCE(MAX(seq), 0) FROM audit");
+                let rows = self.rows(&sql).await?;
+                rows.first().map_or(Ok(0), |row| row.int(0))
+            }
+        }
+    }
+
     pub(crate) fn terminology_memory(&self) -> &Memory {
         &self.inner.terminology
     }

@@ -9,6 +9,7 @@ use fhir::problem::Problem;
 use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
@@ -105,6 +106,7 @@ pub enum Effect {
     Sub(SubWrite),
     Package(PackageWrite),
     Oauth(OauthWrite),
+    Audit(AuditWrite),
 }
 
 /// What came of an effect.
@@ -119,6 +121,8 @@ pub enum Done {
     Sub,
     Package,
     Oauth(OauthDone),
+    /// What the audit log's tree or its checkpoints needed was written.
+    Audit,
 }
 
 /// What came of one change.
@@ -167,6 +171,10 @@ pub(crate) async fn apply_effect(
             Done::Package
         }
         Effect::Oauth(write) => Done::Oauth(oauth::apply(tx, now, write).await?),
+        Effect::Audit(write) => {
+            audit::apply(tx, now, write).await?;
+            Done::Audit
+        }
     })
 }
 

@@ -25,7 +25,7 @@ use crate::oauth::{
 };
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
-use crate::patient::{letter, record};
+use crate::patient::{access_log, letter, record};
 use crate::sign_in::pages as sign_in;
 use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
 use crate::visit;
@@ -583,6 +583,7 @@ fn pages(node: Arc<Node>) -> Router {
     Router::new()
         .route("/", get(record::home))
         .route("/record", get(record::page))
+        .route("/access-log", get(access_log::page))
         .route("/record/letters/{id}", get(letter::page))
         .route("/record/letters/{id}/content/{number}", get(letter::file))
         .route("/staff/inbox", get(inbox::page))
@@ -667,7 +668,11 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             role: Role::PrivacyOfficer,
             ..
         } => &[("Apps", "/staff/apps")],
-        Who::Patient { .. } => &[("Home", "/"), ("Your letters", "/record")],
+        Who::Patient { .. } => &[
+            ("Home", "/"),
+            ("Your letters", "/record"),
+            ("Who looked", "/access-log"),
+        ],
         Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
     }
 }

@@ -186,7 +186,7 @@ impl<'c> Applied<'c> {
             &resource.ty,
             &resource.id,
             &facts,
-            true,
+            Some((resource, true)),
         );
         Ok(())
     }
@@ -218,7 +218,13 @@ impl<'c> Applied<'c> {
         } else {
             Interaction::Update
         };
-        self.note(interaction, &resource.ty, &resource.id, &facts, created);
+        self.note(
+            interaction,
+            &resource.ty,
+            &resource.id,
+            &facts,
+            Some((resource, created)),
+        );
         Ok(())
     }
 
@@ -253,7 +259,7 @@ impl<'c> Applied<'c> {
             facts.deleted = true;
             self.rows.delete(core, ty, &facts, &before)?;
         }
-        self.note(Interaction::Delete, ty, id, &facts, false);
+        self.note(Interaction::Delete, ty, id, &facts, None);
         Ok(())
     }
 
@@ -269,7 +275,7 @@ impl<'c> Applied<'c> {
         let release = if is_held { Release::Never } else { release };
         facts.release_at = release.after(facts.release_at, self.now);
         self.rows.replace(&facts);
-        self.note(Interaction::Update, ty, id, &facts, false);
+        self.note(Interaction::Update, ty, id, &facts, None);
         Ok(())
     }
 
@@ -296,14 +302,15 @@ impl<'c> Applied<'c> {
         }
     }
 
-    /// Remembers what was written, and a line for each patient whom it is about.
+    /// Remembers what was written, and a line for each patient whom it is about. `body` is the version
+    /// that was stored, if one was, and whether the resource was not there before.
     fn note(
         &mut self,
         interaction: Interaction,
         ty: &str,
         id: &str,
         facts: &facts::Facts,
-        created: bool,
+        body: Option<(&Prepared, bool)>,
     ) {
         let version = u64::try_from(facts.version).unwrap_or_default();
         self.written.push(Written {
@@ -311,7 +318,7 @@ impl<'c> Applied<'c> {
             id: id.to_string(),
             version,
             last_updated: facts.at,
-            created,
+            created: body.is_some_and(|(_, created)| created),
         });
         let target = Target {
             ty: ty.to_string().into(),
@@ -320,7 +327,9 @@ impl<'c> Applied<'c> {
             ..Target::default()
         };
         let traced = facts::traced(self.scope, interaction, Outcome::Success, &target, facts);
-        self.lines.extend(traced);
+        let digest = body.map(|(resource, _)| resource.facts.digest);
+        self.lines
+            .extend(traced.into_iter().map(|line| AuditEntry { digest, ..line }));
     }
 }
 

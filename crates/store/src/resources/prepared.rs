@@ -5,12 +5,22 @@ use fhir::json::Json;
 use fhir::problem::Problem;
 use fhir::resource::{self, Body};
 use fhir::search::{self, Entry, Registry, Value};
+use sha2::{Digest, Sha256};
 
 use super::labels::Labels;
 use super::{body, facts};
 use crate::subscriptions::Draft;
 use crate::terminology::Ready;
 use crate::words;
+
+/// What is known of a body before it is compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyFacts {
+    /// Where the version goes.
+    pub(crate) splice: u32,
+    /// SHA-256, for the line in the audit log.
+    pub(crate) digest: [u8; 32],
+}
 
 /// A resource ready for the writer: its body compressed, its index rows and compartments known.
 #[derive(Clone, Debug)]
@@ -19,7 +29,7 @@ pub struct Prepared {
     pub(crate) id: String,
     pub(crate) organisation: Ods,
     pub(crate) body: Vec<u8>,
-    pub(crate) splice: u32,
+    pub(crate) facts: Box<BodyFacts>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
     pub(crate) labels: Labels,
@@ -44,7 +54,10 @@ impl Prepared {
             id: id.to_string(),
             organisation: organisation.clone(),
             body: body::compress(&stored.bytes)?,
-            splice: stored.splice,
+            facts: Box::new(BodyFacts {
+                splice: stored.splice,
+                digest: Sha256::digest(&stored.bytes).into(),
+            }),
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
             labels: Labels::of(ty, resource),

@@ -104,7 +104,7 @@ impl<'c> Rows<'c> {
             Bind::from(facts.patients.clone()),
             Bind::from(facts.release_at),
         ]);
-        self.version(facts, resource.splice, Cow::Borrowed(&resource.body));
+        self.version(facts, resource.facts.splice, Cow::Borrowed(&resource.body));
         for patient in &resource.patients {
             self.join(patient, at);
         }
@@ -127,7 +127,7 @@ impl<'c> Rows<'c> {
     ) -> Result<(), Problem> {
         let at = facts.at();
         self.replace(facts);
-        self.version(facts, resource.splice, Cow::Borrowed(&resource.body));
+        self.version(facts, resource.facts.splice, Cow::Borrowed(&resource.body));
         self.move_between(before, &resource.patients);
         let old = &before.entries;
         let kept = self.remove_all_but(core, &resource.ty, old, &resource.entries, at)?;

@@ -11,6 +11,7 @@
 mod audit;
 mod finding;
 mod labels;
+mod log_tree;
 mod opening;
 mod own_parameters;
 mod people;
