@@ -102,14 +102,8 @@ fn f14_a_node_restored_from_an_old_copy_is_found_out_on_both_sides() {
         network.clock.advance(5000);
         hospital.be_witnessed().await.unwrap();
         // The old copy, and a day's work on it.
-        let ground = &grounds[HOSPITAL];
-        let rewind = format!(
-            "DELETE FROM audit WHERE seq > {old}; DELETE FROM audit_tile; \
-             UPDATE audit_tree SET size = 0, last_seq = 0; \
-             DELETE FROM audit_checkpoint WHERE size > {old}; \
-             DELETE FROM audit_cosignature WHERE size > {old}"
-        );
-        ground.execute(&rewind).await;
+        let back = i64::try_from(old).unwrap();
+        grounds[HOSPITAL].put_audit_back(back).await;
         network.clock.advance(60_000);
         read_lines(&hospital, 5).await;
         hospital.be_witnessed().await.unwrap();
@@ -149,9 +143,7 @@ fn a21_another_past_is_refused_and_an_alarm_stands() {
         let hospital = network.nodes[HOSPITAL].clone();
         read_lines(&hospital, 50).await;
         hospital.be_witnessed().await.unwrap();
-        let rewrite = "UPDATE audit SET name = 'x' WHERE seq = 20; DELETE FROM audit_tile; \
-                       UPDATE audit_tree SET size = 0, last_seq = 0; DELETE FROM audit_checkpoint";
-        grounds[HOSPITAL].execute(rewrite).await;
+        grounds[HOSPITAL].rewrite_audit(20).await;
         read_lines(&hospital, 50).await;
         network.clock.advance(5000);
         hospital.be_witnessed().await.unwrap();
