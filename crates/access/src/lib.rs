@@ -17,13 +17,15 @@ pub mod oauth;
 mod ods;
 mod purpose;
 mod scope;
+mod standing;
 
 pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 pub use caller::{Caller, Role, Who};
-pub use decide::decide;
+pub use decide::{decide, decide_for};
 pub use interaction::Interaction;
 pub use nhs_number::NhsNumber;
 pub use oauth::Granted;
 pub use ods::Ods;
 pub use purpose::{Purpose, SystemPurpose};
 pub use scope::{Reach, Scope};
+pub use standing::{Opening, OpeningKind, Relationships, Standing, Withholds};

@@ -176,7 +176,8 @@ impl Exchange {
                 | Done::Sub
                 | Done::Package
                 | Done::Oauth(_)
-                | Done::Audit => None,
+                | Done::Audit
+                | Done::Care(_) => None,
             }))
     }
 }

@@ -155,6 +155,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     };
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
+    settings.relationships = config.access.relationships.into();
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
     settings.page_bytes_max = config.fhir.page_bytes_max;
@@ -223,6 +224,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
     node.oauth.registration_open = config.apps.registration_open;
     node.oauth.secrets_allowed = config.apps.secrets_allowed;
+    node.emergency_hours = config.access.emergency_hours;
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

@@ -13,6 +13,7 @@ use crate::sql::Sql;
 const SPREAD: &[&str] = &[
     "res",
     "ver",
+    "res_several",
     "compartment",
     "ix_token",
     "ix_string",
@@ -76,6 +77,12 @@ const EVERYWHERE: &[&str] = &[
     "audit_cosignature",
     "audit_witnessed",
     "audit_alarm",
+    "care_link",
+    "care_workgroup",
+    "care_opening",
+    "care_dissent",
+    "privacy_item",
+    "patient_notice",
 ];
 
 /// How the rows lie.

@@ -31,6 +31,7 @@
 pub mod accounts;
 mod audit;
 pub mod bulk;
+pub mod care;
 mod citus;
 mod clock;
 mod database;

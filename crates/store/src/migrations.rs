@@ -61,6 +61,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(61, "0061_subscriptions"),
     migration!(80, "0080_audit_tree"),
     migration!(85, "0085_oauth"),
+    migration!(95, "0095_care"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -64,6 +64,7 @@ struct Inner {
     parcels_changed: watch::Sender<u64>,
     terminology: Memory,
     packages: crate::packages::Memory,
+    care: crate::care::Memory,
 }
 
 /// A store that may be gone.
@@ -151,6 +152,7 @@ impl Store {
                 parcels_changed: watch::Sender::new(0),
                 terminology: Memory::default(),
                 packages: crate::packages::Memory::default(),
+                care: crate::care::Memory::new(settings.relationships),
             }),
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
@@ -214,6 +216,7 @@ impl Store {
             }
         }
         let parcels = job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
+        let care = job.effects.iter().any(|it| matches!(it, Effect::Care(_)));
         let write = Write::Job(scope.clone(), job);
         let committed = match self.inner.writer.write(write).await {
             Err(problem) if problem.kind == Kind::Forbidden => {
@@ -221,6 +224,9 @@ impl Store {
             }
             done => done?,
         };
+        if care {
+            self.inner.care.forget();
+        }
         if parcels {
             self.inner.parcels_changed.send_modify(|count| *count += 1);
         }
@@ -383,6 +389,10 @@ impl Store {
 
     pub(crate) fn package_memory(&self) -> &crate::packages::Memory {
         &self.inner.packages
+    }
+
+    pub(crate) fn care_memory(&self) -> &crate::care::Memory {
+        &self.inner.care
     }
 
     pub(crate) fn words(&self) -> &Words {

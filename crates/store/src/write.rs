@@ -11,6 +11,7 @@ use fhir::search::Search;
 use crate::accounts::{self, AccountDone, AccountWrite};
 use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
+use crate::care::{self, CareDone, CareWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
@@ -107,6 +108,7 @@ pub enum Effect {
     Package(PackageWrite),
     Oauth(OauthWrite),
     Audit(AuditWrite),
+    Care(CareWrite),
 }
 
 /// What came of an effect.
@@ -123,6 +125,7 @@ pub enum Done {
     Oauth(OauthDone),
     /// What the audit log's tree or its checkpoints needed was written.
     Audit,
+    Care(CareDone),
 }
 
 /// What came of one change.
@@ -175,6 +178,7 @@ pub(crate) async fn apply_effect(
             audit::apply(tx, now, write).await?;
             Done::Audit
         }
+        Effect::Care(write) => Done::Care(care::apply(tx, now, write).await?),
     })
 }
 

@@ -18,6 +18,8 @@ pub struct Node {
     pub organisation_name: Names,
     /// After how many days a letter that nobody filed is shown to the patient; pages say so.
     pub release_after_days: u32,
+    /// For how many hours a record stays open that was opened in an emergency: 1 to 4.
+    pub emergency_hours: u32,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -44,6 +46,7 @@ impl Node {
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
             release_after_days: 14,
+            emergency_hours: 4,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),

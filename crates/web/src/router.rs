@@ -1,11 +1,11 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`.
 
 mod fhir;
+mod menu;
 
 use std::sync::Arc;
 
 use ::fhir::problem::{Kind, Problem};
-use access::{Caller, Role, Who};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, get, post};
@@ -23,8 +23,12 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record};
 use crate::sign_in::pages as sign_in;
-use crate::staff::{content, inbox, item, live, message, sent, steps, subscribers, worklist};
+use crate::staff::{
+    care, content, inbox, item, live, message, person, privacy, sent, steps, subscribers, worklist,
+};
 use crate::visit;
+
+pub use menu::{home, home_of, menu};
 
 /// The largest form taken, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -125,6 +129,18 @@ fn pages(node: Arc<Node>) -> Router {
         .route("/staff/sent/{pid}/content/{number}", get(content::file))
         .route("/staff/sent/{pid}/withdraw", post(steps::withdraw))
         .route("/staff/sent/{pid}/send-again", post(steps::send_again))
+        .route("/staff/patient/{id}", get(person::page))
+        .route(
+            "/staff/relationship/{id}",
+            get(care::claim).post(care::claimed),
+        )
+        .route(
+            "/staff/emergency-access/{id}",
+            get(care::emergency).post(care::opened),
+        )
+        .route("/staff/unseal/{id}", get(care::unseal).post(care::unsealed))
+        .route("/staff/privacy", get(privacy::page))
+        .route("/staff/privacy/{number}", post(privacy::work))
         .route("/staff/worklist", get(worklist::page))
         .route("/staff/worklist/messages/{number}", get(message::page))
         .route(
@@ -171,50 +187,4 @@ fn pages(node: Arc<Node>) -> Router {
 
 async fn nothing_here() -> Result<Response, Refusal> {
     Err(Problem::new(Kind::NotFound, "There is no page at this address.").into())
-}
-
-/// The main menu for that caller: text and address.
-pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
-    match &caller.who {
-        Who::Staff {
-            role: Role::Clinician | Role::Clerk,
-            ..
-        } => &[
-            ("Inbox", "/staff/inbox"),
-            ("Sent", "/staff/sent"),
-            ("Work list", "/staff/worklist"),
-            ("Apps", "/staff/apps"),
-        ],
-        Who::Staff {
-            role: Role::Engineer,
-            ..
-        } => &[("Work list", "/staff/worklist"), ("Apps", "/staff/apps")],
-        Who::Staff {
-            role: Role::PrivacyOfficer,
-            ..
-        } => &[("Apps", "/staff/apps")],
-        Who::Patient { .. } => &[
-            ("Home", "/"),
-            ("Your letters", "/record"),
-            ("Who looked", "/access-log"),
-        ],
-        Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
-    }
-}
-
-/// Where that caller's work starts: text and address.
-pub fn home(caller: &Caller) -> (&'static str, &'static str) {
-    home_of(&caller.who)
-}
-
-/// Where their work starts: text and address.
-pub fn home_of(who: &Who) -> (&'static str, &'static str) {
-    match who {
-        Who::Staff {
-            role: Role::Engineer,
-            ..
-        } => ("Go to the work list", "/staff/worklist"),
-        Who::Staff { .. } => ("Go to the inbox", "/staff/inbox"),
-        Who::Patient { .. } | Who::Peer { .. } | Who::Node => ("Go to your home page", "/"),
-    }
 }

@@ -359,6 +359,11 @@ fn home(text: &str) -> patient::Home {
         heading: format!("Hello, {text}"),
         letters: "3 letters".into(),
         newest: letters(text),
+        told: vec![patient::Told {
+            when: moment(NOW - 86_400_000, NOW),
+            what: format!("{text} opened your record in an emergency"),
+            why: text.into(),
+        }],
         not_here: "Appointments, prescriptions and test results are not here yet.",
         done: None,
     }

@@ -152,7 +152,9 @@ impl Visit {
             (_, Interaction::AccessLog) => Purpose::Compliance,
             _ => Purpose::DirectCare,
         };
-        let decided = access::decide(caller, interaction, ty, purpose, self.now);
+        let standing = node.store.standing(&caller.who, self.now).await?;
+        let facts = (&*standing, self.now);
+        let decided = access::decide_for(caller, interaction, ty, purpose, facts);
         if decided.is_err() {
             let entry = AuditEntry::refused(caller, interaction, purpose, ty, None);
             node.store.refused(entry).await?;

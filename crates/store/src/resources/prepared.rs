@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::labels::Labels;
 use super::{body, facts};
+use crate::care::Relation;
 use crate::subscriptions::Draft;
 use crate::terminology::Ready;
 use crate::words;
@@ -32,7 +33,9 @@ pub struct Prepared {
     pub(crate) facts: Box<BodyFacts>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
-    pub(crate) labels: Labels,
+    pub(crate) labels: Box<Labels>,
+    /// What it says of who cares for the patient.
+    pub(crate) relation: Option<Box<Relation>>,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
     /// Of a Subscription.
@@ -48,6 +51,8 @@ impl Prepared {
     pub fn new(resource: &Json<'_>, id: &str, organisation: &Ods) -> Result<Prepared, Problem> {
         let (ty, _) = resource::type_and_id(resource)?;
         resource::check_id(id)?;
+        let labels = Labels::of(ty, resource);
+        labels.check()?;
         let stored = Body::new(resource, id);
         Ok(Prepared {
             ty: ty.to_string(),
@@ -60,7 +65,8 @@ impl Prepared {
             }),
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
-            labels: Labels::of(ty, resource),
+            labels: Box::new(labels),
+            relation: Relation::of(ty, id, resource, organisation)?.map(Box::new),
             subscription: match ty {
                 "Subscription" => Some(Box::new(Draft::of(resource)?)),
                 _ => None,

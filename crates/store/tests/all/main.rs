@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod care;
 mod finding;
 mod labels;
 mod log_tree;

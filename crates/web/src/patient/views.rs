@@ -12,8 +12,18 @@ pub struct Home {
     /// How many letters there are, in words.
     pub letters: String,
     pub newest: Vec<Letter>,
+    /// Who opened the record of their own accord, newest first.
+    pub told: Vec<Told>,
     pub not_here: &'static str,
     pub done: Option<Done>,
+}
+
+/// What the patient is told of.
+#[derive(Serialize)]
+pub struct Told {
+    pub when: Moment,
+    pub what: String,
+    pub why: String,
 }
 
 /// A letter in a list.

@@ -272,6 +272,36 @@ async fn check(node: &Node, login: &str, typed: &str) -> Result<Option<Account>,
     Ok(account.filter(|_| right))
 }
 
+/// Whether whoever is signed in is there in person: the password once more. Tries count as those of
+/// signing in do.
+///
+/// # Errors
+/// `Login` if nobody is signed in; `Throttled` after too many tries; those of the store.
+pub(crate) async fn is_them(node: &Node, visit: &Visit, typed: &str) -> Result<bool, Problem> {
+    let account = match &visit.known()?.who {
+        Who::Staff { account, .. } | Who::Patient { account, .. } => *account,
+        Who::Peer { .. } | Who::Node => return Ok(false),
+    };
+    let Some(account) = node.store.account(account).await? else {
+        return Ok(false);
+    };
+    // Counted for each account alone, so that no one's slips shut others out of an emergency.
+    let place = format!("again {}", account.id);
+    if !node
+        .sign_in
+        .attempts
+        .admit(&account.login, &place, visit.now)
+    {
+        let message = "Too many attempts. Wait 15 minutes and try again.";
+        return Err(Problem::new(Kind::Throttled, message));
+    }
+    let is_right = check(node, &account.login, typed).await?.is_some();
+    if is_right {
+        node.sign_in.attempts.forgive(&account.login, &place);
+    }
+    Ok(is_right)
+}
+
 /// `POST /sign-out`: ends the session here and on the server.
 pub async fn out(
     State(node): State<Arc<Node>>,

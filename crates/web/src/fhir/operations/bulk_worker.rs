@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Caller, Interaction, Purpose, Scope, SystemPurpose, Target, Who, decide};
+use access::{Caller, Interaction, Purpose, Scope, SystemPurpose, Target, Who, decide_for};
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
 use store::bulk::{BulkJob, BulkState, BulkWrite, Cursor, Key, Walker};
@@ -130,7 +130,9 @@ pub async fn scope_of(
         request_id: request_id.into(),
         granted: None,
     };
-    decide(&caller, interaction, "Bundle", purpose, node.store.now())
+    let now = node.store.now();
+    let standing = node.store.standing(&caller.who, now).await?;
+    decide_for(&caller, interaction, "Bundle", purpose, (&standing, now))
 }
 
 async fn export(node: &Node, job: BulkJob) -> Result<(), Problem> {
