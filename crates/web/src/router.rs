@@ -15,6 +15,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::fhir::route::Takes;
 use crate::fhir::{self as door, Announce, Bounds};
+use crate::fhir::subscriptions;
 use crate::node::Node;
 use crate::oauth::{
     apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
@@ -35,6 +36,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(fhir_door(node.clone()))
         .merge(oauth_server(node.clone()))
         .merge(files())
+        .merge(subscriptions::socket::route(node.clone()))
         .merge(pages(node))
 }
 

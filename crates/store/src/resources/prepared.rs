@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::labels::Labels;
 use super::{body, facts};
-use crate::subscriptions::Draft;
+use crate::subscriptions::Watch;
 use crate::terminology::Ready;
 use crate::words;
 
@@ -35,8 +35,8 @@ pub struct Prepared {
     pub(crate) labels: Labels,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
-    /// Of a Subscription.
-    pub(crate) subscription: Option<Box<Draft>>,
+    /// Of a Subscription, or of a Basic that is a SubscriptionTopic.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 impl Prepared {
@@ -61,10 +61,7 @@ impl Prepared {
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
             labels: Labels::of(ty, resource),
-            subscription: match ty {
-                "Subscription" => Some(Box::new(Draft::of(resource)?)),
-                _ => None,
-            },
+            watch: Watch::of(ty, resource)?.map(Box::new),
             terms: Ready::of(ty, resource)?,
         })
     }
