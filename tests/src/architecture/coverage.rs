@@ -9,8 +9,10 @@ use crate::setting::root;
 
 const FILE: &str = "docs/safety/coverage.md";
 
-/// Each kind: its letter, what it is, and its numbers with a title of our own words.
-const KINDS: &[(char, &str, &[(u8, &str)])] = &[
+/// A kind: its letter, what it is, and its numbers with a title of our own words.
+type Kind = (char, &'static str, &'static [(u8, &'static str)]);
+
+const KINDS: &[Kind] = &[
     (
         'p',
         "Privacy",
