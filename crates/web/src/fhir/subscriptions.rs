@@ -21,7 +21,7 @@ use exchange::backoff::Backoff;
 use exchange::outgoing::Outgoing;
 use fhir::json::{Json, Limits, parse};
 use fhir::problem::{Kind, Problem};
-use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use store::subscriptions::{Changed, NewEvent, Sub, SubState, SubWrite};
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
 use tokio::sync::watch;
@@ -185,13 +185,15 @@ async fn look(node: &Node) -> Result<(), Problem> {
         }
         let mut events = Vec::new();
         let subs = node.store.subs().await?;
-        let mut looking = futures_util::stream::iter(&subs)
-            .map(|sub| looked_if_on(node, sub, &changes))
-            .buffered(LOOKED_AT_ONCE);
-        while let Some(found) = looking.next().await {
-            events.extend(found?);
+        for some in subs.chunks(LOOKED_AT_ONCE) {
+            let looking: Vec<_> = some
+                .iter()
+                .map(|sub| looked_if_on(node, sub, &changes))
+                .collect();
+            for found in try_join_all(looking).await? {
+                events.extend(found);
+            }
         }
-        drop(looking);
         // In the order of the changes, whoever is told.
         events.sort_by_key(|(seq, _)| *seq);
         let looked = SubWrite::Looked {
