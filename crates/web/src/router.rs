@@ -14,8 +14,8 @@ pub use fhir::FHIR;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir::route::Takes;
-use crate::fhir::{self as door, Announce, Bounds};
 use crate::fhir::subscriptions;
+use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
 use crate::oauth::{
     apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
