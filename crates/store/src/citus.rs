@@ -61,6 +61,8 @@ const EVERYWHERE: &[&str] = &[
     "sub",
     "sub_change",
     "sub_event",
+    "sub_topic",
+    "sub_token",
     "package",
     "package_file",
     "oauth_client",

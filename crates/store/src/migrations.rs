@@ -59,6 +59,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(50, "0050_terminology"),
     migration!(60, "0060_bulk"),
     migration!(61, "0061_subscriptions"),
+    migration!(75, "0075_topics"),
     migration!(80, "0080_audit_tree"),
     migration!(85, "0085_oauth"),
     migration!(95, "0095_care"),

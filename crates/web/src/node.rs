@@ -33,6 +33,8 @@ pub struct Node {
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
 pub type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Where subscribers open websockets.
+pub(crate) const WEBSOCKET_PATH: &str = "/subscriptions/websocket";
 /// A day, in milliseconds.
 const DAY: Millis = 86_400_000;
 /// The most browsers that wait for changes at a time.
@@ -78,6 +80,13 @@ impl Site {
     /// The address of the FHIR door.
     pub fn fhir_url(&self) -> String {
         format!("{}/fhir", self.base_url)
+    }
+
+    /// The address of subscribers' websockets.
+    pub fn websocket_url(&self) -> String {
+        // http becomes ws, https wss.
+        let rest = self.base_url.strip_prefix("http").unwrap_or_default();
+        format!("ws{rest}{WEBSOCKET_PATH}")
     }
 
     /// Whether it is reached over TLS; plain HTTP is for loopback only.

@@ -14,6 +14,7 @@ pub use fhir::FHIR;
 use tower_http::compression::CompressionLayer;
 
 use crate::fhir::route::Takes;
+use crate::fhir::subscriptions;
 use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
 use crate::oauth::{
@@ -39,6 +40,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(fhir_door(node.clone()))
         .merge(oauth_server(node.clone()))
         .merge(files())
+        .merge(subscriptions::socket::route(node.clone()))
         .merge(pages(node))
 }
 

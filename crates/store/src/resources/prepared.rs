@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::labels::Labels;
 use super::{body, facts};
 use crate::care::Relation;
-use crate::subscriptions::Draft;
+use crate::subscriptions::Watch;
 use crate::terminology::Ready;
 use crate::words;
 
@@ -38,8 +38,8 @@ pub struct Prepared {
     pub(crate) relation: Option<Box<Relation>>,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
-    /// Of a Subscription.
-    pub(crate) subscription: Option<Box<Draft>>,
+    /// Of a Subscription, or of a Basic that is a SubscriptionTopic.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 impl Prepared {
@@ -67,10 +67,7 @@ impl Prepared {
             patients: facts::patients(ty, id, resource),
             labels: Box::new(labels),
             relation: Relation::of(ty, id, resource, organisation)?.map(Box::new),
-            subscription: match ty {
-                "Subscription" => Some(Box::new(Draft::of(resource)?)),
-                _ => None,
-            },
+            watch: Watch::of(ty, resource)?.map(Box::new),
             terms: Ready::of(ty, resource)?,
         })
     }

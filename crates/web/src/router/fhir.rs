@@ -368,6 +368,18 @@ pub const FHIR: &[Route] = &[
         ),
         || get(subscriptions::events),
     ),
+    Route::operation(
+        Method::GET,
+        "/Subscription/$get-ws-binding-token",
+        subscriptions::binding::IS,
+        || get(subscriptions::binding::of_several),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Subscription/{id}/$get-ws-binding-token",
+        subscriptions::binding::IS,
+        || get(subscriptions::binding::of_one),
+    ),
     Route::facts("/$bulk/{id}", || get(bulk::status)),
     Route::operation(
         Method::DELETE,
