@@ -101,7 +101,7 @@ await run(async ({ page, practice }) => {
     assert.equal(told.error, undefined);
     assert.equal(told.name, 'Hill');
     assert.equal(told.patient, 'margaret-hill');
-    assert.equal(told.fhirUser, `${practice}/fhir/Patient/margaret-hill`);
+    assert.equal(told.fhirUser, 'Patient/margaret-hill');
     assert.equal(told.again, 'margaret-hill');
     assert.notEqual(told.other, 'seen');
     assert.notEqual(told.condition, 'seen');

@@ -1,7 +1,9 @@
 //! The rules of the code base, held as tests. docs/ARCHITECTURE.md says why each is one.
 
+mod coverage;
 mod crates;
 mod documents;
+mod safety;
 mod sources;
 
 use std::process::Command;

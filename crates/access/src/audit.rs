@@ -125,4 +125,6 @@ pub struct AuditEntry {
     /// Why: the code of a `Purpose` or a `SystemPurpose`.
     pub purpose: Cow<'static, str>,
     pub target: Target,
+    /// SHA-256 of the body that a change stored.
+    pub digest: Option<[u8; 32]>,
 }

@@ -10,9 +10,11 @@ use crate::caller::{Caller, Role, Who};
 use crate::interaction::{Interaction, Sort};
 use crate::purpose::Purpose;
 use crate::scope::{Reach, Scope};
+use crate::standing::{Standing, Withholds};
 
 /// Decides whether the caller may do this with resources of type `ty` for that purpose, and gives
-/// the scope to do it with. `now` settles what has been released.
+/// the scope to do it with. `now` settles what has been released. Of a member of staff nothing is known:
+/// they reach what their organisation holds, but for what is sealed.
 ///
 /// # Errors
 /// `Forbidden`, with a sentence for the caller. The refusal too belongs into the audit log: see
@@ -24,6 +26,28 @@ pub fn decide(
     purpose: Purpose,
     now: Millis,
 ) -> Result<Scope, Problem> {
+    decide_for(
+        caller,
+        interaction,
+        ty,
+        purpose,
+        (&Standing::default(), now),
+    )
+}
+
+/// The same for a caller of whom facts are known: `standing` is what the store has loaded about this
+/// member of staff. Doors ask this one.
+///
+/// # Errors
+/// As `decide`.
+pub fn decide_for(
+    caller: &Caller,
+    interaction: Interaction,
+    ty: &str,
+    purpose: Purpose,
+    (standing, now): (&Standing, Millis),
+) -> Result<Scope, Problem> {
+    let mut withholds = None;
     if let Some(granted) = &caller.granted {
         granted.may(interaction, ty)?;
     }
@@ -36,12 +60,16 @@ pub fn decide(
             }
         }
         Who::Staff {
-            role, organisation, ..
+            account,
+            role,
+            organisation,
+            ..
         } => {
             staff_may(*role, interaction, purpose)?;
             if *role != Role::System {
                 only_systems_set_up(interaction, ty)?;
             }
+            withholds = Some(Withholds::of(standing, (*account, *role), interaction, now));
             Reach::Organisation(organisation.clone())
         }
         // A neighbour sends parcels, which the node takes in by itself; it reads nothing here. The
@@ -50,14 +78,18 @@ pub fn decide(
             return Err(forbidden("This caller may not read or change records."));
         }
     };
-    Ok(Scope::new(
+    let scope = Scope::new(
         reach,
         interaction,
         caller.agent(),
         purpose.code(),
         caller.request_id.clone(),
     )
-    .narrowed(caller.granted.clone()))
+    .narrowed(caller.granted.clone());
+    Ok(match withholds {
+        Some(withholds) => scope.without(withholds),
+        None => scope,
+    })
 }
 
 fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(), Problem> {
@@ -98,11 +130,11 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
             return Err(forbidden(message));
         }
         (Role::Clinician, Sort::Look | Sort::Change) => true,
-        // "Acted on" is only ever a named clinician's, and so is the judgement that a label (third
-        // party, serious harm) may go.
+        // "Acted on" is only ever a named clinician's, and so are the judgement that a label (third
+        // party, serious harm) may go, and that care cannot wait for leave to look.
         (Role::Clerk, Sort::Look | Sort::Change) => !matches!(
             interaction,
-            Interaction::ActOnLetter | Interaction::RemoveLabel
+            Interaction::ActOnLetter | Interaction::RemoveLabel | Interaction::EmergencyAccess
         ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,

@@ -51,6 +51,10 @@ pub enum Interaction {
     WithdrawLetter,
     /// A patient's own list of letters, and one of them.
     Record,
+    /// Says that one cares for a patient, and so may see their record.
+    ClaimRelationship,
+    /// Opens one record for a time that is otherwise withheld ("break-glass").
+    EmergencyAccess,
     /// Who looked at a record, and why.
     AccessLog,
     /// Messages and parcels that are stuck: reasons and counts, never content.
@@ -113,6 +117,8 @@ impl Interaction {
             Interaction::SendLetter => "send-letter",
             Interaction::WithdrawLetter => "withdraw-letter",
             Interaction::Record => "record",
+            Interaction::ClaimRelationship => "claim-relationship",
+            Interaction::EmergencyAccess => "emergency-access",
             Interaction::AccessLog => "access-log",
             Interaction::WorkList => "work-list",
             Interaction::Neighbours => "neighbours",
@@ -139,6 +145,8 @@ impl Interaction {
             | Interaction::Unmatched
             | Interaction::Sent
             | Interaction::Item
+            | Interaction::ClaimRelationship
+            | Interaction::EmergencyAccess
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update

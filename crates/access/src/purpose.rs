@@ -71,6 +71,10 @@ pub enum SystemPurpose {
     Terminology,
     /// Indexes what is there by a search parameter that was not.
     Reindex,
+    /// Grows the audit log's tree, signs its checkpoints and witnesses neighbours'; no patient data.
+    KeepAudit,
+    /// Answers, at an operator's command, who looked at a record.
+    AnswerWho,
     /// Tests and measurements.
     Measure,
 }
@@ -91,6 +95,8 @@ impl SystemPurpose {
             SystemPurpose::Demo => "demo",
             SystemPurpose::Terminology => "terminology",
             SystemPurpose::Reindex => "reindex",
+            SystemPurpose::KeepAudit => "keep-audit",
+            SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -13,6 +13,11 @@ use crate::interaction::{Interaction, Sort};
 use crate::oauth::{Granted, Letter, Rule};
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
+use crate::standing::Withholds;
+
+/// The purpose of what is read of a record that was opened in an emergency
+/// (<https://terminology.hl7.org/CodeSystem-v3-ActReason.html>).
+const BREAK_GLASS: &str = "BTG";
 
 /// Which rows an access may touch; the store compiles it into its SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,7 @@ pub enum Reach {
 #[derive(Clone, Debug)]
 pub struct Scope {
     reach: Reach,
+    withholds: Option<Arc<Withholds>>,
     interaction: Interaction,
     agent: Arc<Agent>,
     purpose: &'static str,
@@ -50,6 +56,7 @@ impl Scope {
     ) -> Scope {
         Scope {
             reach,
+            withholds: None,
             interaction,
             agent: Arc::new(agent),
             purpose,
@@ -75,6 +82,12 @@ impl Scope {
         )
     }
 
+    /// Leaves out what is withheld from a member of staff.
+    pub(crate) fn without(mut self, withholds: Withholds) -> Scope {
+        self.withholds = Some(Arc::new(withholds));
+        self
+    }
+
     /// The same scope on behalf of a named request, so that the log's lines can be told together.
     #[must_use]
     pub fn for_request(mut self, request_id: &str) -> Scope {
@@ -84,6 +97,12 @@ impl Scope {
 
     pub fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// What is left out of the organisation's records; none for patients, whose reach is narrow
+    /// enough, and for the node itself.
+    pub fn withholds(&self) -> Option<&Withholds> {
+        self.withholds.as_deref()
     }
 
     /// What was decided on.
@@ -167,6 +186,10 @@ impl Scope {
 
     /// The log's line for what is done under this scope.
     pub fn trace(&self, action: Interaction, outcome: Outcome, target: Target) -> AuditEntry {
+        let purpose = match (&self.withholds, &target.patient) {
+            (Some(withholds), Some(patient)) if withholds.opened.contains(patient) => BREAK_GLASS,
+            _ => self.purpose,
+        };
         AuditEntry {
             seq: 0,
             at: 0,
@@ -175,8 +198,9 @@ impl Scope {
             within: Cow::Borrowed(self.interaction.code()),
             outcome,
             agent: self.agent.clone(),
-            purpose: Cow::Borrowed(self.purpose),
+            purpose: Cow::Borrowed(purpose),
             target,
+            digest: None,
         }
     }
 }

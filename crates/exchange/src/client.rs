@@ -22,6 +22,7 @@ use crate::keys::Identity;
 use crate::tls;
 use crate::transport::{Answering, Failure, Transport};
 use crate::wire::{BODY_BYTES_MAX, Refusal};
+use crate::witness::Witnessing;
 
 const CONNECT_SECONDS_MAX: u64 = 5;
 const REQUEST_SECONDS_MAX: u64 = 30;
@@ -63,6 +64,11 @@ impl HttpTransport {
     /// One request. A connection that was kept may have been closed meanwhile: then once more on a
     /// new one, which is safe since every request may be sent again.
     async fn call(&self, to: &Ods, call: Call) -> Result<(Response<()>, Bytes), Failure> {
+        checked(self.ask(to, call).await?)
+    }
+
+    /// As `call`, whatever the answer's status.
+    async fn ask(&self, to: &Ods, call: Call) -> Result<(Response<()>, Bytes), Failure> {
         let Some(member) = self.book.member(to, self.clock.now()) else {
             return Err(Failure::new(format!("The directory does not list {to}.")));
         };
@@ -72,12 +78,12 @@ impl HttpTransport {
             && let Ok(answer) = in_time(exchange(&mut sender, &member, call.clone())).await
         {
             self.keep(to, member, sender);
-            return checked(answer);
+            return Ok(answer);
         }
         let mut sender = self.connect(to, &member).await?;
         let answer = in_time(exchange(&mut sender, &member, call)).await?;
         self.keep(to, member, sender);
-        checked(answer)
+        Ok(answer)
     }
 
     fn keep(&self, to: &Ods, member: Arc<Member>, sender: Sender) {
@@ -270,4 +276,34 @@ impl Transport for HttpTransport {
         };
         Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
+
+    fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing> {
+        let call = checkpoints(Method::POST, body);
+        Box::pin(async move {
+            let answer = self.ask(to, call).await?;
+            if answer.0.status() == StatusCode::CONFLICT {
+                return text(answer.1).map(Witnessing::Seen);
+            }
+            text(checked(answer)?.1).map(Witnessing::Signed)
+        })
+    }
+
+    fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String> {
+        let call = checkpoints(Method::GET, Bytes::new());
+        Box::pin(async move { text(self.call(to, call).await?.1) })
+    }
+}
+
+fn checkpoints(method: Method, body: Bytes) -> Call {
+    Call {
+        method,
+        path: "/exchange/v1/checkpoints".to_string(),
+        start: None,
+        body,
+    }
+}
+
+fn text(body: Bytes) -> Result<String, Failure> {
+    String::from_utf8(body.into())
+        .map_err(|_| Failure::answered("The other node's answer is not text."))
 }

@@ -175,7 +175,9 @@ impl Exchange {
                 | Done::Reindex
                 | Done::Sub
                 | Done::Package
-                | Done::Oauth(_) => None,
+                | Done::Oauth(_)
+                | Done::Audit
+                | Done::Care(_) => None,
             }))
     }
 }

@@ -8,7 +8,9 @@ use std::pin::Pin;
 use access::Ods;
 use bytes::Bytes;
 
-/// The four requests of the protocol. Each may be sent again with the same effect.
+use crate::witness::Witnessing;
+
+/// The requests of the protocol. Each may be sent again with the same effect.
 pub trait Transport: Send + Sync {
     /// `POST /exchange/v1/parcels`; the body of the answer.
     fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
@@ -24,6 +26,10 @@ pub trait Transport: Send + Sync {
     ) -> Answering<'a, u64>;
     /// `POST /exchange/v1/receipts`; the body of the answer.
     fn receipts<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
+    /// `POST /exchange/v1/checkpoints`: shows a checkpoint to a witness.
+    fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing>;
+    /// `GET /exchange/v1/checkpoints`: what a witness has signed last; empty if nothing.
+    fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String>;
 }
 
 /// What a request comes to.

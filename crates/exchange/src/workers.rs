@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::delivery::wait_millis;
 use crate::exchange::Exchange;
+use crate::witness;
 
 const DAY_MILLIS: Millis = 86_400_000;
 /// How often what is long undelivered and what was begun long ago is looked for.
@@ -34,7 +35,8 @@ impl Workers {
         let (stop, stopped) = watch::channel(false);
         let running = vec![
             tokio::spawn(deliver(exchange.clone(), stopped.clone())),
-            tokio::spawn(take_in(exchange, stopped)),
+            tokio::spawn(take_in(exchange.clone(), stopped.clone())),
+            tokio::spawn(witness::run(exchange, stopped)),
         ];
         Workers { stop, running }
     }

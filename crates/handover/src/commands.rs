@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app;
+pub mod audit;
 pub mod demo;
 pub mod directory;
 pub mod import;

@@ -137,6 +137,17 @@ section! {
 }
 
 section! {
+    /// Who of the staff sees whose record.
+    AccessSection in "access" {
+        /// "required": staff see a patient's record while a relationship is recorded (registered here, an open stay, a letter or referral, or claimed with a reason).
+        /// "organisation": they see all that the organisation holds. What is sealed is withheld either way.
+        relationships: Relationships = "\"organisation\"", default;
+        /// A record that was opened in an emergency stays open for so many hours; at most 4.
+        emergency_hours: u32 = "4", default;
+    }
+}
+
+section! {
     /// The trace that every read and change leaves.
     Audit in "audit" {
         /// "before-answer": no answer leaves before its trace is on the disk. "within-one-second" is for measuring only.
@@ -224,6 +235,23 @@ fn check_provider(key: &str, issuer: Option<&str>, client_id: Option<&str>) -> a
     Ok(())
 }
 
+/// What staff must have to see a patient's record.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relationships {
+    Organisation,
+    Required,
+}
+
+impl From<Relationships> for access::Relationships {
+    fn from(relationships: Relationships) -> access::Relationships {
+        match relationships {
+            Relationships::Organisation => access::Relationships::Organisation,
+            Relationships::Required => access::Relationships::Required,
+        }
+    }
+}
+
 /// When a trace must be on the disk.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -264,6 +292,8 @@ pub struct Config {
     pub hl7v2: Hl7v2,
     #[serde(default = "left_out")]
     pub letters: Letters,
+    #[serde(default = "left_out")]
+    pub access: AccessSection,
     #[serde(default = "left_out")]
     pub audit: Audit,
     #[serde(default = "left_out")]
@@ -367,6 +397,10 @@ impl Config {
             self.staff_oidc.client_id.as_deref(),
         )?;
         self.fhir.check()?;
+        let hours = self.access.emergency_hours;
+        if !(1..=4).contains(&hours) {
+            bail!("access.emergency_hours: {hours} is not from 1 to 4");
+        }
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -387,6 +421,7 @@ pub fn example() -> String {
         ExchangeSection::SECTION,
         Hl7v2::SECTION,
         Letters::SECTION,
+        AccessSection::SECTION,
         Audit::SECTION,
         BulkSection::SECTION,
         SubscriptionsSection::SECTION,
@@ -453,6 +488,8 @@ mod tests {
         assert!(with("[sign_in]\nidle_minutes = 0").contains("sign_in.idle_minutes"));
         assert!(with("[fhir]\nincluded_max = 0").contains("fhir.included_max"));
         assert!(with("[fhir]\nconditional_delete = \"some\"").contains("conditional_delete"));
+        assert!(with("[access]\nemergency_hours = 5").contains("access.emergency_hours"));
+        assert!(with("[access]\nrelationships = \"no\"").contains("relationships"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
         assert!(format!("{missing:#}").contains("needs `name`"));

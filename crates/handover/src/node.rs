@@ -158,6 +158,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     };
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
+    settings.relationships = config.access.relationships.into();
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
     settings.page_bytes_max = config.fhir.page_bytes_max;
@@ -201,6 +202,18 @@ fn open_identity(
     Ok(identity)
 }
 
+/// The node's exchange, without workers or doors: for commands that ask neighbours something.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub fn open_exchange(config: &Config, store: &Store) -> anyhow::Result<Arc<Exchange>> {
+    let ods = Ods::parse(&config.organisation.ods)?;
+    let book = Arc::new(open_book(config, store)?);
+    let identity = Arc::new(open_identity(config, &ods, &book, store)?);
+    let settings = exchange::Settings::default();
+    Ok(Exchange::new(store.clone(), identity, book, settings))
+}
+
 fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web::Node {
     let site = Site {
         organisation: ods.clone(),
@@ -214,6 +227,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
     node.oauth.registration_open = config.apps.registration_open;
     node.oauth.secrets_allowed = config.apps.secrets_allowed;
+    node.emergency_hours = config.access.emergency_hours;
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

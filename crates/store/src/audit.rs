@@ -1,5 +1,10 @@
 //! The audit log's rows.
 
+mod check;
+mod kept;
+mod leaf;
+mod tree;
+
 use std::sync::Arc;
 
 use access::{Agent, AgentKind, AuditEntry, Outcome, Scope, Target};
@@ -12,6 +17,11 @@ use crate::shard;
 use crate::sql::{Bind, Sql};
 use crate::store::Store;
 use crate::table::{Table, Type};
+
+pub use check::{Check, Finding, Witnessed};
+pub(crate) use kept::apply;
+pub use kept::{Alarm, AuditWrite, Checkpoint, Cosignature};
+pub use tree::TreeHead;
 
 static AUDIT: Table = Table::new(
     "audit",
@@ -34,6 +44,7 @@ static AUDIT: Table = Table::new(
         ("ver", Type::Int),
         ("patient", Type::Text),
         ("query", Type::Text),
+        ("digest", Type::Bytes),
     ],
 );
 
@@ -81,6 +92,7 @@ fn push<'e>(values: &mut Vec<Bind<'e>>, now: Millis, entry: &'e AuditEntry) {
         ),
         Bind::from(target.patient.as_deref()),
         Bind::from(target.query.as_deref()),
+        Bind::from(entry.digest.as_ref().map(|digest| &digest[..])),
     ]);
 }
 
@@ -193,5 +205,6 @@ fn entry(row: &Row) -> Result<AuditEntry, Problem> {
         agent: Arc::new(agent),
         purpose: row.text(12)?.to_string().into(),
         target,
+        digest: None,
     })
 }

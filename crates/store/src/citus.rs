@@ -13,6 +13,7 @@ use crate::sql::Sql;
 const SPREAD: &[&str] = &[
     "res",
     "ver",
+    "res_several",
     "compartment",
     "ix_token",
     "ix_string",
@@ -66,6 +67,8 @@ const EVERYWHERE: &[&str] = &[
     "sub",
     "sub_change",
     "sub_event",
+    "sub_topic",
+    "sub_token",
     "package",
     "package_file",
     "oauth_client",
@@ -76,6 +79,18 @@ const EVERYWHERE: &[&str] = &[
     "oauth_refresh",
     "oauth_access",
     "oauth_seen",
+    "audit_tree",
+    "audit_tile",
+    "audit_checkpoint",
+    "audit_cosignature",
+    "audit_witnessed",
+    "audit_alarm",
+    "care_link",
+    "care_workgroup",
+    "care_opening",
+    "care_dissent",
+    "privacy_item",
+    "patient_notice",
 ];
 
 /// How the rows lie.

@@ -31,6 +31,7 @@
 pub mod accounts;
 mod audit;
 pub mod bulk;
+pub mod care;
 mod citus;
 mod clock;
 mod database;
@@ -58,7 +59,10 @@ mod words;
 mod write;
 mod writer;
 
-pub use audit::{AuditFilter, AuditPage};
+pub use audit::{
+    Alarm, AuditFilter, AuditPage, AuditWrite, Check, Checkpoint, Cosignature, Finding, TreeHead,
+    Witnessed,
+};
 pub use citus::Spread;
 pub use clock::Clock;
 pub use resources::{

@@ -59,8 +59,11 @@ const MIGRATIONS: &[Migration] = &[
     migration!(50, "0050_terminology"),
     migration!(60, "0060_bulk"),
     migration!(61, "0061_subscriptions"),
+    migration!(75, "0075_topics"),
+    migration!(80, "0080_audit_tree"),
     migration!(85, "0085_oauth"),
     migration!(90, "0090_sign_in"),
+    migration!(95, "0095_care"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

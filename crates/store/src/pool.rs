@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::database::{postgres, sqlite};
 use crate::failure;
-use crate::row::Row;
+use crate::row::{Cell, Row};
 use crate::sql::Sql;
 
 /// Steps of SQLite that a search may take on the thread that serves: about a millisecond. What is
@@ -180,6 +180,32 @@ impl Readers {
                 .await
             }
             Readers::Postgres(_) => self.rows(&sql).await,
+        }
+    }
+
+    /// As `rows_apart`, each row made into something while it is at hand. The caller keeps the rows
+    /// few enough to be quick: nothing ends it.
+    pub(crate) async fn mapped_apart<T: Send + 'static, const N: usize>(
+        &self,
+        sql: Sql<'static>,
+        each: impl FnMut(&[Cell<'_>; N]) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Vec<T>, Problem> {
+        match self {
+            Readers::Sqlite { searches, .. } => {
+                let lent = searches.lend().await?;
+                let work = tokio::task::spawn_blocking(move || {
+                    let connection = lent.connection.as_ref();
+                    let connection =
+                        connection.ok_or_else(|| failure::internal("no connection"))?;
+                    sqlite::mapped(connection, &sql, each)
+                });
+                work.await
+                    .map_err(|error| failure::internal("a read failed").because(error))?
+            }
+            Readers::Postgres(pool) => {
+                let client = pool.get().await.map_err(failure::pool)?;
+                postgres::mapped(&client, &sql, each).await
+            }
         }
     }
 }

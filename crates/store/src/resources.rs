@@ -16,6 +16,7 @@ pub(crate) mod reindex;
 mod rows;
 mod search;
 mod stored;
+mod withheld;
 
 use bytes::Bytes;
 use fhir::date::Millis;
@@ -63,6 +64,8 @@ pub struct Page {
     pub next: Option<String>,
     /// The number of all matches, where asked for.
     pub total: Option<u64>,
+    /// What of the one patient whom the question names is withheld, of the type asked for.
+    pub withheld: crate::care::Withheld,
 }
 
 /// When a patient may see what is in their compartment.

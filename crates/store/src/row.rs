@@ -4,6 +4,32 @@ use fhir::problem::{Kind, Problem};
 
 use crate::sql::Bind;
 
+/// A value of a row while the row is at hand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cell<'a> {
+    Null,
+    Int(i64),
+    /// Text and bytes alike.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Cell<'a> {
+    pub(crate) fn int(self) -> Result<i64, Problem> {
+        match self {
+            Cell::Int(value) => Ok(value),
+            _ => Err(misread(0)),
+        }
+    }
+
+    /// The bytes; none for NULL.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        match self {
+            Cell::Bytes(value) => value,
+            _ => &[],
+        }
+    }
+}
+
 /// The values of one row, in the order of the statement's columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Row(pub(crate) Vec<Bind<'static>>);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use access::Ods;
+use access::{Ods, Relationships};
 
 use crate::clock::Clock;
 
@@ -51,6 +51,8 @@ pub struct Settings {
     /// Bytes of resources in one page, about: it ends with the match that reaches it. What comes
     /// along may have as many again; a search that would bring more is refused.
     pub page_bytes_max: usize,
+    /// What staff must have to see a patient's record.
+    pub relationships: Relationships,
 }
 
 impl Settings {
@@ -67,6 +69,7 @@ impl Settings {
             search_seconds_max: 20,
             included_max: 5000,
             page_bytes_max: 32 << 20,
+            relationships: Relationships::Organisation,
         }
     }
 }

@@ -64,6 +64,7 @@ struct Inner {
     parcels_changed: watch::Sender<u64>,
     terminology: Memory,
     packages: crate::packages::Memory,
+    care: crate::care::Memory,
 }
 
 /// A store that may be gone.
@@ -151,6 +152,7 @@ impl Store {
                 parcels_changed: watch::Sender::new(0),
                 terminology: Memory::default(),
                 packages: crate::packages::Memory::default(),
+                care: crate::care::Memory::new(settings.relationships),
             }),
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
@@ -214,6 +216,7 @@ impl Store {
             }
         }
         let parcels = job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
+        let care = job.effects.iter().any(|it| matches!(it, Effect::Care(_)));
         let write = Write::Job(scope.clone(), job);
         let committed = match self.inner.writer.write(write).await {
             Err(problem) if problem.kind == Kind::Forbidden => {
@@ -221,6 +224,9 @@ impl Store {
             }
             done => done?,
         };
+        if care {
+            self.inner.care.forget();
+        }
         if parcels {
             self.inner.parcels_changed.send_modify(|count| *count += 1);
         }
@@ -353,12 +359,40 @@ impl Store {
         self.inner.readers.rows_apart(sql).await
     }
 
+    /// Reads many rows, each made into something while it is at hand.
+    pub(crate) async fn mapped_apart<T: Send + 'static, const N: usize>(
+        &self,
+        sql: Sql<'static>,
+        each: impl FnMut(&[crate::row::Cell<'_>; N]) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Vec<T>, Problem> {
+        self.inner.readers.mapped_apart(sql, each).await
+    }
+
+    /// The highest number in the audit log below which no line can come any more.
+    pub(crate) async fn settled_audit(&self) -> Result<i64, Problem> {
+        match &self.inner.readers {
+            Readers::Postgres(pool) => {
+                let client = pool.get().await.map_err(failure::pool)?;
+                postgres::settled_audit(&client).await
+            }
+            Readers::Sqlite { .. } => {
+                let sql = Sql::new("SELECT COALESCE(MAX(seq), 0) FROM audit");
+                let rows = self.rows(&sql).await?;
+                rows.first().map_or(Ok(0), |row| row.int(0))
+            }
+        }
+    }
+
     pub(crate) fn terminology_memory(&self) -> &Memory {
         &self.inner.terminology
     }
 
     pub(crate) fn package_memory(&self) -> &crate::packages::Memory {
         &self.inner.packages
+    }
+
+    pub(crate) fn care_memory(&self) -> &crate::care::Memory {
+        &self.inner.care
     }
 
     pub(crate) fn words(&self) -> &Words {

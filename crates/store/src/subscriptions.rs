@@ -3,18 +3,40 @@
 //! has nothing to do with it.
 
 mod draft;
+mod topic;
 mod write;
 
 use fhir::date::Millis;
-use fhir::problem::Problem;
+use fhir::json::Json;
+use fhir::problem::{Kind, Problem};
 
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
 
-pub(crate) use draft::Draft;
+use draft::Draft;
+pub use topic::Topic;
 pub use write::{NewEvent, SubWrite};
 pub(crate) use write::{apply, note};
+
+/// What a resource says of the work of subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    Sub(Draft),
+    Topic(Topic),
+}
+
+impl Watch {
+    /// # Errors
+    /// As `Draft::of` and `Topic::of`.
+    pub(crate) fn of(ty: &str, resource: &Json<'_>) -> Result<Option<Watch>, Problem> {
+        match ty {
+            "Subscription" => Draft::of(resource).map(|draft| Some(Watch::Sub(draft))),
+            "Basic" => Ok(Topic::of(resource)?.map(Watch::Topic)),
+            _ => Ok(None),
+        }
+    }
+}
 
 /// What becomes of a subscription (<https://hl7.org/fhir/R4/valueset-subscription-status.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +91,8 @@ pub struct Sub {
     pub content: String,
     /// The topic's address, under the R5 backport; else empty.
     pub topic: String,
+    /// What the topic of that address says, if it is one that somebody stored.
+    pub says: Option<Topic>,
     /// 0 for none.
     pub heartbeat_seconds: u32,
     pub ends_at: Option<Millis>,
@@ -79,6 +103,41 @@ pub struct Sub {
     pub next_try: Millis,
     pub told_at: Millis,
     pub error: Option<String>,
+}
+
+impl Sub {
+    /// Whether it watches changes such as this.
+    pub fn is_of(&self, change: &Changed) -> bool {
+        let told = |topic: &Topic| match change.version {
+            0 | 1 => topic.creates,
+            _ => topic.updates,
+        };
+        change.ty == self.ty && self.says.as_ref().is_none_or(told)
+    }
+
+    /// What a resource must match: the topic's query and the subscription's own.
+    ///
+    /// # Errors
+    /// `NotFound` if its topic is gone, `Invalid` if it allows the filter no more.
+    pub fn whole_query(&self) -> Result<String, Problem> {
+        if let Some(topic) = &self.says {
+            topic.allows(&self.query)?;
+            if topic.ty != self.ty {
+                let message = "The topic is of another type now.";
+                return Err(Problem::new(Kind::Invalid, message));
+            }
+            let both = [topic.query.as_str(), &self.query];
+            let both = both.into_iter().filter(|query| !query.is_empty());
+            return Ok(both.collect::<Vec<_>>().join("&"));
+        }
+        if !self.topic.is_empty() && !draft::is_of_every_change(&self.topic) {
+            return Err(Problem::new(
+                Kind::NotFound,
+                "Its topic is not there any more.",
+            ));
+        }
+        Ok(self.query.clone())
+    }
 }
 
 /// A change that is to be looked at.
@@ -101,8 +160,10 @@ pub struct Event {
     pub at: Millis,
 }
 
-const SUB: &str = "SELECT id, account, state, ty, query, channel, endpoint, headers, payload, \
-     content, topic, heartbeat_seconds, ends_at, events, tries, next_try, told_at, error FROM sub ";
+const SUB: &str = "SELECT s.id, s.account, s.state, s.ty, s.query, s.channel, s.endpoint, s.headers, \
+     s.payload, s.content, s.topic, s.heartbeat_seconds, s.ends_at, s.events, s.tries, s.next_try, \
+     s.told_at, s.error, t.url, t.ty, t.creates, t.updates, t.query, t.filters, t.shape \
+     FROM sub s LEFT JOIN sub_topic t ON t.url = s.topic ";
 /// Subscriptions of a node, at most.
 pub const SUBS_MAX: u32 = 10_000;
 
@@ -113,7 +174,7 @@ impl Store {
     /// Whatever the store answers.
     pub async fn subs(&self) -> Result<Vec<Sub>, Problem> {
         let mut sql = Sql::varied(SUB);
-        sql.push("ORDER BY id LIMIT ").bind(SUBS_MAX);
+        sql.push("ORDER BY s.id LIMIT ").bind(SUBS_MAX);
         self.rows_apart(sql).await?.iter().map(sub).collect()
     }
 
@@ -123,8 +184,25 @@ impl Store {
     /// Whatever the store answers.
     pub async fn sub(&self, id: &str) -> Result<Option<Sub>, Problem> {
         let mut sql = Sql::varied(SUB);
-        sql.push("WHERE id = ").bind(id.to_string());
+        sql.push("WHERE s.id = ").bind(id.to_string());
         self.rows(&sql).await?.first().map(sub).transpose()
+    }
+
+    /// Account and subscriptions of a websocket's token; nothing if it is unknown or too old.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn sub_token(&self, digest: [u8; 32]) -> Result<Option<(i64, Vec<String>)>, Problem> {
+        let sql =
+            Sql::new("SELECT account, subs FROM sub_token WHERE digest = $1 AND expires_at > $2");
+        let rows = self
+            .rows(&sql.with(digest.as_slice()).with(self.now()))
+            .await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let subs = row.text(1)?.lines().map(str::to_string).collect();
+        Ok(Some((row.int(0)?, subs)))
     }
 
     /// Changes that nobody has looked at, the oldest first.
@@ -197,6 +275,7 @@ fn sub(row: &Row) -> Result<Sub, Problem> {
         payload: text(8)?,
         content: text(9)?,
         topic: text(10)?,
+        says: topic(row, 18)?,
         heartbeat_seconds: small(11)?,
         ends_at: row.int_opt(12)?,
         events: unsigned(row.int(13)?),
@@ -205,4 +284,20 @@ fn sub(row: &Row) -> Result<Sub, Problem> {
         told_at: row.int(16)?,
         error: row.text_opt(17)?.map(str::to_string),
     })
+}
+
+/// The topic whose columns begin there, if there is one.
+fn topic(row: &Row, first: usize) -> Result<Option<Topic>, Problem> {
+    let Some(url) = row.text_opt(first)? else {
+        return Ok(None);
+    };
+    Ok(Some(Topic {
+        url: url.to_string(),
+        ty: row.text(first + 1)?.to_string(),
+        creates: row.int(first + 2)? != 0,
+        updates: row.int(first + 3)? != 0,
+        query: row.text(first + 4)?.to_string(),
+        filters: row.text(first + 5)?.to_string(),
+        shape: row.text(first + 6)?.to_string(),
+    }))
 }

@@ -57,6 +57,27 @@ impl Ground {
         }
     }
 
+    /// Puts the audit log back to that line, as a restore from an old copy does.
+    pub async fn put_audit_back(&self, upto: i64) {
+        let text = format!(
+            "DELETE FROM audit WHERE seq > {upto}; DELETE FROM audit_tile; \
+             UPDATE audit_tree SET size = 0, last_seq = 0; \
+             DELETE FROM audit_checkpoint WHERE size > {upto}; \
+             DELETE FROM audit_cosignature WHERE size > {upto}"
+        );
+        self.execute(&text).await;
+    }
+
+    /// Alters a line of the audit log, and forgets its tree and checkpoints, which are then made anew:
+    /// what somebody could do who has the whole database.
+    pub async fn rewrite_audit(&self, seq: i64) {
+        let text = format!(
+            "UPDATE audit SET name = 'x' WHERE seq = {seq}; DELETE FROM audit_tile; \
+             UPDATE audit_tree SET size = 0, last_seq = 0; DELETE FROM audit_checkpoint"
+        );
+        self.execute(&text).await;
+    }
+
     /// The hand of the stores' clock.
     pub fn clock(&self) -> &Clock {
         &self.settings.clock

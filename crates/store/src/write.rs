@@ -9,7 +9,9 @@ use fhir::problem::Problem;
 use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
+use crate::care::{self, CareDone, CareWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
@@ -105,6 +107,8 @@ pub enum Effect {
     Sub(SubWrite),
     Package(PackageWrite),
     Oauth(OauthWrite),
+    Audit(AuditWrite),
+    Care(CareWrite),
 }
 
 /// What came of an effect.
@@ -119,6 +123,9 @@ pub enum Done {
     Sub,
     Package,
     Oauth(OauthDone),
+    /// What the audit log's tree or its checkpoints needed was written.
+    Audit,
+    Care(CareDone),
 }
 
 /// What came of one change.
@@ -167,6 +174,11 @@ pub(crate) async fn apply_effect(
             Done::Package
         }
         Effect::Oauth(write) => Done::Oauth(oauth::apply(tx, now, write).await?),
+        Effect::Audit(write) => {
+            audit::apply(tx, now, write).await?;
+            Done::Audit
+        }
+        Effect::Care(write) => Done::Care(care::apply(tx, now, write).await?),
     })
 }
 

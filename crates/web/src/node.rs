@@ -18,6 +18,8 @@ pub struct Node {
     pub organisation_name: Names,
     /// After how many days a letter that nobody filed is shown to the patient; pages say so.
     pub release_after_days: u32,
+    /// For how many hours a record stays open that was opened in an emergency: 1 to 4.
+    pub emergency_hours: u32,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -31,6 +33,8 @@ pub struct Node {
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
 pub type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Where subscribers open websockets.
+pub(crate) const WEBSOCKET_PATH: &str = "/subscriptions/websocket";
 /// A day, in milliseconds.
 const DAY: Millis = 86_400_000;
 /// The most browsers that wait for changes at a time.
@@ -44,6 +48,7 @@ impl Node {
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
             release_after_days: 14,
+            emergency_hours: 4,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),
@@ -75,6 +80,13 @@ impl Site {
     /// The address of the FHIR door.
     pub fn fhir_url(&self) -> String {
         format!("{}/fhir", self.base_url)
+    }
+
+    /// The address of subscribers' websockets.
+    pub fn websocket_url(&self) -> String {
+        // http becomes ws, https wss.
+        let rest = self.base_url.strip_prefix("http").unwrap_or_default();
+        format!("ws{rest}{WEBSOCKET_PATH}")
     }
 
     /// Whether it is reached over TLS; plain HTTP is for loopback only.

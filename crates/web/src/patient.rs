@@ -1,5 +1,6 @@
 //! The patients' pages.
 
+pub mod access_log;
 pub mod letter;
 pub mod record;
 pub mod views;

@@ -1,5 +1,6 @@
 //! The door for other nodes (`docs/protocol/exchange.md`). What it answers well is on disk.
 
+mod checkpoints;
 mod content;
 mod parcels;
 mod receipts;
@@ -12,7 +13,7 @@ use access::Ods;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{head, post};
+use axum::routing::{get, head, post};
 use exchange::Exchange;
 use exchange::wire::{BODY_BYTES_MAX, PIECE_BYTES_MAX, Refusal};
 use fhir::problem::{Kind, Problem};
@@ -28,6 +29,10 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
     Router::new()
         .route("/exchange/v1/parcels", post(parcels::take).layer(large))
         .route("/exchange/v1/receipts", post(receipts::take).layer(large))
+        .route(
+            "/exchange/v1/checkpoints",
+            get(checkpoints::show).post(checkpoints::take),
+        )
         .route(
             "/exchange/v1/content/{sha256}",
             head(content::held).put(content::append),

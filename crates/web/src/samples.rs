@@ -6,7 +6,7 @@ use fhir::date::Millis;
 
 use crate::node::Site;
 use crate::page::Page;
-use crate::page::parts::{self, Content, Done, Link, Person, Tab};
+use crate::page::parts::{self, Content, Done, Label, Link, Person, Tab};
 use crate::page::words::moment;
 use crate::patient::views as patient;
 use crate::staff::views as staff;
@@ -99,6 +99,12 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
             "record",
             Page::new("patient/record.jinja", "Letters", record(text))
                 .under("/record")
+                .answer(&site, &jane()),
+        ),
+        (
+            "access-log",
+            Page::new("patient/access-log.jinja", "Who looked", access_log(text))
+                .under("/access-log")
                 .answer(&site, &jane()),
         ),
         (
@@ -353,6 +359,11 @@ fn home(text: &str) -> patient::Home {
         heading: format!("Hello, {text}"),
         letters: "3 letters".into(),
         newest: letters(text),
+        told: vec![patient::Told {
+            when: moment(NOW - 86_400_000, NOW),
+            what: format!("{text} opened your record in an emergency"),
+            why: text.into(),
+        }],
         not_here: "Appointments, prescriptions and test results are not here yet.",
         done: None,
     }
@@ -363,6 +374,29 @@ fn record(text: &str) -> patient::Record {
         letters: letters(text),
         not_shown: vec!["A letter appears here once your practice has filed it.".into()],
         older: None,
+        newest: None,
+    }
+}
+
+fn access_log(text: &str) -> patient::AccessLog {
+    let look = |label| patient::Look {
+        when: moment(NOW - 86_400_000, NOW),
+        who: text.into(),
+        role: format!("clinician, {text}"),
+        did: "Read".into(),
+        about: "results and measurements".into(),
+        why: "Your care".into(),
+        label,
+        entries: 3,
+    };
+    let refused = Label {
+        text: "Refused",
+        colour: Some("orange"),
+    };
+    patient::AccessLog {
+        rows: vec![look(None), look(Some(refused))],
+        organisation: text.into(),
+        older: Some("/access-log?before=5".into()),
         newest: None,
     }
 }

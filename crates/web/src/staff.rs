@@ -1,11 +1,14 @@
 //! The staff's pages.
 
+pub mod care;
 pub mod content;
 pub mod inbox;
 pub mod item;
 pub mod live;
 mod matching;
 pub mod message;
+pub mod person;
+pub mod privacy;
 pub mod sent;
 pub mod steps;
 pub mod subscribers;

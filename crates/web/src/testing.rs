@@ -20,14 +20,23 @@ use crate::sign_in::password;
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A node with a clerk `ann`, a clinician `bo`, an engineer `ed` and a patient `jane`.
+/// A node with a clerk `ann`, a clinician `bo`, an engineer `ed`, a privacy officer `olu` and a
+/// patient `jane`.
 pub async fn node(ground: &Ground) -> Arc<Node> {
     Arc::new(bare_node(ground).await)
 }
 
 /// The same, for tests that set it up further.
 pub async fn bare_node(ground: &Ground) -> Node {
-    let store = ground.open().await;
+    bare_node_with(ground.open().await).await
+}
+
+/// The same over that store.
+pub async fn node_with(store: Store) -> Arc<Node> {
+    Arc::new(bare_node_with(store).await)
+}
+
+async fn bare_node_with(store: Store) -> Node {
     // Hashing is slow by design: once for all tests.
     static HASH: LazyLock<String> = LazyLock::new(|| password::hash(PASSWORD).unwrap());
     let hash = HASH.as_str();
@@ -44,6 +53,7 @@ pub async fn bare_node(ground: &Ground) -> Node {
         ("ann", "Ann Secretary", staff(Role::Clerk)),
         ("bo", "Dr Bo Test", staff(Role::Clinician)),
         ("ed", "Ed Engineer", staff(Role::Engineer)),
+        ("olu", "Olu Officer", staff(Role::PrivacyOfficer)),
         ("jane", "Jane Example", jane),
     ];
     for (login, name, holder) in people {

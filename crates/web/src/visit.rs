@@ -193,11 +193,13 @@ impl Visit {
             (_, Interaction::AccessLog) => Purpose::Compliance,
             _ => Purpose::DirectCare,
         };
+        let standing = node.store.standing(&caller.who, self.now).await?;
+        let facts = (&*standing, self.now);
         let unproved = matches!(caller.who, Who::Patient { .. }) && !self.opens_clinical(node);
         let decided = if unproved {
             Err(Problem::new(Kind::Forbidden, UNPROVED))
         } else {
-            access::decide(caller, interaction, ty, purpose, self.now)
+            access::decide_for(caller, interaction, ty, purpose, facts)
         };
         if decided.is_err() {
             let entry = AuditEntry::refused(caller, interaction, purpose, ty, None);

@@ -3,6 +3,7 @@
 //! Started by `cargo xtask bench`, which builds the release binary first. Everything runs on loopback, for a bounded time.
 
 mod acknowledgements;
+mod audit_verify;
 mod bare;
 mod creates;
 mod definitions;
@@ -68,6 +69,8 @@ enum Figure {
     Terminology,
     /// 191,093 resources: their import, disk and memory, `$everything`, `$export`; minutes.
     Scale,
+    /// Lines of the audit log that are verified in a second.
+    AuditVerify,
     /// Ten searches over a store and over one ten times its size; minutes.
     Searches,
 }
@@ -128,6 +131,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Scale) {
         scale::measure(&mut report)?;
+    }
+    if wanted(Figure::AuditVerify) {
+        audit_verify::measure(&mut report)?;
     }
     if wanted(Figure::Searches) {
         searches::measure(&mut report, arguments.seconds, arguments.resources)?;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use exchange::transport::Answering;
 use exchange::wire::{Outcome, ReceiptsTaken, Taken};
-use exchange::{Exchange, Failure, Transport};
+use exchange::{Exchange, Failure, Transport, Witnessing};
 use parking_lot::Mutex;
 
 /// What becomes of one request.
@@ -75,6 +75,11 @@ impl Link {
 
     pub fn disconnect(&self, ods: &Ods) {
         self.nodes.lock().remove(ods);
+    }
+
+    fn node(&self, to: &Ods) -> Result<Arc<Exchange>, Failure> {
+        let node = self.nodes.lock().get(to).cloned();
+        node.ok_or_else(|| Failure::new("The other node cannot be reached."))
     }
 
     /// Lets what was late arrive, the last first.
@@ -199,6 +204,25 @@ impl Transport for End {
                 .send(&self.from, to, Call::Receipts(body))
                 .await?
                 .0)
+        })
+    }
+
+    fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing> {
+        Box::pin(async move {
+            let node = self.link.node(to)?;
+            let taken = node.take_checkpoint(&self.from, &body).await;
+            taken.map_err(|problem| Failure {
+                sentence: problem.message,
+                status: Some(403),
+            })
+        })
+    }
+
+    fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String> {
+        Box::pin(async move {
+            let node = self.link.node(to)?;
+            let shown = node.show_witnessed(&self.from).await;
+            shown.map_err(|problem| Failure::new(problem.message))
         })
     }
 }

@@ -16,3 +16,4 @@ mod network;
 mod refusals;
 mod taking_back;
 mod waiting;
+mod witnessing;

@@ -89,6 +89,15 @@ impl Writer {
         self.raw("}");
     }
 
+    /// An OperationOutcome beside what was found.
+    fn warning(&mut self, code: &str, diagnostics: &str) {
+        let outcome = serde_json::json!({ "resourceType": "OperationOutcome", "issue": [{
+            "severity": "warning", "code": code, "diagnostics": diagnostics,
+        }] });
+        self.rendered("resource", outcome.to_string().as_bytes());
+        self.rendered("search", b"{\"mode\":\"outcome\"}");
+    }
+
     fn full_url(&mut self, base_url: &str, ty: &str, id: &str) {
         self.text(
             "fullUrl",
@@ -129,7 +138,7 @@ pub fn searchset<'r>(
     total: Option<u64>,
 ) -> Vec<u8> {
     let nothing = std::iter::empty();
-    searchset_with(search, base_url, (found, nothing), next, total)
+    searchset_with(search, base_url, (found, nothing), next, (total, None))
 }
 
 /// The same with what comes along with the matches behind them.
@@ -141,7 +150,7 @@ pub fn searchset_with<'r>(
         impl Iterator<Item = Found<'r>>,
     ),
     next: Option<&str>,
-    total: Option<u64>,
+    (total, withheld): (Option<u64>, Option<String>),
 ) -> Vec<u8> {
     let mut writer = Writer::bundle("searchset");
     if let Some(total) = total {
@@ -156,11 +165,12 @@ pub fn searchset_with<'r>(
     }
     writer.raw("]");
     let left_out = (!search.ignored.is_empty()).then(|| Listed::LeftOut(search.ignored.join(", ")));
+    let withheld = withheld.map(Listed::Withheld);
     let found = found.map(|found| Listed::Found(base_url, found, b"{\"mode\":\"match\"}"));
     let included = included.map(|it| Listed::Found(base_url, it, b"{\"mode\":\"include\"}"));
     writer.array(
         "entry",
-        found.chain(included).chain(left_out),
+        found.chain(included).chain(left_out).chain(withheld),
         |writer, listed| match listed {
             Listed::Found(base_url, found, mode) => {
                 writer.full_url(base_url, found.ty, found.id);
@@ -169,12 +179,9 @@ pub fn searchset_with<'r>(
             }
             Listed::LeftOut(names) => {
                 let diagnostics = format!("Not supported, and left out: {names}.");
-                let outcome = serde_json::json!({ "resourceType": "OperationOutcome", "issue": [{
-                "severity": "warning", "code": "not-supported", "diagnostics": diagnostics,
-            }] });
-                writer.rendered("resource", outcome.to_string().as_bytes());
-                writer.rendered("search", b"{\"mode\":\"outcome\"}");
+                writer.warning("not-supported", &diagnostics);
             }
+            Listed::Withheld(diagnostics) => writer.warning("suppressed", &diagnostics),
         },
     );
     writer.end()
@@ -183,6 +190,8 @@ pub fn searchset_with<'r>(
 enum Listed<'r> {
     Found(&'r str, Found<'r>, &'static [u8]),
     LeftOut(String),
+    /// What the caller is to be told of what is kept from them.
+    Withheld(String),
 }
 
 /// A `history` Bundle, newest first as handed in. `links` are relations and addresses.

@@ -132,6 +132,14 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &BulkWrite) -> Re
                 .with(signed(*first_line));
             tx.execute(&sql.with(body::compress(lines)?.as_slice()))
                 .await?;
+            // Renews the lease of one that is still coming in.
+            let sql = Sql::new(
+                "UPDATE bulk_job SET changed_at = $1 WHERE id = $2 AND state = 'receiving'",
+            );
+            if tx.execute(&sql.with(now).with(id.as_str())).await? == 0 {
+                let message = "The import is not there any more.";
+                return Err(Problem::new(Kind::Conflict, message));
+            }
             Ok(())
         }
         BulkWrite::Advance { .. } => advance(tx, now, write).await,
@@ -242,6 +250,9 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
 }
 
+/// How long an import may bring nothing: then who sent it is gone, and so is its place.
+const RECEIVING_MILLIS_MAX: Millis = 30 * 60_000;
+
 const JOB: &str = "SELECT id, kind, account, request, state, cursor, done, refused, reason, \
      started_at, expires_at FROM bulk_job WHERE ";
 
@@ -266,7 +277,17 @@ impl Store {
         self.rows(&sql).await?.iter().map(job).collect()
     }
 
-    /// Jobs whose time is over, at most 100.
+    /// How many imports are coming in.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn bulk_jobs_receiving(&self) -> Result<u64, Problem> {
+        let sql = Sql::new("SELECT COUNT(*) FROM bulk_job WHERE state = 'receiving'");
+        let rows = self.rows(&sql).await?;
+        rows.first().map_or(Ok(0), |row| row.int(0).map(unsigned))
+    }
+
+    /// Jobs whose time is over, and imports that nothing came in for since long, at most 100.
     ///
     /// # Errors
     /// Whatever the store answers.
@@ -274,7 +295,9 @@ impl Store {
         let mut sql = Sql::varied(JOB);
         sql.push("expires_at <= ")
             .bind(self.now())
-            .push(" ORDER BY expires_at LIMIT 100");
+            .push(" OR (state = 'receiving' AND changed_at <= ")
+            .bind(self.now() - RECEIVING_MILLIS_MAX)
+            .push(") ORDER BY expires_at LIMIT 100");
         self.rows(&sql).await?.iter().map(job).collect()
     }
 

@@ -11,7 +11,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type as PgType, private::BytesMut, to
 use tokio_postgres::{NoTls, Statement};
 
 use crate::failure;
-use crate::row::Row;
+use crate::row::{Cell, Row};
 use crate::sql::{Bind, Sql};
 use crate::table::Table;
 
@@ -115,6 +115,60 @@ pub(crate) async fn rows(client: &Client, sql: &Sql<'_>) -> Result<Vec<Row>, Pro
         .await
         .map_err(failure::postgres)?;
     rows.iter().map(row).collect()
+}
+
+/// As `rows`, each made into something while it is at hand.
+pub(crate) async fn mapped<T, const N: usize>(
+    client: &Client,
+    sql: &Sql<'_>,
+    mut each: impl FnMut(&[Cell<'_>; N]) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problem> {
+    let statement = statement(client, sql).await?;
+    let binds = binds(sql);
+    let rows = client
+        .query(&statement, &binds)
+        .await
+        .map_err(failure::postgres)?;
+    let mut out = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut cells = [Cell::Null; N];
+        for ((at, column), cell) in row.columns().iter().enumerate().zip(&mut cells) {
+            let value = match *column.type_() {
+                PgType::TEXT => row
+                    .try_get::<_, Option<&str>>(at)
+                    .map(|value| value.map(|text| Cell::Bytes(text.as_bytes()))),
+                PgType::BYTEA => row
+                    .try_get::<_, Option<&[u8]>>(at)
+                    .map(|value| value.map(Cell::Bytes)),
+                _ => row
+                    .try_get::<_, Option<i64>>(at)
+                    .map(|value| value.map(Cell::Int)),
+            };
+            *cell = value.map_err(failure::postgres)?.unwrap_or(Cell::Null);
+        }
+        out.push(each(&cells)?);
+    }
+    Ok(out)
+}
+
+/// Waits for whoever is adding rows to the audit log, so that none with a lower number comes after:
+/// the highest number there is.
+pub(crate) async fn settled_audit(client: &Client) -> Result<i64, Problem> {
+    // It waits for the transactions that have added lines, and holds up others for one read.
+    let lock = "BEGIN; SET LOCAL lock_timeout = '5s'; LOCK TABLE audit IN SHARE MODE";
+    let read = async {
+        client.batch_execute(lock).await?;
+        let row = client
+            .query_one("SELECT COALESCE(MAX(seq), 0) FROM audit", &[])
+            .await?;
+        row.try_get::<_, i64>(0)
+    };
+    let highest = read.await.map_err(failure::postgres);
+    client
+        .batch_execute("ROLLBACK")
+        .await
+        .map_err(failure::postgres)?;
+    highest
 }
 
 fn binds<'s>(sql: &'s Sql<'_>) -> Vec<&'s (dyn ToSql + Sync)> {

@@ -9,7 +9,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement, ToSql};
 
 use crate::failure;
-use crate::row::Row;
+use crate::row::{Cell, Row};
 use crate::sql::{Bind, Sql};
 use crate::table::Table;
 
@@ -115,6 +115,33 @@ pub(crate) fn rows_within(
         Err(problem) if problem.kind == Kind::TooCostly => Ok(None),
         Err(problem) => Err(problem),
     }
+}
+
+/// As `rows`, each made into something while it is at hand, without a copy of its values.
+pub(crate) fn mapped<T, const N: usize>(
+    connection: &Connection,
+    sql: &Sql<'_>,
+    mut each: impl FnMut(&[Cell<'_>; N]) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problem> {
+    let mut statement = connection
+        .prepare_cached(sql.text())
+        .map_err(failure::sqlite)?;
+    bind(&mut statement, sql.binds())?;
+    let mut rows = statement.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().map_err(failure::sqlite)? {
+        let mut cells = [Cell::Null; N];
+        for (column, cell) in cells.iter_mut().enumerate() {
+            *cell = match row.get_ref(column).map_err(failure::sqlite)? {
+                ValueRef::Null => Cell::Null,
+                ValueRef::Integer(value) => Cell::Int(value),
+                ValueRef::Text(value) | ValueRef::Blob(value) => Cell::Bytes(value),
+                ValueRef::Real(_) => return Err(failure::internal("a real number")),
+            };
+        }
+        out.push(each(&cells)?);
+    }
+    Ok(out)
 }
 
 /// Ends statements once that time has come.

@@ -214,6 +214,8 @@ impl<'b> Reader<'b> {
                 patient: self.optional()?,
                 query: self.optional()?.map(Arc::from),
             },
+            // Lines about changes are never here.
+            digest: None,
         })
     }
 

@@ -86,6 +86,20 @@ impl Store {
             made_at: row.int(7)?,
         }))
     }
+
+    /// The client that a refresh token was made for, used or not.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn oauth_refreshes(&self, digest: &SecretDigest) -> Result<Option<String>, Problem> {
+        let sql = Sql::new(
+            "SELECT g.client FROM oauth_refresh t JOIN oauth_grant g ON g.id = t.grant_id \
+             WHERE t.digest = $1",
+        );
+        let rows = self.rows(&sql.with(digest.to_vec())).await?;
+        let row = rows.first();
+        row.map(|row| Ok(row.text(0)?.to_string())).transpose()
+    }
 }
 
 struct Held {

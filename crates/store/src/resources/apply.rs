@@ -1,15 +1,17 @@
 //! Changes of resources, inside the writer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use access::oauth::Letter;
 use access::{AuditEntry, Interaction, Outcome, Scope, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
+use super::labels::Seal;
 use super::rows::Rows;
 use super::stored::Stored;
 use super::{Prepared, Release, facts, labels, reindex, stored};
+use crate::care;
 use crate::database::Tx;
 use crate::terminology;
 use crate::write::{Change, Expect, Written};
@@ -28,13 +30,15 @@ pub(crate) async fn apply(
         return Ok(Default::default());
     }
     refuse_repeats(changes)?;
-    let before = stored::look_up(core, tx, changes).await?;
+    let before = stored::look_up(core, tx, scope, changes).await?;
     let held = labels::held(changes, &before);
-    let further = labels::further(changes, &held);
-    let further_before = stored::look_up(core, tx, &further).await?;
+    let seals = labels::seals(changes, &before);
+    let further = labels::further(changes, &held, &seals);
+    let further_before = stored::look_up(core, tx, scope, &further).await?;
     let mut applied = Applied {
         scope,
         held,
+        seals,
         now: core.now(),
         rows: Rows::default(),
         written: Vec::with_capacity(changes.len()),
@@ -50,6 +54,7 @@ pub(crate) async fn apply(
         applied.hold(change, before)?;
     }
     applied.rows.write(tx).await?;
+    care::derive(tx, scope, core.now(), changes).await?;
     reindex::asked_by(tx, core.now(), changes).await?;
     terminology::follow(tx, applied.now, changes).await?;
     Ok((applied.written, applied.lines))
@@ -89,6 +94,8 @@ struct Applied<'c> {
     scope: &'c Scope,
     /// The ids of the Binaries that these changes hold back.
     held: HashSet<String>,
+    /// What these changes seal their contents to: by the id of a Binary.
+    seals: HashMap<String, Seal>,
     now: Millis,
     rows: Rows<'c>,
     written: Vec<Written>,
@@ -114,10 +121,7 @@ impl<'c> Applied<'c> {
             self.scope.may_change_type(ty, letter)?;
         }
         // What is beyond the scope is as if it were not there, and cannot be overwritten.
-        if before
-            .as_ref()
-            .is_some_and(|before| !before.facts.reached(self.scope, ty))
-        {
+        if before.as_ref().is_some_and(|before| !before.is_within) {
             return Err(absent());
         }
         match (change, before) {
@@ -179,14 +183,17 @@ impl<'c> Applied<'c> {
             organisation: resource.organisation.to_string(),
             patients: resource.patients.join(" "),
             release_at,
+            guard: 0,
+            workgroup: String::new(),
         };
+        let facts = self.sealed(facts, &resource.ty, &resource.id, Some(&*resource.labels));
         self.rows.create(core, resource, &facts)?;
         self.note(
             Interaction::Create,
             &resource.ty,
             &resource.id,
             &facts,
-            true,
+            Some((resource, true)),
         );
         Ok(())
     }
@@ -211,6 +218,7 @@ impl<'c> Applied<'c> {
             release => release,
         };
         facts.release_at = release.after(facts.release_at, self.now);
+        let facts = self.sealed(facts, &resource.ty, &resource.id, Some(&*resource.labels));
         self.rows.update(core, resource, &facts, &before)?;
         let created = before.facts.deleted;
         let interaction = if created {
@@ -218,7 +226,13 @@ impl<'c> Applied<'c> {
         } else {
             Interaction::Update
         };
-        self.note(interaction, &resource.ty, &resource.id, &facts, created);
+        self.note(
+            interaction,
+            &resource.ty,
+            &resource.id,
+            &facts,
+            Some((resource, created)),
+        );
         Ok(())
     }
 
@@ -253,7 +267,7 @@ impl<'c> Applied<'c> {
             facts.deleted = true;
             self.rows.delete(core, ty, &facts, &before)?;
         }
-        self.note(Interaction::Delete, ty, id, &facts, false);
+        self.note(Interaction::Delete, ty, id, &facts, None);
         Ok(())
     }
 
@@ -268,19 +282,45 @@ impl<'c> Applied<'c> {
         let is_held = before.labels.is_labelled || self.holds(ty, id);
         let release = if is_held { Release::Never } else { release };
         facts.release_at = release.after(facts.release_at, self.now);
+        let facts = self.sealed(facts, ty, id, None);
         self.rows.replace(&facts);
-        self.note(Interaction::Update, ty, id, &facts, false);
+        self.note(Interaction::Update, ty, id, &facts, None);
         Ok(())
     }
 
     /// Holds back a letter's content, deleted or not, if it is here and within the scope.
     fn hold(&mut self, change: &'c Change, before: Option<Stored>) -> Result<(), Problem> {
         match before {
-            Some(before) if before.facts.within(self.scope, change.names().0) => {
-                self.release(change, Release::Never, &before)
+            Some(before) if before.is_within => {
+                let (ty, id) = change.names();
+                let release = if self.holds(ty, id) {
+                    Release::Never
+                } else {
+                    Release::Keep
+                };
+                self.release(change, release, &before)
             }
             _ => Ok(()),
         }
+    }
+
+    /// What seals it from now on: its own labels, or those of the letter whose content it is.
+    fn sealed(
+        &self,
+        mut facts: facts::Facts,
+        ty: &str,
+        id: &str,
+        own: Option<&labels::Labels>,
+    ) -> facts::Facts {
+        let of_letter = (ty == "Binary").then(|| self.seals.get(id)).flatten();
+        let own = own.map(|labels| &labels.seal);
+        // A Binary without labels of its own stays sealed as its letter last said.
+        let own = own.filter(|seal| ty != "Binary" || seal.guard != 0);
+        if let Some(seal) = of_letter.or(own) {
+            facts.guard = seal.guard;
+            facts.workgroup.clone_from(&seal.workgroup);
+        }
+        facts
     }
 
     fn holds(&self, ty: &str, id: &str) -> bool {
@@ -296,14 +336,15 @@ impl<'c> Applied<'c> {
         }
     }
 
-    /// Remembers what was written, and a line for each patient whom it is about.
+    /// Remembers what was written, and a line for each patient whom it is about. `body` is the version
+    /// that was stored, if one was, and whether the resource was not there before.
     fn note(
         &mut self,
         interaction: Interaction,
         ty: &str,
         id: &str,
         facts: &facts::Facts,
-        created: bool,
+        body: Option<(&Prepared, bool)>,
     ) {
         let version = u64::try_from(facts.version).unwrap_or_default();
         self.written.push(Written {
@@ -311,7 +352,7 @@ impl<'c> Applied<'c> {
             id: id.to_string(),
             version,
             last_updated: facts.at,
-            created,
+            created: body.is_some_and(|(_, created)| created),
         });
         let target = Target {
             ty: ty.to_string().into(),
@@ -320,7 +361,9 @@ impl<'c> Applied<'c> {
             ..Target::default()
         };
         let traced = facts::traced(self.scope, interaction, Outcome::Success, &target, facts);
-        self.lines.extend(traced);
+        let digest = body.map(|(resource, _)| resource.facts.digest);
+        self.lines
+            .extend(traced.into_iter().map(|line| AuditEntry { digest, ..line }));
     }
 }
 

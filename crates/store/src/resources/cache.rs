@@ -160,6 +160,8 @@ mod tests {
             organisation: "A81001".into(),
             patients: String::new(),
             release_at: None,
+            guard: 0,
+            workgroup: String::new(),
         };
         let version = Version {
             ty: "Patient".into(),

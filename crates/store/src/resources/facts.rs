@@ -7,6 +7,7 @@ use fhir::problem::Problem;
 
 use super::granted;
 use super::index::At;
+use super::withheld;
 use crate::row::Row;
 use crate::sql::Sql;
 
@@ -40,6 +41,10 @@ pub(crate) struct Facts {
     /// Ids with a blank between them.
     pub(crate) patients: String,
     pub(crate) release_at: Option<Millis>,
+    /// 0 open, 1 sealed, 2 sealed and locked; 0 where `sealed` was not asked.
+    pub(crate) guard: i64,
+    /// Whom it is sealed to.
+    pub(crate) workgroup: String,
 }
 
 impl Facts {
@@ -54,7 +59,20 @@ impl Facts {
             organisation: row.text(5)?.to_string(),
             patients: row.text(6)?.to_string(),
             release_at: row.int_opt(7)?,
+            guard: 0,
+            workgroup: String::new(),
         })
+    }
+
+    /// The same with what seals it, from the columns guard and workgroup.
+    pub(crate) fn sealed(mut self, row: &Row, guard: usize) -> Result<Facts, Problem> {
+        self.guard = row.int(guard)?;
+        self.workgroup = row.text(guard + 1)?.to_string();
+        Ok(self)
+    }
+
+    pub(crate) fn is_about_several(&self) -> bool {
+        self.patients.contains(' ')
     }
 
     /// What ends its rows in the index.
@@ -69,17 +87,35 @@ impl Facts {
         self.patients.split(' ').filter(|id| !id.is_empty())
     }
 
-    /// The same question as `push_scope`'s, asked of a row at hand. What an app sees only in part
-    /// cannot be told from here: the answer is no, and the rows are asked.
+    /// What `reached` says, less what is withheld, as far as can be told without asking the database:
+    /// `None` where relationships or preferences must be asked.
+    pub(crate) fn within_at_hand(&self, scope: &Scope, ty: &str) -> Option<bool> {
+        if !self.reached(scope, ty) {
+            return Some(false);
+        }
+        let Some(withholds) = scope.withholds() else {
+            return Some(true);
+        };
+        let is_members = withholds.workgroups.contains(&self.workgroup);
+        if self.guard != 0 && !is_members {
+            let is_unsealed = self.guard == 1 && !withholds.unsealed.is_empty();
+            return if is_unsealed { None } else { Some(false) };
+        }
+        let is_asked = self.patients.is_empty() || withholds.is_sealing_only();
+        is_asked.then_some(true)
+    }
+
+    /// The same question as `push_scope`'s, asked of a row at hand. What an app sees only in part, and
+    /// what rests on relationships, cannot be told from here: the answer is no, and the rows are asked.
     pub(crate) fn within(&self, scope: &Scope, ty: &str) -> bool {
         let granted = match scope.granted_rows() {
             None => true,
             Some(mut rules) => rules.any(|rule| granted::is_whole(rule, self, ty)),
         };
-        granted && self.reached(scope, ty)
+        granted && self.within_at_hand(scope, ty) == Some(true)
     }
 
-    /// The same, whatever an app in between was granted: for changes, which are granted by type. A
+    /// Whether the scope's reach holds it, whatever an app was granted or is withheld. A
     /// deleted resource is in no compartment any more.
     pub(crate) fn reached(&self, scope: &Scope, ty: &str) -> bool {
         match scope.reach() {
@@ -127,11 +163,19 @@ pub(crate) fn push_scope(sql: &mut Sql<'_>, scope: &Scope) {
 /// The same of a row by another name.
 pub(crate) fn push_scope_of(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) {
     granted::push(sql, scope, row);
+    push_reached(sql, scope, row);
+}
+
+/// The same, whatever an app in between was granted: for changes, which are granted by type.
+pub(crate) fn push_reached(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) {
     match scope.reach() {
         Reach::Everything => {}
         Reach::Organisation(ods) => {
             sql.push(" AND ").push(row).push(".org = ");
             sql.bind(ods.as_str().to_string());
+            if let Some(withholds) = scope.withholds() {
+                withheld::push(sql, ods, withholds, row);
+            }
         }
         Reach::Compartment { patient, now } => {
             sql.push(" AND ")

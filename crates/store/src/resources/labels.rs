@@ -1,9 +1,10 @@
 //! Labels: a resource that says of itself that it is not for everyone, such as a letter with a
 //! third-party or serious-harm mark, and the contents that are held back with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use fhir::json::Json;
+use fhir::problem::{Kind, Problem};
 
 use super::Release;
 use super::stored::Stored;
@@ -18,10 +19,83 @@ pub(crate) struct Labels {
     marks: Vec<String>,
     /// The ids of the Binaries that are a letter's contents.
     pub(crate) binaries: Vec<String>,
+    /// Whom it is sealed to.
+    pub(crate) seal: Seal,
+}
+
+/// The system of the labels `sealed` and `sealed-and-locked`.
+const SEAL: &str = "urn:handover:seal";
+/// The system of the label that names the workgroup to which a resource is sealed.
+const WORKGROUP: &str = "urn:handover:workgroup";
+/// Bundles inside Bundles that are looked into.
+const DEPTH_MAX: usize = 4;
+
+/// Who of an organisation a resource is kept to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seal {
+    /// 0 open, 1 sealed, 2 sealed and locked.
+    pub(crate) guard: i64,
+    pub(crate) workgroup: String,
+}
+
+impl Seal {
+    fn of(resource: &Json<'_>) -> Seal {
+        let labels = resource.get("meta").map(|meta| meta.items("security"));
+        let code = |system: &str| {
+            let mut labels = labels.into_iter().flatten();
+            let label = labels.find(|label| label.text("system") == Some(system))?;
+            label.text("code")
+        };
+        let guard = match code(SEAL) {
+            None => return Seal::default(),
+            Some("sealed") => 1,
+            // A word that is not known keeps it all the closer.
+            Some(_) => 2,
+        };
+        Seal {
+            guard,
+            workgroup: code(WORKGROUP).unwrap_or_default().to_string(),
+        }
+    }
 }
 
 impl Labels {
+    /// The labels of a resource; a Bundle has those of its entries as well, which are copies.
     pub(crate) fn of(ty: &str, resource: &Json<'_>) -> Labels {
+        Labels::to_depth(ty, resource, 0)
+    }
+
+    /// # Errors
+    /// `Required` for what is sealed to nobody.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        if self.seal.guard != 0 && self.seal.workgroup.is_empty() {
+            let message = "A sealed resource names the workgroup that it is sealed to: a label of the system urn:handover:workgroup.";
+            return Err(Problem::new(Kind::Required, message).at("meta.security"));
+        }
+        Ok(())
+    }
+
+    fn to_depth(ty: &str, resource: &Json<'_>, depth: usize) -> Labels {
+        let mut labels = Labels::own(ty, resource);
+        if ty == "Bundle" && depth < DEPTH_MAX {
+            for entry in resource.items("entry") {
+                let Some(copy) = entry.get("resource") else {
+                    continue;
+                };
+                let ty = copy.text("resourceType").unwrap_or_default();
+                let copied = Labels::to_depth(ty, copy, depth + 1);
+                labels.is_labelled |= copied.is_labelled;
+                labels.marks.extend(copied.marks);
+                if copied.seal.guard > labels.seal.guard {
+                    labels.seal = copied.seal;
+                }
+            }
+        }
+        labels
+    }
+
+    fn own(ty: &str, resource: &Json<'_>) -> Labels {
+        let seal = Seal::of(resource);
         let meta = resource.get("meta");
         let by_meta = meta.is_some_and(|meta| !meta.items("security").is_empty());
         let mut marks: Vec<String> = meta
@@ -34,6 +108,7 @@ impl Labels {
                 is_labelled: by_meta,
                 marks,
                 binaries: Vec::new(),
+                seal,
             };
         }
         let urls = resource.items("content").iter().filter_map(|content| {
@@ -50,6 +125,7 @@ impl Labels {
             marks,
             is_labelled: by_meta || !resource.items("securityLabel").is_empty(),
             binaries: urls.map(str::to_string).collect(),
+            seal,
         }
     }
 
@@ -74,7 +150,7 @@ pub(crate) fn held(changes: &[Change], before: &[Option<Stored>]) -> HashSet<Str
     for (change, before) in changes.iter().zip(before) {
         let before = before.as_ref().map(|before| &before.labels);
         let (now, holds) = match change {
-            Change::Put { resource, .. } => (Some(&resource.labels), resource.labels.is_labelled),
+            Change::Put { resource, .. } => (Some(&*resource.labels), resource.labels.is_labelled),
             Change::Delete { .. } => (None, true),
             Change::Release { .. } => (None, before.is_some_and(|before| before.is_labelled)),
         };
@@ -86,10 +162,38 @@ pub(crate) fn held(changes: &[Change], before: &[Option<Stored>]) -> HashSet<Str
     held
 }
 
-/// The changes that hold back what no other of the changes is about.
-pub(crate) fn further(changes: &[Change], held: &HashSet<String>) -> Vec<Change> {
+/// What letters' contents are sealed to by these changes: as the letter is, where it was or becomes
+/// sealed. A letter that is deleted leaves its contents as sealed as they are.
+pub(crate) fn seals(changes: &[Change], before: &[Option<Stored>]) -> HashMap<String, Seal> {
+    let mut seals = HashMap::new();
+    for (change, before) in changes.iter().zip(before) {
+        let Change::Put { resource, .. } = change else {
+            continue;
+        };
+        let before = before.as_ref().map(|before| &before.labels);
+        let was = before.is_some_and(|before| before.seal.guard != 0);
+        let now = &*resource.labels;
+        if was || now.seal.guard != 0 {
+            let both = before.into_iter().chain([now]);
+            for id in both.flat_map(|labels| &labels.binaries) {
+                seals.insert(id.clone(), now.seal.clone());
+            }
+        }
+    }
+    seals
+}
+
+/// The changes that hold back or seal what no other of the changes is about.
+pub(crate) fn further(
+    changes: &[Change],
+    held: &HashSet<String>,
+    seals: &HashMap<String, Seal>,
+) -> Vec<Change> {
     let named: HashSet<_> = changes.iter().map(Change::names).collect();
-    let further = held.iter().filter(|id| !named.contains(&("Binary", id)));
+    let both: HashSet<&String> = held.iter().chain(seals.keys()).collect();
+    let further = both
+        .into_iter()
+        .filter(|id| !named.contains(&("Binary", id)));
     let mut further: Vec<_> = further.cloned().collect();
     further.sort_unstable();
     let hold = |id| Change::Release {

@@ -5,12 +5,23 @@ use fhir::json::Json;
 use fhir::problem::Problem;
 use fhir::resource::{self, Body};
 use fhir::search::{self, Entry, Registry, Value};
+use sha2::{Digest, Sha256};
 
 use super::labels::Labels;
 use super::{body, facts};
-use crate::subscriptions::Draft;
+use crate::care::Relation;
+use crate::subscriptions::Watch;
 use crate::terminology::Ready;
 use crate::words;
+
+/// What is known of a body before it is compressed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyFacts {
+    /// Where the version goes.
+    pub(crate) splice: u32,
+    /// SHA-256, for the line in the audit log.
+    pub(crate) digest: [u8; 32],
+}
 
 /// A resource ready for the writer: its body compressed, its index rows and compartments known.
 #[derive(Clone, Debug)]
@@ -19,14 +30,16 @@ pub struct Prepared {
     pub(crate) id: String,
     pub(crate) organisation: Ods,
     pub(crate) body: Vec<u8>,
-    pub(crate) splice: u32,
+    pub(crate) facts: Box<BodyFacts>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) patients: Vec<String>,
-    pub(crate) labels: Labels,
+    pub(crate) labels: Box<Labels>,
+    /// What it says of who cares for the patient.
+    pub(crate) relation: Option<Box<Relation>>,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
-    /// Of a Subscription.
-    pub(crate) subscription: Option<Box<Draft>>,
+    /// Of a Subscription, or of a Basic that is a SubscriptionTopic.
+    pub(crate) watch: Option<Box<Watch>>,
 }
 
 impl Prepared {
@@ -38,20 +51,23 @@ impl Prepared {
     pub fn new(resource: &Json<'_>, id: &str, organisation: &Ods) -> Result<Prepared, Problem> {
         let (ty, _) = resource::type_and_id(resource)?;
         resource::check_id(id)?;
+        let labels = Labels::of(ty, resource);
+        labels.check()?;
         let stored = Body::new(resource, id);
         Ok(Prepared {
             ty: ty.to_string(),
             id: id.to_string(),
             organisation: organisation.clone(),
             body: body::compress(&stored.bytes)?,
-            splice: stored.splice,
+            facts: Box::new(BodyFacts {
+                splice: stored.splice,
+                digest: Sha256::digest(&stored.bytes).into(),
+            }),
             entries: search::extract(ty, resource),
             patients: facts::patients(ty, id, resource),
-            labels: Labels::of(ty, resource),
-            subscription: match ty {
-                "Subscription" => Some(Box::new(Draft::of(resource)?)),
-                _ => None,
-            },
+            labels: Box::new(labels),
+            relation: Relation::of(ty, id, resource, organisation)?.map(Box::new),
+            watch: Watch::of(ty, resource)?.map(Box::new),
             terms: Ready::of(ty, resource)?,
         })
     }

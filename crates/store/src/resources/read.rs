@@ -12,7 +12,7 @@ use crate::sql::Sql;
 use crate::store::Store;
 
 const READ: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
-     v.ver, v.ts, v.del, v.splice, v.body FROM place p \
+     v.ver, v.ts, v.del, v.splice, v.body, r.guard, r.workgroup FROM place p \
      JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      JOIN ver v ON v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver \
      WHERE p.ty = $1 AND p.id = $2";
@@ -41,7 +41,7 @@ impl Store {
         };
         let before = self.cache().map(|cache| cache.ask(ty, id));
         let cached = before.as_ref().and_then(|before| before.hit.as_ref());
-        if let Some(cached) = cached.filter(|cached| cached.facts.within(scope, ty)) {
+        if let Some(cached) = cached.filter(|it| it.facts.within(scope, ty)) {
             let lines = lines(scope, Interaction::Read, target, &cached.facts);
             self.traced(lines).await?;
             return Ok(Reading::Found(cached.version.clone()));
@@ -53,7 +53,7 @@ impl Store {
         let Some(row) = rows.first() else {
             return self.nothing(scope, Interaction::Read, target).await;
         };
-        let facts = Facts::from_row(row)?;
+        let facts = Facts::from_row(row)?.sealed(row, 13)?;
         let reading = reading(ty, id, row)?;
         let lines = lines(scope, Interaction::Read, target, &facts);
         if let (Some(cache), Some(before), Reading::Found(version)) =
@@ -124,10 +124,14 @@ impl Store {
     ) -> Result<Reading, Problem> {
         let number = self.word(&target.ty).await?;
         let id = target.id.clone().unwrap_or_default();
-        let rows = self.rows(&Sql::new(THERE).with(number).with(id)).await?;
+        let there = Sql::new(THERE).with(number).with(id);
+        let mut within = there.clone();
+        facts::push_scope(&mut within, scope);
+        let rows = self.rows(&there).await?;
         let there = rows.first().map(Facts::from_row).transpose()?;
+        let is_within = there.is_none() || !self.rows(&within).await?.is_empty();
         let lines = match there {
-            Some(facts) if !facts.within(scope, &target.ty) => {
+            Some(facts) if !is_within => {
                 facts::traced(scope, action, Outcome::Withheld, &target, &facts)
             }
             _ => vec![scope.trace(action, Outcome::Absent, target)],

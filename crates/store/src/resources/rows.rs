@@ -38,6 +38,8 @@ static RES: Table = Table::new(
         ("org", Type::Text),
         ("patients", Type::Text),
         ("release_at", Type::Int),
+        ("guard", Type::Int),
+        ("workgroup", Type::Text),
     ],
 );
 static VER: Table = Table::new(
@@ -52,6 +54,14 @@ static VER: Table = Table::new(
         ("body", Type::Bytes),
     ],
 );
+static SEVERAL: Table = Table::new(
+    "res_several",
+    &[
+        ("rid", Type::Int),
+        ("shard", Type::Int),
+        ("patient", Type::Text),
+    ],
+);
 static COMPARTMENT: Table = Table::new(
     "compartment",
     &[
@@ -62,7 +72,8 @@ static COMPARTMENT: Table = Table::new(
 );
 
 const REPLACE: &str = "UPDATE res SET ver = $1, ts = $2, del = $3, patients = $4, \
-     release_at = $5 WHERE shard = $6 AND rid = $7";
+     release_at = $5, guard = $6, workgroup = $7 WHERE shard = $8 AND rid = $9";
+const FORGET_SEVERAL: &str = "DELETE FROM res_several WHERE rid = $1 AND shard = $2";
 const LEAVE: &str = "DELETE FROM compartment WHERE patient = $1 AND rid = $2 AND shard = $3";
 
 /// What is to be taken away and put in.
@@ -73,6 +84,7 @@ pub(crate) struct Rows<'c> {
     res: Vec<Bind<'c>>,
     ver: Vec<Bind<'c>>,
     compartment: Vec<Bind<'c>>,
+    several: Vec<Bind<'c>>,
     index: IndexRows<'c>,
 }
 
@@ -103,8 +115,11 @@ impl<'c> Rows<'c> {
             Bind::from(resource.organisation.as_str()),
             Bind::from(facts.patients.clone()),
             Bind::from(facts.release_at),
+            Bind::Int(facts.guard),
+            Bind::from(facts.workgroup.clone()),
         ]);
-        self.version(facts, resource.splice, Cow::Borrowed(&resource.body));
+        self.several(facts);
+        self.version(facts, resource.facts.splice, Cow::Borrowed(&resource.body));
         for patient in &resource.patients {
             self.join(patient, at);
         }
@@ -127,8 +142,13 @@ impl<'c> Rows<'c> {
     ) -> Result<(), Problem> {
         let at = facts.at();
         self.replace(facts);
-        self.version(facts, resource.splice, Cow::Borrowed(&resource.body));
+        self.version(facts, resource.facts.splice, Cow::Borrowed(&resource.body));
         self.move_between(before, &resource.patients);
+        if before.facts.is_about_several() {
+            let sql = Sql::new(FORGET_SEVERAL).with(at.rid).with(at.shard);
+            self.first.push(sql);
+        }
+        self.several(facts);
         let old = &before.entries;
         let kept = self.remove_all_but(core, &resource.ty, old, &resource.entries, at)?;
         let mut buffer = String::new();
@@ -164,7 +184,9 @@ impl<'c> Rows<'c> {
             .with(facts.at)
             .with(facts.deleted)
             .with(facts.patients.clone())
-            .with(facts.release_at);
+            .with(facts.release_at)
+            .with(facts.guard)
+            .with(facts.workgroup.clone());
         self.first.push(sql.with(facts.shard).with(facts.rid));
     }
 
@@ -178,6 +200,20 @@ impl<'c> Rows<'c> {
             Bind::from(splice),
             Bind::Bytes(body),
         ]);
+    }
+
+    /// Names each of the patients, where it is about more than one.
+    fn several(&mut self, facts: &Facts) {
+        if facts.is_about_several() {
+            for patient in facts.patients() {
+                let at = facts.at();
+                self.several.extend([
+                    Bind::Int(at.rid),
+                    Bind::Int(at.shard),
+                    Bind::from(patient.to_string()),
+                ]);
+            }
+        }
     }
 
     fn join(&mut self, patient: &'c str, at: At) {
@@ -244,6 +280,7 @@ impl<'c> Rows<'c> {
             (&RES, self.res),
             (&VER, self.ver),
             (&COMPARTMENT, self.compartment),
+            (&SEVERAL, self.several),
         ];
         inserts.extend(self.index.into_lists());
         index::write(tx, &self.first, &inserts).await

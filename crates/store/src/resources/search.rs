@@ -26,6 +26,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::search::{ALL_TYPES, Clause, Criterion, Search, Total};
 
 use super::{Page, Version, body};
+use crate::care::Withheld;
 use crate::database::Tx;
 use crate::row::Row;
 use crate::sql::Sql;
@@ -62,6 +63,8 @@ impl Store {
         } else {
             self.page(scope, search, after.as_ref()).await?
         };
+        let mut page = page;
+        page.withheld = self.withheld_from(scope, search).await?;
         self.trace_search(scope, search, patients).await?;
         Ok(page)
     }
@@ -169,6 +172,26 @@ impl Store {
             Some(sql) => self.rows_apart(sql).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What is withheld is named to those who care for the patient, so that nobody takes "withheld"
+    /// for "none". Asked only where anything may be, and on the first page.
+    async fn withheld_from(&self, scope: &Scope, search: &Search) -> Result<Withheld, Problem> {
+        let may_be = scope
+            .withholds()
+            .is_some_and(|it| it.has_dissents || it.has_sealed);
+        if !may_be || search.after.is_some() {
+            return Ok(Withheld::default());
+        }
+        let mut names = Vec::new();
+        named(&search.ty, &search.clauses, &mut names);
+        names.sort_unstable();
+        names.dedup();
+        let [patient] = names.as_slice() else {
+            return Ok(Withheld::default());
+        };
+        let ty = (search.ty != ALL_TYPES).then_some(search.ty.as_str());
+        self.withheld_of(scope, patient, ty).await
     }
 
     async fn trace_search(

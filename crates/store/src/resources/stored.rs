@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use access::Scope;
 use fhir::problem::Problem;
 use fhir::search::{self, Entry};
 
 use super::body;
-use super::facts::Facts;
+use super::facts::{self, Facts};
 use super::labels::Labels;
 use super::prepared::each_word;
 use crate::database::Tx;
@@ -22,10 +23,12 @@ pub(crate) struct Stored {
     pub(crate) facts: Facts,
     pub(crate) entries: Vec<Entry>,
     pub(crate) labels: Labels,
+    /// Whether it is within the scope that it is to be changed under.
+    pub(crate) is_within: bool,
 }
 
 const FIND: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
-     v.body FROM place p \
+     v.body, r.guard, r.workgroup FROM place p \
      JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      JOIN ver v ON v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver \
      WHERE p.ty = $1 AND p.id = $2";
@@ -34,6 +37,7 @@ const FIND: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients
 pub(crate) async fn look_up(
     core: &mut Core,
     tx: &mut Tx<'_>,
+    scope: &Scope,
     changes: &[Change],
 ) -> Result<Vec<Option<Stored>>, Problem> {
     let mut types: HashMap<&str, i64> = HashMap::new();
@@ -58,7 +62,38 @@ pub(crate) async fn look_up(
             None => None,
         });
     }
+    look_whether_within(tx, scope, changes, &mut before).await?;
     Ok(before)
+}
+
+/// What cannot be told from the row alone (relationships, preferences) is asked.
+async fn look_whether_within(
+    tx: &mut Tx<'_>,
+    scope: &Scope,
+    changes: &[Change],
+    before: &mut [Option<Stored>],
+) -> Result<(), Problem> {
+    let mut asked = Vec::new();
+    let mut each = Vec::new();
+    for (change, stored) in changes.iter().zip(before) {
+        let Some(stored) = stored else { continue };
+        let at_hand = stored.facts.within_at_hand(scope, change.names().0);
+        stored.is_within = at_hand.unwrap_or(false);
+        if at_hand.is_none() {
+            let mut sql = Sql::new("SELECT r.rid FROM res r WHERE r.shard = $1 AND r.rid = $2");
+            sql = sql.with(stored.facts.shard).with(stored.facts.rid);
+            facts::push_reached(&mut sql, scope, "r");
+            each.push(sql);
+            asked.push(stored);
+        }
+    }
+    if asked.is_empty() {
+        return Ok(());
+    }
+    for (stored, rows) in asked.into_iter().zip(tx.rows_each(&each).await?) {
+        stored.is_within = !rows.is_empty();
+    }
+    Ok(())
 }
 
 impl Stored {
@@ -68,7 +103,7 @@ impl Stored {
         change: &Change,
         row: &Row,
     ) -> Result<Stored, Problem> {
-        let facts = Facts::from_row(row)?;
+        let facts = Facts::from_row(row)?.sealed(row, 9)?;
         let (ty, _) = change.names();
         let is_released = matches!(change, Change::Release { .. });
         if facts.deleted || (is_released && ty == "Binary") {
@@ -76,6 +111,7 @@ impl Stored {
                 facts,
                 entries: Vec::new(),
                 labels: Labels::default(),
+                is_within: true,
             });
         }
         let bytes = body::decompress(row.bytes(8)?)?;
@@ -86,6 +122,7 @@ impl Stored {
                 facts,
                 entries: Vec::new(),
                 labels,
+                is_within: true,
             });
         }
         let mut entries = search::extract(ty, &resource);
@@ -97,6 +134,7 @@ impl Stored {
             facts,
             entries,
             labels,
+            is_within: true,
         })
     }
 }

@@ -4,7 +4,7 @@ use access::Scope;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::{Draft, SUBS_MAX, SubState};
+use super::{Draft, SUBS_MAX, SubState, Topic, Watch};
 use crate::database::Tx;
 use crate::sql::Sql;
 use crate::write::{Change, Written};
@@ -42,8 +42,17 @@ pub enum SubWrite {
         state: SubState,
         error: Option<String>,
     },
-    /// Events told before that time are forgotten.
+    /// Events told before that time are forgotten, and tokens that are too old.
     Tidy { before: Millis },
+    /// A token that binds a websocket to these subscriptions.
+    Token {
+        digest: [u8; 32],
+        account: i64,
+        subs: Vec<String>,
+        expires_at: Millis,
+    },
+    /// A token is used. `Conflict` if it has been.
+    Used { digest: [u8; 32] },
 }
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
@@ -85,6 +94,30 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &SubWrite) -> Res
         SubWrite::Tidy { before } => {
             let sql = Sql::new("DELETE FROM sub_event WHERE sent = 1 AND at < $1");
             tx.execute(&sql.with(*before)).await?;
+            let sql = Sql::new("DELETE FROM sub_token WHERE expires_at < $1");
+            tx.execute(&sql.with(now)).await?;
+            Ok(())
+        }
+        SubWrite::Token {
+            digest,
+            account,
+            subs,
+            expires_at,
+        } => {
+            let sql = Sql::new(
+                "INSERT INTO sub_token (digest, account, subs, expires_at) VALUES ($1, $2, $3, $4)",
+            );
+            let subs = subs.join("\n");
+            let sql = sql.with(digest.as_slice()).with(*account);
+            tx.execute(&sql.with(subs.as_str()).with(*expires_at))
+                .await?;
+            Ok(())
+        }
+        SubWrite::Used { digest } => {
+            let sql = Sql::new("DELETE FROM sub_token WHERE digest = $1");
+            if tx.execute(&sql.with(digest.as_slice())).await? == 0 {
+                return Err(Problem::new(Kind::Conflict, "The token has been used."));
+            }
             Ok(())
         }
     }
@@ -129,14 +162,18 @@ pub(crate) async fn note(
     }
     for change in changes {
         match change {
-            Change::Put { resource, .. } => {
-                if let (Some(draft), Some(account)) =
-                    (&resource.subscription, scope.agent().account)
-                {
-                    keep(tx, &resource.id, account, draft).await?;
-                    core.watched = None;
+            Change::Put { resource, .. } => match resource.watch.as_deref() {
+                Some(Watch::Sub(draft)) => {
+                    if let Some(account) = scope.agent().account {
+                        keep(tx, &resource.id, account, draft).await?;
+                        core.watched = None;
+                    }
                 }
-            }
+                Some(Watch::Topic(topic)) => keep_topic(tx, &resource.id, Some(topic)).await?,
+                None if resource.ty == "Basic" => keep_topic(tx, &resource.id, None).await?,
+                None => {}
+            },
+            Change::Delete { ty, id, .. } if ty == "Basic" => keep_topic(tx, id, None).await?,
             Change::Delete { ty, id, .. } if ty == "Subscription" => {
                 for sql in [
                     "DELETE FROM sub_event WHERE sub = $1",
@@ -168,7 +205,66 @@ pub(crate) async fn note(
     Ok(())
 }
 
+/// Keeps what a Basic says as a topic, or forgets what it said.
+async fn keep_topic(tx: &mut Tx<'_>, id: &str, topic: Option<&Topic>) -> Result<(), Problem> {
+    let sql = Sql::new("DELETE FROM sub_topic WHERE id = $1");
+    tx.execute(&sql.with(id)).await?;
+    let Some(topic) = topic else {
+        return Ok(());
+    };
+    let known = Sql::new("SELECT COUNT(*) FROM sub_topic WHERE url = $1");
+    let known = tx.row(&known.with(topic.url.as_str())).await?;
+    if known.map_or(Ok(0), |row| row.int(0))? > 0 {
+        let message = "Another topic has this address already.";
+        return Err(Problem::new(Kind::Duplicate, message).at("Basic.extension"));
+    }
+    let sql = Sql::new(
+        "INSERT INTO sub_topic (id, url, ty, creates, updates, query, filters, shape) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    );
+    let sql = sql
+        .with(id)
+        .with(topic.url.as_str())
+        .with(topic.ty.as_str());
+    let sql = sql
+        .with(i64::from(topic.creates))
+        .with(i64::from(topic.updates));
+    let sql = sql.with(topic.query.as_str()).with(topic.filters.as_str());
+    tx.execute(&sql.with(topic.shape.as_str())).await?;
+    Ok(())
+}
+
+/// The type and the filter of a subscription to a topic that somebody stored, if it holds to it.
+async fn held(tx: &mut Tx<'_>, draft: &Draft) -> Result<String, Problem> {
+    let refused =
+        |message: String| Err(Problem::new(Kind::Invalid, message).at("Subscription.criteria"));
+    let sql = Sql::new(
+        "SELECT url, ty, creates, updates, query, filters, shape FROM sub_topic WHERE url = $1",
+    );
+    let found = tx.row(&sql.with(draft.topic.as_str())).await?;
+    let Some(topic) = found
+        .as_ref()
+        .map(|row| super::topic(row, 0))
+        .transpose()?
+        .flatten()
+    else {
+        return refused(
+            "There is no topic of that address here; store it as a Basic first.".into(),
+        );
+    };
+    if !draft.ty.is_empty() && draft.ty != topic.ty {
+        return refused(format!("The topic is of {}, so filters are too.", topic.ty));
+    }
+    topic.allows(&draft.query)?;
+    super::draft::searched(&topic.ty, &draft.query)?;
+    Ok(topic.ty)
+}
+
 async fn keep(tx: &mut Tx<'_>, id: &str, account: i64, draft: &Draft) -> Result<(), Problem> {
+    let ty = match draft.is_named {
+        true => held(tx, draft).await?,
+        false => draft.ty.clone(),
+    };
     let count = tx.row(&Sql::new("SELECT COUNT(*) FROM sub")).await?;
     if count.map_or(Ok(0), |row| row.int(0))? >= i64::from(SUBS_MAX) {
         let message = format!("The node keeps at most {SUBS_MAX} subscriptions.");
@@ -188,7 +284,7 @@ async fn keep(tx: &mut Tx<'_>, id: &str, account: i64, draft: &Draft) -> Result<
     .with(id)
     .with(account)
     .with(draft.state.code())
-    .with(draft.ty.as_str())
+    .with(ty.as_str())
     .with(draft.query.as_str())
     .with(draft.channel.as_str())
     .with(draft.endpoint.as_str())

@@ -9,8 +9,10 @@
 )]
 
 mod audit;
+mod care;
 mod finding;
 mod labels;
+mod log_tree;
 mod opening;
 mod own_parameters;
 mod people;

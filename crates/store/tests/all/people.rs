@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use access::oauth::Scopes;
 use access::{
-    Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide,
+    Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, Standing, SystemPurpose, Who,
+    decide, decide_for,
 };
 use fhir::json::{Limits, parse};
 use store::testing::START;
@@ -27,6 +28,19 @@ pub fn staff(organisation: &str, interaction: Interaction) -> Scope {
         organisation: ods(organisation),
     };
     scope(who, interaction, Purpose::DirectCare, START)
+}
+
+/// A member of staff, of whom facts are known.
+pub fn staff_with(standing: &Standing, interaction: Interaction, now: i64) -> Scope {
+    let who = Who::Staff {
+        account: 1,
+        name: "Sam Staff".into(),
+        role: Role::Clinician,
+        organisation: ods("A81001"),
+    };
+    let caller = Caller::new(who, "request-1".into());
+    let facts = (standing, now);
+    decide_for(&caller, interaction, "Patient", Purpose::DirectCare, facts).unwrap()
 }
 
 /// Somebody who may read the audit log.

@@ -49,6 +49,10 @@ fn statement(node: &Node, at: &str) -> Value {
         "patchFormat": [JSON_PATCH, FHIR_JSON, FHIR_XML],
         "rest": [with_operations(json!({
             "mode": "server",
+            "extension": [{
+                "url": "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket",
+                "valueUri": site.websocket_url(),
+            }],
             "security": security(site),
             "resource": resources,
             "interaction": interactions(|route| route.level() == Level::System),

@@ -152,6 +152,27 @@ async fn found(
         &base_url,
         (matches, included),
         page.next.as_deref(),
-        page.total,
+        (page.total, withheld(&page)),
     ))
+}
+
+/// What staff who care for the patient are told of what they are not shown.
+fn withheld(page: &store::Page) -> Option<String> {
+    let store::care::Withheld { count, sealed } = page.withheld;
+    let items = |count: u64| match count {
+        1 => "1 item".to_string(),
+        count => format!("{count} items"),
+    };
+    let others = count.saturating_sub(sealed);
+    let mut said = Vec::new();
+    if others > 0 {
+        said.push(format!(
+            "{} of this patient not shared; emergency access is possible.",
+            items(others)
+        ));
+    }
+    if sealed > 0 {
+        said.push("Sealed items exist.".to_string());
+    }
+    (!said.is_empty()).then(|| said.join(" "))
 }

@@ -5,22 +5,27 @@
 //! What was committed is told, whatever happens to the process: changes and events are rows. A
 //! subscriber may be told of the same event twice, never of none.
 
+pub mod binding;
 mod notice;
+pub mod socket;
+mod sockets;
 mod tell;
+mod turns;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use access::{Interaction, Scope, SystemPurpose};
 use exchange::backoff::Backoff;
 use exchange::outgoing::Outgoing;
 use fhir::json::{Json, Limits, parse};
 use fhir::problem::{Kind, Problem};
-use futures_util::StreamExt;
+use futures_util::future::try_join_all;
 use store::subscriptions::{Changed, NewEvent, Sub, SubState, SubWrite};
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::operations::bulk_worker::{matching, scope_of};
 use crate::node::Node;
@@ -33,14 +38,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TIDY_EVERY: u32 = 7200;
 /// Changes looked at in one go.
 const CHANGES_AT_ONCE: u32 = 200;
-/// Subscribers told at a time.
-const TOLD_AT_ONCE: usize = 16;
+/// Subscribers that changes are looked at for at a time.
+const LOOKED_AT_ONCE: usize = 8;
+/// How long it is waited for those who are being told, when the node stops.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How often changes are looked at for one subscriber where that fails.
 const LOOKS_MAX: u32 = 3;
-/// Events that wait for a subscriber in error, at most; then it is switched off.
+/// Events that wait for a subscriber in error, or without a websocket, at most; then it is switched
+/// off.
 const WAITING_MAX: u32 = 10_000;
 /// How long events that were told can still be asked for.
 const KEPT_MILLIS: i64 = 7 * 86_400_000;
+
+/// The channel of those who open a websocket.
+const WEBSOCKET: &str = "websocket";
 
 /// What a node's subscriptions may do.
 pub struct Subscriptions {
@@ -49,6 +60,8 @@ pub struct Subscriptions {
     /// Failures in a row after which a subscriber is given up.
     pub failures_max: u32,
     pub backoff: Backoff,
+    pub(crate) sockets: sockets::Sockets,
+    pub(crate) turns: Arc<turns::Turns>,
 }
 
 impl Default for Subscriptions {
@@ -60,6 +73,8 @@ impl Default for Subscriptions {
                 first_millis: 1000,
                 cap_millis: 600_000,
             },
+            sockets: Default::default(),
+            turns: Default::default(),
         }
     }
 }
@@ -67,20 +82,33 @@ impl Default for Subscriptions {
 /// Tells subscribers until told to stop.
 pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     let mut looks = 0_u32;
+    let mut telling = JoinSet::new();
     loop {
         if looks.is_multiple_of(TIDY_EVERY) {
             tidy(&node).await;
         }
         looks = looks.wrapping_add(1);
+        while telling.try_join_next().is_some() {}
         tokio::select! {
-            () = async { work(&node).await; tokio::time::sleep(LOOK_EVERY).await } => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = async { round(&node, &mut telling).await; tokio::time::sleep(LOOK_EVERY).await } => {}
+            _ = stop.wait_for(|stop| *stop) => break,
         }
     }
+    node.subscriptions.sockets.close();
+    let told = async { while telling.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(STOP_WITHIN, told).await;
 }
 
-/// Looks at what has changed, then tells everybody what is due.
-pub async fn work(node: &Node) {
+/// Looks at what has changed, then tells everybody what is due, and waits for that.
+pub async fn work(node: &Arc<Node>) {
+    let mut telling = JoinSet::new();
+    round(node, &mut telling).await;
+    while telling.join_next().await.is_some() {}
+}
+
+/// Looks at what has changed, and begins the turns of those for whom something is due: one who takes
+/// long keeps nobody waiting.
+pub(crate) async fn round(node: &Arc<Node>, telling: &mut JoinSet<()>) {
     if let Err(problem) = look(node).await {
         tracing::error!(?problem, "changes could not be looked at for subscribers");
     }
@@ -92,22 +120,46 @@ pub async fn work(node: &Node) {
         }
     };
     let now = node.store.now();
-    let due = subs.into_iter().filter(|sub| {
-        let works = matches!(sub.state, SubState::Requested | SubState::Active);
-        works && sub.next_try <= now
-    });
-    futures_util::stream::iter(due)
-        .for_each_concurrent(TOLD_AT_ONCE, |sub| async move {
-            let id = sub.id.clone();
-            if let Err(problem) = tell::due(node, sub).await {
-                tracing::error!(
-                    ?problem,
-                    subscription = id,
-                    "a subscriber could not be served"
-                );
+    for sub in subs {
+        let is_due = match sub.state {
+            SubState::Requested => sub.next_try <= now,
+            SubState::Active => sub.next_try <= now && is_there(node, &sub),
+            SubState::Error | SubState::Off => false,
+        };
+        if !is_due {
+            continue;
+        }
+        if let Some(turn) = node.subscriptions.turns.begin(&sub.id, sub.tries > 0) {
+            let node = node.clone();
+            telling.spawn(async move { told(&node, &turn, &sub.id).await });
+        }
+    }
+}
+
+/// Whether somebody can be told: a websocket is opened by the subscriber.
+fn is_there(node: &Node, sub: &Sub) -> bool {
+    sub.channel != WEBSOCKET || node.subscriptions.sockets.is_bound(&sub.id)
+}
+
+async fn told(node: &Node, turn: &turns::Turn, id: &str) {
+    let begun = Instant::now();
+    let outcome = async {
+        // As it is now: since it was listed, somebody else may have had a turn for it.
+        match node.store.sub(id).await? {
+            Some(sub) if matches!(sub.state, SubState::Requested | SubState::Active) => {
+                tell::due(node, sub).await
             }
-        })
-        .await;
+            _ => Ok(()),
+        }
+    };
+    if let Err(problem) = outcome.await {
+        tracing::error!(
+            ?problem,
+            subscription = id,
+            "a subscriber could not be served"
+        );
+    }
+    turn.took(begun.elapsed());
 }
 
 /// Forgets events that were told long ago.
@@ -132,9 +184,14 @@ async fn look(node: &Node) -> Result<(), Problem> {
             return Ok(());
         }
         let mut events = Vec::new();
-        for sub in node.store.subs().await? {
-            if sub.state != SubState::Off && !is_over(node, &sub).await? {
-                events.extend(looked_for(node, &sub, &changes).await?);
+        let subs = node.store.subs().await?;
+        for some in subs.chunks(LOOKED_AT_ONCE) {
+            let looking: Vec<_> = some
+                .iter()
+                .map(|sub| looked_if_on(node, sub, &changes))
+                .collect();
+            for found in try_join_all(looking).await? {
+                events.extend(found);
             }
         }
         // In the order of the changes, whoever is told.
@@ -151,11 +208,24 @@ async fn look(node: &Node) -> Result<(), Problem> {
     }
 }
 
+async fn looked_if_on(
+    node: &Node,
+    sub: &Sub,
+    changes: &[Changed],
+) -> Result<Vec<(i64, NewEvent)>, Problem> {
+    match sub.state == SubState::Off || is_over(node, sub).await? {
+        true => Ok(Vec::new()),
+        false => looked_for(node, sub, changes).await,
+    }
+}
+
 /// Switches off what has ended, or has waited for too long.
 async fn is_over(node: &Node, sub: &Sub) -> Result<bool, Problem> {
     let reason = if sub.ends_at.is_some_and(|end| end <= node.store.now()) {
         "Its end has come."
-    } else if sub.state == SubState::Error {
+    } else if sub.events >= u64::from(WAITING_MAX)
+        && (sub.state == SubState::Error || !is_there(node, sub))
+    {
         let all = 0..=u64::MAX;
         let waiting = node
             .store
@@ -216,13 +286,20 @@ async fn events_for(
 ) -> Result<Vec<(i64, NewEvent)>, Problem> {
     let ids: HashSet<&str> = changes
         .iter()
-        .filter(|change| change.ty == sub.ty)
+        .filter(|change| sub.is_of(change))
         .map(|change| change.id.as_str())
         .collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let ids: Vec<&str> = ids.into_iter().collect();
+    let query = match sub.whole_query() {
+        Ok(query) => query,
+        Err(problem) => {
+            in_error(node, sub, &problem.message).await?;
+            return Ok(Vec::new());
+        }
+    };
     let scope = match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
         Ok(scope) => scope,
         Err(problem) if problem.kind == Kind::Forbidden => {
@@ -231,7 +308,7 @@ async fn events_for(
         }
         Err(problem) => return Err(problem),
     };
-    let found = match matching(node, &scope, (&sub.ty, &sub.query), &ids).await {
+    let found = match matching(node, &scope, (&sub.ty, &query), &ids).await {
         Ok(found) => found,
         // A parameter that is not there any more, or a search that takes too long.
         Err(problem) if !is_passing(&problem) => {
@@ -242,7 +319,7 @@ async fn events_for(
     };
     let changes = changes
         .iter()
-        .filter(|it| it.ty == sub.ty && found.contains(&it.id));
+        .filter(|it| sub.is_of(it) && found.contains(&it.id));
     let event = |change: &Changed| {
         let event = NewEvent {
             sub: sub.id.clone(),

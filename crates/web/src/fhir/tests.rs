@@ -36,6 +36,7 @@ mod subscriptions;
 mod terminology;
 mod validate;
 mod views;
+mod withheld;
 mod xml;
 
 /// A client with a token.

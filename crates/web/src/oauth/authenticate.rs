@@ -12,6 +12,7 @@ use super::assertion;
 use super::failure::Refused;
 use super::form::Parameters;
 use crate::node::Node;
+use crate::secret::Secret;
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -47,8 +48,16 @@ async fn proved(node: &Node, headers: &HeaderMap, form: &Parameters) -> Result<C
     if let Some(value) = headers.get(AUTHORIZATION) {
         return by_secret(node, value.to_str().unwrap_or_default()).await;
     }
-    let id = form.need("client_id")?;
-    of_kind(node, id, ClientKind::Public).await
+    let id = match (form.get("client_id"), form.get("refresh_token")) {
+        // SMART's public apps name nothing but the token when they renew it.
+        (None, Some(token)) => match Secret::presented(token) {
+            Some(secret) => node.store.oauth_refreshes(&secret.digest()).await?,
+            None => None,
+        },
+        _ => Some(form.need("client_id")?.to_string()),
+    };
+    let id = id.ok_or_else(|| Refused::grant("The refresh token is not, or no longer, good."))?;
+    of_kind(node, &id, ClientKind::Public).await
 }
 
 async fn of_kind(node: &Node, id: &str, kind: ClientKind) -> Result<Client, Refused> {

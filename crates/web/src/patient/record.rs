@@ -9,12 +9,14 @@ use serde::Deserialize;
 
 use crate::node::Node;
 use crate::page::problem::Refusal;
-use crate::page::{Page, see_other};
+use crate::page::{Page, see_other, words};
 use crate::patient::{letters, name, views};
 use crate::visit::Visit;
 
 /// Letters on one page.
 const PAGE: usize = 30;
+/// Notices on the home page at most.
+const TOLD_MAX: usize = 20;
 
 /// What is not here, said on the home page.
 const NOT_HERE: &str = "Test results, medicines, appointments and prescriptions are not shown here yet. Ask your \
@@ -31,12 +33,36 @@ pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
         heading: format!("Hello, {}", name(&visit).unwrap_or_default()),
         letters: count(found.len(), more),
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
+        told: told(&node, &visit).await?,
         not_here: NOT_HERE,
         done: None,
     };
     Ok(Page::new("patient/home.jinja", "Home", view)
         .under("/")
         .answer(&node.site, &visit))
+}
+
+/// Who claimed to care for the patient, opened the record in an emergency, or opened what is sealed.
+async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
+    let scope = visit.scope(node, Interaction::AccessLog, "").await?;
+    let notices = node.store.patient_notices(&scope).await?;
+    let told = |notice: &store::care::Notice| {
+        let did = match notice.kind.as_str() {
+            "self-claimed" => "said that they care for you, to see your record",
+            "unseal" => "opened what is sealed in your record",
+            _ => "opened your record in an emergency",
+        };
+        let (role, at) = (
+            notice.role.replace('-', " "),
+            (node.organisation_name)(&notice.organisation),
+        );
+        views::Told {
+            when: words::moment(notice.at, visit.now),
+            what: format!("{}, {role} at {at}, {did}", notice.who),
+            why: notice.reason.clone(),
+        }
+    };
+    Ok(notices.iter().take(TOLD_MAX).map(told).collect())
 }
 
 fn count(letters: usize, more: bool) -> String {

@@ -86,3 +86,41 @@ fn the_record_says_what_is_not_shown_and_why() {
         assert!(page.text.contains("at the latest 14 days after it"));
     });
 }
+
+#[test]
+fn p27_the_patient_sees_who_looked_and_why_and_that_somebody_was_refused() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let pid = letters::receive(&node.store, &Letter::default()).await;
+        let mut clerk = Browser::new(&node);
+        clerk.sign_in("/staff/login", "ann").await;
+        clerk.get(&format!("/staff/item/{pid}")).await;
+        clerk.post(&format!("/staff/item/{pid}/file"), &[]).await;
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        assert!(jane.get("/").await.text.contains("href=\"/access-log\""));
+        let page = jane.get("/access-log").await;
+        assert_eq!(page.status, StatusCode::OK);
+        for told in [
+            "Ann Secretary",
+            "clerk, ",
+            "Opened: ",
+            "Filed: ",
+            "Your care",
+            "You asked for it",
+        ] {
+            assert!(page.text.contains(told), "{told}: {}", page.text);
+        }
+        // The look itself is in the next one.
+        assert!(
+            jane.get("/access-log")
+                .await
+                .text
+                .contains("Looked at who looked")
+        );
+        let before = jane.get("/access-log?before=1").await;
+        assert!(before.text.contains("Nobody has looked"), "{}", before.text);
+        assert_eq!(clerk.get("/access-log").await.status, StatusCode::FORBIDDEN);
+    });
+}

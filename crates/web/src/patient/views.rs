@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::page::parts::{Content, Done, Step};
+use crate::page::parts::{Content, Done, Label, Step};
 use crate::page::words::Moment;
 
 /// `patient/home.jinja`
@@ -12,8 +12,18 @@ pub struct Home {
     /// How many letters there are, in words.
     pub letters: String,
     pub newest: Vec<Letter>,
+    /// Who opened the record of their own accord, newest first.
+    pub told: Vec<Told>,
     pub not_here: &'static str,
     pub done: Option<Done>,
+}
+
+/// What the patient is told of.
+#[derive(Serialize)]
+pub struct Told {
+    pub when: Moment,
+    pub what: String,
+    pub why: String,
 }
 
 /// A letter in a list.
@@ -47,4 +57,29 @@ pub struct LetterPage {
     pub notice: Option<&'static str>,
     pub content: Vec<Content>,
     pub journey: Vec<Step>,
+}
+
+/// `patient/access-log.jinja`
+#[derive(Serialize)]
+pub struct AccessLog {
+    pub rows: Vec<Look>,
+    pub organisation: String,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+}
+
+/// What one request did to the record.
+#[derive(Serialize)]
+pub struct Look {
+    pub when: Moment,
+    pub who: String,
+    /// Role and organisation.
+    pub role: String,
+    pub did: String,
+    /// What sorts of thing it was about.
+    pub about: String,
+    pub why: String,
+    pub label: Option<Label>,
+    /// Lines of the log that it stands for.
+    pub entries: usize,
 }

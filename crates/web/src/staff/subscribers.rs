@@ -54,7 +54,10 @@ fn row(sub: &Sub, now: Millis) -> views::Work {
     };
     views::Work {
         when: words::moment(sub.told_at.max(sub.next_try.min(now)), now),
-        what: format!("{} to {host}", sub.ty),
+        what: match host.is_empty() {
+            true => format!("{} by websocket", sub.ty),
+            false => format!("{} to {host}", sub.ty),
+        },
         href: None,
         state: Label {
             text: state.0,

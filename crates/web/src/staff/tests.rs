@@ -1,4 +1,5 @@
 mod board;
+mod care;
 mod doors;
 
 use http::StatusCode;

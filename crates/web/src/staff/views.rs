@@ -194,3 +194,61 @@ pub struct Message {
     pub answer: String,
     pub actions: Vec<Link>,
 }
+
+/// `staff/opening.jinja`: the form that opens a record.
+#[derive(Serialize)]
+pub struct Opening {
+    pub heading: &'static str,
+    pub said: String,
+    pub action: String,
+    pub errors: Vec<Fault>,
+    pub reasons: Vec<Reason>,
+    pub code_error: Option<&'static str>,
+    pub reason: String,
+    pub reason_error: Option<&'static str>,
+    pub asks_password: bool,
+    pub password_error: Option<&'static str>,
+}
+
+/// `staff/patient.jinja`: what is here of one patient.
+#[derive(Serialize)]
+pub struct PatientPage {
+    pub patient: Person,
+    pub name: String,
+    pub counts: Vec<Count>,
+    pub more: bool,
+    pub withheld: u64,
+    pub sealed: u64,
+    pub emergency: String,
+    pub unseal: String,
+}
+
+/// How many there are of something.
+#[derive(Serialize)]
+pub struct Count {
+    pub what: String,
+    pub count: u64,
+}
+
+/// `staff/privacy.jinja`: the privacy officer's list.
+#[derive(Serialize)]
+pub struct Privacy {
+    pub done: Option<Done>,
+    pub late: usize,
+    pub rows: Vec<PrivacyRow>,
+}
+
+/// One item of it.
+#[derive(Serialize)]
+pub struct PrivacyRow {
+    pub when: Moment,
+    pub what: &'static str,
+    pub who: String,
+    pub patient: String,
+    pub why: String,
+    pub state: Label,
+    pub outcome: String,
+    /// Where it is worked; none for one's own and for what is done.
+    pub action: Option<String>,
+    pub number: i64,
+}

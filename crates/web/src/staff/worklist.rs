@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use serde::Deserialize;
+use store::Alarm;
 use store::hl7_inbox::StuckMessage;
 use store::parcels::{State as Parcel, Stuck};
 
@@ -37,6 +38,7 @@ pub async fn page(
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
+    let alarms = node.store.alarms().await?;
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages
         .iter()
@@ -48,6 +50,15 @@ pub async fn page(
         .collect();
     let view = views::WorkList {
         groups: vec![
+            group(
+                "audit-logs",
+                "Audit logs that are not what they were",
+                alarms
+                    .iter()
+                    .map(|it| alarm(&node, it, visit.now))
+                    .collect(),
+                "This node's audit log, and those that it witnesses, continue what was signed.",
+            ),
             group(
                 "messages",
                 "HL7 messages not worked through",
@@ -121,6 +132,35 @@ fn message(stuck: &StuckMessage, sees_letters: bool, now: Millis) -> views::Work
         why: stuck.reason.clone(),
         next: stuck.next_step.clone(),
         actions: message_actions(stuck, &address),
+    }
+}
+
+/// An alarm about a log. It is settled by whoever runs the node, after people have looked into it.
+fn alarm(node: &Node, alarm: &Alarm, now: Millis) -> views::Work {
+    let other = (node.organisation_name)(&alarm.about);
+    let own = alarm.kind == "own-log";
+    let (what, ods) = if own {
+        (
+            format!("This node's log, as {other} witnessed it"),
+            node.site.organisation.as_str(),
+        )
+    } else {
+        (format!("The log of {other}"), alarm.about.as_str())
+    };
+    views::Work {
+        when: words::moment(alarm.first_at, now),
+        what,
+        href: None,
+        state: Label {
+            text: "Alarm",
+            colour: Some("red"),
+        },
+        why: alarm.what.clone(),
+        next: format!(
+            "Tell the privacy officer. When it is clear why, whoever runs this node settles it with: \
+             handover audit accept {ods}"
+        ),
+        actions: Vec::new(),
     }
 }
 

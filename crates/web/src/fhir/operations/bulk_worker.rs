@@ -1,15 +1,20 @@
 //! The work behind bulk jobs, done in the name of the account that started each: what the account
 //! may not (any more) is not done.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Caller, Interaction, Purpose, Scope, SystemPurpose, Target, Who, decide};
+use access::{Caller, Interaction, Purpose, Scope, SystemPurpose, Target, Who, decide_for};
+use exchange::backoff::Backoff;
+use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
+use parking_lot::Mutex;
 use store::bulk::{BulkJob, BulkState, BulkWrite, Cursor, Key, Walker};
 use store::{Effect, Job};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
 use super::{export, import};
 use crate::fhir::query;
@@ -20,6 +25,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often a step is tried again that failed for the moment.
 const TRIES_MAX: u32 = 8;
 const WAIT_FIRST: Duration = Duration::from_millis(200);
+/// Jobs worked on side by side.
+const JOBS_AT_ONCE: usize = 4;
+/// Waits after failures that pass, while the job lives.
+const BACKOFF: Backoff = Backoff {
+    first_millis: 1000,
+    cap_millis: 300_000,
+};
+/// How long a job is left to another process that was seen to work on it.
+const LEFT_MILLIS: Millis = 5000;
+/// How long it is waited for the steps under way, when the node stops.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Ids asked of a filter at once.
 const IDS_AT_ONCE: usize = 200;
 
@@ -33,6 +49,16 @@ pub struct Bulk {
     /// The longest import, in bytes.
     pub import_bytes_max: u64,
     pub(crate) wake: Notify,
+    going: Mutex<Going>,
+}
+
+/// What this process knows of jobs that are not done.
+#[derive(Debug, Default)]
+struct Going {
+    /// Being worked on.
+    busy: HashSet<String>,
+    /// How often they failed for the moment, and when they are tried again.
+    waiting: HashMap<String, (u32, Millis)>,
 }
 
 impl Default for Bulk {
@@ -42,32 +68,47 @@ impl Default for Bulk {
             keep_hours: 24,
             import_bytes_max: 4 << 30,
             wake: Notify::new(),
+            going: Mutex::default(),
         }
     }
 }
 
 /// Works on bulk jobs until told to stop. What is left unfinished is taken up again.
 pub async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    let mut working = JoinSet::new();
     loop {
-        let working = async {
-            work(&node).await;
+        let rounds = async {
+            round(&node, &mut working).await;
             tokio::select! {
                 () = node.bulk.wake.notified() => {}
+                Some(_) = working.join_next() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         };
         tokio::select! {
-            () = working => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = rounds => {}
+            _ = stop.wait_for(|stop| *stop) => break,
         }
+    }
+    let done = async { while working.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(STOP_WITHIN, done).await;
+}
+
+/// Works off the jobs that there are, and drops those that have expired.
+pub async fn work(node: &Arc<Node>) {
+    let mut working = JoinSet::new();
+    round(node, &mut working).await;
+    while working.join_next().await.is_some() {
+        round(node, &mut working).await;
     }
 }
 
-/// Works off the jobs that there are, one after the other, and drops those that have expired.
-pub async fn work(node: &Node) {
+/// Drops what has expired, and begins with jobs that nobody here works on, the oldest first.
+pub(crate) async fn round(node: &Arc<Node>, working: &mut JoinSet<()>) {
     match node.store.bulk_jobs_expired().await {
         Ok(expired) => {
             for job in expired {
+                node.bulk.going.lock().waiting.remove(&job.id);
                 write(node, BulkWrite::Remove { id: job.id }).await;
             }
         }
@@ -80,18 +121,76 @@ pub async fn work(node: &Node) {
             return;
         }
     };
+    node.bulk.forget_all_but(&jobs);
     for job in jobs {
-        let id = job.id.clone();
-        let Err(problem) = finish(node, job).await else {
-            continue;
-        };
-        // Cancelled, or another process does it.
-        if problem.kind == Kind::Conflict {
-            continue;
+        if node.bulk.begin(&job.id, node.store.now()) {
+            let node = node.clone();
+            working.spawn(async move {
+                let busy = Busy {
+                    node,
+                    id: job.id.clone(),
+                };
+                let outcome = finish(&busy.node, job).await;
+                ended(&busy.node, &busy.id, outcome).await;
+            });
         }
-        tracing::warn!(?problem, job = id, "a bulk job failed");
-        let reason = problem.message.clone();
-        write(node, BulkWrite::Fail { id, reason }).await;
+    }
+}
+
+/// A job that is being worked on, until this is dropped.
+struct Busy {
+    node: Arc<Node>,
+    id: String,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.node.bulk.going.lock().busy.remove(&self.id);
+    }
+}
+
+impl Bulk {
+    /// Whether that job is to be begun with: if so, it is busy from now on.
+    fn begin(&self, id: &str, now: Millis) -> bool {
+        let mut going = self.going.lock();
+        let waits = going.waiting.get(id).is_some_and(|(_, until)| *until > now);
+        let may = going.busy.len() < JOBS_AT_ONCE && !waits;
+        may && going.busy.insert(id.to_string())
+    }
+
+    /// Forgets the failures of jobs that are not there any more.
+    fn forget_all_but(&self, jobs: &[BulkJob]) {
+        let waiting = &mut self.going.lock().waiting;
+        waiting.retain(|id, _| jobs.iter().any(|job| job.id == *id));
+    }
+}
+
+/// What passes is tried again later, from where the job stands; what does not ends it.
+pub(crate) async fn ended(node: &Node, id: &str, outcome: Result<(), Problem>) {
+    let Err(problem) = outcome else {
+        node.bulk.going.lock().waiting.remove(id);
+        return;
+    };
+    match problem.kind {
+        // Cancelled, or another process does it, which may end without having done it.
+        Kind::Conflict => {
+            let until = node.store.now() + LEFT_MILLIS;
+            let mut going = node.bulk.going.lock();
+            going.waiting.entry(id.to_string()).or_default().1 = until;
+        }
+        Kind::Throttled | Kind::Transient | Kind::NoStore => {
+            let now = node.store.now();
+            let mut going = node.bulk.going.lock();
+            let waiting = going.waiting.entry(id.to_string()).or_default();
+            waiting.0 = waiting.0.saturating_add(1);
+            waiting.1 = BACKOFF.next_try(now, waiting.0).max(now + 1);
+            tracing::warn!(?problem, job = id, tries = waiting.0, "a bulk job waits");
+        }
+        _ => {
+            tracing::warn!(?problem, job = id, "a bulk job failed");
+            let (id, reason) = (id.to_string(), problem.message);
+            write(node, BulkWrite::Fail { id, reason }).await;
+        }
     }
 }
 
@@ -130,7 +229,9 @@ pub async fn scope_of(
         request_id: request_id.into(),
         granted: None,
     };
-    decide(&caller, interaction, "Bundle", purpose, node.store.now())
+    let now = node.store.now();
+    let standing = node.store.standing(&caller.who, now).await?;
+    decide_for(&caller, interaction, "Bundle", purpose, (&standing, now))
 }
 
 async fn export(node: &Node, job: BulkJob) -> Result<(), Problem> {

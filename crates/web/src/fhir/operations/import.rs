@@ -57,12 +57,41 @@ pub async fn import(
     }
     let request = json!({ "url": format!("{}/$import", node.site.fhir_url()) });
     let id = bulk::keep(&node, &ask, "import", &request, BulkState::Receiving).await?;
-    if let Err(problem) = receive(&node, &id, body).await {
-        let remove = BulkWrite::Remove { id };
-        write(&node, remove).await?;
+    let mut place = Place {
+        node: Some(node.clone()),
+        id: id.clone(),
+    };
+    let received = receive(&node, &id, body).await;
+    place.node = None;
+    if let Err(problem) = received {
+        write(&node, BulkWrite::Remove { id }).await?;
         return Err(problem.into());
     }
     Ok(bulk::accepted(&node, &id))
+}
+
+/// The place of an import that is coming in. A client that goes away ends its request between two
+/// steps; then this gives the place back. After a crash the store's lease does.
+struct Place {
+    node: Option<Arc<Node>>,
+    id: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (Some(node), Ok(runtime)) = (self.node.take(), tokio::runtime::Handle::try_current())
+        else {
+            return;
+        };
+        let remove = BulkWrite::Remove {
+            id: std::mem::take(&mut self.id),
+        };
+        runtime.spawn(async move {
+            if let Err(problem) = write(&node, remove).await {
+                tracing::error!(?problem, "an import that broke off could not be removed");
+            }
+        });
+    }
 }
 
 async fn write(node: &Node, write: BulkWrite) -> Result<(), Problem> {

@@ -13,8 +13,8 @@ use fhir::json::write_text;
 use fhir::problem::{Kind, Problem};
 use http::StatusCode;
 use serde_json::{Value, json};
-use store::Reading;
 use store::subscriptions::{Event, Sub};
+use store::{Reading, Version};
 
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
@@ -48,13 +48,14 @@ impl Notice {
     }
 }
 
-/// The Bundle of a notification: the subscription's status, then what the events are about, as far
-/// as the subscription asks for it.
+/// The Bundle of a notification: the subscription's status, then what the events are about and what
+/// goes with it, as far as the subscription asks for it.
 pub fn bundle(
     node: &Node,
     sub: &Sub,
     notice: Notice,
     events: &[(&Event, Option<Bytes>)],
+    more: &[Version],
 ) -> Vec<u8> {
     let base_url = node.site.fhir_url();
     let status = status_of(&base_url, sub, notice, events);
@@ -76,22 +77,29 @@ pub fn bundle(
         out.extend_from_slice(how.as_bytes());
     }
     out.push(b'}');
-    for (event, resource) in events {
-        let Some(resource) = resource.as_ref().filter(|_| sub.content == "full-resource") else {
-            continue;
-        };
-        out.extend_from_slice(b",{\"fullUrl\":");
-        write_text(&format!("{base_url}/{}/{}", event.ty, event.id), &mut out);
-        out.extend_from_slice(b",\"resource\":");
-        out.extend_from_slice(resource);
-        let how = format!(
-            ",\"request\":{{\"method\":\"PUT\",\"url\":\"{}/{}\"}},\"response\":{{\"status\":\"200\"}}}}",
-            event.ty, event.id
-        );
-        out.extend_from_slice(how.as_bytes());
+    if sub.content == "full-resource" {
+        for (event, resource) in events {
+            if let Some(resource) = resource {
+                entry(&base_url, (&event.ty, &event.id), resource, &mut out);
+            }
+        }
+        for it in more {
+            entry(&base_url, (&it.ty, &it.id), &it.body, &mut out);
+        }
     }
     out.extend_from_slice(b"]}");
     out
+}
+
+fn entry(base_url: &str, (ty, id): (&str, &str), resource: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",{\"fullUrl\":");
+    write_text(&format!("{base_url}/{ty}/{id}"), out);
+    out.extend_from_slice(b",\"resource\":");
+    out.extend_from_slice(resource);
+    let how = format!(
+        ",\"request\":{{\"method\":\"PUT\",\"url\":\"{ty}/{id}\"}},\"response\":{{\"status\":\"200\"}}}}"
+    );
+    out.extend_from_slice(how.as_bytes());
 }
 
 fn status_of(
@@ -146,7 +154,7 @@ pub async fn status(
 ) -> Result<Response, Failure> {
     let sub = readable(&node, &ask, &id).await?;
     ask.no_query()?;
-    let bundle = bundle(&node, &sub, Notice::Status, &[]);
+    let bundle = bundle(&node, &sub, Notice::Status, &[], &[]);
     Ok(answer::json(StatusCode::OK, bundle))
 }
 
@@ -183,6 +191,6 @@ pub async fn events(
         };
         told.push((event, resource));
     }
-    let bundle = bundle(&node, &sub, Notice::Events, &told);
+    let bundle = bundle(&node, &sub, Notice::Events, &told, &[]);
     Ok(answer::json(StatusCode::OK, bundle))
 }

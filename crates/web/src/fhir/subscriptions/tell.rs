@@ -3,36 +3,52 @@
 use access::{Interaction, Scope};
 use bytes::Bytes;
 use exchange::outgoing::Call;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
+use fhir::search::{Limits, Search};
 use http::Method;
-use store::Reading;
 use store::subscriptions::{Event, Sub, SubState, SubWrite};
+use store::{Reading, Version};
 
 use super::notice::{self, Notice};
-use super::{set, write};
+use super::{WEBSOCKET, set, write};
 use crate::fhir::format::FHIR_JSON;
 use crate::fhir::operations::bulk_worker::scope_of;
+use crate::fhir::query;
 use crate::node::Node;
 
 /// Events told in one go; others get their turn before the next.
 const EVENTS_AT_ONCE: u32 = 50;
 
+/// The content that is the resource itself.
+const FULL: &str = "full-resource";
+
+/// Why a subscriber was not told.
+enum Untold {
+    /// A websocket that nobody has open: they are told once they have.
+    Nobody,
+    Failed(String),
+}
+
 /// Tells a subscriber what waits for them, in order; stops at the first that does not get through.
 pub async fn due(node: &Node, sub: Sub) -> Result<(), Problem> {
-    let scope = match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
-        Ok(scope) => scope,
-        Err(problem) => {
-            return set(node, &sub.id, SubState::Error, Some(&problem.message)).await;
-        }
-    };
+    match told(node, &sub).await? {
+        Ok(()) | Err(Untold::Nobody) => Ok(()),
+        Err(Untold::Failed(reason)) => failed(node, &sub, reason).await,
+    }
+}
+
+async fn told(node: &Node, sub: &Sub) -> Result<Result<(), Untold>, Problem> {
     if sub.state == SubState::Requested {
-        if !sub.topic.is_empty() {
-            let body = notice::bundle(node, &sub, Notice::Handshake, &[]);
-            if let Err(reason) = send(node, post(&sub, body)).await {
-                return failed(node, &sub, reason).await;
+        if scope(node, sub).await?.is_none() {
+            return Ok(Ok(()));
+        }
+        // A websocket's handshake is with its binding.
+        if !sub.topic.is_empty() && sub.channel != WEBSOCKET {
+            let body = notice::bundle(node, sub, Notice::Handshake, &[], &[]);
+            if let Err(untold) = send(node, sub, post(sub, body)).await {
+                return Ok(Err(untold));
             }
-            let (id, number) = (sub.id.clone(), 0);
-            write(node, SubWrite::Told { id, number }).await?;
+            note(node, sub, 0).await?;
         }
         set(node, &sub.id, SubState::Active, None).await?;
     }
@@ -42,26 +58,50 @@ pub async fn due(node: &Node, sub: Sub) -> Result<(), Problem> {
         .sub_events(&sub.id, all, true, EVENTS_AT_ONCE)
         .await?;
     let quiet = events.is_empty();
+    let mut is_pinged = false;
     for event in events {
-        if let Some(call) = call(node, &sub, &scope, &event).await?
-            && let Err(reason) = send(node, call).await
-        {
-            return failed(node, &sub, reason).await;
+        // Decided anew for each: what they may see, and whether they still may.
+        let Some(scope) = scope(node, sub).await? else {
+            return Ok(Ok(()));
+        };
+        // One ping is for all that has happened until then.
+        let is_known = is_pinged && sub.channel == WEBSOCKET && sub.topic.is_empty();
+        if !is_known && let Some(call) = call(node, sub, &scope, &event).await? {
+            if let Err(untold) = send(node, sub, call).await {
+                return Ok(Err(untold));
+            }
+            is_pinged = true;
         }
-        let (id, number) = (sub.id.clone(), event.number);
-        write(node, SubWrite::Told { id, number }).await?;
+        note(node, sub, event.number).await?;
     }
     let heartbeat = i64::from(sub.heartbeat_seconds) * 1000;
     let silent = node.store.now().saturating_sub(sub.told_at);
     if quiet && sub.state == SubState::Active && heartbeat > 0 && silent >= heartbeat {
-        let body = notice::bundle(node, &sub, Notice::Heartbeat, &[]);
-        if let Err(reason) = send(node, post(&sub, body)).await {
-            return failed(node, &sub, reason).await;
+        let body = notice::bundle(node, sub, Notice::Heartbeat, &[], &[]);
+        if let Err(untold) = send(node, sub, post(sub, body)).await {
+            return Ok(Err(untold));
         }
-        let (id, number) = (sub.id.clone(), 0);
-        write(node, SubWrite::Told { id, number }).await?;
+        note(node, sub, 0).await?;
     }
-    Ok(())
+    Ok(Ok(()))
+}
+
+/// The subscriber's scope as of now; without one, the subscription is in error.
+async fn scope(node: &Node, sub: &Sub) -> Result<Option<Scope>, Problem> {
+    match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
+        Ok(scope) => Ok(Some(scope)),
+        Err(problem) if problem.kind == Kind::Forbidden => {
+            set(node, &sub.id, SubState::Error, Some(&problem.message)).await?;
+            Ok(None)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Notes that all was told up to that number.
+async fn note(node: &Node, sub: &Sub, number: u64) -> Result<(), Problem> {
+    let id = sub.id.clone();
+    write(node, SubWrite::Told { id, number }).await
 }
 
 async fn failed(node: &Node, sub: &Sub, reason: String) -> Result<(), Problem> {
@@ -111,9 +151,13 @@ async fn call(
     let Reading::Found(found) = node.store.read(scope, &event.ty, &event.id).await? else {
         return Ok(None);
     };
+    if sub.channel == WEBSOCKET && sub.topic.is_empty() {
+        return Ok(Some(post(sub, format!("ping {}", sub.id).into_bytes())));
+    }
     if !sub.topic.is_empty() || sub.content == "id-only" {
+        let more = more(node, sub, scope, event).await?;
         let event = (event, Some(found.body));
-        let body = notice::bundle(node, sub, Notice::Event, &[event]);
+        let body = notice::bundle(node, sub, Notice::Event, &[event], &more);
         return Ok(Some(post(sub, body)));
     }
     if sub.content == "empty" {
@@ -131,12 +175,40 @@ async fn call(
     }))
 }
 
-async fn send(node: &Node, call: Call) -> Result<(), String> {
-    let Some(outgoing) = &node.subscriptions.outgoing else {
-        return Err("This node sends nothing to subscribers.".into());
+/// What the topic says is told besides, as far as the subscriber may see it.
+async fn more(
+    node: &Node,
+    sub: &Sub,
+    scope: &Scope,
+    event: &Event,
+) -> Result<Vec<Version>, Problem> {
+    let shape = sub.says.as_ref().map(|topic| topic.shape.as_str());
+    let Some(shape) = shape.filter(|shape| !shape.is_empty() && sub.content == FULL) else {
+        return Ok(Vec::new());
     };
-    match outgoing.send(call).await? {
+    let mut pairs = query::pairs(shape)?;
+    pairs.push(("_id".to_string(), event.id.clone()));
+    let search = Search::parse(&event.ty, &pairs, &node.site.fhir_url(), &Limits::default())?;
+    let page = node.store.search(scope, &search).await?;
+    let found = page.entries.into_iter().chain(page.included);
+    let others = found.filter(|it| it.ty != event.ty || it.id != event.id);
+    Ok(others.collect())
+}
+
+async fn send(node: &Node, sub: &Sub, call: Call) -> Result<(), Untold> {
+    if sub.channel == WEBSOCKET {
+        let text = String::from_utf8_lossy(&call.body).into_owned();
+        return match node.subscriptions.sockets.say(&sub.id, text).await {
+            true => Ok(()),
+            false => Err(Untold::Nobody),
+        };
+    }
+    let Some(outgoing) = &node.subscriptions.outgoing else {
+        let message = "This node sends nothing to subscribers.";
+        return Err(Untold::Failed(message.into()));
+    };
+    match outgoing.send(call).await.map_err(Untold::Failed)? {
         200..=299 => Ok(()),
-        status => Err(format!("The subscriber answered {status}.")),
+        status => Err(Untold::Failed(format!("The subscriber answered {status}."))),
     }
 }

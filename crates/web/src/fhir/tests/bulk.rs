@@ -12,8 +12,9 @@ use store::testing::{Ground, on_each_database};
 use tower::ServiceExt;
 
 use super::{BASE, Client, JANE, node, observation, release};
-use crate::fhir::operations::bulk_worker::work;
+use crate::fhir::operations::bulk_worker::{ended, round, work};
 use crate::node::Node;
+use fhir::problem::{Kind, Problem};
 
 const ASYNC: &[(&str, &str)] = &[("prefer", "respond-async")];
 
@@ -424,6 +425,97 @@ fn an_import_of_many_lines_is_cut_between_them_and_one_too_large_is_refused_whol
             .await;
         assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
         assert!(node.store.bulk_jobs_open().await.unwrap().is_empty());
+        node.store.clone().close().await;
+    });
+}
+
+/// Waits until no import is coming in.
+async fn settled(node: &Arc<Node>) {
+    while node.store.bulk_jobs_receiving().await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn an_import_that_breaks_off_gives_its_place_back() {
+    on_each_database(async |ground| {
+        let (node, sys) = ready(ground).await;
+        // More often than there are places.
+        for _ in 0..4 {
+            let (to, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+            let body = futures_util::stream::unfold(body, async |mut body| {
+                Some((body.recv().await?, body))
+            });
+            let request = Request::post("/fhir/$import")
+                .header(AUTHORIZATION, format!("Bearer {}", sys.token))
+                .header(CONTENT_TYPE, "application/fhir+ndjson")
+                .header("prefer", "respond-async")
+                .body(Body::from_stream(body))
+                .unwrap();
+            let router = sys.router.clone();
+            let import = tokio::spawn(async move { router.oneshot(request).await.unwrap() });
+            // Once that is taken, the job is there, and its lines are waited for.
+            to.send(Ok(b"{\"resourceType\"".to_vec())).await.unwrap();
+            let place = to.reserve().await.unwrap();
+            // The client goes away, and with it the request.
+            import.abort();
+            assert!(import.await.unwrap_err().is_cancelled());
+            drop(place);
+            settled(&node).await;
+        }
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn what_passes_does_not_end_a_job_and_what_does_not_pass_does() {
+    on_each_database(async |ground| {
+        let (node, sys) = ready(ground).await;
+        let job = sys.started("/$export").await;
+        let id = job.rsplit('/').next().unwrap();
+        for _ in 0..20 {
+            let busy = Problem::new(Kind::Throttled, "The store has too much to do.");
+            ended(&node, id, Err(busy)).await;
+        }
+        // Not before its time.
+        work(&node).await;
+        assert_eq!(sys.get(&job).await.status, StatusCode::ACCEPTED);
+        ground.clock().advance(300_001);
+        work(&node).await;
+        let manifest = sys.manifest(&job).await;
+        assert_eq!(sys.exported(&manifest).await.len(), 6);
+        let job = sys.started("/$export").await;
+        let id = job.rsplit('/').next().unwrap();
+        let broken = Problem::new(Kind::Processing, "It cannot be done.");
+        ended(&node, id, Err(broken)).await;
+        work(&node).await;
+        let kept = node.store.bulk_job(id).await.unwrap().unwrap();
+        assert_eq!(kept.reason.as_deref(), Some("It cannot be done."));
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn jobs_run_side_by_side_within_a_bound() {
+    on_each_database(async |ground| {
+        let (node, sys) = ready(ground).await;
+        let other = Client::of(&node, "other").await;
+        let mut jobs = Vec::new();
+        for _ in 0..3 {
+            jobs.push((&sys, sys.started("/$export").await));
+            jobs.push((&other, other.started("/$export").await));
+        }
+        let mut working = tokio::task::JoinSet::new();
+        round(&node, &mut working).await;
+        assert_eq!(working.len(), 4);
+        // Those that are worked on are not begun with again.
+        round(&node, &mut working).await;
+        assert!(working.len() <= 6);
+        while working.join_next().await.is_some() {}
+        work(&node).await;
+        for (client, job) in &jobs {
+            client.manifest(job).await;
+        }
         node.store.clone().close().await;
     });
 }

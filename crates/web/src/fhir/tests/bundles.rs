@@ -219,11 +219,10 @@ fn an_entry_may_post_an_operation_or_a_search_and_a_transaction_none_that_it_cou
             "{done}"
         );
         assert_eq!((found(0), found(1), found(2)), (1, 0, 1), "{done}");
-        assert!(
-            done["entry"][3]["resource"]
-                .to_string()
-                .contains("Patient.gender")
-        );
+        // A Bundle holds what is valid R4, or its entry is refused with what is wrong.
+        let outcome = &done["entry"][3]["response"]["outcome"];
+        assert!(outcome.to_string().contains("gender"));
+        assert!(done["entry"][5]["response"]["outcome"].is_object());
         assert_eq!(
             bo.get("/Patient/jane").await.json()["meta"]["tag"][0]["code"],
             "seen"

@@ -11,8 +11,11 @@ use store::{Change, Expect, Job, Prepared, Release};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+mod sockets;
+mod topics;
+
 use super::{Client, JANE, node, observation};
-use crate::fhir::subscriptions::work;
+use crate::fhir::subscriptions::{round, work};
 use crate::node::Node;
 use crate::testing::Browser;
 
@@ -343,6 +346,7 @@ fn what_the_node_cannot_do_is_refused_when_it_is_asked_for() {
         let mut guarded = Node::new(node.store.clone(), node.site.clone());
         guarded.subscriptions.outgoing = Some(Outgoing::new(&[]).unwrap());
         guarded.subscriptions.failures_max = 1;
+        let guarded = Arc::new(guarded);
         let hook = Hook::open(&[]).await;
         bo.put(
             "/Subscription/s",
@@ -358,6 +362,48 @@ fn what_the_node_cannot_do_is_refused_when_it_is_asked_for() {
             told["error"].as_str().unwrap().contains("not public"),
             "{told}"
         );
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn one_subscriber_who_takes_long_keeps_no_other_waiting_nor_loses_their_order() {
+    on_each_database(async |ground| {
+        let (node, bo) = ready(ground).await;
+        // It takes connections, and answers nothing until it may.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", silent.local_addr().unwrap());
+        let slow = subscription("Observation", &url, "");
+        let hook = Hook::open(&[]).await;
+        let quick = subscription("Observation", &hook.url, FULL);
+        let quick = quick.replace("\"s\"", "\"t\"");
+        assert_eq!(
+            bo.put("/Subscription/s", &slow).await.status,
+            StatusCode::CREATED
+        );
+        assert_eq!(
+            bo.put("/Subscription/t", &quick).await.status,
+            StatusCode::CREATED
+        );
+        work(&node).await;
+        let mut telling = tokio::task::JoinSet::new();
+        for id in ["o1", "o2", "o3"] {
+            bo.put(&format!("/Observation/{id}"), &observation(id, "jane"))
+                .await;
+            // The one who is told already has no second turn; the others have theirs.
+            while hook.heard().last().is_none_or(|it| !it.contains(id)) {
+                round(&node, &mut telling).await;
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(hook.heard().len(), 3);
+        let (mut held, _) = silent.accept().await.unwrap();
+        let mut piece = [0; 4096];
+        assert!(held.read(&mut piece).await.unwrap() > 0);
+        // Three events, one request: the next waits for its answer.
+        let another = tokio::time::timeout(std::time::Duration::ZERO, silent.accept()).await;
+        assert!(another.is_err());
+        telling.shutdown().await;
         node.store.clone().close().await;
     });
 }

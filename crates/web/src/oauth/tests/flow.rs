@@ -47,11 +47,7 @@ fn a_patient_lets_an_app_read_their_record_and_nobody_elses() {
         );
         // It goes on without her.
         let renew = |token: &str| {
-            let pairs = [
-                ("grant_type", "refresh_token"),
-                ("client_id", client.as_str()),
-                ("refresh_token", token),
-            ];
+            let pairs = [("grant_type", "refresh_token"), ("refresh_token", token)];
             pairs.map(|(name, value)| (name, value.to_string()))
         };
         let first = told["refresh_token"].as_str().unwrap();

@@ -1,0 +1,197 @@
+//! What is kept back from a member of staff of what their organisation holds: the facts that the
+//! store loads, and what follows from them.
+
+use fhir::date::Millis;
+
+use crate::caller::Role;
+use crate::interaction::{Interaction, Sort};
+
+/// What a member of staff must have to see a patient's record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Relationships {
+    /// To be of the organisation that holds it.
+    #[default]
+    Organisation,
+    /// A relationship with the patient that is recorded and has not ended.
+    Required,
+}
+
+/// How a record was opened that is otherwise withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OpeningKind {
+    /// Without a relationship, or against a preference: "break-glass".
+    Emergency,
+    /// What is sealed to a workgroup (B0083).
+    Unseal,
+}
+
+impl OpeningKind {
+    /// The word in tables.
+    pub fn code(self) -> &'static str {
+        match self {
+            OpeningKind::Emergency => "emergency",
+            OpeningKind::Unseal => "unseal",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn from_code(code: &str) -> Option<OpeningKind> {
+        match code {
+            "emergency" => Some(OpeningKind::Emergency),
+            "unseal" => Some(OpeningKind::Unseal),
+            _ => None,
+        }
+    }
+}
+
+/// One patient's record, open to one account for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub kind: OpeningKind,
+    pub patient: String,
+    pub ends_at: Millis,
+}
+
+/// The facts about a member of staff that a decision rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub relationships: Relationships,
+    /// The teams that the account is in.
+    pub workgroups: Vec<String>,
+    /// What the account has opened.
+    pub openings: Vec<Opening>,
+    /// Whether any patient has told the organisation not to look.
+    pub has_dissents: bool,
+    /// Whether it holds anything that is sealed and not locked.
+    pub has_sealed: bool,
+}
+
+/// What a scope over an organisation's records leaves out; the store compiles it into its SQL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Withholds {
+    pub account: i64,
+    /// When relationships, preferences and openings are looked at.
+    pub now: Millis,
+    /// Patients without a live relationship with the account or its organisation are left out.
+    pub needs_relationship: bool,
+    /// What patients do not want the organisation to see is left out.
+    pub has_dissents: bool,
+    /// Whether there may be something sealed of which one is told that it exists.
+    pub has_sealed: bool,
+    /// What is sealed is left out, but for these workgroups'.
+    pub workgroups: Vec<String>,
+    /// Patients whose records are open all the same: neither relationship nor preference is asked.
+    pub opened: Vec<String>,
+    /// Patients whose sealed items are open as well; never what is sealed and locked.
+    pub unsealed: Vec<String>,
+}
+
+impl Withholds {
+    /// What follows from the facts for one interaction. An opening is for looking at one patient's
+    /// record: it widens no change, no bulk, no audit and no administration (P05).
+    pub(crate) fn of(
+        standing: &Standing,
+        (account, role): (i64, Role),
+        interaction: Interaction,
+        now: Millis,
+    ) -> Withholds {
+        let looks = interaction.sort() == Sort::Look && !interaction.is_bulk();
+        let open = |kind: OpeningKind| {
+            let openings = standing.openings.iter();
+            let live = openings.filter(|it| looks && it.kind == kind && it.ends_at > now);
+            let mut patients: Vec<String> = live.map(|it| it.patient.clone()).collect();
+            patients.sort_unstable();
+            patients.dedup();
+            patients
+        };
+        Withholds {
+            account,
+            now,
+            // A system acts for the organisation, not for one who cares for the patient.
+            needs_relationship: standing.relationships == Relationships::Required
+                && role != Role::System,
+            has_dissents: standing.has_dissents,
+            has_sealed: standing.has_sealed,
+            workgroups: standing.workgroups.clone(),
+            opened: open(OpeningKind::Emergency),
+            unsealed: open(OpeningKind::Unseal),
+        }
+    }
+
+    /// Whether nothing but what is sealed is left out.
+    pub fn is_sealing_only(&self) -> bool {
+        !self.needs_relationship && !self.has_dissents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing() -> Standing {
+        let opening = |kind, patient: &str, ends_at| Opening {
+            kind,
+            patient: patient.into(),
+            ends_at,
+        };
+        Standing {
+            relationships: Relationships::Required,
+            openings: vec![
+                opening(OpeningKind::Emergency, "p", 10),
+                opening(OpeningKind::Unseal, "q", 10),
+                opening(OpeningKind::Emergency, "ended", 5),
+            ],
+            ..Standing::default()
+        }
+    }
+
+    #[test]
+    fn p05_an_opening_widens_looks_at_one_record_and_nothing_else() {
+        let of = |interaction| Withholds::of(&standing(), (1, Role::Clinician), interaction, 5);
+        for look in [
+            Interaction::Read,
+            Interaction::Vread,
+            Interaction::HistoryInstance,
+            Interaction::Search,
+            Interaction::Everything,
+            Interaction::Item,
+        ] {
+            assert_eq!(of(look).opened, ["p"], "{look:?}");
+            assert_eq!(of(look).unsealed, ["q"], "{look:?}");
+        }
+        for other in [
+            Interaction::Create,
+            Interaction::Update,
+            Interaction::Patch,
+            Interaction::Delete,
+            Interaction::Batch,
+            Interaction::Transaction,
+            Interaction::RemoveLabel,
+            Interaction::Export,
+            Interaction::Import,
+            Interaction::Subscribe,
+            Interaction::AccessLog,
+            Interaction::WorkList,
+            Interaction::OpenLetter,
+            Interaction::SendLetter,
+        ] {
+            assert!(of(other).opened.is_empty(), "{other:?}");
+            assert!(of(other).unsealed.is_empty(), "{other:?}");
+            assert!(of(other).needs_relationship, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn p04_an_opening_ends_at_its_time_to_the_millisecond() {
+        let of = |now| Withholds::of(&standing(), (1, Role::Clinician), Interaction::Read, now);
+        assert_eq!(of(9).opened, ["p"]);
+        assert!(of(10).opened.is_empty());
+    }
+
+    #[test]
+    fn p02_an_organisations_own_system_needs_no_relationship_and_is_in_no_workgroup() {
+        let withholds = Withholds::of(&standing(), (1, Role::System), Interaction::Read, 5);
+        assert!(!withholds.needs_relationship);
+        assert!(withholds.workgroups.is_empty());
+    }
+}

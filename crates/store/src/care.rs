@@ -1,0 +1,157 @@
+//! Who cares for whom: relationships, workgroups, openings, dissents, and what the privacy officer
+//! and the patient are told of them. These rows are the facts that decisions rest on.
+
+mod lists;
+mod relation;
+mod write;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use access::{Opening, OpeningKind, Relationships, Standing, Who};
+use fhir::date::Millis;
+use fhir::problem::Problem;
+use parking_lot::Mutex;
+
+use crate::sql::Sql;
+use crate::store::Store;
+
+pub use lists::{Notice, PrivacyItem, Withheld};
+pub(crate) use relation::{Relation, derive};
+pub(crate) use write::apply;
+pub use write::{CareDone, CareWrite, ItemState, Kind, Link, Told};
+
+/// For how long what was loaded is believed, in milliseconds: another process may change it. What
+/// this process changes counts at once.
+const REMEMBERED: Millis = 2_000;
+/// The most accounts remembered at a time.
+const REMEMBERED_MAX: usize = 4_096;
+/// Openings of one account that are looked at.
+const OPENINGS_MAX: i64 = 64;
+
+const DISSENT: &str = "SELECT 1 FROM care_dissent WHERE org = $1 LIMIT 1";
+const SEALED: &str = "SELECT 1 FROM res WHERE org = $1 AND guard = 1 LIMIT 1";
+
+/// What is known of accounts without asking again.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    relationships: Relationships,
+    /// Counts changes of these rows.
+    changed: AtomicU64,
+    known: Mutex<HashMap<i64, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    standing: Arc<Standing>,
+    looked_up: Millis,
+    changed: u64,
+}
+
+impl Memory {
+    pub(crate) fn new(relationships: Relationships) -> Memory {
+        Memory {
+            relationships,
+            changed: AtomicU64::new(0),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Everything is looked up anew from now on.
+    pub(crate) fn forget(&self) {
+        self.changed.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn recall(&self, account: i64, now: Millis) -> Option<Arc<Standing>> {
+        let known = self.known.lock();
+        let found = known.get(&account)?;
+        let is_fresh = (0..REMEMBERED).contains(&now.saturating_sub(found.looked_up))
+            && found.changed == self.changed.load(Ordering::Acquire);
+        is_fresh.then(|| found.standing.clone())
+    }
+
+    fn keep(&self, account: i64, known: Known) {
+        let mut all = self.known.lock();
+        if all.len() >= REMEMBERED_MAX {
+            all.clear();
+        }
+        all.insert(account, known);
+    }
+}
+
+impl Store {
+    /// The facts that a decision about this caller rests on; nothing for all but staff. Mostly from
+    /// memory.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn standing(&self, who: &Who, now: Millis) -> Result<Arc<Standing>, Problem> {
+        let Who::Staff {
+            account,
+            organisation,
+            ..
+        } = who
+        else {
+            return Ok(Arc::default());
+        };
+        let memory = self.care_memory();
+        if let Some(standing) = memory.recall(*account, now) {
+            return Ok(standing);
+        }
+        // Read before the rows: a change between the two makes what is kept stale at once.
+        let changed = memory.changed.load(Ordering::Acquire);
+        let standing = Arc::new(Standing {
+            relationships: memory.relationships,
+            workgroups: self.workgroups(*account).await?,
+            openings: self.openings(*account, now).await?,
+            has_dissents: self.is_any(DISSENT, organisation.as_str()).await?,
+            has_sealed: self.is_any(SEALED, organisation.as_str()).await?,
+        });
+        let known = Known {
+            standing: standing.clone(),
+            looked_up: now,
+            changed,
+        };
+        memory.keep(*account, known);
+        Ok(standing)
+    }
+
+    async fn workgroups(&self, account: i64) -> Result<Vec<String>, Problem> {
+        let sql = Sql::new(
+            "SELECT workgroup FROM care_workgroup WHERE account = $1 ORDER BY workgroup LIMIT 64",
+        );
+        let rows = self.rows(&sql.with(account)).await?;
+        rows.iter()
+            .map(|row| Ok(row.text(0)?.to_string()))
+            .collect()
+    }
+
+    async fn openings(&self, account: i64, now: Millis) -> Result<Vec<Opening>, Problem> {
+        let sql = Sql::new(
+            "SELECT kind, patient, ends_at FROM care_opening WHERE account = $1 AND ends_at > $2 \
+             ORDER BY ends_at DESC LIMIT $3",
+        );
+        let rows = self
+            .rows(&sql.with(account).with(now).with(OPENINGS_MAX))
+            .await?;
+        let mut openings = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Some(kind) = OpeningKind::from_code(row.text(0)?) {
+                openings.push(Opening {
+                    kind,
+                    patient: row.text(1)?.to_string(),
+                    ends_at: row.int(2)?,
+                });
+            }
+        }
+        Ok(openings)
+    }
+
+    async fn is_any(&self, sql: &'static str, organisation: &str) -> Result<bool, Problem> {
+        Ok(!self
+            .rows(&Sql::new(sql).with(organisation))
+            .await?
+            .is_empty())
+    }
+}

@@ -1,0 +1,243 @@
+//! Topics (<https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/topic-resources.html>): in R4 a
+//! SubscriptionTopic is a Basic with R5's elements as extensions. What a topic says is held to; what
+//! it says that the node does not do is refused when the topic is stored.
+
+use fhir::definitions::Definitions;
+use fhir::json::Json;
+use fhir::problem::{Kind, Problem};
+use fhir::search::{Limits, Search};
+
+/// R5's elements, as extensions of R4's Basic.
+const ELEMENT: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic.";
+const CODES: &str = "http://hl7.org/fhir/fhir-types";
+const BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
+/// Parameters that can be filtered by, and includes, at most.
+const ITEMS_MAX: usize = 50;
+
+/// What a topic says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// What subscriptions name it by.
+    pub url: String,
+    /// The type that it is of.
+    pub ty: String,
+    pub creates: bool,
+    pub updates: bool,
+    /// What a resource must match.
+    pub query: String,
+    /// What may be filtered by: a parameter a line, and its modifiers, all parted by spaces.
+    pub filters: String,
+    /// What is told besides: `_include=…&_revinclude=…`.
+    pub shape: String,
+}
+
+fn refused(message: impl Into<String>) -> Problem {
+    Problem::new(Kind::Invalid, message).at("Basic.extension")
+}
+
+fn not_done(message: impl Into<String>) -> Problem {
+    Problem::new(Kind::NotSupported, message).at("Basic.extension")
+}
+
+fn inner<'j>(of: &'j Json<'j>, name: &'j str) -> impl Iterator<Item = &'j Json<'j>> {
+    let all = of.items("extension").iter();
+    all.filter(move |it| it.text("url").is_some_and(|url| url == name))
+}
+
+/// The value of the first inner extension of that name, whatever primitive it is.
+fn value<'j>(of: &'j Json<'j>, name: &'j str) -> Option<&'j str> {
+    let found = inner(of, name).next()?;
+    ["valueUri", "valueCanonical", "valueCode", "valueString"]
+        .iter()
+        .find_map(|it| found.text(it))
+}
+
+fn parts<'j>(basic: &'j Json<'j>, name: &'static str) -> impl Iterator<Item = &'j Json<'j>> {
+    let all = basic.items("extension").iter();
+    all.filter(move |it| {
+        let url = it.text("url").and_then(|url| url.strip_prefix(ELEMENT));
+        url == Some(name)
+    })
+}
+
+impl Topic {
+    /// Reads a Basic; nothing if it is no topic.
+    ///
+    /// # Errors
+    /// `Invalid` or `NotSupported`, saying what is wrong or not done.
+    pub(crate) fn of(basic: &Json<'_>) -> Result<Option<Topic>, Problem> {
+        let code = basic.get("code");
+        let is_topic = code.is_some_and(|code| {
+            code.items("coding").iter().any(|coding| {
+                coding.text("system") == Some(CODES)
+                    && coding.text("code") == Some("SubscriptionTopic")
+            })
+        });
+        if !is_topic {
+            return Ok(None);
+        }
+        let url = parts(basic, "url").next();
+        let url = url.and_then(|it| it.text("valueUri")).unwrap_or_default();
+        if !url.contains(':') || url.len() > 500 {
+            return Err(refused(format!(
+                "A topic needs an address: {ELEMENT}url with a valueUri."
+            )));
+        }
+        if parts(basic, "eventTrigger").next().is_some() {
+            return Err(not_done(
+                "A topic of events (eventTrigger) is not supported; resourceTrigger is.",
+            ));
+        }
+        let mut triggers = parts(basic, "resourceTrigger");
+        let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
+            return Err(not_done("A topic has exactly one resourceTrigger here."));
+        };
+        let mut topic = Topic::triggered(url, trigger)?;
+        topic.filters = topic.filtered_by(basic)?;
+        topic.shape = topic.shaped(basic)?;
+        Ok(Some(topic))
+    }
+
+    fn triggered(url: &str, trigger: &Json<'_>) -> Result<Topic, Problem> {
+        let ty = type_of(trigger)?;
+        let all = inner(trigger, "supportedInteraction").filter_map(|it| it.text("valueCode"));
+        let all: Vec<&str> = all.collect();
+        if let Some(other) = all.iter().find(|it| !matches!(**it, "create" | "update")) {
+            return Err(not_done(format!(
+                "supportedInteraction is create or update here, not {other}."
+            )));
+        }
+        if inner(trigger, "fhirPathCriteria").next().is_some() {
+            return Err(not_done(
+                "fhirPathCriteria is not supported; queryCriteria with current is.",
+            ));
+        }
+        let mut query = String::new();
+        if let Some(criteria) = inner(trigger, "queryCriteria").next() {
+            if value(criteria, "previous").is_some() {
+                return Err(not_done(
+                    "queryCriteria.previous is not supported: what matched before is not looked at.",
+                ));
+            }
+            query = value(criteria, "current").unwrap_or_default().to_string();
+        }
+        searched(&ty, &query)?;
+        Ok(Topic {
+            url: url.to_string(),
+            ty,
+            creates: all.is_empty() || all.contains(&"create"),
+            updates: all.is_empty() || all.contains(&"update"),
+            query,
+            filters: String::new(),
+            shape: String::new(),
+        })
+    }
+
+    fn filtered_by(&self, basic: &Json<'_>) -> Result<String, Problem> {
+        let mut lines = Vec::new();
+        for by in parts(basic, "canFilterBy") {
+            if value(by, "resource").is_some() && type_of(by)? != self.ty {
+                return Err(not_done(
+                    "canFilterBy is of the type of the resourceTrigger.",
+                ));
+            }
+            let name = value(by, "filterParameter").unwrap_or_default();
+            if !is_word(name) {
+                return Err(refused("canFilterBy needs a filterParameter."));
+            }
+            let modifiers = inner(by, "modifier").filter_map(|it| it.text("valueCode"));
+            let mut line = vec![name];
+            for modifier in modifiers {
+                if !is_word(modifier) {
+                    return Err(refused("A modifier of canFilterBy does not read."));
+                }
+                line.push(modifier);
+            }
+            lines.push(line.join(" "));
+        }
+        if lines.len() > ITEMS_MAX {
+            return Err(refused("A topic has at most 50 of canFilterBy."));
+        }
+        Ok(lines.join("\n"))
+    }
+
+    fn shaped(&self, basic: &Json<'_>) -> Result<String, Problem> {
+        let mut shape = form_urlencoded::Serializer::new(String::new());
+        let mut count = 0;
+        for told in parts(basic, "notificationShape") {
+            if type_of(told)? != self.ty {
+                return Err(not_done(
+                    "notificationShape is of the type of the resourceTrigger.",
+                ));
+            }
+            for (name, parameter) in [("include", "_include"), ("revInclude", "_revinclude")] {
+                for item in inner(told, name).filter_map(|it| it.text("valueString")) {
+                    shape.append_pair(parameter, item);
+                    count += 1;
+                }
+            }
+        }
+        if count > ITEMS_MAX {
+            return Err(refused("A topic has at most 50 includes."));
+        }
+        let shape = shape.finish();
+        searched(&self.ty, &shape)?;
+        Ok(shape)
+    }
+
+    /// Whether a subscription may filter by that query.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the parameter and what may be filtered by.
+    pub fn allows(&self, query: &str) -> Result<(), Problem> {
+        for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+            let (name, modifier) = name.split_once(':').unwrap_or((&name, ""));
+            let fits = |line: &str| {
+                let mut words = line.split(' ');
+                words.next() == Some(name)
+                    && (modifier.is_empty() || words.any(|it| it == modifier))
+            };
+            if !self.filters.lines().any(fits) {
+                let known: Vec<&str> = self
+                    .filters
+                    .lines()
+                    .filter_map(|it| it.split(' ').next())
+                    .collect();
+                let known = match known.is_empty() {
+                    true => "nothing".to_string(),
+                    false => known.join(", "),
+                };
+                let message = format!(
+                    "The topic is not filtered by {name} in that way; it can be filtered by {known}."
+                );
+                return Err(Problem::new(Kind::Invalid, message).at("Subscription.criteria"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(fits)
+}
+
+fn type_of(part: &Json<'_>) -> Result<String, Problem> {
+    let named = value(part, "resource").unwrap_or_default();
+    let ty = named.strip_prefix(BASE).unwrap_or(named);
+    if !Definitions::r4().is_resource(ty) || ty == "Subscription" {
+        return Err(refused(format!(
+            "A resource of a topic is a type of R4, such as {BASE}Observation."
+        )));
+    }
+    Ok(ty.to_string())
+}
+
+fn searched(ty: &str, query: &str) -> Result<(), Problem> {
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    Search::parse(ty, &pairs, "", &Limits::default())
+        .map(|_| ())
+        .map_err(|problem| refused(problem.message))
+}

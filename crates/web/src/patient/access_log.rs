@@ -1,0 +1,176 @@
+//! `GET /access-log`: who looked at the patient's record, when and why (P27). Every line of the log
+//! about them counts; what one request did is one row.
+
+use std::sync::Arc;
+
+use access::{AgentKind, AuditEntry, Interaction, Outcome};
+use axum::extract::{Query, State};
+use axum::response::Response;
+use fhir::date::Millis;
+use serde::Deserialize;
+use store::AuditFilter;
+
+use crate::node::Node;
+use crate::page::parts::Label;
+use crate::page::problem::Refusal;
+use crate::page::{Page, words};
+use crate::patient::views;
+use crate::visit::Visit;
+
+/// Lines of the log on one page.
+const LINES: u32 = 200;
+
+/// What the address may ask for.
+#[derive(Deserialize)]
+pub struct Asked {
+    before: Option<i64>,
+}
+
+/// The page.
+pub async fn page(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    let scope = visit
+        .scope(&node, Interaction::AccessLog, "AuditEvent")
+        .await?;
+    let filter = AuditFilter {
+        patient: None,
+        before: asked.before,
+        count: LINES,
+    };
+    let log = node.store.audit_page(&scope, &filter).await?;
+    let same = |a: &AuditEntry, b: &AuditEntry| {
+        a.request_id == b.request_id
+            && a.agent == b.agent
+            && a.outcome == b.outcome
+            && a.interaction == b.interaction
+    };
+    let rows = log.entries.chunk_by(same);
+    let view = views::AccessLog {
+        rows: rows
+            .filter_map(|lines| row(&node, lines, visit.now))
+            .collect(),
+        organisation: node.site.name.clone(),
+        older: log
+            .next
+            .map(|before| format!("/access-log?before={before}")),
+        newest: asked.before.map(|_| "/access-log".to_owned()),
+    };
+    let page = Page::new("patient/access-log.jinja", "Who looked", view).under("/access-log");
+    Ok(page.answer(&node.site, &visit))
+}
+
+fn row(node: &Node, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
+    let first = lines.first()?;
+    let mut about: Vec<&str> = lines.iter().map(|line| category(&line.target.ty)).collect();
+    about.sort_unstable();
+    about.dedup();
+    let (who, role) = who(node, first);
+    Some(views::Look {
+        when: words::moment(first.at, now),
+        who,
+        role,
+        did: did(&first.interaction),
+        about: about.join(", "),
+        why: why(&first.purpose),
+        label: label(first),
+        entries: lines.len(),
+    })
+}
+
+/// The name, then the role and organisation.
+fn who(node: &Node, entry: &AuditEntry) -> (String, String) {
+    let agent = &entry.agent;
+    let organisation = match &agent.organisation {
+        Some(ods) => (node.organisation_name)(ods),
+        None => node.site.name.clone(),
+    };
+    let role = agent.role.as_deref().unwrap_or_default();
+    match agent.kind {
+        AgentKind::Patient => ("You".to_owned(), agent.name.clone()),
+        AgentKind::Node => ("The service itself".to_owned(), organisation),
+        AgentKind::Peer => (organisation, "another organisation's system".to_owned()),
+        AgentKind::Staff if role.is_empty() => (agent.name.clone(), organisation),
+        AgentKind::Staff => (agent.name.clone(), format!("{role}, {organisation}")),
+    }
+}
+
+/// What was done, in plain words; the log's own word where there is none.
+fn did(interaction: &str) -> String {
+    let plain = match interaction {
+        "read" | "vread" => "Read",
+        "history-instance" | "history-type" | "history-system" => "Read older versions",
+        "search-type" => "Looked for",
+        "create" => "Added",
+        "update" | "patch" | "remove-label" => "Changed",
+        "delete" => "Deleted",
+        "everything" | "document" => "Took out the whole record",
+        "export" => "Took out in bulk",
+        "match" => "Looked for a person",
+        "inbox" | "unmatched" | "sent" => "Saw in a list of letters",
+        "item" | "open-letter" => "Opened",
+        "file-letter" => "Filed",
+        "match-letter" => "Put into a record",
+        "return-letter" => "Sent back",
+        "act-on-letter" => "Acted on",
+        "send-letter" => "Sent",
+        "withdraw-letter" => "Took back",
+        "record" => "Looked at the record",
+        "access-log" => "Looked at who looked",
+        other => other,
+    };
+    plain.to_owned()
+}
+
+/// What sort of thing it was about.
+fn category(ty: &str) -> &str {
+    match ty {
+        "" => "the record",
+        "Patient" => "name, address and other details",
+        "DocumentReference" | "Binary" | "Composition" => "letters",
+        "Observation" | "DiagnosticReport" => "results and measurements",
+        "MedicationRequest" | "MedicationStatement" | "MedicationDispense" => "medicines",
+        "AllergyIntolerance" => "allergies",
+        "Condition" | "Procedure" => "conditions and treatments",
+        "Appointment" | "Encounter" | "ServiceRequest" => "visits and referrals",
+        "Immunization" => "vaccinations",
+        "AuditEvent" => "who looked",
+        "Provenance" => "where something came from",
+        other => other,
+    }
+}
+
+/// The reason, in plain words; the log's own word where there is none.
+fn why(purpose: &str) -> String {
+    let plain = match purpose {
+        "TREAT" => "Your care",
+        "ETREAT" | "BTG" => "An emergency",
+        "PATRQT" => "You asked for it",
+        "HOPERAT" => "Running the service",
+        "HCOMPL" => "Checking who looked, and why",
+        "map-messages" => "Taking in a message from a hospital's system",
+        "deliver-parcels" | "report-parcels" => "Delivering a letter",
+        "take-in-parcels" => "Taking in a letter",
+        "import" => "Taking in records from a file",
+        "open-account" => "Opening your account",
+        "answer-who-looked" => "Answering who looked",
+        other => other,
+    };
+    plain.to_owned()
+}
+
+fn label(entry: &AuditEntry) -> Option<Label> {
+    let (text, colour) = match (entry.outcome, &*entry.purpose) {
+        (Outcome::Success, "ETREAT" | "BTG") => ("Emergency access", "red"),
+        (Outcome::Success, _) => return None,
+        (Outcome::Absent, _) => ("Found nothing", "grey"),
+        (Outcome::Withheld, _) => ("Was not shown", "orange"),
+        (Outcome::Refused, _) => ("Refused", "orange"),
+    };
+    Some(Label {
+        text,
+        colour: Some(colour),
+    })
+}

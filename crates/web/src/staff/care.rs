@@ -1,0 +1,308 @@
+//! `/staff/relationship/{patient}` and `/staff/emergency-access/{patient}`: to open a record that is
+//! otherwise withheld. Neither says whether there is such a patient.
+
+use std::sync::Arc;
+
+use access::{Interaction, OpeningKind, Outcome, Target, Who};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use fhir::problem::{Kind, Problem};
+use http::StatusCode;
+use store::care::{CareWrite, Told};
+use store::{Effect, Job};
+
+use crate::form::Fields;
+use crate::node::Node;
+use crate::page::parts::Fault;
+use crate::page::problem::Refusal;
+use crate::page::{Page, see_other};
+use crate::staff::views::{Opening, Reason};
+use crate::visit::Visit;
+
+/// An hour, in milliseconds.
+const HOUR: i64 = 3_600_000;
+/// For how long a relationship holds that somebody claims for themselves, in milliseconds: a day.
+const CLAIM: i64 = 24 * HOUR;
+/// The fewest letters of a reason.
+const REASON_LETTERS_MIN: usize = 10;
+
+/// Why a record is opened in an emergency: its code and its words.
+const REASONS: [(&str, &str); 4] = [
+    (
+        "unable-to-ask",
+        "The patient cannot be asked, and needs care now",
+    ),
+    ("patient-agrees", "The patient agrees, and needs care now"),
+    (
+        "safeguarding",
+        "To protect the patient or another person from harm",
+    ),
+    ("legal-duty", "The law asks for it"),
+];
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Claim,
+    Emergency,
+    Unseal,
+}
+
+impl Door {
+    fn interaction(self) -> Interaction {
+        match self {
+            Door::Claim => Interaction::ClaimRelationship,
+            Door::Emergency | Door::Unseal => Interaction::EmergencyAccess,
+        }
+    }
+
+    fn address(self, patient: &str) -> String {
+        match self {
+            Door::Claim => format!("/staff/relationship/{patient}"),
+            Door::Emergency => format!("/staff/emergency-access/{patient}"),
+            Door::Unseal => format!("/staff/unseal/{patient}"),
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Door::Claim => "Say that you care for this patient",
+            Door::Emergency => "Emergency access to one record",
+            Door::Unseal => "Open sealed items of one record",
+        }
+    }
+
+    fn said(self, hours: u32) -> String {
+        let told = "The privacy officer looks at it, and the patient is told.";
+        match self {
+            Door::Claim => format!("You can then see this patient's record for a day. {told}"),
+            Door::Emergency => format!(
+                "You can then read this patient's record, and no other, for {hours} hours. Nothing \
+                 more can be changed or taken out than before. {told}"
+            ),
+            Door::Unseal => format!(
+                "You can then read what is sealed in this patient's record for {hours} hours, \
+                 without their leave. {told}"
+            ),
+        }
+    }
+}
+
+/// `GET /staff/relationship/{patient}`
+pub async fn claim(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+) -> Result<Response, Refusal> {
+    ask(&node, &visit, Door::Claim, &patient).await
+}
+
+/// `GET /staff/emergency-access/{patient}`
+pub async fn emergency(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+) -> Result<Response, Refusal> {
+    ask(&node, &visit, Door::Emergency, &patient).await
+}
+
+/// `GET /staff/unseal/{patient}`
+pub async fn unseal(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+) -> Result<Response, Refusal> {
+    ask(&node, &visit, Door::Unseal, &patient).await
+}
+
+/// `POST /staff/relationship/{patient}`
+pub async fn claimed(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    take(&node, &visit, Door::Claim, &patient, &fields).await
+}
+
+/// `POST /staff/emergency-access/{patient}`
+pub async fn opened(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    take(&node, &visit, Door::Emergency, &patient, &fields).await
+}
+
+/// `POST /staff/unseal/{patient}`
+pub async fn unsealed(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    take(&node, &visit, Door::Unseal, &patient, &fields).await
+}
+
+async fn ask(node: &Node, visit: &Visit, door: Door, patient: &str) -> Result<Response, Refusal> {
+    check(patient)?;
+    visit.scope(node, door.interaction(), "Patient").await?;
+    Ok(form(node, visit, door, patient, None, &[]))
+}
+
+/// The form, with what was typed and what is wrong with it.
+fn form(
+    node: &Node,
+    visit: &Visit,
+    door: Door,
+    patient: &str,
+    typed: Option<&Fields>,
+    faults: &[(&'static str, &'static str)],
+) -> Response {
+    let of = |field: &str| faults.iter().find(|(at, _)| *at == field);
+    let error = |field: &str| of(field).map(|(_, text)| *text);
+    let chosen = typed.map_or("", |fields| fields.text("code"));
+    let reasons = REASONS.iter().map(|&(value, text)| Reason {
+        value,
+        text,
+        checked: value == chosen,
+    });
+    let faulty = !faults.is_empty();
+    let view = Opening {
+        heading: door.title(),
+        said: door.said(node.emergency_hours),
+        action: door.address(patient),
+        errors: faults
+            .iter()
+            .map(|&(field, text)| Fault {
+                text,
+                href: match field {
+                    "code" => "#code",
+                    "password" => "#password",
+                    _ => "#reason",
+                },
+            })
+            .collect(),
+        reasons: match door {
+            Door::Claim => Vec::new(),
+            Door::Emergency | Door::Unseal => reasons.collect(),
+        },
+        code_error: error("code"),
+        reason: typed.map_or_else(String::new, |fields| fields.text("reason").to_owned()),
+        reason_error: error("reason"),
+        asks_password: door != Door::Claim,
+        password_error: error("password"),
+    };
+    let title = if faulty {
+        format!("Error: {}", door.title())
+    } else {
+        door.title().to_owned()
+    };
+    let page = Page::new("staff/opening.jinja", title, view);
+    let page = if faulty {
+        page.with_status(StatusCode::UNPROCESSABLE_ENTITY)
+    } else {
+        page
+    };
+    page.answer(&node.site, visit)
+}
+
+async fn take(
+    node: &Node,
+    visit: &Visit,
+    door: Door,
+    patient: &str,
+    fields: &Fields,
+) -> Result<Response, Refusal> {
+    check(patient)?;
+    let scope = visit.scope(node, door.interaction(), "Patient").await?;
+    let faults = faults(node, visit, door, fields).await?;
+    if !faults.is_empty() {
+        return Ok(form(node, visit, door, patient, Some(fields), &faults));
+    }
+    let told = told(visit, patient, fields)?;
+    let hours = i64::from(node.emergency_hours) * HOUR;
+    let write = match door {
+        Door::Claim => CareWrite::Claim {
+            told,
+            ends_at: visit.now.saturating_add(CLAIM),
+        },
+        Door::Emergency | Door::Unseal => CareWrite::Open {
+            kind: match door {
+                Door::Unseal => OpeningKind::Unseal,
+                _ => OpeningKind::Emergency,
+            },
+            told,
+            ends_at: visit.now.saturating_add(hours),
+        },
+    };
+    let target = Target {
+        ty: "Patient".into(),
+        id: Some(patient.to_owned()),
+        patient: Some(patient.to_owned()),
+        ..Target::default()
+    };
+    let job = Job {
+        effects: vec![Effect::Care(write)],
+        traces: vec![scope.trace(door.interaction(), Outcome::Success, target)],
+        ..Job::default()
+    };
+    node.store.commit(&scope, job).await?;
+    Ok(see_other(&format!("/staff/patient/{patient}")))
+}
+
+/// What is wrong with the form. The password is asked for last, so that a slip elsewhere costs none
+/// of the few tries.
+async fn faults(
+    node: &Node,
+    visit: &Visit,
+    door: Door,
+    fields: &Fields,
+) -> Result<Vec<(&'static str, &'static str)>, Problem> {
+    let mut faults = Vec::new();
+    let is_reason = |code: &str| REASONS.iter().any(|(value, _)| *value == code);
+    if door != Door::Claim && !is_reason(fields.text("code")) {
+        faults.push(("code", "Choose why"));
+    }
+    if fields.text("reason").chars().count() < REASON_LETTERS_MIN {
+        faults.push(("reason", "Say why, in at least 10 letters"));
+    }
+    if door != Door::Claim && faults.is_empty() {
+        let is_them = crate::sign_in::pages::is_them(node, visit, fields.exact("password")).await?;
+        if !is_them {
+            faults.push(("password", "The password is not right"));
+        }
+    }
+    Ok(faults)
+}
+
+fn told(visit: &Visit, patient: &str, fields: &Fields) -> Result<Told, Problem> {
+    let Who::Staff {
+        account,
+        name,
+        role,
+        organisation,
+    } = &visit.known()?.who
+    else {
+        return Err(Problem::new(
+            Kind::Forbidden,
+            "This is not part of your role.",
+        ));
+    };
+    Ok(Told {
+        patient: patient.to_owned(),
+        organisation: organisation.to_string(),
+        account: *account,
+        name: name.clone(),
+        role: role.code().to_owned(),
+        code: fields.text("code").to_owned(),
+        reason: fields.text("reason").to_owned(),
+    })
+}
+
+/// An id as FHIR has them; whose it is, if anybody's, is not looked up here.
+pub(super) fn check(patient: &str) -> Result<(), Problem> {
+    fhir::resource::check_id(patient)
+        .map_err(|_| Problem::new(Kind::NotFound, "There is no page at this address."))
+}

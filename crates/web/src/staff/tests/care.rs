@@ -1,0 +1,201 @@
+//! Emergency access, claimed relationships, and the privacy officer's list, at the pages.
+
+use access::Relationships;
+use http::StatusCode;
+use store::Store;
+use store::testing::{Ground, on_each_database};
+
+use crate::testing::letters;
+use crate::testing::{Browser, PASSWORD, node_with};
+
+/// A node at which staff need a relationship that nobody has yet, and Dr Bo signed in.
+async fn strangers(ground: &Ground) -> (std::sync::Arc<crate::Node>, Browser) {
+    let mut settings = ground.settings.clone();
+    settings.relationships = Relationships::Required;
+    let node = node_with(Store::open(settings).await.unwrap()).await;
+    letters::patient(&node.store).await;
+    let mut bo = Browser::new(&node);
+    bo.sign_in("/staff/login", "bo").await;
+    (node, bo)
+}
+
+async fn officer(node: &std::sync::Arc<crate::Node>) -> Browser {
+    let mut olu = Browser::new(node);
+    olu.sign_in("/staff/login", "olu").await;
+    olu
+}
+
+const WHY: &str = "Found unconscious at the bus stop";
+
+#[test]
+fn p01_a_patient_nobody_here_cares_for_has_no_page_and_neither_has_one_who_is_not_here() {
+    on_each_database(async |ground| {
+        let (_node, mut bo) = strangers(ground).await;
+        let known = bo.get("/staff/patient/jane").await;
+        let absent = bo.get("/staff/patient/ghost").await;
+        assert_eq!(known.status, StatusCode::NOT_FOUND);
+        assert_eq!(absent.status, StatusCode::NOT_FOUND);
+        // Each page names its own request and form.
+        let plain = |text: &str, id: &str| {
+            let lines = text.lines().filter(|line| {
+                !line.contains("csrf")
+                    && !line.contains("nonce")
+                    && !line.contains("quote ")
+                    && !line.contains("request")
+                    && !line.contains("Reference")
+            });
+            lines.collect::<Vec<_>>().join("\n").replace(id, "ID")
+        };
+        assert_eq!(plain(&known.text, "jane"), plain(&absent.text, "ghost"));
+        for id in ["jane", "ghost"] {
+            let form = bo.get(&format!("/staff/emergency-access/{id}")).await;
+            assert_eq!(form.status, StatusCode::OK, "{id}");
+        }
+    });
+}
+
+#[test]
+fn p04_emergency_access_takes_a_reason_and_the_password_and_is_listed_and_told() {
+    on_each_database(async |ground| {
+        let (node, mut bo) = strangers(ground).await;
+        let address = "/staff/emergency-access/jane";
+        bo.get(address).await;
+        for (fields, said) in [
+            (vec![("reason", WHY), ("password", PASSWORD)], "Choose why"),
+            (
+                vec![
+                    ("code", "unable-to-ask"),
+                    ("reason", "short"),
+                    ("password", PASSWORD),
+                ],
+                "at least 10 letters",
+            ),
+            (
+                vec![
+                    ("code", "unable-to-ask"),
+                    ("reason", WHY),
+                    ("password", "wrong"),
+                ],
+                "The password is not right",
+            ),
+        ] {
+            let answer = bo.post(address, &fields).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
+            assert!(answer.text.contains(said), "{said}");
+            let page = bo.get("/staff/patient/jane").await;
+            assert_eq!(page.status, StatusCode::NOT_FOUND);
+            bo.get(address).await;
+        }
+        let fields = [
+            ("code", "unable-to-ask"),
+            ("reason", WHY),
+            ("password", PASSWORD),
+        ];
+        let opened = bo.post(address, &fields).await;
+        assert_eq!(opened.location(), "/staff/patient/jane");
+        let page = bo.get(opened.location()).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text.contains("943 476 5919"));
+        let mut olu = officer(&node).await;
+        let list = olu.get("/staff/privacy").await;
+        assert!(
+            list.text.contains("Emergency access (B0015)"),
+            "{}",
+            list.text
+        );
+        assert!(list.text.contains("Dr Bo Test"));
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        let home = jane.get("/").await;
+        assert!(
+            home.text.contains("opened your record in an emergency"),
+            "{}",
+            home.text
+        );
+        assert!(home.text.contains(WHY));
+        // At its end, to the minute that the settings say.
+        ground.clock().advance(4 * 3_600_000);
+        let mut later = Browser::new(&node);
+        later.sign_in("/staff/login", "bo").await;
+        let page = later.get("/staff/patient/jane").await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND);
+    });
+}
+
+#[test]
+fn p05_clerks_engineers_and_patients_open_nothing_in_an_emergency() {
+    on_each_database(async |ground| {
+        let (node, _bo) = strangers(ground).await;
+        for (login, door) in [
+            ("ann", "/staff/login"),
+            ("ed", "/staff/login"),
+            ("olu", "/staff/login"),
+            ("jane", "/login"),
+        ] {
+            let mut browser = Browser::new(&node);
+            browser.sign_in(door, login).await;
+            for address in ["/staff/emergency-access/jane", "/staff/unseal/jane"] {
+                let answer = browser.get(address).await;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{login} {address}");
+            }
+        }
+    });
+}
+
+#[test]
+fn p03_a_clerk_claims_a_relationship_with_a_reason_and_sees_the_record_at_once() {
+    on_each_database(async |ground| {
+        let (node, _bo) = strangers(ground).await;
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        let address = "/staff/relationship/jane";
+        ann.get(address).await;
+        let short = ann.post(address, &[("reason", "because")]).await;
+        assert_eq!(short.status, StatusCode::UNPROCESSABLE_ENTITY);
+        ann.get(address).await;
+        let fields = [("reason", "She is at the desk asking for a copy")];
+        let claimed = ann.post(address, &fields).await;
+        assert_eq!(ann.get(claimed.location()).await.status, StatusCode::OK);
+        let mut olu = officer(&node).await;
+        let list = olu.get("/staff/privacy").await;
+        assert!(list.text.contains("Relationship claimed (B0016)"));
+    });
+}
+
+#[test]
+fn p07_the_officer_works_an_item_and_what_is_old_is_late() {
+    on_each_database(async |ground| {
+        let (node, mut bo) = strangers(ground).await;
+        let address = "/staff/emergency-access/jane";
+        bo.get(address).await;
+        let fields = [
+            ("code", "unable-to-ask"),
+            ("reason", WHY),
+            ("password", PASSWORD),
+        ];
+        bo.post(address, &fields).await;
+        ground.clock().advance(7 * 86_400_000 + 1);
+        let mut olu = officer(&node).await;
+        let list = olu.get("/staff/privacy").await;
+        assert!(list.text.contains("1 older than 7 days"), "{}", list.text);
+        let work = "/staff/privacy/1";
+        let mute = olu.post(work, &[("state", "confirmed")]).await;
+        assert_ne!(mute.status, StatusCode::SEE_OTHER);
+        olu.get("/staff/privacy").await;
+        let done = olu
+            .post(
+                work,
+                &[("state", "confirmed"), ("outcome", "Ambulance record seen")],
+            )
+            .await;
+        assert_eq!(done.location(), "/staff/privacy?done=worked");
+        let list = olu.get("/staff/privacy").await;
+        assert!(list.text.contains("Confirmed"));
+        assert!(list.text.contains("Ambulance record seen (Olu Officer)"));
+        assert!(!list.text.contains("older than 7 days"));
+        let mut clerk = Browser::new(&node);
+        clerk.sign_in("/staff/login", "ann").await;
+        let refused = clerk.get("/staff/privacy").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    });
+}
