@@ -166,7 +166,7 @@ impl Provider {
             Ok((status, body)) => {
                 // The error's word only: a description could name somebody.
                 let said = serde_json::from_slice::<Value>(&body).ok();
-                let said = said.and_then(|it| it["error"].as_str().map(str::to_owned));
+                let said = said.map(|it| claims::text(&it, "error").to_owned());
                 let said: String = said.unwrap_or_default().chars().take(60).collect();
                 Err(trouble(format!("it answered {status} {said}")))
             }
@@ -214,10 +214,10 @@ impl Provider {
         };
         let tokens: Tokens = read(&self.ask(call).await?)?;
         let id_token = self.verify(&tokens.id_token, sent.nonce, now).await?;
-        let subject = id_token["sub"].as_str().unwrap_or_default().to_owned();
+        let subject = claims::text(&id_token, "sub").to_owned();
         let userinfo = self.get(&facts.userinfo_endpoint, Some(&tokens.access_token));
         let userinfo: Value = read(&userinfo.await?)?;
-        if subject.is_empty() || userinfo["sub"].as_str() != Some(&subject) {
+        if subject.is_empty() || claims::text(&userinfo, "sub") != subject {
             return Err(refused("userinfo is of another subject than the id token"));
         }
         Ok(Claims {

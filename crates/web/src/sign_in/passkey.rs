@@ -380,7 +380,7 @@ pub async fn add_to(
         let message = "You have as many passkeys as one can have; remove one first.";
         return Err(Problem::new(Kind::BusinessRule, message));
     }
-    let known = known.iter().map(|it| it.id.clone().into()).collect();
+    let known = known.iter().map(|it| it.id.clone()).collect();
     let user = handle(&node.site, account.id);
     let (options, state) = service(node, door)?
         .start_passkey_registration(user, &account.name, &account.name, Some(known))

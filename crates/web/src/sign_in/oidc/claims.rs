@@ -11,27 +11,33 @@ pub struct Expected<'a> {
     pub skew_seconds: i64,
 }
 
+/// A claim's text; empty if there is none.
+pub fn text<'a>(claims: &'a Value, name: &str) -> &'a str {
+    claims.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// Whether the claims are those of an id token made for us, now, for this sign-in.
 ///
 /// # Errors
 /// The reason, for the log.
 pub fn check(claims: &Value, expected: &Expected<'_>) -> Result<(), &'static str> {
-    if claims["iss"].as_str() != Some(expected.issuer) {
+    if text(claims, "iss") != expected.issuer {
         return Err("the id token is another issuer's");
     }
-    let audience: Vec<&str> = match &claims["aud"] {
-        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
-        one => one.as_str().into_iter().collect(),
+    let audience: Vec<&str> = match claims.get("aud") {
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        one => one.and_then(Value::as_str).into_iter().collect(),
     };
     if !audience.contains(&expected.client_id) {
         return Err("the id token is for somebody else");
     }
-    let party = claims["azp"].as_str();
+    let party = claims.get("azp").and_then(Value::as_str);
     if party.map_or(audience.len() > 1, |party| party != expected.client_id) {
         return Err("the id token was asked for by somebody else");
     }
     // A number only: a time written as text is refused.
-    let (Some(expires), Some(issued)) = (claims["exp"].as_i64(), claims["iat"].as_i64()) else {
+    let number = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let (Some(expires), Some(issued)) = (number("exp"), number("iat")) else {
         return Err("the id token has no times");
     };
     if expected.now_seconds >= expires.saturating_add(expected.skew_seconds) {
@@ -40,7 +46,7 @@ pub fn check(claims: &Value, expected: &Expected<'_>) -> Result<(), &'static str
     if issued > expected.now_seconds.saturating_add(expected.skew_seconds) {
         return Err("the id token is from the future");
     }
-    let nonce = claims["nonce"].as_str().unwrap_or_default();
+    let nonce = text(claims, "nonce");
     if !crate::secret::same(nonce, expected.nonce) {
         return Err("the id token answers another sign-in");
     }

@@ -19,7 +19,7 @@ use crate::page::problem::Refusal;
 use crate::record;
 use crate::sign_in::Way;
 use crate::sign_in::begin::{self, Door};
-use crate::sign_in::oidc::claims::{Trust, trust};
+use crate::sign_in::oidc::claims::{Trust, text, trust};
 use crate::sign_in::oidc::flow::{self, Back};
 use crate::sign_in::oidc::{Claims, Provider};
 use crate::visit::Visit;
@@ -171,7 +171,7 @@ async fn proved(
         let proof = Proof {
             identity: 9,
             how: "nhs-login".to_owned(),
-            seen: claims.id_token["vot"].as_str().unwrap_or("").to_owned(),
+            seen: text(&claims.id_token, "vot").to_owned(),
             by_account: None,
             by_name: issuer.clone(),
         };
@@ -184,10 +184,10 @@ async fn proved(
 /// What the id token's `vot` proves; it must be one that was asked for, and userinfo must not say
 /// less.
 fn trusted(service: &NhsLogin, claims: &Claims) -> Trust {
-    let vot = claims.id_token["vot"].as_str().unwrap_or_default();
+    let vot = text(&claims.id_token, "vot");
     let mut found = trust(vot);
-    let level = claims.userinfo["identity_proofing_level"].as_str();
-    if let Some(level) = level {
+    let level = text(&claims.userinfo, "identity_proofing_level");
+    if !level.is_empty() {
         found.identity = found.identity.min(trust(level).identity);
     }
     let asked: Vec<String> = serde_json::from_str(&service.vtr).unwrap_or_default();
@@ -200,9 +200,9 @@ fn trusted(service: &NhsLogin, claims: &Claims) -> Trust {
 
 /// The one patient here whom the claims name: id, NHS number and name.
 async fn find(node: &Node, claims: &Value) -> Result<Option<(String, NhsNumber, String)>, Problem> {
-    let text = |name: &str| claims[name].as_str().unwrap_or_default();
-    let (born, family) = (text("birthdate"), fold(text("family_name")));
-    let Ok(number) = NhsNumber::parse(text("nhs_number")) else {
+    let born = text(claims, "birthdate");
+    let family = fold(text(claims, "family_name"));
+    let Ok(number) = NhsNumber::parse(text(claims, "nhs_number")) else {
         return Ok(None);
     };
     if born.len() != 10 || family.is_empty() {
@@ -232,8 +232,8 @@ async fn find(node: &Node, claims: &Value) -> Result<Option<(String, NhsNumber, 
 
 /// Whether one of the patient's names has that family name.
 fn is_named(patient: &Value, family: &str) -> bool {
-    let names = patient["name"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut families = names.iter().filter_map(|name| name["family"].as_str());
+    let names = patient.get("name").and_then(Value::as_array);
+    let mut families = names.into_iter().flatten().map(|name| text(name, "family"));
     families.any(|known| fold(known) == *family)
 }
 

@@ -20,6 +20,7 @@ use crate::page::{Page, see_other, words};
 use crate::secret::Secret;
 use crate::sign_in::Way;
 use crate::sign_in::begin::{self, Door};
+use crate::sign_in::oidc::claims::text;
 use crate::sign_in::oidc::flow::{self, Back};
 use crate::sign_in::oidc::{Claims, Provider, nhs_login};
 use crate::visit::Visit;
@@ -120,19 +121,18 @@ pub async fn back(
 }
 
 fn name(claims: &Claims) -> String {
-    let text = |name: &str| claims.userinfo[name].as_str().map(str::trim);
-    let name = text("name").filter(|name| !name.is_empty());
-    name.unwrap_or("A member of staff")
-        .chars()
-        .take(120)
-        .collect()
+    let name = match text(&claims.userinfo, "name").trim() {
+        "" => "A member of staff",
+        name => name,
+    };
+    name.chars().take(120).collect()
 }
 
 /// CIS2 tells the level as `authentication_assurance_level`, "1" to "3"; what is not told is 1.
 fn assurance(claims: &Claims) -> i64 {
-    let level = claims.id_token["authentication_assurance_level"].as_str();
-    let level = level.and_then(|text| text.parse::<i64>().ok());
-    let acr = claims.id_token["acr"].as_str().unwrap_or_default();
+    let level = text(&claims.id_token, "authentication_assurance_level");
+    let level = level.parse::<i64>().ok();
+    let acr = text(&claims.id_token, "acr");
     let by_acr = ["AAL1", "AAL2", "AAL3"].iter().zip(1..);
     let by_acr = by_acr.filter(|(word, _)| acr.contains(**word)).last();
     level
@@ -144,17 +144,14 @@ fn assurance(claims: &Claims) -> i64 {
 /// The roles at this organisation that the table grants something for. A role that was already
 /// chosen at the provider is the only one.
 fn choices(userinfo: &Value, table: &RoleTable, here: &Ods) -> Vec<Choice> {
-    let roles = userinfo["nhsid_nrbac_roles"].as_array();
-    let selected = userinfo["selected_roleid"].as_str();
+    let roles = userinfo.get("nhsid_nrbac_roles").and_then(Value::as_array);
+    let selected = userinfo.get("selected_roleid").and_then(Value::as_str);
     let mut found: Vec<Choice> = Vec::new();
     for role in roles.into_iter().flatten().take(ROLES_MAX) {
-        let text = |name: &str| role[name].as_str().unwrap_or_default();
-        let activities: Vec<&str> = role["activity_codes"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice)
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let text = |name: &str| text(role, name);
+        let activities = role.get("activity_codes").and_then(Value::as_array);
+        let activities = activities.into_iter().flatten().filter_map(Value::as_str);
+        let activities: Vec<&str> = activities.collect();
         let id = text("person_roleid");
         let fits = text("org_code") == here.as_str() && selected.is_none_or(|it| it == id);
         let granted = table.grants(text("role_code"), &activities);
