@@ -1,6 +1,6 @@
 //! The demo: three nodes in one process, on ports of the test's own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use tempfile::TempDir;
 
@@ -41,6 +41,9 @@ impl Demo {
 
     /// The demo plays a short day; its letters have crossed when this returns.
     pub fn wait_for_the_day(&self) {
+        // The nodes start one after another; before that a store may have no tables yet.
+        let last = SocketAddr::from(([127, 0, 0, 1], self.base_port + 2));
+        wait_for("the demo's last node", 30, || TcpStream::connect(last).ok());
         let store = self.rows("practice");
         wait_for("letters in the demo's inbox", 30, || {
             let taken_in = store
