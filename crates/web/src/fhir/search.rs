@@ -125,7 +125,7 @@ async fn found(
     query: &[(String, String)],
 ) -> Result<Vec<u8>, Problem> {
     let (Within::Type(ty) | Within::Patient(_, ty)) = within;
-    let decided_on = if ty == ALL_TYPES { "Resource" } else { ty };
+    let decided_on = if ty == ALL_TYPES { "Patient" } else { ty };
     let scope = ask.scope(node, Interaction::Search, decided_on).await?;
     let base_url = node.site.fhir_url();
     let limits = Limits {
