@@ -71,21 +71,17 @@ impl Drop for Lent {
 }
 
 impl Lent {
-    fn rows_within(&self, sql: &Sql<'_>, steps: i32) -> Result<Option<Vec<Row>>, Problem> {
+    fn connection(&self) -> Result<&Connection, Problem> {
         let connection = self.connection.as_ref();
-        sqlite::rows_within(
-            connection.ok_or_else(|| failure::internal("no connection"))?,
-            sql,
-            steps,
-        )
+        connection.ok_or_else(|| failure::internal("no connection"))
+    }
+
+    fn rows_within(&self, sql: &Sql<'_>, steps: i32) -> Result<Option<Vec<Row>>, Problem> {
+        sqlite::rows_within(self.connection()?, sql, steps)
     }
 
     fn rows(&self, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
-        let connection = self.connection.as_ref();
-        sqlite::rows(
-            connection.ok_or_else(|| failure::internal("no connection"))?,
-            sql,
-        )
+        sqlite::rows(self.connection()?, sql)
     }
 }
 
@@ -167,17 +163,9 @@ impl Readers {
                 ..
             } => {
                 let lent = searches.lend().await?;
-                let interrupt = lent
-                    .connection
-                    .as_ref()
-                    .map(Connection::get_interrupt_handle);
+                let interrupt = lent.connection()?.get_interrupt_handle();
                 let work = tokio::task::spawn_blocking(move || lent.rows(&sql));
-                ended_after(*search_seconds_max, work, || {
-                    if let Some(handle) = &interrupt {
-                        handle.interrupt();
-                    }
-                })
-                .await
+                ended_after(*search_seconds_max, work, || interrupt.interrupt()).await
             }
             Readers::Postgres(_) => self.rows(&sql).await,
         }
@@ -193,13 +181,9 @@ impl Readers {
         match self {
             Readers::Sqlite { searches, .. } => {
                 let lent = searches.lend().await?;
-                let work = tokio::task::spawn_blocking(move || {
-                    let connection = lent.connection.as_ref();
-                    let connection =
-                        connection.ok_or_else(|| failure::internal("no connection"))?;
-                    sqlite::mapped(connection, &sql, each)
-                });
-                work.await
+                let work = move || sqlite::mapped(lent.connection()?, &sql, each);
+                tokio::task::spawn_blocking(work)
+                    .await
                     .map_err(|error| failure::internal("a read failed").because(error))?
             }
             Readers::Postgres(pool) => {
