@@ -19,7 +19,7 @@ use crate::sql::Sql;
 pub use list::{RawMessage, StuckMessage, Waiting};
 
 /// A message that came in, with the answers it may get.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Received {
     /// MSH-3, MSH-4 and MSH-10, as sent; empty where they could not be read.
     pub application: String,
@@ -32,15 +32,23 @@ pub struct Received {
     pub verdict: Verdict,
 }
 
+impl Received {
+    /// The SHA-256 of a message's bytes.
+    pub fn digest(body: &[u8]) -> [u8; 32] {
+        Sha256::digest(body).into()
+    }
+}
+
 /// What a message is answered: the bytes of the acknowledgement, without its frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Verdict {
     /// It can be taken.
     Take {
         /// AA, for a message that is new (or the same again).
         accepted: Vec<u8>,
-        /// AE, for one whose id was used before by another body.
-        conflict: Vec<u8>,
+        /// Makes the AE for one whose id was used before by another body, from the message and the
+        /// time: hardly any message needs it.
+        conflict: fn(&[u8], Millis) -> Vec<u8>,
     },
     /// It cannot be read or is not of a kind that is taken: kept, answered, on the work list.
     Refuse {
@@ -99,6 +107,12 @@ impl Hl7Write {
 impl Keeping {
     /// Makes the digests.
     pub fn new(received: Received) -> Keeping {
+        let sha256 = Received::digest(&received.body);
+        Keeping::with_digest(received, sha256)
+    }
+
+    /// The same, where the body's digest (`Received::digest`) has been made.
+    pub fn with_digest(received: Received, sha256: [u8; 32]) -> Keeping {
         let id = [
             &received.application,
             &received.facility,
@@ -107,11 +121,10 @@ impl Keeping {
         let mut id = digest(&id.map(|part| part.as_bytes()));
         // Half of it tells messages apart, in an index of half the length.
         id.truncate(16);
-        let sha256 = Sha256::digest(&received.body).to_vec();
         Keeping {
             received,
             id,
-            sha256,
+            sha256: sha256.to_vec(),
         }
     }
 
@@ -139,6 +152,13 @@ pub(crate) fn by_id(id: &[u8]) -> Sql<'_> {
     Sql::new("SELECT number FROM hl7_message WHERE key = $1 AND shard = $2")
         .with(id)
         .with(shard::of(id))
+}
+
+/// The ids after that one, in order; at most so many.
+pub(crate) fn ids(after: &[u8], at_most: usize) -> Sql<'_> {
+    Sql::new("SELECT key FROM hl7_message WHERE key > $1 ORDER BY key LIMIT $2")
+        .with(after)
+        .with(i64::try_from(at_most).unwrap_or(i64::MAX))
 }
 
 /// What came of it.
@@ -257,10 +277,11 @@ pub(crate) async fn keep(
         "Ask the sender which one holds. If it is this one, map it with Replay; else mark it as \
          seen to.",
     ));
+    let ack = conflict(&received.body, now);
     let row = Row {
         key: apart(b"conflict"),
         answer: "AE",
-        ack: conflict,
+        ack: &ack,
         state: "quarantined",
         note,
     };

@@ -1,15 +1,17 @@
-//! The journal: a file beside a SQLite database, to which is only ever appended what someone waits
+//! The journal: two files beside a SQLite database, to which is only ever appended what someone waits
 //! for and what cannot be refused: lines of the audit log, and HL7 v2 messages that are new. A batch
 //! of them costs one short write and one `fdatasync`, where the same rows dirty a page of an index
 //! each. They are moved into the tables behind, many at a time.
 //!
 //! Invariant: what was answered is in the journal or in the tables, on disk. Invariant: a batch is
 //! moved once, whatever stops in between: the mark of how far has been moved is set in the same
-//! transaction. Invariant: the file, and what is in memory of it, has a bound.
+//! transaction. Invariant: the files, and what is in memory of them, have a bound.
 
 mod file;
 mod keeper;
+mod known;
 mod mover;
+mod part;
 mod pending;
 mod record;
 #[cfg(test)]
@@ -24,7 +26,7 @@ use fhir::problem::{Kind, Problem};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::database::{Tx, at_once};
+use crate::database::{Tx, at_once, sqlite};
 use crate::failure;
 use crate::hl7_inbox::{self, Keeping};
 use crate::sql::Sql;
@@ -60,6 +62,7 @@ enum Item {
 pub(crate) struct Journal {
     queue: parking_lot::Mutex<Option<mpsc::Sender<Item>>>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+    known: Arc<known::Known>,
 }
 
 impl std::fmt::Debug for Item {
@@ -91,12 +94,14 @@ impl Journal {
         PathBuf::from(name)
     }
 
-    /// Starts the two threads: one that keeps, one that moves.
+    /// Starts the threads: one that keeps, one that moves, and one that soon ends.
     pub(crate) fn start(start: Start) -> Result<Journal, Problem> {
         let (queue, waiting) = mpsc::channel(start.waiting_max.max(1));
         let (hand_over, handed_over) = std::sync::mpsc::channel();
         let pending = Arc::new(pending::Pending::default());
-        let keeper = keeper::Keeper::open(&start, pending.clone(), hand_over)?;
+        let known = Arc::new(known::Known::default());
+        let keeper = keeper::Keeper::open(&start, known.clone(), pending.clone(), hand_over)?;
+        let reader = sqlite::open_reader(&start.database)?;
         let mover = mover::Mover {
             writer: start.writer,
             load: start.load,
@@ -107,16 +112,19 @@ impl Journal {
             let spawned = thread.spawn(work);
             spawned.map_err(|error| failure::internal("no thread").because(error))
         };
+        let ids = known.clone();
         let threads = vec![
             spawn(
                 "journal-keeper",
                 Box::new(move || keeper.run(start.file, waiting)),
             )?,
             spawn("journal-mover", Box::new(move || mover.run(&handed_over)))?,
+            spawn("journal-known", Box::new(move || ids.read(&reader)))?,
         ];
         Ok(Journal {
             queue: parking_lot::Mutex::new(Some(queue)),
             threads: parking_lot::Mutex::new(threads),
+            known,
         })
     }
 
@@ -158,6 +166,7 @@ impl Journal {
     /// Lets both threads finish what waits.
     pub(crate) async fn stop(&self) {
         drop(self.queue.lock().take());
+        self.known.end();
         let threads = std::mem::take(&mut *self.threads.lock());
         let join = move || {
             for thread in threads {

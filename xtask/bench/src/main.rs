@@ -44,6 +44,9 @@ struct Arguments {
     /// Resources that the larger store of `searches` holds.
     #[arg(long, default_value_t = 1_000_000)]
     resources: usize,
+    /// Only so many connections, of those that `acknowledgements` measures.
+    #[arg(long)]
+    connections: Option<usize>,
     /// For the bench itself: the other process of a measurement.
     #[arg(long, hide = true)]
     part: Option<Part>,
@@ -118,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         creates::measure(&mut report, arguments.seconds)?;
     }
     if wanted(Figure::Acknowledgements) {
-        acknowledgements::measure(&mut report, arguments.seconds)?;
+        acknowledgements::measure(&mut report, arguments.seconds, arguments.connections)?;
     }
     if wanted(Figure::Letter) {
         letter::measure(&mut report)?;

@@ -78,7 +78,7 @@ impl Hospital {
             body: text.as_bytes().to_vec(),
             verdict: Verdict::Take {
                 accepted: b"AA".to_vec(),
-                conflict: b"AE".to_vec(),
+                conflict: |_, _| b"AE".to_vec(),
             },
         };
         let write = Hl7Write::receive(received);

@@ -8,7 +8,6 @@ use hl7v2::ack::{Answer, ack};
 use hl7v2::header::header_leniently;
 use hl7v2::mllp::Broken;
 use hl7v2::{ErrorCode, Fault, Header, to_fhir};
-use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use access::{Scope, SystemPurpose};
@@ -68,8 +67,8 @@ impl Door {
         self.keep(refused(partial, header, &fault, now), now).await
     }
 
-    async fn keep(&self, received: Received, now: Millis) -> Vec<u8> {
-        let keeping = Arc::new(Keeping::new(received));
+    async fn keep(&self, keeping: Keeping, now: Millis) -> Vec<u8> {
+        let keeping = Arc::new(keeping);
         let header = || header_leniently(&keeping.received().body).ok();
         let write = Hl7Write::Receive(keeping.clone());
         let job = Job::effect(Effect::Hl7(write));
@@ -112,10 +111,10 @@ fn unkept(header: Option<&Header>, reason: &str, now: Millis) -> Vec<u8> {
 }
 
 /// Reads a message as far as its answer needs: its structure, its header, whether its kind is taken.
-fn receive(message: Vec<u8>, now: Millis) -> Received {
+fn receive(message: Vec<u8>, now: Millis) -> Keeping {
     let fault = match hl7v2::header(&message).and_then(|h| hl7v2::parse(&message).map(|_| h)) {
         Ok(header) if to_fhir::supports(&header.message_type, &header.trigger) => {
-            return taken(message, &header, now);
+            return taken(message, header, now);
         }
         Ok(header) => unsupported(&header),
         Err(fault) => fault,
@@ -135,23 +134,32 @@ fn unsupported(header: &Header) -> Fault {
         .field(9)
 }
 
-fn taken(message: Vec<u8>, header: &Header, now: Millis) -> Received {
-    let id = answer_id(&message);
-    let conflict = Fault::new(
+fn taken(message: Vec<u8>, header: Header, now: Millis) -> Keeping {
+    let digest = Received::digest(&message);
+    let id = answer_id(&digest);
+    let verdict = Verdict::Take {
+        accepted: ack(Some(&header), Answer::Accept, None, &id, now),
+        conflict,
+    };
+    received(message, digest, Some(header), verdict)
+}
+
+/// AE for a message whose id was used before by another.
+fn conflict(message: &[u8], now: Millis) -> Vec<u8> {
+    let fault = Fault::new(
         ErrorCode::DuplicateKey,
         "this control id was used before, for a message with other content",
     )
     .within("MSH", 1)
     .field(10);
-    let verdict = Verdict::Take {
-        accepted: ack(Some(header), Answer::Accept, None, &id, now),
-        conflict: ack(Some(header), Answer::Error, Some(&conflict), &id, now),
-    };
-    received(message, Some(header), verdict)
+    let id = answer_id(&Received::digest(message));
+    let header = header_leniently(message).ok();
+    ack(header.as_ref(), Answer::Error, Some(&fault), &id, now)
 }
 
-fn refused(message: Vec<u8>, header: Option<Header>, fault: &Fault, now: Millis) -> Received {
-    let id = answer_id(&message);
+fn refused(message: Vec<u8>, header: Option<Header>, fault: &Fault, now: Millis) -> Keeping {
+    let digest = Received::digest(&message);
+    let id = answer_id(&digest);
     let next_step = match fault.code {
         ErrorCode::UnsupportedMessageType | ErrorCode::UnsupportedEvent => {
             "Ask the sender not to send this kind of message here, or wait for a version that takes it."
@@ -164,22 +172,26 @@ fn refused(message: Vec<u8>, header: Option<Header>, fault: &Fault, now: Millis)
         reason: fault.to_string(),
         next_step: next_step.to_owned(),
     };
-    received(message, header.as_ref(), verdict)
+    received(message, digest, header, verdict)
 }
 
-fn received(message: Vec<u8>, header: Option<&Header>, verdict: Verdict) -> Received {
-    let text = |of: fn(&Header) -> &String| header.map(of).cloned().unwrap_or_default();
-    let kind = header
-        .map(|h| format!("{}^{}", h.message_type, h.trigger))
-        .unwrap_or_default();
-    Received {
-        application: kept_text(text(|h| &h.sending_application)),
-        facility: kept_text(text(|h| &h.sending_facility)),
-        control_id: kept_text(text(|h| &h.control_id)),
+fn received(
+    message: Vec<u8>,
+    digest: [u8; 32],
+    header: Option<Header>,
+    verdict: Verdict,
+) -> Keeping {
+    let header = header.unwrap_or_default();
+    let kind = [&*header.message_type, &*header.trigger].join("^");
+    let received = Received {
+        application: kept_text(header.sending_application),
+        facility: kept_text(header.sending_facility),
+        control_id: kept_text(header.control_id),
         kind: kept_text(kind.trim_matches('^').to_owned()),
         body: message,
         verdict,
-    }
+    };
+    Keeping::with_digest(received, digest)
 }
 
 /// Text that a database can hold: PostgreSQL knows no NUL.
@@ -192,10 +204,7 @@ fn kept_text(text: String) -> String {
 }
 
 /// The answer's own control id: the same for the same message.
-fn answer_id(message: &[u8]) -> String {
-    Sha256::digest(message)
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02X}"))
-        .collect()
+fn answer_id(digest: &[u8; 32]) -> String {
+    let [a, b, c, d, e, f, g, h, ..] = *digest;
+    format!("{:016X}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }

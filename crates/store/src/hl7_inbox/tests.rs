@@ -18,7 +18,7 @@ fn message(control_id: &str, body: &str) -> Received {
         body: body.into(),
         verdict: Verdict::Take {
             accepted: format!("AA {body}").into_bytes(),
-            conflict: format!("AE {body}").into_bytes(),
+            conflict: |body, _| [b"AE ", body].concat(),
         },
     }
 }
@@ -85,7 +85,7 @@ fn the_same_again_has_one_effect_and_the_same_answer() {
             let again = Received {
                 verdict: Verdict::Take {
                     accepted: b"later".to_vec(),
-                    conflict: Vec::new(),
+                    conflict: |_, _| Vec::new(),
                 },
                 ..message("1", "a")
             };

@@ -1,132 +1,92 @@
-//! The file: frames one after another, each a batch. A frame is its body's length (4 bytes), the
-//! first 8 bytes of the SHA-256 of what follows, the batch's number (8 bytes) and the body; numbers
-//! are big-endian. Numbers only ever go up, by one, so that a frame left over from before the file
-//! was begun again is known by its number.
+//! The two files of the journal, written by turns: one is begun again once all that it holds is in the
+//! tables, so that under a load that does not end neither grows, and nobody waits for the mover.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use fhir::problem::{Kind, Problem};
-use sha2::{Digest, Sha256};
 
+use super::part::{Part, STEP_BYTES};
 use super::record::{Batch, Entry};
 
-/// The file grows by so much at a time, written with zeros: a sync of bytes whose place on the disk
-/// is known need not wait for the file system's own journal.
-const STEP_BYTES: u64 = 1 << 20;
-/// A file that has grown beyond this gives the rest back when it is begun again.
-const KEPT_BYTES_MAX: u64 = 8 << 20;
-const HEAD_BYTES: usize = 20;
-/// The longest body that is read back. Longer ones are not written.
-pub(super) const BODY_BYTES_MAX: usize = 1 << 30;
+/// From here on the other file takes over as soon as it can.
+const TURN_BYTES: u64 = 8 << 20;
+/// From here on it must.
+const PART_BYTES_MAX: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub(crate) struct File {
-    file: fs::File,
-    /// Where the next frame goes.
-    position: u64,
-    /// How much of the file has its place on the disk.
-    grown: u64,
+    now: Part,
+    other: Part,
     /// The number of the last batch.
     last: i64,
     frame: Vec<u8>,
 }
 
+/// Whether there is room for another batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    There,
+    /// There will be once that batch has been moved.
+    After(i64),
+}
+
 impl File {
-    /// Opens the file, or makes it. `None` if another process (or another store of this one) has it.
+    /// Opens the files, or makes them. `None` if another process (or another store of this one) has
+    /// them.
     ///
     /// # Errors
-    /// `NoStore` if it cannot be opened.
+    /// `NoStore` if they cannot be opened.
     pub(crate) fn open(path: &Path) -> Result<Option<File>, Problem> {
-        let new = !path.exists();
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(path).map_err(unusable)?;
-        // A store that was just dropped may be about to let go of it.
-        let mut tries = 0;
-        while let Err(error) = file.try_lock() {
-            if let fs::TryLockError::Error(error) = error {
-                return Err(unusable(error));
-            }
-            if tries == 20 {
-                return Ok(None);
-            }
-            tries += 1;
-            std::thread::sleep(Duration::from_millis(10));
+        let now = Part::open(path)?;
+        if !now.lock()? {
+            return Ok(None);
         }
-        if new && let Some(folder) = path.parent() {
-            // The file's name is to last as its content does.
-            let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
-        }
-        let grown = file.metadata().map_err(unusable)?.len();
         Ok(Some(File {
-            file,
-            position: 0,
-            grown,
+            now,
+            other: Part::open(&File::second(path))?,
             last: 0,
             frame: Vec::new(),
         }))
     }
 
-    /// The batches it holds, in order, up to the first that is not whole.
+    /// The second file beside that one.
+    pub(super) fn second(path: &Path) -> PathBuf {
+        let mut name: OsString = path.into();
+        name.push("2");
+        name.into()
+    }
+
+    /// The batches they hold, in order; those of before the last turn but one may be among them.
     ///
     /// # Errors
-    /// `NoStore` if it cannot be read; `Exception` if a whole frame does not read as a batch.
-    pub(crate) fn read_all(&mut self) -> Result<Vec<Batch>, Problem> {
-        let mut batches: Vec<Batch> = Vec::new();
-        let mut position = 0;
-        while let Some((index, body)) = self.frame_at(position)? {
-            if batches.last().is_some_and(|last| index != last.index + 1) {
-                break;
-            }
-            position += (HEAD_BYTES + body.len()) as u64;
-            let entries = Entry::read_all(&body).ok_or_else(|| {
-                let message = "The journal holds a batch that this version of Handover cannot read; \
-                               start the version that wrote it once, and stop it, before this one.";
-                Problem::new(Kind::Exception, message)
-            })?;
-            batches.push(Batch { index, entries });
-        }
+    /// `NoStore` if one cannot be read; `Exception` if a whole frame does not read as a batch.
+    pub(crate) fn read_all(&self) -> Result<Vec<Batch>, Problem> {
+        let mut batches = self.now.read_all()?;
+        batches.extend(self.other.read_all()?);
+        batches.sort_by_key(|batch| batch.index);
         Ok(batches)
     }
 
-    fn frame_at(&self, position: u64) -> Result<Option<(i64, Vec<u8>)>, Problem> {
-        if position + HEAD_BYTES as u64 > self.grown {
-            return Ok(None);
-        }
-        let mut head = [0; HEAD_BYTES];
-        self.file
-            .read_exact_at(&mut head, position)
-            .map_err(unusable)?;
-        let [length, sum, index] = [&head[..4], &head[4..12], &head[12..]];
-        let length = length.iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
-        let end = position + (HEAD_BYTES + length) as u64;
-        if length == 0 || length > BODY_BYTES_MAX || end > self.grown {
-            return Ok(None);
-        }
-        let mut body = vec![0; length];
-        let at = position + HEAD_BYTES as u64;
-        self.file.read_exact_at(&mut body, at).map_err(unusable)?;
-        let number = index
-            .iter()
-            .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
-        let whole = checksum(index, &body).as_slice() == sum;
-        Ok(i64::try_from(number)
-            .ok()
-            .filter(|_| whole)
-            .map(|index| (index, body)))
-    }
-
-    /// Begins again at the file's start; the next batch has the number after `last`. Only when all
-    /// that it holds has been moved.
+    /// Begins again at a file's start; the next batch has the number after `last`. Only when all
+    /// that they hold has been moved.
     pub(crate) fn restart(&mut self, last: i64) {
         self.last = last.max(self.last);
-        self.position = 0;
-        if self.grown > KEPT_BYTES_MAX && self.file.set_len(KEPT_BYTES_MAX).is_ok() {
-            self.grown = KEPT_BYTES_MAX;
+        self.now.restart();
+        self.other.restart();
+    }
+
+    /// Makes room for another batch, where all up to `moved` is in the tables.
+    pub(super) fn make_room(&mut self, moved: i64) -> Room {
+        if self.now.used() > 0 && self.last <= moved {
+            self.now.restart();
+        } else if self.now.used() > TURN_BYTES && self.other.last() <= moved {
+            self.other.restart();
+            std::mem::swap(&mut self.now, &mut self.other);
+        } else if self.now.used() > PART_BYTES_MAX {
+            return Room::After(self.other.last());
         }
+        Room::There
     }
 
     /// The number of the last batch.
@@ -134,56 +94,15 @@ impl File {
         self.last
     }
 
-    /// How many bytes of it are in use.
-    pub(super) fn used(&self) -> u64 {
-        self.position
-    }
-
     /// Writes a batch; durable when this returns.
     ///
     /// # Errors
-    /// The disk's. After one, what was not written can be tried again, unless it was the sync that
-    /// failed (`Unsynced`).
+    /// Those of `Part::append`.
     pub(super) fn append(&mut self, entries: &[Entry]) -> Result<(), Failed> {
         let index = self.last + 1;
-        self.frame.clear();
-        self.frame.resize(HEAD_BYTES, 0);
-        entries
-            .iter()
-            .for_each(|entry| entry.write(&mut self.frame));
-        let number = index.to_be_bytes();
-        let (head, body) = self
-            .frame
-            .split_at_mut_checked(HEAD_BYTES)
-            .ok_or(Failed::TooLong)?;
-        if body.len() > BODY_BYTES_MAX {
-            return Err(Failed::TooLong);
-        }
-        let length = u32::try_from(body.len()).map_err(|_| Failed::TooLong)?;
-        let sum = checksum(&number, body);
-        let parts = length.to_be_bytes().into_iter().chain(sum).chain(number);
-        head.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-        self.grow(self.position + self.frame.len() as u64)
-            .map_err(Failed::Unwritten)?;
-        self.file
-            .write_all_at(&self.frame, self.position)
-            .map_err(Failed::Unwritten)?;
-        self.file.sync_data().map_err(Failed::Unsynced)?;
-        self.position += self.frame.len() as u64;
+        self.now.append(index, entries, &mut self.frame)?;
         self.last = index;
         self.frame.shrink_to(STEP_BYTES as usize);
-        Ok(())
-    }
-
-    fn grow(&mut self, end: u64) -> std::io::Result<()> {
-        if end <= self.grown {
-            return Ok(());
-        }
-        let zeros = vec![0; STEP_BYTES as usize];
-        while self.grown < end {
-            self.file.write_all_at(&zeros, self.grown)?;
-            self.grown += STEP_BYTES;
-        }
         Ok(())
     }
 }
@@ -211,25 +130,6 @@ impl Failed {
         };
         Problem::new(Kind::NoStore, message).because(error.to_string())
     }
-}
-
-fn checksum(index: &[u8], body: &[u8]) -> [u8; 8] {
-    let mut hash = Sha256::new();
-    hash.update(index);
-    hash.update(body);
-    let mut sum = [0; 8];
-    sum.iter_mut()
-        .zip(hash.finalize())
-        .for_each(|(to, from)| *to = from);
-    sum
-}
-
-fn unusable(error: std::io::Error) -> Problem {
-    Problem::new(
-        Kind::NoStore,
-        "The store's journal cannot be read or written.",
-    )
-    .because(error)
 }
 
 #[cfg(test)]
@@ -269,7 +169,7 @@ mod tests {
             file.append(&[line(text)]).unwrap();
         }
         drop(file);
-        let mut file = File::open(&path).unwrap().unwrap();
+        let file = File::open(&path).unwrap().unwrap();
         let expected = [(1, "a"), (2, "b"), (3, "c")].map(|(n, id)| (n, id.to_owned()));
         assert_eq!(ids(&file.read_all().unwrap()), expected);
     }
@@ -282,15 +182,53 @@ mod tests {
         for text in ["a", "b", "c"] {
             file.append(&[line(text)]).unwrap();
         }
-        let third = file.used();
+        let third = file.now.used();
         file.restart(3);
         file.append(&[line("d")]).unwrap();
         assert_eq!(ids(&file.read_all().unwrap()), [(4, "d".to_owned())]);
         file.append(&[line("e")]).unwrap();
-        let end = file.used();
-        assert!(end < third);
-        file.file.write_all_at(&[0xFF], end - 1).unwrap();
+        assert!(file.now.used() < third);
+        file.now.tear();
         assert_eq!(ids(&file.read_all().unwrap()), [(4, "d".to_owned())]);
+    }
+
+    /// A batch a little longer than half of what a turn takes.
+    fn long(text: &str) -> [Entry; 1] {
+        [line(&format!("{text}{}", " ".repeat(5 << 20)))]
+    }
+
+    fn held(file: &File) -> Vec<i64> {
+        let batches = file.read_all().unwrap();
+        batches.iter().map(|batch| batch.index).collect()
+    }
+
+    #[test]
+    fn the_files_take_turns_and_what_was_not_moved_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ahead");
+        let mut file = File::open(&path).unwrap().unwrap();
+        for (number, moved) in [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1)] {
+            assert_eq!(file.make_room(moved), Room::There);
+            file.append(&long(&number.to_string())).unwrap();
+        }
+        // The first file has 1 and 2, the second 3, 4 and 5.
+        assert_eq!(file.last(), 5);
+        assert_eq!(held(&file), [1, 2, 3, 4, 5]);
+        assert_eq!(file.make_room(2), Room::There);
+        file.append(&long("6")).unwrap();
+        assert_eq!(held(&file), [3, 4, 5, 6]);
+        // Nothing of the second file has been moved: the first goes on, up to its bound.
+        for number in 7..=12 {
+            assert_eq!(file.make_room(2), Room::There);
+            file.append(&long(&number.to_string())).unwrap();
+        }
+        assert_eq!(file.make_room(2), Room::After(5));
+        drop(file);
+        let mut file = File::open(&path).unwrap().unwrap();
+        assert_eq!(held(&file), (3..=12).collect::<Vec<_>>());
+        file.restart(12);
+        file.append(&[line("13")]).unwrap();
+        assert!(held(&file).ends_with(&[13]));
     }
 
     #[test]

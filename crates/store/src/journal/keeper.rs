@@ -1,5 +1,6 @@
 //! The thread that keeps: takes what waits, writes it, makes it durable, answers all of it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use fhir::problem::Problem;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::file::{Failed, File};
+use super::file::{Failed, File, Room};
+use super::known::Known;
 use super::mover::Handed;
 use super::pending::Pending;
 use super::record::{Batch, Entry};
@@ -21,9 +23,7 @@ use crate::writer::Load;
 /// What shares one sync at most.
 const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// How much of the file is used before the mover must have caught up.
-const FILE_BYTES_MAX: u64 = 64 << 20;
-/// How long it waits for the mover then.
+/// How long it waits for the mover when both files are full.
 const ROOM_WAIT: Duration = Duration::from_secs(30);
 /// So many messages in one sync mean that many senders are waiting.
 const PRESSING_MIN: usize = 8;
@@ -34,6 +34,7 @@ pub(super) struct Keeper {
     /// Finds messages that are in the tables.
     reader: Connection,
     clock: Clock,
+    known: Arc<Known>,
     pending: Arc<Pending>,
     load: Arc<Load>,
     hand_over: mpsc::Sender<Handed>,
@@ -52,6 +53,7 @@ struct Gathered {
 impl Keeper {
     pub(super) fn open(
         start: &Start,
+        known: Arc<Known>,
         pending: Arc<Pending>,
         hand_over: mpsc::Sender<Handed>,
     ) -> Result<Keeper, Problem> {
@@ -59,6 +61,7 @@ impl Keeper {
         Ok(Keeper {
             reader: sqlite::open_reader(path)?,
             clock: start.clock.clone(),
+            known,
             pending,
             load: start.load.clone(),
             hand_over,
@@ -105,7 +108,6 @@ impl Keeper {
             index: file.last(),
             entries,
         };
-        self.pending.kept();
         // Who takes over is gone only when the process ends: the next one finds it in the file.
         let _ = self.hand_over.send(Handed::Batch(Arc::new(batch)));
         self.answer(answers, &Ok(Taken::Kept));
@@ -126,13 +128,11 @@ impl Keeper {
         if let Some(problem) = &self.broken {
             return Err(problem.clone());
         }
-        if file.used() > 0 && self.pending.is_empty() {
-            file.restart(file.last());
-        } else if file.used() > FILE_BYTES_MAX {
+        if let Room::After(batch) = file.make_room(self.pending.last_moved()) {
             // Whoever puts more waits for the tables; the queue before this thread has a bound.
             let _ = self.hand_over.send(Handed::Hurry);
-            self.pending.wait_until_empty(ROOM_WAIT)?;
-            file.restart(file.last());
+            self.pending.wait_for(batch, ROOM_WAIT)?;
+            file.make_room(batch);
         }
         file.append(entries).map_err(|failed| {
             let problem = failed.problem();
@@ -151,7 +151,7 @@ impl Keeper {
     fn without_known(&self, puts: Vec<(Entry, Answer)>) -> Vec<(Entry, Answer)> {
         // First what is on its way, then the tables: what leaves the one is by then in the other.
         let mut rest = Vec::with_capacity(puts.len());
-        let mut messages = false;
+        let mut doubtful = HashSet::new();
         // A message is not taken on that the tables have no room for: it would wait unseen.
         let stuck = self.pending.why_stuck();
         for (entry, answer) in puts {
@@ -160,22 +160,26 @@ impl Keeper {
                     let _ = answer.send(Err(problem.clone()));
                     continue;
                 }
-                messages = true;
                 if !self.pending.add(keeping.id()) {
                     let _ = answer.send(Ok(Taken::Known));
                     continue;
                 }
+                if self.known.add(keeping.id()) {
+                    doubtful.insert(rest.len());
+                }
             }
             rest.push((entry, answer));
         }
-        if !messages {
+        if doubtful.is_empty() {
             return rest;
         }
         // One snapshot for all, which costs less than one each.
         let _ = self.reader.execute_batch("BEGIN");
         let new = rest
             .into_iter()
-            .filter_map(|(entry, answer)| match self.known(&entry) {
+            .enumerate()
+            .filter_map(|(n, (entry, answer))| match self.is_in_tables(&entry) {
+                _ if !doubtful.contains(&n) => Some((entry, answer)),
                 Ok(false) => Some((entry, answer)),
                 known => {
                     if let Entry::Message { keeping, .. } = &entry {
@@ -190,7 +194,7 @@ impl Keeper {
         new
     }
 
-    fn known(&self, entry: &Entry) -> Result<bool, Problem> {
+    fn is_in_tables(&self, entry: &Entry) -> Result<bool, Problem> {
         let Entry::Message { keeping, .. } = entry else {
             return Ok(false);
         };

@@ -19,7 +19,8 @@ pub(super) struct Pending {
 struct State {
     /// Of messages.
     ids: HashSet<Vec<u8>>,
-    batches: usize,
+    /// The number of the last batch that is in the tables.
+    last: i64,
     /// Why nothing can be moved just now.
     stuck: Option<Problem>,
     /// Set once nothing is moved any more.
@@ -37,11 +38,6 @@ impl Pending {
         self.state.lock().ids.remove(id);
     }
 
-    /// One batch more is in the journal.
-    pub(super) fn kept(&self) {
-        self.state.lock().batches += 1;
-    }
-
     /// These batches are in the tables. After the commit: an id that is no longer here is found there.
     pub(super) fn moved(&self, batches: &[std::sync::Arc<Batch>]) {
         let mut state = self.state.lock();
@@ -51,7 +47,7 @@ impl Pending {
             }
         }
         state.stuck = None;
-        state.batches = state.batches.saturating_sub(batches.len());
+        state.last = batches.last().map_or(state.last, |last| last.index);
         self.moved.notify_all();
     }
 
@@ -72,19 +68,20 @@ impl Pending {
         self.moved.notify_all();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.state.lock().batches == 0
+    /// The number of the last batch that is in the tables.
+    pub(super) fn last_moved(&self) -> i64 {
+        self.state.lock().last
     }
 
-    /// Waits until all has been moved.
+    /// Waits until that batch has been moved.
     ///
     /// # Errors
     /// Why the tables cannot be written, at once; `Transient` if nothing will be moved any more;
     /// `Throttled` after that time.
-    pub(super) fn wait_until_empty(&self, at_most: Duration) -> Result<(), Problem> {
+    pub(super) fn wait_for(&self, batch: i64, at_most: Duration) -> Result<(), Problem> {
         let end = Instant::now() + at_most;
         let mut state = self.state.lock();
-        while state.batches > 0 {
+        while state.last < batch {
             if let Some(problem) = &state.stuck {
                 return Err(problem.clone());
             }
@@ -108,17 +105,16 @@ mod tests {
     #[test]
     fn who_waits_for_room_is_told_why_there_is_none() {
         let pending = Pending::default();
-        pending.kept();
-        let waited = pending.wait_until_empty(Duration::from_millis(1));
+        let waited = pending.wait_for(1, Duration::from_millis(1));
         assert_eq!(waited.unwrap_err().kind, Kind::Throttled);
         let full = Problem::new(Kind::NoStore, "There is no space left to store this.");
         pending.stuck(&full);
-        let waited = pending.wait_until_empty(Duration::from_secs(3600));
+        let waited = pending.wait_for(1, Duration::from_secs(3600));
         assert_eq!(waited.unwrap_err().kind, Kind::NoStore);
         pending.moved(&[std::sync::Arc::new(Batch {
             index: 1,
             entries: Vec::new(),
         })]);
-        assert!(pending.wait_until_empty(Duration::from_millis(1)).is_ok());
+        assert!(pending.wait_for(1, Duration::from_millis(1)).is_ok());
     }
 }

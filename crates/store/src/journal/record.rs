@@ -228,9 +228,12 @@ impl<'b> Reader<'b> {
             body: self.bytes()?.to_vec(),
             verdict: Verdict::Take {
                 accepted: self.bytes()?.to_vec(),
-                conflict: self.bytes()?.to_vec(),
+                // Its sender has had the AA.
+                conflict: |_, _| Vec::new(),
             },
         };
+        // Once the answer to a conflict.
+        self.bytes()?;
         Some(Arc::new(Keeping::new(received)))
     }
 }
@@ -275,7 +278,7 @@ mod tests {
             body: vec![0, 255, 13],
             verdict: Verdict::Take {
                 accepted: b"AA".to_vec(),
-                conflict: Vec::new(),
+                conflict: |_, _| Vec::new(),
             },
         };
         let keeping = Arc::new(Keeping::new(received));
@@ -295,8 +298,8 @@ mod tests {
         };
         assert_eq!(lines, &vec![full, bare]);
         assert_eq!(
-            (*at, back.received(), back.id()),
-            (9, keeping.received(), keeping.id())
+            (*at, &back.received().body, back.id()),
+            (9, &keeping.received().body, keeping.id())
         );
         for end in 1..out.len() {
             // Cut anywhere, it does not panic; only whole entries read.

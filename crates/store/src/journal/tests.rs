@@ -20,7 +20,7 @@ fn message(control_id: &str) -> Received {
         body: format!("body of {control_id}").into_bytes(),
         verdict: Verdict::Take {
             accepted: b"AA".to_vec(),
-            conflict: b"AE".to_vec(),
+            conflict: |_, _| b"AE".to_vec(),
         },
     }
 }
@@ -139,7 +139,9 @@ fn at_any_moment_the_files_hold_all_that_was_answered() {
             let before = answered.lock().clone();
             let image = path.with_extension(format!("image{number}"));
             // The journal first: what it no longer holds is then in the tables.
-            std::fs::copy(Journal::path(&path), Journal::path(&image)).unwrap();
+            let (from, to) = (Journal::path(&path), Journal::path(&image));
+            std::fs::copy(&from, &to).unwrap();
+            std::fs::copy(File::second(&from), File::second(&to)).unwrap();
             let connection = rusqlite::Connection::open(&path).unwrap();
             let text = format!("VACUUM INTO '{}'", image.display());
             connection.execute_batch(&text).unwrap();

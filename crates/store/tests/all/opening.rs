@@ -136,7 +136,7 @@ fn f01_what_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_by_halv
         check(&path, &seen);
         if round < 3 {
             std::fs::rename(&path, folder.join(format!("{round}.sqlite"))).unwrap();
-            for end in ["-wal", "-shm", "-ahead"] {
+            for end in ["-wal", "-shm", "-ahead", "-ahead2"] {
                 let _ = std::fs::remove_file(folder.join(format!("store.sqlite{end}")));
             }
             acknowledged.clear();

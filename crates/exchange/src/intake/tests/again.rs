@@ -75,7 +75,7 @@ async fn quarantined_then_overtaken(ground: &Ground, hospital: &Hospital) -> i64
         body: text.into_bytes(),
         verdict: Verdict::Take {
             accepted: b"AA".to_vec(),
-            conflict: b"AE".to_vec(),
+            conflict: |_, _| b"AE".to_vec(),
         },
     };
     let write = Job::effect(Effect::Hl7(Hl7Write::receive(received)));
