@@ -176,8 +176,10 @@ impl File {
     /// How many of these, from the first, fit into so many bytes; one at least.
     async fn fitting(&self, keys: &[(i64, i64)], bytes_max: i64) -> Result<usize, Problem> {
         let mut sql = Sql::varied(
-            "SELECT v.rid, v.ver, length(v.body) FROM res r CROSS JOIN ver v WHERE r.rid IN (",
+            "SELECT v.rid, v.ver, length(v.body) FROM res r CROSS JOIN ver v WHERE r.ty = ",
         );
+        // Without its type a row is found only by reading all.
+        sql.bind(self.number).push(" AND r.rid IN (");
         push_numbers(&mut sql, keys.iter().map(|(rid, _)| *rid));
         sql.push(") AND v.shard = r.shard AND v.rid = r.rid AND v.ver IN (");
         let versions: HashSet<i64> = keys.iter().map(|(_, version)| *version).collect();
