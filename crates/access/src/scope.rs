@@ -168,6 +168,15 @@ impl Scope {
         Ok(())
     }
 
+    /// Whether a resource may be created with it under an id that the caller chose (an update of what
+    /// is not there). Where something may be hidden from the caller, the answer would tell whether an
+    /// id is taken by it (P12). The organisation's own systems, whose ids these are, may all the same.
+    pub fn may_choose_ids(&self) -> bool {
+        let hides = self.withholds().is_some_and(|it| it.may_hide);
+        let is_system = self.agent.role.as_deref() == Some(Role::System.code());
+        !hides || (is_system && self.granted.is_none())
+    }
+
     /// Whether resources of that type are kept from it, wherever they are: patients read who looked
     /// in their access log, which knows what to leave out.
     pub fn hides(&self, ty: &str) -> bool {

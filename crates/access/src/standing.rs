@@ -64,6 +64,8 @@ pub struct Standing {
     pub has_dissents: bool,
     /// Whether it holds anything that is sealed and not locked.
     pub has_sealed: bool,
+    /// Whether it holds anything that is locked, or has teams to whom it may be.
+    pub has_teams: bool,
 }
 
 /// What a scope over an organisation's records leaves out; the store compiles it into its SQL.
@@ -84,6 +86,8 @@ pub struct Withholds {
     pub opened: Vec<String>,
     /// Patients whose sealed items are open as well; never what is sealed and locked.
     pub unsealed: Vec<String>,
+    /// Whether there may be something of which the caller is not even told that it exists.
+    pub may_hide: bool,
 }
 
 impl Withholds {
@@ -104,15 +108,20 @@ impl Withholds {
             patients.dedup();
             patients
         };
+        // A system acts for the organisation, not for one who cares for the patient.
+        let needs_relationship =
+            standing.relationships == Relationships::Required && role != Role::System;
         Withholds {
             account,
             now,
-            // A system acts for the organisation, not for one who cares for the patient.
-            needs_relationship: standing.relationships == Relationships::Required
-                && role != Role::System,
+            needs_relationship,
             has_dissents: standing.has_dissents,
             has_sealed: standing.has_sealed,
             workgroups: standing.workgroups.clone(),
+            may_hide: needs_relationship
+                || standing.has_dissents
+                || standing.has_sealed
+                || standing.has_teams,
             opened: open(OpeningKind::Emergency),
             unsealed: open(OpeningKind::Unseal),
         }

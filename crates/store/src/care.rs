@@ -32,6 +32,8 @@ const OPENINGS_MAX: i64 = 64;
 
 const DISSENT: &str = "SELECT 1 FROM care_dissent WHERE org = $1 LIMIT 1";
 const SEALED: &str = "SELECT 1 FROM res WHERE org = $1 AND guard = 1 LIMIT 1";
+const LOCKED: &str = "SELECT 1 FROM res WHERE org = $1 AND guard = 2 LIMIT 1";
+const TEAMS: &str = "SELECT 1 FROM care_workgroup LIMIT 1";
 
 /// What is known of accounts without asking again.
 #[derive(Debug)]
@@ -107,6 +109,8 @@ impl Store {
             openings: self.openings(*account, now).await?,
             has_dissents: self.is_any(DISSENT, organisation.as_str()).await?,
             has_sealed: self.is_any(SEALED, organisation.as_str()).await?,
+            has_teams: !self.rows(&Sql::new(TEAMS)).await?.is_empty()
+                || self.is_any(LOCKED, organisation.as_str()).await?,
         });
         let known = Known {
             standing: standing.clone(),

@@ -64,6 +64,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(85, "0085_oauth"),
     migration!(90, "0090_sign_in"),
     migration!(95, "0095_care"),
+    migration!(96, "0096_locked"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -14,6 +14,7 @@ mod marking;
 mod notice;
 mod outgoing;
 mod peers;
+mod shown;
 pub mod state;
 mod stuck;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
 pub use notice::Notice;
 pub use peers::Neighbour;
 pub(crate) use peers::end_leases;
+pub use shown::Shown;
 pub use state::{STATES, Side, State};
 pub use stuck::Stuck;
 pub use work::{PeerWork, ToDeliver, ToTakeIn, ToTell};

@@ -16,7 +16,7 @@ pub(crate) mod reindex;
 mod rows;
 mod search;
 mod stored;
-mod withheld;
+pub(crate) mod withheld;
 
 use bytes::Bytes;
 use fhir::date::Millis;

@@ -90,6 +90,26 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
                 .answer(&site, &clerk()),
         ),
         (
+            "withheld",
+            Page::new("staff/withheld.jinja", text, care::withheld(text))
+                .under("/staff/inbox")
+                .answer(&site, &clerk()),
+        ),
+        (
+            "opening",
+            Page::new("staff/opening.jinja", text, care::opening(text)).answer(&site, &clerk()),
+        ),
+        (
+            "privacy",
+            Page::new("staff/privacy.jinja", "Privacy", care::privacy(text))
+                .under("/staff/privacy")
+                .answer(&site, &clerk()),
+        ),
+        (
+            "patient",
+            Page::new("staff/patient.jinja", text, care::patient(text)).answer(&site, &clerk()),
+        ),
+        (
             "home",
             Page::new("patient/home.jinja", "Home", home(text))
                 .under("/")
@@ -166,6 +186,7 @@ fn inbox(text: &str) -> staff::Inbox {
         urgent: false,
         rows: (1..=25).map(row).collect(),
         empty: "",
+        narrowed: None,
         older: Some("/staff/inbox?before=1".into()),
         newest: None,
         done: None,
@@ -413,4 +434,5 @@ fn letter(text: &str) -> patient::LetterPage {
     }
 }
 
+mod care;
 mod tests;

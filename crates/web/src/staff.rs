@@ -16,12 +16,31 @@ pub mod views;
 pub mod worklist;
 
 use fhir::problem::{Kind, Problem};
-use store::parcels::{Event, Letter, Named, State};
+use store::parcels::{Event, Letter, Named, Shown, State};
 
 use crate::node::Node;
 use crate::page::parts::{self, Label, Person, Step};
 use crate::page::words;
 use fhir::date::Millis;
+
+/// What stands in a list instead of a name that is not shown.
+const NOT_SHOWN: &str = "Not shown to you";
+
+/// Whom a letter is about, as far as it is shown.
+fn about(letter: &Letter) -> Person {
+    match letter.shown {
+        Shown::Whole | Shown::Sealed => person(&letter.named),
+        Shown::Withheld => Person::new(NOT_SHOWN, None, None),
+    }
+}
+
+/// The organisation at the other end, as far as it is shown.
+fn other_end(node: &Node, letter: &Letter, ods: &str) -> String {
+    match letter.shown {
+        Shown::Whole => (node.organisation_name)(ods),
+        Shown::Sealed | Shown::Withheld => NOT_SHOWN.to_owned(),
+    }
+}
 
 /// Who a letter says it is about: family name first, as lists are read.
 fn person(named: &Named) -> Person {
@@ -38,8 +57,14 @@ fn person(named: &Named) -> Person {
     )
 }
 
-/// The letter's subject; a letter without one is still a link that can be followed.
+/// The letter's subject; a letter without one is still a link that can be followed, and so is one of
+/// which only that it is there is shown.
 fn subject(letter: &Letter) -> String {
+    match letter.shown {
+        Shown::Whole => {}
+        Shown::Sealed => return "Sealed letter".to_owned(),
+        Shown::Withheld => return "Letter withheld from you".to_owned(),
+    }
     match letter.title.trim() {
         "" => "Letter without a subject".to_owned(),
         title => title.to_owned(),

@@ -5,14 +5,15 @@ pub mod letters;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use access::{NhsNumber, Ods, Role};
+use access::{NhsNumber, Ods, Role, Scope, SystemPurpose};
 use axum::Router;
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Request, StatusCode};
-use store::Store;
 use store::accounts::{Holder, NewAccount};
+use store::care::CareWrite;
 use store::testing::Ground;
+use store::{Effect, Job, Store};
 use tower::ServiceExt;
 
 use crate::node::{Node, Site};
@@ -75,6 +76,23 @@ async fn open(store: &Store, login: &str, name: &str, holder: Holder, hash: &str
         password_hash: Some(hash.into()),
     };
     store.open_account(account).await.unwrap();
+}
+
+/// The number of that user name's account.
+pub async fn account(store: &Store, login: &str) -> i64 {
+    let credentials = store.credentials(login).await.unwrap();
+    credentials.unwrap().account.id
+}
+
+/// Puts a member of staff into a workgroup.
+pub async fn join(store: &Store, login: &str, workgroup: &str) {
+    let join = CareWrite::Join {
+        account: account(store, login).await,
+        workgroup: workgroup.into(),
+    };
+    let scope = Scope::system(SystemPurpose::Measure);
+    let job = Job::effect(Effect::Care(join));
+    store.commit(&scope, job).await.unwrap();
 }
 
 /// Keeps cookies and fills in the token of the last page's form, as a browser would.

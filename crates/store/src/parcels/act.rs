@@ -1,11 +1,12 @@
 //! Steps that people here take: open, file, act on, return, match, withdraw, send again.
 
-use access::{Ods, Scope};
+use access::{Ods, Outcome, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::event::{self, Actor, Known};
 use super::outgoing::{gone, take_back};
+use super::shown;
 use super::state::State;
 use super::{Made, ParcelDone, ParcelWrite, lists};
 use crate::database::Tx;
@@ -56,7 +57,8 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` if the caller's organisation has no such parcel; `BusinessRule` if the step does not
-    /// fit where the parcel is; `Required` without a reason or outcome; `Forbidden`.
+    /// fit where the parcel is; `Required` without a reason or outcome; `Forbidden`, also if what the
+    /// letter says is withheld from the caller.
     pub async fn act(&self, scope: &Scope, pid: i64, action: Action) -> Result<(), Problem> {
         let owner = lists::owner(self, scope)?;
         if !scope.may_change() {
@@ -95,6 +97,8 @@ impl Store {
     }
 
     async fn try_act(&self, scope: &Scope, step: &mut Step) -> Result<(), Problem> {
+        self.letter_within(scope, step.owner.as_str(), step.pid)
+            .await?;
         let sql = Sql::new(
             "SELECT marked, patient, document, binaries FROM parcel WHERE pid = $1 AND owner = $2",
         )
@@ -117,8 +121,8 @@ impl Store {
         job.traces.push(lists::line(
             scope,
             step.pid,
-            made.document.as_deref(),
-            made.patient.as_deref(),
+            shown::named(made),
+            Outcome::Success,
         ));
         job.effects
             .push(Effect::Parcel(ParcelWrite::Step(Box::new(step.clone()))));

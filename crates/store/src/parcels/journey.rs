@@ -1,13 +1,15 @@
 //! One parcel with all its steps, and the steps of a patient's letter.
 
-use access::{Outcome, Reach, Scope, Target};
+use access::{Outcome, Reach, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::PartOf;
 use super::lists::{self, Letter};
 use super::outgoing::gone;
+use super::shown::{self, Shown};
 use super::state::State;
+use crate::resources::facts;
 use crate::sql::Sql;
 use crate::store::Store;
 
@@ -58,39 +60,38 @@ const EVENTS: &str = "SELECT e.seq, e.event, e.at, e.who, e.role, e.origin, e.no
      WHERE e.pid = $1 ORDER BY e.seq LIMIT 500";
 
 impl Store {
-    /// A parcel with its steps, traced.
+    /// A parcel with its steps, traced; of one that is withheld, only that it is there.
     ///
     /// # Errors
-    /// `NotFound` if the caller's organisation has no such parcel; `Forbidden`.
+    /// `NotFound` if the caller's organisation has no such parcel, or it is locked; `Forbidden`.
     pub async fn item(&self, scope: &Scope, pid: i64) -> Result<Item, Problem> {
         let owner = lists::owner(self, scope)?;
-        let mut sql = Sql::new(lists::COLUMNS);
-        sql.bind(owner).push(" AND p.pid = ").bind(pid);
-        let rows = self.rows(&sql).await?;
+        let mut sql = lists::reading(scope, owner.clone(), self.document_word().await?);
+        sql.push(" AND p.pid = ").bind(pid);
+        let rows = self.rows_apart(sql).await?;
         let Some(row) = rows.first() else {
-            let target = Target {
-                ty: "DocumentReference".into(),
-                query: Some(format!("parcel={pid}").into()),
-                ..Target::default()
-            };
-            self.traced(vec![scope.trace(
-                scope.interaction(),
-                Outcome::Absent,
-                target,
-            )])
-            .await?;
-            return Err(gone());
+            return self.no_letter(scope, &owner, pid).await;
         };
         let letter = lists::letter(row)?;
-        let made = &letter.made;
         let line = lists::line(
             scope,
             pid,
-            made.document.as_deref(),
-            made.patient.as_deref(),
+            shown::named(&letter.made),
+            letter.shown.outcome(),
         );
+        if letter.shown != Shown::Whole {
+            self.traced(vec![line]).await?;
+            return Ok(Item {
+                inward: !letter.outward,
+                letter,
+                events: Vec::new(),
+                parts: Vec::new(),
+                tampered: 0,
+                untold: 0,
+            });
+        }
         let sql = Sql::new(
-            "SELECT direction, tampered, (SELECT COUNT(*) FROM parcel_receipt r WHERE r.pid = $1) \
+            "SELECT tampered, (SELECT COUNT(*) FROM parcel_receipt r WHERE r.pid = $1) \
              FROM parcel WHERE pid = $2",
         )
         .with(pid)
@@ -98,12 +99,12 @@ impl Store {
         let rows = self.rows(&sql).await?;
         let more = rows.first().ok_or_else(gone)?;
         let item = Item {
+            inward: !letter.outward,
             letter,
             events: self.events(pid).await?,
             parts: self.parts(pid).await?,
-            inward: more.flag(0)?,
-            tampered: u64::try_from(more.int(1)?).unwrap_or_default(),
-            untold: u64::try_from(more.int(2)?).unwrap_or_default(),
+            tampered: u64::try_from(more.int(0)?).unwrap_or_default(),
+            untold: u64::try_from(more.int(1)?).unwrap_or_default(),
         };
         self.traced(vec![line]).await?;
         Ok(item)
@@ -132,9 +133,11 @@ impl Store {
     /// in the Binary holds it.
     ///
     /// # Errors
-    /// `NotFound` if there is no such parcel or part, or its bytes are no longer kept here.
+    /// `NotFound` if there is no such parcel or part, or its bytes are no longer kept here;
+    /// `Forbidden` if it is withheld.
     pub async fn part(&self, scope: &Scope, pid: i64, number: usize) -> Result<Part, Problem> {
         let owner = lists::owner(self, scope)?;
+        self.letter_within(scope, &owner, pid).await?;
         let sql =
             Sql::new("SELECT sender, patient, document FROM parcel WHERE pid = $1 AND owner = $2")
                 .with(pid)
@@ -156,8 +159,8 @@ impl Store {
         self.traced(vec![lists::line(
             scope,
             pid,
-            row.text_opt(2)?,
-            row.text_opt(1)?,
+            (row.text_opt(2)?, row.text_opt(1)?),
+            Outcome::Success,
         )])
         .await?;
         Ok(Part {
@@ -172,26 +175,28 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn journey(&self, scope: &Scope, document: &str) -> Result<Vec<Event>, Problem> {
-        let mut sql = Sql::new("SELECT pid, patient FROM parcel p WHERE p.document = ");
-        sql.bind(document);
+        let mut sql = Sql::varied("SELECT pid, patient FROM parcel p WHERE p.document = ");
+        sql.bind(document.to_string());
         match scope.reach() {
             Reach::Everything => {}
             Reach::Organisation(ods) => {
                 sql.push(" AND p.owner = ").bind(ods.to_string());
             }
-            Reach::Compartment { patient, now } => {
+            Reach::Compartment { patient, .. } => {
                 sql.push(" AND p.patient = ").bind(patient.clone());
-                sql.push(
-                    " AND EXISTS (SELECT 1 FROM word w JOIN place l ON l.ty = w.id \
-                     JOIN res r ON r.shard = l.shard AND r.rid = l.rid \
-                     WHERE w.text = 'DocumentReference' AND l.id = p.document AND r.del = 0 \
-                     AND r.release_at <= ",
-                );
-                sql.bind(*now).push(")");
             }
         }
+        if *scope.reach() != Reach::Everything {
+            sql.push(
+                " AND EXISTS (SELECT 1 FROM word w JOIN place l ON l.ty = w.id \
+                 JOIN res r ON r.shard = l.shard AND r.rid = l.rid \
+                 WHERE w.text = 'DocumentReference' AND l.id = p.document AND r.del = 0",
+            );
+            facts::push_scope(&mut sql, scope);
+            sql.push(")");
+        }
         sql.push(" ORDER BY pid DESC LIMIT 1");
-        let rows = self.rows(&sql).await?;
+        let rows = self.rows_apart(sql).await?;
         let Some(row) = rows.first() else {
             return Ok(Vec::new());
         };
@@ -200,8 +205,8 @@ impl Store {
         self.traced(vec![lists::line(
             scope,
             pid,
-            Some(document),
-            row.text_opt(1)?,
+            (Some(document), row.text_opt(1)?),
+            Outcome::Success,
         )])
         .await?;
         Ok(events)

@@ -5,6 +5,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::event;
+use super::shown::{self, Shown};
 use super::state::State;
 use super::{Made, Named};
 use crate::row::Row;
@@ -87,6 +88,10 @@ pub struct Letter {
     pub last_error: Option<String>,
     pub next_try: Option<Millis>,
     pub made: Made,
+    /// Whether it goes out (else it came in).
+    pub outward: bool,
+    /// How much of it is shown; the rest is empty here.
+    pub shown: Shown,
 }
 
 /// One page of a list, newest first but urgent work before other work.
@@ -106,13 +111,25 @@ pub struct Counts {
     pub failed: u64,
 }
 
-pub(super) const COLUMNS: &str = "SELECT p.pid, p.id, p.sender, p.recipient, p.title, p.author, \
+const COLUMNS: &str = "SELECT p.pid, p.id, p.sender, p.recipient, p.title, p.author, \
      p.urgent, p.marked, p.nhs_number, p.birth_date, p.family, p.given, p.stored_at, p.state, \
-     p.state_at, p.unmatched, p.reason, q.last_error, q.next_try, p.patient, p.document, p.binaries \
-     FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.direction = 0 \
-     AND p.due = 1 WHERE p.owner = ";
+     p.state_at, p.unmatched, p.reason, q.last_error, q.next_try, p.patient, p.document, p.binaries, \
+     p.direction, ";
+const FROM: &str = " FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient \
+     AND p.direction = 0 AND p.due = 1";
 
-/// Number of columns before those that a longer reading adds.
+/// The beginning of a reading of letters that the scope knows to be there, as far as the owner.
+pub(super) fn reading(scope: &Scope, owner: String, document_ty: i64) -> Sql<'static> {
+    let mut sql = Sql::varied(COLUMNS);
+    shown::push_shown(&mut sql, scope);
+    sql.push(FROM);
+    shown::push_document(&mut sql, scope, document_ty);
+    sql.push(" WHERE p.owner = ").bind(owner);
+    shown::push_unlocked(&mut sql, scope);
+    sql
+}
+
+/// A row of such a reading, with only what is shown.
 pub(super) fn letter(row: &Row) -> Result<Letter, Problem> {
     let text = |column: usize| row.text(column).map(str::to_string);
     let text_opt = |column: usize| row.text_opt(column).map(|it| it.map(str::to_string));
@@ -140,7 +157,10 @@ pub(super) fn letter(row: &Row) -> Result<Letter, Problem> {
         last_error: text_opt(17)?,
         next_try: row.int_opt(18)?.filter(|at| *at > 0),
         made: event::made(row, 19)?,
-    })
+        outward: row.int(22)? == 0,
+        shown: Shown::from_row(row, 23)?,
+    }
+    .only_shown())
 }
 
 /// Which rows are on a list.
@@ -186,8 +206,8 @@ pub(super) fn owner(store: &Store, scope: &Scope) -> Result<String, Problem> {
 pub(super) fn line(
     scope: &Scope,
     pid: i64,
-    document: Option<&str>,
-    patient: Option<&str>,
+    (document, patient): (Option<&str>, Option<&str>),
+    outcome: Outcome,
 ) -> AuditEntry {
     let target = Target {
         ty: "DocumentReference".into(),
@@ -197,7 +217,7 @@ pub(super) fn line(
         // Before it is taken in it has only its number here.
         query: Some(format!("parcel={pid}").into()),
     };
-    scope.trace(scope.interaction(), Outcome::Success, target)
+    scope.trace(scope.interaction(), outcome, target)
 }
 
 /// A place in a list: `urgent.pid`, or `pid` where urgency does not lead.
@@ -207,7 +227,8 @@ fn cursor(text: &str) -> Option<(i64, i64)> {
 }
 
 impl Store {
-    /// A page of a list, each letter traced.
+    /// A page of a list, each letter traced. What is withheld stands in it as a letter without its
+    /// words; what is locked does not, and neither counts where the list is narrowed to a sender.
     ///
     /// # Errors
     /// `Forbidden`; `Value` if `after` is no page's `next`.
@@ -216,8 +237,8 @@ impl Store {
         // In lists of work urgent letters lead; in lists of what was, time alone does.
         let urgent_first = matches!(filter.show, Show::ToDo | Show::Unmatched);
         let count = filter.count.clamp(1, PAGE_MAX);
-        let mut sql = Sql::varied(COLUMNS);
-        sql.bind(owner).push(condition(filter.show));
+        let mut sql = reading(scope, owner, self.document_word().await?);
+        sql.push(condition(filter.show));
         if filter.urgent_only {
             sql.push(" AND p.urgent = 1");
         }
@@ -229,6 +250,9 @@ impl Store {
                 " AND p.recipient = "
             });
             sql.bind(other.clone());
+            // Where a letter comes from is part of what is withheld.
+            sql.push(" AND ");
+            shown::push_whole(&mut sql, scope);
         }
         if let Some(after) = &filter.after {
             let wrong = || Problem::new(Kind::Value, "There is no such page of this list.");
@@ -253,14 +277,7 @@ impl Store {
         letters.truncate(count as usize);
         let next = letters.last().filter(|_| more);
         let next = next.map(|last| format!("{}.{}", i64::from(last.urgent), last.pid));
-        let trace = |it: &Letter| {
-            line(
-                scope,
-                it.pid,
-                it.made.document.as_deref(),
-                it.made.patient.as_deref(),
-            )
-        };
+        let trace = |it: &Letter| line(scope, it.pid, shown::named(&it.made), it.shown.outcome());
         self.traced(letters.iter().map(trace).collect()).await?;
         Ok(ListPage { letters, next })
     }
@@ -271,7 +288,8 @@ impl Store {
     /// `Forbidden`.
     pub async fn letter_counts(&self, scope: &Scope) -> Result<Counts, Problem> {
         let owner = owner(self, scope)?;
-        let mut sql = Sql::new("SELECT ");
+        let document_ty = self.document_word().await?;
+        let mut sql = Sql::varied("SELECT ");
         let lists = [
             " AND p.direction = 1 AND p.state IN ('delivered', 'opened') \
              AND p.document IS NOT NULL",
@@ -285,11 +303,13 @@ impl Store {
             if number > 0 {
                 sql.push(", ");
             }
-            sql.push("(SELECT COUNT(*) FROM parcel p WHERE p.owner = ")
-                .bind(owner.clone());
+            sql.push("(SELECT COUNT(*) FROM parcel p");
+            shown::push_document(&mut sql, scope, document_ty);
+            sql.push(" WHERE p.owner = ").bind(owner.clone());
+            shown::push_unlocked(&mut sql, scope);
             sql.push(list).push(")");
         }
-        let rows = self.rows(&sql).await?;
+        let rows = self.rows_apart(sql).await?;
         let count = |column: usize| {
             let value = rows.first().map_or(Ok(0), |row| row.int(column))?;
             Ok::<u64, Problem>(u64::try_from(value).unwrap_or_default())

@@ -5,6 +5,7 @@ use fhir::date::Millis;
 use fhir::problem::Problem;
 
 use super::ParcelDone;
+use super::shown::{self, Shown};
 use super::state::State;
 use crate::database::Tx;
 use crate::sql::Sql;
@@ -17,8 +18,10 @@ const SHOWN_MAX: i64 = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     pub pid: i64,
+    /// Empty, as the sender is, where it is withheld by now.
     pub title: String,
     pub sender: String,
+    pub shown: Shown,
     /// Withdrawn or superseded.
     pub state: State,
     pub at: Millis,
@@ -69,28 +72,36 @@ impl Store {
         let Some(account) = scope.agent().account else {
             return Ok(Vec::new());
         };
-        let sql = Sql::new(
-            "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient \
-             FROM parcel_notice n JOIN parcel p ON p.pid = n.pid AND p.shard = n.shard \
-             WHERE n.account = $1 AND n.seen_at IS NULL AND p.owner = $2 ORDER BY n.at DESC LIMIT $3",
-        )
-        .with(account)
-        .with(owner)
-        .with(SHOWN_MAX);
-        let rows = self.rows(&sql).await?;
+        let mut sql =
+            Sql::varied("SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient, ");
+        shown::push_shown(&mut sql, scope);
+        sql.push(" FROM parcel_notice n JOIN parcel p ON p.pid = n.pid AND p.shard = n.shard");
+        shown::push_document(&mut sql, scope, self.document_word().await?);
+        sql.push(" WHERE n.account = ").bind(account);
+        sql.push(" AND n.seen_at IS NULL AND p.owner = ")
+            .bind(owner);
+        shown::push_unlocked(&mut sql, scope);
+        sql.push(" ORDER BY n.at DESC LIMIT ").bind(SHOWN_MAX);
+        let rows = self.rows_apart(sql).await?;
         let mut notices = Vec::new();
         let mut lines = Vec::new();
         for row in &rows {
+            let shown = Shown::from_row(row, 7)?;
             lines.push(super::lists::line(
                 scope,
                 row.int(0)?,
-                row.text_opt(5)?,
-                row.text_opt(6)?,
+                (row.text_opt(5)?, row.text_opt(6)?),
+                shown.outcome(),
             ));
+            let text = |column: usize| match shown {
+                Shown::Whole => row.text(column).map(str::to_string),
+                Shown::Sealed | Shown::Withheld => Ok(String::new()),
+            };
             notices.push(Notice {
                 pid: row.int(0)?,
-                title: row.text(1)?.to_string(),
-                sender: row.text(2)?.to_string(),
+                title: text(1)?,
+                sender: text(2)?,
+                shown,
                 state: State::from_code(row.text(3)?).unwrap_or(State::Withdrawn),
                 at: row.int(4)?,
             });

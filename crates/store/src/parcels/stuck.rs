@@ -4,6 +4,7 @@ use access::Scope;
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
+use super::shown;
 use super::state::State;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -25,22 +26,29 @@ pub struct Stuck {
 }
 
 impl Store {
-    /// What waits, what could not be delivered, and what the other side does not take; oldest first.
+    /// What waits, what could not be delivered, and what the other side does not take; oldest first. What is locked
+    /// is its workgroup's to see to.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn stuck(&self, _scope: &Scope, count_max: u32) -> Result<Vec<Stuck>, Problem> {
-        let sql = Sql::new(
+    pub async fn stuck(&self, scope: &Scope, count_max: u32) -> Result<Vec<Stuck>, Problem> {
+        let document_ty = self.document_word().await?;
+        let mut sql = Sql::varied(
             "SELECT p.pid, p.id, p.recipient, 0, p.state, p.state_at, \
              COALESCE(p.reason, q.last_error, ''), q.next_try \
-             FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1 \
-             WHERE p.direction = 0 AND p.state IN ('waiting', 'undeliverable') \
-             UNION ALL SELECT p.pid, p.id, r.peer, p.direction, p.state, p.state_at, r.refused, NULL \
-             FROM parcel_receipt r JOIN parcel p ON p.pid = r.pid AND p.shard = r.shard \
-             WHERE r.refused IS NOT NULL \
-             ORDER BY 6, 1 LIMIT $1",
-        )
-        .with(count_max.min(1000));
+             FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1",
+        );
+        shown::push_document(&mut sql, scope, document_ty);
+        sql.push(" WHERE p.direction = 0 AND p.state IN ('waiting', 'undeliverable')");
+        shown::push_unlocked(&mut sql, scope);
+        sql.push(
+            " UNION ALL SELECT p.pid, p.id, x.peer, p.direction, p.state, p.state_at, x.refused, \
+             NULL FROM parcel_receipt x JOIN parcel p ON p.pid = x.pid AND p.shard = x.shard",
+        );
+        shown::push_document(&mut sql, scope, document_ty);
+        sql.push(" WHERE x.refused IS NOT NULL");
+        shown::push_unlocked(&mut sql, scope);
+        sql.push(" ORDER BY 6, 1 LIMIT ").bind(count_max.min(1000));
         self.rows_apart(sql)
             .await?
             .iter()

@@ -112,7 +112,9 @@ impl<'c> Applied<'c> {
         let (ty, _) = change.names();
         if !matches!(change, Change::Release { .. }) {
             let deletes = matches!(change, Change::Delete { .. });
-            let is_there = before.as_ref().is_some_and(|before| !before.facts.deleted);
+            let is_there = before
+                .as_ref()
+                .is_some_and(|before| before.is_within && !before.facts.deleted);
             let letter = match (deletes, is_there) {
                 (true, _) => Letter::Delete,
                 (false, true) => Letter::Update,
@@ -122,6 +124,9 @@ impl<'c> Applied<'c> {
         }
         // What is beyond the scope is as if it were not there, and cannot be overwritten.
         if before.as_ref().is_some_and(|before| !before.is_within) {
+            if let Change::Put { expect, .. } = change {
+                check(*expect, None)?;
+            }
             return Err(absent());
         }
         match (change, before) {

@@ -8,6 +8,16 @@ use crate::sql::Sql;
 /// Adds what of the organisation's rows is left.
 pub(crate) fn push(sql: &mut Sql<'_>, ods: &Ods, withholds: &Withholds, row: &'static str) {
     push_seal(sql, withholds, row);
+    push_but_seal(sql, ods, withholds, row);
+}
+
+/// The same, whatever is sealed.
+pub(crate) fn push_but_seal(
+    sql: &mut Sql<'_>,
+    ods: &Ods,
+    withholds: &Withholds,
+    row: &'static str,
+) {
     if withholds.is_sealing_only() {
         return;
     }

@@ -122,6 +122,7 @@ impl Care {
             openings: emergency.into_iter().chain(unseal).collect(),
             has_dissents: true,
             has_sealed: true,
+            has_teams: true,
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Incoming {
     pub prepared: Prepared,
     /// The resource as it will be answered, but for its version.
     pub body: Body,
+    /// Whether it would be created under an id that the caller chose.
+    pub is_chosen: bool,
 }
 
 impl Incoming {
@@ -43,8 +45,10 @@ impl Incoming {
         let work = move || {
             let resource = parse(&bytes, &limits)?;
             validate(&resource, Definitions::r4())?;
+            let may_be_new = !matches!(id, IdOf::New | IdOf::Found(Some(_)));
             let id = id.settled(&resource, &ty)?;
             Ok(Incoming {
+                is_chosen: may_be_new && resource.text("id") == Some(id.as_str()),
                 prepared: Prepared::new(&resource, &id, &organisation)?,
                 body: Body::new(&resource, &id),
             })

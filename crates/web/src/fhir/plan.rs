@@ -32,6 +32,8 @@ pub struct Planned {
     pub index: usize,
     pub ty: String,
     pub id: String,
+    /// Whether the caller chose the id, which may not be there yet.
+    pub is_chosen: bool,
     pub action: Action,
 }
 
@@ -94,6 +96,8 @@ impl Place {
     }
 
     fn planned(&self, entry: Entry<'_>) -> Result<Planned, Problem> {
+        let own_id = entry.resource.as_ref().and_then(|it| it.text("id"));
+        let is_chosen = entry.method == Method::Put && own_id == Some(entry.id.as_str());
         let expect = match entry.condition {
             Condition::Version(version) => Expect::Version(version),
             Condition::Absent => Expect::Absent,
@@ -117,6 +121,7 @@ impl Place {
             Method::Post | Method::Put => self.put(&entry, expect)?,
         };
         Ok(Planned {
+            is_chosen,
             index: entry.index,
             ty: entry.ty,
             id: entry.id,

@@ -175,12 +175,17 @@ async fn commit(
         index,
         ty,
         id,
+        is_chosen,
         action,
     } in planned
     {
         let step = match action {
             Action::Put(change, body) => {
-                job.changes.push(*change);
+                let may_create = !is_chosen || scope.may_choose_ids();
+                job.changes.push(match may_create {
+                    true => *change,
+                    false => of_what_is_there(*change)?,
+                });
                 Step::Put(body)
             }
             Action::Delete(change) => {
@@ -221,6 +226,24 @@ async fn commit(
         }
     }
     Ok(outcomes)
+}
+
+/// The change, of a resource that is there; not to create one (see `Scope::may_choose_ids`).
+fn of_what_is_there(mut change: Change) -> Result<Change, Problem> {
+    if let Change::Put {
+        resource, expect, ..
+    } = &mut change
+    {
+        match expect {
+            Expect::Absent => {
+                let place = format!("{}/{}", resource.ty(), resource.id());
+                return Err(super::absent().at(place));
+            }
+            Expect::Anything => *expect = Expect::Exists,
+            Expect::Exists | Expect::Version(_) => {}
+        }
+    }
+    Ok(change)
 }
 
 async fn written(node: &Node, scope: &Scope, job: Job) -> Result<Vec<Written>, Failure> {

@@ -1,5 +1,5 @@
-//! <https://hl7.org/fhir/R4/http.html#update>: also creates, under the id that the caller chose; and
-//! the conditional update (<https://hl7.org/fhir/R4/http.html#cond-update>).
+//! <https://hl7.org/fhir/R4/http.html#update>: also creates, under the id that the caller chose, where
+//! no id can be taken by what is hidden from them; and the conditional update (<https://hl7.org/fhir/R4/http.html#cond-update>).
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use access::{Interaction, Scope};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use fhir::problem::Kind;
+use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
 use http::StatusCode;
 use http::header::IF_NONE_MATCH;
-use store::{Change, Expect, Job};
+use store::{Change, Expect, Job, Reading};
 
 use super::ask::{Announced, Ask};
 use super::condition::{Tries, matched};
@@ -30,16 +30,34 @@ pub async fn update(
     ask.no_query()?;
     format::is_sent(&ask.headers)?;
     check_id(&id)?;
-    let incoming = Incoming::read(&node, body, &ty, IdOf::Address(id)).await?;
-    put(
-        &node,
-        &ask,
-        &scope,
-        Job::default(),
-        incoming,
-        Expect::Anything,
-    )
-    .await
+    let incoming = Incoming::read(&node, body, &ty, IdOf::Address(id.clone())).await?;
+    let expect = match scope.may_choose_ids() {
+        true => Expect::Anything,
+        false => {
+            if is_create_only(&ask) {
+                return Err(never_created(&node, &scope, &ty, &id).await?);
+            }
+            Expect::Exists
+        }
+    };
+    put(&node, &ask, &scope, Job::default(), incoming, expect).await
+}
+
+fn is_create_only(ask: &Ask) -> bool {
+    let tag = ask.header(IF_NONE_MATCH);
+    tag.is_some_and(|tag| tag.trim() == "*")
+}
+
+/// What answers a create under a chosen id where none may be chosen.
+async fn never_created(node: &Node, scope: &Scope, ty: &str, id: &str) -> Result<Failure, Problem> {
+    Ok(match node.store.read(scope, ty, id).await? {
+        Reading::Found(_) => {
+            let message = "A resource of this type and id is there already.";
+            let problem = Problem::new(Kind::Duplicate, message).at(format!("{ty}/{id}"));
+            Failure::with_status(problem, StatusCode::PRECONDITION_FAILED)
+        }
+        Reading::Deleted { .. } | Reading::Absent => super::absent().into(),
+    })
 }
 
 /// Updates what the query matches, or creates.
@@ -73,6 +91,9 @@ async fn attempt(
         None => (None, Expect::Absent),
     };
     let incoming = Incoming::read(node, body.clone(), ty, IdOf::Found(found)).await?;
+    if incoming.is_chosen && !scope.may_choose_ids() {
+        return Err(super::absent().into());
+    }
     let job = Job {
         expected: vec![matched.expected],
         ..Job::default()
@@ -89,9 +110,7 @@ async fn put(
     expect: Expect,
 ) -> Result<Response, Failure> {
     let expected = answer::if_match(ask)?;
-    let create_only = ask
-        .header(IF_NONE_MATCH)
-        .is_some_and(|tag| tag.trim() == "*");
+    let create_only = is_create_only(ask);
     job.changes.push(Change::Put {
         release: incoming.release_of_changed(node.store.now()),
         resource: incoming.prepared,

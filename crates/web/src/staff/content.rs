@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use store::Reading;
-use store::parcels::Item;
+use store::parcels::{Item, Shown};
 
 use crate::node::Node;
 use crate::page::content::{attachment, part};
@@ -30,7 +30,9 @@ pub(super) async fn of(node: &Node, scope: &Scope, item: &Item) -> Result<Vec<Co
         match fetch(node, scope, item, &binaries, number).await {
             Ok(found) => shown.push(part(&found.content_type, &found.bytes, "", href)),
             Err(problem) if problem.kind == Kind::NotFound => shown.push(Content {
-                missing: Some("This part of the letter is no longer kept here."),
+                missing: Some(
+                    "This part of the letter is withheld from you, or no longer kept here.",
+                ),
                 ..Content::default()
             }),
             Err(problem) => return Err(problem),
@@ -49,6 +51,10 @@ pub async fn file(
         .scope(&node, Interaction::Item, "DocumentReference")
         .await?;
     let item = node.store.item(&scope, pid).await?;
+    if item.letter.shown != Shown::Whole {
+        let message = "What this letter says is withheld from you.";
+        return Err(Problem::new(Kind::Forbidden, message).into());
+    }
     let binaries = binaries(&node, &scope, &item).await?;
     let found = fetch(&node, &scope, &item, &binaries, number).await?;
     Ok(attachment(&found.content_type, found.bytes))

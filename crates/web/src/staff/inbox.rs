@@ -8,7 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use serde::Deserialize;
-use store::parcels::{Counts, Letter, ListFilter, Notice, ParcelWrite, Show, State as Parcel};
+use store::parcels::{
+    Counts, Letter, ListFilter, Notice, ParcelWrite, Show, Shown, State as Parcel,
+};
 use store::{Effect, Job};
 
 use crate::form::Fields;
@@ -16,7 +18,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Tab};
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
-use crate::staff::{self, person, subject, views};
+use crate::staff::{self, subject, views};
 use crate::visit::Visit;
 
 /// What the address may ask for.
@@ -111,7 +113,13 @@ pub async fn page(
             .iter()
             .map(|letter| row(&node, letter, visit.now))
             .collect(),
-        empty: list.empty,
+        empty: match asked.from.as_str() {
+            "" => list.empty,
+            _ => "No letter of this sender that is shown to you is on this list.",
+        },
+        narrowed: (!asked.from.is_empty()).then_some(
+            "Letters that are withheld from you are left out here, since their sender is not shown.",
+        ),
         older: found.next.map(|next| address(list, &asked, Some(&next))),
         newest: asked.after.as_ref().map(|_| address(list, &asked, None)),
         done: done(&asked),
@@ -143,9 +151,9 @@ fn tabs(open: &List, counts: &Counts) -> Vec<Tab> {
 fn row(node: &Node, letter: &Letter, now: Millis) -> views::InboxRow {
     views::InboxRow {
         href: format!("/staff/item/{}", letter.pid),
-        patient: person(&letter.named),
+        patient: staff::about(letter),
         subject: subject(letter),
-        from: (node.organisation_name)(&letter.sender),
+        from: staff::other_end(node, letter, &letter.sender),
         urgency: parts::urgency(letter.urgent),
         received: words::moment(letter.stored_at, now),
         state: staff::state_here(letter),
@@ -157,6 +165,7 @@ fn row(node: &Node, letter: &Letter, now: Millis) -> views::InboxRow {
 fn senders(node: &Node, letters: &[Letter], chosen: &str) -> Vec<views::Sender> {
     let mut found: BTreeMap<String, &str> = letters
         .iter()
+        .filter(|letter| letter.shown == Shown::Whole)
         .map(|letter| {
             (
                 (node.organisation_name)(&letter.sender),
@@ -214,12 +223,18 @@ fn notice(node: &Node, it: &Notice, now: Millis) -> views::Notice {
         Parcel::Superseded => "was replaced by a newer letter",
         _ => "was withdrawn by its sender",
     };
-    let sender = (node.organisation_name)(&it.sender);
+    let text = match it.shown {
+        Shown::Whole => {
+            let sender = (node.organisation_name)(&it.sender);
+            let title = &it.title;
+            format!("A letter that you opened {became}: “{title}” from {sender}.")
+        }
+        Shown::Sealed | Shown::Withheld => {
+            format!("A letter that you opened, and that is withheld from you by now, {became}.")
+        }
+    };
     views::Notice {
-        text: format!(
-            "A letter that you opened {became}: “{}” from {sender}.",
-            it.title
-        ),
+        text,
         href: format!("/staff/item/{}", it.pid),
         when: words::moment(it.at, now),
         seen: format!("/staff/notices/{}/seen", it.pid),

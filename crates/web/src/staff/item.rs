@@ -6,8 +6,9 @@ use std::sync::Arc;
 use access::{Interaction, Role, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use fhir::problem::Kind;
 use serde::Deserialize;
-use store::parcels::{Action, Item, State as Parcel};
+use store::parcels::{Action, Item, Shown, State as Parcel};
 
 use crate::node::Node;
 use crate::page::parts::{self, Done, Fault, Link};
@@ -73,11 +74,12 @@ pub(super) async fn show(
     if item.inward != inward {
         return Err(no_letter().into());
     }
+    if item.letter.shown != Shown::Whole {
+        return Ok(withheld(node, visit, &item));
+    }
+    let mut may_change = true;
     if inward && visit.is_look() {
-        let opening = visit
-            .scope(node, Interaction::OpenLetter, "DocumentReference")
-            .await?;
-        node.store.act(&opening, pid, Action::Open).await?;
+        may_change = opened(node, visit, pid).await?;
         item = node.store.item(&scope, pid).await?;
     }
     let content = content::of(node, &scope, &item).await?;
@@ -86,7 +88,12 @@ pub(super) async fn show(
         false => None,
     };
     let faulty = typed.fault.is_some();
-    let view = view(node, visit, &item, content, matching, asked, typed);
+    let told = Told {
+        asked,
+        typed,
+        may_change,
+    };
+    let view = view(node, visit, &item, content, matching, told);
     let title = if faulty {
         format!("Error: {}", view.subject)
     } else {
@@ -106,19 +113,96 @@ pub(super) async fn show(
     Ok(page.answer(&node.site, visit))
 }
 
+/// Notes that the caller looked at it; whether they may do more than look. What was opened in an
+/// emergency is for reading (P05).
+async fn opened(node: &Node, visit: &Visit, pid: i64) -> Result<bool, Refusal> {
+    let opening = visit
+        .scope(node, Interaction::OpenLetter, "DocumentReference")
+        .await?;
+    match node.store.act(&opening, pid, Action::Open).await {
+        Ok(()) => Ok(true),
+        Err(problem) if matches!(problem.kind, Kind::Forbidden | Kind::NotFound) => Ok(false),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// That there is a letter, that it is withheld, and how to come to it where care needs it.
+fn withheld(node: &Node, visit: &Visit, item: &Item) -> Response {
+    let letter = &item.letter;
+    let is_sealed = letter.shown == Shown::Sealed;
+    let mut ways = Vec::new();
+    if let Some(patient) = &letter.made.patient {
+        let (_, clinician) = me(visit);
+        if !is_sealed {
+            ways.push(Link {
+                text: "Say that you care for this patient",
+                href: format!("/staff/relationship/{patient}"),
+            });
+        }
+        if clinician {
+            ways.push(match is_sealed {
+                true => Link {
+                    text: "Open sealed items of this patient’s record",
+                    href: format!("/staff/unseal/{patient}"),
+                },
+                false => Link {
+                    text: "Emergency access to this patient’s record",
+                    href: format!("/staff/emergency-access/{patient}"),
+                },
+            });
+        }
+    }
+    let view = views::WithheldItem {
+        back: back(item.inward),
+        subject: subject(letter),
+        patient: staff::about(letter),
+        said: if is_sealed { SEALED } else { WITHHELD },
+        dated_word: if item.inward { "Received" } else { "Accepted" },
+        dated: words::moment(letter.stored_at, visit.now),
+        state: match item.inward {
+            true => staff::state_here(letter),
+            false => parts::state(letter.state),
+        },
+        ways,
+    };
+    let title = view.subject.clone();
+    let under = match item.inward {
+        true => "/staff/inbox",
+        false => "/staff/sent",
+    };
+    let page = Page::new("staff/withheld.jinja", title, view).under(under);
+    page.answer(&node.site, visit)
+}
+
+const SEALED: &str = "This letter is sealed to a team that you are not in. What it says, and where it comes from, is \
+     withheld from you. The team can read and file it.";
+const WITHHELD: &str = "This letter is withheld from you: nobody has recorded that you or your organisation care for \
+     the patient, or the patient does not want it seen here.";
+
+/// What the page tells beside the letter itself.
+struct Told<'a> {
+    asked: &'a Asked,
+    typed: Typed,
+    /// Whether the caller may do more than look.
+    may_change: bool,
+}
+
 fn view(
     node: &Node,
     visit: &Visit,
     item: &Item,
     content: Vec<parts::Content>,
     matching: Option<views::Matching>,
-    asked: &Asked,
-    typed: Typed,
+    Told {
+        asked,
+        typed,
+        may_change,
+    }: Told<'_>,
 ) -> views::Item {
     let letter = &item.letter;
     let (me, clinician) = me(visit);
     let held = letter.made.document.is_some();
-    let may = |next: Parcel| item.inward && letter.state.may_become(next);
+    let may = |next: Parcel| may_change && item.inward && letter.state.may_become(next);
     let door = if item.inward { "item" } else { "sent" };
     let fault = |field: &str| {
         typed
@@ -126,18 +210,8 @@ fn view(
             .filter(|(at, _)| *at == field)
             .map(|(_, text)| text)
     };
-    let back = match item.inward {
-        true => Link {
-            text: "Inbox",
-            href: "/staff/inbox".into(),
-        },
-        false => Link {
-            text: "Sent",
-            href: "/staff/sent".into(),
-        },
-    };
     views::Item {
-        back,
+        back: back(item.inward),
         done: done(asked),
         errors: faults(&typed),
         subject: subject(letter),
@@ -154,7 +228,7 @@ fn view(
             parts::state(letter.state)
         },
         since: words::moment(letter.state_at, visit.now),
-        notice: notice(item),
+        notice: notice(item, may_change),
         matching,
         action: format!("/staff/{door}/{}", letter.pid),
         can_file: held && may(Parcel::Filed),
@@ -178,6 +252,19 @@ fn view(
     }
 }
 
+fn back(inward: bool) -> Link {
+    match inward {
+        true => Link {
+            text: "Inbox",
+            href: "/staff/inbox".into(),
+        },
+        false => Link {
+            text: "Sent",
+            href: "/staff/sent".into(),
+        },
+    }
+}
+
 /// The caller's name, and whether they are a clinician.
 fn me(visit: &Visit) -> (String, bool) {
     match visit.caller().map(|caller| &caller.who) {
@@ -195,7 +282,11 @@ fn file_note(marked: bool) -> &'static str {
 }
 
 /// What is out of the ordinary, in one or two sentences.
-fn notice(item: &Item) -> Option<String> {
+fn notice(item: &Item, may_change: bool) -> Option<String> {
+    let opened = (!may_change).then_some(
+        "You read this letter because you opened the record. It can be filed, returned or acted on \
+         by those whom it is not withheld from.",
+    );
     let letter = &item.letter;
     let said = match letter.state {
         Parcel::Withdrawn => Some("The sender withdrew this letter. Do not act on it."),
@@ -214,7 +305,7 @@ fn notice(item: &Item) -> Option<String> {
         "Marked as holding something about another person or that may do harm: it is not shown to \
          the patient.",
     );
-    let all: Vec<&str> = [said, reason, waiting, tampered, marked]
+    let all: Vec<&str> = [opened, said, reason, waiting, tampered, marked]
         .into_iter()
         .flatten()
         .collect();

@@ -7,13 +7,13 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use serde::Deserialize;
-use store::parcels::{Counts, Letter, ListFilter, Show, State as Parcel};
+use store::parcels::{Counts, Letter, ListFilter, Show, Shown, State as Parcel};
 
 use crate::node::Node;
 use crate::page::parts::{self, Tab};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{person, subject, views};
+use crate::staff::{self, subject, views};
 use crate::visit::Visit;
 
 /// What the address may ask for.
@@ -116,9 +116,9 @@ fn row(node: &Node, letter: &Letter, now: Millis) -> views::SentRow {
     views::SentRow {
         id: letter.pid.to_string(),
         href: format!("/staff/sent/{}", letter.pid),
-        patient: person(&letter.named),
+        patient: staff::about(letter),
         subject: subject(letter),
-        to: (node.organisation_name)(&letter.recipient),
+        to: staff::other_end(node, letter, &letter.recipient),
         state: parts::state(letter.state),
         since: words::moment(letter.state_at, now),
         detail: detail(letter, now),
@@ -127,6 +127,9 @@ fn row(node: &Node, letter: &Letter, now: Millis) -> views::SentRow {
 
 /// What happened last, in plain words, where that is more than the state says.
 fn detail(letter: &Letter, now: Millis) -> Option<String> {
+    if letter.shown != Shown::Whole {
+        return None;
+    }
     match letter.state {
         Parcel::Waiting | Parcel::Accepted => {
             let error = letter.last_error.as_deref()?;

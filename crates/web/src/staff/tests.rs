@@ -1,6 +1,7 @@
 mod board;
 mod care;
 mod doors;
+mod sealed;
 
 use http::StatusCode;
 use store::testing::{Ground, on_each_database};

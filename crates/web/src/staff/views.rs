@@ -17,6 +17,8 @@ pub struct Inbox {
     pub rows: Vec<InboxRow>,
     /// What to say when there are no rows.
     pub empty: &'static str,
+    /// What a list that is narrowed to a sender leaves out.
+    pub narrowed: Option<&'static str>,
     pub older: Option<String>,
     pub newest: Option<String>,
     pub done: Option<Done>,
@@ -95,6 +97,22 @@ pub struct Item {
     pub why_error: Option<&'static str>,
     pub journey: Vec<Step>,
     pub parcel: String,
+}
+
+/// `staff/withheld.jinja`: a letter of which only that it is there is shown.
+#[derive(Serialize)]
+pub struct WithheldItem {
+    pub back: Link,
+    pub subject: String,
+    pub patient: Person,
+    /// Why it is withheld, in a sentence.
+    pub said: &'static str,
+    /// "Received" or "Accepted".
+    pub dated_word: &'static str,
+    pub dated: Moment,
+    pub state: Label,
+    /// How to come to it where care needs it.
+    pub ways: Vec<Link>,
 }
 
 /// A reason to return a letter: an item of the radios.

@@ -135,6 +135,36 @@ pub async fn bring(store: &Store, letter: &Letter) -> i64 {
     }
 }
 
+/// A letter's document. `meta` is empty, or a member with a comma behind it.
+fn document(title: &str, binary: &str, meta: &str) -> String {
+    let title = serde_json::to_string(title).unwrap();
+    format!(
+        r#"{{"resourceType":"DocumentReference",{meta}"status":"current","subject":
+        {{"reference":"Patient/jane"}},"date":"2026-01-02T03:04:05Z","description":{title},
+        "custodian":{{"identifier":{{"value":"RZZ01"}}}},
+        "content":[{{"attachment":{{"url":"Binary/{binary}"}}}}]}}"#
+    )
+}
+
+fn sealed_as(seal: &str) -> String {
+    format!(
+        r#""meta":{{"security":[{{"system":"urn:handover:seal","code":"{seal}"}},
+        {{"system":"urn:handover:workgroup","code":"gum"}}]}},"#
+    )
+}
+
+/// The letter is sealed to the workgroup `gum`: `sealed` or `sealed-and-locked`.
+pub async fn seal(store: &Store, pid: i64, letter: &Letter, seal: &str) {
+    let text = document(&letter.title, &format!("b{pid}"), &sealed_as(seal));
+    put(store, &format!("d{pid}"), &text, Release::Keep).await;
+}
+
+/// The same of the letter that was sent.
+pub async fn seal_sent(store: &Store, letter: &Letter, seal: &str) {
+    let text = document(&letter.title, "sent", &sealed_as(seal));
+    put(store, "sent", &text, Release::Keep).await;
+}
+
 /// The letter is put into Jane's record, not released to her yet.
 pub async fn take_in(store: &Store, pid: i64, letter: &Letter) {
     use base64::Engine as _;
@@ -145,13 +175,7 @@ pub async fn take_in(store: &Store, pid: i64, letter: &Letter) {
         letter.content_type
     );
     put(store, &format!("b{pid}"), &binary, Release::Keep).await;
-    let title = serde_json::to_string(&letter.title).unwrap();
-    let document = format!(
-        r#"{{"resourceType":"DocumentReference","status":"current","subject":
-        {{"reference":"Patient/jane"}},"date":"2026-01-02T03:04:05Z","description":{title},
-        "custodian":{{"identifier":{{"value":"RZZ01"}}}},
-        "content":[{{"attachment":{{"url":"Binary/b{pid}"}}}}]}}"#
-    );
+    let document = document(&letter.title, &format!("b{pid}"), "");
     put(store, &format!("d{pid}"), &document, Release::Keep).await;
     let taken = ParcelWrite::TakenIn {
         pid,

@@ -79,3 +79,117 @@ fn p11_a_search_tells_that_sealed_items_exist_and_p12_nothing_of_locked_ones() {
         assert_eq!((matches, said.as_deref()), (0, Some("Sealed items exist.")));
     });
 }
+
+/// What the caller can tell two answers apart by, but for the id that they asked for.
+fn told(answer: &super::Answer, id: &str) -> (StatusCode, Vec<(String, String)>, String) {
+    let each_its_own = ["date", "x-request-id"];
+    let headers = answer.headers.iter();
+    let headers = headers.filter(|(name, _)| !each_its_own.contains(&name.as_str()));
+    let mut headers: Vec<_> = headers
+        .map(|(name, value)| {
+            let value = value.to_str().unwrap().replace(id, "ID");
+            (name.to_string(), value)
+        })
+        .collect();
+    headers.sort();
+    (answer.status, headers, answer.text().replace(id, "ID"))
+}
+
+#[test]
+fn p12_a_write_to_what_is_locked_answers_as_one_to_what_is_not_there() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", JANE).await;
+        let locked = |id: &str| {
+            let sealed = sealed("sealed-and-locked");
+            sealed.replacen('{', &format!(r#"{{"id":"{id}","#), 1)
+        };
+        let made = bo
+            .put("/AllergyIntolerance/locked1", &locked("locked1"))
+            .await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        ground.clock().advance(2_000);
+        let with_id = |id: &str| OPEN.replacen('{', &format!(r#"{{"id":"{id}","#), 1);
+        let bundle = |kind: &str, id: &str, request: &str| {
+            format!(
+                r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{{"resource":{},"request":{request}}}]}}"#,
+                with_id(id)
+            )
+        };
+        let patch = r#"[{"op":"replace","path":"/code/text","value":"Eggs"}]"#;
+        let json = ("content-type", "application/fhir+json");
+        let json_patch = ("content-type", "application/json-patch+json");
+        let mut pair = Vec::new();
+        for id in ["locked1", "absent1"] {
+            let path = format!("/AllergyIntolerance/{id}");
+            let by_identifier = "/AllergyIntolerance?identifier=urn:x|none".to_string();
+            let put = format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}"}}"#);
+            let put_new =
+                format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}","ifNoneMatch":"*"}}"#);
+            let put_match = format!(
+                r#"{{"method":"PUT","url":"AllergyIntolerance/{id}","ifMatch":"W/\"1\""}}"#
+            );
+            let body = with_id(id);
+            let answers = vec![
+                bo.send("PUT", &path, &[json], &body).await,
+                bo.send("PUT", &path, &[json, ("if-match", "W/\"1\"")], &body)
+                    .await,
+                bo.send("PUT", &path, &[json, ("if-match", "W/\"7\"")], &body)
+                    .await,
+                bo.send("PUT", &path, &[json, ("if-none-match", "*")], &body)
+                    .await,
+                bo.send("PUT", &by_identifier, &[json], &body).await,
+                bo.send("PATCH", &path, &[json_patch], patch).await,
+                bo.send(
+                    "PATCH",
+                    &path,
+                    &[json_patch, ("if-match", "W/\"1\"")],
+                    patch,
+                )
+                .await,
+                bo.send("DELETE", &path, &[], "").await,
+                bo.send("DELETE", &path, &[("if-match", "W/\"1\"")], "")
+                    .await,
+                bo.send("GET", &path, &[], "").await,
+                bo.send("GET", &format!("{path}/_history"), &[], "").await,
+                bo.send("GET", &format!("{path}/_history/1"), &[], "").await,
+                bo.send("POST", "", &[json], &bundle("transaction", id, &put))
+                    .await,
+                bo.send("POST", "", &[json], &bundle("transaction", id, &put_new))
+                    .await,
+                bo.send("POST", "", &[json], &bundle("transaction", id, &put_match))
+                    .await,
+                bo.send("POST", "", &[json], &bundle("batch", id, &put))
+                    .await,
+            ];
+            pair.push(answers.iter().map(|it| told(it, id)).collect::<Vec<_>>());
+        }
+        for (number, (hidden, absent)) in pair[0].iter().zip(&pair[1]).enumerate() {
+            assert_eq!(hidden, absent, "question {number}");
+        }
+        assert_eq!(pair[0][0].0, StatusCode::NOT_FOUND, "{}", pair[0][0].2);
+        // Nothing of it was overwritten, and nothing came to be beside it.
+        crate::testing::join(&node.store, "bo", "gum").await;
+        ground.clock().advance(2_000);
+        let kept = bo.get("/AllergyIntolerance/locked1").await;
+        assert_eq!(kept.json()["code"]["text"], "Latex");
+        assert_eq!(kept.json()["meta"]["versionId"], "1");
+        let absent = bo.get("/AllergyIntolerance/absent1").await;
+        assert_eq!(absent.status, StatusCode::NOT_FOUND);
+        // What is there is changed by who sees it, and created without a chosen id.
+        let jane = bo.put("/Patient/jane", JANE).await;
+        assert_eq!(jane.status, StatusCode::OK, "{}", jane.text());
+        let made = bo.post("/AllergyIntolerance", OPEN).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        // The organisation's own systems choose ids all the same, and overwrite nothing either.
+        let system = Client::system(&node).await;
+        let made = system
+            .put("/AllergyIntolerance/own1", &with_id("own1"))
+            .await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        let path = "/AllergyIntolerance/locked1";
+        let refused = system.put(path, &with_id("locked1")).await;
+        assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    });
+}
