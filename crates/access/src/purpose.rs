@@ -73,6 +73,8 @@ pub enum SystemPurpose {
     Reindex,
     /// Grows the audit log's tree, signs its checkpoints and witnesses neighbours'; no patient data.
     KeepAudit,
+    /// Keeps, at an operator's command, who is in which team; no patient data.
+    KeepTeams,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
     /// Tests and measurements.
@@ -96,6 +98,7 @@ impl SystemPurpose {
             SystemPurpose::Terminology => "terminology",
             SystemPurpose::Reindex => "reindex",
             SystemPurpose::KeepAudit => "keep-audit",
+            SystemPurpose::KeepTeams => "keep-teams",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::Measure => "measure",
         }

@@ -14,3 +14,4 @@ pub mod roles;
 pub mod serve;
 pub mod terminology;
 pub mod token;
+pub mod workgroup;

@@ -14,6 +14,7 @@ use fhir::date::Millis;
 use fhir::problem::Problem;
 use parking_lot::Mutex;
 
+use crate::accounts::Account;
 use crate::sql::Sql;
 use crate::store::Store;
 
@@ -27,6 +28,8 @@ pub use write::{CareDone, CareWrite, ItemState, Kind, Link, Told};
 const REMEMBERED: Millis = 2_000;
 /// The most accounts remembered at a time.
 const REMEMBERED_MAX: usize = 4_096;
+/// Members of teams that are listed at most.
+const MEMBERS_MAX: i64 = 10_000;
 /// Openings of one account that are looked at.
 const OPENINGS_MAX: i64 = 64;
 
@@ -119,6 +122,30 @@ impl Store {
         };
         memory.keep(*account, known);
         Ok(standing)
+    }
+
+    /// Who is in which workgroup, or in one: its name, and the member.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn workgroup_members(
+        &self,
+        workgroup: Option<&str>,
+    ) -> Result<Vec<(String, Account)>, Problem> {
+        let mut sql = Sql::new("SELECT workgroup, account FROM care_workgroup WHERE ");
+        match workgroup {
+            Some(workgroup) => sql.push("workgroup = ").bind(workgroup),
+            None => sql.push("1 = 1"),
+        };
+        sql.push(" ORDER BY workgroup, account LIMIT ")
+            .bind(MEMBERS_MAX);
+        let mut members = Vec::new();
+        for row in &self.rows(&sql).await? {
+            if let Some(account) = self.account(row.int(1)?).await? {
+                members.push((row.text(0)?.to_string(), account));
+            }
+        }
+        Ok(members)
     }
 
     async fn workgroups(&self, account: i64) -> Result<Vec<String>, Problem> {
