@@ -1,9 +1,12 @@
 // Apps that others wrote, at a node: npm's fhirclient completes a standalone launch in the browser, after the app
 // registered itself and a person approved it; npm's openid-client does the same with PKCE and DPoP, and the person's
-// browser runs no JavaScript.
+// browser runs no JavaScript; PyPI's fhirclient does it as a program without pages.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -160,3 +163,39 @@ await run(
   },
   { javaScriptEnabled: false },
 );
+
+await run(async ({ page, practice }) => {
+  const back = 'http://127.0.0.1:9/back';
+  const id = await register(practice, 'Notebook', back);
+  await approve(page, practice, 'Notebook');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  const program = spawn(
+    process.env.HANDOVER_TEST_PYTHON,
+    [join(process.env.HANDOVER_TEST_ROOT, 'tests/clients/fhirclient_launch.py')],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        HANDOVER_TEST_CLIENT: id,
+        HANDOVER_TEST_FHIR: `${practice}/fhir`,
+        HANDOVER_TEST_BACK: back,
+        HANDOVER_TEST_SCOPE: SCOPE,
+      },
+    },
+  );
+  const ended = once(program, 'exit');
+  const lines = createInterface({ input: program.stdout })[Symbol.asyncIterator]();
+  const answered = page.waitForRequest((request) => request.url().startsWith(back));
+  await page.goto((await lines.next()).value);
+  await allow(page, false);
+  program.stdin.write(`${(await answered).url()}\n`);
+  const { value } = await lines.next();
+  console.log("Python's fhirclient:", value);
+  const told = JSON.parse(value);
+  assert.equal(told.patient, 'margaret-hill');
+  assert.equal(told.name, 'Hill');
+  assert.equal(told.observations, 'searchset');
+  assert.equal(told.again, 'margaret-hill');
+  assert.notEqual(told.other, 'seen');
+  assert.deepEqual(await ended, [0, null]);
+});

@@ -261,6 +261,20 @@ browser.says('Dr Rao, clerk');
 await before.go('/staff/inbox');
 assert.equal(before.page.url.pathname, '/staff/login');
 
+// P04: who came by a care identity proves anew there who they are, and nobody else does for them.
+browser = await staff([clerk]);
+await browser.go('/staff/step-up?next=/staff/sent');
+browser.says('Use your care identity again');
+const old = new Browser();
+old.jar = new Map(browser.jar);
+await browser.go('/staff/step-up/oidc?next=/staff/sent');
+assert.equal(browser.page.url.pathname, '/staff/sent');
+await old.go('/staff/inbox');
+assert.equal(old.page.url.pathname, '/staff/login', 'the session has a new secret');
+person = { ...person, sub: 'dr-else' };
+await browser.go('/staff/step-up/oidc?next=/staff/sent');
+browser.says('as somebody else');
+
 nhsLogin.server.close();
 cis2.server.close();
 console.log('done');

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::node::demo::Demo;
-use crate::setting::{assets, root};
+use crate::setting::{assets, python_program, root};
 
 const SCRIPT_SECONDS: u64 = 180;
 /// What tests share, not a test.
@@ -37,6 +37,7 @@ fn pages_work_in_a_real_browser() {
             .arg(&script)
             .env("HANDOVER_ASSETS", assets())
             .env("HANDOVER_TEST_ROOT", root())
+            .env("HANDOVER_TEST_PYTHON", python_program("python"))
             .env("HANDOVER_TEST_HOSPITAL", demo.hospital())
             .env("HANDOVER_TEST_PRACTICE", demo.practice())
             .env("HANDOVER_TEST_PHARMACY", demo.pharmacy())

@@ -184,6 +184,10 @@ section! {
         registration_open: bool = "false", default;
         /// Whether an app may have a shared secret. A key of its own (private_key_jwt) is better.
         secrets_allowed: bool = "false", default;
+        /// Where it listens with mutual TLS. Tokens fetched there are bound to the certificate that the app showed (RFC 8705). It needs pages.tls_certificate.
+        mtls_listen: Option<SocketAddr> = "\"127.0.0.1:8444\"", optional;
+        /// The address that apps use for it.
+        mtls_url: Option<String> = "\"https://127.0.0.1:8444\"", optional;
     }
 }
 
@@ -214,6 +218,23 @@ impl SignInSection {
         }
         if self.idle_minutes == 0 || self.absolute_hours == 0 {
             bail!("sign_in.idle_minutes and absolute_hours: must be at least 1");
+        }
+        Ok(())
+    }
+}
+
+impl AppsSection {
+    fn check(&self, pages: &Pages) -> anyhow::Result<()> {
+        if self.mtls_listen.is_some() != self.mtls_url.is_some() {
+            bail!("apps.mtls_listen and apps.mtls_url go together");
+        }
+        if self.mtls_listen.is_some() && pages.tls_certificate.is_none() {
+            bail!("apps.mtls_listen: needs pages.tls_certificate and pages.tls_key");
+        }
+        if let Some(url) = &self.mtls_url
+            && !url.starts_with("https://")
+        {
+            bail!("apps.mtls_url: must begin with https://");
         }
         Ok(())
     }
@@ -397,6 +418,7 @@ impl Config {
             self.staff_oidc.client_id.as_deref(),
         )?;
         self.fhir.check()?;
+        self.apps.check(&self.pages)?;
         let hours = self.access.emergency_hours;
         if !(1..=4).contains(&hours) {
             bail!("access.emergency_hours: {hours} is not from 1 to 4");

@@ -1,5 +1,6 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
+mod apps_tls;
 mod sign_in;
 
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ pub struct Running {
 struct Listeners {
     pages: TcpListener,
     exchange: TcpListener,
+    apps: Option<TcpListener>,
     hl7v2: Option<TcpListener>,
 }
 
@@ -69,6 +71,12 @@ impl Running {
             .context("exchange.directory")?;
         let mut node = web_node(config, &ods, &store, &book);
         node.sign_in = sign_in::sign_in(config)?;
+        if let Some(oidc) = &node.sign_in.staff_oidc {
+            let remembered = store
+                .remember_role_table(u64::from(oidc.roles.version))
+                .await;
+            remembered.context("staff_oidc.role_table")?;
+        }
         let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
         let outgoing = outgoing.context("subscriptions: no TLS")?;
         node.oauth.outgoing = Some(outgoing.clone());
@@ -97,6 +105,11 @@ impl Running {
         ];
         let telling = web::subscriptions::run(node.clone(), stopped.clone());
         parts.push(tokio::spawn(telling));
+        if let Some(listener) = listeners.apps {
+            let tls = apps_tls::apps_tls(config)?;
+            let door = web::apps_router(node.clone());
+            parts.push(tokio::spawn(serve(listener, door, tls, stopped.clone())));
+        }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {
@@ -126,6 +139,10 @@ impl Listeners {
         Ok(Listeners {
             pages: listen(config.pages.listen, "pages.listen").await?,
             exchange: listen(config.exchange.listen, "exchange.listen").await?,
+            apps: match config.apps.mtls_listen {
+                Some(address) => Some(listen(address, "apps.mtls_listen").await?),
+                None => None,
+            },
             hl7v2: match config.hl7v2.listen {
                 Some(address) => Some(listen(address, "hl7v2.listen").await?),
                 None => None,
@@ -227,6 +244,11 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
     node.oauth.registration_open = config.apps.registration_open;
     node.oauth.secrets_allowed = config.apps.secrets_allowed;
+    node.oauth.mtls_url = config
+        .apps
+        .mtls_url
+        .as_ref()
+        .map(|url| url.trim_end_matches('/').to_owned());
     node.emergency_hours = config.access.emergency_hours;
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;

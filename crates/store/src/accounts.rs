@@ -15,6 +15,7 @@ use fhir::problem::Problem;
 use crate::Store;
 use crate::database::Tx;
 use crate::failure;
+use crate::forward;
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::write::{Done, Effect, Job};
@@ -119,6 +120,10 @@ pub enum AccountWrite {
     Passkey(PasskeyWrite),
     Identity(IdentityWrite),
     Step(StepWrite),
+    /// This version of the table of national roles is in force. `Conflict` if a newer one was before.
+    RoleTable {
+        version: u64,
+    },
 }
 
 /// What came of it.
@@ -134,6 +139,16 @@ pub enum AccountDone {
 }
 
 impl Store {
+    /// Remembers the newest table of national roles that was ever in force, so that an older one is
+    /// refused after a restart too.
+    ///
+    /// # Errors
+    /// `Conflict` if a newer one was in force before.
+    pub async fn remember_role_table(&self, version: u64) -> Result<(), Problem> {
+        let write = AccountWrite::RoleTable { version };
+        self.write_account(write).await.map(|_| ())
+    }
+
     /// Opens an account, or brings the one of that user name up to date; its id. Sessions that were
     /// begun before end, and if it is another's now (role, organisation or patient), its tokens are
     /// good no longer.
@@ -252,6 +267,10 @@ pub(crate) async fn apply(
     let changed = match write {
         AccountWrite::Open(account) => return open(tx, now, account).await,
         AccountWrite::Close { login } => return close(tx, login).await,
+        AccountWrite::RoleTable { version } => {
+            let table = ("role-table", "table of roles");
+            forward::remember(tx, table, *version).await?
+        }
         AccountWrite::Identity(write) => return identities::apply(tx, now, write).await,
         AccountWrite::Step(write) => return steps::apply(tx, now, write).await,
         AccountWrite::Session(write) => sessions::apply(tx, write).await?,

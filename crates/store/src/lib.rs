@@ -37,6 +37,7 @@ mod clock;
 mod database;
 mod dialect;
 mod failure;
+mod forward;
 pub mod hl7_inbox;
 mod journal;
 mod migrations;

@@ -24,7 +24,7 @@ pub mod visit;
 pub use node::{Node, Site};
 pub use peers::peers_router;
 pub use peers::serve::serve_peers;
-pub use router::router;
+pub use router::{apps as apps_router, router};
 
 pub mod bulk {
     //! Bulk work: the worker behind the door's jobs, and taking in lines, for the command too.

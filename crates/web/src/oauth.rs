@@ -9,6 +9,7 @@ mod assertion;
 mod authenticate;
 pub mod authorize;
 pub mod bearer;
+mod bound;
 pub mod consent;
 pub mod cors;
 pub mod discovery;
@@ -58,6 +59,8 @@ pub struct Oauth {
     pub secrets_allowed: bool,
     /// Whether anybody may register an app, to wait for a person's approval.
     pub registration_open: bool,
+    /// The address of the listener with mutual TLS, if there is one; without a slash at its end.
+    pub mtls_url: Option<String>,
     /// Fetches key sets; without it, keys must be registered themselves.
     pub outgoing: Option<Outgoing>,
     identity: OnceLock<IdentityKey>,

@@ -45,6 +45,13 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(pages(node))
 }
 
+/// The doors for apps and systems alone, for a listener with mutual TLS: no pages.
+pub fn apps(node: Arc<Node>) -> Router {
+    Router::new()
+        .merge(fhir_door(node.clone()))
+        .merge(oauth_server(node))
+}
+
 /// The static files of the pages.
 fn files() -> Router {
     Router::new()

@@ -1,5 +1,6 @@
 //! Serving HTTP on a listener: bounded connections, deadlines for slow ones, an orderly end.
 
+mod certificates;
 mod deadline;
 
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceBuilder;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+pub use certificates::ShownCertificates;
 use deadline::WriteDeadline;
 
 /// The most connections at a time on one listener.

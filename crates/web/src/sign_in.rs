@@ -1,6 +1,6 @@
 //! Signing in, staying signed in by a cookie, proving anew who one is, signing out.
 
-mod begin;
+pub(crate) mod begin;
 pub mod code;
 mod limits;
 pub mod oidc;
@@ -68,7 +68,7 @@ pub struct SignIn {
     pub ways: Ways,
     pub nhs_login: Option<NhsLogin>,
     pub staff_oidc: Option<StaffOidc>,
-    attempts: Limits,
+    pub(crate) attempts: Limits,
     recent: Mutex<HashMap<[u8; 32], Recent>>,
     checks: Arc<Semaphore>,
 }

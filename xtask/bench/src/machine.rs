@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::measure::median;
 
@@ -26,6 +26,13 @@ pub fn describe() -> String {
         "{processor}, {cores} cores, {memory_gb} GiB, Linux {}, `fdatasync` of a small append {sync}",
         kernel.trim()
     )
+}
+
+/// The date, as year, month and day.
+pub fn today() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    fhir::date::date(i64::try_from(millis).unwrap_or_default())
 }
 
 /// How long the disk takes to make a small append durable: nothing durable is faster.

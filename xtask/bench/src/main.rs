@@ -6,6 +6,7 @@ mod acknowledgements;
 mod audit_verify;
 mod bare;
 mod creates;
+mod decision;
 mod definitions;
 mod demo;
 mod http;
@@ -33,11 +34,14 @@ use report::Report;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask bench",
-    about = "Measures, prints, and writes docs/benchmarks.md when all was measured."
+    about = "Measures, prints, and writes docs/benchmarks.md."
 )]
 struct Arguments {
-    /// Which figures; all when none is named (only then is docs/benchmarks.md written).
+    /// Which figures; all when none is named (then docs/benchmarks.md is written).
     figures: Vec<Figure>,
+    /// Write those that are named into docs/benchmarks.md too, beside what was measured before.
+    #[arg(long)]
+    write: bool,
     /// Seconds that each throughput is measured for, each of several times.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
@@ -60,6 +64,8 @@ enum Figure {
     Import,
     /// Read by id, against a bare handler that answers the same bytes.
     Read,
+    /// One decision on who may see what.
+    Decision,
     /// Durable single creates from 64 clients, against one.
     Creates,
     /// Durable MLLP acknowledgements a second, against a loop that groups, writes and fsyncs the same bytes.
@@ -117,6 +123,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     if wanted(Figure::Read) {
         read::measure(&mut report, arguments.seconds)?;
     }
+    if wanted(Figure::Decision) {
+        decision::measure(&mut report)?;
+    }
     if wanted(Figure::Creates) {
         creates::measure(&mut report, arguments.seconds)?;
     }
@@ -142,8 +151,8 @@ fn run(arguments: &Arguments) -> Result<()> {
         searches::measure(&mut report, arguments.seconds, arguments.resources)?;
     }
     scale::memory(&mut report)?;
-    if all {
-        report.write()?;
+    if all || arguments.write {
+        report.write(!all)?;
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 
 use crate::machine;
 
+const FILE: &str = "docs/benchmarks.md";
+
 /// What is wanted of a figure.
 #[derive(Clone, Copy)]
 pub enum Wanted {
@@ -90,19 +92,34 @@ impl Report {
         self.lines.push(line);
     }
 
-    /// Writes docs/benchmarks.md below the current folder.
+    /// Writes docs/benchmarks.md below the current folder; with `kept`, what this run did not measure
+    /// stays there as it was measured last.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn write(&self) -> Result<()> {
+    /// When the file cannot be read or written.
+    pub fn write(&self, kept: bool) -> Result<()> {
+        let path = Path::new(FILE);
+        let before = match kept {
+            true => std::fs::read_to_string(path).with_context(|| FILE)?,
+            false => String::new(),
+        };
+        let today = machine::today();
         let mut text = String::from(
-            "# Benchmarks\n\nWritten by `cargo xtask bench`. Both sides of a ratio were measured in turns in the same run, \
+            "# Benchmarks\n\nWritten by `cargo xtask bench`; a run of some figures replaces theirs, and each row says when it was \
+             measured. Both sides of a ratio were measured in turns in the same run, \
              on the same machine, over loopback, and the middle of the turns is given; trust the ratios, not the absolutes.\n\n",
         );
         writeln!(text, "Machine: {}.\n", machine::describe())?;
         text.push_str(
-            "| what | Handover | bare | figure | wanted | met |\n|---|---:|---:|---:|---|---|\n",
+            "| what | Handover | bare | figure | wanted | met | when |\n|---|---:|---:|---:|---|---|---|\n",
         );
+        let is_new = |row: &str| {
+            let what = row.split('|').nth(1).unwrap_or_default().trim();
+            self.lines.iter().any(|line| line.what == what)
+        };
+        for row in rows(&before).filter(|row| !is_new(row)) {
+            writeln!(text, "{row}")?;
+        }
         for line in &self.lines {
             let met = if line.wanted.is_empty() {
                 ""
@@ -121,14 +138,21 @@ impl Report {
             } = line;
             writeln!(
                 text,
-                "| {what} | {measured} | {against} | {figure} | {wanted} | {met} |"
+                "| {what} | {measured} | {against} | {figure} | {wanted} | {met} | {today} |"
             )?;
         }
         text.push('\n');
         text.push_str(include_str!("explained.md"));
-        let path = Path::new("docs/benchmarks.md");
-        std::fs::write(path, text).with_context(|| path.display().to_string())
+        std::fs::write(path, text).with_context(|| FILE)
     }
+}
+
+/// The rows of the table that a file has: those that say when they were measured.
+fn rows(file: &str) -> impl Iterator<Item = &str> {
+    file.lines()
+        .skip_while(|line| !line.starts_with("|---"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
 }
 
 impl Line {

@@ -180,3 +180,18 @@ fn an_account_that_is_another_holders_now_drops_its_tokens() {
         store.close().await;
     });
 }
+
+#[test]
+fn p08_a_table_of_roles_older_than_one_in_force_before_is_refused_after_a_restart_too() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        store.remember_role_table(3).await.unwrap();
+        store.close().await;
+        let store = ground.open().await;
+        let older = store.remember_role_table(2).await.unwrap_err();
+        assert_eq!(older.kind, fhir::problem::Kind::Conflict);
+        store.remember_role_table(3).await.unwrap();
+        store.remember_role_table(4).await.unwrap();
+        store.close().await;
+    });
+}

@@ -48,7 +48,43 @@ pub struct Ended {
     pub why: String,
 }
 
+/// What a person allowed an app, which is still good for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub id: String,
+    /// The app's name.
+    pub name: String,
+    pub scopes: String,
+    pub made_at: Millis,
+}
+
 impl Store {
+    /// What that account allowed apps and what is still good, the newest first, at most 200.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn oauth_held(&self, account: i64, now: Millis) -> Result<Vec<Held>, Problem> {
+        let sql = Sql::new(
+            "SELECT g.id, c.name, g.scopes, g.made_at FROM oauth_grant g \
+             JOIN oauth_client c ON c.id = g.client WHERE g.account = $1 AND g.ended_at IS NULL AND \
+             (EXISTS (SELECT 1 FROM oauth_access t WHERE t.grant_id = g.id AND t.expires_at > $2) OR \
+             EXISTS (SELECT 1 FROM oauth_refresh t WHERE t.grant_id = g.id AND t.expires_at > $3 \
+             AND t.used_at IS NULL)) ORDER BY g.made_at DESC LIMIT 200",
+        );
+        let rows = self
+            .rows_apart(sql.with(account).with(now).with(now))
+            .await?;
+        let held = rows.iter().map(|row| {
+            Ok(Held {
+                id: row.text(0)?.to_string(),
+                name: row.text(1)?.to_string(),
+                scopes: row.text(2)?.to_string(),
+                made_at: row.int(3)?,
+            })
+        });
+        held.collect()
+    }
+
     /// What an app asks of a person, by the digest of the address's secret.
     ///
     /// # Errors
@@ -177,6 +213,20 @@ pub(super) async fn put(
     .with(code.nonce.as_deref())
     .with(code.jkt.as_deref());
     tx.execute(&sql.with(code.expires_at)).await
+}
+
+/// Ends what that account allowed; nothing if it is another's.
+pub(super) async fn take_back(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    id: &str,
+    account: i64,
+) -> Result<u64, Problem> {
+    let sql = Sql::new("SELECT 1 FROM oauth_grant WHERE id = $1 AND account = $2");
+    match tx.row(&sql.with(id).with(account)).await? {
+        Some(_) => end(tx, now, id, None).await,
+        None => Ok(0),
+    }
 }
 
 /// Ends a grant with all that was made from it.

@@ -65,6 +65,11 @@ pub enum OauthWrite {
         token: SecretDigest,
         client: String,
     },
+    /// The person takes back what they allowed.
+    TakeBack {
+        grant: String,
+        account: i64,
+    },
     /// Notes what may come once only.
     See {
         digest: SecretDigest,
@@ -150,6 +155,9 @@ pub(crate) async fn apply(
             token::put_access(tx, now, access, issuing, *expires_at).await?
         }
         OauthWrite::Revoke { token, client } => token::revoke(tx, now, token, client).await?,
+        OauthWrite::TakeBack { grant, account } => {
+            grant::take_back(tx, now, grant, *account).await?
+        }
         OauthWrite::See { digest, expires_at } => {
             u64::from(token::see(tx, now, digest, *expires_at).await?)
         }

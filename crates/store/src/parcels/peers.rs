@@ -2,11 +2,12 @@
 
 use access::Scope;
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 
 use super::ParcelDone;
 use super::state::State;
 use crate::database::Tx;
+use crate::forward;
 use crate::sql::Sql;
 use crate::store::Store;
 
@@ -103,18 +104,9 @@ pub(crate) async fn reached(
 /// Remembers the newest directory that was ever in force, so that an older one is refused after a
 /// restart too.
 pub(crate) async fn directory(tx: &mut Tx<'_>, version: u64) -> Result<ParcelDone, Problem> {
-    let sql = Sql::new(
-        "INSERT INTO counter (name, next) VALUES ('directory', $1) ON CONFLICT (name) \
-         DO UPDATE SET next = excluded.next WHERE counter.next <= excluded.next",
-    )
-    .with(i64::try_from(version).unwrap_or(i64::MAX));
-    match tx.execute(&sql).await? {
-        0 => {
-            let message = "This directory is older than one that was in force here before.";
-            Err(Problem::new(Kind::Conflict, message))
-        }
-        rows => Ok(ParcelDone::Rows(rows)),
-    }
+    let directory = ("directory", "directory");
+    let rows = forward::remember(tx, directory, version).await?;
+    Ok(ParcelDone::Rows(rows))
 }
 
 /// It has been heard from.

@@ -34,7 +34,12 @@ pub async fn client(node: &Node, text: &str) -> Result<Client, Refused> {
     }
     let now = node.store.now();
     let audience = node.site.oauth_url("token");
-    let assertion = check_assertion(&jwt.claims, &[&audience], now).map_err(Refused::client)?;
+    let alias = node.oauth.mtls_url.as_deref();
+    let alias = alias.map(|url| format!("{url}/oauth2/token"));
+    let audiences: Vec<&str> = std::iter::once(audience.as_str())
+        .chain(alias.as_deref())
+        .collect();
+    let assertion = check_assertion(&jwt.claims, &audiences, now).map_err(Refused::client)?;
     let unknown = || Refused::client("There is no such client, or nobody has approved it yet.");
     let client = node.store.oauth_client(&assertion.client).await?;
     let client = client.filter(Client::is_approved).ok_or_else(unknown)?;

@@ -13,19 +13,29 @@ use super::failure::Refused;
 use super::form::Parameters;
 use crate::node::Node;
 use crate::secret::Secret;
+use crate::sign_in::begin::Address;
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The client of a request to the token endpoint and its neighbours.
+/// The client of a request to the token endpoint and its neighbours. Who fails too often from one
+/// address is not heard for a while.
 ///
 /// # Errors
-/// `invalid_client`, `invalid_request`.
+/// `invalid_client`, `invalid_request`; `slow_down`.
 pub async fn client(
     node: &Node,
+    Address(address): &Address,
     headers: &HeaderMap,
     form: &Parameters,
 ) -> Result<Client, Refused> {
+    // Counted apart from people who sign in: neither shuts out the other.
+    let from = format!("oauth {address}");
+    let attempts = &node.sign_in.attempts;
+    if !attempts.admit_from(&from, node.store.now()) {
+        return Err(Refused::too_often());
+    }
     let client = proved(node, headers, form).await?;
+    attempts.forgive_from(&from);
     let named = form.get("client_id");
     if named.is_some_and(|named| named != client.id) {
         return Err(Refused::client("client_id names another client."));

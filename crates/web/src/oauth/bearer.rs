@@ -8,9 +8,11 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use http::request::Parts;
 
+use super::bound::Bound;
 use super::proof::{self, Fault};
 use crate::node::Node;
 use crate::secret::Secret;
+use crate::serve::PeerCertificate;
 use crate::sign_in::Known;
 
 /// How a token came.
@@ -34,9 +36,17 @@ pub async fn holder(
     let secret = Secret::presented(token).ok_or_else(not_good)?;
     let access = node.store.oauth_access(&secret.digest(), now).await?;
     let access = access.ok_or_else(not_good)?;
-    match (&access.jkt, scheme) {
+    match (access.jkt.as_deref().map(Bound::read), scheme) {
         (None, Scheme::Bearer) => {}
-        (Some(jkt), Scheme::Dpop) => {
+        (Some(bound @ Bound::Certificate(_)), Scheme::Bearer) => {
+            let shown = request.extensions.get::<PeerCertificate>();
+            if shown.map(Bound::to).as_ref() != Some(&bound) {
+                let message = "The token is bound to a certificate: use it on a connection with mutual \
+                     TLS that shows that certificate.";
+                return Err(Problem::new(Kind::Login, message));
+            }
+        }
+        (Some(Bound::Key(jkt)), Scheme::Dpop) => {
             let url = format!("{}{}", node.site.base_url, request.uri.path());
             let proof = Proof {
                 method: request.method.as_str(),
@@ -48,7 +58,7 @@ pub async fn holder(
                 Fault::Wrong(message) => Problem::new(Kind::Login, message),
                 Fault::Store(problem) => problem,
             })?;
-            if proved.as_ref() != Some(jkt) {
+            if proved != Some(jkt) {
                 return Err(Problem::new(
                     Kind::Login,
                     "The token is bound to another key.",

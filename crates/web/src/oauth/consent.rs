@@ -236,6 +236,12 @@ fn whose(question: &Question, is_staff: bool) -> String {
     }
 }
 
+/// What granted scopes mean, a sentence each.
+pub(crate) fn sentences(scopes: &str) -> Vec<String> {
+    let scopes = Scopes::parse(scopes);
+    scopes.resources.iter().map(sentence).collect()
+}
+
 /// What one scope means.
 fn sentence(scope: &ResourceScope) -> String {
     let what = match scope.ty.as_deref() {

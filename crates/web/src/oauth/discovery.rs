@@ -80,11 +80,25 @@ fn document(node: &Node) -> Value {
         ],
         "capabilities": capabilities,
     });
-    if node.oauth.registration_open
-        && let Some(told) = told.as_object_mut()
-    {
+    let Some(all) = told.as_object_mut() else {
+        return told;
+    };
+    if node.oauth.registration_open {
         let address = Value::String(site.oauth_url("register"));
-        told.insert("registration_endpoint".into(), address);
+        all.insert("registration_endpoint".into(), address);
+    }
+    if let Some(url) = &node.oauth.mtls_url {
+        all.insert(
+            "tls_client_certificate_bound_access_tokens".into(),
+            json!(true),
+        );
+        let at = |name| format!("{url}/oauth2/{name}");
+        let aliases = json!({
+            "token_endpoint": at("token"),
+            "introspection_endpoint": at("introspect"),
+            "revocation_endpoint": at("revoke"),
+        });
+        all.insert("mtls_endpoint_aliases".into(), aliases);
     }
     told
 }

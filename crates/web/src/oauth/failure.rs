@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use fhir::problem::{Kind, Problem};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -35,6 +35,17 @@ impl Refused {
 
     pub fn client(message: impl Into<String>) -> Refused {
         Refused::new("invalid_client", message)
+    }
+
+    /// Too many failed from one address.
+    pub fn too_often() -> Refused {
+        Refused {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            ..Refused::new(
+                "slow_down",
+                "Too many requests from this address failed. Try again in a quarter of an hour.",
+            )
+        }
     }
 
     pub fn grant(message: impl Into<String>) -> Refused {
@@ -74,6 +85,9 @@ impl IntoResponse for Refused {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("900"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Basic realm=\"handover\"");
             headers.insert(WWW_AUTHENTICATE, scheme);

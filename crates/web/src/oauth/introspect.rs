@@ -13,19 +13,22 @@ use store::accounts::Holder;
 use store::oauth::{Access, ClientKind};
 
 use super::authenticate;
+use super::bound::Bound;
 use super::failure::{Refused, answer};
 use super::form::Parameters;
 use crate::node::Node;
 use crate::secret::Secret;
+use crate::sign_in::begin::Address;
 
 /// `POST /oauth2/introspect`
 pub async fn introspect(
     State(node): State<Arc<Node>>,
+    address: Address,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
     let form = Parameters::read(&body)?;
-    let client = authenticate::client(&node, &headers, &form).await?;
+    let client = authenticate::client(&node, &address, &headers, &form).await?;
     if client.kind == ClientKind::Public {
         return Err(Refused::client(
             "A client without a key or secret may not ask this.",
@@ -44,6 +47,7 @@ pub async fn introspect(
 }
 
 fn told(node: &Node, access: &Access) -> Value {
+    let bound = access.jkt.as_deref().map(Bound::read);
     let mut told = json!({
         "active": true,
         "scope": access.scopes,
@@ -51,7 +55,7 @@ fn told(node: &Node, access: &Access) -> Value {
         "sub": format!("account-{}", access.account.id),
         "iss": node.site.issuer(),
         "aud": node.site.fhir_url(),
-        "token_type": if access.jkt.is_some() { "DPoP" } else { "Bearer" },
+        "token_type": Bound::token_type(bound.as_ref()),
         "iat": access.made_at.div_euclid(1000),
         "exp": access.expires_at.div_euclid(1000),
     });
@@ -61,8 +65,8 @@ fn told(node: &Node, access: &Access) -> Value {
     if let Some(patient) = &access.patient {
         all.insert("patient".into(), json!(patient));
     }
-    if let Some(jkt) = &access.jkt {
-        all.insert("cnf".into(), json!({ "jkt": jkt }));
+    if let Some(bound) = &bound {
+        all.insert("cnf".into(), bound.confirmation());
     }
     let fhir_user = Scopes::parse(&access.scopes).fhir_user;
     if let (true, Holder::Patient { patient, .. }) = (fhir_user, &access.account.holder) {

@@ -15,15 +15,17 @@ use super::failure::{Refused, answer};
 use super::form::Parameters;
 use crate::node::Node;
 use crate::secret::Secret;
+use crate::sign_in::begin::Address;
 
 /// `POST /oauth2/revoke`
 pub async fn revoke(
     State(node): State<Arc<Node>>,
+    address: Address,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
     let form = Parameters::read(&body)?;
-    let client = authenticate::client(&node, &headers, &form).await?;
+    let client = authenticate::client(&node, &address, &headers, &form).await?;
     if let Some(secret) = Secret::presented(form.need("token")?) {
         let write = OauthWrite::Revoke {
             token: secret.digest(),

@@ -2,5 +2,6 @@
 
 mod app;
 mod attacks;
+mod bound;
 mod flow;
 mod systems;

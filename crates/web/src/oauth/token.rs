@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use access::oauth::{Level, Proof, Scopes};
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
@@ -12,27 +13,33 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use store::oauth::{Client, ClientKind, Issued, NewTokens, OauthDone, OauthWrite};
 
+use super::bound::Bound;
 use super::failure::{Refused, answer};
 use super::form::Parameters;
 use super::proof::{self, Fault};
 use super::{ACCESS_LIFE, OFFLINE_LIFE, ONLINE_LIFE, authenticate, id_token};
 use crate::node::Node;
 use crate::secret::Secret;
+use crate::serve::PeerCertificate;
+use crate::sign_in::begin::Address;
 
 /// `POST /oauth2/token`
 pub async fn token(
     State(node): State<Arc<Node>>,
+    address: Address,
+    certificate: Option<Extension<PeerCertificate>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
     let form = Parameters::read(&body)?;
-    let client = authenticate::client(&node, &headers, &form).await?;
+    let client = authenticate::client(&node, &address, &headers, &form).await?;
     let now = node.store.now();
-    let jkt = bound_to(&node, &headers, now).await?;
+    let certificate = certificate.as_ref().map(|Extension(it)| it);
+    let bound = bound_to(&node, &headers, certificate, now).await?;
     let told = match form.need("grant_type")? {
-        "authorization_code" => by_code(&node, &client, &form, jkt, now).await?,
-        "refresh_token" => by_refresh(&node, &client, &form, jkt, now).await?,
-        "client_credentials" => by_itself(&node, &client, &form, jkt, now).await?,
+        "authorization_code" => by_code(&node, &client, &form, bound, now).await?,
+        "refresh_token" => by_refresh(&node, &client, &form, bound, now).await?,
+        "client_credentials" => by_itself(&node, &client, &form, bound, now).await?,
         _ => {
             let message = "grant_type is authorization_code, refresh_token or client_credentials.";
             return Err(Refused::new("unsupported_grant_type", message));
@@ -41,12 +48,14 @@ pub async fn token(
     Ok(answer(StatusCode::OK, &told))
 }
 
-/// The key that the tokens are to be bound to, if the client proves one.
+/// What the tokens are to be bound to: the key that the client proves, else the certificate of its
+/// connection.
 async fn bound_to(
     node: &Node,
     headers: &HeaderMap,
+    certificate: Option<&PeerCertificate>,
     now: Millis,
-) -> Result<Option<String>, Refused> {
+) -> Result<Option<Bound>, Refused> {
     let url = node.site.oauth_url("token");
     let proof = Proof {
         method: "POST",
@@ -54,10 +63,13 @@ async fn bound_to(
         access_token: None,
     };
     let proved = proof::thumbprint(&node.store, headers, proof, now).await;
-    proved.map_err(|fault| match fault {
+    let proved = proved.map_err(|fault| match fault {
         Fault::Wrong(message) => Refused::new("invalid_dpop_proof", message),
         Fault::Store(problem) => problem.into(),
-    })
+    })?;
+    Ok(proved
+        .map(Bound::Key)
+        .or_else(|| certificate.map(Bound::to)))
 }
 
 /// The secrets that go out, and what the store keeps of them.
@@ -74,14 +86,14 @@ impl Made {
         }
     }
 
-    fn kept(&self, now: Millis, jkt: Option<String>) -> Box<NewTokens> {
+    fn kept(&self, now: Millis, bound: Option<&Bound>) -> Box<NewTokens> {
         Box::new(NewTokens {
             access: self.access.digest(),
             access_expires_at: now.saturating_add(ACCESS_LIFE),
             refresh: self.refresh.digest(),
             refresh_online_expires_at: now.saturating_add(ONLINE_LIFE),
             refresh_offline_expires_at: now.saturating_add(OFFLINE_LIFE),
-            jkt,
+            jkt: bound.map(Bound::kept),
             scopes: None,
         })
     }
@@ -91,21 +103,21 @@ async fn by_code(
     node: &Node,
     client: &Client,
     form: &Parameters,
-    jkt: Option<String>,
+    bound: Option<Bound>,
     now: Millis,
 ) -> Result<Value, Refused> {
     let not_good = || Refused::grant("The code is not, or no longer, good.");
     let code = Secret::presented(form.need("code")?).ok_or_else(not_good)?;
-    let (made, is_bound) = (Made::new(), jkt.is_some());
+    let made = Made::new();
     let redeem = OauthWrite::Redeem {
         code: code.digest(),
         client: client.id.clone(),
         redirect: form.need("redirect_uri")?.to_string(),
         verifier: form.need("code_verifier")?.to_string(),
-        tokens: made.kept(now, jkt),
+        tokens: made.kept(now, bound.as_ref()),
     };
     let issued = issued(node, client, redeem, not_good).await?;
-    let mut told = told(&made, &issued, is_bound);
+    let mut told = told(&made, &issued, bound.as_ref());
     if let Some(token) = id_token::of(node, client, &issued, now).await? {
         add(&mut told, "id_token", token);
     }
@@ -116,7 +128,7 @@ async fn by_refresh(
     node: &Node,
     client: &Client,
     form: &Parameters,
-    jkt: Option<String>,
+    bound: Option<Bound>,
     now: Millis,
 ) -> Result<Value, Refused> {
     if form.get("scope").is_some() {
@@ -128,14 +140,14 @@ async fn by_refresh(
     }
     let not_good = || Refused::grant("The refresh token is not, or no longer, good.");
     let token = Secret::presented(form.need("refresh_token")?).ok_or_else(not_good)?;
-    let (made, is_bound) = (Made::new(), jkt.is_some());
+    let made = Made::new();
     let refresh = OauthWrite::Refresh {
         token: token.digest(),
         client: client.id.clone(),
-        tokens: made.kept(now, jkt),
+        tokens: made.kept(now, bound.as_ref()),
     };
     let issued = issued(node, client, refresh, not_good).await?;
-    Ok(told(&made, &issued, is_bound))
+    Ok(told(&made, &issued, bound.as_ref()))
 }
 
 async fn issued(
@@ -163,7 +175,7 @@ async fn by_itself(
     node: &Node,
     client: &Client,
     form: &Parameters,
-    jkt: Option<String>,
+    bound: Option<Bound>,
     now: Millis,
 ) -> Result<Value, Refused> {
     let (true, Some(account)) = (client.kind != ClientKind::Public, client.account) else {
@@ -188,27 +200,26 @@ async fn by_itself(
         has_refresh: false,
         nonce: None,
     };
-    let is_bound = jkt.is_some();
     let write = OauthWrite::System {
         access: made.access.digest(),
         client: client.id.clone(),
         account,
         scopes: issued.scopes.clone(),
-        jkt,
+        jkt: bound.as_ref().map(Bound::kept),
         expires_at: now.saturating_add(ACCESS_LIFE.min(5 * super::MINUTE)),
     };
     node.store.write_oauth(write).await?;
-    let mut told = told(&made, &issued, is_bound);
+    let mut told = told(&made, &issued, bound.as_ref());
     if let Some(told) = told.as_object_mut() {
         told.insert("expires_in".into(), json!(300));
     }
     Ok(told)
 }
 
-fn told(made: &Made, issued: &Issued, is_bound: bool) -> Value {
+fn told(made: &Made, issued: &Issued, bound: Option<&Bound>) -> Value {
     let mut told = json!({
         "access_token": made.access.reveal(),
-        "token_type": if is_bound { "DPoP" } else { "Bearer" },
+        "token_type": Bound::token_type(bound),
         "expires_in": ACCESS_LIFE / 1000,
         "scope": issued.scopes,
     });

@@ -25,8 +25,12 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/staff/profile/role", post(staff::switch))
         .route("/staff/step-up", get(step_up::page).post(step_up::confirm))
         .route("/step-up", get(step_up::page).post(step_up::confirm))
+        .route("/staff/step-up/oidc", get(staff::go_stepping_up))
+        .route("/step-up/nhs", get(nhs_login::go_stepping_up))
         .route("/staff/profile", get(profile::page))
         .route("/staff/profile/end", post(profile::end))
+        .route("/staff/profile/app/end", post(profile::end_app))
+        .route("/profile/sessions/app/end", post(profile::end_app))
         .route("/staff/profile/end-others", post(profile::end_others))
         .route("/staff/profile/second-factor", post(profile::set_up_code))
         .route(

@@ -44,8 +44,13 @@ impl Limits {
 
     /// Takes back what `admit` counted, since the attempt was right after all.
     pub fn forgive(&self, login: &str, address: &str) {
+        self.0.lock().remove(&format!("a {login}"));
+        self.forgive_from(address);
+    }
+
+    /// Takes back what `admit_from` counted.
+    pub fn forgive_from(&self, address: &str) {
         let mut counts = self.0.lock();
-        counts.remove(&format!("a {login}"));
         if let Some(count) = counts.get_mut(&format!("n {address}")) {
             count.failures = count.failures.saturating_sub(1);
         }

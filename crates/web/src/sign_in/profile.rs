@@ -10,9 +10,11 @@ use store::accounts::factors::FactorWrite;
 use store::accounts::identities::Proof;
 use store::accounts::sessions::Listed;
 use store::accounts::{Account, Holder};
+use store::oauth::OauthWrite;
 
 use crate::form::Fields;
 use crate::node::Node;
+use crate::oauth::consent::sentences;
 use crate::page::problem::Refusal;
 use crate::page::words::{self, Moment, moment};
 use crate::page::{Page, see_other};
@@ -50,6 +52,8 @@ struct View {
     passkeys_on: bool,
     passkeys: Vec<Key>,
     sessions: Vec<Row>,
+    /// What one allowed apps.
+    apps: Vec<App>,
     done: Option<Done>,
 }
 
@@ -80,6 +84,15 @@ struct Row {
     began: Moment,
     seen: Moment,
     here: bool,
+}
+
+#[derive(Serialize)]
+struct App {
+    grant: String,
+    name: String,
+    /// What it may do, a sentence each.
+    may: Vec<String>,
+    since: Moment,
 }
 
 /// `GET /staff/profile`, `GET /profile/sessions`
@@ -149,6 +162,18 @@ async fn view(
             .iter()
             .map(|listed| row(listed, here, visit.now))
             .collect(),
+        apps: node
+            .store
+            .oauth_held(account.id, visit.now)
+            .await?
+            .into_iter()
+            .map(|held| App {
+                may: sentences(&held.scopes),
+                grant: held.id,
+                name: held.name,
+                since: moment(held.made_at, visit.now),
+            })
+            .collect(),
         done: said(done).map(|text| Done { text }),
     })
 }
@@ -156,6 +181,7 @@ async fn view(
 fn said(done: &str) -> Option<&'static str> {
     match done {
         "ended" => Some("Signed out there."),
+        "app" => Some("The app has no access any more. What it took before, it may still have."),
         "others" => Some("Signed out everywhere else."),
         "no-code" => Some("Codes are switched off for you."),
         "passkey" => Some("The passkey was added."),
@@ -219,6 +245,21 @@ pub async fn end(
         node.sign_in.forget_all();
     }
     Ok(on(&visit, "ended"))
+}
+
+/// `POST /staff/profile/app/end`, `POST /profile/sessions/app/end`: takes back what one allowed an app.
+pub async fn end_app(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let account = own_account(&node, &visit).await?;
+    let take_back = OauthWrite::TakeBack {
+        grant: fields.text("grant").to_string(),
+        account: account.id,
+    };
+    node.store.write_oauth(take_back).await?;
+    Ok(on(&visit, "app"))
 }
 
 /// `POST /staff/profile/end-others`, `POST /profile/sessions/end-others`

@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
 use crate::sign_in::begin::{self, Address, Door};
-use crate::sign_in::{pages, second};
+use crate::sign_in::{Way, pages, second};
 use crate::visit::Visit;
 
 /// For how long a proof counts for what one does about one's own account, in milliseconds.
@@ -36,6 +36,8 @@ struct View<'a> {
     password: bool,
     code: bool,
     passkey: bool,
+    /// Where who came by another system can be asked there again, and its name.
+    outside: Option<(&'static str, &'static str)>,
     error: Option<&'static str>,
     cancel: &'static str,
 }
@@ -103,6 +105,7 @@ fn show(
         password: means.by_password(),
         code: means.code,
         passkey: means.passkey,
+        outside: outside(node, door, &means.account.login),
         error: error.map(|(text, _)| text),
         cancel: door.profile(),
     };
@@ -113,6 +116,18 @@ fn show(
     Page::new("sign-in/step-up.jinja", title, view)
         .with_status(status)
         .answer(&node.site, visit)
+}
+
+fn outside(node: &Node, door: Door, login: &str) -> Option<(&'static str, &'static str)> {
+    let ways = &node.sign_in.ways;
+    let by = |way, prefix: &str| ways.have(door, way) && login.starts_with(prefix);
+    match door {
+        Door::Staff if by(Way::Oidc, "oidc:") => {
+            Some(("/staff/step-up/oidc", "your care identity"))
+        }
+        Door::Patient if by(Way::NhsLogin, "nhs-login:") => Some(("/step-up/nhs", "NHS login")),
+        _ => None,
+    }
 }
 
 /// `POST /staff/step-up`, `POST /step-up`: by password, and code where one was set up.

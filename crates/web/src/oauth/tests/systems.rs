@@ -36,7 +36,7 @@ impl Signer {
         }
     }
 
-    fn jwks(&self) -> Value {
+    pub fn jwks(&self) -> Value {
         let key = self.rsa.public_key();
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         json!({ "keys": [{
@@ -81,7 +81,7 @@ impl Signer {
     }
 }
 
-fn system(signer: &Signer, scope: &str) -> Registration {
+pub fn system(signer: &Signer, scope: &str) -> Registration {
     Registration {
         client_name: "Lab System".into(),
         token_endpoint_auth_method: Some("private_key_jwt".into()),
@@ -91,7 +91,7 @@ fn system(signer: &Signer, scope: &str) -> Registration {
     }
 }
 
-fn asks<'a>(assertion: &'a str, scope: &'a str) -> Vec<(&'a str, &'a str)> {
+pub fn asks<'a>(assertion: &'a str, scope: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut pairs = vec![
         ("grant_type", "client_credentials"),
         ("client_assertion_type", TYPE),
@@ -103,7 +103,7 @@ fn asks<'a>(assertion: &'a str, scope: &'a str) -> Vec<(&'a str, &'a str)> {
     pairs
 }
 
-fn claims(client: &str, now: i64, jti: &str) -> Value {
+pub fn claims(client: &str, now: i64, jti: &str) -> Value {
     json!({"iss": client, "sub": client, "aud": TOKEN_URL, "exp": now / 1000 + 240, "jti": jti})
 }
 

@@ -11,17 +11,31 @@ use crate::page::{Page, see_other};
 use crate::secret::{Secret, same};
 use crate::sign_in::begin::Door;
 use crate::sign_in::oidc::{Claims, Provider, Sent, challenge};
+use crate::sign_in::step_up;
 use crate::visit::Visit;
 
 /// How long one may take at the provider, in milliseconds.
 const AWAY_MAX: i64 = 20 * 60 * 1000;
 const OIDC: &str = "oidc";
 
+/// How old a proof may be that a step-up brings, in milliseconds.
+const FRESH: i64 = 5 * 60 * 1000;
+
+/// Where the browser goes on to, and what for.
+#[derive(Serialize, Deserialize)]
+pub struct Whither {
+    pub door: Door,
+    pub next: String,
+    /// Whether who is signed in proves anew who they are, and nobody signs in.
+    #[serde(default)]
+    pub steps_up: bool,
+}
+
 /// What is remembered while the browser is away.
 #[derive(Serialize, Deserialize)]
 struct Away {
-    door: Door,
-    next: String,
+    #[serde(flatten)]
+    whither: Whither,
     nonce: String,
     verifier: String,
     /// The browser that went: what follows from its form cookie.
@@ -49,9 +63,10 @@ pub async fn go(
     visit: &Visit,
     provider: &Provider,
     headers: &HeaderMap,
-    (door, next, scope): (Door, &str, &str),
+    whither: Whither,
     more: &[(&str, &str)],
 ) -> Result<Response, Problem> {
+    let (door, steps_up) = (whither.door, whither.steps_up);
     let facts = provider.facts(visit.now).await?;
     let name = node.site.form_cookie_name();
     let known = cookie::find(headers, &name);
@@ -59,8 +74,7 @@ pub async fn go(
     let browser = known.unwrap_or_else(Secret::random);
     let (state, nonce, verifier) = (Secret::random(), Secret::random(), Secret::random());
     let away = Away {
-        door,
-        next: next.to_owned(),
+        whither,
         nonce: nonce.reveal().to_owned(),
         verifier: verifier.reveal().to_owned(),
         browser: mark(&browser),
@@ -78,13 +92,17 @@ pub async fn go(
         .append_pair("response_type", "code")
         .append_pair("client_id", &provider.client_id)
         .append_pair("redirect_uri", &redirect_uri)
-        .append_pair("scope", scope)
         .append_pair("state", state.reveal())
         .append_pair("nonce", nonce.reveal())
         .append_pair("code_challenge", &challenge(verifier.reveal()))
         .append_pair("code_challenge_method", "S256");
     for (name, value) in more {
         query.append_pair(name, value);
+    }
+    if steps_up {
+        // Whoever sits there now is to show that they are who signed in.
+        query.append_pair("prompt", "login");
+        query.append_pair("max_age", "0");
     }
     let joint = if facts.authorization_endpoint.contains('?') {
         '&'
@@ -112,6 +130,16 @@ fn mark(browser: &Secret) -> String {
     challenge(browser.reveal())
 }
 
+/// Whether these claims come of a sign-in that was just now.
+fn is_fresh(claims: &Claims, now: i64) -> bool {
+    let at = claims
+        .id_token
+        .get("auth_time")
+        .and_then(serde_json::Value::as_i64);
+    let age = at.map(|seconds| now.saturating_sub(seconds.saturating_mul(1000)));
+    age.is_some_and(|age| (-FRESH..=FRESH).contains(&age))
+}
+
 /// Takes the browser back: what the provider says of whom, and where they wanted to go.
 ///
 /// # Errors
@@ -124,7 +152,7 @@ pub async fn back(
     headers: &HeaderMap,
     door: Door,
     back: &Back,
-) -> Result<(Claims, String), Problem> {
+) -> Result<(Claims, Whither), Problem> {
     let unasked = |reason: &'static str| {
         let message = "This sign-in was not begun in this browser, or too long ago. Start again.";
         Problem::new(Kind::Security, message).because(reason)
@@ -135,7 +163,7 @@ pub async fn back(
     let away = away.ok_or_else(|| unasked("unknown state"))?;
     let browser = cookie::find(headers, &node.site.form_cookie_name());
     let same_browser = browser.is_some_and(|browser| same(&mark(&browser), &away.browser));
-    if !same_browser || away.door != door {
+    if !same_browser || away.whither.door != door {
         return Err(unasked("another browser"));
     }
     let facts = provider.facts(visit.now).await?;
@@ -154,7 +182,11 @@ pub async fn back(
         verifier: &away.verifier,
     };
     let claims = provider.redeem(&back.code, &sent, visit.now).await?;
-    Ok((claims, away.next))
+    if away.whither.steps_up && !is_fresh(&claims, visit.now) {
+        let message = "The other side did not ask anew who you are.";
+        return Err(Problem::new(Kind::Security, message));
+    }
+    Ok((claims, away.whither))
 }
 
 #[derive(Serialize)]
@@ -164,6 +196,30 @@ struct View<'a> {
     advice: &'a str,
     href: &'static str,
     reference: &'a str,
+}
+
+/// Ends a step-up: the claims must be those of who is signed in.
+///
+/// # Errors
+/// `Login` if nobody is; whatever the store answers.
+pub async fn stepped_up(
+    node: &Node,
+    visit: &Visit,
+    whither: &Whither,
+    (login, aal): (&str, i64),
+) -> Result<Response, Problem> {
+    let account = step_up::own_account(node, visit).await?;
+    if account.login != login {
+        return Ok(not_signed_in(
+            node,
+            visit,
+            whither.door,
+            "The other side knows you as somebody else than who is signed in here.",
+            "Nothing was changed. Sign out, and sign in as yourself.",
+            http::StatusCode::FORBIDDEN,
+        ));
+    }
+    step_up::done(node, visit, aal, &whither.next).await
 }
 
 /// The page that says why one is not signed in, and what to do.

@@ -20,7 +20,7 @@ use crate::record;
 use crate::sign_in::Way;
 use crate::sign_in::begin::{self, Door};
 use crate::sign_in::oidc::claims::{Trust, text, trust};
-use crate::sign_in::oidc::flow::{self, Back};
+use crate::sign_in::oidc::flow::{self, Back, Whither};
 use crate::sign_in::oidc::{Claims, Provider};
 use crate::visit::Visit;
 
@@ -54,11 +54,35 @@ pub async fn go(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let service = service(&node)?;
-    let whither = (Door::Patient, asked.next.as_str(), SCOPE);
-    let more = [("vtr", service.vtr.as_str())];
-    let sent = flow::go(&node, &visit, &service.provider, &headers, whither, &more).await;
-    Ok(sent.unwrap_or_else(|problem| flow::failed(&node, &visit, Door::Patient, &problem)))
+    Ok(send(&node, &visit, &headers, asked.next, false).await?)
+}
+
+/// `GET /step-up/nhs`: proves anew who one is.
+pub async fn go_stepping_up(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    Ok(send(&node, &visit, &headers, asked.next, true).await?)
+}
+
+async fn send(
+    node: &Node,
+    visit: &Visit,
+    headers: &HeaderMap,
+    next: String,
+    steps_up: bool,
+) -> Result<Response, Problem> {
+    let service = service(node)?;
+    let whither = Whither {
+        door: Door::Patient,
+        next,
+        steps_up,
+    };
+    let more = [("scope", SCOPE), ("vtr", service.vtr.as_str())];
+    let sent = flow::go(node, visit, &service.provider, headers, whither, &more).await;
+    Ok(sent.unwrap_or_else(|problem| flow::failed(node, visit, Door::Patient, &problem)))
 }
 
 /// `GET /login/nhs/callback`
@@ -71,10 +95,15 @@ pub async fn back(
     let service = service(&node)?;
     let door = Door::Patient;
     let came = flow::back(&node, &visit, &service.provider, &headers, door, &back).await;
-    let (claims, next) = match came {
+    let (claims, whither) = match came {
         Ok(came) => came,
         Err(problem) => return Ok(flow::failed(&node, &visit, door, &problem)),
     };
+    if whither.steps_up {
+        let login = login(&service.provider.issuer, &claims.subject);
+        let proved = (login.as_str(), trusted(service, &claims).aal);
+        return Ok(flow::stepped_up(&node, &visit, &whither, proved).await?);
+    }
     match holder(&node, service, &claims).await? {
         Found::Account(account, trust) => {
             let signed_in = SignedIn {
@@ -84,7 +113,7 @@ pub async fn back(
                 identity: trust.identity,
                 ..SignedIn::default()
             };
-            Ok(begin::begin(&node, &visit, &account, signed_in, &next).await?)
+            Ok(begin::begin(&node, &visit, &account, signed_in, &whither.next).await?)
         }
         Found::Nobody(text, advice) => Ok(flow::not_signed_in(
             &node,
@@ -95,6 +124,11 @@ pub async fn back(
             StatusCode::FORBIDDEN,
         )),
     }
+}
+
+/// The login of that person's account here.
+fn login(issuer: &str, subject: &str) -> String {
+    format!("nhs-login:{}", short(issuer, subject))
 }
 
 enum Found {
@@ -128,7 +162,7 @@ async fn holder(node: &Node, service: &NhsLogin, claims: &Claims) -> Result<Foun
         ));
     };
     let account = NewAccount {
-        login: format!("nhs-login:{}", short(issuer, &claims.subject)),
+        login: login(issuer, &claims.subject),
         name,
         holder: Holder::Patient {
             patient,

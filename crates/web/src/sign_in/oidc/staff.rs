@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::sign_in::Way;
 use crate::sign_in::begin::{self, Door};
 use crate::sign_in::oidc::claims::text;
-use crate::sign_in::oidc::flow::{self, Back};
+use crate::sign_in::oidc::flow::{self, Back, Whither};
 use crate::sign_in::oidc::{Claims, Provider, nhs_login};
 use crate::visit::Visit;
 
@@ -78,10 +78,35 @@ pub async fn go(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    let service = service(&node)?;
-    let whither = (Door::Staff, asked.next.as_str(), SCOPE);
-    let sent = flow::go(&node, &visit, &service.provider, &headers, whither, &[]).await;
-    Ok(sent.unwrap_or_else(|problem| flow::failed(&node, &visit, Door::Staff, &problem)))
+    Ok(send(&node, &visit, &headers, asked.next, false).await?)
+}
+
+/// `GET /staff/step-up/oidc`: proves anew who one is.
+pub async fn go_stepping_up(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    Ok(send(&node, &visit, &headers, asked.next, true).await?)
+}
+
+async fn send(
+    node: &Node,
+    visit: &Visit,
+    headers: &HeaderMap,
+    next: String,
+    steps_up: bool,
+) -> Result<Response, Problem> {
+    let service = service(node)?;
+    let whither = Whither {
+        door: Door::Staff,
+        next,
+        steps_up,
+    };
+    let more = [("scope", SCOPE)];
+    let sent = flow::go(node, visit, &service.provider, headers, whither, &more).await;
+    Ok(sent.unwrap_or_else(|problem| flow::failed(node, visit, Door::Staff, &problem)))
 }
 
 /// `GET /staff/login/oidc/callback`
@@ -94,16 +119,21 @@ pub async fn back(
     let service = service(&node)?;
     let door = Door::Staff;
     let came = flow::back(&node, &visit, &service.provider, &headers, door, &back).await;
-    let (claims, next) = match came {
+    let (claims, whither) = match came {
         Ok(came) => came,
         Err(problem) => return Ok(flow::failed(&node, &visit, door, &problem)),
     };
+    if whither.steps_up {
+        let login = login(&service.provider.issuer, &claims.subject);
+        let proved = (login.as_str(), assurance(&claims));
+        return Ok(flow::stepped_up(&node, &visit, &whither, proved).await?);
+    }
     let choices = choices(&claims.userinfo, &service.roles, &node.site.organisation);
     let choosing = Choosing {
         subject: claims.subject.clone(),
         name: name(&claims),
         aal: assurance(&claims),
-        next,
+        next: whither.next,
         choices,
     };
     match choosing.choices.as_slice() {
@@ -118,6 +148,11 @@ pub async fn back(
         [only] => Ok(enter(&node, &visit, &headers, service, &choosing, only).await?),
         _ => Ok(ask(&node, &visit, &choosing).await?),
     }
+}
+
+/// The login of that person's account here.
+fn login(issuer: &str, subject: &str) -> String {
+    format!("oidc:{}", nhs_login::short(issuer, subject))
 }
 
 fn name(claims: &Claims) -> String {
@@ -182,7 +217,7 @@ async fn enter(
     let role = Role::parse(&chosen.role)?;
     let issuer = &service.provider.issuer;
     let account = NewAccount {
-        login: format!("oidc:{}", nhs_login::short(issuer, &choosing.subject)),
+        login: login(issuer, &choosing.subject),
         name: choosing.name.clone(),
         holder: Holder::Staff {
             role,
