@@ -79,6 +79,15 @@ async fn means(node: &Node, visit: &Visit) -> Result<Means, Problem> {
     })
 }
 
+/// Whether the caller can prove with two factors, here and now, who they are.
+///
+/// # Errors
+/// `Login` if nobody is signed in with a session; whatever the store answers.
+pub async fn by_second_step(node: &Node, visit: &Visit) -> Result<bool, Problem> {
+    let means = means(node, visit).await?;
+    Ok(means.passkey || (means.code && means.password))
+}
+
 /// `GET /staff/step-up`, `GET /step-up`
 pub async fn page(
     State(node): State<Arc<Node>>,
