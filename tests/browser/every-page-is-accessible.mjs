@@ -20,7 +20,7 @@ await run(async ({ context, page, hospital, practice }) => {
 
   await page.goto(`${practice}/login/invitation`);
   await good(page);
-  await signInPages(page, practice);
+  const secret = await signInPages(page, practice);
   for (const show of ['open', 'unmatched', 'done', 'ended', 'all']) {
     await page.goto(`${practice}/staff/inbox?show=${show}`);
     await good(page);
@@ -43,6 +43,8 @@ await run(async ({ context, page, hospital, practice }) => {
   await page.getByRole('button', { name: 'Find' }).click();
   await page.locator('.candidate').first().waitFor();
   await good(page);
+  const patient = await page.locator('.candidate input').first().getAttribute('value');
+  await carePages(page, practice, patient, secret);
   for (const address of ['/staff/sent', '/staff/worklist', '/staff/nothing-here']) {
     await page.goto(practice + address);
     await good(page);
@@ -126,6 +128,33 @@ async function signInPages(page, practice) {
   await page.fill('#code', recovery);
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.waitForURL(/staff\/inbox/);
+  return secret;
+}
+
+/** The pages by which a record is opened that may be withheld. */
+async function carePages(page, practice, patient, secret) {
+  await page.goto(`${practice}/staff/patient/${patient}`);
+  await good(page);
+  await page.goto(`${practice}/staff/relationship/${patient}`);
+  await good(page);
+  await page.getByRole('button', { name: 'Open the record' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.goto(`${practice}/staff/emergency-access/${patient}`);
+  await page.waitForURL(/step-up/);
+  await good(page);
+  // The code that set codes up is taken: the next one comes within half a minute.
+  await page.waitForTimeout(30_000 - (Date.now() % 30_000) + 500);
+  await page.fill('#password', PASSWORD);
+  await page.fill('#code', totp(secret));
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.waitForURL(/emergency-access/);
+  await good(page);
+  await page.getByRole('button', { name: 'Open the record' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.goto(`${practice}/staff/unseal/${patient}`);
+  await good(page);
 }
 
 /** The code that an authenticator app shows now for a secret in base32 (RFC 6238). */

@@ -131,10 +131,14 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
         }
         (Role::Clinician, Sort::Look | Sort::Change) => true,
         // "Acted on" is only ever a named clinician's, and so are the judgement that a label (third
-        // party, serious harm) may go, and that care cannot wait for leave to look.
+        // party, serious harm) may go, what a patient should not or may read, and that care cannot wait for leave to look.
         (Role::Clerk, Sort::Look | Sort::Change) => !matches!(
             interaction,
-            Interaction::ActOnLetter | Interaction::RemoveLabel | Interaction::EmergencyAccess
+            Interaction::ActOnLetter
+                | Interaction::RemoveLabel
+                | Interaction::EmergencyAccess
+                | Interaction::HoldBack
+                | Interaction::ReleaseToPatient
         ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,

@@ -49,6 +49,11 @@ pub enum Interaction {
     ActOnLetter,
     SendLetter,
     WithdrawLetter,
+    /// A clinician's judgement that a letter is not for the patient to read: it tells of somebody else,
+    /// or could do serious harm.
+    HoldBack,
+    /// A clinician's judgement that a letter that is held back may be read by the patient.
+    ReleaseToPatient,
     /// A patient's own list of letters, and one of them.
     Record,
     /// Says that one cares for a patient, and so may see their record.
@@ -116,6 +121,8 @@ impl Interaction {
             Interaction::ActOnLetter => "act-on-letter",
             Interaction::SendLetter => "send-letter",
             Interaction::WithdrawLetter => "withdraw-letter",
+            Interaction::HoldBack => "hold-back-letter",
+            Interaction::ReleaseToPatient => "release-letter",
             Interaction::Record => "record",
             Interaction::ClaimRelationship => "claim-relationship",
             Interaction::EmergencyAccess => "emergency-access",
@@ -162,7 +169,9 @@ impl Interaction {
             | Interaction::ReturnLetter
             | Interaction::ActOnLetter
             | Interaction::SendLetter
-            | Interaction::WithdrawLetter => Sort::Change,
+            | Interaction::WithdrawLetter
+            | Interaction::HoldBack
+            | Interaction::ReleaseToPatient => Sort::Change,
             Interaction::WorkList | Interaction::Neighbours => Sort::Operate,
             Interaction::AccessLog => Sort::Audit,
             Interaction::System => Sort::Inner,

@@ -17,7 +17,7 @@ pub use token::{Access, Issued, NewTokens};
 pub(crate) use write::apply;
 pub use write::{OauthDone, OauthWrite, Refused};
 
-use access::{Scope, SystemPurpose};
+use access::{AuditEntry, Scope, SystemPurpose};
 use fhir::problem::Problem;
 
 use crate::Store;
@@ -30,7 +30,23 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn write_oauth(&self, write: OauthWrite) -> Result<OauthDone, Problem> {
-        let job = Job::effect(Effect::Oauth(write));
+        self.write_oauth_with(write, Vec::new()).await
+    }
+
+    /// The same with the log's lines for it, in one commit.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn write_oauth_with(
+        &self,
+        write: OauthWrite,
+        traces: Vec<AuditEntry>,
+    ) -> Result<OauthDone, Problem> {
+        let job = Job {
+            effects: vec![Effect::Oauth(write)],
+            traces,
+            ..Job::default()
+        };
         let scope = Scope::system(SystemPurpose::SignIn);
         let committed = self.commit(&scope, job).await?;
         match committed.done.into_iter().next() {

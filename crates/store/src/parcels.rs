@@ -27,7 +27,7 @@ use fhir::problem::Problem;
 
 use crate::database::Tx;
 
-pub use act::{Action, Step};
+pub use act::{Action, HELD_BACK, RELEASED, Step};
 pub use content::Held;
 pub use journey::{Event, Item, Part};
 pub use lists::{Counts, Letter, ListFilter, ListPage, Show};

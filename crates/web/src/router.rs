@@ -133,6 +133,8 @@ fn pages(node: Arc<Node>) -> Router {
         .route("/staff/item/{pid}/act", post(steps::act))
         .route("/staff/item/{pid}/return", post(steps::send_back))
         .route("/staff/item/{pid}/match", post(steps::matched))
+        .route("/staff/item/{pid}/hold-back", post(steps::hold_back))
+        .route("/staff/item/{pid}/release", post(steps::release))
         .route("/staff/sent", get(sent::page))
         .route("/staff/sent/events", get(live::events))
         .route("/staff/sent/{pid}", get(item::sent))

@@ -132,7 +132,7 @@ impl SignIn {
         };
         let ends = session.began_at.saturating_add(self.limits.absolute);
         let idle_since = session.seen_at.saturating_add(self.limits.idle);
-        if now >= ends || now >= idle_since {
+        if self.is_over((session.began_at, session.seen_at), now) {
             store.end_session(&digest).await?;
             return Ok(None);
         }
@@ -142,6 +142,12 @@ impl SignIn {
         let known = of_session(&session);
         self.remember(digest, known.clone(), now, ends.min(idle_since));
         Ok(Some(known))
+    }
+
+    /// Whether a session that began and was last used then has ended by itself.
+    pub(crate) fn is_over(&self, (began_at, seen_at): (Millis, Millis), now: Millis) -> bool {
+        now >= began_at.saturating_add(self.limits.absolute)
+            || now >= seen_at.saturating_add(self.limits.idle)
     }
 
     /// Who holds that token, if it is good.

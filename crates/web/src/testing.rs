@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Request, StatusCode};
+use store::accounts::factors::FactorWrite;
 use store::accounts::{Holder, NewAccount};
 use store::care::CareWrite;
 use store::testing::Ground;
@@ -17,7 +18,7 @@ use store::{Effect, Job, Store};
 use tower::ServiceExt;
 
 use crate::node::{Node, Site};
-use crate::sign_in::password;
+use crate::sign_in::{code, password};
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -93,6 +94,19 @@ pub async fn join(store: &Store, login: &str, workgroup: &str) {
     let scope = Scope::system(SystemPurpose::Measure);
     let job = Job::effect(Effect::Care(join));
     store.commit(&scope, job).await.unwrap();
+}
+
+/// Gives the account codes as a second step; their secret.
+pub async fn second_step(store: &Store, login: &str) -> Vec<u8> {
+    let secret = code::new_secret();
+    let write = FactorWrite::Confirm {
+        account: account(store, login).await,
+        secret: secret.clone(),
+        step: 0,
+        recovery: Vec::new(),
+    };
+    store.write_factor(write).await.unwrap();
+    secret
 }
 
 /// Keeps cookies and fills in the token of the last page's form, as a browser would.
@@ -185,6 +199,14 @@ impl Browser {
             headers: parts.headers,
             text,
         }
+    }
+
+    /// Proves anew who they are, with password and code.
+    pub async fn step_up(&mut self, store: &Store, secret: &[u8], next: &str) -> Answer {
+        self.get(&format!("/staff/step-up?next={next}")).await;
+        let code = code::code(secret, store.now() / 30_000);
+        let fields = [("password", PASSWORD), ("code", &code), ("next", next)];
+        self.post("/staff/step-up", &fields).await
     }
 
     /// Signs in at that door.

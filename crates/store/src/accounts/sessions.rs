@@ -134,7 +134,8 @@ impl Store {
         Ok(done != AccountDone::Changed(0))
     }
 
-    /// Ends a session, and the tokens that hang on it; nothing if it has ended.
+    /// Ends a session, and the tokens that hang on it, apps' among them: these are looked up with
+    /// their session. Nothing if it has ended.
     ///
     /// # Errors
     /// Whatever the store answers.
@@ -244,9 +245,13 @@ pub(super) async fn apply(tx: &mut Tx<'_>, write: &SessionWrite) -> Result<u64, 
             );
             let sql = sql.with(new.as_slice()).with(*at).with(*aal);
             let changed = tx.execute(&sql.with(old.as_slice())).await?;
-            let sql = Sql::new("UPDATE api_token SET session = $1 WHERE session = $2");
-            tx.execute(&sql.with(new.as_slice()).with(old.as_slice()))
-                .await?;
+            for sql in [
+                Sql::new("UPDATE api_token SET session = $1 WHERE session = $2"),
+                Sql::new("UPDATE oauth_grant SET session = $1 WHERE session = $2"),
+            ] {
+                tx.execute(&sql.with(new.as_slice()).with(old.as_slice()))
+                    .await?;
+            }
             Ok(changed)
         }
         SessionWrite::End { digest } => {

@@ -17,6 +17,8 @@ pub struct NewGrant {
     pub account: i64,
     pub scopes: String,
     pub patient: Option<String>,
+    /// The session that it ends with; `None` for what outlasts it.
+    pub session: Option<SecretDigest>,
 }
 
 /// The code of a grant.
@@ -193,14 +195,15 @@ pub(super) async fn put(
     tx.execute(&old.with(now.saturating_sub(token::DAY)))
         .await?;
     let sql = Sql::new(
-        "INSERT INTO oauth_grant (id, client, account, scopes, patient, made_at) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO oauth_grant (id, client, account, scopes, patient, session, made_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .with(grant.id.as_str())
     .with(grant.client.as_str())
     .with(grant.account)
     .with(grant.scopes.as_str())
-    .with(grant.patient.as_deref());
+    .with(grant.patient.as_deref())
+    .with(grant.session.as_ref().map(|digest| digest.as_slice()));
     tx.execute(&sql.with(now)).await?;
     let sql = Sql::new(
         "INSERT INTO oauth_code (digest, grant_id, redirect, challenge, nonce, jkt, expires_at) \

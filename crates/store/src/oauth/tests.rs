@@ -72,6 +72,7 @@ async fn granted(store: &Store) {
             client: "app".into(),
             account,
             scopes: "offline_access patient/*.rs".into(),
+            session: None,
             patient: Some("jane".into()),
         }),
         code: Box::new(NewCode {

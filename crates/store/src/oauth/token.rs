@@ -1,5 +1,6 @@
 //! Tokens: made from a code, from a refresh token, or for a system.
 
+use access::Role;
 use access::oauth::verifies;
 use fhir::date::Millis;
 use fhir::problem::Problem;
@@ -7,7 +8,7 @@ use fhir::problem::Problem;
 use super::grant;
 use super::write::{OauthDone, Refused};
 use crate::Store;
-use crate::accounts::{Account, SecretDigest};
+use crate::accounts::{Account, Holder, SecretDigest};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -26,6 +27,8 @@ pub struct Access {
     pub jkt: Option<String>,
     pub made_at: Millis,
     pub expires_at: Millis,
+    /// When the session began that it ends with, and was last used; `None` for what outlasts it.
+    pub session: Option<(Millis, Millis)>,
 }
 
 /// Tokens to be good from now on.
@@ -64,17 +67,26 @@ impl Store {
         now: Millis,
     ) -> Result<Option<Access>, Problem> {
         let sql = Sql::new(
-            "SELECT t.client, c.name, t.account, t.scopes, t.patient, t.jkt, t.expires_at, t.made_at \
+            "SELECT t.client, c.name, t.account, t.scopes, t.patient, t.jkt, t.expires_at, t.made_at, \
+             s.role, s.began_at, s.seen_at \
              FROM oauth_access t JOIN oauth_client c ON c.id = t.client \
-             WHERE t.digest = $1 AND t.expires_at > $2 AND c.state = 'approved'",
+             LEFT JOIN oauth_grant g ON g.id = t.grant_id \
+             LEFT JOIN session s ON s.digest = g.session \
+             WHERE (g.session IS NULL OR s.digest IS NOT NULL) AND t.digest = $1 AND t.expires_at > $2 AND c.state = 'approved'",
         );
         let rows = self.rows(&sql.with(digest.to_vec()).with(now)).await?;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let Some(account) = self.account(row.int(2)?).await? else {
+        let Some(mut account) = self.account(row.int(2)?).await? else {
             return Ok(None);
         };
+        // Who has several roles allowed it in one of them.
+        let chosen = row.text_opt(8)?.map(Role::parse).transpose()?;
+        if let (Holder::Staff { role, .. }, Some(chosen)) = (&mut account.holder, chosen) {
+            *role = chosen;
+        }
+        let session = (row.int_opt(9)?, row.int_opt(10)?);
         Ok(Some(Access {
             client: row.text(0)?.to_string(),
             name: row.text(1)?.to_string(),
@@ -84,6 +96,10 @@ impl Store {
             jkt: row.text_opt(5)?.map(str::to_string),
             expires_at: row.int(6)?,
             made_at: row.int(7)?,
+            session: match session {
+                (Some(began_at), Some(seen_at)) => Some((began_at, seen_at)),
+                _ => None,
+            },
         }))
     }
 
@@ -111,7 +127,8 @@ struct Held {
 }
 
 const HELD: &str = " JOIN oauth_grant g ON g.id = t.grant_id \
-     JOIN account a ON a.id = g.account AND a.closed = 0 WHERE t.digest = $1";
+     JOIN account a ON a.id = g.account AND a.closed = 0 WHERE t.digest = $1 \
+     AND (g.session IS NULL OR EXISTS (SELECT 1 FROM session s WHERE s.digest = g.session))";
 
 fn held(row: &crate::row::Row) -> Result<Held, Problem> {
     Ok(Held {

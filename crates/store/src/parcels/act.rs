@@ -18,6 +18,10 @@ use crate::write::{Change, Effect, Job};
 /// The longest outcome or reason, in characters.
 const NOTE_CHARS_MAX: usize = 2000;
 
+/// The words of the steps that say what the patient may read; they are not for the patient.
+pub const HELD_BACK: &str = "held-back";
+pub const RELEASED: &str = "released";
+
 /// How often a step is tried again that met another change of the same parcel.
 const TRIES: usize = 5;
 
@@ -34,6 +38,10 @@ pub enum Action {
     Return { reason: String },
     /// At the receiver: says whose letter it is, by the id of the Patient here.
     Match { patient: String },
+    /// At the receiver: a clinician keeps it from the patient, filed or not.
+    HoldBack { reason: String },
+    /// At the receiver: a clinician lets the patient read what is held back.
+    Release { reason: String },
     /// At the sender: takes it back.
     Withdraw { reason: String },
     /// At the sender: tries an undeliverable one again.
@@ -74,8 +82,8 @@ impl Store {
             role: agent.role.clone().unwrap_or_default().into_owned(),
             account: agent.account,
         };
-        if matches!(action, Action::ActOn { .. }) && actor.role != "clinician" {
-            let message = "Only a clinician records what was done about a letter.";
+        if is_clinicians(&action) && actor.role != "clinician" {
+            let message = "Only a clinician records what was done about a letter, or what a patient may read.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
         let mut step = Step {
@@ -162,9 +170,18 @@ impl Store {
     }
 }
 
+fn is_clinicians(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ActOn { .. } | Action::HoldBack { .. } | Action::Release { .. }
+    )
+}
+
 /// Filing or acting on a letter releases it unless it is marked.
 fn release(action: &Action, marked: bool, now: Millis) -> Option<Release> {
     match action {
+        Action::HoldBack { .. } => Some(Release::Never),
+        Action::Release { .. } => Some(Release::At(now)),
         Action::File | Action::ActOn { .. } if !marked => Some(Release::At(now)),
         _ => None,
     }
@@ -175,6 +192,8 @@ fn check_words(action: &Action) -> Result<(), Problem> {
         Action::ActOn { outcome } => (outcome, "Say what was done about the letter."),
         Action::Return { reason } => (reason, "Say why the letter goes back."),
         Action::Withdraw { reason } => (reason, "Say why the letter is withdrawn."),
+        Action::HoldBack { reason } => (reason, "Say why the patient should not read it."),
+        Action::Release { reason } => (reason, "Say why the patient may read it."),
         Action::Match { patient } => (patient, "Choose the patient."),
         Action::Open | Action::File | Action::SendAgain => return Ok(()),
     };
@@ -218,6 +237,8 @@ pub(crate) async fn apply(
             received(tx, now, &parcel, step, State::Returned, reason).await?;
             stop_taking_in(tx, parcel.pid).await?;
         }
+        Action::HoldBack { reason } => mark(tx, now, &parcel, step, (true, reason)).await?,
+        Action::Release { reason } => mark(tx, now, &parcel, step, (false, reason)).await?,
         Action::Match { patient } => matched(tx, now, &parcel, step, patient).await?,
         Action::Withdraw { reason } => {
             let state = State::Withdrawn;
@@ -263,6 +284,31 @@ async fn received(
     let seq = event::add(tx, now, parcel, state.code(), &step.actor, note).await?;
     event::set_state(tx, parcel.pid, state, now).await?;
     event::tell(tx, parcel, seq).await
+}
+
+/// Marks it as not for the patient, or takes the mark off; that is told to nobody else.
+async fn mark(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    parcel: &Known,
+    step: &Step,
+    (marked, reason): (bool, &str),
+) -> Result<(), Problem> {
+    if parcel.made.document.is_none() {
+        return Err(unfit("Say first whose letter it is."));
+    }
+    if matches!(
+        parcel.state,
+        State::Returned | State::Withdrawn | State::Superseded
+    ) {
+        return Err(too_late(parcel.state));
+    }
+    let sql = Sql::new("UPDATE parcel SET marked = $1 WHERE pid = $2");
+    tx.execute(&sql.with(marked).with(parcel.pid)).await?;
+    let event = if marked { HELD_BACK } else { RELEASED };
+    event::add(tx, now, parcel, event, &step.actor, reason)
+        .await
+        .map(|_| ())
 }
 
 async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {

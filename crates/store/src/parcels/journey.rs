@@ -5,6 +5,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::PartOf;
+use super::act::{HELD_BACK, RELEASED};
 use super::lists::{self, Letter};
 use super::outgoing::gone;
 use super::shown::{self, Shown};
@@ -20,7 +21,7 @@ pub struct Event {
     pub seq: u64,
     /// The state that it brought; `None` for other happenings.
     pub state: Option<State>,
-    /// The state's word, or `taken-in`, `matched`, `refused`.
+    /// The state's word, or `taken-in`, `matched`, `refused`, `held-back`, `released`.
     pub event: String,
     pub at: Millis,
     /// A person's name; empty where the node did it by itself.
@@ -201,7 +202,10 @@ impl Store {
             return Ok(Vec::new());
         };
         let pid = row.int(0)?;
-        let events = self.events(pid).await?;
+        let mut events = self.events(pid).await?;
+        if matches!(scope.reach(), Reach::Compartment { .. }) {
+            events.retain(|it| it.event != HELD_BACK && it.event != RELEASED);
+        }
         self.traced(vec![lists::line(
             scope,
             pid,

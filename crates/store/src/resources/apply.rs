@@ -284,8 +284,14 @@ impl<'c> Applied<'c> {
     ) -> Result<(), Problem> {
         let (ty, id) = change.names();
         let mut facts = before.facts.clone();
+        // A clinician who releases it has weighed what the labels say.
+        let is_weighed = self.scope.interaction() == Interaction::ReleaseToPatient;
         let is_held = before.labels.is_labelled || self.holds(ty, id);
-        let release = if is_held { Release::Never } else { release };
+        let release = if is_held && !is_weighed {
+            Release::Never
+        } else {
+            release
+        };
         facts.release_at = release.after(facts.release_at, self.now);
         let facts = self.sealed(facts, ty, id, None);
         self.rows.replace(&facts);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Purpose, Role, Target, Who};
+use access::{AuditEntry, Interaction, Outcome, Role, Target, Who};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
@@ -162,8 +162,8 @@ pub async fn approved(
     _: Fields,
 ) -> Result<Response, Refusal> {
     let by = decides(&visit)?;
-    trace(&node, &visit, &id, "approve").await?;
-    approve(&node.store, &id, &by).await?;
+    let line = trace(&node, &visit, &id, "approve").await?;
+    approved_by(&node.store, &id, &by, vec![line]).await?;
     Ok(see_other("/staff/apps"))
 }
 
@@ -175,27 +175,26 @@ pub async fn revoked(
     _: Fields,
 ) -> Result<Response, Refusal> {
     let by = decides(&visit)?;
-    trace(&node, &visit, &id, "revoke").await?;
-    revoke(&node.store, &id, &by).await?;
+    let line = trace(&node, &visit, &id, "revoke").await?;
+    revoked_by(&node.store, &id, &by, vec![line]).await?;
     Ok(see_other("/staff/apps"))
 }
 
-async fn trace(node: &Node, visit: &Visit, id: &str, what: &str) -> Result<(), Problem> {
-    let caller = visit.known()?;
-    let (interaction, purpose) = match &caller.who {
+/// The decision's line in the log, for the commit that does it.
+async fn trace(node: &Node, visit: &Visit, id: &str, what: &str) -> Result<AuditEntry, Problem> {
+    let interaction = match &visit.known()?.who {
         Who::Staff {
             role: Role::PrivacyOfficer,
             ..
-        } => (Interaction::AccessLog, Purpose::Compliance),
-        _ => (Interaction::WorkList, Purpose::Operations),
+        } => Interaction::AccessLog,
+        _ => Interaction::WorkList,
     };
-    let scope = access::decide(caller, interaction, "", purpose, visit.now)?;
+    let scope = visit.scope(node, interaction, "").await?;
     let target = Target {
         query: Some(format!("app={id}&decision={what}").into()),
         ..Target::default()
     };
-    let entry = scope.trace(interaction, Outcome::Success, target);
-    node.store.refused(entry).await
+    Ok(scope.trace(interaction, Outcome::Success, target))
 }
 
 fn unknown() -> Problem {
@@ -207,6 +206,15 @@ fn unknown() -> Problem {
 /// # Errors
 /// `NotFound`; those of the store.
 pub async fn approve(store: &Store, id: &str, by: &str) -> Result<(), Problem> {
+    approved_by(store, id, by, Vec::new()).await
+}
+
+async fn approved_by(
+    store: &Store,
+    id: &str,
+    by: &str,
+    traces: Vec<AuditEntry>,
+) -> Result<(), Problem> {
     let client = store.oauth_client(id).await?.ok_or_else(unknown)?;
     let account = match client.is_system() {
         false => None,
@@ -223,7 +231,7 @@ pub async fn approve(store: &Store, id: &str, by: &str) -> Result<(), Problem> {
             Some(store.open_account(account).await?)
         }
     };
-    decide(store, id, ClientState::Approved, by, account).await
+    decide(store, id, ClientState::Approved, (by, account), traces).await
 }
 
 /// Revokes a client: what it holds is good no longer.
@@ -231,7 +239,16 @@ pub async fn approve(store: &Store, id: &str, by: &str) -> Result<(), Problem> {
 /// # Errors
 /// `NotFound`; those of the store.
 pub async fn revoke(store: &Store, id: &str, by: &str) -> Result<(), Problem> {
-    decide(store, id, ClientState::Revoked, by, None).await?;
+    revoked_by(store, id, by, Vec::new()).await
+}
+
+async fn revoked_by(
+    store: &Store,
+    id: &str,
+    by: &str,
+    traces: Vec<AuditEntry>,
+) -> Result<(), Problem> {
+    decide(store, id, ClientState::Revoked, (by, None), traces).await?;
     store.close_account(&format!("app:{id}")).await?;
     Ok(())
 }
@@ -240,8 +257,8 @@ async fn decide(
     store: &Store,
     id: &str,
     state: ClientState,
-    by: &str,
-    account: Option<i64>,
+    (by, account): (&str, Option<i64>),
+    traces: Vec<AuditEntry>,
 ) -> Result<(), Problem> {
     let write = OauthWrite::Decide {
         client: id.to_string(),
@@ -249,7 +266,7 @@ async fn decide(
         by: by.to_string(),
         account,
     };
-    match store.write_oauth(write).await? {
+    match store.write_oauth_with(write, traces).await? {
         OauthDone::Changed(0) if store.oauth_client(id).await?.is_none() => Err(unknown()),
         _ => Ok(()),
     }

@@ -36,6 +36,12 @@ pub async fn holder(
     let secret = Secret::presented(token).ok_or_else(not_good)?;
     let access = node.store.oauth_access(&secret.digest(), now).await?;
     let access = access.ok_or_else(not_good)?;
+    if access
+        .session
+        .is_some_and(|session| node.sign_in.is_over(session, now))
+    {
+        return Err(not_good());
+    }
     match (access.jkt.as_deref().map(Bound::read), scheme) {
         (None, Scheme::Bearer) => {}
         (Some(bound @ Bound::Certificate(_)), Scheme::Bearer) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::oauth::{Level, ResourceScope, Scopes};
-use access::{Interaction, Outcome, Purpose, Role, Target, Who};
+use access::{AuditEntry, Interaction, Outcome, Role, Target, Who};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
@@ -93,13 +93,13 @@ pub async fn answered(
 ) -> Result<Response, Refusal> {
     let question = question(&node, &visit, &ask).await?;
     let allowed = fields.text("answer") == "allow";
-    trace(&node, &visit, &question, allowed).await?;
+    let traces = vec![trace(&node, &visit, &question, allowed).await?];
     let asked = &question.asked;
     if !allowed {
         let decline = OauthWrite::Decline {
             ask: question.digest,
         };
-        node.store.write_oauth(decline).await?;
+        node.store.write_oauth_with(decline, traces).await?;
         let pairs = [("error", "access_denied")];
         return Ok(see_other(&back(
             &node,
@@ -117,6 +117,7 @@ pub async fn answered(
             account: question.account,
             scopes: question.scopes.text(),
             patient: question.patient.clone(),
+            session: hangs_on(&visit, &question.scopes),
         }),
         code: Box::new(NewCode {
             digest: code.digest(),
@@ -127,7 +128,7 @@ pub async fn answered(
             expires_at: node.store.now().saturating_add(CODE_LIFE),
         }),
     };
-    if node.store.write_oauth(allow).await? == OauthDone::Changed(0) {
+    if node.store.write_oauth_with(allow, traces).await? == OauthDone::Changed(0) {
         return Err(gone().into());
     }
     let pairs = [("code", code.reveal())];
@@ -137,6 +138,14 @@ pub async fn answered(
         &asked.state,
         &pairs,
     )))
+}
+
+/// The session that what is allowed ends with (P09): for staff always, who act in one role and on one
+/// day; for patients unless they let the app go on without them.
+fn hangs_on(visit: &Visit, scopes: &Scopes) -> Option<[u8; 32]> {
+    let outlasts = scopes.offline && !visit.on_staff_pages();
+    let session = visit.session().filter(|_| !outlasts);
+    session.map(|secret| secret.digest())
 }
 
 fn gone() -> Problem {
@@ -199,19 +208,18 @@ fn for_staff(mut scopes: Scopes, launched: bool) -> Result<Scopes, Problem> {
     Ok(scopes)
 }
 
-/// The answer stands in the log.
+/// The answer's line in the log, for the commit that does it.
 async fn trace(
     node: &Node,
     visit: &Visit,
     question: &Question,
     allowed: bool,
-) -> Result<(), Problem> {
-    let caller = visit.known()?;
-    let (interaction, purpose) = match &caller.who {
-        Who::Patient { .. } => (Interaction::Record, Purpose::PatientRequest),
-        _ => (Interaction::Item, Purpose::DirectCare),
+) -> Result<AuditEntry, Problem> {
+    let interaction = match &visit.known()?.who {
+        Who::Patient { .. } => Interaction::Record,
+        _ => Interaction::Item,
     };
-    let scope = access::decide(caller, interaction, "", purpose, visit.now)?;
+    let scope = visit.scope(node, interaction, "").await?;
     let answer = if allowed { "allow" } else { "refuse" };
     let target = Target {
         patient: question.patient.clone(),
@@ -223,9 +231,7 @@ async fn trace(
     } else {
         Outcome::Refused
     };
-    node.store
-        .refused(scope.trace(interaction, outcome, target))
-        .await
+    Ok(scope.trace(interaction, outcome, target))
 }
 
 fn whose(question: &Question, is_staff: bool) -> String {

@@ -88,7 +88,7 @@ pub struct Link {
 pub struct Fault {
     pub text: &'static str,
     /// The field to go to, such as `#reason`.
-    pub href: &'static str,
+    pub href: std::borrow::Cow<'static, str>,
 }
 
 /// A parcel's state as staff read it.
@@ -142,6 +142,8 @@ fn step_words(event: &Event) -> &'static str {
         None => match event.event.as_str() {
             "matched" => "Matched to a patient",
             "taken-in" => "Put into the record",
+            "held-back" => "Held back from the patient",
+            "released" => "Released to the patient",
             "refused" => "Refused by the other side",
             _ => "Changed",
         },

@@ -116,6 +116,7 @@ fn did(interaction: &str) -> String {
         "return-letter" => "Sent back",
         "act-on-letter" => "Acted on",
         "send-letter" => "Sent",
+        "hold-back-letter" | "release-letter" => "Decided what you are shown",
         "withdraw-letter" => "Took back",
         "record" => "Looked at the record",
         "access-log" => "Looked at who looked",

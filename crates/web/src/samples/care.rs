@@ -39,7 +39,7 @@ pub(super) fn opening(text: &str) -> staff::Opening {
         action: "/staff/emergency-access/jane".into(),
         errors: vec![Fault {
             text: "Say why, in at least 10 letters",
-            href: "#reason",
+            href: "#reason".into(),
         }],
         reasons: vec![
             reason("unable-to-ask", "The patient cannot be asked", true),
@@ -48,8 +48,6 @@ pub(super) fn opening(text: &str) -> staff::Opening {
         code_error: None,
         reason: text.into(),
         reason_error: Some("Say why, in at least 10 letters"),
-        asks_password: true,
-        password_error: None,
     }
 }
 

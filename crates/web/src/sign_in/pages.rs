@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use access::Who;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
@@ -16,7 +15,7 @@ use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
 use crate::sign_in::begin::{Address, Door, local};
-use crate::sign_in::{TURN, Way, passkey, password, second, step_up};
+use crate::sign_in::{TURN, Way, passkey, password, second};
 use crate::visit::Visit;
 
 /// The longest user name that is looked up.
@@ -255,43 +254,6 @@ pub(super) async fn check(
         Problem::new(Kind::Exception, "The password could not be checked.").because(error)
     })?;
     Ok(account.filter(|_| right))
-}
-
-/// Whether whoever is signed in is there in person: they stepped up a moment ago with two factors
-/// (for those who have no password), or give the password once more. Tries count as those of signing
-/// in do.
-///
-/// # Errors
-/// `Login` if nobody is signed in; `Throttled` after too many tries; those of the store.
-pub(crate) async fn is_them(node: &Node, visit: &Visit, typed: &str) -> Result<bool, Problem> {
-    let account = match &visit.known()?.who {
-        Who::Staff { account, .. } | Who::Patient { account, .. } => *account,
-        Who::Peer { .. } | Who::Node => return Ok(false),
-    };
-    if visit
-        .assurance()
-        .stepped_up_within(step_up::COUNTS, visit.now)
-    {
-        return Ok(true);
-    }
-    let Some(account) = node.store.account(account).await? else {
-        return Ok(false);
-    };
-    // Counted for each account alone, so that no one's slips shut others out of an emergency.
-    let place = format!("again {}", account.id);
-    if !node
-        .sign_in
-        .attempts
-        .admit(&account.login, &place, visit.now)
-    {
-        let message = "Too many attempts. Wait 15 minutes and try again.";
-        return Err(Problem::new(Kind::Throttled, message));
-    }
-    let is_right = check(node, &account.login, typed).await?.is_some();
-    if is_right {
-        node.sign_in.attempts.forgive(&account.login, &place);
-    }
-    Ok(is_right)
 }
 
 /// `POST /sign-out`: ends the session here and on the server.

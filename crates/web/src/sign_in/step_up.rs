@@ -81,6 +81,16 @@ async fn means(node: &Node, visit: &Visit) -> Result<Means, Problem> {
     })
 }
 
+/// Whether the caller can prove with two factors, here and now, who they are.
+///
+/// # Errors
+/// `Login` if nobody is signed in with a session; whatever the store answers.
+pub async fn by_second_step(node: &Node, visit: &Visit) -> Result<bool, Problem> {
+    let means = means(node, visit).await?;
+    let outside = outside(node, Door::of(visit), &means.account.login);
+    Ok(means.passkey || (means.code && means.password) || outside.is_some())
+}
+
 /// `GET /staff/step-up`, `GET /step-up`
 pub async fn page(
     State(node): State<Arc<Node>>,

@@ -16,7 +16,8 @@ use crate::node::Node;
 use crate::page::parts::Fault;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
-use crate::staff::views::{Opening, Reason};
+use crate::sign_in::step_up;
+use crate::staff::views::{Opening, Reason, SecondStep};
 use crate::visit::Visit;
 
 /// An hour, in milliseconds.
@@ -40,6 +41,9 @@ const REASONS: [(&str, &str); 4] = [
     ("legal-duty", "The law asks for it"),
 ];
 
+/// The fault of who has not proved just now who they are.
+const CONFIRM: &str = "confirm";
+
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Door {
@@ -62,6 +66,11 @@ impl Door {
             Door::Emergency => format!("/staff/emergency-access/{patient}"),
             Door::Unseal => format!("/staff/unseal/{patient}"),
         }
+    }
+
+    /// Where to prove with two factors who one is, and come back.
+    fn confirmation(self, patient: &str) -> String {
+        format!("/staff/step-up?next={}", self.address(patient))
     }
 
     fn title(self) -> &'static str {
@@ -148,7 +157,30 @@ pub async fn unsealed(
 async fn ask(node: &Node, visit: &Visit, door: Door, patient: &str) -> Result<Response, Refusal> {
     check(patient)?;
     visit.scope(node, door.interaction(), "Patient").await?;
+    if door != Door::Claim && !is_confirmed(visit) {
+        if step_up::by_second_step(node, visit).await? {
+            return Ok(see_other(&door.confirmation(patient)));
+        }
+        return Ok(needs_second_step(node, visit, door));
+    }
     Ok(form(node, visit, door, patient, None, &[]))
+}
+
+/// Whether the caller proved just now, with two factors, who they are (P04).
+fn is_confirmed(visit: &Visit) -> bool {
+    let assurance = visit.assurance();
+    visit.session().is_some() && assurance.stepped_up_within(step_up::COUNTS, visit.now)
+}
+
+/// What is told to who has no second step to prove themselves by.
+fn needs_second_step(node: &Node, visit: &Visit, door: Door) -> Response {
+    let view = SecondStep {
+        heading: door.title(),
+        profile: "/staff/profile",
+    };
+    Page::new("staff/second-step.jinja", door.title(), view)
+        .with_status(StatusCode::FORBIDDEN)
+        .answer(&node.site, visit)
 }
 
 /// The form, with what was typed and what is wrong with it.
@@ -178,9 +210,9 @@ fn form(
             .map(|&(field, text)| Fault {
                 text,
                 href: match field {
-                    "code" => "#code",
-                    "password" => "#password",
-                    _ => "#reason",
+                    "code" => "#code".into(),
+                    CONFIRM => door.confirmation(patient).into(),
+                    _ => "#reason".into(),
                 },
             })
             .collect(),
@@ -191,8 +223,6 @@ fn form(
         code_error: error("code"),
         reason: typed.map_or_else(String::new, |fields| fields.text("reason").to_owned()),
         reason_error: error("reason"),
-        asks_password: door != Door::Claim,
-        password_error: error("password"),
     };
     let title = if faulty {
         format!("Error: {}", door.title())
@@ -217,7 +247,7 @@ async fn take(
 ) -> Result<Response, Refusal> {
     check(patient)?;
     let scope = visit.scope(node, door.interaction(), "Patient").await?;
-    let faults = faults(node, visit, door, fields).await?;
+    let faults = faults(visit, door, fields);
     if !faults.is_empty() {
         return Ok(form(node, visit, door, patient, Some(fields), &faults));
     }
@@ -252,14 +282,8 @@ async fn take(
     Ok(see_other(&format!("/staff/patient/{patient}")))
 }
 
-/// What is wrong with the form. The password is asked for last, so that a slip elsewhere costs none
-/// of the few tries.
-async fn faults(
-    node: &Node,
-    visit: &Visit,
-    door: Door,
-    fields: &Fields,
-) -> Result<Vec<(&'static str, &'static str)>, Problem> {
+/// What is wrong with the form, or with who sent it.
+fn faults(visit: &Visit, door: Door, fields: &Fields) -> Vec<(&'static str, &'static str)> {
     let mut faults = Vec::new();
     let is_reason = |code: &str| REASONS.iter().any(|(value, _)| *value == code);
     if door != Door::Claim && !is_reason(fields.text("code")) {
@@ -268,13 +292,13 @@ async fn faults(
     if fields.text("reason").chars().count() < REASON_LETTERS_MIN {
         faults.push(("reason", "Say why, in at least 10 letters"));
     }
-    if door != Door::Claim && faults.is_empty() {
-        let is_them = crate::sign_in::pages::is_them(node, visit, fields.exact("password")).await?;
-        if !is_them {
-            faults.push(("password", "The password is not right"));
-        }
+    if door != Door::Claim && !is_confirmed(visit) {
+        faults.push((
+            CONFIRM,
+            "Confirm first that it is you, with your second step",
+        ));
     }
-    Ok(faults)
+    faults
 }
 
 fn told(visit: &Visit, patient: &str, fields: &Fields) -> Result<Told, Problem> {

@@ -34,6 +34,8 @@ pub struct Typed {
     pub note: String,
     pub outcome: String,
     pub why: String,
+    pub mark: String,
+    pub held_why: String,
     /// The field at fault and what is wrong.
     pub fault: Option<(&'static str, &'static str)>,
 }
@@ -204,6 +206,11 @@ fn view(
     let held = letter.made.document.is_some();
     let may = |next: Parcel| may_change && item.inward && letter.state.may_become(next);
     let door = if item.inward { "item" } else { "sent" };
+    let holds = !matches!(
+        letter.state,
+        Parcel::Returned | Parcel::Withdrawn | Parcel::Superseded
+    );
+    let weighs = clinician && may_change && item.inward && held && holds;
     let fault = |field: &str| {
         typed
             .fault
@@ -235,6 +242,12 @@ fn view(
         file_note: file_note(letter.marked),
         can_act: clinician && held && may(Parcel::ActedOn),
         can_return: may(Parcel::Returned),
+        can_hold_back: weighs && !letter.marked,
+        can_release: weighs && letter.marked,
+        marks: steps::marks(&typed.mark),
+        mark_error: fault("mark"),
+        held_why: typed.held_why.clone(),
+        held_why_error: fault("held-why"),
         can_withdraw: !item.inward && letter.state.may_become(Parcel::Withdrawn),
         can_send_again: !item.inward && letter.state == Parcel::Undeliverable,
         open: typed.open,
@@ -320,14 +333,21 @@ fn faults(typed: &Typed) -> Vec<Fault> {
         "outcome" => "#outcome",
         "reason" => "#reason",
         "note" => "#note",
+        "mark" => "#mark",
+        "held-why" => "#held-why",
         _ => "#why",
     };
-    vec![Fault { text, href }]
+    vec![Fault {
+        text,
+        href: href.into(),
+    }]
 }
 
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
         "matched" => "Matched. The letter is being put into the patient's record.",
+        "held-back" => "Held back. The patient cannot read this letter.",
+        "released" => "Released. The patient can read this letter now.",
         "withdrawn" => "Letter withdrawn. Whoever opened it is told.",
         "sent-again" => "The letter is being sent again.",
         _ => return None,

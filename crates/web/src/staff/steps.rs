@@ -116,6 +116,74 @@ pub async fn send_back(
     Ok(see_other(&format!("/staff/inbox?done=returned&item={pid}")))
 }
 
+/// Why a letter is held back: its word in the form, and what is recorded.
+const MARKS: [(&str, &str); 2] = [
+    ("third-party", "It tells something about another person"),
+    ("serious-harm", "It could do serious harm"),
+];
+
+/// The marks, with the chosen one.
+pub(super) fn marks(chosen: &str) -> Vec<Reason> {
+    let item = |&(value, text): &(&'static str, &'static str)| Reason {
+        value,
+        text,
+        checked: value == chosen,
+    };
+    MARKS.iter().map(item).collect()
+}
+
+/// `POST /staff/item/{pid}/hold-back`: a clinician keeps the letter from the patient (P23).
+pub async fn hold_back(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let (chosen, words) = (fields.text("mark"), fields.text("held-why"));
+    let mark = MARKS.iter().find(|(value, _)| *value == chosen);
+    let fault = match mark {
+        None => Some(("mark", "Choose why the patient should not read it")),
+        Some(_) if words.is_empty() => Some(("held-why", "Enter what you weighed")),
+        Some(_) => None,
+    };
+    if fault.is_some() {
+        let typed = Typed {
+            open: "hold-back",
+            mark: chosen.to_owned(),
+            held_why: words.to_owned(),
+            fault,
+            ..Typed::default()
+        };
+        return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
+    }
+    let mark = mark.map_or("", |(_, text)| *text);
+    let reason = format!("{mark}. {words}");
+    let action = Action::HoldBack { reason };
+    take(&node, &visit, Interaction::HoldBack, pid, action).await?;
+    Ok(see_other(&format!("/staff/item/{pid}?done=held-back")))
+}
+
+/// `POST /staff/item/{pid}/release`: a clinician lets the patient read it (P23).
+pub async fn release(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(pid): Path<i64>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let reason = fields.text("held-why").to_owned();
+    if reason.is_empty() {
+        let typed = Typed {
+            open: "release",
+            fault: Some(("held-why", "Enter why the patient may read it")),
+            ..Typed::default()
+        };
+        return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
+    }
+    let action = Action::Release { reason };
+    take(&node, &visit, Interaction::ReleaseToPatient, pid, action).await?;
+    Ok(see_other(&format!("/staff/item/{pid}?done=released")))
+}
+
 /// `POST /staff/item/{pid}/match`
 pub async fn matched(
     State(node): State<Arc<Node>>,

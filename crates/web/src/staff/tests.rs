@@ -221,3 +221,60 @@ fn letters_are_paged_without_leaving_one_out_or_showing_one_twice() {
         assert!(urgent.contains("Letter number 7.") && !urgent.contains("Letter number 8."));
     });
 }
+
+#[test]
+fn p23_a_clinician_holds_a_letter_back_and_releases_it_with_a_reason_and_a_clerk_does_not() {
+    on_each_database(async |ground| {
+        let (node, mut bo) = signed_in(ground, "bo").await;
+        let pid = letters::receive(&node.store, &Letter::default()).await;
+        let address = format!("/staff/item/{pid}");
+        let letter = format!("/record/letters/d{pid}");
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        bo.get(&address).await;
+        let hold = format!("{address}/hold-back");
+        for (fields, said) in [
+            (vec![("held-why", "x")], "Choose why the patient should not"),
+            (vec![("mark", "third-party")], "Enter what you weighed"),
+        ] {
+            let answer = bo.post(&hold, &fields).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{said}");
+            assert!(answer.text.contains(said), "{said}");
+        }
+        let why = "It names the neighbour who called";
+        let fields = [("mark", "third-party"), ("held-why", why)];
+        let held = bo.post(&hold, &fields).await;
+        assert_eq!(held.location(), format!("{address}?done=held-back"));
+        // Filing, and the time after which all else is released, leave it held back.
+        bo.get(&address).await;
+        bo.post(&format!("{address}/file"), &[]).await;
+        assert_eq!(jane.get(&letter).await.status, StatusCode::NOT_FOUND);
+        let item = bo.get(&address).await.text;
+        assert!(
+            item.contains("Held back from the patient") && item.contains(why),
+            "{item}"
+        );
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        let seen = ann.get(&address).await.text;
+        assert!(!seen.contains("Release to the patient"), "{seen}");
+        let release = format!("{address}/release");
+        let refused = ann.post(&release, &[("held-why", "please")]).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        bo.get(&address).await;
+        let mute = bo.post(&release, &[]).await;
+        assert_eq!(mute.status, StatusCode::UNPROCESSABLE_ENTITY);
+        bo.get(&address).await;
+        let agreed = [("held-why", "The neighbour agrees")];
+        let released = bo.post(&release, &agreed).await;
+        assert_eq!(released.location(), format!("{address}?done=released"));
+        let shown = jane.get(&letter).await;
+        assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+        assert!(shown.text.contains("this is the letter."), "{}", shown.text);
+        for hidden in [why, "The neighbour agrees", "eld back", "Released to the"] {
+            assert!(!shown.text.contains(hidden), "{hidden}: {}", shown.text);
+        }
+        let log = jane.get("/access-log").await.text;
+        assert!(log.contains("Decided what you are shown"), "{log}");
+    });
+}

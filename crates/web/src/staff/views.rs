@@ -81,6 +81,12 @@ pub struct Item {
     pub file_note: &'static str,
     pub can_act: bool,
     pub can_return: bool,
+    pub can_hold_back: bool,
+    pub can_release: bool,
+    pub marks: Vec<Reason>,
+    pub mark_error: Option<&'static str>,
+    pub held_why: String,
+    pub held_why_error: Option<&'static str>,
     pub can_withdraw: bool,
     pub can_send_again: bool,
     /// Which action's form is unfolded.
@@ -224,8 +230,14 @@ pub struct Opening {
     pub code_error: Option<&'static str>,
     pub reason: String,
     pub reason_error: Option<&'static str>,
-    pub asks_password: bool,
-    pub password_error: Option<&'static str>,
+}
+
+/// `staff/second-step.jinja`
+#[derive(Serialize)]
+pub struct SecondStep {
+    pub heading: &'static str,
+    /// Where one is set up.
+    pub profile: &'static str,
 }
 
 /// `staff/patient.jinja`: what is here of one patient.

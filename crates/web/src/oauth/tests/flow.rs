@@ -185,6 +185,80 @@ fn staff_start_an_app_for_one_patient() {
     });
 }
 
+/// Dr Bo signs in and allows the app; its tokens.
+async fn allowed_by_bo(
+    node: &std::sync::Arc<crate::Node>,
+    client: &str,
+) -> (Browser, serde_json::Value) {
+    let mut bo = Browser::new(node);
+    bo.sign_in("/staff/login", "bo").await;
+    let address = asks(client, "offline_access user/Patient.rs", &[]);
+    let page = bo.get(&address).await.location().to_string();
+    bo.get(&page).await;
+    let back = bo.post(&page, &[("answer", "allow")]).await;
+    let code = parameter(back.location(), "code").unwrap();
+    let (status, told) = post(node, "/oauth2/token", &redeems(client, &code), &[]).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    (bo, told)
+}
+
+#[test]
+fn p09_what_staff_allowed_an_app_ends_with_their_session() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let client = app(&node, public(ALL)).await;
+        let is_good = async |told: &serde_json::Value| {
+            let token = told["access_token"].as_str().unwrap();
+            get(&node, "/Patient/jane", token).await.0 == StatusCode::OK
+        };
+        let renews = async |told: &serde_json::Value| {
+            let refresh = told["refresh_token"].as_str().unwrap();
+            let pairs = [
+                ("grant_type", "refresh_token"),
+                ("client_id", client.as_str()),
+                ("refresh_token", refresh),
+            ];
+            post(&node, "/oauth2/token", &pairs, &[]).await.0 == StatusCode::OK
+        };
+        // Signing out ends it, though the app may go on offline.
+        let (mut bo, told) = allowed_by_bo(&node, &client).await;
+        assert!(is_good(&told).await);
+        // Proving anew who one is gives the session another secret, and ends nothing.
+        let secret = crate::testing::second_step(&node.store, "bo").await;
+        bo.step_up(&node.store, &secret, "/staff/inbox").await;
+        assert!(is_good(&told).await);
+        bo.get("/staff/inbox").await;
+        bo.post("/sign-out", &[]).await;
+        assert!(!is_good(&told).await);
+        assert!(!renews(&told).await);
+        let account = crate::testing::account(&node.store, "bo").await;
+        let forget = store::accounts::factors::FactorWrite::Forget { account };
+        node.store.write_factor(forget).await.unwrap();
+        // So does another role, which is another session in place of this one.
+        let (mut bo, told) = allowed_by_bo(&node, &client).await;
+        assert!(is_good(&told).await);
+        bo.sign_in("/staff/login", "bo").await;
+        assert!(!is_good(&told).await);
+        // And so does a session that nobody uses any more.
+        let (_bo, told) = allowed_by_bo(&node, &client).await;
+        ground.clock().advance(9 * 60_000);
+        assert!(is_good(&told).await);
+        assert!(renews(&told).await);
+        ground.clock().advance(30 * 60_000);
+        assert!(!is_good(&told).await);
+        // What a patient lets go on without them does.
+        let told = tokens(&node, &client, "offline_access patient/*.rs").await;
+        let jane = crate::testing::account(&node.store, "jane").await;
+        node.store.end_other_sessions(jane, None).await.unwrap();
+        assert!(is_good(&told).await);
+        let told = tokens(&node, &client, "patient/*.rs").await;
+        assert!(is_good(&told).await);
+        node.store.end_other_sessions(jane, None).await.unwrap();
+        assert!(!is_good(&told).await);
+        node.store.clone().close().await;
+    });
+}
+
 #[test]
 fn a_browser_app_of_another_origin_may_use_the_door_with_its_token() {
     on_each_database(async |ground| {

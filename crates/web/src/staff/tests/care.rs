@@ -6,7 +6,7 @@ use store::Store;
 use store::testing::{Ground, on_each_database};
 
 use crate::testing::letters;
-use crate::testing::{Browser, PASSWORD, node_with};
+use crate::testing::{Browser, PASSWORD, node_with, second_step};
 
 /// A node at which staff need a relationship that nobody has yet, and Dr Bo signed in.
 async fn strangers(ground: &Ground) -> (std::sync::Arc<crate::Node>, Browser) {
@@ -17,6 +17,13 @@ async fn strangers(ground: &Ground) -> (std::sync::Arc<crate::Node>, Browser) {
     let mut bo = Browser::new(&node);
     bo.sign_in("/staff/login", "bo").await;
     (node, bo)
+}
+
+/// Dr Bo proves with a second step, just now, who he is.
+async fn confirm(node: &crate::Node, bo: &mut Browser) {
+    let secret = second_step(&node.store, "bo").await;
+    let done = bo.step_up(&node.store, &secret, "/staff/inbox").await;
+    assert_eq!(done.location(), "/staff/inbox", "{}", done.text);
 }
 
 async fn officer(node: &std::sync::Arc<crate::Node>) -> Browser {
@@ -30,7 +37,8 @@ const WHY: &str = "Found unconscious at the bus stop";
 #[test]
 fn p01_a_patient_nobody_here_cares_for_has_no_page_and_neither_has_one_who_is_not_here() {
     on_each_database(async |ground| {
-        let (_node, mut bo) = strangers(ground).await;
+        let (node, mut bo) = strangers(ground).await;
+        confirm(&node, &mut bo).await;
         let known = bo.get("/staff/patient/jane").await;
         let absent = bo.get("/staff/patient/ghost").await;
         assert_eq!(known.status, StatusCode::NOT_FOUND);
@@ -55,28 +63,34 @@ fn p01_a_patient_nobody_here_cares_for_has_no_page_and_neither_has_one_who_is_no
 }
 
 #[test]
-fn p04_emergency_access_takes_a_reason_and_the_password_and_is_listed_and_told() {
+fn p04_emergency_access_takes_a_reason_and_a_second_step_and_is_listed_and_told() {
     on_each_database(async |ground| {
         let (node, mut bo) = strangers(ground).await;
         let address = "/staff/emergency-access/jane";
+        // Who has no second step is told to set one up; the password alone opens nothing.
+        let bare = bo.get(address).await;
+        assert_eq!(bare.status, StatusCode::FORBIDDEN);
+        assert!(bare.text.contains("Set up a second step"), "{}", bare.text);
+        bo.get("/staff/inbox").await;
+        let fields = [
+            ("code", "unable-to-ask"),
+            ("reason", WHY),
+            ("password", PASSWORD),
+        ];
+        let refused = bo.post(address, &fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.text.contains("Confirm first that it is you"));
+        let secret = second_step(&node.store, "bo").await;
+        let asked = bo.get(address).await;
+        assert_eq!(asked.location(), format!("/staff/step-up?next={address}"));
+        let confirmed = bo.step_up(&node.store, &secret, address).await;
+        assert_eq!(confirmed.location(), address, "{}", confirmed.text);
         bo.get(address).await;
         for (fields, said) in [
-            (vec![("reason", WHY), ("password", PASSWORD)], "Choose why"),
+            (vec![("reason", WHY)], "Choose why"),
             (
-                vec![
-                    ("code", "unable-to-ask"),
-                    ("reason", "short"),
-                    ("password", PASSWORD),
-                ],
+                vec![("code", "unable-to-ask"), ("reason", "short")],
                 "at least 10 letters",
-            ),
-            (
-                vec![
-                    ("code", "unable-to-ask"),
-                    ("reason", WHY),
-                    ("password", "wrong"),
-                ],
-                "The password is not right",
             ),
         ] {
             let answer = bo.post(address, &fields).await;
@@ -86,11 +100,12 @@ fn p04_emergency_access_takes_a_reason_and_the_password_and_is_listed_and_told()
             assert_eq!(page.status, StatusCode::NOT_FOUND);
             bo.get(address).await;
         }
-        let fields = [
-            ("code", "unable-to-ask"),
-            ("reason", WHY),
-            ("password", PASSWORD),
-        ];
+        // Just now is a quarter of an hour.
+        ground.clock().advance(15 * 60_000 + 1);
+        let late = bo.post(address, &fields).await;
+        assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
+        bo.step_up(&node.store, &secret, address).await;
+        bo.get(address).await;
         let opened = bo.post(address, &fields).await;
         assert_eq!(opened.location(), "/staff/patient/jane");
         let page = bo.get(opened.location()).await;
@@ -115,6 +130,9 @@ fn p04_emergency_access_takes_a_reason_and_the_password_and_is_listed_and_told()
         assert!(home.text.contains(WHY));
         // At its end, to the minute that the settings say.
         ground.clock().advance(4 * 3_600_000);
+        let account = crate::testing::account(&node.store, "bo").await;
+        let forget = store::accounts::factors::FactorWrite::Forget { account };
+        node.store.write_factor(forget).await.unwrap();
         let mut later = Browser::new(&node);
         later.sign_in("/staff/login", "bo").await;
         let page = later.get("/staff/patient/jane").await;
@@ -167,12 +185,9 @@ fn p07_the_officer_works_an_item_and_what_is_old_is_late() {
     on_each_database(async |ground| {
         let (node, mut bo) = strangers(ground).await;
         let address = "/staff/emergency-access/jane";
+        confirm(&node, &mut bo).await;
         bo.get(address).await;
-        let fields = [
-            ("code", "unable-to-ask"),
-            ("reason", WHY),
-            ("password", PASSWORD),
-        ];
+        let fields = [("code", "unable-to-ask"), ("reason", WHY)];
         bo.post(address, &fields).await;
         ground.clock().advance(7 * 86_400_000 + 1);
         let mut olu = officer(&node).await;
