@@ -21,10 +21,16 @@ mod demo;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod node;
+#[cfg(test)]
+mod parsers;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod setting;
 #[cfg(test)]
 mod sign_in;
+#[cfg(test)]
+mod tls;

@@ -80,7 +80,7 @@ impl Running {
         let node = Arc::new(node);
         let pages = router(node.clone());
         let pages = if config.pages.behind_proxy {
-            behind_proxy(pages)
+            behind_proxy(pages, config.pages.public_url.starts_with("https://"))
         } else {
             pages
         };
@@ -251,11 +251,12 @@ fn pages_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>
     let key = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("pages.tls_key: {}", key.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(config.pages.tls_oldest.versions())?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .context("pages.tls_certificate and pages.tls_key do not go together")?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(Arc::new(tls)))
 }
 

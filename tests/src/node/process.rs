@@ -109,6 +109,11 @@ impl Process {
         }
     }
 
+    /// The running process's id.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// What it wrote, from its first start on.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log.txt")).unwrap_or_default()

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_frame_ends_the_reading_and_frames_left_over_are_not_read() {
+    fn f03_a_torn_frame_ends_the_reading_and_frames_left_over_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ahead");
         let mut file = File::open(&path).unwrap().unwrap();
