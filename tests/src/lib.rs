@@ -9,6 +9,8 @@ mod audit;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 #[allow(
     dead_code,
     reason = "the tests that use the rest are written as the nodes land"

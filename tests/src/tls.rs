@@ -1,12 +1,15 @@
 //! L05: TLS as others misuse it, with the `openssl` program against a real node.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::node::neighbourhood::{Neighbourhood, Site, wait_for};
+use crate::setting::handover;
 
 const GET: &str = "GET /staff/login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
@@ -256,4 +259,44 @@ fn l05_the_exchange_door_hears_nobody_whose_certificate_the_directory_does_not_n
         "{}",
         site.process.log()
     );
+}
+
+#[test]
+fn a_node_does_not_start_while_others_may_read_a_secret_of_its_settings() {
+    let mut nodes = Neighbourhood::set_up(None);
+    let site = &mut nodes.practice;
+    let [_, key] = certificate(&site.folder, "pages", "extendedKeyUsage=serverAuth");
+    with_tls(site, "");
+    let url = site.folder.join("postgres.url");
+    std::fs::write(&url, "postgres://user:secret@127.0.0.1:1/x").unwrap();
+    let sealing = site.folder.join("keys/secrets.key");
+    std::fs::write(&sealing, [7; 32]).unwrap();
+    let settings = site.folder.join("handover.toml");
+    let sqlite = std::fs::read_to_string(&settings).unwrap();
+    let postgres = sqlite.replace(
+        "sqlite = \"handover.sqlite\"",
+        "postgres = \"postgres.url\"",
+    );
+    let refused = |file: &Path, settings_text: &str, setting: &str| {
+        std::fs::write(&settings, settings_text).unwrap();
+        for mode in [0o604, 0o640] {
+            std::fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+            let output = Command::new(handover())
+                .arg("serve")
+                .current_dir(&site.folder)
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success(), "{setting} {mode:o}");
+            let name = file.file_name().unwrap().to_str().unwrap();
+            for part in [setting, name, "0600"] {
+                assert!(told.contains(part), "{setting} {mode:o}: {told}");
+            }
+            assert!(!told.contains("secret@"), "{told}");
+        }
+        std::fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+    };
+    refused(&url, &postgres, "store.postgres");
+    refused(&key, &sqlite, "pages.tls_key");
+    refused(&sealing, &sqlite, "secrets.key");
 }

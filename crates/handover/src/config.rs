@@ -154,6 +154,8 @@ section! {
     Audit in "audit" {
         /// "before-answer": no answer leaves before its trace is on the disk. "within-one-second" is for measuring only.
         durability: AuditDurability = "\"before-answer\"", default;
+        /// Room that is kept on the disk for the trace, in bytes: when the disk is full otherwise, reading goes on until it is used up. For a SQLite store.
+        reserve_bytes: u64 = "16777216", default;
     }
 }
 

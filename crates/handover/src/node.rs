@@ -11,7 +11,9 @@ use access::Ods;
 use anyhow::{Context, bail};
 use exchange::intake::Intake;
 use exchange::jwt::IdentityKey;
+use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
+use exchange::sealing::SealingKey;
 use exchange::{Book, Exchange, Identity, Workers, mllp};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -69,6 +71,8 @@ impl Running {
             .context("exchange.directory")?;
         let mut node = web_node(config, &ods, &store, &book);
         node.sign_in = sign_in::sign_in(config)?;
+        let sealing = SealingKey::open(&config.exchange.keys.join("secrets.key"));
+        node.sign_in.sealing = sealing.context("exchange.keys: secrets.key")?;
         let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
         let outgoing = outgoing.context("subscriptions: no TLS")?;
         node.oauth.outgoing = Some(outgoing.clone());
@@ -148,16 +152,15 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let ods = Ods::parse(&config.organisation.ods)?;
     let database = match &config.store.postgres {
         Some(path) => Database::Postgres {
-            url: std::fs::read_to_string(path)
-                .with_context(|| format!("store.postgres: {}", path.display()))?
-                .trim()
-                .to_owned(),
+            url: secret_text(path)
+                .with_context(|| format!("store.postgres: {}", path.display()))?,
             schema: config.store.schema.clone(),
         },
         None => Database::Sqlite(config.store.sqlite.clone()),
     };
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
+    settings.reserve_bytes = config.audit.reserve_bytes;
     settings.relationships = config.access.relationships.into();
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
@@ -165,6 +168,12 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     Store::open(settings)
         .await
         .context("store: cannot be opened")
+}
+
+/// The text of a file that only its owner may read.
+fn secret_text(path: &Path) -> anyhow::Result<String> {
+    let text = String::from_utf8(read_private(path)?)?;
+    Ok(text.trim().to_owned())
 }
 
 fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {
@@ -248,8 +257,9 @@ fn pages_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("pages.tls_key: {}", key.display()))?;
+    let named = || format!("pages.tls_key: {}", key.display());
+    let pem = read_private(key).with_context(named)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).with_context(named)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(config.pages.tls_oldest.versions())?

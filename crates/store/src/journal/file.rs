@@ -50,6 +50,16 @@ impl File {
         }))
     }
 
+    /// Keeps room for so many bytes, half of it in each file.
+    ///
+    /// # Errors
+    /// `NoStore` if there is none.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Result<(), Problem> {
+        let kept = self.now.reserve(bytes / 2);
+        kept.and_then(|()| self.other.reserve(bytes / 2))
+            .map_err(|error| Failed::Unwritten(error).problem())
+    }
+
     /// The second file beside that one.
     pub(super) fn second(path: &Path) -> PathBuf {
         let mut name: OsString = path.into();

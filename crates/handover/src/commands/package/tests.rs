@@ -113,7 +113,7 @@ fn x08_a_package_that_unpacks_without_end_is_given_up() {
     let one = tar(&[("package/a.bin", &[0; 40 << 20])]);
     let file = &one[..one.len() - 1024];
     let mut read = 0;
-    let endless = std::iter::repeat(file).take(100);
+    let endless = std::iter::repeat_n(file, 100);
     let endless = endless.fold(
         Box::new(std::io::empty()) as Box<dyn std::io::Read>,
         |all, file| Box::new(std::io::Read::chain(all, file)),
