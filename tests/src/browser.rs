@@ -23,7 +23,7 @@ fn scripts() -> Vec<PathBuf> {
 }
 
 #[test]
-fn pages_work_in_a_real_browser() {
+fn a13_pages_work_in_a_real_browser_and_run_nothing_from_outside() {
     let scripts = scripts();
     assert!(!scripts.is_empty(), "no browser tests");
     for script in scripts {

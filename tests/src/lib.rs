@@ -9,6 +9,8 @@ mod audit;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 #[allow(
     dead_code,
     reason = "the tests that use the rest are written as the nodes land"
@@ -21,10 +23,16 @@ mod demo;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod node;
+#[cfg(test)]
+mod parsers;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod setting;
 #[cfg(test)]
 mod sign_in;
+#[cfg(test)]
+mod tls;

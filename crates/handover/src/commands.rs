@@ -5,6 +5,9 @@ pub mod app;
 pub mod audit;
 pub mod demo;
 pub mod directory;
+#[cfg(test)]
+#[path = "../../../fuzz/mutate.rs"]
+mod fuzz;
 pub mod import;
 pub mod init;
 pub mod map;

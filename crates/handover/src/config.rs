@@ -47,6 +47,8 @@ section! {
         tls_certificate: Option<PathBuf> = "\"pages.crt\"", optional;
         /// PEM file of its private key.
         tls_key: Option<PathBuf> = "\"pages.key\"", optional;
+        /// The oldest TLS that is spoken: "1.3", or "1.2" where a system that must get in cannot do better.
+        tls_oldest: TlsVersion = "\"1.3\"", default;
         /// True when only a proxy reaches this listener: it ends TLS and writes `X-Forwarded-For`.
         behind_proxy: bool = "false", default;
     }
@@ -152,6 +154,8 @@ section! {
     Audit in "audit" {
         /// "before-answer": no answer leaves before its trace is on the disk. "within-one-second" is for measuring only.
         durability: AuditDurability = "\"before-answer\"", default;
+        /// Room that is kept on the disk for the trace, in bytes: when the disk is full otherwise, reading goes on until it is used up. For a SQLite store.
+        reserve_bytes: u64 = "16777216", default;
     }
 }
 
@@ -269,6 +273,26 @@ impl From<Relationships> for access::Relationships {
         match relationships {
             Relationships::Organisation => access::Relationships::Organisation,
             Relationships::Required => access::Relationships::Required,
+        }
+    }
+}
+
+/// Versions of TLS.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub enum TlsVersion {
+    #[serde(rename = "1.2")]
+    V12,
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+impl TlsVersion {
+    /// It and what is newer.
+    pub fn versions(self) -> &'static [&'static rustls::SupportedProtocolVersion] {
+        static NEWEST: [&rustls::SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+        match self {
+            TlsVersion::V12 => rustls::ALL_VERSIONS,
+            TlsVersion::V13 => &NEWEST,
         }
     }
 }

@@ -12,7 +12,9 @@ use access::Ods;
 use anyhow::{Context, bail};
 use exchange::intake::Intake;
 use exchange::jwt::IdentityKey;
+use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
+use exchange::sealing::SealingKey;
 use exchange::{Book, Exchange, Identity, Workers, mllp};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -77,6 +79,8 @@ impl Running {
                 .await;
             remembered.context("staff_oidc.role_table")?;
         }
+        let sealing = SealingKey::open(&config.exchange.keys.join("secrets.key"));
+        node.sign_in.sealing = sealing.context("exchange.keys: secrets.key")?;
         let outgoing = Outgoing::new(&config.subscriptions.allowed_hosts);
         let outgoing = outgoing.context("subscriptions: no TLS")?;
         node.oauth.outgoing = Some(outgoing.clone());
@@ -88,7 +92,7 @@ impl Running {
         let node = Arc::new(node);
         let pages = router(node.clone());
         let pages = if config.pages.behind_proxy {
-            behind_proxy(pages)
+            behind_proxy(pages, config.pages.public_url.starts_with("https://"))
         } else {
             pages
         };
@@ -165,16 +169,15 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let ods = Ods::parse(&config.organisation.ods)?;
     let database = match &config.store.postgres {
         Some(path) => Database::Postgres {
-            url: std::fs::read_to_string(path)
-                .with_context(|| format!("store.postgres: {}", path.display()))?
-                .trim()
-                .to_owned(),
+            url: secret_text(path)
+                .with_context(|| format!("store.postgres: {}", path.display()))?,
             schema: config.store.schema.clone(),
         },
         None => Database::Sqlite(config.store.sqlite.clone()),
     };
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
+    settings.reserve_bytes = config.audit.reserve_bytes;
     settings.relationships = config.access.relationships.into();
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
@@ -182,6 +185,12 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     Store::open(settings)
         .await
         .context("store: cannot be opened")
+}
+
+/// The text of a file that only its owner may read.
+fn secret_text(path: &Path) -> anyhow::Result<String> {
+    let text = String::from_utf8(read_private(path)?)?;
+    Ok(text.trim().to_owned())
 }
 
 fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {
@@ -270,14 +279,16 @@ fn pages_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
         .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("pages.tls_key: {}", key.display()))?;
+    let named = || format!("pages.tls_key: {}", key.display());
+    let pem = read_private(key).with_context(named)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).with_context(named)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(config.pages.tls_oldest.versions())?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .context("pages.tls_certificate and pages.tls_key do not go together")?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(Arc::new(tls)))
 }
 

@@ -43,7 +43,7 @@ fn every_shared_example_is_read_or_refused_with_a_reason() {
 const SMALL: &str = "MSH|^~\\&|PAS|RXX01|||20240501||ADT^A01|1|P|2.4\r";
 
 #[test]
-fn a_million_segments_are_refused() {
+fn x06_a_million_segments_are_refused() {
     let mut message = SMALL.to_owned();
     message.push_str(&"NTE|1\r".repeat(1_000_000));
     let fault = parse(message.as_bytes()).unwrap_err();
@@ -51,7 +51,7 @@ fn a_million_segments_are_refused() {
 }
 
 #[test]
-fn a_field_of_64_kib_is_refused_by_name_but_a_document_is_not() {
+fn x06_a_field_of_64_kib_is_refused_by_name_but_a_document_is_not() {
     let long = "x".repeat(65_536);
     let fault = parse(format!("{SMALL}PID|1||{long}\r").as_bytes()).unwrap_err();
     assert_eq!(fault.place(), "PID-3 (segment 2)");
@@ -77,7 +77,7 @@ fn endless_repetitions_fields_and_bytes_are_refused() {
 }
 
 #[test]
-fn the_wrong_character_set_is_refused_at_msh_18() {
+fn x06_the_wrong_character_set_is_refused_at_msh_18() {
     let declared = "MSH|^~\\&|A|B|||2024||ADT^A01|1|P|2.4||||||";
     let wrong = [declared.as_bytes(), b"UNICODE UTF-8\rPID|1||\xff\xfe\r"].concat();
     assert_eq!(parse(&wrong).unwrap_err().place(), "MSH-18 (segment 1)");

@@ -58,6 +58,18 @@ pub(crate) fn internal(what: &'static str) -> Problem {
     Problem::new(Kind::Exception, "The store failed.").because(what)
 }
 
+/// No room on the disk.
+pub(crate) fn full() -> Problem {
+    Problem::new(Kind::NoStore, "There is no space left to store this.")
+}
+
+/// Whether it was for want of room.
+pub(crate) fn is_full(problem: &Problem) -> bool {
+    let cause = std::error::Error::source(problem);
+    let error = cause.and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DiskFull)
+}
+
 /// Whether the disk itself failed, after which nobody knows what it holds.
 pub(crate) fn is_disk_fault(problem: &Problem) -> bool {
     let cause = std::error::Error::source(problem);

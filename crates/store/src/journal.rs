@@ -35,6 +35,7 @@ use crate::writer::{Load, Writer};
 use crate::{audit, hl7_inbox::Kept};
 
 pub(crate) use file::File;
+pub(crate) use part::zeros;
 pub(crate) use record::Batch;
 use record::Entry;
 

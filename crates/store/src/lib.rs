@@ -45,6 +45,7 @@ pub mod oauth;
 pub mod packages;
 pub mod parcels;
 mod pool;
+mod reserve;
 mod resources;
 mod row;
 mod settings;

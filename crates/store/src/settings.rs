@@ -35,6 +35,10 @@ pub struct Settings {
     /// Whose node it is.
     pub organisation: Ods,
     pub audit: AuditDurability,
+    /// Room on the disk that is kept for lines of the audit log when it is full otherwise, in bytes; 0 for
+    /// none. With it comes some for opening records in emergencies. SQLite only: PostgreSQL has its
+    /// own disk.
+    pub reserve_bytes: u64,
     pub clock: Clock,
     /// Writes that may wait for the writer; one more is answered with `Throttled`.
     pub writes_waiting_max: usize,
@@ -62,6 +66,7 @@ impl Settings {
             database,
             organisation,
             audit: AuditDurability::BeforeAnswer,
+            reserve_bytes: 0,
             clock: Clock::system(),
             writes_waiting_max: 4096,
             readers: 2,

@@ -20,6 +20,7 @@ use crate::journal::{self, Journal, Taken};
 use crate::migrations;
 use crate::parcels;
 use crate::pool::Readers;
+use crate::reserve::Reserve;
 use crate::resources::{Cache, Shared, reindex};
 use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
@@ -105,10 +106,15 @@ impl Store {
                 let mut file = journal::File::open(&Journal::path(path))?;
                 if let Some(file) = &mut file {
                     journal::recover(file, &mut Tx::Sqlite(&mut connection))?;
+                    reserve(file, settings.reserve_bytes);
                 }
                 let readers = Readers::sqlite(path, settings.readers, settings.search_seconds_max)?;
                 let core = Core::new(settings.clock.clone(), words.clone(), cache.clone());
-                let core = core.with_registry(&registry);
+                let mut core = core.with_registry(&registry);
+                if settings.reserve_bytes > 0 {
+                    let kept = Reserve::keep(&Reserve::path(path));
+                    core.reserve = kept.inspect_err(no_reserve).ok();
+                }
                 let load = core.load.clone();
                 let writer = Writer::sqlite(connection, core, settings.writes_waiting_max)?;
                 let writer = Arc::new(writer);
@@ -442,6 +448,17 @@ impl Store {
 }
 
 /// Whether the scope is one for what the job changes, before any row is looked at.
+/// Keeps room for the audit log. A node without it serves all the same, and says so.
+fn reserve(file: &mut journal::File, bytes: u64) {
+    if let Err(problem) = file.reserve(bytes) {
+        no_reserve(&problem);
+    }
+}
+
+fn no_reserve(cause: &impl std::fmt::Display) {
+    tracing::error!(%cause, "there is no room for the reserve: a full disk will stop reading at once");
+}
+
 fn may_be_done(scope: &Scope, job: &Job) -> Result<(), Problem> {
     for change in &job.changes {
         let (ty, id) = change.names();

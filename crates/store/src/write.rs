@@ -210,6 +210,16 @@ impl Write {
         }
     }
 
+    /// Whether it is done even from the last room on the disk: a record is opened because somebody's
+    /// life may hang on it.
+    pub(crate) fn is_vital(&self) -> bool {
+        let Write::Job(_, job) = self else {
+            return false;
+        };
+        let opens = |effect: &Effect| matches!(effect, Effect::Care(CareWrite::Open { .. }));
+        job.changes.is_empty() && !job.effects.is_empty() && job.effects.iter().all(opens)
+    }
+
     /// Whether it rests on what matched.
     pub(crate) fn is_conditional(&self) -> bool {
         match self {

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_kept_from_scripts_and_other_sites() {
+    fn a11_a_cookie_is_kept_from_scripts_and_other_sites() {
         let mut headers = HeaderMap::new();
         set(&mut headers, "n", &Secret::random(), true);
         let value = headers[SET_COOKIE].to_str().unwrap();

@@ -4,6 +4,9 @@ mod cookie;
 pub mod failure;
 pub mod fhir;
 mod form;
+#[cfg(test)]
+#[path = "../../../fuzz/mutate.rs"]
+mod fuzz;
 mod node;
 pub mod oauth;
 pub mod page;
@@ -29,7 +32,7 @@ pub use router::{apps as apps_router, router};
 pub mod bulk {
     //! Bulk work: the worker behind the door's jobs, and taking in lines, for the command too.
     pub use crate::fhir::operations::bulk_worker::{run, work};
-    pub use crate::fhir::operations::import::{LINES_AT_ONCE, Line, Read, Taking, read};
+    pub use crate::fhir::operations::import::{LINES_AT_ONCE, Line, Read, Taking, numbered, read};
 }
 
 pub mod subscriptions {

@@ -4,6 +4,8 @@
 mod fhir;
 mod menu;
 mod sign_in;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::extract::connect_info::ConnectInfo;
-use axum::middleware::map_request;
+use axum::middleware::{map_request, map_response};
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::STRICT_TRANSPORT_SECURITY;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -33,6 +36,8 @@ const HEAD_SECONDS_MAX: u64 = 15;
 const PAUSE_SECONDS_MAX: u64 = 30;
 /// Read buffer of a connection, which bounds a request's head too.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// For a year browsers ask for this host over TLS only, whatever a link or a person says.
+const STRICTLY_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// How long open requests get to finish when the node stops.
 const FAREWELL_SECONDS: u64 = 5;
 
@@ -44,7 +49,8 @@ pub struct PeerCertificate(pub Arc<[u8]>);
 /// Serves `router` until `stop` turns true or its sender is gone; then no new connection is taken,
 /// and open requests get a few seconds to finish.
 ///
-/// With `tls`, connections are TLS; what certificate the peer showed is a `PeerCertificate`.
+/// With `tls`, connections are TLS, and every answer says that there is no other way; what
+/// certificate the peer showed is a `PeerCertificate`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -76,8 +82,16 @@ pub async fn serve(
 }
 
 /// For a listener that only a proxy on this machine reaches: the client's address is the last one
-/// that the proxy wrote into `X-Forwarded-For`, which the client cannot choose.
-pub fn behind_proxy(router: Router) -> Router {
+/// that the proxy wrote into `X-Forwarded-For`, which the client cannot choose. `over_tls` says
+/// whether the proxy is asked over TLS; then every answer says that there is no other way.
+pub fn behind_proxy(router: Router, over_tls: bool) -> Router {
+    let router = match over_tls {
+        true => router.layer(map_response(async |mut response: Response| {
+            say_strictly_tls(response.headers_mut());
+            response
+        })),
+        false => router,
+    };
     router.layer(map_request(async |mut request: Request| {
         let forwarded = request
             .headers()
@@ -93,6 +107,10 @@ pub fn behind_proxy(router: Router) -> Router {
         }
         request
     }))
+}
+
+fn say_strictly_tls(headers: &mut http::HeaderMap) {
+    headers.insert(STRICT_TRANSPORT_SECURITY, STRICTLY_TLS);
 }
 
 /// Returns when the node is to stop.
@@ -125,7 +143,7 @@ async fn connection(
 ) {
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
-        return requests(stream, address, None, router, stop).await;
+        return requests(stream, (address, Reached::Plainly), router, stop).await;
     };
     let handshake = acceptor.accept(stream);
     match tokio::time::timeout(Duration::from_secs(HEAD_SECONDS_MAX), handshake).await {
@@ -136,21 +154,31 @@ async fn connection(
                 .peer_certificates()
                 .and_then(|all| all.first());
             let certificate = certificate.map(|it| PeerCertificate(Arc::from(it.as_ref())));
-            requests(stream, address, certificate, router, stop).await;
+            requests(stream, (address, Reached::ByTls(certificate)), router, stop).await;
         }
         Ok(Err(cause)) => tracing::info!(%address, %cause, "a TLS handshake failed"),
         Err(_) => tracing::info!(%address, "a TLS handshake took too long"),
     }
 }
 
+/// How a connection came.
+enum Reached {
+    Plainly,
+    ByTls(Option<PeerCertificate>),
+}
+
 async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
-    address: SocketAddr,
-    certificate: Option<PeerCertificate>,
+    (address, reached): (SocketAddr, Reached),
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
     let pause = Duration::from_secs(PAUSE_SECONDS_MAX);
+    let by_tls = matches!(reached, Reached::ByTls(_));
+    let certificate = match reached {
+        Reached::ByTls(certificate) => certificate,
+        Reached::Plainly => None,
+    };
     // Around the router as a whole: a layer of the router itself is a box around each route.
     let service = ServiceBuilder::new()
         .map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
@@ -159,6 +187,12 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 request.extensions_mut().insert(certificate.clone());
             }
             request
+        })
+        .map_response(move |mut response: Response| {
+            if by_tls {
+                say_strictly_tls(response.headers_mut());
+            }
+            response
         })
         .layer(RequestBodyTimeoutLayer::new(pause))
         .service(router);
@@ -199,7 +233,7 @@ mod tests {
                 at.ip().to_string()
             },
         );
-        let router = super::behind_proxy(Router::new().route("/", tell));
+        let router = super::behind_proxy(Router::new().route("/", tell), true);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -211,6 +245,10 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("198.51.100.7"), "{answer}");
+        assert!(
+            answer.contains("strict-transport-security: max-age="),
+            "{answer}"
+        );
         stop.send(true).unwrap();
         serving.await.unwrap();
     }

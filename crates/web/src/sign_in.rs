@@ -18,8 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Assurance, NhsNumber, Who};
+use exchange::sealing::SealingKey;
 use fhir::date::Millis;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use parking_lot::Mutex;
 use store::Store;
 use store::accounts::{Account, NewSession, Session, SignedIn};
@@ -68,6 +69,8 @@ pub struct SignIn {
     pub ways: Ways,
     pub nhs_login: Option<NhsLogin>,
     pub staff_oidc: Option<StaffOidc>,
+    /// What secrets are sealed with before they are stored.
+    pub sealing: SealingKey,
     pub(crate) attempts: Limits,
     recent: Mutex<HashMap<[u8; 32], Recent>>,
     checks: Arc<Semaphore>,
@@ -107,6 +110,7 @@ impl SignIn {
             ways,
             nhs_login: None,
             staff_oidc: None,
+            sealing: SealingKey::of_process(),
             attempts: Limits::default(),
             recent: Mutex::default(),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
@@ -137,7 +141,13 @@ impl SignIn {
             return Ok(None);
         }
         if now.saturating_sub(session.seen_at) >= SEEN_EVERY {
-            store.session_seen(&digest, now).await?;
+            match store.session_seen(&digest, now).await {
+                // On a full disk people still read: the session ends the sooner, as if it were idle.
+                Err(problem) if problem.kind == Kind::NoStore => {
+                    tracing::warn!(%problem, "that a session was used could not be noted");
+                }
+                noted => noted?,
+            }
         }
         let known = of_session(&session);
         self.remember(digest, known.clone(), now, ends.min(idle_since));

@@ -194,13 +194,7 @@ fn found() -> BTreeMap<String, Vec<(String, String)>> {
             let Some((name, _)) = line.strip_prefix("fn ").and_then(|it| it.split_once('(')) else {
                 continue;
             };
-            let Some((number, _)) = name.split_once('_') else {
-                continue;
-            };
-            let is_number = number.len() == 3
-                && number.starts_with(['p', 'a', 'x', 'f', 'l'])
-                && number.bytes().skip(1).all(|byte| byte.is_ascii_digit());
-            if is_number {
+            for number in name.split('_').take_while(|word| is_number(word)) {
                 let tests = all.entry(number.to_owned()).or_default();
                 tests.push((name.to_owned(), path.clone()));
             }
@@ -210,6 +204,13 @@ fn found() -> BTreeMap<String, Vec<(String, String)>> {
         tests.sort();
     }
     all
+}
+
+/// A test's name may begin with several.
+fn is_number(word: &str) -> bool {
+    word.len() == 3
+        && word.starts_with(['p', 'a', 'x', 'f', 'l'])
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_digit())
 }
 
 fn numbers() -> impl Iterator<Item = (String, &'static str)> {

@@ -8,19 +8,19 @@ use crate::client::mllp::{Sender, code};
 use crate::node::look::Rows;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
-const DISK_BYTES: &str = "size=24m";
+const DISK_MIB: u32 = 24;
 const MESSAGES_MAX: usize = 4000;
 
 /// A small file system in memory, gone when dropped.
-struct SmallDisk<'p>(&'p Path);
+pub struct SmallDisk<'p>(&'p Path);
 
 impl SmallDisk<'_> {
     /// None where this process may not mount.
-    fn mount(at: &Path) -> Option<SmallDisk<'_>> {
+    pub fn mount(at: &Path, mib: u32) -> Option<SmallDisk<'_>> {
         std::fs::create_dir_all(at).unwrap();
         let mut mount = Command::new("mount");
         mount
-            .args(["-t", "tmpfs", "-o", DISK_BYTES, "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
             .arg(at);
         mount
             .output()
@@ -39,14 +39,14 @@ impl Drop for SmallDisk<'_> {
 fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
     let mut nodes = Neighbourhood::set_up(None);
     let disk = nodes.hospital.folder.join("small");
-    let Some(_mounted) = SmallDisk::mount(&disk) else {
+    let Some(_mounted) = SmallDisk::mount(&disk, DISK_MIB) else {
         eprintln!("\n*** SKIPPED: this user may not mount a small file system ***\n");
         return;
     };
     let settings = nodes.hospital.folder.join("handover.toml");
     let text = std::fs::read_to_string(&settings).unwrap();
     let small = text.replace("\"handover.sqlite\"", "\"small/handover.sqlite\"");
-    std::fs::write(&settings, small).unwrap();
+    std::fs::write(&settings, format!("{small}\n[audit]\nreserve_bytes = 0\n")).unwrap();
     nodes.hospital.process.start();
     // What an engineer could remove in need.
     std::fs::write(disk.join("ballast"), vec![0; 12 << 20]).unwrap();

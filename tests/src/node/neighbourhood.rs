@@ -1,7 +1,9 @@
 //! A hospital and a practice as their engineers would set them up: by the commands of the README, each a process of its
 //! own, with a link between them that a test can cut.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -150,7 +152,9 @@ fn set_up(root: &Path, ods: &str, role: &str, postgres: Option<&str>) -> Doors {
     let store = match rows {
         Rows::Sqlite(_) => "[store]\nsqlite = \"handover.sqlite\"\n".to_owned(),
         Rows::Postgres { url, schema } => {
-            std::fs::write(folder.join("postgres.url"), url).unwrap();
+            let file = folder.join("postgres.url");
+            std::fs::write(&file, url).unwrap();
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
             format!("[store]\npostgres = \"postgres.url\"\nschema = \"{schema}\"\n")
         }
     };

@@ -52,6 +52,8 @@ impl Process {
             .args(&self.arguments)
             .current_dir(&self.folder)
             .env("RUST_BACKTRACE", "0")
+            // More than it says by itself: what must not be in a log is looked for in more of it.
+            .env("HANDOVER_LOG", "info")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -107,6 +109,11 @@ impl Process {
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The running process's id.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// What it wrote, from its first start on.

@@ -52,7 +52,7 @@ async fn receipts(network: &Network, peer: &Ods, body: &[u8]) -> Vec<Receipt> {
 
 /// A23 of the adversaries.
 #[test]
-fn a_member_who_sends_as_another_or_relabels_is_refused() {
+fn a23_a_member_who_sends_as_another_or_relabels_is_refused() {
     on_each_database(async |network, _| {
         let (pharmacy, hospital) = (network.ods(PHARMACY), network.ods(HOSPITAL));
         let practice = &network.nodes[PRACTICE];

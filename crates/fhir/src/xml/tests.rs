@@ -75,7 +75,7 @@ fn what_others_write_is_read() {
 }
 
 #[test]
-fn what_is_not_fhirs_xml_is_refused_with_its_place() {
+fn x04_what_is_not_fhirs_xml_is_refused_with_its_place() {
     let patient = |inner: &str| format!("<Patient {XMLNS}>{inner}</Patient>");
     for (text, kind) in [
         (String::new(), Kind::Structure),

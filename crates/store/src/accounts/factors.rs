@@ -11,7 +11,7 @@ use crate::sql::Sql;
 /// What the writer can do to second factors.
 #[derive(Clone, Debug)]
 pub enum FactorWrite {
-    /// Puts a confirmed secret and fresh recovery codes in place of those before.
+    /// Puts a confirmed secret, sealed by who calls, and fresh recovery codes in place of those before.
     Confirm {
         account: i64,
         secret: Vec<u8>,
@@ -19,6 +19,8 @@ pub enum FactorWrite {
         step: i64,
         recovery: Vec<SecretDigest>,
     },
+    /// Puts the sealed secret in the place of one that was not.
+    Seal { account: i64, sealed: Vec<u8> },
     /// Takes the code of that time step, unless it or a later one was taken.
     UseCode { account: i64, step: i64 },
     /// Takes a recovery code, unless it was taken.
@@ -28,7 +30,7 @@ pub enum FactorWrite {
 }
 
 impl Store {
-    /// The secret of the account's codes, if it has confirmed one.
+    /// The secret of the account's codes as it was given to be kept, if it has confirmed one.
     ///
     /// # Errors
     /// Whatever the store answers.
@@ -89,6 +91,11 @@ pub(super) async fn apply(
                     .await?;
             }
             Ok(1)
+        }
+        FactorWrite::Seal { account, sealed } => {
+            let sql = Sql::new("UPDATE second_factor SET secret = $1 WHERE account = $2");
+            tx.execute(&sql.with(sealed.as_slice()).with(*account))
+                .await
         }
         FactorWrite::UseCode { account, step } => {
             let sql = Sql::new(

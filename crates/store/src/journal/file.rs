@@ -50,6 +50,16 @@ impl File {
         }))
     }
 
+    /// Keeps room for so many bytes, half of it in each file.
+    ///
+    /// # Errors
+    /// `NoStore` if there is none.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Result<(), Problem> {
+        let kept = self.now.reserve(bytes / 2);
+        kept.and_then(|()| self.other.reserve(bytes / 2))
+            .map_err(|error| Failed::Unwritten(error).problem())
+    }
+
     /// The second file beside that one.
     pub(super) fn second(path: &Path) -> PathBuf {
         let mut name: OsString = path.into();
@@ -175,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_frame_ends_the_reading_and_frames_left_over_are_not_read() {
+    fn f03_a_torn_frame_ends_the_reading_and_frames_left_over_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ahead");
         let mut file = File::open(&path).unwrap().unwrap();

@@ -32,6 +32,8 @@ pub(super) struct Part {
     grown: u64,
     /// The number of the last batch in it.
     last: i64,
+    /// How long the file stays when it is begun again, at least.
+    reserve: u64,
 }
 
 impl Part {
@@ -54,7 +56,20 @@ impl Part {
             position: 0,
             grown,
             last: 0,
+            reserve: 0,
         })
+    }
+
+    /// Gives so much of the file its place on the disk, for good: what is written there needs no room
+    /// when there is none.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn reserve(&mut self, bytes: u64) -> std::io::Result<()> {
+        self.grow(bytes)?;
+        self.file.sync_all()?;
+        self.reserve = bytes;
+        Ok(())
     }
 
     /// Takes it for this store alone; `false` if another process (or another store) has it.
@@ -125,8 +140,9 @@ impl Part {
     /// Begins again at the file's start. Only when all that it holds has been moved.
     pub(super) fn restart(&mut self) {
         self.position = 0;
-        if self.grown > KEPT_BYTES_MAX && self.file.set_len(KEPT_BYTES_MAX).is_ok() {
-            self.grown = KEPT_BYTES_MAX;
+        let kept = KEPT_BYTES_MAX.max(self.reserve);
+        if self.grown > kept && self.file.set_len(kept).is_ok() {
+            self.grown = kept;
         }
     }
 
@@ -180,13 +196,24 @@ impl Part {
         if end <= self.grown {
             return Ok(());
         }
-        let zeros = vec![0; STEP_BYTES as usize];
         while self.grown < end {
-            self.file.write_all_at(&zeros, self.grown)?;
+            zeros(&self.file, self.grown, self.grown + STEP_BYTES)?;
             self.grown += STEP_BYTES;
         }
         Ok(())
     }
+}
+
+/// Writes zeros from there to there.
+pub(crate) fn zeros(file: &fs::File, from: u64, to: u64) -> std::io::Result<()> {
+    let zeros = vec![0; STEP_BYTES as usize];
+    let mut at = from;
+    while at < to {
+        let length = usize::try_from((to - at).min(STEP_BYTES)).unwrap_or_default();
+        file.write_all_at(zeros.get(..length).unwrap_or_default(), at)?;
+        at += length as u64;
+    }
+    Ok(())
 }
 
 fn checksum(index: &[u8], body: &[u8]) -> [u8; 8] {

@@ -7,6 +7,7 @@ use crate::database::Tx;
 use crate::dialect::Dialect;
 use crate::failure;
 use crate::journal;
+use crate::reserve::Reserve;
 use crate::resources;
 use crate::sql::Sql;
 use crate::subscriptions;
@@ -21,6 +22,10 @@ pub(crate) async fn run(core: &mut Core, tx: &mut Tx<'_>, dialect: Dialect, batc
     if let Some(problem) = &core.broken {
         return refuse(batch, problem);
     }
+    let batch = as_far_as_there_is_room(core, batch);
+    if batch.is_empty() {
+        return;
+    }
     match transact(core, tx, dialect, &batch).await {
         Ok(results) => answer(core, batch, results),
         Err(problem) => {
@@ -34,9 +39,33 @@ pub(crate) async fn run(core: &mut Core, tx: &mut Tx<'_>, dialect: Dialect, batc
                 );
                 core.broken = Some(problem.clone());
             }
-            refuse(batch, &problem);
+            let full = failure::is_full(&problem);
+            match &mut core.reserve {
+                // Once: the next time it is given up already.
+                Some(reserve) if full && !reserve.is_given_up() && batch.iter().any(is_vital) => {
+                    reserve.give_up();
+                    Box::pin(run(core, tx, dialect, batch)).await;
+                }
+                _ => refuse(batch, &problem),
+            }
         }
     }
+}
+
+/// What may be written: all, or, while the disk is full and its reserve in use, what that is for. The
+/// rest is refused.
+fn as_far_as_there_is_room(core: &mut Core, batch: Vec<Queued>) -> Vec<Queued> {
+    let reserve = core.reserve.as_mut().filter(|it| it.is_given_up());
+    if reserve.is_none_or(Reserve::take_back) {
+        return batch;
+    }
+    let (vital, rest) = batch.into_iter().partition(is_vital);
+    refuse(rest, &failure::full());
+    vital
+}
+
+fn is_vital(queued: &Queued) -> bool {
+    queued.write.is_vital()
 }
 
 /// Answers all of a batch with the same problem.

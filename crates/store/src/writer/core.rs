@@ -10,6 +10,7 @@ use fhir::search::Registry;
 use crate::clock::Clock;
 use crate::database::Tx;
 use crate::failure;
+use crate::reserve::Reserve;
 use crate::resources::{Cache, Shared};
 use crate::sql::Sql;
 use crate::words::{self, Words};
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     /// The types that subscriptions watch; `None` until the batch at hand asks.
     pub(crate) watched: Option<Vec<String>>,
     pub(crate) load: Arc<Load>,
+    /// Room for opening records in emergencies when there is none left.
+    pub(crate) reserve: Option<Reserve>,
 }
 
 impl Core {
@@ -54,6 +57,7 @@ impl Core {
             in_jobs: false,
             watched: None,
             load: Arc::default(),
+            reserve: None,
         }
     }
 

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_packed_is_unpacked_as_far_as_is_allowed() {
+    fn x07_what_was_packed_is_unpacked_as_far_as_is_allowed() {
         let plain = vec![b'x'; 1 << 20];
         for (packing, bytes) in packed(&plain) {
             assert!(bytes.len() < 4096);
@@ -97,5 +97,28 @@ mod tests {
             let refused = packing.unpack(b"not packed at all", 1 << 20).unwrap_err();
             assert_eq!(refused.kind, Kind::Structure, "{packing:?}");
         }
+    }
+
+    const UNPACKED_BYTES_MAX: usize = 1 << 20;
+
+    fn target(bytes: &[u8]) -> String {
+        let unpacked = [Packing::Gzip, Packing::Brotli, Packing::Zstd].map(|packing| match packing
+            .unpack(bytes, UNPACKED_BYTES_MAX)
+        {
+            Ok(out) => {
+                assert!(out.len() <= UNPACKED_BYTES_MAX);
+                format!("{packing:?} {}", out.len().min(20))
+            }
+            Err(problem) => {
+                assert!(matches!(problem.kind, Kind::Structure | Kind::TooLong));
+                problem.message
+            }
+        });
+        unpacked.join(" ")
+    }
+
+    #[test]
+    fn x07_any_bytes_unpack_within_the_bound_or_are_refused() {
+        crate::fuzz::explore("packed", &["\x1f\u{b}\x08", "(", "\0\0\0\0"], target);
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_shown_and_everything_else_is_fetched() {
+    fn a13_text_is_shown_and_everything_else_is_fetched() {
         let shown = part(
             "text/plain; charset=utf-8",
             b"Dear\r\ncolleague",
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetched_file_is_an_attachment_that_may_do_nothing() {
+    fn x10_a_fetched_file_is_an_attachment_that_may_do_nothing() {
         for (kind, expected) in [
             ("application/pdf", "application/pdf"),
             ("text/html", "application/octet-stream"),

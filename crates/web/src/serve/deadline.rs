@@ -96,7 +96,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_nothing_is_not_waited_for_and_who_reads_slowly_is() {
+    async fn l01_who_reads_nothing_is_not_waited_for_and_who_reads_slowly_is() {
         let (near, mut far) = tokio::io::duplex(4);
         let mut stream = WriteDeadline::new(near, Duration::from_secs(30));
         let slow = async {

@@ -15,9 +15,12 @@ const RECOVERY_CODES: usize = 8;
 /// Characters of base32 (RFC 4648).
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// A new secret of 160 bits, as RFC 4226 advises.
+/// A secret has 160 bits, as RFC 4226 advises.
+pub const SECRET_BYTES: usize = 20;
+
+/// A new secret.
 pub fn new_secret() -> Vec<u8> {
-    rand::random::<[u8; 20]>().to_vec()
+    rand::random::<[u8; SECRET_BYTES]>().to_vec()
 }
 
 /// The secret as people type it into an app: groups of four characters of base32.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use exchange::sealing::is_sealed;
 use fhir::problem::{Kind, Problem};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,7 @@ struct Pending {
     account: i64,
     door: Door,
     next: String,
-    /// The secret to be confirmed, when the factor is being set up.
+    /// The secret to be confirmed, sealed, when the factor is being set up.
     secret: Option<Vec<u8>>,
 }
 
@@ -113,7 +114,7 @@ pub async fn set_up(
         account: account.id,
         door,
         next: next.to_owned(),
-        secret: Some(secret.clone()),
+        secret: Some(node.sign_in.sealing.seal(account.id, &secret)?),
     };
     let step = keep(node, ENROL, &pending, visit.now).await?;
     Ok(enrol(node, visit, &pending, account, step.reveal(), None))
@@ -185,7 +186,7 @@ fn enrol(
     step: &str,
     error: Option<(&'static str, StatusCode)>,
 ) -> Response {
-    let secret = pending.secret.as_deref().unwrap_or_default();
+    let secret = &secret_of(node, account.id, pending);
     let view = EnrolView {
         action: format!("{}/second-factor", pending.door.address()),
         step,
@@ -213,6 +214,29 @@ const TOO_MANY: (&str, StatusCode) = (
     StatusCode::TOO_MANY_REQUESTS,
 );
 
+/// The secret that is being set up; nothing where it does not open, which no code fits.
+fn secret_of(node: &Node, account: i64, pending: &Pending) -> Vec<u8> {
+    let sealed = pending.secret.as_deref().unwrap_or_default();
+    node.sign_in
+        .sealing
+        .unseal(account, sealed)
+        .unwrap_or_default()
+}
+
+/// A stored secret, unsealed. One from before secrets were sealed is sealed now.
+async fn opened(node: &Node, account: i64, kept: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    if is_sealed(&kept, code::SECRET_BYTES) {
+        let message = "The codes of this account cannot be checked any more; set them up anew.";
+        let lost = || Problem::new(Kind::Login, message);
+        return node.sign_in.sealing.unseal(account, &kept).ok_or_else(lost);
+    }
+    let sealed = node.sign_in.sealing.seal(account, &kept)?;
+    node.store
+        .write_factor(FactorWrite::Seal { account, sealed })
+        .await?;
+    Ok(kept)
+}
+
 /// Whether a code counts: it is of now, and neither it nor a later one was taken before; or it is a
 /// recovery code that was not used.
 ///
@@ -223,9 +247,10 @@ pub async fn accept(node: &Node, account: i64, typed: &str, now: i64) -> Result<
         let write = FactorWrite::UseRecovery { account, digest };
         return node.store.write_factor(write).await;
     }
-    let Some(secret) = node.store.second_factor(account).await? else {
+    let Some(kept) = node.store.second_factor(account).await? else {
         return Ok(false);
     };
+    let secret = opened(node, account, kept).await?;
     let Some(step) = code::step_of(&secret, typed, now) else {
         return Ok(false);
     };
@@ -301,7 +326,7 @@ pub async fn confirm(
     if !node.sign_in.attempts.admit(&key, &address, visit.now) {
         return Ok(again(TOO_MANY));
     }
-    let secret = pending.secret.clone().unwrap_or_default();
+    let secret = secret_of(&node, account.id, &pending);
     let Some(at) = code::step_of(&secret, fields.text("code"), visit.now) else {
         return Ok(again(WRONG));
     };
@@ -312,7 +337,7 @@ pub async fn confirm(
     let codes = code::recovery_codes();
     let confirmed = FactorWrite::Confirm {
         account: account.id,
-        secret,
+        secret: node.sign_in.sealing.seal(account.id, &secret)?,
         step: at,
         recovery: codes
             .iter()

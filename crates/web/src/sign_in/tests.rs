@@ -70,7 +70,7 @@ fn a_wrong_name_a_wrong_password_and_the_wrong_door_are_answered_alike() {
 
 /// A11: what was planted before signing in is worth nothing after.
 #[test]
-fn signing_in_changes_the_session_and_takes_no_planted_one() {
+fn a11_signing_in_changes_the_session_and_takes_no_planted_one() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let mut browser = Browser::new(&node);
@@ -88,7 +88,7 @@ fn signing_in_changes_the_session_and_takes_no_planted_one() {
 
 /// A11: forms of other sites.
 #[test]
-fn a_form_without_this_visitors_token_changes_nothing() {
+fn a11_a_form_without_this_visitors_token_changes_nothing() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let mut browser = Browser::new(&node);
@@ -114,7 +114,7 @@ fn a_form_without_this_visitors_token_changes_nothing() {
 }
 
 #[test]
-fn a_change_that_the_browser_says_another_site_made_is_refused() {
+fn a11_a_change_that_the_browser_says_another_site_made_is_refused() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let mut browser = Browser::new(&node);

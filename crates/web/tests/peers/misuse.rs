@@ -65,7 +65,7 @@ fn good() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_certificate_of_the_directory_no_request_is_heard() {
+async fn l05_without_a_certificate_of_the_directory_no_request_is_heard() {
     let pair = Pair::open().await;
     let mut none = config(&pair, &pair.identity);
     none.client_auth_cert_resolver = Arc::new(NoCertificate);
@@ -82,7 +82,7 @@ async fn without_a_certificate_of_the_directory_no_request_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn older_tls_and_what_is_no_tls_are_refused_and_do_no_harm() {
+async fn l05_older_tls_and_what_is_no_tls_are_refused_and_do_no_harm() {
     let pair = Pair::open().await;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let old = ClientConfig::builder_with_provider(provider)

@@ -26,7 +26,7 @@ fn numbers_members_and_text_come_out_as_they_went_in() {
 }
 
 #[test]
-fn nesting_a_hundred_thousand_deep_is_refused() {
+fn x01_nesting_a_hundred_thousand_deep_is_refused() {
     // X01
     for open in ["[", r#"{"a":"#] {
         let problem = read(&open.repeat(100_000)).unwrap_err();
@@ -42,7 +42,7 @@ fn nesting_a_hundred_thousand_deep_is_refused() {
 }
 
 #[test]
-fn duplicates_lone_surrogates_nul_marks_and_bad_utf8_are_refused() {
+fn x03_duplicates_lone_surrogates_nul_marks_and_bad_utf8_are_refused() {
     // X03
     let many: Vec<String> = (0..40).map(|n| format!("\"m{}\":1", n % 39)).collect();
     let many = format!("{{{}}}", many.join(","));

@@ -65,7 +65,7 @@ fn check_count(found: &[File]) -> anyhow::Result<()> {
 }
 
 /// The files of a tar archive (POSIX ustar, with the long names of pax and GNU).
-fn unpacked(packed: impl Read) -> anyhow::Result<Vec<File>> {
+pub(super) fn unpacked(packed: impl Read) -> anyhow::Result<Vec<File>> {
     let mut archive = packed.take(UNPACKED_BYTES_MAX);
     let (mut found, mut long_name) = (Vec::new(), None);
     loop {
@@ -86,6 +86,9 @@ fn unpacked(packed: impl Read) -> anyhow::Result<Vec<File>> {
             .by_ref()
             .take(entry.size)
             .read_to_end(&mut content)?;
+        if archive.limit() == 0 {
+            bail!("it unpacks to more than {} MiB", UNPACKED_BYTES_MAX >> 20);
+        }
         if content.len() as u64 != entry.size {
             bail!("it ends within {name}");
         }

@@ -90,7 +90,7 @@ fn a_package_is_put_replaced_and_removed_as_a_whole() {
 }
 
 #[test]
-fn what_is_no_package_is_refused_and_a_bomb_does_not_go_off() {
+fn x08_what_is_no_package_is_refused_and_a_bomb_does_not_go_off() {
     for bytes in [b"no package".to_vec(), packed(b"short"), packed(&[7; 2048])] {
         assert!(Package::read(&written("bad.tgz", &bytes)).is_err());
     }
@@ -105,6 +105,94 @@ fn what_is_no_package_is_refused_and_a_bomb_does_not_go_off() {
         .err()
         .unwrap();
     assert!(refused.to_string().contains("larger than"), "{refused}");
+}
+
+#[test]
+fn x08_a_package_that_unpacks_without_end_is_given_up() {
+    // What is not wanted counts as well, file after file: the bound is on all that comes out.
+    let one = tar(&[("package/a.bin", &[0; 40 << 20])]);
+    let file = &one[..one.len() - 1024];
+    let mut read = 0;
+    let endless = std::iter::repeat_n(file, 100);
+    let endless = endless.fold(
+        Box::new(std::io::empty()) as Box<dyn std::io::Read>,
+        |all, file| Box::new(std::io::Read::chain(all, file)),
+    );
+    let counted = Counted(endless, &mut read);
+    let refused = archive::unpacked(counted).err().unwrap();
+    assert!(refused.to_string().contains("512 MiB"), "{refused}");
+    assert!(read <= 513 << 20, "{read}");
+}
+
+/// Counts what is read through it.
+struct Counted<'c, R>(R, &'c mut u64);
+
+impl<R: std::io::Read> std::io::Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        *self.1 += read as u64;
+        Ok(read)
+    }
+}
+
+#[test]
+fn x08_a_name_that_leads_elsewhere_writes_nothing_there() {
+    let files: [(&str, &[u8]); 3] = [
+        ("../../../../escaped.json", b"{}"),
+        ("/escaped.json", b"{}"),
+        (
+            "package/package.json",
+            br#"{"name":"example.p","version":"1"}"#,
+        ),
+    ];
+    let path = written("slip.tgz", &packed(&tar(&files)));
+    let before = listing(path.parent().unwrap());
+    let package = Package::read(&path).unwrap();
+    // A package becomes resources, never files: names are only told.
+    assert!(package.resources.is_empty());
+    assert_eq!(listing(path.parent().unwrap()), before);
+    assert!(!Path::new("/escaped.json").exists());
+}
+
+fn listing(folder: &Path) -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn x08_any_bytes_are_a_package_or_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any.tgz");
+    let target = |bytes: &[u8]| {
+        // As an archive, and as what an archive packs.
+        std::fs::write(&path, bytes).unwrap();
+        let said = |read: anyhow::Result<Vec<archive::File>>| match read {
+            Ok(files) => format!("{} files", files.len().min(20)),
+            Err(error) => error.root_cause().to_string(),
+        };
+        let packed = said(archive::files(&path));
+        let mut plain = Vec::new();
+        let unpacking = flate2::read::GzDecoder::new(bytes);
+        let _ =
+            std::io::Read::read_to_end(&mut std::io::Read::take(unpacking, 4 << 20), &mut plain);
+        format!("{packed} {}", said(archive::unpacked(&plain[..])))
+    };
+    let words = [
+        "ustar",
+        "77777777777",
+        "package/",
+        "path=",
+        "x.json",
+        "\0\0\0\0",
+    ];
+    crate::commands::fuzz::explore("archives", &words, target);
+    assert_eq!(
+        listing(folder.path()),
+        [path],
+        "nothing is unpacked to disk"
+    );
 }
 
 #[test]

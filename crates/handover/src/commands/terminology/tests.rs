@@ -2,6 +2,7 @@
 
 mod made_up;
 
+use std::io::Read;
 use std::path::Path;
 
 use access::{Scope, SystemPurpose};
@@ -325,7 +326,7 @@ fn loinc_loads_with_parts_and_replacements() {
 }
 
 #[test]
-fn what_is_no_archive_and_no_folder_is_refused_by_name() {
+fn x08_what_is_no_archive_and_no_folder_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.zip");
     std::fs::write(&bad, "no archive").unwrap();
@@ -356,4 +357,43 @@ fn what_is_no_archive_and_no_folder_is_refused_by_name() {
             let _ = super::dmd::read(&source, None);
         }
     }
+}
+
+#[test]
+fn x08_any_bytes_are_a_zip_archive_or_are_refused() {
+    const READ_BYTES_MAX: u64 = 4 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("any.zip");
+    let target = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let members = match super::archive::members(&path) {
+            Ok(members) => members,
+            Err(error) => return error.root_cause().to_string(),
+        };
+        let read = |member| {
+            let mut content = Vec::new();
+            let mut file = super::archive::open(&path, member)?.take(READ_BYTES_MAX);
+            Ok(file.read_to_end(&mut content)?)
+        };
+        let outcomes = members.iter().take(50).map(|member| match read(member) {
+            Ok(bytes) => format!("{}", bytes.min(20)),
+            Err(error) => anyhow::Error::root_cause(&error).to_string(),
+        });
+        outcomes.collect::<Vec<_>>().join(" ")
+    };
+    let words = [
+        "PK\x01\x02",
+        "PK\x03\x04",
+        "PK\x05\x06",
+        "PK\x06\x06",
+        "PK\x06\x07",
+        "../",
+        "\u{7f}\u{7f}",
+    ];
+    crate::commands::fuzz::explore("archives", &words, target);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is unpacked to disk"
+    );
 }

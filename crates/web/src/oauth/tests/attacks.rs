@@ -167,7 +167,7 @@ fn a04_a_code_that_comes_twice_ends_what_came_of_it() {
 }
 
 #[test]
-fn a06_without_pkce_by_s256_nothing_begins_and_a10_every_answer_names_its_issuer() {
+fn a06_a10_without_pkce_by_s256_nothing_begins_and_every_answer_names_its_issuer() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let client = app(&node, public("patient/*.rs")).await;

@@ -32,7 +32,9 @@ async fn enrol(node: &Node, browser: &mut Browser, answer: &Answer) -> (Vec<u8>,
     let digest = Secret::presented(&step).unwrap().digest();
     let kept = node.store.step(digest, "enrol").await.unwrap().unwrap();
     let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
-    let secret: Vec<u8> = serde_json::from_value(kept["secret"].clone()).unwrap();
+    let sealed: Vec<u8> = serde_json::from_value(kept["secret"].clone()).unwrap();
+    let account = kept["account"].as_i64().unwrap();
+    let secret = node.sign_in.sealing.unseal(account, &sealed).unwrap();
     assert!(answer.text.contains(&code::shown(&secret)));
     let now = code::code(&secret, node.store.now() / 30_000);
     let fields = [("step", step.as_str()), ("code", &now)];

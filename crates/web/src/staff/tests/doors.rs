@@ -87,7 +87,7 @@ fn an_address_that_is_none_is_answered_by_a_page_with_a_next_step() {
 
 /// X10: what a letter holds besides text.
 #[test]
-fn a_pdf_is_fetched_as_a_file_that_may_do_nothing() {
+fn x10_a_pdf_is_fetched_as_a_file_that_may_do_nothing() {
     on_each_database(async |ground| {
         let (node, mut browser) = clerk(ground).await;
         let text = "%PDF-1.4 /OpenAction << /JS (bad()) >>".to_owned();
