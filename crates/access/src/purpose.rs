@@ -75,6 +75,8 @@ pub enum SystemPurpose {
     KeepAudit,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
+    /// Copies the whole store for a backup, and keeps account of the copies.
+    KeepCopies,
     /// Tests and measurements.
     Measure,
 }
@@ -97,6 +99,7 @@ impl SystemPurpose {
             SystemPurpose::Reindex => "reindex",
             SystemPurpose::KeepAudit => "keep-audit",
             SystemPurpose::AnswerWho => "answer-who-looked",
+            SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",
         }
     }

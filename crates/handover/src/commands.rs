@@ -3,13 +3,16 @@
 pub mod account;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod demo;
 pub mod directory;
+pub mod drill;
 pub mod import;
 pub mod init;
 pub mod map;
 pub mod migrate;
 pub mod package;
+pub mod restore;
 pub mod roles;
 pub mod serve;
 pub mod terminology;

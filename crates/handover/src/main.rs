@@ -37,6 +37,9 @@ enum Command {
     Map(commands::map::Map),
     Import(commands::import::Import),
     Package(commands::package::PackageCommand),
+    Backup(commands::backup::Backup),
+    Restore(commands::restore::Restore),
+    Drill(commands::drill::Drill),
 }
 
 fn main() -> std::process::ExitCode {
@@ -65,6 +68,9 @@ fn main() -> std::process::ExitCode {
             Command::Migrate(migrate) => migrate.run().await,
             Command::Import(import) => import.run().await,
             Command::Package(package) => package.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
+            Command::Drill(drill) => drill.run().await,
         }
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.
