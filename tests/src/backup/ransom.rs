@@ -80,6 +80,27 @@ fn a25_with_every_live_file_encrypted_the_node_is_back_to_its_last_minute() {
         (it.nodes.practice.rows.parcels(false).len() == 30).then_some(())
     });
     it.send("LOST1");
+    // What was looked at since is in what the practice witnessed, and in no copy.
+    let mut client = it.nodes.hospital.client();
+    for _ in 0..5 {
+        assert_eq!(
+            client.get("/fhir/Patient?family=nobody").unwrap().status,
+            200
+        );
+    }
+    wait_for(
+        "the practice's signature under more than was copied",
+        60,
+        || {
+            let lines = it
+                .nodes
+                .hospital
+                .rows
+                .number("SELECT CAST(COUNT(*) AS TEXT) FROM audit");
+            let seen = "SELECT CAST(COALESCE(MAX(size), 0) AS TEXT) FROM audit_witnessed";
+            (lines > 5 && it.nodes.practice.rows.number(seen) >= lines).then_some(())
+        },
+    );
     let last_copy = head(&it.nodes.hospital).unwrap();
     it.nodes.hospital.process.kill();
     assert!(encrypt_all(&it.nodes.hospital.folder) > 8);

@@ -115,6 +115,18 @@ impl Busy {
         self.answered.lock().clone()
     }
 
+    /// What was answered, once that is more than so many.
+    async fn more_than(&self, count: usize) -> Vec<String> {
+        for _ in 0..1000 {
+            let answered = self.answered();
+            if answered.len() > count {
+                return answered;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("nothing is written any more");
+    }
+
     async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.work.await.unwrap();
@@ -160,8 +172,7 @@ fn a_copy_and_what_changed_after_it_hold_all_that_was_answered_before() {
                 let connection = rusqlite::Connection::open(path).unwrap();
                 let _ = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
             }
-            let before = busy.answered();
-            assert!(before.len() > last, "something was written");
+            let before = busy.more_than(last).await;
             last = before.len();
             let is_full = round == 0 || !copier.can_follow();
             let (taken, pieces) = copy(&mut copier, is_full).await.unwrap();
