@@ -77,6 +77,8 @@ pub enum SystemPurpose {
     KeepTeams,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
+    /// Copies the whole store for a backup, and keeps account of the copies.
+    KeepCopies,
     /// Tests and measurements.
     Measure,
 }
@@ -100,6 +102,7 @@ impl SystemPurpose {
             SystemPurpose::KeepAudit => "keep-audit",
             SystemPurpose::KeepTeams => "keep-teams",
             SystemPurpose::AnswerWho => "answer-who-looked",
+            SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -22,6 +22,8 @@ pub enum Statement {
     Receipts,
     /// A table of national roles and what they grant, which a steward signs.
     Roles,
+    /// What an object of a backup is.
+    Copy,
 }
 
 impl Statement {
@@ -32,6 +34,7 @@ impl Statement {
             Statement::Manifest => "handover-manifest+jws",
             Statement::Receipts => "handover-receipts+jws",
             Statement::Roles => "handover-roles+jws",
+            Statement::Copy => "handover-copy+jws",
         }
     }
 
@@ -40,6 +43,7 @@ impl Statement {
         match self {
             Statement::Directory => 16 << 20,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
+            Statement::Copy => 64 << 10,
         }
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod backoff;
 mod client;
+pub mod copies;
 mod delivery;
 pub mod directory;
 mod exchange;

@@ -31,6 +31,8 @@ pub struct Outgoing {
     tls: Arc<ClientConfig>,
     /// Hosts that may stand at addresses that are not public, such as `lab.internal` or `10.0.0.7`.
     allowed: Arc<[String]>,
+    seconds_max: u64,
+    answer_bytes_max: usize,
 }
 
 /// One request.
@@ -66,7 +68,17 @@ impl Outgoing {
                 .iter()
                 .map(|host| host.to_ascii_lowercase())
                 .collect(),
+            seconds_max: SECONDS_MAX,
+            answer_bytes_max: ANSWER_BYTES_MAX,
         })
+    }
+
+    /// The same client with other bounds: for what is much longer than a notice.
+    #[must_use]
+    pub fn bounded(mut self, seconds_max: u64, answer_bytes_max: usize) -> Outgoing {
+        self.seconds_max = seconds_max;
+        self.answer_bytes_max = answer_bytes_max;
+        self
     }
 
     /// Sends a request; its answer's status.
@@ -74,22 +86,25 @@ impl Outgoing {
     /// # Errors
     /// A sentence for people, which tells nothing of what stands at an address that is not public.
     pub async fn send(&self, call: Call) -> Result<u16, String> {
-        let limit = Duration::from_secs(SECONDS_MAX);
+        let limit = Duration::from_secs(self.seconds_max);
         match tokio::time::timeout(limit, self.sent(call)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(format!("There was no answer within {SECONDS_MAX} seconds.")),
+            Err(_) => Err(format!(
+                "There was no answer within {} seconds.",
+                self.seconds_max
+            )),
         }
     }
 
-    /// Sends a request; its answer's status and body, at most 64 KiB.
+    /// Sends a request; its answer's status and body, at most 64 KiB unless `bounded` says more.
     ///
     /// # Errors
     /// As `send`.
     pub async fn answer(&self, call: Call) -> Result<(u16, Bytes), String> {
-        let limit = Duration::from_secs(SECONDS_MAX);
+        let limit = Duration::from_secs(self.seconds_max);
         let outcome = tokio::time::timeout(limit, self.asked(call)).await;
-        let outcome =
-            outcome.map_err(|_| format!("There was no answer within {SECONDS_MAX} seconds."))?;
+        let outcome = outcome
+            .map_err(|_| format!("There was no answer within {} seconds.", self.seconds_max))?;
         match outcome? {
             (status, Some(body)) => Ok((status, body)),
             (_, None) => Err("The answer is too large, or broke off.".into()),
@@ -110,10 +125,10 @@ impl Outgoing {
             headers: Vec::new(),
             body: Bytes::new(),
         };
-        let limit = Duration::from_secs(SECONDS_MAX);
+        let limit = Duration::from_secs(self.seconds_max);
         let outcome = tokio::time::timeout(limit, self.asked(call)).await;
-        let outcome =
-            outcome.map_err(|_| format!("There was no answer within {SECONDS_MAX} seconds."))?;
+        let outcome = outcome
+            .map_err(|_| format!("There was no answer within {} seconds.", self.seconds_max))?;
         match outcome? {
             (200, Some(body)) => Ok(body),
             (200, None) => Err("The answer is too large, or broke off.".into()),
@@ -143,7 +158,7 @@ impl Outgoing {
         let unreachable = |_| "The address cannot be reached.".to_string();
         let tcp = TcpStream::connect(address).await.map_err(unreachable)?;
         if !is_tls {
-            return exchange(tcp, request).await;
+            return exchange(tcp, request, self.answer_bytes_max).await;
         }
         let name = ServerName::try_from(bare).map_err(|_| "The host's name does not read.")?;
         let connected = TlsConnector::from(self.tls.clone())
@@ -153,7 +168,7 @@ impl Outgoing {
             tracing::info!(%error, "no TLS to a subscriber");
             "The certificate there is not one that this node trusts.".to_string()
         })?;
-        exchange(stream, request).await
+        exchange(stream, request, self.answer_bytes_max).await
     }
 
     /// The address to go to. Every address of the name must be good: which one would be taken is
@@ -216,7 +231,11 @@ fn is_ours(name: &HeaderName) -> bool {
     ours.contains(name)
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answered, String>
+async fn exchange<S>(
+    stream: S,
+    request: Request<Full<Bytes>>,
+    answer_bytes_max: usize,
+) -> Result<Answered, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -228,7 +247,7 @@ where
     let answer = sender.send_request(request).await.map_err(broken);
     if let Ok(answer) = answer {
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+        let body = Limited::new(answer.into_body(), answer_bytes_max);
         let body = body.collect().await.ok().map(|body| body.to_bytes());
         driven.abort();
         return Ok((status, body));

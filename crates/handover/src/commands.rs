@@ -3,16 +3,19 @@
 pub mod account;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod demo;
 pub mod directory;
 #[cfg(test)]
 #[path = "../../../fuzz/mutate.rs"]
 mod fuzz;
+pub mod drill;
 pub mod import;
 pub mod init;
 pub mod map;
 pub mod migrate;
 pub mod package;
+pub mod restore;
 pub mod roles;
 pub mod serve;
 pub mod terminology;

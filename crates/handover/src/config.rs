@@ -1,5 +1,6 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
+mod backup;
 pub mod fhir;
 pub mod section;
 
@@ -7,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+pub use backup::BackupSection;
 pub use fhir::FhirSection;
 use section::section;
 use serde::Deserialize;
@@ -349,6 +351,11 @@ pub struct Config {
     pub apps: AppsSection,
     #[serde(default = "left_out")]
     pub profiles: ProfilesSection,
+    #[serde(default = "left_out")]
+    pub backup: BackupSection,
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub file: PathBuf,
 }
 
 /// A section that was left out holds its shown values. It has no required settings, so an empty table reads.
@@ -374,6 +381,7 @@ impl Config {
         })?;
         let mut config = Config::parse(&text).with_context(|| path.display().to_string())?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
+        config.file = path.to_owned();
         Ok(config)
     }
 
@@ -399,6 +407,9 @@ impl Config {
             Some(&mut self.nhs_login.key),
             Some(&mut self.staff_oidc.key),
             Some(&mut self.staff_oidc.role_table),
+            self.backup.folder.as_mut(),
+            Some(&mut self.backup.s3_credentials),
+            Some(&mut self.backup.key),
         ]
         .into_iter()
         .flatten()
@@ -443,6 +454,7 @@ impl Config {
         )?;
         self.fhir.check()?;
         self.apps.check(&self.pages)?;
+        self.backup.check()?;
         let hours = self.access.emergency_hours;
         if !(1..=4).contains(&hours) {
             bail!("access.emergency_hours: {hours} is not from 1 to 4");
@@ -473,6 +485,7 @@ pub fn example() -> String {
         SubscriptionsSection::SECTION,
         AppsSection::SECTION,
         ProfilesSection::SECTION,
+        BackupSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\
@@ -532,6 +545,8 @@ mod tests {
         assert!(with("[sign_in]\nstaff = []").contains("sign_in.staff"));
         assert!(with("[sign_in]\npatients = [\"oidc\"]").contains("sign_in.patients"));
         assert!(with("[sign_in]\nidle_minutes = 0").contains("sign_in.idle_minutes"));
+        assert!(with("[backup]\nfolder = \"a\"\ns3_endpoint = \"b\"").contains("backup.folder"));
+        assert!(with("[backup]\nevery_seconds = 61").contains("backup.every_seconds"));
         assert!(with("[fhir]\nincluded_max = 0").contains("fhir.included_max"));
         assert!(with("[fhir]\nconditional_delete = \"some\"").contains("conditional_delete"));
         assert!(with("[access]\nemergency_hours = 5").contains("access.emergency_hours"));

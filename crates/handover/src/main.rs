@@ -38,6 +38,9 @@ enum Command {
     Map(commands::map::Map),
     Import(commands::import::Import),
     Package(commands::package::PackageCommand),
+    Backup(commands::backup::Backup),
+    Restore(commands::restore::Restore),
+    Drill(commands::drill::Drill),
 }
 
 fn main() -> std::process::ExitCode {
@@ -67,6 +70,9 @@ fn main() -> std::process::ExitCode {
             Command::Migrate(migrate) => migrate.run().await,
             Command::Import(import) => import.run().await,
             Command::Package(package) => package.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
+            Command::Drill(drill) => drill.run().await,
         }
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.

@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 mod apps_tls;
+pub mod copies;
 mod sign_in;
 
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     workers: Workers,
     parts: Vec<JoinHandle<()>>,
+    copies: Option<copies::Worker>,
 }
 
 /// The listeners of a node, open before anything is promised.
@@ -60,6 +62,7 @@ impl Running {
         let book = Arc::new(open_book(config, &store)?);
         let identity = Arc::new(open_identity(config, &ods, &book, &store)?);
         let listeners = Listeners::open(config).await?;
+        let copies = copies::open(config, &store, &identity).await?;
         let settings = exchange::Settings {
             release_after_days: config.letters.release_after_days,
             undeliverable_after_days: config.letters.undeliverable_after_days,
@@ -121,6 +124,7 @@ impl Running {
             stop,
             workers,
             parts,
+            copies: copies.map(copies::Copies::start),
         })
     }
 
@@ -133,6 +137,10 @@ impl Running {
             if tokio::time::timeout(limit, &mut part).await.is_err() {
                 part.abort();
             }
+        }
+        // Last, so that all that was done is in the last copy.
+        if let Some(copies) = self.copies {
+            copies.stop().await;
         }
         self.store.close().await;
     }
@@ -193,7 +201,7 @@ fn secret_text(path: &Path) -> anyhow::Result<String> {
     Ok(text.trim().to_owned())
 }
 
-fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {
+pub(crate) fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {
     let path = &config.exchange.directory;
     let text = std::fs::read_to_string(path).with_context(|| {
         format!(
@@ -206,7 +214,7 @@ fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {
         .with_context(|| format!("exchange.directory: {}", path.display()))
 }
 
-fn open_identity(
+pub(crate) fn open_identity(
     config: &Config,
     ods: &Ods,
     book: &Book,

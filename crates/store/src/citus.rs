@@ -91,7 +91,13 @@ const EVERYWHERE: &[&str] = &[
     "care_dissent",
     "privacy_item",
     "patient_notice",
+    "copy_head",
 ];
+
+/// Every table.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    EVERYWHERE.iter().chain(SPREAD).copied()
+}
 
 /// How the rows lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

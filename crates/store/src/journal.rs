@@ -95,6 +95,13 @@ impl Journal {
         PathBuf::from(name)
     }
 
+    /// Both files of the journal of that database.
+    pub(crate) fn paths(database: &Path) -> [PathBuf; 2] {
+        let first = Journal::path(database);
+        let second = File::second(&first);
+        [first, second]
+    }
+
     /// Starts the threads: one that keeps, one that moves, and one that soon ends.
     pub(crate) fn start(start: Start) -> Result<Journal, Problem> {
         let (queue, waiting) = mpsc::channel(start.waiting_max.max(1));

@@ -34,6 +34,7 @@ pub mod bulk;
 pub mod care;
 mod citus;
 mod clock;
+pub mod copies;
 mod database;
 mod dialect;
 mod failure;

@@ -48,6 +48,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     organisation: Ods,
+    database: Database,
     audit: AuditDurability,
     clock: Clock,
     readers: Readers,
@@ -144,6 +145,7 @@ impl Store {
         let store = Store {
             inner: Arc::new(Inner {
                 organisation: settings.organisation,
+                database: settings.database,
                 audit: settings.audit,
                 clock: settings.clock,
                 readers,
@@ -292,6 +294,16 @@ impl Store {
         if let Some(journal) = &self.inner.journal {
             journal.caught_up().await;
         }
+    }
+
+    /// Where the rows are.
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Whether new rows go through a journal that this store has.
+    pub(crate) fn has_journal(&self) -> bool {
+        self.inner.journal.is_some()
     }
 
     /// Spreads the rows over machines where PostgreSQL has the Citus extension. Repeating it changes

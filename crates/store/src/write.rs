@@ -12,6 +12,7 @@ use crate::accounts::{self, AccountDone, AccountWrite};
 use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
+use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
@@ -109,6 +110,7 @@ pub enum Effect {
     Oauth(OauthWrite),
     Audit(AuditWrite),
     Care(CareWrite),
+    Copy(CopyWrite),
 }
 
 /// What came of an effect.
@@ -126,6 +128,7 @@ pub enum Done {
     /// What the audit log's tree or its checkpoints needed was written.
     Audit,
     Care(CareDone),
+    Copy,
 }
 
 /// What came of one change.
@@ -179,6 +182,10 @@ pub(crate) async fn apply_effect(
             Done::Audit
         }
         Effect::Care(write) => Done::Care(care::apply(tx, now, write).await?),
+        Effect::Copy(write) => {
+            copies::apply(tx, write).await?;
+            Done::Copy
+        }
     })
 }
 

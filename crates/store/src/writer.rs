@@ -27,6 +27,9 @@ const BATCH_MAX: usize = 512;
 /// Rows' worth of changes that share one commit, after which no further write joins.
 const WEIGHT_MAX: usize = 4096;
 
+/// How long the last checkpoint waits for other processes.
+const CLOSE_WAIT: Duration = Duration::from_millis(50);
+
 /// How often `calm` looks.
 const CALM_STEP: Duration = Duration::from_millis(10);
 
@@ -77,7 +80,9 @@ impl Writer {
                     waiting.close();
                 }
             }
-            // Leaves one plain file behind.
+            // Leaves one plain file behind, unless another process reads it: while this waits for that one,
+            // nobody could write.
+            let _ = connection.busy_timeout(CLOSE_WAIT);
             let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             drop(connection);
             for stop in stops {

@@ -3,6 +3,8 @@
 mod verify;
 mod who;
 
+pub use verify::{Signed, sentence};
+
 /// Answers who looked at a record, and proves that the log was not altered.
 ///
 /// Every look, search, change and refusal is a line of the node's audit log. A Merkle tree over the lines is signed every few

@@ -26,6 +26,7 @@ impl Serve {
             Some(address) => println!("  HL7 v2 (MLLP)    {address}"),
             None => println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it"),
         }
+        println!("  copies           {}", crate::node::copies::told(&config));
         told_to_stop().await?;
         println!("Stopping.");
         running.stop().await;

@@ -10,6 +10,7 @@
 
 mod audit;
 mod care;
+mod copies;
 mod finding;
 mod labels;
 mod log_tree;

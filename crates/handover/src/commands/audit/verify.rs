@@ -32,10 +32,10 @@ pub struct Verify {
 
 /// What was signed, and what was wrong already with that.
 #[derive(Default)]
-struct Signed {
-    heads: Vec<Witnessed>,
-    wrong: Vec<String>,
-    told: Vec<String>,
+pub struct Signed {
+    pub heads: Vec<Witnessed>,
+    pub wrong: Vec<String>,
+    pub told: Vec<String>,
 }
 
 impl Verify {
@@ -69,7 +69,10 @@ impl Verify {
 
 impl Signed {
     /// What is kept here: the node's own checkpoints, and the neighbours' signatures under them.
-    async fn kept(&mut self, exchange: &Exchange, store: &Store) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn kept(&mut self, exchange: &Exchange, store: &Store) -> anyhow::Result<()> {
         let own = exchange.organisation().clone();
         let cosignatures = store.cosignatures().await?;
         let mut counts = std::collections::BTreeMap::<String, u64>::new();
@@ -149,7 +152,7 @@ impl Signed {
     }
 
     /// What the witnesses hold themselves.
-    async fn asked(&mut self, exchange: &Exchange) {
+    pub async fn asked(&mut self, exchange: &Exchange) {
         for witness in exchange.witnesses() {
             let told = match exchange.ask_witness(&witness).await {
                 Ok(note) if note.is_empty() => format!("{witness} has signed nothing yet."),
@@ -196,7 +199,8 @@ fn report(check: &Check, signed: &Signed) {
     }
 }
 
-fn sentence(finding: &Finding) -> String {
+/// A finding for people.
+pub fn sentence(finding: &Finding) -> String {
     match finding {
         Finding::Altered { seq } => format!("Line {seq} was altered."),
         Finding::Missing { after, count } => {
