@@ -5,6 +5,7 @@ mod full_disk;
 mod kills;
 mod links;
 mod repeats;
+mod sharing;
 
 /// Numbers that look random and come again with the same seed.
 struct Chance(u64);

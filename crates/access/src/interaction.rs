@@ -51,6 +51,8 @@ pub enum Interaction {
     WithdrawLetter,
     /// A patient's own list of letters, and one of them.
     Record,
+    /// A patient says what may be shared with whom.
+    SetSharing,
     /// Says that one cares for a patient, and so may see their record.
     ClaimRelationship,
     /// Opens one record for a time that is otherwise withheld ("break-glass").
@@ -117,6 +119,7 @@ impl Interaction {
             Interaction::SendLetter => "send-letter",
             Interaction::WithdrawLetter => "withdraw-letter",
             Interaction::Record => "record",
+            Interaction::SetSharing => "set-sharing",
             Interaction::ClaimRelationship => "claim-relationship",
             Interaction::EmergencyAccess => "emergency-access",
             Interaction::AccessLog => "access-log",
@@ -162,6 +165,7 @@ impl Interaction {
             | Interaction::ReturnLetter
             | Interaction::ActOnLetter
             | Interaction::SendLetter
+            | Interaction::SetSharing
             | Interaction::WithdrawLetter => Sort::Change,
             Interaction::WorkList | Interaction::Neighbours => Sort::Operate,
             Interaction::AccessLog => Sort::Audit,

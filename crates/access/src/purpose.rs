@@ -73,6 +73,8 @@ pub enum SystemPurpose {
     Reindex,
     /// Grows the audit log's tree, signs its checkpoints and witnesses neighbours'; no patient data.
     KeepAudit,
+    /// Sends, holds and puts into force what patients want shared.
+    KeepSharing,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
     /// Tests and measurements.
@@ -96,6 +98,7 @@ impl SystemPurpose {
             SystemPurpose::Terminology => "terminology",
             SystemPurpose::Reindex => "reindex",
             SystemPurpose::KeepAudit => "keep-audit",
+            SystemPurpose::KeepSharing => "keep-sharing",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::Measure => "measure",
         }

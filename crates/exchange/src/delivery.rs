@@ -177,7 +177,8 @@ impl Exchange {
                 | Done::Package
                 | Done::Oauth(_)
                 | Done::Audit
-                | Done::Care(_) => None,
+                | Done::Care(_)
+                | Done::Sharing => None,
             }))
     }
 }

@@ -22,6 +22,8 @@ pub enum Statement {
     Receipts,
     /// A table of national roles and what they grant, which a steward signs.
     Roles,
+    /// What a patient wants shared, by their home practice.
+    Preferences,
 }
 
 impl Statement {
@@ -32,6 +34,7 @@ impl Statement {
             Statement::Manifest => "handover-manifest+jws",
             Statement::Receipts => "handover-receipts+jws",
             Statement::Roles => "handover-roles+jws",
+            Statement::Preferences => "handover-preferences+jws",
         }
     }
 
@@ -39,6 +42,8 @@ impl Statement {
     pub fn bytes_max(self) -> usize {
         match self {
             Statement::Directory => 16 << 20,
+            // It goes inside a parcel's text.
+            Statement::Preferences => 12 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
         }
     }

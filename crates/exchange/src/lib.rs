@@ -23,6 +23,7 @@ pub mod note;
 pub mod outgoing;
 pub mod receipt;
 pub mod receiving;
+mod sharing;
 mod taking_in;
 pub mod tls;
 pub mod transport;

@@ -89,6 +89,10 @@ const EVERYWHERE: &[&str] = &[
     "care_workgroup",
     "care_opening",
     "care_dissent",
+    "sharing",
+    "sharing_held",
+    "sharing_home",
+    "sharing_link",
     "privacy_item",
     "patient_notice",
 ];

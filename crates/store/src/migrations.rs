@@ -65,6 +65,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(90, "0090_sign_in"),
     migration!(95, "0095_care"),
     migration!(96, "0096_locked"),
+    migration!(110, "0110_sharing"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -20,6 +20,7 @@ use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
+use crate::sharing::{self, SharingWrite};
 use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
 
@@ -109,6 +110,7 @@ pub enum Effect {
     Oauth(OauthWrite),
     Audit(AuditWrite),
     Care(CareWrite),
+    Sharing(SharingWrite),
 }
 
 /// What came of an effect.
@@ -126,6 +128,7 @@ pub enum Done {
     /// What the audit log's tree or its checkpoints needed was written.
     Audit,
     Care(CareDone),
+    Sharing,
 }
 
 /// What came of one change.
@@ -179,6 +182,10 @@ pub(crate) async fn apply_effect(
             Done::Audit
         }
         Effect::Care(write) => Done::Care(care::apply(tx, now, write).await?),
+        Effect::Sharing(write) => {
+            sharing::apply(tx, now, write).await?;
+            Done::Sharing
+        }
     })
 }
 
