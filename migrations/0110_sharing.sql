@@ -44,7 +44,7 @@ CREATE TABLE sharing_home (
 CREATE INDEX sharing_home_home ON sharing_home (home);
 
 -- When a home practice, or its second keeper, last said that nothing is outstanding here; 0 once it
--- is known that something is.
+-- is known that something is, and far ahead for who is no member of the network.
 CREATE TABLE sharing_link (
   home {text} NOT NULL PRIMARY KEY,
   keeper {text} NOT NULL,

@@ -180,7 +180,8 @@ pub(crate) async fn follow(
         match change {
             Change::Put { resource, .. } => match resource.sharing.as_deref() {
                 Some(Sharing::Home { patient, home }) => {
-                    keep_home(tx, patient, home.as_deref()).await?;
+                    let own = resource.organisation.as_str();
+                    keep_home(tx, now, patient, (home.as_deref(), own)).await?;
                 }
                 Some(Sharing::Rules { patient, rules }) => {
                     let had = withdraw(tx, &resource.id, patient).await?;
@@ -262,7 +263,13 @@ async fn changed(tx: &mut Tx<'_>, now: Millis, patient: &str) -> Result<(), Prob
     tx.execute(&sql.with(patient).with(now)).await.map(|_| ())
 }
 
-async fn keep_home(tx: &mut Tx<'_>, patient: &str, home: Option<&str>) -> Result<(), Problem> {
+/// Another practice that is new here counts as heard from: it is asked from now on.
+async fn keep_home(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    patient: &str,
+    (home, own): (Option<&str>, &str),
+) -> Result<(), Problem> {
     let Some(home) = home else {
         let sql = Sql::new("DELETE FROM sharing_home WHERE patient = $1").with(patient);
         return tx.execute(&sql).await.map(|_| ());
@@ -271,5 +278,12 @@ async fn keep_home(tx: &mut Tx<'_>, patient: &str, home: Option<&str>) -> Result
         "INSERT INTO sharing_home (patient, home) VALUES ($1, $2) ON CONFLICT (patient) \
          DO UPDATE SET home = excluded.home WHERE sharing_home.home <> excluded.home",
     );
-    tx.execute(&sql.with(patient).with(home)).await.map(|_| ())
+    if tx.execute(&sql.with(patient).with(home)).await? == 0 || home == own {
+        return Ok(());
+    }
+    let sql = Sql::new(
+        "INSERT INTO sharing_link (home, keeper, confirmed_at) VALUES ($1, '', $2) \
+         ON CONFLICT (home) DO NOTHING",
+    );
+    tx.execute(&sql.with(home).with(now)).await.map(|_| ())
 }

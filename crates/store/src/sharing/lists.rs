@@ -41,7 +41,6 @@ pub struct Held {
 pub struct Standpoint {
     pub home: String,
     pub keeper: Option<String>,
-    pub confirmed_at: Option<Millis>,
 }
 
 /// What a member that asks is still to be sent.
@@ -225,22 +224,20 @@ impl Store {
         Ok(Outstanding(u64::try_from(count).unwrap_or_default()))
     }
 
-    /// The home practices of patients here, with when each last confirmed.
+    /// The home practices of patients here, and their second keepers as far as known.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn standpoints(&self) -> Result<Vec<Standpoint>, Problem> {
         let sql = Sql::new(
-            "SELECT h.home, MAX(l.keeper), MAX(l.confirmed_at) FROM sharing_home h \
-             LEFT JOIN sharing_link l ON l.home = h.home GROUP BY h.home ORDER BY h.home LIMIT 10000",
+            "SELECT home, keeper, confirmed_at FROM sharing_link ORDER BY home LIMIT 10000",
         );
         let rows = self.rows(&sql).await?;
         let read = |row: &Row| {
-            let keeper = row.text_opt(1)?.filter(|it| !it.is_empty());
+            let keeper = Some(row.text(1)?).filter(|it| !it.is_empty());
             Ok(Standpoint {
                 home: row.text(0)?.to_string(),
                 keeper: keeper.map(str::to_string),
-                confirmed_at: row.int_opt(2)?,
             })
         };
         rows.iter().map(read).collect()

@@ -174,14 +174,10 @@ async fn note_asked(
         )
         .with(home)
         .with(keeper),
-        Asked::NoMember => Sql::new("DELETE FROM sharing_link WHERE home = $1").with(home),
-        // Whoever is asked for the first time and is silent may be behind from now on.
-        Asked::Silent => Sql::new(
-            "INSERT INTO sharing_link (home, keeper, confirmed_at) VALUES ($1, '', $2) \
-             ON CONFLICT (home) DO NOTHING",
-        )
-        .with(home)
-        .with(now),
+        Asked::NoMember => Sql::new("UPDATE sharing_link SET confirmed_at = $1 WHERE home = $2")
+            .with(Millis::MAX)
+            .with(home),
+        Asked::Silent => return Ok(()),
     };
     tx.execute(&sql).await.map(|_| ())
 }

@@ -22,5 +22,6 @@ mod resources;
 mod scopes;
 mod searches;
 mod searching;
+mod sharing;
 mod terminology;
 mod walks;
