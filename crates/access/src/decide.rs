@@ -107,6 +107,7 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::Subscribe
             | Interaction::Record
             | Interaction::AccessLog
+            | Interaction::SetSharing
     );
     if !theirs {
         return Err(forbidden(
@@ -129,6 +130,8 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
             let message = "Whole records in bulk are for the organisation's own systems; use a token made by `handover token`.";
             return Err(forbidden(message));
         }
+        // What a patient wants is written by staff as a Consent, in their own name.
+        (_, _) if interaction == Interaction::SetSharing => false,
         (Role::Clinician, Sort::Look | Sort::Change) => true,
         // "Acted on" is only ever a named clinician's, and so are the judgement that a label (third
         // party, serious harm) may go, what a patient should not or may read, and that care cannot wait for leave to look.

@@ -56,6 +56,8 @@ pub enum Interaction {
     ReleaseToPatient,
     /// A patient's own list of letters, and one of them.
     Record,
+    /// A patient says what may be shared with whom.
+    SetSharing,
     /// Says that one cares for a patient, and so may see their record.
     ClaimRelationship,
     /// Opens one record for a time that is otherwise withheld ("break-glass").
@@ -124,6 +126,7 @@ impl Interaction {
             Interaction::HoldBack => "hold-back-letter",
             Interaction::ReleaseToPatient => "release-letter",
             Interaction::Record => "record",
+            Interaction::SetSharing => "set-sharing",
             Interaction::ClaimRelationship => "claim-relationship",
             Interaction::EmergencyAccess => "emergency-access",
             Interaction::AccessLog => "access-log",
@@ -169,6 +172,7 @@ impl Interaction {
             | Interaction::ReturnLetter
             | Interaction::ActOnLetter
             | Interaction::SendLetter
+            | Interaction::SetSharing
             | Interaction::WithdrawLetter
             | Interaction::HoldBack
             | Interaction::ReleaseToPatient => Sort::Change,

@@ -75,6 +75,8 @@ pub enum SystemPurpose {
     KeepAudit,
     /// Keeps, at an operator's command, who is in which team; no patient data.
     KeepTeams,
+    /// Sends, holds and puts into force what patients want shared.
+    KeepSharing,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -101,6 +103,7 @@ impl SystemPurpose {
             SystemPurpose::Reindex => "reindex",
             SystemPurpose::KeepAudit => "keep-audit",
             SystemPurpose::KeepTeams => "keep-teams",
+            SystemPurpose::KeepSharing => "keep-sharing",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",

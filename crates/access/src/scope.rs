@@ -147,9 +147,10 @@ impl Scope {
     }
 
     /// Whether resources may be changed with it: a scope that was decided for a look never may,
-    /// and a patient changes nothing yet.
+    /// and a patient changes nothing but what they want shared.
     pub fn may_change(&self) -> bool {
-        let reaches = !matches!(self.reach, Reach::Compartment { .. });
+        let is_own_wish = self.interaction == Interaction::SetSharing;
+        let reaches = is_own_wish || !matches!(self.reach, Reach::Compartment { .. });
         reaches && matches!(self.interaction.sort(), Sort::Change | Sort::Inner)
     }
 
@@ -159,6 +160,10 @@ impl Scope {
     /// # Errors
     /// `Forbidden` for what only the organisation's own systems set up.
     pub fn may_set_up(&self, ty: &str, deletes: bool) -> Result<(), Problem> {
+        let is_own_wish = self.interaction == Interaction::SetSharing;
+        if is_own_wish && (ty != "Consent" || deletes) {
+            return Err(Problem::new(Kind::Forbidden, "Only a wish is set here."));
+        }
         let is_staff = self.agent.kind == AgentKind::Staff;
         let is_system = self.agent.role.as_deref() == Some(Role::System.code());
         let sets_up = sets_up(ty) && !(deletes && ty == "Subscription");

@@ -66,6 +66,9 @@ pub struct Standing {
     pub has_sealed: bool,
     /// Whether it holds anything that is locked, or has teams to whom it may be.
     pub has_teams: bool,
+    /// Set if some home practice was not heard from since then: new preferences of its patients may
+    /// not be known here.
+    pub unconfirmed_before: Option<Millis>,
 }
 
 /// What a scope over an organisation's records leaves out; the store compiles it into its SQL.
@@ -80,6 +83,9 @@ pub struct Withholds {
     pub has_dissents: bool,
     /// Whether there may be something sealed of which one is told that it exists.
     pub has_sealed: bool,
+    /// What came from others about patients whose home practice has not confirmed their preferences
+    /// since then is left out.
+    pub unconfirmed_before: Option<Millis>,
     /// What is sealed is left out, but for these workgroups'.
     pub workgroups: Vec<String>,
     /// Patients whose records are open all the same: neither relationship nor preference is asked.
@@ -117,11 +123,13 @@ impl Withholds {
             needs_relationship,
             has_dissents: standing.has_dissents,
             has_sealed: standing.has_sealed,
+            unconfirmed_before: standing.unconfirmed_before,
             workgroups: standing.workgroups.clone(),
             may_hide: needs_relationship
                 || standing.has_dissents
                 || standing.has_sealed
-                || standing.has_teams,
+                || standing.has_teams
+                || standing.unconfirmed_before.is_some(),
             opened: open(OpeningKind::Emergency),
             unsealed: open(OpeningKind::Unseal),
         }
@@ -129,7 +137,7 @@ impl Withholds {
 
     /// Whether nothing but what is sealed is left out.
     pub fn is_sealing_only(&self) -> bool {
-        !self.needs_relationship && !self.has_dissents
+        !self.needs_relationship && !self.has_dissents && self.unconfirmed_before.is_none()
     }
 }
 

@@ -178,7 +178,8 @@ impl Exchange {
                 | Done::Oauth(_)
                 | Done::Audit
                 | Done::Care(_)
-                | Done::Copy => None,
+                | Done::Copy
+                | Done::Sharing => None,
             }))
     }
 }

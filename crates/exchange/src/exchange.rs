@@ -30,6 +30,10 @@ pub struct Settings {
     pub peers_at_once: usize,
     /// Parcels in one request, at most `manifest::PARCELS_MAX`.
     pub parcels_at_once: u32,
+    /// The member that holds a copy of our patients' sharing preferences, for when we are down.
+    pub second_keeper: Option<Ods>,
+    /// How often home practices are asked whether a preference is outstanding, in milliseconds.
+    pub confirm_every_millis: u64,
 }
 
 impl Default for Settings {
@@ -41,6 +45,8 @@ impl Default for Settings {
             poll_millis: 1000,
             peers_at_once: 16,
             parcels_at_once: 100,
+            second_keeper: None,
+            confirm_every_millis: 300_000,
         }
     }
 }

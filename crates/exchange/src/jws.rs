@@ -24,6 +24,8 @@ pub enum Statement {
     Roles,
     /// What an object of a backup is.
     Copy,
+    /// What a patient wants shared, by their home practice.
+    Preferences,
 }
 
 impl Statement {
@@ -35,6 +37,7 @@ impl Statement {
             Statement::Receipts => "handover-receipts+jws",
             Statement::Roles => "handover-roles+jws",
             Statement::Copy => "handover-copy+jws",
+            Statement::Preferences => "handover-preferences+jws",
         }
     }
 
@@ -42,6 +45,8 @@ impl Statement {
     pub fn bytes_max(self) -> usize {
         match self {
             Statement::Directory => 16 << 20,
+            // It goes inside a parcel's text.
+            Statement::Preferences => 12 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
             Statement::Copy => 64 << 10,
         }

@@ -98,6 +98,8 @@ impl Exchange {
                 given: letter.given,
             },
             contents: letter.contents.iter().map(named).collect(),
+            statement: None,
+            tell: Vec::new(),
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)

@@ -25,6 +25,7 @@ pub mod outgoing;
 pub mod receipt;
 pub mod receiving;
 pub mod sealing;
+mod sharing;
 mod taking_in;
 pub mod tls;
 pub mod transport;

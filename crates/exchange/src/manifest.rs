@@ -59,6 +59,12 @@ pub struct ParcelText {
     pub replaces: Option<String>,
     pub patient: PatientNamed,
     pub contents: Vec<ContentNamed>,
+    /// Of a sharing preference: the home practice's signed statement. It has no contents.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub statement: Option<String>,
+    /// Of a sharing preference that goes to a second keeper: the ODS codes of those to be told.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub tell: Vec<String>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -66,6 +72,16 @@ pub struct ParcelText {
 #[serde(rename_all = "kebab-case")]
 pub enum ParcelKind {
     Letter,
+    SharingPreference,
+}
+
+impl ParcelKind {
+    fn as_stored(self) -> store::parcels::Kind {
+        match self {
+            ParcelKind::Letter => store::parcels::Kind::Letter,
+            ParcelKind::SharingPreference => store::parcels::Kind::SharingPreference,
+        }
+    }
 }
 
 /// What keeps a letter from the patient's own page.
@@ -154,6 +170,16 @@ impl ParcelText {
         {
             return value("The patient's date of birth is not of the form YYYY-MM-DD.");
         }
+        if self.kind == ParcelKind::SharingPreference {
+            let fits = self.contents.is_empty() && self.statement.is_some();
+            return match fits && self.tell.len() <= PARCELS_MAX {
+                true => Ok(()),
+                false => value("A sharing preference has a statement and no contents."),
+            };
+        }
+        if self.statement.is_some() || !self.tell.is_empty() {
+            return value("A letter has no statement, and nobody else to tell.");
+        }
         if self.contents.is_empty() || self.contents.len() > PARTS_MAX {
             return value("A parcel has 1 to 20 contents.");
         }
@@ -171,6 +197,7 @@ impl ParcelText {
             content_type: it.content_type.clone(),
         };
         Ok(Parcel {
+            kind: self.kind.as_stored(),
             sender: Ods::parse(&self.from)?,
             recipient: Ods::parse(&self.to)?,
             id: self.id.clone(),

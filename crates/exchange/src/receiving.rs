@@ -54,6 +54,16 @@ impl Exchange {
         }
         let mut jobs = Vec::new();
         for parcel in coming {
+            if parcel.kind == store::parcels::Kind::SharingPreference {
+                match self
+                    .preference_job(&scope, &parcel, &request.manifest)
+                    .await
+                {
+                    Ok(job) => jobs.push((parcel, job)),
+                    Err(problem) => refused.push(self.unkept(&parcel, &problem)),
+                }
+                continue;
+            }
             let job = self
                 .receive_job(&scope, &parcel, &request.manifest, &mut inline)
                 .await?;
@@ -177,6 +187,20 @@ impl Exchange {
                 .push(scope.trace(Interaction::System, Outcome::Success, target));
         }
         Ok(job)
+    }
+
+    /// What becomes of a preference that cannot be kept: refused for good, or not now.
+    fn unkept(&self, parcel: &Parcel, problem: &Problem) -> Came {
+        let is_final = matches!(
+            problem.kind,
+            Kind::Security | Kind::Value | Kind::Structure | Kind::BusinessRule | Kind::TooLong
+        );
+        if !is_final {
+            tracing::warn!(?problem, "a preference was not kept");
+            return Came::NotNow;
+        }
+        let why = &problem.message;
+        Came::Refused(self.refusal(&parcel.sender, &parcel.id, &parcel.digest, why))
     }
 
     async fn store_one(&self, scope: &Scope, parcel: Parcel, job: Job) -> Came {

@@ -21,7 +21,11 @@ use resources::Made;
 const AT_ONCE: u32 = 20;
 /// People of one NHS number that are compared: there should be one.
 const PEOPLE_MAX: u32 = 20;
+const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const DAY_MILLIS: i64 = 86_400_000;
+
+/// A Patient's id, and the ODS code of the practice that the record names.
+pub(crate) type Fitting = (String, Option<String>);
 
 /// Whose letter it is.
 enum Match {
@@ -168,13 +172,15 @@ impl Exchange {
         })
     }
 
-    /// The one patient here with that NHS number **and** date of birth **and** family name. A number
-    /// alone never decides.
-    async fn find(&self, scope: &Scope, named: &Named) -> Result<Match, Problem> {
+    /// Those here with that NHS number, date of birth and family name, each with the practice that
+    /// their record names; and whether anybody here has the number.
+    pub(crate) async fn fitting(
+        &self,
+        scope: &Scope,
+        named: &Named,
+    ) -> Result<(bool, Vec<Fitting>), Problem> {
         let (Some(number), Some(birth_date)) = (&named.nhs_number, &named.birth_date) else {
-            return Ok(Match::Nobody(
-                "The letter has no NHS number or no date of birth.",
-            ));
+            return Ok((false, Vec::new()));
         };
         let mut search = Search::all("Patient", PEOPLE_MAX);
         let system = System::Is(NhsNumber::SYSTEM.to_string());
@@ -192,12 +198,23 @@ impl Exchange {
         for person in &page.entries {
             let json = json::parse(&person.body, &Limits::default())?;
             if is_same(&json, birth_date, &named.family) {
-                found.push(person.id.clone());
+                found.push((person.id.clone(), practice(&json)));
             }
         }
-        let known = !page.entries.is_empty();
+        Ok((!page.entries.is_empty(), found))
+    }
+
+    /// The one patient here with that NHS number **and** date of birth **and** family name. A number
+    /// alone never decides.
+    async fn find(&self, scope: &Scope, named: &Named) -> Result<Match, Problem> {
+        if named.nhs_number.is_none() || named.birth_date.is_none() {
+            return Ok(Match::Nobody(
+                "The letter has no NHS number or no date of birth.",
+            ));
+        }
+        let (known, mut found) = self.fitting(scope, named).await?;
         Ok(match (found.len(), found.pop()) {
-            (1, Some(patient)) => Match::Patient(patient),
+            (1, Some((patient, _))) => Match::Patient(patient),
             (0, _) if known => Match::Nobody(
                 "The NHS number is known here, with another date of birth or family name.",
             ),
@@ -205,6 +222,17 @@ impl Exchange {
             _ => Match::Nobody("More than one record here fits this person."),
         })
     }
+}
+
+/// The ODS code of the first practice that a Patient names.
+pub(crate) fn practice(patient: &Json<'_>) -> Option<String> {
+    let code = |reference: &Json<'_>| {
+        let identifier = reference.get("identifier");
+        let by_code = identifier.filter(|it| it.text("system") == Some(ODS_CODE));
+        by_code.and_then(|it| it.text("value")).map(str::to_string)
+    };
+    let mut practices = patient.items("generalPractitioner").iter();
+    practices.find_map(code)
 }
 
 /// Whether date of birth and one of the family names agree.

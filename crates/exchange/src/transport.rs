@@ -26,6 +26,8 @@ pub trait Transport: Send + Sync {
     ) -> Answering<'a, u64>;
     /// `POST /exchange/v1/receipts`; the body of the answer.
     fn receipts<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
+    /// `POST /exchange/v1/preferences`: asks whether preferences are outstanding.
+    fn preferences<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
     /// `POST /exchange/v1/checkpoints`: shows a checkpoint to a witness.
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing>;
     /// `GET /exchange/v1/checkpoints`: what a witness has signed last; empty if nothing.

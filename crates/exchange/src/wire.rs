@@ -108,6 +108,26 @@ pub enum Outcome {
     Later,
 }
 
+/// `POST /exchange/v1/preferences`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskPreferences {
+    /// Of which home practice's patients: an ODS code.
+    pub home: String,
+}
+
+/// The answer of the home practice, or of its second keeper.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreferencesTold {
+    /// How many preferences are on their way to whoever asks.
+    pub outstanding: u64,
+    /// Who answers in the home practice's place, if it names somebody.
+    pub keeper: Option<String>,
+    /// From a second keeper: all signed statements that it holds for whoever asks.
+    pub statements: Vec<String>,
+}
+
 /// The body of every refusal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Refusal {

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::delivery::wait_millis;
 use crate::exchange::Exchange;
+use crate::sharing;
 use crate::witness;
 
 const DAY_MILLIS: Millis = 86_400_000;
@@ -36,6 +37,8 @@ impl Workers {
         let running = vec![
             tokio::spawn(deliver(exchange.clone(), stopped.clone())),
             tokio::spawn(take_in(exchange.clone(), stopped.clone())),
+            tokio::spawn(sharing::tell(exchange.clone(), stopped.clone())),
+            tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),
         ];
         Workers { stop, running }
@@ -55,7 +58,7 @@ impl Workers {
 }
 
 /// Sleeps until something happens: a stop, a change of parcels, or the time is over.
-async fn wait(
+pub(crate) async fn wait(
     stopped: &mut watch::Receiver<bool>,
     changed: &mut watch::Receiver<u64>,
     millis: u64,

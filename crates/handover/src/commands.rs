@@ -6,10 +6,10 @@ pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod directory;
+pub mod drill;
 #[cfg(test)]
 #[path = "../../../fuzz/mutate.rs"]
 mod fuzz;
-pub mod drill;
 pub mod import;
 pub mod init;
 pub mod map;

@@ -152,6 +152,16 @@ section! {
 }
 
 section! {
+    /// What patients want shared with whom.
+    SharingSection in "sharing" {
+        /// The member (its ODS code) that holds a signed copy of our patients' preferences and answers for us when we are down.
+        second_keeper: Option<String> = "\"RZZ01\"", optional;
+        /// When neither a patient's home practice nor its second keeper has answered for so many seconds, what came from others about the patient is withheld from staff, but for emergency access.
+        unconfirmed_after_seconds: u32 = "3600", default;
+    }
+}
+
+section! {
     /// The trace that every read and change leaves.
     Audit in "audit" {
         /// "before-answer": no answer leaves before its trace is on the disk. "within-one-second" is for measuring only.
@@ -342,6 +352,8 @@ pub struct Config {
     #[serde(default = "left_out")]
     pub access: AccessSection,
     #[serde(default = "left_out")]
+    pub sharing: SharingSection,
+    #[serde(default = "left_out")]
     pub audit: Audit,
     #[serde(default = "left_out")]
     pub bulk: BulkSection,
@@ -425,6 +437,13 @@ impl Config {
                 "organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)"
             );
         }
+        if self.sharing.unconfirmed_after_seconds == 0 {
+            bail!("sharing.unconfirmed_after_seconds: must be at least 1");
+        }
+        let keeper = self.sharing.second_keeper.as_deref();
+        if keeper.is_some_and(|it| it == ods || access::Ods::parse(it).is_err()) {
+            bail!("sharing.second_keeper: must be the ODS code of another organisation");
+        }
         if self.organisation.name.trim().is_empty() {
             bail!("organisation.name: is empty");
         }
@@ -480,6 +499,7 @@ pub fn example() -> String {
         Hl7v2::SECTION,
         Letters::SECTION,
         AccessSection::SECTION,
+        SharingSection::SECTION,
         Audit::SECTION,
         BulkSection::SECTION,
         SubscriptionsSection::SECTION,

@@ -66,6 +66,8 @@ impl Running {
         let settings = exchange::Settings {
             release_after_days: config.letters.release_after_days,
             undeliverable_after_days: config.letters.undeliverable_after_days,
+            second_keeper: second_keeper(config)?,
+            confirm_every_millis: confirm_every_millis(config),
             ..exchange::Settings::default()
         };
         let tls = pages_tls(config)?;
@@ -187,6 +189,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     settings.audit = config.audit.durability.into();
     settings.reserve_bytes = config.audit.reserve_bytes;
     settings.relationships = config.access.relationships.into();
+    settings.unconfirmed_after_millis = i64::from(config.sharing.unconfirmed_after_seconds) * 1000;
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
     settings.page_bytes_max = config.fhir.page_bytes_max;
@@ -199,6 +202,17 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
 fn secret_text(path: &Path) -> anyhow::Result<String> {
     let text = String::from_utf8(read_private(path)?)?;
     Ok(text.trim().to_owned())
+}
+
+/// The settings are checked when they are read.
+fn second_keeper(config: &Config) -> anyhow::Result<Option<Ods>> {
+    let keeper = config.sharing.second_keeper.as_deref();
+    Ok(keeper.map(Ods::parse).transpose()?)
+}
+
+/// Four times before an answer would be too old, so that one that is lost does no harm.
+fn confirm_every_millis(config: &Config) -> u64 {
+    (u64::from(config.sharing.unconfirmed_after_seconds) * 250).min(300_000)
 }
 
 pub(crate) fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> {

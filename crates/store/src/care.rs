@@ -42,6 +42,8 @@ const TEAMS: &str = "SELECT 1 FROM care_workgroup LIMIT 1";
 #[derive(Debug)]
 pub(crate) struct Memory {
     relationships: Relationships,
+    /// For how long preferences count as confirmed.
+    unconfirmed_after: Millis,
     /// Counts changes of these rows.
     changed: AtomicU64,
     known: Mutex<HashMap<i64, Known>>,
@@ -55,9 +57,10 @@ struct Known {
 }
 
 impl Memory {
-    pub(crate) fn new(relationships: Relationships) -> Memory {
+    pub(crate) fn new(relationships: Relationships, unconfirmed_after: Millis) -> Memory {
         Memory {
             relationships,
+            unconfirmed_after,
             changed: AtomicU64::new(0),
             known: Mutex::default(),
         }
@@ -114,6 +117,7 @@ impl Store {
             has_sealed: self.is_any(SEALED, organisation.as_str()).await?,
             has_teams: !self.rows(&Sql::new(TEAMS)).await?.is_empty()
                 || self.is_any(LOCKED, organisation.as_str()).await?,
+            unconfirmed_before: self.unconfirmed_before(now).await?,
         });
         let known = Known {
             standing: standing.clone(),
@@ -146,6 +150,14 @@ impl Store {
             }
         }
         Ok(members)
+    }
+
+    /// The time before which a confirmation counts no more, if any home practice's is older.
+    async fn unconfirmed_before(&self, now: Millis) -> Result<Option<Millis>, Problem> {
+        let before = now.saturating_sub(self.care_memory().unconfirmed_after);
+        let sql = Sql::new("SELECT 1 FROM sharing_link WHERE confirmed_at < $1 LIMIT 1");
+        let is_any = !self.rows(&sql.with(before)).await?.is_empty();
+        Ok(is_any.then_some(before))
     }
 
     async fn workgroups(&self, account: i64) -> Result<Vec<String>, Problem> {

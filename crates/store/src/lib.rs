@@ -51,6 +51,7 @@ mod resources;
 mod row;
 mod settings;
 mod shard;
+pub mod sharing;
 mod sql;
 mod store;
 pub mod subscriptions;

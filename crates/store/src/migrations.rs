@@ -66,6 +66,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(95, "0095_care"),
     migration!(96, "0096_locked"),
     migration!(100, "0100_copies"),
+    migration!(110, "0110_sharing"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -6,7 +6,7 @@
 
 mod act;
 mod content;
-mod event;
+pub(crate) mod event;
 mod incoming;
 mod journey;
 mod lists;
@@ -62,9 +62,29 @@ pub struct PartOf {
     pub content_type: String,
 }
 
+/// What a parcel is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Letter,
+    /// What a patient wants shared: all in its text, and taken in with it.
+    SharingPreference,
+}
+
+impl Kind {
+    /// The word in tables and on the wire.
+    pub fn code(self) -> &'static str {
+        match self {
+            Kind::Letter => "letter",
+            Kind::SharingPreference => "sharing-preference",
+        }
+    }
+}
+
 /// A parcel as both sides keep it. Made by `exchange` from the parcel's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
+    pub kind: Kind,
     pub sender: Ods,
     pub recipient: Ods,
     /// The sender's name for it: 1 to 64 of `A`–`Z`, `a`–`z`, `0`–`9`, `-`, `.`.

@@ -57,6 +57,9 @@ pub struct Settings {
     pub page_bytes_max: usize,
     /// What staff must have to see a patient's record.
     pub relationships: Relationships,
+    /// For how long what a home practice last said of its patients' sharing preferences is believed,
+    /// in milliseconds; after that what came from other organisations about them is withheld.
+    pub unconfirmed_after_millis: i64,
 }
 
 impl Settings {
@@ -75,6 +78,7 @@ impl Settings {
             included_max: 5000,
             page_bytes_max: 32 << 20,
             relationships: Relationships::Organisation,
+            unconfirmed_after_millis: 3_600_000,
         }
     }
 }

@@ -160,7 +160,10 @@ impl Store {
                 parcels_changed: watch::Sender::new(0),
                 terminology: Memory::default(),
                 packages: crate::packages::Memory::default(),
-                care: crate::care::Memory::new(settings.relationships),
+                care: crate::care::Memory::new(
+                    settings.relationships,
+                    settings.unconfirmed_after_millis,
+                ),
             }),
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
@@ -223,8 +226,14 @@ impl Store {
                 resource.index_by(&registry)?;
             }
         }
-        let parcels = job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
-        let care = job.effects.iter().any(|it| matches!(it, Effect::Care(_)));
+        let shares = |change: &Change| change.names().0 == "Consent";
+        let shares = job.changes.iter().any(shares)
+            || job
+                .effects
+                .iter()
+                .any(|it| matches!(it, Effect::Sharing(_)));
+        let parcels = shares || job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
+        let care = shares || job.effects.iter().any(|it| matches!(it, Effect::Care(_)));
         let write = Write::Job(scope.clone(), job);
         let committed = match self.inner.writer.write(write).await {
             Err(problem) if problem.kind == Kind::Forbidden => {

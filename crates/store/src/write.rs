@@ -21,6 +21,7 @@ use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
+use crate::sharing::{self, SharingWrite};
 use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
 
@@ -111,6 +112,7 @@ pub enum Effect {
     Audit(AuditWrite),
     Care(CareWrite),
     Copy(CopyWrite),
+    Sharing(SharingWrite),
 }
 
 /// What came of an effect.
@@ -129,6 +131,7 @@ pub enum Done {
     Audit,
     Care(CareDone),
     Copy,
+    Sharing,
 }
 
 /// What came of one change.
@@ -185,6 +188,10 @@ pub(crate) async fn apply_effect(
         Effect::Copy(write) => {
             copies::apply(tx, write).await?;
             Done::Copy
+        }
+        Effect::Sharing(write) => {
+            sharing::apply(tx, now, write).await?;
+            Done::Sharing
         }
     })
 }

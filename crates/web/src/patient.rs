@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod letter;
 pub mod record;
+pub mod sharing;
 pub mod views;
 
 use access::{Interaction, Who};

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod content;
 mod parcels;
+mod preferences;
 mod receipts;
 pub mod serve;
 
@@ -28,6 +29,7 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
     let piece = DefaultBodyLimit::max(PIECE_BYTES_MAX);
     Router::new()
         .route("/exchange/v1/parcels", post(parcels::take).layer(large))
+        .route("/exchange/v1/preferences", post(preferences::take))
         .route("/exchange/v1/receipts", post(receipts::take).layer(large))
         .route(
             "/exchange/v1/checkpoints",

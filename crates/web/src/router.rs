@@ -26,7 +26,7 @@ use crate::oauth::{
 };
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
-use crate::patient::{access_log, letter, record};
+use crate::patient::{access_log, letter, record, sharing};
 use crate::staff::{
     care, content, inbox, item, live, message, person, privacy, sent, steps, subscribers, worklist,
 };
@@ -125,6 +125,8 @@ fn pages(node: Arc<Node>) -> Router {
         .route("/", get(record::home))
         .route("/record", get(record::page))
         .route("/access-log", get(access_log::page))
+        .route("/sharing", get(sharing::page).post(sharing::set))
+        .route("/sharing/receipts/{pid}", get(sharing::receipts))
         .route("/record/letters/{id}", get(letter::page))
         .route("/record/letters/{id}/content/{number}", get(letter::file))
         .route("/staff/inbox", get(inbox::page))

@@ -128,6 +128,12 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
                 .answer(&site, &jane()),
         ),
         (
+            "sharing",
+            Page::new("patient/sharing.jinja", "Sharing", sharing(text))
+                .under("/sharing")
+                .answer(&site, &jane()),
+        ),
+        (
             "letter",
             Page::new("patient/letter.jinja", text, letter(text))
                 .under("/record")
@@ -429,6 +435,41 @@ fn access_log(text: &str) -> patient::AccessLog {
         organisation: text.into(),
         older: Some("/access-log?before=5".into()),
         newest: None,
+    }
+}
+
+fn sharing(text: &str) -> patient::Sharing {
+    let switch = |shared, value: Option<&str>| patient::Switch {
+        category: "Letters",
+        shared,
+        until: (!shared).then(|| moment(NOW + 86_400_000, NOW)),
+        value: value.map(str::to_string),
+    };
+    let switches = vec![
+        switch(true, Some("stop letters A81001")),
+        switch(false, Some("share letters A81001")),
+        switch(false, None),
+    ];
+    let telling = |text: &str, reason: Option<&str>| patient::Telling {
+        organisation: text.into(),
+        state: Label {
+            text: "Not yet told",
+            colour: Some("yellow"),
+        },
+        when: moment(NOW, NOW),
+        reason: reason.map(str::to_string),
+        refused: Some(moment(NOW, NOW)),
+        receipts: Some("/sharing/receipts/1".into()),
+    };
+    patient::Sharing {
+        done: None,
+        error: Some("Give the last day"),
+        categories: vec!["Letters", "Results", "Medicines"],
+        organisations: vec![patient::Switches {
+            name: text.into(),
+            switches,
+        }],
+        tellings: vec![telling(text, Some(text)), telling(text, None)],
     }
 }
 

@@ -35,6 +35,7 @@ enum Call {
     Held(String),
     Append(String, u64, Bytes),
     Receipts(Bytes),
+    Preferences(Bytes),
 }
 
 /// What connects the nodes.
@@ -108,6 +109,10 @@ impl Link {
             }
             Call::Receipts(body) => node
                 .take_receipts(from, &body)
+                .await
+                .map(|it| (it.into(), 0)),
+            Call::Preferences(body) => node
+                .answer_preferences(from, &body)
                 .await
                 .map(|it| (it.into(), 0)),
             Call::Held(sha256) => node
@@ -205,6 +210,11 @@ impl Transport for End {
                 .await?
                 .0)
         })
+    }
+
+    fn preferences<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        let call = Call::Preferences(body);
+        Box::pin(async move { Ok(self.link.send(&self.from, to, call).await?.0) })
     }
 
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing> {

@@ -14,6 +14,7 @@ mod link;
 mod lists;
 mod network;
 mod refusals;
+mod sharing;
 mod taking_back;
 mod waiting;
 mod witnessing;

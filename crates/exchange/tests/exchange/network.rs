@@ -28,6 +28,8 @@ pub struct Network {
     identities: Vec<Arc<Identity>>,
     books: Vec<Arc<Book>>,
     pub clock: Clock,
+    /// The practice's, from its next start on.
+    pub second_keeper: Option<Ods>,
     _folder: tempfile::TempDir,
 }
 
@@ -79,6 +81,7 @@ impl Network {
             identities,
             books,
             clock,
+            second_keeper: None,
             _folder: folder,
         };
         for (at, ground) in grounds.iter().enumerate() {
@@ -100,7 +103,11 @@ impl Network {
         });
         let book = self.books[at].clone();
         let store = ground.open().await;
-        let node = Exchange::with_transport(store, identity, book, Settings::default(), end);
+        let settings = Settings {
+            second_keeper: self.second_keeper.clone().filter(|_| at == PRACTICE),
+            ..Settings::default()
+        };
+        let node = Exchange::with_transport(store, identity, book, settings, end);
         self.link.connect(&node);
         node
     }
@@ -133,8 +140,17 @@ impl Network {
             "identifier": [{ "system": "https://fhir.nhs.uk/Id/nhs-number", "value": number }],
             "name": [{ "family": family, "given": ["Una"] }],
             "birthDate": born,
+            "generalPractitioner": [{ "identifier": {
+                "system": "https://fhir.nhs.uk/Id/ods-organization-code",
+                "value": ORGANISATIONS[PRACTICE],
+            } }],
         })
         .to_string();
+        self.put(at, id, &text).await;
+    }
+
+    /// Puts a resource on record, as the node's own system would.
+    pub async fn put(&self, at: usize, id: &str, text: &str) {
         let json = parse(text.as_bytes(), &Limits::default()).unwrap();
         let resource = Prepared::new(&json, id, &self.ods(at)).unwrap();
         let change = Change::Put {

@@ -123,6 +123,9 @@ impl Store {
         };
         let (all, all_sealed) = self.counted(scope, patient, (ty, false)).await?;
         let (seen, seen_sealed) = self.counted(scope, patient, (ty, true)).await?;
+        if all.saturating_sub(seen) > all_sealed.saturating_sub(seen_sealed) {
+            self.note_first_refusal(scope, patient).await?;
+        }
         let some = |count: i64| u64::try_from(count).unwrap_or_default();
         Ok(Withheld {
             count: some(all.saturating_sub(seen)),

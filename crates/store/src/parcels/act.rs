@@ -394,6 +394,7 @@ mod tests {
             };
             let (sender, me) = (Ods::parse("RZZ01").unwrap(), Ods::parse("A81001").unwrap());
             let parcel = Parcel {
+                kind: crate::parcels::Kind::Letter,
                 sender,
                 recipient: me.clone(),
                 id: "p1".into(),

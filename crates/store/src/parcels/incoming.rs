@@ -48,7 +48,7 @@ pub(crate) async fn receive(
         parcel,
         outward: false,
         state,
-        due: true,
+        due: parcel.kind == super::Kind::Letter,
         proof: Some(&proof),
     };
     let pid = outgoing::insert(tx, now, &row).await?;
@@ -82,6 +82,7 @@ pub(crate) async fn remember(
     state: State,
 ) -> Result<(), Problem> {
     let parcel = Parcel {
+        kind: super::Kind::Letter,
         sender: told.peer.clone(),
         recipient: told.me.clone(),
         id: told.id.clone(),
@@ -134,6 +135,7 @@ pub(crate) async fn taken_in(
     let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
     event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
     content::release(tx, pid, &parcel.sender).await?;
+    crate::sharing::is_held_elsewhere(tx, patient).await?;
     Ok(ParcelDone::Rows(1))
 }
 

@@ -124,7 +124,8 @@ pub(super) fn reading(scope: &Scope, owner: String, document_ty: i64) -> Sql<'st
     shown::push_shown(&mut sql, scope);
     sql.push(FROM);
     shown::push_document(&mut sql, scope, document_ty);
-    sql.push(" WHERE p.owner = ").bind(owner);
+    sql.push(" WHERE p.kind = 'letter' AND p.owner = ")
+        .bind(owner);
     shown::push_unlocked(&mut sql, scope);
     sql
 }
@@ -305,7 +306,8 @@ impl Store {
             }
             sql.push("(SELECT COUNT(*) FROM parcel p");
             shown::push_document(&mut sql, scope, document_ty);
-            sql.push(" WHERE p.owner = ").bind(owner.clone());
+            sql.push(" WHERE p.kind = 'letter' AND p.owner = ")
+                .bind(owner.clone());
             shown::push_unlocked(&mut sql, scope);
             sql.push(list).push(")");
         }

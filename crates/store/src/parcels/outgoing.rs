@@ -41,7 +41,7 @@ pub(crate) async fn accept(
     let pid = insert(tx, now, &row).await?;
     let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
         .with(outgoing.patient.as_str())
-        .with(outgoing.document.as_str())
+        .with((!outgoing.document.is_empty()).then_some(outgoing.document.as_str()))
         .with(pid);
     tx.execute(&sql).await?;
     content::keep(tx, now, outgoing).await?;
@@ -56,7 +56,10 @@ pub(crate) async fn accept(
     )
     .await?;
     peers::know(tx, parcel.recipient.as_str()).await?;
-    supersede_earlier(tx, now, pid, outgoing).await?;
+    if parcel.kind == super::Kind::Letter {
+        supersede_earlier(tx, now, pid, outgoing).await?;
+        crate::sharing::is_held_elsewhere(tx, &outgoing.patient).await?;
+    }
     Ok(ParcelDone::Accepted { pid, known: false })
 }
 
@@ -81,8 +84,8 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Resul
     let sql = Sql::new(
         "INSERT INTO parcel (shard, owner, direction, sender, recipient, id, digest, text, title, author, \
          urgent, marked, unique_id, replaces, nhs_number, birth_date, family, given, stored_at, state, \
-         state_at, due, due_since, unmatched, proof, tampered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 0, $24, 0) RETURNING pid",
+         state_at, due, due_since, unmatched, proof, tampered, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 0, $24, 0, $25) RETURNING pid",
     )
     .with(shard)
     .with(owner.as_str())
@@ -107,7 +110,8 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Resul
     .with(now)
     .with(new.due)
     .with(now)
-    .with(new.proof);
+    .with(new.proof)
+    .with(parcel.kind.code());
     let pid = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
     insert_parts(tx, shard, pid, parcel).await?;
     Ok(pid)
@@ -203,7 +207,7 @@ pub(crate) async fn give_up(
     accepted_before: Millis,
 ) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
-        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND due_since < $1 \
+        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND kind = 'letter' AND due_since < $1 \
          AND state IN ('accepted', 'waiting') ORDER BY pid LIMIT $2",
     )
     .with(accepted_before)

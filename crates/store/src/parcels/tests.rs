@@ -24,6 +24,7 @@ async fn write(store: &Store, write: ParcelWrite) -> Result<ParcelDone, Problem>
 
 fn parcel(id: &str, sha256: &str) -> Parcel {
     Parcel {
+        kind: super::Kind::Letter,
         sender: Ods::parse("RZZ01").unwrap(),
         recipient: Ods::parse("A81001").unwrap(),
         id: id.into(),

@@ -13,6 +13,7 @@ use super::stored::Stored;
 use super::{Prepared, Release, facts, labels, reindex, stored};
 use crate::care;
 use crate::database::Tx;
+use crate::sharing;
 use crate::terminology;
 use crate::write::{Change, Expect, Written};
 use crate::writer::Core;
@@ -55,6 +56,7 @@ pub(crate) async fn apply(
     }
     applied.rows.write(tx).await?;
     care::derive(tx, scope, core.now(), changes).await?;
+    sharing::follow(tx, core.now(), changes).await?;
     reindex::asked_by(tx, core.now(), changes).await?;
     terminology::follow(tx, applied.now, changes).await?;
     Ok((applied.written, applied.lines))

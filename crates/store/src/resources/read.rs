@@ -132,6 +132,9 @@ impl Store {
         let is_within = there.is_none() || !self.rows(&within).await?.is_empty();
         let lines = match there {
             Some(facts) if !is_within => {
+                for patient in facts.patients() {
+                    self.note_first_refusal(scope, patient).await?;
+                }
                 facts::traced(scope, action, Outcome::Withheld, &target, &facts)
             }
             _ => vec![scope.trace(action, Outcome::Absent, target)],

@@ -179,7 +179,7 @@ impl Store {
     async fn withheld_from(&self, scope: &Scope, search: &Search) -> Result<Withheld, Problem> {
         let may_be = scope
             .withholds()
-            .is_some_and(|it| it.has_dissents || it.has_sealed);
+            .is_some_and(|it| it.has_dissents || it.has_sealed || it.unconfirmed_before.is_some());
         if !may_be || search.after.is_some() {
             return Ok(Withheld::default());
         }

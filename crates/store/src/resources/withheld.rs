@@ -36,6 +36,9 @@ pub(crate) fn push_but_seal(
         sql.push(" AND NOT ");
         push_dissented(sql, ods, withholds, row);
     }
+    if let Some(before) = withholds.unconfirmed_before {
+        push_unconfirmed(sql, before, row);
+    }
     sql.push("))");
 }
 
@@ -112,6 +115,20 @@ fn push_live_dissent(sql: &mut Sql<'_>, ods: &Ods, withholds: &Withholds, row: &
     sql.push(" AND (d.ty = 0 OR d.ty = ").push(row).push(".ty)");
     sql.push(" AND d.starts_at <= ").bind(withholds.now);
     sql.push(" AND d.ends_at > ").bind(withholds.now);
+}
+
+/// Not what came in a parcel about a patient whose home practice may have new preferences to tell.
+/// What comes in a parcel is about one patient.
+fn push_unconfirmed(sql: &mut Sql<'_>, before: i64, row: &'static str) {
+    sql.push(
+        " AND NOT (EXISTS (SELECT 1 FROM sharing_home h JOIN sharing_link l ON l.home = h.home",
+    );
+    sql.push(" WHERE h.patient = ").push(row);
+    sql.push(".patients AND l.confirmed_at < ").bind(before);
+    sql.push(") AND EXISTS (SELECT 1 FROM parcel p WHERE p.direction = 1 AND p.patient = ");
+    sql.push(row).push(".patients AND (p.document = ").push(row);
+    sql.push(".id OR ' ' || COALESCE(p.binaries, '') || ' ' LIKE '% ' || ");
+    sql.push(row).push(".id || ' %')))");
 }
 
 /// " or it is about more than one, of whom there is …", as far as the table of those.

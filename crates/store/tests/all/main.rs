@@ -23,5 +23,6 @@ mod resources;
 mod scopes;
 mod searches;
 mod searching;
+mod sharing;
 mod terminology;
 mod walks;

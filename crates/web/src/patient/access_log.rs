@@ -120,6 +120,7 @@ fn did(interaction: &str) -> String {
         "withdraw-letter" => "Took back",
         "record" => "Looked at the record",
         "access-log" => "Looked at who looked",
+        "set-sharing" => "Said what may be shared",
         other => other,
     };
     plain.to_owned()
@@ -138,6 +139,7 @@ fn category(ty: &str) -> &str {
         "Appointment" | "Encounter" | "ServiceRequest" => "visits and referrals",
         "Immunization" => "vaccinations",
         "AuditEvent" => "who looked",
+        "Consent" => "what may be shared",
         "Provenance" => "where something came from",
         other => other,
     }
@@ -154,6 +156,7 @@ fn why(purpose: &str) -> String {
         "map-messages" => "Taking in a message from a hospital's system",
         "deliver-parcels" | "report-parcels" => "Delivering a letter",
         "take-in-parcels" => "Taking in a letter",
+        "keep-sharing" => "Keeping to what you want shared",
         "import" => "Taking in records from a file",
         "open-account" => "Opening your account",
         "answer-who-looked" => "Answering who looked",

@@ -125,3 +125,50 @@ fn p27_the_patient_sees_who_looked_and_why_and_that_somebody_was_refused() {
         assert_eq!(clerk.get("/access-log").await.status, StatusCode::FORBIDDEN);
     });
 }
+
+#[test]
+fn p18_a_patient_switches_sharing_off_and_on_and_sees_who_was_told() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let pid = letters::receive(&node.store, &Letter::default()).await;
+        let document = format!("/staff/item/{pid}/file");
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        let page = jane.get("/sharing").await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text.contains("stop letters RZZ01"), "{}", page.text);
+        let fields = [("set", "stop letters A81001"), ("until", "2025-13-01")];
+        let wrong = jane.post("/sharing", &fields).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let fields = [("set", "stop letters A81001"), ("until", "")];
+        let saved = jane.post("/sharing", &fields).await;
+        assert_eq!(saved.location(), "/sharing?saved=1", "{}", saved.text);
+        let page = jane.get("/sharing").await;
+        assert!(page.text.contains("share letters A81001"), "{}", page.text);
+        // Staff are told that something is withheld, and that it can be opened in an emergency.
+        let mut doctor = Browser::new(&node);
+        doctor.sign_in("/staff/login", "bo").await;
+        let record = doctor.get("/staff/patient/jane").await;
+        assert!(record.text.contains("emergency-access"), "{}", record.text);
+        assert!(
+            !record.text.contains("DocumentReference"),
+            "{}",
+            record.text
+        );
+        // Nobody else sets it, and she sets nothing else.
+        assert_eq!(doctor.get("/sharing").await.status, StatusCode::FORBIDDEN);
+        doctor.get(&document).await;
+        jane.get("/sharing").await;
+        let fields = [("set", "share letters A81001"), ("until", "")];
+        jane.post("/sharing", &fields).await;
+        let record = doctor.get("/staff/patient/jane").await;
+        assert!(record.text.contains("DocumentReference"), "{}", record.text);
+        assert!(
+            jane.get("/access-log")
+                .await
+                .text
+                .contains("what may be shared")
+        );
+    });
+}

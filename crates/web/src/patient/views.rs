@@ -83,3 +83,45 @@ pub struct Look {
     /// Lines of the log that it stands for.
     pub entries: usize,
 }
+
+/// `patient/sharing.jinja`
+#[derive(Serialize)]
+pub struct Sharing {
+    pub done: Option<Done>,
+    pub error: Option<&'static str>,
+    /// What there is, as the columns' heads.
+    pub categories: Vec<&'static str>,
+    pub organisations: Vec<Switches>,
+    pub tellings: Vec<Telling>,
+}
+
+/// One organisation's row of switches.
+#[derive(Serialize)]
+pub struct Switches {
+    pub name: String,
+    pub switches: Vec<Switch>,
+}
+
+/// Whether one organisation sees one category.
+#[derive(Serialize)]
+pub struct Switch {
+    pub category: &'static str,
+    pub shared: bool,
+    /// Until when it is not, if not for good.
+    pub until: Option<Moment>,
+    /// What pressing it sets; none if it was set with the practice.
+    pub value: Option<String>,
+}
+
+/// How far one organisation was told.
+#[derive(Serialize)]
+pub struct Telling {
+    pub organisation: String,
+    pub state: Label,
+    pub when: Moment,
+    pub reason: Option<String>,
+    /// When something was first withheld there because of it.
+    pub refused: Option<Moment>,
+    /// The signed receipts, if any.
+    pub receipts: Option<String>,
+}

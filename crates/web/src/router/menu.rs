@@ -26,6 +26,7 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             ("Home", "/"),
             ("Your letters", "/record"),
             ("Who looked", "/access-log"),
+            ("Sharing", "/sharing"),
         ],
         Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
     }

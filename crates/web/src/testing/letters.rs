@@ -47,6 +47,7 @@ fn parcel(letter: &Letter, sender: &str, recipient: &str) -> Parcel {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     let id = format!("letter-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     Parcel {
+        kind: store::parcels::Kind::Letter,
         sender: Ods::parse(sender).unwrap(),
         recipient: Ods::parse(recipient).unwrap(),
         text: id.clone(),
