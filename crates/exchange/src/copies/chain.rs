@@ -183,7 +183,9 @@ impl Survey {
                 }
                 continue;
             };
-            if !known.contains(before) && !(is_part && count == 0) {
+            // What is before a part of the chains is elsewhere.
+            let is_elsewhere = is_part && count == 0;
+            if !known.contains(before) && !is_elsewhere {
                 self.wrong.push(format!(
                     "Before the chain {} there was an object that is missing: the end of an earlier \
                      chain, or all of it.",
