@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod definitions;
 mod demo;
+mod sbom;
 mod setup;
 mod shell;
 mod test;
@@ -61,6 +62,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Write target/sbom/handover.cdx.json: what the released binary is made of, as CycloneDX.
+    Sbom,
     /// Make crates/fhir/definitions/r4.json.zst anew from the published R4 definitions.
     Definitions,
     /// Make crates/hl7v2/tables/v2-to-fhir.json.zst anew from HL7's published v2-to-FHIR mapping.
@@ -92,6 +95,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test { arguments } => test::run(&workspace, &arguments),
         Task::Check => check::run(&workspace),
         Task::Bench { arguments } => bench::run(&workspace, &arguments),
+        Task::Sbom => sbom::run(&workspace),
         Task::Definitions => {
             setup::run(&workspace, setup::Level::Test)?;
             definitions::run(&workspace.root, &workspace.assets)

@@ -1,0 +1,346 @@
+//! `handover dpia`: the facts that an impact assessment and a record of processing need (P34), from the settings that the
+//! node runs with and the directory that it trusts. What is not known from these is said to be so.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use exchange::Directory;
+use web::sign_in::Way;
+
+use super::directory::read_steward;
+use crate::config::fhir::ConditionalDelete;
+use crate::config::{AuditDurability, Config, Relationships, TlsVersion};
+
+/// Prints the facts for an impact assessment (DPIA) and a record of processing: what is stored and for how long, who may see
+/// what, which doors are open, to whom records go, and what protects them. As Markdown, from the settings and the directory.
+#[derive(clap::Args)]
+pub struct Dpia {
+    /// The node's settings.
+    #[arg(long, default_value = "handover.toml")]
+    config: PathBuf,
+}
+
+impl Dpia {
+    pub fn run(self) -> anyhow::Result<()> {
+        let config = Config::read(&self.config)?;
+        let directory = directory(&config)?;
+        print!("{}", facts(&config, directory.as_ref()));
+        Ok(())
+    }
+}
+
+/// The directory, if there is one yet.
+fn directory(config: &Config) -> anyhow::Result<Option<Directory>> {
+    let path = &config.exchange.directory;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let named = || format!("exchange.directory: {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(named)?;
+    let steward = read_steward(&config.exchange.steward_key).context("exchange.steward_key")?;
+    let now = store::Clock::system().now();
+    Ok(Some(
+        Directory::verify(&text, &steward, now).with_context(named)?,
+    ))
+}
+
+/// All facts, a section each.
+fn facts(config: &Config, directory: Option<&Directory>) -> String {
+    let organisation = &config.organisation;
+    let mut text = format!(
+        "# Facts for the impact assessment of {} ({})\n\nMade by `handover dpia` from the settings and the directory. Who \
+         decides on the processing: {}, as {}.\n",
+        organisation.name,
+        organisation.ods,
+        organisation.name,
+        organisation.roles.join(", ")
+    );
+    let sections: [(&str, Vec<String>); 7] = [
+        ("What is stored, and where", stored(config)),
+        ("For how long", kept(config)),
+        ("Who comes in, and how", doors(config)),
+        ("Who sees what", seen(config)),
+        ("The trace", trace(config)),
+        ("To whom records go", recipients(config, directory)),
+        ("Keys and secrets", keys(config)),
+    ];
+    for (title, lines) in sections {
+        let _ = write!(text, "\n## {title}\n\n");
+        for line in lines {
+            let _ = writeln!(text, "- {line}");
+        }
+    }
+    text
+}
+
+fn shown(path: &Path) -> String {
+    format!("`{}`", path.display())
+}
+
+fn stored(config: &Config) -> Vec<String> {
+    let place = match &config.store.postgres {
+        Some(url) => format!(
+            "In the schema `{}` of the PostgreSQL database that {} names. Encryption at rest is that database's.",
+            config.store.schema,
+            shown(url)
+        ),
+        None => format!(
+            "In the SQLite file {} and the files beside it whose names begin with its name (log, journal, reserve). The \
+             node does not encrypt them: the disk's own encryption must.",
+            shown(&config.store.sqlite)
+        ),
+    };
+    vec![
+        "Health records as FHIR R4 resources, in every version; letters with their content and journey; HL7 v2 messages as \
+         they came; care relationships, emergency access and dissents; accounts, sessions and tokens; the trace of who saw \
+         and changed what."
+            .into(),
+        place,
+        copies(config),
+    ]
+}
+
+fn copies(config: &Config) -> String {
+    let backup = &config.backup;
+    let place = match (&backup.folder, &backup.s3_endpoint) {
+        (Some(folder), _) => format!("the folder {}", shown(folder)),
+        (None, Some(endpoint)) => format!(
+            "the bucket {} in {} at {endpoint}{}, which is asked to add only, by the key in {}",
+            backup.s3_bucket.as_deref().unwrap_or("?"),
+            backup.s3_region,
+            if backup.s3_private {
+                " (an address that need not be public, or without TLS)"
+            } else {
+                ""
+            },
+            shown(&backup.s3_credentials)
+        ),
+        (None, None) => {
+            return "NO COPIES are sent by the node: whoever runs the machine makes them, if anybody does.".into();
+        }
+    };
+    format!(
+        "Copies go to {place}, sealed to the offline key whose public half is {}: what changed every {} seconds, all of it \
+         every {} hours; one that is late stands on the work list after {} minutes.",
+        shown(&backup.key),
+        backup.every_seconds,
+        backup.full_hours,
+        backup.overdue_minutes
+    )
+}
+
+fn kept(config: &Config) -> Vec<String> {
+    vec![
+        "Records, letters, messages and the trace: until somebody deletes them. The node carries out no retention schedule."
+            .into(),
+        format!(
+            "Bulk exports and imports: {} hours, then their files are dropped; at most {} bytes each import.",
+            config.bulk.keep_hours, config.bulk.import_bytes_max
+        ),
+        format!(
+            "Sessions: {} minutes without use, {} hours at most.",
+            config.sign_in.idle_minutes, config.sign_in.absolute_hours
+        ),
+        match config.fhir.conditional_delete {
+            ConditionalDelete::Single => "A request deletes one resource; its earlier versions stay.".into(),
+            ConditionalDelete::Multiple => format!(
+                "A request may delete up to {} resources; their earlier versions stay.",
+                config.fhir.deleted_max
+            ),
+        },
+    ]
+}
+
+fn way(way: Way) -> &'static str {
+    match way {
+        Way::Oidc => "the organisation's identity provider",
+        Way::NhsLogin => "NHS login",
+        Way::Passkey => "a passkey",
+        Way::PasswordTotp => "a password and an app's code",
+        Way::Password => "a PASSWORD ALONE, which is for made-up people only",
+    }
+}
+
+fn ways(ways: &[Way]) -> String {
+    let all: Vec<&str> = ways.iter().map(|it| way(*it)).collect();
+    if all.is_empty() {
+        "nobody".into()
+    } else {
+        all.join("; ")
+    }
+}
+
+fn doors(config: &Config) -> Vec<String> {
+    let pages = &config.pages;
+    let protected = match (&pages.tls_certificate, pages.behind_proxy) {
+        (Some(certificate), _) => format!(
+            "TLS {} and newer with the certificate {}",
+            match pages.tls_oldest {
+                TlsVersion::V12 => "1.2",
+                TlsVersion::V13 => "1.3",
+            },
+            shown(certificate)
+        ),
+        (None, true) => "TLS ended by a proxy before it".into(),
+        (None, false) => "without TLS, from this machine alone".into(),
+    };
+    let provider = |issuer: &Option<String>, client: &Option<String>| {
+        let known = client.as_deref().unwrap_or("?");
+        issuer
+            .as_ref()
+            .map(|issuer| format!("{issuer} (as {known})"))
+    };
+    let nhs_login = provider(&config.nhs_login.issuer, &config.nhs_login.client_id);
+    let nhs_login =
+        nhs_login.map(|it| format!("{it}, asking for {}", config.nhs_login.vtr.join(", ")));
+    let staff = provider(&config.staff_oidc.issuer, &config.staff_oidc.client_id);
+    let staff = staff.map(|it| {
+        format!(
+            "{it}, its roles read by {}",
+            shown(&config.staff_oidc.role_table)
+        )
+    });
+    let off = || "off".to_owned();
+    vec![
+        format!(
+            "Pages and FHIR: {} on {}, {protected}.",
+            pages.public_url, pages.listen
+        ),
+        format!("Staff sign in by: {}.", ways(&config.sign_in.staff)),
+        format!("Patients sign in by: {}.", ways(&config.sign_in.patients)),
+        format!("NHS login: {}.", nhs_login.unwrap_or_else(off)),
+        format!("Staff identities of others: {}.", staff.unwrap_or_else(off)),
+        format!(
+            "Apps of others: {}; {}.",
+            if config.apps.registration_open {
+                "anybody may register one, and a person approves it"
+            } else {
+                "a person registers each"
+            },
+            if config.apps.secrets_allowed {
+                "shared secrets are allowed"
+            } else {
+                "each has a key of its own"
+            }
+        ),
+        match (&config.apps.mtls_url, config.apps.mtls_listen) {
+            (Some(url), Some(address)) => format!(
+                "Apps with certificates: {url} on {address}, mutual TLS 1.3; their tokens are bound to the certificate."
+            ),
+            _ => "Apps with certificates: the door is shut.".into(),
+        },
+        match config.hl7v2.listen {
+            Some(address) => format!(
+                "HL7 v2 without sign-in on {address}: whoever reaches that network may send."
+            ),
+            None => "HL7 v2: the door is shut.".into(),
+        },
+        format!(
+            "Other nodes: {} on {}, mutual TLS 1.3.",
+            config.exchange.public_url, config.exchange.listen
+        ),
+    ]
+}
+
+fn seen(config: &Config) -> Vec<String> {
+    vec![
+        match config.access.relationships {
+            Relationships::Required => "Staff see a patient's record while a care relationship is recorded.".into(),
+            Relationships::Organisation => "Staff see every record that the organisation holds.".into(),
+        },
+        format!(
+            "What patients do not want shared is told to those who hold something about them; without word of their home \
+             practice for {} seconds, what came from others is withheld, but in an emergency. A signed copy of their wishes \
+             is with: {}.",
+            config.sharing.unconfirmed_after_seconds,
+            config.sharing.second_keeper.as_deref().unwrap_or("nobody")
+        ),
+        "What is sealed is its workgroup's; what a patient dissents from is withheld, and said to be.".into(),
+        format!(
+            "In an emergency a clinician opens one record with a reason and a second proof for {} hours; the privacy \
+             officer is told at once, and so is the patient.",
+            config.access.emergency_hours
+        ),
+        format!(
+            "A patient sees their own record once their identity is proved; a letter when it is filed, or after {} days.",
+            config.letters.release_after_days
+        ),
+        "Engineers see queues and no records; a privacy officer sees the trace and the list.".into(),
+    ]
+}
+
+fn trace(config: &Config) -> Vec<String> {
+    vec![
+        match config.audit.durability {
+            AuditDurability::BeforeAnswer => "Every look, change and refusal is on the disk before its answer leaves.".into(),
+            AuditDurability::WithinOneSecond => "Traces are on the disk a SECOND AFTER the answer: for measuring only.".into(),
+        },
+        format!(
+            "{} bytes of the disk are kept for it, for when there is no other room left.",
+            config.audit.reserve_bytes
+        ),
+        "It is under a Merkle tree whose signed checkpoints the neighbours witness; patients see their part of it.".into(),
+    ]
+}
+
+fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
+    let mut lines = vec![format!(
+        "Letters go to the practice that each names; one that cannot be delivered for {} days is put before a person.",
+        config.letters.undeliverable_after_days
+    )];
+    match directory {
+        None => lines.push(format!(
+            "There is no directory yet at {}: nobody.",
+            shown(&config.exchange.directory)
+        )),
+        Some(directory) => {
+            let others = directory
+                .members
+                .iter()
+                .filter(|it| it.ods != config.organisation.ods);
+            lines.extend(others.map(|it| {
+                format!(
+                    "Member of the network: {} ({}), {}, at {}",
+                    it.name,
+                    it.ods,
+                    it.roles.join(", "),
+                    it.exchange
+                )
+            }));
+        }
+    }
+    let inside = &config.subscriptions.allowed_hosts;
+    lines.push(match inside.is_empty() {
+        true => "Subscribers are told at public addresses only.".into(),
+        false => format!(
+            "Subscribers may also be at these hosts, which are not public: {}.",
+            inside.join(", ")
+        ),
+    });
+    lines.push(format!(
+        "Bulk exports: to systems and patients who ask, as far as each may read, at most {} at a time each.",
+        config.bulk.jobs_a_caller_max
+    ));
+    lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
+    lines
+}
+
+fn keys(config: &Config) -> Vec<String> {
+    let of = |issuer: &Option<String>, key: &Path| issuer.as_ref().map(|_| shown(key));
+    let mut files = vec![format!(
+        "{} (signatures, TLS to nodes, sealing of sign-in secrets)",
+        shown(&config.exchange.keys)
+    )];
+    files.extend(config.pages.tls_key.as_deref().map(shown));
+    files.extend(of(&config.nhs_login.issuer, &config.nhs_login.key));
+    files.extend(of(&config.staff_oidc.issuer, &config.staff_oidc.key));
+    vec![
+        format!("Files that only the node's user may read; it does not start otherwise: {}.", files.join(", ")),
+        format!("The network's steward is believed by {}.", shown(&config.exchange.steward_key)),
+        "Passwords, tokens and apps' secrets are stored as digests; the secrets of codes are sealed.".into(),
+    ]
+}

@@ -1,0 +1,226 @@
+use std::collections::BTreeSet;
+
+use super::facts;
+use crate::config::{Config, example};
+
+const LEAST: &str = "[organisation]\nods = \"RZZ01\"\nname = \"Anytown\"\nroles = [\"hospital\"]\n";
+
+/// Another value of each setting that matters, with what it needs beside it.
+const OTHERS: &[(&str, &str)] = &[
+    ("organisation.ods", "\"RZZ02\""),
+    ("organisation.name", "\"Othertown\""),
+    ("organisation.roles", "[\"pharmacy\"]"),
+    ("store.sqlite", "\"other.sqlite\""),
+    ("store.postgres", "\"other.url\""),
+    ("store.schema", "\"other\"\npostgres = \"postgres.url\""),
+    ("pages.listen", "\"127.0.0.1:9999\""),
+    ("pages.public_url", "\"https://other.example\""),
+    (
+        "pages.tls_certificate",
+        "\"other.crt\"\ntls_key = \"pages.key\"",
+    ),
+    (
+        "pages.tls_key",
+        "\"other.key\"\ntls_certificate = \"pages.crt\"",
+    ),
+    (
+        "pages.tls_oldest",
+        "\"1.2\"\ntls_key = \"pages.key\"\ntls_certificate = \"pages.crt\"",
+    ),
+    ("pages.behind_proxy", "true"),
+    ("sign_in.staff", "[\"password\"]"),
+    ("sign_in.patients", "[\"password\"]"),
+    ("sign_in.idle_minutes", "7"),
+    ("sign_in.absolute_hours", "3"),
+    (
+        "nhs_login.issuer",
+        "\"https://other.example\"\nclient_id = \"node\"",
+    ),
+    (
+        "nhs_login.client_id",
+        "\"other\"\nissuer = \"https://login.example\"",
+    ),
+    (
+        "nhs_login.key",
+        "\"other.pem\"\nissuer = \"https://login.example\"\nclient_id = \"node\"",
+    ),
+    (
+        "nhs_login.vtr",
+        "[\"P0.Cp\"]\nissuer = \"https://login.example\"\nclient_id = \"node\"",
+    ),
+    (
+        "staff_oidc.issuer",
+        "\"https://other.example\"\nclient_id = \"node\"",
+    ),
+    (
+        "staff_oidc.client_id",
+        "\"other\"\nissuer = \"https://login.example\"",
+    ),
+    (
+        "staff_oidc.key",
+        "\"other.pem\"\nissuer = \"https://login.example\"\nclient_id = \"node\"",
+    ),
+    (
+        "staff_oidc.role_table",
+        "\"other.jws\"\nissuer = \"https://login.example\"\nclient_id = \"node\"",
+    ),
+    ("fhir.conditional_delete", "\"multiple\""),
+    ("fhir.deleted_max", "7\nconditional_delete = \"multiple\""),
+    ("exchange.listen", "\"127.0.0.1:9998\""),
+    ("exchange.public_url", "\"https://other.example\""),
+    ("exchange.directory", "\"other.jws\""),
+    ("exchange.steward_key", "\"other.pub\""),
+    ("exchange.keys", "\"other\""),
+    ("hl7v2.listen", "\"127.0.0.1:2599\""),
+    ("letters.release_after_days", "3"),
+    ("letters.undeliverable_after_days", "3"),
+    ("access.relationships", "\"required\""),
+    ("access.emergency_hours", "2"),
+    ("audit.durability", "\"within-one-second\""),
+    ("audit.reserve_bytes", "7"),
+    ("bulk.jobs_a_caller_max", "7"),
+    ("bulk.keep_hours", "7"),
+    ("bulk.import_bytes_max", "7"),
+    ("subscriptions.allowed_hosts", "[\"lab.internal\"]"),
+    ("apps.registration_open", "true"),
+    ("apps.secrets_allowed", "true"),
+    ("sharing.second_keeper", "\"RZZ03\""),
+    ("sharing.unconfirmed_after_seconds", "7"),
+    ("backup.folder", "\"/mnt/other\""),
+    (
+        "backup.s3_endpoint",
+        "\"https://other.example\"\ns3_bucket = \"other\"",
+    ),
+    (
+        "backup.s3_region",
+        "\"other\"\ns3_bucket = \"b\"\ns3_endpoint = \"https://s3.example\"",
+    ),
+    (
+        "backup.s3_credentials",
+        "\"other\"\ns3_bucket = \"b\"\ns3_endpoint = \"https://s3.example\"",
+    ),
+    (
+        "backup.s3_private",
+        "true\ns3_bucket = \"b\"\ns3_endpoint = \"https://s3.example\"",
+    ),
+    ("backup.key", "\"other.pub\"\nfolder = \"/mnt/copies\""),
+    ("backup.every_seconds", "7\nfolder = \"/mnt/copies\""),
+    ("backup.full_hours", "7\nfolder = \"/mnt/copies\""),
+    ("backup.overdue_minutes", "7\nfolder = \"/mnt/copies\""),
+];
+
+/// Settings that say how much is done at once, how a key is called, or what a good resource is: nothing of whose data goes
+/// where.
+const OTHERWISE: &[&str] = &[
+    "nhs_login.key_id",
+    // They stand in the facts where their partner does: neither goes without.
+    "backup.s3_bucket",
+    "apps.mtls_listen",
+    "apps.mtls_url",
+    "staff_oidc.key_id",
+    "hl7v2.connections_max",
+    "hl7v2.message_bytes_max",
+    "subscriptions.failures_max",
+    "profiles.enforced",
+    "profiles.enforce_declared",
+    "fhir.resource_bytes_max",
+    "fhir.bundle_bytes_max",
+    "fhir.depth_max",
+    "fhir.bundle_entries_max",
+    "fhir.search_seconds_max",
+    "fhir.page_resources_max",
+    "fhir.page_bytes_max",
+    "fhir.included_max",
+    "fhir.chain_max",
+    "fhir.last_n_observations_max",
+    "fhir.document_resources_max",
+    "fhir.validate_bytes_max",
+];
+
+fn told(text: &str) -> String {
+    facts(
+        &Config::parse(text).unwrap_or_else(|error| panic!("{text}: {error:#}")),
+        None,
+    )
+}
+
+/// The least file with a setting of another value; and with what that needs alone.
+fn changed(setting: &str, value: &str) -> [String; 2] {
+    let (section, key) = setting.split_once('.').unwrap();
+    let (own, needed) = value
+        .split_once('\n')
+        .map_or((value, ""), |(own, needed)| (own, needed));
+    if section == "organisation" {
+        let line = LEAST
+            .lines()
+            .find(|line| line.starts_with(&format!("{key} = ")))
+            .unwrap();
+        return [
+            LEAST.to_owned(),
+            LEAST.replace(line, &format!("{key} = {own}")),
+        ];
+    }
+    // A certificate goes with its key, an issuer with a name: what the setting would be otherwise.
+    let usual = match key {
+        "tls_certificate" => "tls_certificate = \"pages.crt\"\n",
+        "tls_key" => "tls_key = \"pages.key\"\n",
+        "client_id" => "client_id = \"node\"\n",
+        _ => "",
+    };
+    let without = format!("{LEAST}\n[{section}]\n{usual}{needed}\n");
+    let without = if matches!(key, "issuer" | "s3_endpoint") {
+        LEAST.to_owned()
+    } else {
+        without
+    };
+    [without, format!("{LEAST}\n[{section}]\n{key} = {value}\n")]
+}
+
+#[test]
+fn p34_each_setting_that_matters_changes_the_facts_and_no_setting_is_forgotten() {
+    for (setting, value) in OTHERS {
+        let [before, after] = changed(setting, value);
+        assert_ne!(told(&before), told(&after), "{setting} changes nothing");
+    }
+    let mut section = String::new();
+    let mut all = BTreeSet::new();
+    let text = example();
+    for line in text.lines() {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
+            section = name.to_owned();
+        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ")
+            && !key.contains(' ')
+        {
+            all.insert(format!("{section}.{key}"));
+        }
+    }
+    let known = OTHERS
+        .iter()
+        .map(|(setting, _)| *setting)
+        .chain(OTHERWISE.iter().copied());
+    let known: BTreeSet<String> = known.map(str::to_owned).collect();
+    let forgotten: Vec<_> = all.difference(&known).collect();
+    assert!(
+        forgotten.is_empty(),
+        "the facts say nothing of {forgotten:?}: does it matter whose data goes where?"
+    );
+    let gone: Vec<_> = known.difference(&all).collect();
+    assert!(gone.is_empty(), "there is no setting {gone:?} any more");
+}
+
+#[test]
+fn p34_what_is_dangerous_is_told_loudly() {
+    let plain = told(LEAST);
+    assert!(
+        !plain.contains("PASSWORD") && !plain.contains("SECOND AFTER"),
+        "{plain}"
+    );
+    let open = "[sign_in]\nstaff = [\"password\"]\n[audit]\ndurability = \"within-one-second\"\n[hl7v2]\nlisten = \"127.0.0.1:2575\"\n";
+    let told = told(&format!("{LEAST}\n{open}"));
+    for loud in ["PASSWORD ALONE", "SECOND AFTER", "HL7 v2 without sign-in"] {
+        assert!(told.contains(loud), "{told}");
+    }
+}
