@@ -77,7 +77,7 @@ fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
 }
 
 /// The ids of what is linked into the binary or runs while it is built: no dependencies of tests.
-fn reached<'m>(metadata: &'m Value) -> Result<BTreeMap<&'m str, BTreeSet<&'m str>>> {
+fn reached(metadata: &Value) -> Result<BTreeMap<&str, BTreeSet<&str>>> {
     let graph = metadata.get("resolve").context("no graph")?;
     let nodes: BTreeMap<&str, &Value> = items(graph, "nodes")
         .iter()

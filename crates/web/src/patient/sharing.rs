@@ -277,7 +277,9 @@ fn consent(own: &Own, rules: &[Rule], now: Millis) -> Value {
         if rule.ends_at < Millis::MAX {
             // The end of a period is within it.
             let end = date::instant(rule.ends_at.saturating_sub(1));
-            provision["period"] = json!({ "end": end });
+            if let Some(provision) = provision.as_object_mut() {
+                provision.insert("period".into(), json!({ "end": end }));
+            }
         }
         provision
     };
@@ -298,8 +300,11 @@ fn consent(own: &Own, rules: &[Rule], now: Millis) -> Value {
         }] },
         "provision": { "type": "permit" },
     });
-    if !rules.is_empty() {
-        consent["provision"]["provision"] = rules.iter().map(provision).collect();
+    if !rules.is_empty()
+        && let Some(all) = consent.get_mut("provision").and_then(Value::as_object_mut)
+    {
+        let provisions = rules.iter().map(provision).collect();
+        all.insert("provision".into(), Value::Array(provisions));
     }
     consent
 }
