@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::node::neighbourhood::{Neighbourhood, Site, patient, token, wait_for};
 use crate::setting::handover;
 
 const DISK_MIB: u32 = 48;
-/// The journal grows by so much at a time, in each of its files.
+/// Half of it in each of the files of the journal.
 const RESERVE_BYTES: u64 = 8 << 20;
 /// What the log keeps of a query: each look takes its room.
 const LONG: usize = 1500;
@@ -84,6 +85,16 @@ fn sign_in(client: &mut Client) {
     assert_eq!(answer.status, 303, "{}", answer.text());
 }
 
+/// As if they had just shown a second factor; that it is asked for is another test's.
+fn step_up(database: &Path) {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_millis()).unwrap();
+    let changed = connection.execute("UPDATE session SET aal = 2, stepped_up_at = ?1", [now]);
+    assert_eq!(changed.unwrap(), 1);
+}
+
 #[test]
 fn p29_on_a_full_disk_reading_leaves_its_trace_until_the_reserve_is_used_up() {
     let mut nodes = Neighbourhood::set_up(None);
@@ -111,6 +122,7 @@ fn p29_on_a_full_disk_reading_leaves_its_trace_until_the_reserve_is_used_up() {
     assert_eq!(registered.status, 201, "{}", registered.text());
     let jane = registered.json()["id"].as_str().unwrap().to_owned();
     sign_in(&mut bo);
+    step_up(&disk.join("handover.sqlite"));
     fill(&disk);
     let mut system = nodes.practice.client();
     let unwritten = wait_for("a change that is refused", 30, || {

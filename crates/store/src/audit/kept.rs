@@ -43,7 +43,7 @@ pub struct Cosignature {
 /// What a person must know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alarm {
-    /// `own-log` or `neighbour-log`.
+    /// `own-log`, `neighbour-log`, or `backup` for copies that are late.
     pub kind: String,
     /// Whose log, or who told: an ODS code.
     pub about: String,

@@ -16,7 +16,7 @@ use super::record::{Batch, Entry};
 
 /// The file grows by so much at a time, written with zeros: a sync of bytes whose place on the disk
 /// is known need not wait for the file system's own journal.
-pub(super) const STEP_BYTES: u64 = 4 << 20;
+pub(super) const STEP_BYTES: u64 = 1 << 20;
 /// A file that has grown beyond this gives the rest back when it is begun again.
 const KEPT_BYTES_MAX: u64 = 16 << 20;
 const HEAD_BYTES: usize = 20;

@@ -20,6 +20,8 @@ use crate::visit::Visit;
 
 /// The most rows of one group.
 const ROWS_MAX: u32 = 100;
+/// The kind of the alarms about copies.
+const COPIES: &str = "backup";
 
 /// What the address may ask for.
 #[derive(Deserialize)]
@@ -38,7 +40,12 @@ pub async fn page(
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
-    let alarms = node.store.alarms().await?;
+    let (copies, logs): (Vec<Alarm>, Vec<Alarm>) = node
+        .store
+        .alarms()
+        .await?
+        .into_iter()
+        .partition(|alarm| alarm.kind == COPIES);
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages
         .iter()
@@ -53,11 +60,14 @@ pub async fn page(
             group(
                 "audit-logs",
                 "Audit logs that are not what they were",
-                alarms
-                    .iter()
-                    .map(|it| alarm(&node, it, visit.now))
-                    .collect(),
+                logs.iter().map(|it| alarm(&node, it, visit.now)).collect(),
                 "This node's audit log, and those that it witnesses, continue what was signed.",
+            ),
+            group(
+                "copies",
+                "Copies of this node that are late",
+                copies.iter().map(|it| late(it, visit.now)).collect(),
+                "No copy is overdue. Where no place for copies is set, none is taken.",
             ),
             group(
                 "messages",
@@ -132,6 +142,24 @@ fn message(stuck: &StuckMessage, sees_letters: bool, now: Millis) -> views::Work
         why: stuck.reason.clone(),
         next: stuck.next_step.clone(),
         actions: message_actions(stuck, &address),
+    }
+}
+
+/// Copies that do not arrive. The next one that does settles it.
+fn late(alarm: &Alarm, now: Millis) -> views::Work {
+    views::Work {
+        when: words::moment(alarm.first_at, now),
+        what: "The copies of this node".to_owned(),
+        href: None,
+        state: Label {
+            text: "Late",
+            colour: Some("red"),
+        },
+        why: alarm.what.clone(),
+        next: "Whoever runs this node: see in its log why, and whether the place for copies can be reached and has \
+               room. The next copy that arrives settles this."
+            .to_owned(),
+        actions: Vec::new(),
     }
 }
 
