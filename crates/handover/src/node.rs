@@ -1,8 +1,8 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
-mod apps_tls;
 pub mod copies;
 mod sign_in;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,6 @@ use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
 use exchange::sealing::SealingKey;
 use exchange::{Book, Exchange, Identity, Workers, mllp};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use store::{Database, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -70,7 +68,7 @@ impl Running {
             confirm_every_millis: confirm_every_millis(config),
             ..exchange::Settings::default()
         };
-        let tls = pages_tls(config)?;
+        let tls = tls::pages(config)?;
         let exchange = Exchange::new(store.clone(), identity, book.clone(), settings);
         exchange
             .remember_directory()
@@ -115,7 +113,7 @@ impl Running {
         let telling = web::subscriptions::run(node.clone(), stopped.clone());
         parts.push(tokio::spawn(telling));
         if let Some(listener) = listeners.apps {
-            let tls = apps_tls::apps_tls(config)?;
+            let tls = tls::apps(config)?;
             let door = web::apps_router(node.clone());
             parts.push(tokio::spawn(serve(listener, door, tls, stopped.clone())));
         }
@@ -290,28 +288,6 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         declared: config.profiles.enforce_declared,
     };
     node
-}
-
-/// TLS for the pages, where certificate and key are set.
-fn pages_tls(config: &Config) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
-    let (Some(certificate), Some(key)) = (&config.pages.tls_certificate, &config.pages.tls_key)
-    else {
-        return Ok(None);
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
-    let named = || format!("pages.tls_key: {}", key.display());
-    let pem = read_private(key).with_context(named)?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).with_context(named)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(config.pages.tls_oldest.versions())?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("pages.tls_certificate and pages.tls_key do not go together")?;
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(tls)))
 }
 
 async fn peers(listener: TcpListener, exchange: Arc<Exchange>, stopped: watch::Receiver<bool>) {

@@ -109,7 +109,11 @@ impl Report {
              measured. Both sides of a ratio were measured in turns in the same run, \
              on the same machine, over loopback, and the middle of the turns is given; trust the ratios, not the absolutes.\n\n",
         );
-        writeln!(text, "Machine of the last run: {}. Rows of other days may be of another machine.\n", machine::describe())?;
+        writeln!(
+            text,
+            "Machine of the last run: {}. Rows of other days may be of another machine.\n",
+            machine::describe()
+        )?;
         text.push_str(
             "| what | Handover | bare | figure | wanted | met | when |\n|---|---:|---:|---:|---|---|---|\n",
         );

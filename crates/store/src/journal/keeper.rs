@@ -178,16 +178,19 @@ impl Keeper {
         let new = rest
             .into_iter()
             .enumerate()
-            .filter_map(|(n, (entry, answer))| match self.is_in_tables(&entry) {
-                _ if !doubtful.contains(&n) => Some((entry, answer)),
-                Ok(false) => Some((entry, answer)),
-                known => {
-                    if let Entry::Message { keeping, .. } = &entry {
-                        self.pending.drop_id(keeping.id());
-                    }
-                    let _ = answer.send(known.map(|_| Taken::Known));
-                    None
+            .filter_map(|(n, (entry, answer))| {
+                let known = match doubtful.contains(&n) {
+                    true => self.is_in_tables(&entry),
+                    false => Ok(false),
+                };
+                if known == Ok(false) {
+                    return Some((entry, answer));
                 }
+                if let Entry::Message { keeping, .. } = &entry {
+                    self.pending.drop_id(keeping.id());
+                }
+                let _ = answer.send(known.map(|_| Taken::Known));
+                None
             })
             .collect();
         let _ = self.reader.execute_batch("COMMIT");

@@ -54,11 +54,22 @@ pub struct Back {
     iss: Option<String>,
 }
 
-/// Sends the browser to the provider, with more parameters of its kind.
-///
-/// # Errors
-/// Whatever the provider or the store answers.
+/// Sends the browser to the provider, with more parameters of its kind; a page that says so if that
+/// fails.
 pub async fn go(
+    node: &Node,
+    visit: &Visit,
+    provider: &Provider,
+    headers: &HeaderMap,
+    whither: Whither,
+    more: &[(&str, &str)],
+) -> Response {
+    let door = whither.door;
+    let sent = send(node, visit, provider, headers, whither, more).await;
+    sent.unwrap_or_else(|problem| failed(node, visit, door, &problem))
+}
+
+async fn send(
     node: &Node,
     visit: &Visit,
     provider: &Provider,

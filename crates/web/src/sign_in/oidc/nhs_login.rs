@@ -81,8 +81,7 @@ async fn send(
         steps_up,
     };
     let more = [("scope", SCOPE), ("vtr", service.vtr.as_str())];
-    let sent = flow::go(node, visit, &service.provider, headers, whither, &more).await;
-    Ok(sent.unwrap_or_else(|problem| flow::failed(node, visit, Door::Patient, &problem)))
+    Ok(flow::go(node, visit, &service.provider, headers, whither, &more).await)
 }
 
 /// `GET /login/nhs/callback`

@@ -105,8 +105,7 @@ async fn send(
         steps_up,
     };
     let more = [("scope", SCOPE)];
-    let sent = flow::go(node, visit, &service.provider, headers, whither, &more).await;
-    Ok(sent.unwrap_or_else(|problem| flow::failed(node, visit, Door::Staff, &problem)))
+    Ok(flow::go(node, visit, &service.provider, headers, whither, &more).await)
 }
 
 /// `GET /staff/login/oidc/callback`
