@@ -58,6 +58,10 @@ const WIDTHS = [1280, 390, 320];
 export async function good(page) {
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 800 });
+    // The header folds its links by script some moments after a change of width.
+    await page
+      .waitForFunction((most) => document.documentElement.scrollWidth <= most, width, { timeout: 5000 })
+      .catch(() => {});
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert(wide <= width, `${page.url()} is ${wide} wide at ${width}`);
     await axe(page);
