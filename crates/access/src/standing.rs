@@ -23,6 +23,8 @@ pub enum OpeningKind {
     Emergency,
     /// What is sealed to a workgroup (B0083).
     Unseal,
+    /// Where a restricted patient lives, for the team that must visit.
+    Whereabouts,
 }
 
 impl OpeningKind {
@@ -31,6 +33,7 @@ impl OpeningKind {
         match self {
             OpeningKind::Emergency => "emergency",
             OpeningKind::Unseal => "unseal",
+            OpeningKind::Whereabouts => "whereabouts",
         }
     }
 
@@ -39,6 +42,7 @@ impl OpeningKind {
         match code {
             "emergency" => Some(OpeningKind::Emergency),
             "unseal" => Some(OpeningKind::Unseal),
+            "whereabouts" => Some(OpeningKind::Whereabouts),
             _ => None,
         }
     }
@@ -92,6 +96,8 @@ pub struct Withholds {
     pub opened: Vec<String>,
     /// Patients whose sealed items are open as well; never what is sealed and locked.
     pub unsealed: Vec<String>,
+    /// Restricted patients of whom it was released where they live.
+    pub located: Vec<String>,
     /// Whether there may be something of which the caller is not even told that it exists.
     pub may_hide: bool,
 }
@@ -132,6 +138,7 @@ impl Withholds {
                 || standing.unconfirmed_before.is_some(),
             opened: open(OpeningKind::Emergency),
             unsealed: open(OpeningKind::Unseal),
+            located: open(OpeningKind::Whereabouts),
         }
     }
 

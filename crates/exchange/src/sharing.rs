@@ -22,7 +22,6 @@ use crate::instant;
 use crate::jws::{self, Statement, read_strictly};
 use crate::letter::Letter;
 use crate::manifest::{PROTOCOL, ParcelKind, ParcelText, PatientNamed};
-use crate::taking_in::practice;
 use crate::transport::Failure;
 use crate::wire::{self, AskPreferences, PreferencesTold};
 use crate::workers::wait;
@@ -52,6 +51,9 @@ pub struct Preferences {
     pub at: Millis,
     pub patient: PatientNamed,
     pub rules: Vec<RuleText>,
+    /// Whether nobody is to learn where the patient lives (P14).
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub restricted: bool,
 }
 
 /// One organisation is not to see resources of some types, for a time.
@@ -108,6 +110,7 @@ impl Exchange {
             at: due.at,
             patient: patient.clone(),
             rules: rules.into_iter().map(RuleText::from).collect(),
+            restricted: self.store.is_flagged(&scope, &due.patient).await?,
         };
         let signed = jws::sign(self.identity.signing(), Statement::Preferences, &statement)?;
         let mut holders = self.store.holders(&scope, &due.patient).await?;
@@ -202,7 +205,8 @@ impl Exchange {
             return Ok(None);
         };
         let json = json::parse(&version.body, &Limits::default())?;
-        if practice(&json).is_some_and(|home| home != self.organisation().as_str()) {
+        let home = self.practice_of(patient, &json).await?;
+        if home.is_some_and(|home| home != self.organisation().as_str()) {
             return Ok(None);
         }
         let named = named(&json);
@@ -275,6 +279,7 @@ impl Exchange {
             family: patient.family.clone(),
             version: read.version,
             rules,
+            restricted: read.restricted,
             jws: jws.to_string(),
             audience,
             parcel: parcel.to_string(),

@@ -198,10 +198,23 @@ impl Exchange {
         for person in &page.entries {
             let json = json::parse(&person.body, &Limits::default())?;
             if is_same(&json, birth_date, &named.family) {
-                found.push((person.id.clone(), practice(&json)));
+                let practice = self.practice_of(&person.id, &json).await?;
+                found.push((person.id.clone(), practice));
             }
         }
         Ok((!page.entries.is_empty(), found))
+    }
+
+    /// The practice that a Patient names: a restricted one does so no more in their resource.
+    pub(crate) async fn practice_of(
+        &self,
+        id: &str,
+        patient: &Json<'_>,
+    ) -> Result<Option<String>, Problem> {
+        match practice(patient) {
+            Some(practice) => Ok(Some(practice)),
+            None => self.store.home_of(id).await,
+        }
     }
 
     /// The one patient here with that NHS number **and** date of birth **and** family name. A number
@@ -225,7 +238,7 @@ impl Exchange {
 }
 
 /// The ODS code of the first practice that a Patient names.
-pub(crate) fn practice(patient: &Json<'_>) -> Option<String> {
+fn practice(patient: &Json<'_>) -> Option<String> {
     let code = |reference: &Json<'_>| {
         let identifier = reference.get("identifier");
         let by_code = identifier.filter(|it| it.text("system") == Some(ODS_CODE));

@@ -23,6 +23,7 @@ pub mod terminology;
 pub mod ucum;
 pub mod validate;
 pub mod view;
+pub mod whereabouts;
 pub mod xml;
 
 pub use date::Millis;

@@ -59,6 +59,7 @@ mod table;
 pub mod terminology;
 #[doc(hidden)]
 pub mod testing;
+pub mod whereabouts;
 mod words;
 mod write;
 mod writer;

@@ -16,6 +16,7 @@ pub(crate) mod reindex;
 mod rows;
 mod search;
 mod stored;
+mod veil;
 pub(crate) mod withheld;
 
 use bytes::Bytes;

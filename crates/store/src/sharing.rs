@@ -9,7 +9,7 @@ mod lists;
 mod write;
 
 pub use consent::{CATEGORY_CODE, CATEGORY_SYSTEM, Rule};
-pub(crate) use consent::{Sharing, follow};
+pub(crate) use consent::{Sharing, changed, follow};
 pub use lists::{Due, Held, Outstanding, Standpoint, Telling};
 pub use write::{Asked, SharingWrite, Statement};
 pub(crate) use write::{apply, is_held_elsewhere};

@@ -170,6 +170,7 @@ impl Store {
             store.write_late_lines();
         }
         reindex::start(Weak(Arc::downgrade(&store.inner)));
+        crate::whereabouts::start(Weak(Arc::downgrade(&store.inner)));
         Ok(store)
     }
 
@@ -488,7 +489,7 @@ fn may_be_done(scope: &Scope, job: &Job) -> Result<(), Problem> {
                 let message = "This caller may not change records.";
                 Err(Problem::new(Kind::Forbidden, message))
             }
-            Change::Release { .. } => Ok(()),
+            Change::Release { .. } | Change::Veil { .. } => Ok(()),
             Change::Delete { .. } => scope.may_set_up(ty, true),
             Change::Put { .. } => scope.may_set_up(ty, false),
         };

@@ -24,6 +24,7 @@ use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
 use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
+use crate::whereabouts::{self, WhereaboutsWrite};
 
 /// What waits in the writer's queue.
 #[derive(Debug)]
@@ -69,6 +70,9 @@ pub enum Change {
         id: String,
         release: Release,
     },
+    /// Takes out of every version what tells where a restricted patient is, or puts it back when
+    /// they are restricted no more. Without a new version.
+    Veil { ty: String, id: String },
 }
 
 /// What must be there before a change; otherwise the whole job is undone.
@@ -113,6 +117,7 @@ pub enum Effect {
     Care(CareWrite),
     Copy(CopyWrite),
     Sharing(SharingWrite),
+    Whereabouts(WhereaboutsWrite),
 }
 
 /// What came of an effect.
@@ -132,6 +137,7 @@ pub enum Done {
     Care(CareDone),
     Copy,
     Sharing,
+    Whereabouts,
 }
 
 /// What came of one change.
@@ -192,6 +198,10 @@ pub(crate) async fn apply_effect(
         Effect::Sharing(write) => {
             sharing::apply(tx, now, write).await?;
             Done::Sharing
+        }
+        Effect::Whereabouts(write) => {
+            whereabouts::apply(tx, write).await?;
+            Done::Whereabouts
         }
     })
 }

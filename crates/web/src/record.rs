@@ -55,6 +55,20 @@ pub fn patient(resource: &Value) -> Patient {
     }
 }
 
+/// Where a Patient lives and how they are reached: addresses, then telephone numbers and the like.
+pub fn whereabouts(resource: &Value) -> Vec<String> {
+    let address = |it: &Value| {
+        let lines = items(&it["line"]).filter_map(text);
+        let rest = ["city", "district", "postalCode"].map(|part| text(&it[part]));
+        let parts: Vec<String> = lines.chain(rest.into_iter().flatten()).collect();
+        let words = parts.join(", ");
+        if words.is_empty() { text(&it["text"]) } else { Some(words) }
+    };
+    let addresses = items(&resource["address"]).filter_map(address);
+    let reached = items(&resource["telecom"]).filter_map(|it| text(&it["value"]));
+    addresses.chain(reached).collect()
+}
+
 /// A letter, as its DocumentReference tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letter {

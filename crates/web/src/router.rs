@@ -155,6 +155,10 @@ fn pages(node: Arc<Node>) -> Router {
             get(care::emergency).post(care::opened),
         )
         .route("/staff/unseal/{id}", get(care::unseal).post(care::unsealed))
+        .route(
+            "/staff/whereabouts/{id}",
+            get(care::whereabouts).post(care::located),
+        )
         .route("/staff/privacy", get(privacy::page))
         .route("/staff/privacy/{number}", post(privacy::work))
         .route("/staff/worklist", get(worklist::page))

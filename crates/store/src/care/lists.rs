@@ -16,7 +16,7 @@ const ROWS_MAX: i64 = 500;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivacyItem {
     pub number: i64,
-    /// `self-claimed`, `emergency` or `unseal`.
+    /// `self-claimed`, `emergency`, `unseal` or `whereabouts`.
     pub kind: String,
     /// A Patient id.
     pub patient: String,

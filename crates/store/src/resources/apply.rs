@@ -10,7 +10,8 @@ use fhir::problem::{Kind, Problem};
 use super::labels::Seal;
 use super::rows::Rows;
 use super::stored::Stored;
-use super::{Prepared, Release, facts, labels, reindex, stored};
+use super::veil::Veil;
+use super::{Prepared, Release, facts, labels, reindex, stored, veil};
 use crate::care;
 use crate::database::Tx;
 use crate::sharing;
@@ -32,6 +33,7 @@ pub(crate) async fn apply(
     }
     refuse_repeats(changes)?;
     let before = stored::look_up(core, tx, scope, changes).await?;
+    let veil = veil::draw(core, tx, scope, changes, &before).await?;
     let held = labels::held(changes, &before);
     let seals = labels::seals(changes, &before);
     let further = labels::further(changes, &held, &seals);
@@ -40,6 +42,7 @@ pub(crate) async fn apply(
         scope,
         held,
         seals,
+        veil: &veil,
         now: core.now(),
         rows: Rows::default(),
         written: Vec::with_capacity(changes.len()),
@@ -87,7 +90,9 @@ impl Change {
     pub(crate) fn names(&self) -> (&str, &str) {
         match self {
             Change::Put { resource, .. } => (&resource.ty, &resource.id),
-            Change::Delete { ty, id, .. } | Change::Release { ty, id, .. } => (ty, id),
+            Change::Delete { ty, id, .. }
+            | Change::Release { ty, id, .. }
+            | Change::Veil { ty, id } => (ty, id),
         }
     }
 }
@@ -98,6 +103,8 @@ struct Applied<'c> {
     held: HashSet<String>,
     /// What these changes seal their contents to: by the id of a Binary.
     seals: HashMap<String, Seal>,
+    /// What is stored in place of what the changes brought.
+    veil: &'c Veil,
     now: Millis,
     rows: Rows<'c>,
     written: Vec<Written>,
@@ -112,7 +119,7 @@ impl<'c> Applied<'c> {
         before: Option<Stored>,
     ) -> Result<(), Problem> {
         let (ty, _) = change.names();
-        if !matches!(change, Change::Release { .. }) {
+        if !matches!(change, Change::Release { .. } | Change::Veil { .. }) {
             let deletes = matches!(change, Change::Delete { .. });
             let is_there = before
                 .as_ref()
@@ -165,6 +172,8 @@ impl<'c> Applied<'c> {
             {
                 self.release(change, *release, &before)
             }
+            (Change::Veil { ty, id }, Some(before)) => self.veil(core, (ty, id), &before),
+            (Change::Veil { .. }, None) => Err(absent()),
             (Change::Delete { .. } | Change::Release { .. }, _) => Err(absent()),
         }
     }
@@ -194,6 +203,7 @@ impl<'c> Applied<'c> {
             workgroup: String::new(),
         };
         let facts = self.sealed(facts, &resource.ty, &resource.id, Some(&*resource.labels));
+        let resource = self.stored(resource, &facts);
         self.rows.create(core, resource, &facts)?;
         self.note(
             Interaction::Create,
@@ -226,6 +236,7 @@ impl<'c> Applied<'c> {
         };
         facts.release_at = release.after(facts.release_at, self.now);
         let facts = self.sealed(facts, &resource.ty, &resource.id, Some(&*resource.labels));
+        let resource = self.stored(resource, &facts);
         self.rows.update(core, resource, &facts, &before)?;
         let created = before.facts.deleted;
         let interaction = if created {
@@ -240,6 +251,39 @@ impl<'c> Applied<'c> {
             &facts,
             Some((resource, created)),
         );
+        Ok(())
+    }
+
+    /// What is stored of it: what tells where a restricted patient is stands aside.
+    fn stored(&mut self, resource: &'c Prepared, facts: &facts::Facts) -> &'c Prepared {
+        let veil: &'c Veil = self.veil;
+        match veil.put(&resource.ty, &resource.id) {
+            Some(put) => {
+                self.rows.aside(facts, facts.version, &put.whole);
+                &put.resource
+            }
+            None => resource,
+        }
+    }
+
+    /// Every version as the patient's flag now says.
+    fn veil(
+        &mut self,
+        core: &Core,
+        (ty, id): (&str, &str),
+        before: &Stored,
+    ) -> Result<(), Problem> {
+        let veil: &'c Veil = self.veil;
+        let facts = &before.facts;
+        self.written.push(written(ty, id, facts, false));
+        let Some(swept) = veil.swept(ty, id) else {
+            return Ok(());
+        };
+        self.rows.rewrite(core, swept, before)?;
+        for version in &swept.versions {
+            let number = u64::try_from(version.number).unwrap_or_default();
+            self.trace(Interaction::Update, (ty, id, number), facts, Some(version.digest));
+        }
         Ok(())
     }
 
@@ -359,14 +403,20 @@ impl<'c> Applied<'c> {
         facts: &facts::Facts,
         body: Option<(&Prepared, bool)>,
     ) {
-        let version = u64::try_from(facts.version).unwrap_or_default();
-        self.written.push(Written {
-            ty: ty.to_string(),
-            id: id.to_string(),
-            version,
-            last_updated: facts.at,
-            created: body.is_some_and(|(_, created)| created),
-        });
+        let written = written(ty, id, facts, body.is_some_and(|(_, created)| created));
+        let digest = body.map(|(resource, _)| resource.facts.digest);
+        self.trace(interaction, (ty, id, written.version), facts, digest);
+        self.written.push(written);
+    }
+
+    /// A line for each patient whom a version is about, with the digest of what is stored of it.
+    fn trace(
+        &mut self,
+        interaction: Interaction,
+        (ty, id, version): (&str, &str, u64),
+        facts: &facts::Facts,
+        digest: Option<[u8; 32]>,
+    ) {
         let target = Target {
             ty: ty.to_string().into(),
             id: Some(id.to_string()),
@@ -374,9 +424,18 @@ impl<'c> Applied<'c> {
             ..Target::default()
         };
         let traced = facts::traced(self.scope, interaction, Outcome::Success, &target, facts);
-        let digest = body.map(|(resource, _)| resource.facts.digest);
         self.lines
             .extend(traced.into_iter().map(|line| AuditEntry { digest, ..line }));
+    }
+}
+
+fn written(ty: &str, id: &str, facts: &facts::Facts, created: bool) -> Written {
+    Written {
+        ty: ty.to_string(),
+        id: id.to_string(),
+        version: u64::try_from(facts.version).unwrap_or_default(),
+        last_updated: facts.at,
+        created,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use fhir::json::Json;
 use fhir::problem::{Kind, Problem};
+use fhir::whereabouts;
 
 use super::Release;
 use super::stored::Stored;
@@ -97,12 +98,13 @@ impl Labels {
     fn own(ty: &str, resource: &Json<'_>) -> Labels {
         let seal = Seal::of(resource);
         let meta = resource.get("meta");
-        let by_meta = meta.is_some_and(|meta| !meta.items("security").is_empty());
-        let mut marks: Vec<String> = meta
-            .iter()
-            .flat_map(|meta| meta.items("security"))
-            .map(mark)
-            .collect();
+        // That something was taken out of it keeps it from nobody.
+        let own = meta.map_or(&[][..], |meta| meta.items("security")).iter();
+        let own = own.filter(|label| !whereabouts::is_redaction(label));
+        let mut marks: Vec<String> = own.map(mark).collect();
+        // Nor does the flag on a Patient: where they live is taken out, and the rest is theirs.
+        let keeps = |mark: &&String| ty != "Patient" || !is_flag(mark);
+        let by_meta = marks.iter().any(|mark| keeps(&mark));
         if ty != "DocumentReference" {
             return Labels {
                 is_labelled: by_meta,
@@ -129,10 +131,21 @@ impl Labels {
         }
     }
 
+    /// Whether it is the flag of somebody whose whereabouts are kept.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.marks.iter().any(|mark| is_flag(mark))
+    }
+
     /// Whether a label of `before` is not among these.
     pub(crate) fn lack(&self, before: &Labels) -> bool {
         before.marks.iter().any(|mark| !self.marks.contains(mark))
     }
+}
+
+fn is_flag(mark: &str) -> bool {
+    let code = mark.strip_prefix(whereabouts::CONFIDENTIALITY);
+    let code = code.and_then(|code| code.strip_prefix('|'));
+    code.is_some_and(|code| whereabouts::RESTRICTED.contains(&code))
 }
 
 fn mark(label: &Json<'_>) -> String {
@@ -153,6 +166,7 @@ pub(crate) fn held(changes: &[Change], before: &[Option<Stored>]) -> HashSet<Str
             Change::Put { resource, .. } => (Some(&*resource.labels), resource.labels.is_labelled),
             Change::Delete { .. } => (None, true),
             Change::Release { .. } => (None, before.is_some_and(|before| before.is_labelled)),
+            Change::Veil { .. } => continue,
         };
         if holds {
             let both = before.into_iter().chain(now);

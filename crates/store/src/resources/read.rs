@@ -42,9 +42,8 @@ impl Store {
         let before = self.cache().map(|cache| cache.ask(ty, id));
         let cached = before.as_ref().and_then(|before| before.hit.as_ref());
         if let Some(cached) = cached.filter(|it| it.facts.within(scope, ty)) {
-            let lines = lines(scope, Interaction::Read, target, &cached.facts);
-            self.traced(lines).await?;
-            return Ok(Reading::Found(cached.version.clone()));
+            let version = cached.version.clone();
+            return self.give(scope, target, &cached.facts, version).await;
         }
         let number = self.word(ty).await?;
         let mut sql = Sql::new(READ).with(number).with(id);
@@ -55,20 +54,42 @@ impl Store {
         };
         let facts = Facts::from_row(row)?.sealed(row, 13)?;
         let reading = reading(ty, id, row)?;
-        let lines = lines(scope, Interaction::Read, target, &facts);
         if let (Some(cache), Some(before), Reading::Found(version)) =
             (self.cache(), &before, &reading)
         {
             cache.keep(
                 before,
                 Cached {
-                    facts,
+                    facts: facts.clone(),
                     version: version.clone(),
                 },
             );
         }
+        match reading {
+            Reading::Found(version) => self.give(scope, target, &facts, version).await,
+            reading => {
+                let lines = lines(scope, Interaction::Read, target, &facts);
+                self.traced(lines).await?;
+                Ok(reading)
+            }
+        }
+    }
+
+    /// The current version that was found, traced.
+    async fn give(
+        &self,
+        scope: &Scope,
+        mut target: Target,
+        facts: &Facts,
+        version: Version,
+    ) -> Result<Reading, Problem> {
+        let (version, is_released) = self.located(scope, facts, version).await?;
+        if is_released {
+            target.query = Some("whereabouts".into());
+        }
+        let lines = lines(scope, Interaction::Read, target, facts);
         self.traced(lines).await?;
-        Ok(reading)
+        Ok(Reading::Found(version))
     }
 
     /// A given version (<https://hl7.org/fhir/R4/http.html#vread>), traced as `read` is. A patient

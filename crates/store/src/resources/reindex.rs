@@ -147,7 +147,7 @@ pub(crate) async fn asked_by(
             Change::Delete { .. } => {
                 tx.execute(&Sql::new(FORGET).with(name)).await?;
             }
-            Change::Release { .. } => {}
+            Change::Release { .. } | Change::Veil { .. } => {}
         }
     }
     Ok(())

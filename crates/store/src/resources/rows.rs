@@ -10,6 +10,7 @@ use super::Prepared;
 use super::facts::Facts;
 use super::index::{self, At, IndexRows};
 use super::stored::Stored;
+use super::veil::Swept;
 use crate::database::Tx;
 use crate::sql::{Bind, Sql};
 use crate::table::{Table, Type};
@@ -149,6 +150,59 @@ impl<'c> Rows<'c> {
             self.first.push(sql);
         }
         self.several(facts);
+        self.reindex(core, resource, before)
+    }
+
+    /// What a version says of where a restricted patient is, for those to whom it is released.
+    pub(crate) fn aside(&mut self, facts: &Facts, version: i64, whole: &'c [u8]) {
+        let sql = Sql::new(
+            "INSERT INTO whereabouts (shard, rid, ver, body) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (shard, rid, ver) DO NOTHING",
+        );
+        let sql = sql.with(facts.shard).with(facts.rid).with(version);
+        self.first.push(sql.with(whole));
+    }
+
+    /// Versions that say less, or again what they said; the index follows the current one.
+    pub(crate) fn rewrite(
+        &mut self,
+        core: &Core,
+        swept: &'c Swept,
+        before: &Stored,
+    ) -> Result<(), Problem> {
+        let at = before.facts.at();
+        for version in &swept.versions {
+            match &version.whole {
+                Some(whole) => self.aside(&before.facts, version.number, whole),
+                None => {
+                    let sql = Sql::new(
+                        "DELETE FROM whereabouts WHERE shard = $1 AND rid = $2 AND ver = $3",
+                    );
+                    let sql = sql.with(at.shard).with(at.rid).with(version.number);
+                    self.first.push(sql);
+                }
+            }
+            let sql = Sql::new(
+                "UPDATE ver SET body = $1, splice = $2 WHERE shard = $3 AND rid = $4 AND ver = $5",
+            );
+            let sql = sql.with(&*version.body).with(version.splice);
+            self.first
+                .push(sql.with(at.shard).with(at.rid).with(version.number));
+        }
+        if let Some(resource) = &swept.current {
+            self.reindex(core, resource, before)?;
+        }
+        Ok(())
+    }
+
+    /// Only the index rows that differ are touched.
+    fn reindex(
+        &mut self,
+        core: &Core,
+        resource: &'c Prepared,
+        before: &Stored,
+    ) -> Result<(), Problem> {
+        let at = before.facts.at();
         let old = &before.entries;
         let kept = self.remove_all_but(core, &resource.ty, old, &resource.entries, at)?;
         let mut buffer = String::new();

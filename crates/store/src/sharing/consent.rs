@@ -196,7 +196,7 @@ pub(crate) async fn follow(
                 None => {}
             },
             Change::Delete { ty, id, .. } if ty == "Consent" => end(tx, now, id).await?,
-            Change::Delete { .. } | Change::Release { .. } => {}
+            Change::Delete { .. } | Change::Release { .. } | Change::Veil { .. } => {}
         }
     }
     Ok(())
@@ -255,7 +255,7 @@ pub(super) async fn put(
 }
 
 /// The patient's statement has another number from now on, and is to be told.
-async fn changed(tx: &mut Tx<'_>, now: Millis, patient: &str) -> Result<(), Problem> {
+pub(crate) async fn changed(tx: &mut Tx<'_>, now: Millis, patient: &str) -> Result<(), Problem> {
     let sql = Sql::new(
         "INSERT INTO sharing (patient, version, at, due) VALUES ($1, 1, $2, 1) \
          ON CONFLICT (patient) DO UPDATE SET version = sharing.version + 1, at = excluded.at, due = 1",

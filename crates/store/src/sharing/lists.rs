@@ -224,6 +224,16 @@ impl Store {
         Ok(Outstanding(u64::try_from(count).unwrap_or_default()))
     }
 
+    /// The practice (its ODS code) that a patient's own record last named, if one.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn home_of(&self, patient: &str) -> Result<Option<String>, Problem> {
+        let sql = Sql::new("SELECT home FROM sharing_home WHERE patient = $1");
+        let rows = self.rows(&sql.with(patient)).await?;
+        rows.first().map(|row| row.text(0).map(str::to_string)).transpose()
+    }
+
     /// The home practices of patients here, and their second keepers as far as known.
     ///
     /// # Errors

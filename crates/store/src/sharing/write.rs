@@ -7,6 +7,7 @@ use super::consent::{Rule, put};
 use crate::database::Tx;
 use crate::parcels::{State, event};
 use crate::sql::Sql;
+use crate::whereabouts;
 
 /// A practice's signed statement of what one of its patients wants, verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Statement {
     /// Grows with each change; a lower one is out of date.
     pub version: i64,
     pub rules: Vec<Rule>,
+    /// Whether nobody is to learn where the patient lives.
+    pub restricted: bool,
     pub jws: String,
     /// To a second keeper only: who is to be told, as ODS codes.
     pub audience: Vec<String>,
@@ -118,11 +121,15 @@ async fn hold(
         }
         for patient in known.text(1)?.split_whitespace() {
             withdraw(tx, patient, home).await?;
+            if !patients.iter().any(|it| it == patient) {
+                whereabouts::told(tx, now, patient, (home, false)).await?;
+            }
         }
     }
     for patient in patients {
         withdraw(tx, patient, home).await?;
         put(tx, patient, &under(home), &statement.rules).await?;
+        whereabouts::told(tx, now, patient, (home, statement.restricted)).await?;
     }
     let sql = Sql::new(
         "INSERT INTO sharing_held (home, nhs_number, version, jws, audience, patients, birth_date, \

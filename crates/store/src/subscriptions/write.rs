@@ -182,7 +182,7 @@ pub(crate) async fn note(
                     tx.execute(&Sql::new(sql).with(id.as_str())).await?;
                 }
             }
-            Change::Delete { .. } | Change::Release { .. } => {}
+            Change::Delete { .. } | Change::Release { .. } | Change::Veil { .. } => {}
         }
     }
     if core.watched.is_none() {

@@ -183,7 +183,7 @@ pub(crate) async fn follow(
     for change in changes {
         let (ty, id) = change.names();
         if !matches!(ty, "CodeSystem" | "ValueSet" | "ConceptMap")
-            || matches!(change, Change::Release { .. })
+            || matches!(change, Change::Release { .. } | Change::Veil { .. })
         {
             continue;
         }

@@ -26,3 +26,4 @@ mod searching;
 mod sharing;
 mod terminology;
 mod walks;
+mod whereabouts;

@@ -254,7 +254,7 @@ async fn written(node: &Node, scope: &Scope, job: Job) -> Result<Vec<Written>, F
         Change::Put { expect, .. } | Change::Delete { expect, .. } => {
             matches!(expect, Expect::Version(_))
         }
-        Change::Release { .. } => false,
+        Change::Release { .. } | Change::Veil { .. } => false,
     });
     match node.store.commit(scope, job).await {
         Ok(committed) => Ok(committed.written),

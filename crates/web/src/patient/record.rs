@@ -50,6 +50,7 @@ async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
         let did = match notice.kind.as_str() {
             "self-claimed" => "said that they care for you, to see your record",
             "unseal" => "opened what is sealed in your record",
+            "whereabouts" => "looked up where you live, which is restricted",
             _ => "opened your record in an emergency",
         };
         let (role, at) = (

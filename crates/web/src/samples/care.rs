@@ -91,5 +91,9 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         sealed: 2,
         emergency: "/staff/emergency-access/jane".into(),
         unseal: "/staff/unseal/jane".into(),
+        lives: vec![text.into()],
+        restricted: true,
+        released: true,
+        locate: "/staff/whereabouts/jane".into(),
     }
 }

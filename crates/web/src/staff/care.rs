@@ -27,8 +27,8 @@ const CLAIM: i64 = 24 * HOUR;
 /// The fewest letters of a reason.
 const REASON_LETTERS_MIN: usize = 10;
 
-/// Why a record is opened in an emergency: its code and its words.
-const REASONS: [(&str, &str); 4] = [
+/// Why a record is opened: its code and its words.
+const REASONS: [(&str, &str); 5] = [
     (
         "unable-to-ask",
         "The patient cannot be asked, and needs care now",
@@ -39,6 +39,7 @@ const REASONS: [(&str, &str); 4] = [
         "To protect the patient or another person from harm",
     ),
     ("legal-duty", "The law asks for it"),
+    ("visit", "Somebody of us must visit or call the patient"),
 ];
 
 /// The fault of who has not proved just now who they are.
@@ -50,13 +51,14 @@ enum Door {
     Claim,
     Emergency,
     Unseal,
+    Whereabouts,
 }
 
 impl Door {
     fn interaction(self) -> Interaction {
         match self {
             Door::Claim => Interaction::ClaimRelationship,
-            Door::Emergency | Door::Unseal => Interaction::EmergencyAccess,
+            Door::Emergency | Door::Unseal | Door::Whereabouts => Interaction::EmergencyAccess,
         }
     }
 
@@ -65,6 +67,7 @@ impl Door {
             Door::Claim => format!("/staff/relationship/{patient}"),
             Door::Emergency => format!("/staff/emergency-access/{patient}"),
             Door::Unseal => format!("/staff/unseal/{patient}"),
+            Door::Whereabouts => format!("/staff/whereabouts/{patient}"),
         }
     }
 
@@ -78,6 +81,7 @@ impl Door {
             Door::Claim => "Say that you care for this patient",
             Door::Emergency => "Emergency access to one record",
             Door::Unseal => "Open sealed items of one record",
+            Door::Whereabouts => "See where a restricted patient lives",
         }
     }
 
@@ -92,6 +96,10 @@ impl Door {
             Door::Unseal => format!(
                 "You can then read what is sealed in this patient's record for {hours} hours, \
                  without their leave. {told}"
+            ),
+            Door::Whereabouts => format!(
+                "Somebody may be looking for this patient to harm them. You can then see where they \
+                 live and are treated for {hours} hours. Tell nobody who does not have to visit. {told}"
             ),
         }
     }
@@ -124,6 +132,15 @@ pub async fn unseal(
     ask(&node, &visit, Door::Unseal, &patient).await
 }
 
+/// `GET /staff/whereabouts/{patient}`
+pub async fn whereabouts(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+) -> Result<Response, Refusal> {
+    ask(&node, &visit, Door::Whereabouts, &patient).await
+}
+
 /// `POST /staff/relationship/{patient}`
 pub async fn claimed(
     State(node): State<Arc<Node>>,
@@ -152,6 +169,16 @@ pub async fn unsealed(
     fields: Fields,
 ) -> Result<Response, Refusal> {
     take(&node, &visit, Door::Unseal, &patient, &fields).await
+}
+
+/// `POST /staff/whereabouts/{patient}`
+pub async fn located(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(patient): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    take(&node, &visit, Door::Whereabouts, &patient, &fields).await
 }
 
 async fn ask(node: &Node, visit: &Visit, door: Door, patient: &str) -> Result<Response, Refusal> {
@@ -218,7 +245,7 @@ fn form(
             .collect(),
         reasons: match door {
             Door::Claim => Vec::new(),
-            Door::Emergency | Door::Unseal => reasons.collect(),
+            Door::Emergency | Door::Unseal | Door::Whereabouts => reasons.collect(),
         },
         code_error: error("code"),
         reason: typed.map_or_else(String::new, |fields| fields.text("reason").to_owned()),
@@ -258,9 +285,10 @@ async fn take(
             told,
             ends_at: visit.now.saturating_add(CLAIM),
         },
-        Door::Emergency | Door::Unseal => CareWrite::Open {
+        Door::Emergency | Door::Unseal | Door::Whereabouts => CareWrite::Open {
             kind: match door {
                 Door::Unseal => OpeningKind::Unseal,
+                Door::Whereabouts => OpeningKind::Whereabouts,
                 _ => OpeningKind::Emergency,
             },
             told,

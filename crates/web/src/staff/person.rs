@@ -33,7 +33,9 @@ pub async fn page(
             "There is no such patient here, or nobody has recorded that you care for them.";
         return Err(Problem::new(Kind::NotFound, message).into());
     };
-    let who = record::patient(&record::json(&version)?);
+    let resource = record::json(&version)?;
+    let who = record::patient(&resource);
+    let located = scope.withholds().map_or(&[][..], |it| &it.located);
     let search = Search::all(ALL_TYPES, LISTED_MAX).within_patient(&patient);
     let found = node.store.search(&scope, &search).await?;
     let withheld = node.store.withheld_of(&scope, &patient, None).await?;
@@ -59,6 +61,10 @@ pub async fn page(
         sealed: withheld.sealed,
         emergency: format!("/staff/emergency-access/{patient}"),
         unseal: format!("/staff/unseal/{patient}"),
+        lives: record::whereabouts(&resource),
+        restricted: node.store.keeps_whereabouts(&patient).await?,
+        released: located.contains(&patient),
+        locate: format!("/staff/whereabouts/{patient}"),
     };
     Ok(Page::new("staff/patient.jinja", who.name, view).answer(&node.site, &visit))
 }

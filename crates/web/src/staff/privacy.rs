@@ -111,6 +111,7 @@ fn row(item: &PrivacyItem, me: i64, now: Millis) -> views::PrivacyRow {
     let what = match item.kind.as_str() {
         "self-claimed" => "Relationship claimed (B0016)",
         "unseal" => "Sealed items opened (B0083)",
+        "whereabouts" => "Restricted whereabouts seen",
         _ => "Emergency access (B0015)",
     };
     views::PrivacyRow {

@@ -251,6 +251,12 @@ pub struct PatientPage {
     pub sealed: u64,
     pub emergency: String,
     pub unseal: String,
+    /// Where they live and how they are reached, as far as the record says.
+    pub lives: Vec<String>,
+    /// Whether that is restricted, and whether it was released to who reads the page.
+    pub restricted: bool,
+    pub released: bool,
+    pub locate: String,
 }
 
 /// How many there are of something.

@@ -147,9 +147,10 @@ impl Store {
             );
             let lines = self.mapped_apart(sql.with(after).with(end), line).await?;
             for (key, line) in lines.into_iter().filter(|(key, _)| mine(*key)) {
-                // A release tells of a version again, without its content.
+                // A release tells of a version again, without its content; what is taken out of a
+                // version, or put back, with what it is then.
                 let kept = told.entry(key).or_insert(line);
-                kept.digest = kept.digest.or(line.digest);
+                kept.digest = line.digest.or(kept.digest);
                 kept.deleted |= line.deleted;
             }
             after = end;
