@@ -6,6 +6,7 @@ mod kills;
 mod links;
 mod repeats;
 mod reserve;
+mod restricted;
 mod sharing;
 
 /// Numbers that look random and come again with the same seed.

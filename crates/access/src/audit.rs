@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use fhir::date::Millis;
 
+use crate::standing::Familiar;
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -127,4 +129,6 @@ pub struct AuditEntry {
     pub target: Target,
     /// SHA-256 of the body that a change stored.
     pub digest: Option<[u8; 32]>,
+    /// Whose record it is to the reader, if they know the patient otherwise; no part of what is kept.
+    pub familiar: Option<Familiar>,
 }

@@ -32,4 +32,6 @@ pub use ods::Ods;
 pub use purpose::{Purpose, SystemPurpose};
 pub use role_table::{RoleRow, RoleTable};
 pub use scope::{Reach, Scope};
-pub use standing::{Opening, OpeningKind, Relationships, Standing, Withholds};
+pub use standing::{
+    Acquaintance, Familiar, OnFamiliar, Opening, OpeningKind, Relationships, Standing, Withholds,
+};

@@ -79,6 +79,8 @@ pub enum SystemPurpose {
     KeepSharing,
     /// Takes where a restricted patient lives out of what is here of them.
     KeepWhereabouts,
+    /// Tells the privacy officer who looked at records of people whom they know.
+    KeepFamiliar,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -107,6 +109,7 @@ impl SystemPurpose {
             SystemPurpose::KeepTeams => "keep-teams",
             SystemPurpose::KeepSharing => "keep-sharing",
             SystemPurpose::KeepWhereabouts => "keep-whereabouts",
+            SystemPurpose::KeepFamiliar => "keep-familiar",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",

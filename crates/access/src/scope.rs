@@ -204,7 +204,16 @@ impl Scope {
             (Some(withholds), Some(patient)) if withholds.opened.contains(patient) => BREAK_GLASS,
             _ => self.purpose,
         };
+        let familiar = match (&self.withholds, &target.patient) {
+            (Some(withholds), Some(patient)) if outcome == Outcome::Success => {
+                // What is withheld for that was not seen.
+                let knows = &withholds.acquaintance;
+                knows.with(patient).filter(|_| !knows.bars(patient))
+            }
+            _ => None,
+        };
         AuditEntry {
+            familiar,
             seq: 0,
             at: 0,
             request_id: self.request_id.clone(),

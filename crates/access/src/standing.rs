@@ -1,6 +1,8 @@
 //! What is kept back from a member of staff of what their organisation holds: the facts that the
 //! store loads, and what follows from them.
 
+use std::sync::Arc;
+
 use fhir::date::Millis;
 
 use crate::caller::Role;
@@ -14,6 +16,64 @@ pub enum Relationships {
     Organisation,
     /// A relationship with the patient that is recorded and has not ended.
     Required,
+}
+
+/// Whose record it is to a member of staff who knows them otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Familiar {
+    /// Their own.
+    Own,
+    /// That of family or of a colleague.
+    Other,
+}
+
+/// What is done when staff would see the record of somebody whom they know otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFamiliar {
+    /// It is withheld.
+    Refuse,
+    /// The privacy officer is told.
+    #[default]
+    Flag,
+}
+
+/// Whom a member of staff knows otherwise (P10): Patient ids, in order, and what follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acquaintance {
+    pub own: Arc<Vec<String>>,
+    pub on_own: OnFamiliar,
+    pub others: Arc<Vec<String>>,
+    pub on_others: OnFamiliar,
+}
+
+impl Acquaintance {
+    /// What the patient is to them.
+    pub fn with(&self, patient: &str) -> Option<Familiar> {
+        let among = |all: &[String]| all.binary_search_by(|it| it.as_str().cmp(patient)).is_ok();
+        if among(&self.own) {
+            Some(Familiar::Own)
+        } else if among(&self.others) {
+            Some(Familiar::Other)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the patient's record is withheld from them for that.
+    pub fn bars(&self, patient: &str) -> bool {
+        match self.with(patient) {
+            Some(Familiar::Own) => self.on_own == OnFamiliar::Refuse,
+            Some(Familiar::Other) => self.on_others == OnFamiliar::Refuse,
+            None => false,
+        }
+    }
+
+    /// All whose records are withheld for that.
+    pub fn barred(&self) -> impl Iterator<Item = &String> {
+        let own = (self.on_own == OnFamiliar::Refuse).then_some(&self.own);
+        let others = (self.on_others == OnFamiliar::Refuse).then_some(&self.others);
+        own.into_iter().chain(others).flat_map(|all| all.iter())
+    }
 }
 
 /// How a record was opened that is otherwise withheld.
@@ -60,6 +120,8 @@ pub struct Opening {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub relationships: Relationships,
+    /// Whom the account knows otherwise.
+    pub acquaintance: Acquaintance,
     /// The teams that the account is in.
     pub workgroups: Vec<String>,
     /// What the account has opened.
@@ -81,6 +143,8 @@ pub struct Withholds {
     pub account: i64,
     /// When relationships, preferences and openings are looked at.
     pub now: Millis,
+    /// Whom the account knows otherwise: some of these are left out, and looks at others are flagged.
+    pub acquaintance: Acquaintance,
     /// Patients without a live relationship with the account or its organisation are left out.
     pub needs_relationship: bool,
     /// What patients do not want the organisation to see is left out.
@@ -123,15 +187,22 @@ impl Withholds {
         // A system acts for the organisation, not for one who cares for the patient.
         let needs_relationship =
             standing.relationships == Relationships::Required && role != Role::System;
+        let acquaintance = match role {
+            Role::System => Acquaintance::default(),
+            _ => standing.acquaintance.clone(),
+        };
+        let bars = acquaintance.barred().next().is_some();
         Withholds {
             account,
             now,
+            acquaintance,
             needs_relationship,
             has_dissents: standing.has_dissents,
             has_sealed: standing.has_sealed,
             unconfirmed_before: standing.unconfirmed_before,
             workgroups: standing.workgroups.clone(),
             may_hide: needs_relationship
+                || bars
                 || standing.has_dissents
                 || standing.has_sealed
                 || standing.has_teams
@@ -142,7 +213,7 @@ impl Withholds {
         }
     }
 
-    /// Whether nothing but what is sealed is left out.
+    /// Whether nothing is left out but what is sealed, or of people whom the account knows.
     pub fn is_sealing_only(&self) -> bool {
         !self.needs_relationship && !self.has_dissents && self.unconfirmed_before.is_none()
     }
@@ -210,6 +281,28 @@ mod tests {
         let of = |now| Withholds::of(&standing(), (1, Role::Clinician), Interaction::Read, now);
         assert_eq!(of(9).opened, ["p"]);
         assert!(of(10).opened.is_empty());
+    }
+
+    #[test]
+    fn p10_what_is_theirs_is_refused_or_flagged_as_was_set() {
+        let ids = |ids: &[&str]| Arc::new(ids.iter().map(ToString::to_string).collect());
+        let acquaintance = Acquaintance {
+            own: ids(&["me"]),
+            on_own: OnFamiliar::Refuse,
+            others: ids(&["aunt", "boss"]),
+            on_others: OnFamiliar::Flag,
+        };
+        let standing = Standing {
+            acquaintance,
+            ..standing()
+        };
+        let of = |role| Withholds::of(&standing, (1, role), Interaction::Read, 5);
+        let withholds = of(Role::Clinician);
+        assert_eq!(withholds.acquaintance.barred().collect::<Vec<_>>(), ["me"]);
+        assert!(withholds.may_hide);
+        assert_eq!(withholds.acquaintance.with("boss"), Some(Familiar::Other));
+        assert_eq!(withholds.acquaintance.with("p"), None);
+        assert_eq!(of(Role::System).acquaintance, Acquaintance::default());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
+mod access;
 mod backup;
 pub mod fhir;
 pub mod section;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+pub use access::{AccessSection, OnFamiliar, Relationships};
 pub use backup::BackupSection;
 pub use fhir::FhirSection;
 use section::section;
@@ -141,17 +143,6 @@ section! {
 }
 
 section! {
-    /// Who of the staff sees whose record.
-    AccessSection in "access" {
-        /// "required": staff see a patient's record while a relationship is recorded (registered here, an open stay, a letter or referral, or claimed with a reason).
-        /// "organisation": they see all that the organisation holds. What is sealed is withheld either way.
-        relationships: Relationships = "\"organisation\"", default;
-        /// A record that was opened in an emergency stays open for so many hours; at most 4.
-        emergency_hours: u32 = "4", default;
-    }
-}
-
-section! {
     /// What patients want shared with whom.
     SharingSection in "sharing" {
         /// The member (its ODS code) that holds a signed copy of our patients' preferences and answers for us when we are down.
@@ -270,23 +261,6 @@ fn check_provider(key: &str, issuer: Option<&str>, client_id: Option<&str>) -> a
         bail!("{key}.issuer: must begin with https://");
     }
     Ok(())
-}
-
-/// What staff must have to see a patient's record.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Relationships {
-    Organisation,
-    Required,
-}
-
-impl From<Relationships> for access::Relationships {
-    fn from(relationships: Relationships) -> access::Relationships {
-        match relationships {
-            Relationships::Organisation => access::Relationships::Organisation,
-            Relationships::Required => access::Relationships::Required,
-        }
-    }
 }
 
 /// Versions of TLS.
@@ -432,7 +406,7 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let ods = &self.organisation.ods;
-        if access::Ods::parse(ods).is_err() {
+        if ::access::Ods::parse(ods).is_err() {
             bail!(
                 "organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)"
             );
@@ -441,7 +415,7 @@ impl Config {
             bail!("sharing.unconfirmed_after_seconds: must be at least 1");
         }
         let keeper = self.sharing.second_keeper.as_deref();
-        if keeper.is_some_and(|it| it == ods || access::Ods::parse(it).is_err()) {
+        if keeper.is_some_and(|it| it == ods || ::access::Ods::parse(it).is_err()) {
             bail!("sharing.second_keeper: must be the ODS code of another organisation");
         }
         if self.organisation.name.trim().is_empty() {
@@ -474,10 +448,7 @@ impl Config {
         self.fhir.check()?;
         self.apps.check(&self.pages)?;
         self.backup.check()?;
-        let hours = self.access.emergency_hours;
-        if !(1..=4).contains(&hours) {
-            bail!("access.emergency_hours: {hours} is not from 1 to 4");
-        }
+        self.access.check()?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use access::Ods;
+use access::{Ods, Role};
 use anyhow::{Context, bail};
 use exchange::intake::Intake;
 use exchange::jwt::IdentityKey;
@@ -187,6 +187,10 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     settings.audit = config.audit.durability.into();
     settings.reserve_bytes = config.audit.reserve_bytes;
     settings.relationships = config.access.relationships.into();
+    settings.on_familiar = (
+        config.access.own_record.into(),
+        config.access.familiar_records.into(),
+    );
     settings.unconfirmed_after_millis = i64::from(config.sharing.unconfirmed_after_seconds) * 1000;
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
@@ -279,6 +283,8 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         .as_ref()
         .map(|url| url.trim_end_matches('/').to_owned());
     node.emergency_hours = config.access.emergency_hours;
+    let roles = config.access.unnamed_roles.iter();
+    node.unnamed_roles = roles.filter_map(|role| Role::parse(role).ok()).collect();
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

@@ -206,5 +206,6 @@ fn entry(row: &Row) -> Result<AuditEntry, Problem> {
         purpose: row.text(12)?.to_string().into(),
         target,
         digest: None,
+        familiar: None,
     })
 }

@@ -1,6 +1,7 @@
 //! Who cares for whom: relationships, workgroups, openings, dissents, and what the privacy officer
 //! and the patient are told of them. These rows are the facts that decisions rest on.
 
+mod familiar;
 mod lists;
 mod relation;
 mod write;
@@ -9,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use access::{Opening, OpeningKind, Relationships, Standing, Who};
+use access::{Acquaintance, OnFamiliar, Opening, OpeningKind, Relationships, Role, Standing, Who};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ use crate::store::Store;
 pub use lists::{Notice, PrivacyItem, Withheld};
 pub(crate) use relation::{Relation, derive};
 pub(crate) use write::apply;
-pub use write::{CareDone, CareWrite, ItemState, Kind, Link, Told};
+pub use write::{CareDone, CareWrite, FamiliarKind, ItemState, Kind, Link, Told};
 
 /// For how long what was loaded is believed, in milliseconds: another process may change it. What
 /// this process changes counts at once.
@@ -42,6 +43,12 @@ const TEAMS: &str = "SELECT 1 FROM care_workgroup LIMIT 1";
 #[derive(Debug)]
 pub(crate) struct Memory {
     relationships: Relationships,
+    /// What is done about staff's own records, and about those of family and colleagues.
+    on_familiar: (OnFamiliar, OnFamiliar),
+    /// Staff's own records, and when and after how many changes they were looked up.
+    own_records: Mutex<Option<(familiar::Own, Millis, u64)>>,
+    /// Looks that the privacy officer was told of lately: account, patient, when.
+    told: Mutex<HashMap<(i64, String), Millis>>,
     /// For how long preferences count as confirmed.
     unconfirmed_after: Millis,
     /// Counts changes of these rows.
@@ -57,9 +64,16 @@ struct Known {
 }
 
 impl Memory {
-    pub(crate) fn new(relationships: Relationships, unconfirmed_after: Millis) -> Memory {
+    pub(crate) fn new(
+        relationships: Relationships,
+        on_familiar: (OnFamiliar, OnFamiliar),
+        unconfirmed_after: Millis,
+    ) -> Memory {
         Memory {
             relationships,
+            on_familiar,
+            own_records: Mutex::default(),
+            told: Mutex::default(),
             unconfirmed_after,
             changed: AtomicU64::new(0),
             known: Mutex::default(),
@@ -69,6 +83,40 @@ impl Memory {
     /// Everything is looked up anew from now on.
     pub(crate) fn forget(&self) {
         self.changed.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn changed(&self) -> u64 {
+        self.changed.load(Ordering::Acquire)
+    }
+
+    fn own_records(&self, now: Millis, remembered: Millis) -> Option<familiar::Own> {
+        let kept = self.own_records.lock();
+        let (own, at, changed) = kept.as_ref()?;
+        let is_fresh =
+            (0..remembered).contains(&now.saturating_sub(*at)) && *changed == self.changed();
+        is_fresh.then(|| own.clone())
+    }
+
+    fn keep_own_records(&self, own: familiar::Own, now: Millis, changed: u64) {
+        *self.own_records.lock() = Some((own, now, changed));
+    }
+
+    /// Whether a look has not been told of within that time; it counts as told from now on.
+    fn is_news(&self, account: i64, patient: &str, now: Millis, again_after: Millis) -> bool {
+        let mut told = self.told.lock();
+        if told.len() >= REMEMBERED_MAX {
+            told.retain(|_, at| now.saturating_sub(*at) < again_after);
+            if told.len() >= REMEMBERED_MAX {
+                told.clear();
+            }
+        }
+        let key = (account, patient.to_string());
+        let before = told.get(&key).copied();
+        if before.is_some_and(|at| now.saturating_sub(at) < again_after) {
+            return false;
+        }
+        told.insert(key, now);
+        true
     }
 
     fn recall(&self, account: i64, now: Millis) -> Option<Arc<Standing>> {
@@ -97,6 +145,7 @@ impl Store {
     pub async fn standing(&self, who: &Who, now: Millis) -> Result<Arc<Standing>, Problem> {
         let Who::Staff {
             account,
+            role,
             organisation,
             ..
         } = who
@@ -111,6 +160,7 @@ impl Store {
         let changed = memory.changed.load(Ordering::Acquire);
         let standing = Arc::new(Standing {
             relationships: memory.relationships,
+            acquaintance: self.acquaintance(*account, *role, now).await?,
             workgroups: self.workgroups(*account).await?,
             openings: self.openings(*account, now).await?,
             has_dissents: self.is_any(DISSENT, organisation.as_str()).await?,
@@ -168,6 +218,25 @@ impl Store {
         rows.iter()
             .map(|row| Ok(row.text(0)?.to_string()))
             .collect()
+    }
+
+    async fn acquaintance(
+        &self,
+        account: i64,
+        role: Role,
+        now: Millis,
+    ) -> Result<Acquaintance, Problem> {
+        if role == Role::System {
+            return Ok(Acquaintance::default());
+        }
+        let known = self.known_to(account, now).await?;
+        let (on_own, on_others) = self.care_memory().on_familiar;
+        Ok(Acquaintance {
+            own: Arc::new(known.own),
+            on_own,
+            others: Arc::new(known.others),
+            on_others,
+        })
     }
 
     async fn openings(&self, account: i64, now: Millis) -> Result<Vec<Opening>, Problem> {

@@ -90,6 +90,7 @@ const EVERYWHERE: &[&str] = &[
     "care_workgroup",
     "care_opening",
     "care_dissent",
+    "care_familiar",
     "sharing",
     "sharing_held",
     "sharing_home",

@@ -68,6 +68,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(100, "0100_copies"),
     migration!(110, "0110_sharing"),
     migration!(115, "0115_whereabouts"),
+    migration!(116, "0116_familiar"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

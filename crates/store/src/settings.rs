@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use access::{Ods, Relationships};
+use access::{Ods, OnFamiliar, Relationships};
 
 use crate::clock::Clock;
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub page_bytes_max: usize,
     /// What staff must have to see a patient's record.
     pub relationships: Relationships,
+    /// What is done when staff would see their own record, and that of family or a colleague.
+    pub on_familiar: (OnFamiliar, OnFamiliar),
     /// For how long what a home practice last said of its patients' sharing preferences is believed,
     /// in milliseconds; after that what came from other organisations about them is withheld.
     pub unconfirmed_after_millis: i64,
@@ -78,6 +80,7 @@ impl Settings {
             included_max: 5000,
             page_bytes_max: 32 << 20,
             relationships: Relationships::Organisation,
+            on_familiar: (OnFamiliar::Refuse, OnFamiliar::Flag),
             unconfirmed_after_millis: 3_600_000,
         }
     }

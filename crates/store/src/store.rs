@@ -162,6 +162,7 @@ impl Store {
                 packages: crate::packages::Memory::default(),
                 care: crate::care::Memory::new(
                     settings.relationships,
+                    settings.on_familiar,
                     settings.unconfirmed_after_millis,
                 ),
             }),
@@ -346,6 +347,9 @@ impl Store {
     /// Writes lines of the audit log: committed when this returns, or soon after under
     /// `WithinOneSecond`.
     pub(crate) async fn traced(&self, lines: Vec<AuditEntry>) -> Result<(), Problem> {
+        if lines.iter().any(|line| line.familiar.is_some()) {
+            Box::pin(self.tell_familiar(&lines)).await?;
+        }
         match self.inner.audit {
             AuditDurability::BeforeAnswer => {
                 if let Some(journal) = &self.inner.journal {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::Ods;
+use access::{Ods, Role};
 use fhir::date::Millis;
 use store::Store;
 use tokio::sync::Semaphore;
@@ -20,6 +20,8 @@ pub struct Node {
     pub release_after_days: u32,
     /// For how many hours a record stays open that was opened in an emergency: 1 to 4.
     pub emergency_hours: u32,
+    /// Roles whose holders patients are not told the names of.
+    pub unnamed_roles: Vec<Role>,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -49,6 +51,7 @@ impl Node {
             organisation_name: Arc::new(str::to_owned),
             release_after_days: 14,
             emergency_hours: 4,
+            unnamed_roles: Vec::new(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),

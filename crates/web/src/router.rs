@@ -28,7 +28,7 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record, sharing};
 use crate::staff::{
-    care, content, inbox, item, live, message, person, privacy, sent, steps, subscribers, worklist,
+    care, content, inbox, item, live, message, person, privacy, privacy_log, sent, steps, subscribers, worklist,
 };
 use crate::visit;
 
@@ -160,6 +160,10 @@ fn pages(node: Arc<Node>) -> Router {
             get(care::whereabouts).post(care::located),
         )
         .route("/staff/privacy", get(privacy::page))
+        .route(
+            "/staff/privacy/log",
+            get(privacy_log::page).post(privacy_log::find),
+        )
         .route("/staff/privacy/{number}", post(privacy::work))
         .route("/staff/worklist", get(worklist::page))
         .route("/staff/worklist/messages/{number}", get(message::page))

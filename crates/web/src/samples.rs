@@ -106,6 +106,12 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
                 .answer(&site, &clerk()),
         ),
         (
+            "privacy-log",
+            Page::new("staff/privacy-log.jinja", "Who looked", care::privacy_log(text))
+                .under("/staff/privacy")
+                .answer(&site, &clerk()),
+        ),
+        (
             "patient",
             Page::new("staff/patient.jinja", text, care::patient(text)).answer(&site, &clerk()),
         ),

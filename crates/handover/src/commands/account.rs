@@ -1,5 +1,6 @@
 //! `handover account`: who can sign in at this node.
 
+mod familiar;
 mod sessions;
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use access::{NhsNumber, Ods, Role, Scope, SystemPurpose};
 use anyhow::{Context, bail};
 use store::accounts::{Holder, NewAccount};
+use store::care::FamiliarKind;
 use store::{Reading, Store};
 use web::sign_in::password;
 
@@ -60,6 +62,26 @@ enum Command {
         /// Their NHS number.
         #[arg(long)]
         nhs_number: String,
+    },
+    /// Says that a member of staff knows a patient otherwise, or no more: their record is then flagged or withheld from
+    /// them, as the settings say under `familiar_records`. Without a patient it lists whom they know.
+    ///
+    /// Their own record, and colleagues', follow from --own-nhs-number.
+    Knows {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+        #[arg(long)]
+        username: String,
+        /// The id of the Patient resource at this node.
+        #[arg(long)]
+        patient: Option<String>,
+        /// family or colleague.
+        #[arg(long, default_value = "family")]
+        kind: String,
+        /// They do not know the patient after all.
+        #[arg(long)]
+        no_more: bool,
     },
     /// Lists where somebody is signed in.
     Sessions {
@@ -139,6 +161,22 @@ impl Account {
                     None,
                 )
                 .await
+            }
+            Command::Knows {
+                config,
+                username,
+                patient,
+                kind,
+                no_more,
+            } => {
+                let kind = FamiliarKind::from_code(&kind)
+                    .with_context(|| format!("--kind {kind}: it is family or colleague"))?;
+                let (store, _) = open(&config).await?;
+                let kind = (!no_more).then_some(kind);
+                let said = familiar::knows(&store, &username, patient.as_deref(), kind).await;
+                store.close().await;
+                print!("{}", said?);
+                Ok(())
             }
             Command::Sessions { config, username } => {
                 let (store, _) = open(&config).await?;

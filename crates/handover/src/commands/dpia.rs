@@ -13,7 +13,7 @@ use web::sign_in::Way;
 
 use super::directory::read_steward;
 use crate::config::fhir::ConditionalDelete;
-use crate::config::{AuditDurability, Config, Relationships, TlsVersion};
+use crate::config::{AuditDurability, Config, OnFamiliar, Relationships, TlsVersion};
 
 /// Prints the facts for an impact assessment (DPIA) and a record of processing: what is stored and for how long, who may see
 /// what, which doors are open, to whom records go, and what protects them. As Markdown, from the settings and the directory.
@@ -266,11 +266,28 @@ fn seen(config: &Config) -> Vec<String> {
             config.access.emergency_hours
         ),
         format!(
+            "Staff who would open their own record are {}; records of family and colleagues are {}.",
+            then(config.access.own_record),
+            then(config.access.familiar_records)
+        ),
+        match config.access.unnamed_roles.as_slice() {
+            [] => "Patients see the name of everyone who looked.".into(),
+            roles => format!("Patients see who looked, without the names of: {}.", roles.join(", ")),
+        },
+        "Where a restricted patient lives is taken out of all that is answered, and released by reason to one who must visit.".into(),
+        format!(
             "A patient sees their own record once their identity is proved; a letter when it is filed, or after {} days.",
             config.letters.release_after_days
         ),
         "Engineers see queues and no records; a privacy officer sees the trace and the list.".into(),
     ]
+}
+
+fn then(on: OnFamiliar) -> &'static str {
+    match on {
+        OnFamiliar::Refuse => "refused",
+        OnFamiliar::Flag => "let in, and the privacy officer is told",
+    }
 }
 
 fn trace(config: &Config) -> Vec<String> {

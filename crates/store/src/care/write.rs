@@ -1,6 +1,6 @@
 //! Changes of these rows.
 
-use access::OpeningKind;
+use access::{Familiar, OpeningKind};
 use fhir::date::Millis;
 use fhir::problem::{self, Problem};
 
@@ -50,6 +50,32 @@ pub struct Link {
     pub starts_at: Millis,
     /// It is no more from this time on.
     pub ends_at: Millis,
+}
+
+/// How a member of staff knows a patient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FamiliarKind {
+    Family,
+    Colleague,
+}
+
+impl FamiliarKind {
+    /// The word in tables.
+    pub fn code(self) -> &'static str {
+        match self {
+            FamiliarKind::Family => "family",
+            FamiliarKind::Colleague => "colleague",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn from_code(code: &str) -> Option<FamiliarKind> {
+        match code {
+            "family" => Some(FamiliarKind::Family),
+            "colleague" => Some(FamiliarKind::Colleague),
+            _ => None,
+        }
+    }
 }
 
 /// Who did what the privacy officer and the patient are told of, and why.
@@ -153,6 +179,19 @@ pub enum CareWrite {
         patient: String,
         consent: String,
     },
+    /// A member of staff knows the patient; not any more, if `kind` is none.
+    Know {
+        account: i64,
+        patient: String,
+        kind: Option<FamiliarKind>,
+    },
+    /// A member of staff looked at the record of somebody whom they know. On the privacy officer's
+    /// list, unless such an item is there since that time.
+    Familiar {
+        kind: Familiar,
+        told: Told,
+        since: Millis,
+    },
     /// The privacy officer works an item; not their own.
     Work {
         number: i64,
@@ -226,6 +265,12 @@ pub(crate) async fn apply(
             let sql = sql.with(patient.as_str()).with(consent.as_str());
             Ok(CareDone::Changed(tx.execute(&sql).await?))
         }
+        CareWrite::Know {
+            account,
+            patient,
+            kind,
+        } => know(tx, now, (*account, patient), *kind).await,
+        CareWrite::Familiar { kind, told, since } => familiar(tx, now, (*kind, *since), told).await,
         CareWrite::Work { .. } => work(tx, now, write).await,
     }
 }
@@ -346,6 +391,16 @@ async fn tell(
         .with(told.reason.as_str())
         .with(now);
     tx.execute(&sql).await?;
+    list(tx, now, kind, told).await
+}
+
+/// The privacy officer's item.
+async fn list(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    kind: &'static str,
+    told: &Told,
+) -> Result<CareDone, Problem> {
     let sql = Sql::new(
         "INSERT INTO privacy_item (org, kind, patient, account, name, role, code, reason, at, \
          state, outcome, worked_by) \
@@ -364,6 +419,45 @@ async fn tell(
     let row = tx.row(&sql).await?;
     let row = row.ok_or_else(|| crate::failure::internal("an item came without its number"))?;
     Ok(CareDone::Listed(row.int(0)?))
+}
+
+async fn know(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (account, patient): (i64, &str),
+    kind: Option<FamiliarKind>,
+) -> Result<CareDone, Problem> {
+    let Some(kind) = kind else {
+        let sql = Sql::new("DELETE FROM care_familiar WHERE account = $1 AND patient = $2");
+        let gone = tx.execute(&sql.with(account).with(patient)).await?;
+        return Ok(CareDone::Changed(gone));
+    };
+    let sql = Sql::new(
+        "INSERT INTO care_familiar (account, patient, kind, at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (account, patient) DO UPDATE SET kind = excluded.kind",
+    );
+    let sql = sql.with(account).with(patient).with(kind.code()).with(now);
+    Ok(CareDone::Changed(tx.execute(&sql).await?))
+}
+
+async fn familiar(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (kind, since): (Familiar, Millis),
+    told: &Told,
+) -> Result<CareDone, Problem> {
+    let kind = match kind {
+        Familiar::Own => "own-record",
+        Familiar::Other => "familiar-record",
+    };
+    let sql = Sql::new(
+        "SELECT 1 FROM privacy_item WHERE kind = $1 AND account = $2 AND patient = $3 AND at > $4",
+    );
+    let sql = sql.with(kind).with(told.account);
+    if tx.row(&sql.with(told.patient.as_str()).with(since)).await?.is_some() {
+        return Ok(CareDone::Changed(0));
+    }
+    list(tx, now, kind, told).await
 }
 
 async fn dissent(

@@ -190,6 +190,7 @@ impl<'b> Reader<'b> {
 
     fn line(&mut self) -> Option<AuditEntry> {
         Some(AuditEntry {
+            familiar: None,
             seq: 0,
             at: self.number()?,
             request_id: Arc::from(self.text()?),

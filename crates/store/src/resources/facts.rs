@@ -96,6 +96,9 @@ impl Facts {
         let Some(withholds) = scope.withholds() else {
             return Some(true);
         };
+        if self.patients().any(|it| withholds.acquaintance.bars(it)) {
+            return Some(false);
+        }
         let is_members = withholds.workgroups.contains(&self.workgroup);
         if self.guard != 0 && !is_members {
             let is_unsealed = self.guard == 1 && !withholds.unsealed.is_empty();

@@ -11,11 +11,13 @@ use fhir::problem::Problem;
 use fhir::resource::Body;
 use fhir::whereabouts::{self, Places};
 
+use super::prepared::each_word;
 use super::stored::Stored;
 use super::{Prepared, body};
 use crate::database::Tx;
 use crate::sql::Sql;
 use crate::whereabouts as flags;
+use crate::words::UNKNOWN;
 use crate::write::Change;
 use crate::writer::Core;
 
@@ -70,7 +72,7 @@ impl Veil {
 
 /// Finds out what to take out, and notes flags that come or go with these changes.
 pub(crate) async fn draw(
-    core: &Core,
+    core: &mut Core,
     tx: &mut Tx<'_>,
     scope: &Scope,
     changes: &[Change],
@@ -98,7 +100,7 @@ pub(crate) async fn draw(
             }
             Change::Veil { .. } => {
                 if let Some(stored) = before {
-                    let swept = sweep(core, tx, (ty, id), stored, &known).await?;
+                    let swept = sweep(core, tx, id, stored, &known).await?;
                     veil.swept.insert(key(), swept);
                 }
             }
@@ -225,7 +227,7 @@ fn said(stored: &[u8]) -> Result<Places, Problem> {
 
 /// A resource without what tells where its patient is; `None` if it tells nothing.
 async fn put(
-    core: &Core,
+    core: &mut Core,
     tx: &mut Tx<'_>,
     resource: &Prepared,
     places: &Places,
@@ -245,7 +247,7 @@ async fn put(
         return Ok(None);
     };
     Ok(Some(Put {
-        resource: prepared(core, &redacted, &resource.id, &resource.organisation)?,
+        resource: prepared(core, tx, &redacted, &resource.id, &resource.organisation).await?,
         whole: body::compress(&Body::new(whole, &resource.id).bytes)?,
     }))
 }
@@ -263,21 +265,25 @@ async fn last_whole(tx: &mut Tx<'_>, stored: &Stored) -> Result<Option<Vec<u8>>,
     row.map(|row| body::decompress(row.bytes(0)?)).transpose()
 }
 
-/// The redacted resource, ready to be stored. A word that no row has yet is not indexed by: it can
-/// only be of the labels that redaction put in, and no number was reserved for it.
-fn prepared(
-    core: &Core,
-    redacted: &Json<'_>,
+/// The resource as it is to be stored. By a word that is in no row yet it is not indexed: that can only
+/// be one of the labels that redaction put in, and no number was reserved for it.
+async fn prepared(
+    core: &mut Core,
+    tx: &mut Tx<'_>,
+    resource: &Json<'_>,
     id: &str,
     organisation: &Ods,
 ) -> Result<Prepared, Problem> {
-    let mut prepared = Prepared::new(redacted, id, organisation)?;
+    let mut prepared = Prepared::new(resource, id, organisation)?;
     prepared.index_by(&core.registry())?;
+    let mut words = Vec::new();
+    prepared.each_word(|word| words.push(word.to_string()));
+    core.learn(tx, words).await?;
     let ty = prepared.ty.clone();
     prepared.entries.retain(|entry| {
         let mut is_known = true;
-        super::prepared::each_word(&ty, std::slice::from_ref(entry), |word| {
-            is_known &= core.word(word).is_ok();
+        each_word(&ty, std::slice::from_ref(entry), |word| {
+            is_known &= core.word(word).is_ok_and(|number| number != UNKNOWN);
         });
         is_known
     });
@@ -286,9 +292,9 @@ fn prepared(
 
 /// Each version of a resource as it is to be, where it is otherwise.
 async fn sweep(
-    core: &Core,
+    core: &mut Core,
     tx: &mut Tx<'_>,
-    (ty, id): (&str, &str),
+    id: &str,
     stored: &Stored,
     known: &HashMap<String, Known>,
 ) -> Result<Swept, Problem> {
@@ -318,7 +324,8 @@ async fn sweep(
             continue;
         }
         let is_whole = redacted.is_none();
-        let new = prepared(core, redacted.as_ref().unwrap_or(&whole), id, &organisation)?;
+        let stored_now = redacted.as_ref().unwrap_or(&whole);
+        let new = prepared(core, tx, stored_now, id, &organisation).await?;
         swept.versions.push(Version {
             number,
             body: new.body.clone(),
@@ -327,7 +334,6 @@ async fn sweep(
             whole: (!is_whole).then(|| kept.unwrap_or(now).to_vec()),
         });
         if number == stored.facts.version {
-            debug_assert_eq!(new.ty, ty);
             swept.current = Some(new);
         }
     }

@@ -18,6 +18,7 @@ pub(crate) fn push_but_seal(
     withholds: &Withholds,
     row: &'static str,
 ) {
+    push_barred(sql, withholds, row);
     if withholds.is_sealing_only() {
         return;
     }
@@ -40,6 +41,16 @@ pub(crate) fn push_but_seal(
         push_unconfirmed(sql, before, row);
     }
     sql.push("))");
+}
+
+/// Not what is about the reader themselves, or about somebody whom they know, where that is withheld:
+/// no opening changes it.
+fn push_barred(sql: &mut Sql<'_>, withholds: &Withholds, row: &'static str) {
+    let barred: Vec<String> = withholds.acquaintance.barred().cloned().collect();
+    if !barred.is_empty() {
+        sql.push(" AND NOT ");
+        push_is_one_of(sql, &barred, row);
+    }
 }
 
 /// What is sealed is its workgroup's; what is not locked is also theirs who unsealed the patient's.

@@ -51,14 +51,17 @@ async fn look(store: &Store) -> Result<(), Problem> {
 
 /// One batch; the last row of it, or `None` if there was none left.
 async fn step(store: &Store, patient: &str, after: i64) -> Result<Option<i64>, Problem> {
+    // What is deleted is in no compartment any more, but its versions are still told by its history.
     let sql = Sql::new(
-        "SELECT c.rid, w.text, r.id FROM compartment c \
-         JOIN res r ON r.shard = c.shard AND r.rid = c.rid JOIN word w ON w.id = r.ty \
-         WHERE c.patient = $1 AND c.rid > $2 ORDER BY c.rid LIMIT $3",
+        "SELECT a.rid, w.text, a.id FROM (SELECT r.rid, r.ty, r.id FROM compartment c \
+         JOIN res r ON r.shard = c.shard AND r.rid = c.rid WHERE c.patient = $1 AND c.rid > $2 \
+         UNION SELECT r.rid, r.ty, r.id FROM res r WHERE r.shard = $3 AND r.rid > $2 \
+         AND r.del = 1 AND r.patients = $1) a \
+         JOIN word w ON w.id = a.ty ORDER BY a.rid LIMIT $4",
     );
-    let rows = store
-        .rows(&sql.with(patient.to_string()).with(after).with(AT_ONCE))
-        .await?;
+    let shard = crate::shard::of_patient(Some(patient));
+    let sql = sql.with(patient.to_string()).with(after).with(shard);
+    let rows = store.rows(&sql.with(AT_ONCE)).await?;
     let upto = rows.last().map(|row| row.int(0)).transpose()?;
     let mut job = Job::effect(Effect::Whereabouts(WhereaboutsWrite::Swept {
         patient: patient.to_string(),

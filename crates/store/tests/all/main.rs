@@ -11,6 +11,7 @@
 mod audit;
 mod care;
 mod copies;
+mod familiar;
 mod finding;
 mod labels;
 mod log_tree;

@@ -1,6 +1,10 @@
 //! What a search finds, against a plain reading of the rules and against reading one by one.
 
-use access::{Interaction, Opening, OpeningKind, Relationships, Scope, Standing};
+use std::sync::Arc;
+
+use access::{
+    Acquaintance, Interaction, OnFamiliar, Opening, OpeningKind, Relationships, Scope, Standing,
+};
 use fhir::json::{Limits, parse};
 use fhir::search::{Clause, Criterion, Entry, Range, Search, System, Total, Value, extract};
 use proptest::prelude::*;
@@ -40,6 +44,8 @@ struct Care {
     opened: Option<usize>,
     unsealed: Option<usize>,
     in_team: bool,
+    /// Whose record is the reader's own, which is withheld from them.
+    own: Option<usize>,
 }
 
 fn care() -> impl Strategy<Value = Care> {
@@ -51,13 +57,15 @@ fn care() -> impl Strategy<Value = Care> {
         prop::option::of(0..3_usize),
         prop::option::of(0..3_usize),
         any::<bool>(),
+        prop::option::weighted(0.2, 0..3_usize),
     )
-        .prop_map(|(links, dissents, opened, unsealed, in_team)| Care {
+        .prop_map(|(links, dissents, opened, unsealed, in_team, own)| Care {
             links,
             dissents,
             opened,
             unsealed,
             in_team,
+            own,
         })
 }
 
@@ -114,6 +122,11 @@ impl Care {
         let unseal = opening(OpeningKind::Unseal, self.unsealed);
         Standing {
             relationships,
+            acquaintance: Acquaintance {
+                own: Arc::new(self.own.iter().map(|own| format!("p{own}")).collect()),
+                on_own: OnFamiliar::Refuse,
+                ..Acquaintance::default()
+            },
             workgroups: if self.in_team {
                 vec!["team".into()]
             } else {
@@ -148,7 +161,11 @@ impl Care {
             > 0;
         let is_opened = self.opened.iter().any(is_of);
         let needed = relationships == Relationships::Required;
-        made.organisation == 0 && !sealed_off && (is_opened || ((related || !needed) && !dissented))
+        let is_own = self.own.iter().any(is_of);
+        made.organisation == 0
+            && !sealed_off
+            && !is_own
+            && (is_opened || ((related || !needed) && !dissented))
     }
 }
 

@@ -10,7 +10,7 @@ use store::sharing::{SharingWrite, Statement};
 use store::testing::{START, on_each_database};
 use store::{Effect, Expect, Job, Reading, Release, Store};
 
-use crate::people::{commit, put, put_as, staff, staff_with, system};
+use crate::people::{commit, delete, put, put_as, staff, staff_with, system};
 
 /// Each word that tells where the patient is, in lower case.
 const CANARIES: [&str; 8] = [
@@ -61,14 +61,20 @@ async fn answers(store: &Store) -> String {
         for version in store.search(&scope, &everything).await.unwrap().entries {
             add(&version.body);
         }
-        for (ty, id) in [("Patient", "p"), ("Encounter", "e"), ("Observation", "o"), ("Binary", "b")] {
+        for (ty, id) in [
+            ("Patient", "p"),
+            ("Encounter", "e"),
+            ("Observation", "o"),
+            ("Observation", "gone"),
+            ("Binary", "b"),
+        ] {
             if let Reading::Found(version) = store.read(&scope, ty, id).await.unwrap() {
                 add(&version.body);
-                for number in 1..=version.version {
-                    let past = store.vread(&scope, ty, id, number).await.unwrap();
-                    if let Reading::Found(version) = past {
-                        add(&version.body);
-                    }
+            }
+            for number in 1..=9 {
+                let past = store.vread(&scope, ty, id, number).await.unwrap();
+                if let Reading::Found(version) = past {
+                    add(&version.body);
                 }
             }
         }
@@ -134,6 +140,10 @@ fn p14_who_becomes_restricted_is_so_in_every_version_and_again_open_after() {
         commit(&store, vec![put(&patient(&json!([])), "p")]).await.unwrap();
         record(&store).await;
         commit(&store, vec![put(&NOTE.replace("4.1", "4.1 again"), "o")]).await.unwrap();
+        // What is deleted is told by its history all the same.
+        commit(&store, vec![put(NOTE, "gone")]).await.unwrap();
+        let gone = delete("Observation", "gone", Expect::Exists);
+        commit(&store, vec![gone]).await.unwrap();
         let before = answers(&store).await;
         assert!(before.contains("larkspur"));
         assert_eq!(finds(&store, "address-city=Wetherby").await, 1);

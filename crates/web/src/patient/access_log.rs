@@ -67,7 +67,7 @@ fn row(node: &Node, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
     let mut about: Vec<&str> = lines.iter().map(|line| category(&line.target.ty)).collect();
     about.sort_unstable();
     about.dedup();
-    let (who, role) = who(node, first);
+    let (who, role) = who(node, first, |name| named(node, name, first.agent.role.as_deref()));
     Some(views::Look {
         when: words::moment(first.at, now),
         who,
@@ -80,8 +80,23 @@ fn row(node: &Node, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
     })
 }
 
-/// The name, then the role and organisation.
-fn who(node: &Node, entry: &AuditEntry) -> (String, String) {
+/// How a member of staff is called to patients: by name, but for roles whose holders must be safe from
+/// the people whom they look after. That somebody looked is told all the same.
+pub(super) fn named(node: &Node, name: &str, role: Option<&str>) -> String {
+    let is_withheld = role.is_some_and(|role| node.unnamed_roles.iter().any(|it| it.code() == role));
+    if is_withheld {
+        "A member of staff (name withheld for their safety)".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The name, that of staff as `named` gives it; then the role and organisation.
+pub(crate) fn who(
+    node: &Node,
+    entry: &AuditEntry,
+    named: impl Fn(&str) -> String,
+) -> (String, String) {
     let agent = &entry.agent;
     let organisation = match &agent.organisation {
         Some(ods) => (node.organisation_name)(ods),
@@ -92,13 +107,13 @@ fn who(node: &Node, entry: &AuditEntry) -> (String, String) {
         AgentKind::Patient => ("You".to_owned(), agent.name.clone()),
         AgentKind::Node => ("The service itself".to_owned(), organisation),
         AgentKind::Peer => (organisation, "another organisation's system".to_owned()),
-        AgentKind::Staff if role.is_empty() => (agent.name.clone(), organisation),
-        AgentKind::Staff => (agent.name.clone(), format!("{role}, {organisation}")),
+        AgentKind::Staff if role.is_empty() => (named(&agent.name), organisation),
+        AgentKind::Staff => (named(&agent.name), format!("{role}, {organisation}")),
     }
 }
 
 /// What was done, in plain words; the log's own word where there is none.
-fn did(interaction: &str) -> String {
+pub(crate) fn did(interaction: &str) -> String {
     let plain = match interaction {
         "read" | "vread" => "Read",
         "history-instance" | "history-type" | "history-system" => "Read older versions",
@@ -127,7 +142,7 @@ fn did(interaction: &str) -> String {
 }
 
 /// What sort of thing it was about.
-fn category(ty: &str) -> &str {
+pub(crate) fn category(ty: &str) -> &str {
     match ty {
         "" => "the record",
         "Patient" => "name, address and other details",
@@ -146,7 +161,7 @@ fn category(ty: &str) -> &str {
 }
 
 /// The reason, in plain words; the log's own word where there is none.
-fn why(purpose: &str) -> String {
+pub(crate) fn why(purpose: &str) -> String {
     let plain = match purpose {
         "TREAT" => "Your care",
         "ETREAT" | "BTG" => "An emergency",
@@ -158,6 +173,8 @@ fn why(purpose: &str) -> String {
         "take-in-parcels" => "Taking in a letter",
         "keep-sharing" => "Keeping to what you want shared",
         "import" => "Taking in records from a file",
+        "keep-whereabouts" => "Keeping secret where you live",
+        "keep-familiar" => "Checking that nobody looks at records of people whom they know",
         "open-account" => "Opening your account",
         "answer-who-looked" => "Answering who looked",
         other => other,
@@ -165,7 +182,7 @@ fn why(purpose: &str) -> String {
     plain.to_owned()
 }
 
-fn label(entry: &AuditEntry) -> Option<Label> {
+pub(crate) fn label(entry: &AuditEntry) -> Option<Label> {
     let (text, colour) = match (entry.outcome, &*entry.purpose) {
         (Outcome::Success, "ETREAT" | "BTG") => ("Emergency access", "red"),
         (Outcome::Success, _) => return None,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
-use crate::patient::{letters, name, views};
+use crate::patient::{access_log, letters, name, views};
 use crate::visit::Visit;
 
 /// Letters on one page.
@@ -53,13 +53,14 @@ async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
             "whereabouts" => "looked up where you live, which is restricted",
             _ => "opened your record in an emergency",
         };
+        let who = access_log::named(node, &notice.who, Some(&notice.role));
         let (role, at) = (
             notice.role.replace('-', " "),
             (node.organisation_name)(&notice.organisation),
         );
         views::Told {
             when: words::moment(notice.at, visit.now),
-            what: format!("{}, {role} at {at}, {did}", notice.who),
+            what: format!("{who}, {role} at {at}, {did}"),
             why: notice.reason.clone(),
         }
     };

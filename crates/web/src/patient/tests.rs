@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use http::StatusCode;
 use store::testing::on_each_database;
 
 use crate::testing::letters::{self, Letter};
-use crate::testing::{Browser, node};
+use crate::testing::{Browser, bare_node, node};
 
 #[test]
 fn a_patient_reads_a_letter_once_it_is_filed_and_not_before() {
@@ -123,6 +125,26 @@ fn p27_the_patient_sees_who_looked_and_why_and_that_somebody_was_refused() {
         let before = jane.get("/access-log?before=1").await;
         assert!(before.text.contains("Nobody has looked"), "{}", before.text);
         assert_eq!(clerk.get("/access-log").await.status, StatusCode::FORBIDDEN);
+    });
+}
+
+#[test]
+fn p27_names_of_roles_that_must_be_safe_are_left_out_and_their_looks_are_not() {
+    on_each_database(async |ground| {
+        let mut node = bare_node(ground).await;
+        node.unnamed_roles = vec![access::Role::Clerk];
+        let node = Arc::new(node);
+        letters::patient(&node.store).await;
+        let pid = letters::receive(&node.store, &Letter::default()).await;
+        let mut clerk = Browser::new(&node);
+        clerk.sign_in("/staff/login", "ann").await;
+        clerk.get(&format!("/staff/item/{pid}")).await;
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        let page = jane.get("/access-log").await;
+        assert!(!page.text.contains("Ann Secretary"), "{}", page.text);
+        assert!(page.text.contains("name withheld for their safety"));
+        assert!(page.text.contains("clerk, ") && page.text.contains("Opened: "));
     });
 }
 

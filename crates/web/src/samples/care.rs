@@ -77,6 +77,32 @@ pub(super) fn privacy(text: &str) -> staff::Privacy {
     }
 }
 
+pub(super) fn privacy_log(text: &str) -> staff::PrivacyLog {
+    let row = |number: i64| staff::PrivacyLook {
+        when: moment(NOW - number * 9_000_000, NOW),
+        who: text.into(),
+        role: text.into(),
+        did: "Read".into(),
+        about: text.into(),
+        why: text.into(),
+        label: (number == 1).then_some(Label {
+            text: "Was not shown",
+            colour: Some("orange"),
+        }),
+    };
+    staff::PrivacyLog {
+        patient: Some("jane".into()),
+        typed: text.into(),
+        errors: vec![Fault {
+            text: "There is no record with this NHS number here",
+            href: "#nhs_number".into(),
+        }],
+        rows: (1..4).map(row).collect(),
+        older: Some("/staff/privacy/log?patient=jane&before=3".into()),
+        newest: None,
+    }
+}
+
 pub(super) fn patient(text: &str) -> staff::PatientPage {
     let count = |what: &str, count| staff::Count {
         what: what.into(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::Interaction;
+use access::{Acquaintance, Familiar, Interaction};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
@@ -20,6 +20,21 @@ use crate::visit::Visit;
 /// Resources listed at most.
 const LISTED_MAX: u32 = 200;
 
+/// Why the record of somebody whom the reader knows is not shown, if it is not.
+fn barred(knows: &Acquaintance, patient: &str) -> Option<&'static str> {
+    let familiar = knows.with(patient).filter(|_| knows.bars(patient))?;
+    Some(match familiar {
+        Familiar::Own => {
+            "This is your own record, which is withheld from you here. Read it as a patient: sign in \
+             on the page for patients. If it needs work, ask a colleague."
+        }
+        Familiar::Other => {
+            "You know this patient as family or as a colleague, so their record is withheld from \
+             you. Ask a colleague who does not know them."
+        }
+    })
+}
+
 /// The page. To a stranger it answers as if there were no such patient.
 pub async fn page(
     State(node): State<Arc<Node>>,
@@ -28,6 +43,12 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     care::check(&patient)?;
     let scope = visit.scope(&node, Interaction::Read, "Patient").await?;
+    let knows = scope.withholds().map(|it| &it.acquaintance);
+    if let Some(message) = knows.and_then(|it| barred(it, &patient)) {
+        // The refusal is traced as any other.
+        node.store.read(&scope, "Patient", &patient).await?;
+        return Err(Problem::new(Kind::Forbidden, message).into());
+    }
     let Reading::Found(version) = node.store.read(&scope, "Patient", &patient).await? else {
         let message =
             "There is no such patient here, or nobody has recorded that you care for them.";

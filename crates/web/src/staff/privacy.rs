@@ -112,6 +112,8 @@ fn row(item: &PrivacyItem, me: i64, now: Millis) -> views::PrivacyRow {
         "self-claimed" => "Relationship claimed (B0016)",
         "unseal" => "Sealed items opened (B0083)",
         "whereabouts" => "Restricted whereabouts seen",
+        "own-record" => "Own record opened",
+        "familiar-record" => "Record of family or a colleague opened",
         _ => "Emergency access (B0015)",
     };
     views::PrivacyRow {

@@ -266,6 +266,31 @@ pub struct Count {
     pub count: u64,
 }
 
+/// `staff/privacy-log.jinja`: who looked at one record.
+#[derive(Default, Serialize)]
+pub struct PrivacyLog {
+    /// A Patient id; none before one was asked for.
+    pub patient: Option<String>,
+    pub typed: String,
+    pub errors: Vec<Fault>,
+    pub rows: Vec<PrivacyLook>,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+}
+
+/// One line of it.
+#[derive(Serialize)]
+pub struct PrivacyLook {
+    pub when: Moment,
+    pub who: String,
+    /// Role and organisation.
+    pub role: String,
+    pub did: String,
+    pub about: String,
+    pub why: String,
+    pub label: Option<Label>,
+}
+
 /// `staff/privacy.jinja`: the privacy officer's list.
 #[derive(Serialize)]
 pub struct Privacy {

@@ -214,3 +214,104 @@ fn p07_the_officer_works_an_item_and_what_is_old_is_late() {
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
     });
 }
+
+#[test]
+fn p27_the_officer_is_answered_who_looked_at_a_record_and_nobody_else_is() {
+    on_each_database(async |ground| {
+        let (node, mut bo) = strangers(ground).await;
+        bo.get("/staff/patient/jane").await;
+        let mut olu = officer(&node).await;
+        let ask = "/staff/privacy/log";
+        assert_eq!(olu.get(ask).await.status, StatusCode::OK);
+        for (typed, said) in [
+            ("12", "Enter an NHS number"),
+            ("9434765870", "There is no record with this NHS number here"),
+        ] {
+            let answer = olu.post(ask, &[("nhs_number", typed)]).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(answer.text.contains(said), "{}", answer.text);
+        }
+        let found = olu.post(ask, &[("nhs_number", "943 476 5919")]).await;
+        assert_eq!(found.location(), "/staff/privacy/log?patient=jane");
+        let log = olu.get(found.location()).await;
+        assert!(log.text.contains("Was not shown"), "{}", log.text);
+        assert!(log.text.contains("Bo") && log.text.contains("Your care"));
+        for login in ["ann", "bo"] {
+            let mut other = Browser::new(&node);
+            other.sign_in("/staff/login", login).await;
+            let refused = other.get(found.location()).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{login}");
+        }
+    });
+}
+
+/// Jane with somebody after her, as her practice's system says.
+async fn restrict(store: &Store) {
+    let text = br#"{"resourceType":"Patient","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"}],"name":[{"family":"Example"}],"birthDate":"1980-02-03","address":[{"line":["17 Larkspur Row"],"postalCode":"LS22 6RN"}]}"#;
+    let json = fhir::json::parse(text, &fhir::json::Limits::default()).unwrap();
+    let put = store::Change::Put {
+        resource: store::Prepared::new(&json, "jane", store.organisation()).unwrap(),
+        expect: store::Expect::Anything,
+        release: store::Release::Keep,
+    };
+    let scope = access::Scope::system(access::SystemPurpose::Measure);
+    store.commit(&scope, store::Job::change(put)).await.unwrap();
+}
+
+#[test]
+fn p13_where_a_restricted_patient_lives_is_shown_to_who_must_visit_and_to_nobody_else() {
+    on_each_database(async |ground| {
+        let node = node_with(ground.open().await).await;
+        restrict(&node.store).await;
+        let mut bo = Browser::new(&node);
+        bo.sign_in("/staff/login", "bo").await;
+        let page = bo.get("/staff/patient/jane").await;
+        assert!(page.text.contains("is restricted"), "{}", page.text);
+        assert!(!page.text.contains("Larkspur"));
+        confirm(&node, &mut bo).await;
+        let address = "/staff/whereabouts/jane";
+        bo.get(address).await;
+        let fields = [("code", "visit"), ("reason", "The midwife calls tomorrow")];
+        let opened = bo.post(address, &fields).await;
+        let page = bo.get(opened.location()).await;
+        assert!(page.text.contains("17 Larkspur Row, LS22 6RN"), "{}", page.text);
+        assert!(page.text.contains("It was released to you"));
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        let page = ann.get("/staff/patient/jane").await;
+        assert!(page.text.contains("is restricted") && !page.text.contains("Larkspur"));
+        let mut olu = officer(&node).await;
+        let list = olu.get("/staff/privacy").await;
+        assert!(list.text.contains("Restricted whereabouts seen"), "{}", list.text);
+        ground.clock().advance(4 * 3_600_000);
+        let mut bo = Browser::new(&node);
+        bo.sign_in("/staff/login", "bo").await;
+        assert!(!bo.get("/staff/patient/jane").await.text.contains("Larkspur"));
+    });
+}
+
+#[test]
+fn p10_ones_own_page_says_so_and_shows_nothing() {
+    on_each_database(async |ground| {
+        let node = node_with(ground.open().await).await;
+        letters::patient(&node.store).await;
+        let bo_is = crate::testing::account(&node.store, "bo").await;
+        let number = access::NhsNumber::parse("9434765919").unwrap();
+        node.store
+            .set_own_nhs_number(bo_is, Some(&number))
+            .await
+            .unwrap();
+        let mut bo = Browser::new(&node);
+        bo.sign_in("/staff/login", "bo").await;
+        let page = bo.get("/staff/patient/jane").await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert!(page.text.contains("This is your own record"), "{}", page.text);
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        assert_eq!(ann.get("/staff/patient/jane").await.status, StatusCode::OK);
+        let mut olu = officer(&node).await;
+        let list = olu.get("/staff/privacy").await;
+        let flagged = "Record of family or a colleague opened";
+        assert!(list.text.contains(flagged), "{}", list.text);
+    });
+}
