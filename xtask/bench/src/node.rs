@@ -72,6 +72,41 @@ impl Node {
         nodes.pop().context("no node")
     }
 
+    /// The same node started anew with its pages over TLS, under the certificate that it shows to
+    /// other nodes: which one it is does not matter to a measurement.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn over_tls(mut self) -> Result<Node> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let settings = self.folder.join("handover.toml");
+        let text = std::fs::read_to_string(&settings)?;
+        let plain = format!("public_url = \"http://{}\"", self.pages);
+        let tls = format!(
+            "public_url = \"https://{}\"\ntls_certificate = \"keys/tls.crt\"\ntls_key = \"keys/tls.key\"",
+            self.pages
+        );
+        ensure!(
+            text.contains(&plain),
+            "the pages' address is not in the settings"
+        );
+        std::fs::write(&settings, text.replace(&plain, &tls))?;
+        let log = File::create(self.folder.join("log.txt"))?;
+        let mut command = Command::new(binary()?);
+        command.args(["serve", "--config", "handover.toml"]);
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        self.child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        let began = Instant::now();
+        while std::net::TcpStream::connect(self.pages).is_err() {
+            let ended = self.child.try_wait()?.is_some();
+            let late = began.elapsed().as_secs() >= READY_SECONDS;
+            ensure!(!ended && !late, "the node does not start with TLS");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(self)
+    }
+
     /// Runs a command of the binary in its folder; what it printed.
     ///
     /// # Errors
@@ -83,6 +118,14 @@ impl Node {
     /// Its store's file.
     pub fn store(&self) -> PathBuf {
         self.folder.join("handover.sqlite")
+    }
+
+    /// The memory that it holds now, in megabytes.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn megabytes_now(&self) -> Result<f64> {
+        memory::megabytes_now(self.child.id())
     }
 
     /// The most memory that it has held, in megabytes.

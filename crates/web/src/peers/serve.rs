@@ -1,4 +1,4 @@
-//! The listener of the door: mutual TLS 1.3, and a bound on each request's time.
+//! The listener of the door: mutual TLS 1.3, and bounds on each request's time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use tower_http::timeout::TimeoutLayer;
 
 use super::peers_router;
-use crate::serve::serve;
+use crate::serve::{Limits, serve};
 
-/// One request from its headers to the end of its answer.
-const REQUEST_SECONDS_MAX: u64 = 60;
+/// One request from its head to its answer. Its body, which has a lowest rate of its own, is no longer
+/// than a piece of a content with its wrapping: over a line of 64 kbit/s that takes two minutes.
+const REQUEST_SECONDS_MAX: u64 = 300;
 
 /// Serves other nodes until `stop` turns true.
 ///
@@ -23,6 +24,7 @@ const REQUEST_SECONDS_MAX: u64 = 60;
 pub async fn serve_peers(
     listener: TcpListener,
     exchange: Arc<Exchange>,
+    limits: Limits,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Problem> {
     let tls = Arc::new(exchange.server_tls()?);
@@ -32,6 +34,7 @@ pub async fn serve_peers(
         listener,
         peers_router(exchange).layer(timeout),
         Some(tls),
+        limits,
         stop,
     )
     .await;
