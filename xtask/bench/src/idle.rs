@@ -32,7 +32,8 @@ const SECONDS_MAX: u64 = 20;
 const ADDRESS: &str = "HANDOVER_BENCH_ADDRESS";
 
 pub fn measure(report: &mut Report) -> Result<()> {
-    let node = Node::start("A99998", "gp-practice", "before-answer")?.over_tls()?;
+    let node = Node::start("A99998", "gp-practice", "before-answer")?;
+    let node = node.over_tls()?.uncounted();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
