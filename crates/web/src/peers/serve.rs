@@ -13,9 +13,9 @@ use tower_http::timeout::TimeoutLayer;
 use super::peers_router;
 use crate::serve::{Limits, serve};
 
-/// One request from its head to its answer. Its body, which has a lowest rate of its own, is no longer
-/// than a piece of a content with its wrapping: over a line of 64 kbit/s that takes two minutes.
-const REQUEST_SECONDS_MAX: u64 = 300;
+/// One request from its headers to the end of its answer. Who sends over a thin line sends less in
+/// one.
+const REQUEST_SECONDS_MAX: u64 = 60;
 
 /// Serves other nodes until `stop` turns true.
 ///
