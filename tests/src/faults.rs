@@ -1,13 +1,18 @@
 //! What must not happen, made to happen to real processes: kills, cut links, storms, a full disk.
 //! The numbers are those of the cases of faults that the project keeps.
 
+mod cut_off;
 mod full_disk;
 mod kills;
+mod lines;
 mod links;
+mod memory;
+mod people;
 mod repeats;
 mod reserve;
 mod restricted;
 mod sharing;
+mod syncs;
 
 /// Numbers that look random and come again with the same seed.
 struct Chance(u64);

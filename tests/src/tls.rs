@@ -1,4 +1,6 @@
-//! L05: TLS as others misuse it, with the `openssl` program against a real node.
+//! L05: TLS as others misuse it, with the `openssl` program against a real node. L02: many who say nothing.
+
+mod idle;
 
 use std::fs::Permissions;
 use std::io::{Read, Write};

@@ -40,8 +40,30 @@ pub fn run(workspace: &Workspace, level: Level) -> Result<()> {
     python::page_macros(workspace)?;
     if level == Level::Test {
         python::test_tools(workspace)?;
+        fault_tools();
     }
     Ok(())
+}
+
+/// What makes a disk fail, and lines lose packets or be thin. Without one of them the tests of those
+/// faults are skipped, and say so.
+fn fault_tools() {
+    for (program, package, what_for) in [
+        ("strace", "strace", "strace, which makes syncs fail"),
+        ("nft", "nftables", "nft, which loses packets"),
+        ("tc", "iproute2", "tc, which makes lines thin"),
+        (
+            "unshare",
+            "util-linux",
+            "unshare, which gives a test its own network",
+        ),
+    ] {
+        if crate::shell::which(program).is_none()
+            && let Err(reason) = crate::shell::install_package(package, what_for)
+        {
+            eprintln!("note: {reason:#}");
+        }
+    }
 }
 
 /// SQLite, TLS and compression are C: without a compiler the build stops late and darkly.

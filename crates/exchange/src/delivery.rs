@@ -2,6 +2,7 @@
 //! verified and kept. Every step may be taken again with the same effect, so that a crash between
 //! any two loses nothing and doubles nothing.
 
+mod pace;
 mod parcels;
 mod receipts;
 
@@ -13,6 +14,7 @@ use store::{Done, Effect, Job};
 
 use crate::exchange::Exchange;
 use crate::transport::Failure;
+pub(crate) use pace::Paces;
 
 /// How long a process keeps the work for a neighbour, and how early it renews that. After a crash
 /// another takes over so much later.

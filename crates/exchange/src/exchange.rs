@@ -10,6 +10,7 @@ use store::{Effect, Job, Store};
 
 use crate::backoff::Backoff;
 use crate::client::HttpTransport;
+use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::keys::Identity;
 use crate::tls;
@@ -62,6 +63,7 @@ pub struct Exchange {
     pub(crate) holder: String,
     /// Until when this process has the work for a neighbour.
     pub(crate) leases: Mutex<std::collections::HashMap<Ods, i64>>,
+    pub(crate) paces: Paces,
 }
 
 impl Exchange {
@@ -93,6 +95,7 @@ impl Exchange {
             settings,
             holder: uuid::Uuid::new_v4().to_string(),
             leases: Mutex::default(),
+            paces: Paces::default(),
         })
     }
 

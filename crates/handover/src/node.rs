@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 pub mod copies;
+mod places;
 mod sign_in;
 mod tls;
 
@@ -21,11 +22,12 @@ use store::{Database, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use web::serve::{behind_proxy, serve};
+use web::serve::{Limits, behind_proxy, serve};
 use web::{Site, router, serve_peers};
 
 use crate::commands::directory::read_steward;
 use crate::config::Config;
+use places::Places;
 
 /// How often the directory's file is looked at for a newer version.
 const DIRECTORY_SECONDS: u64 = 15;
@@ -99,11 +101,23 @@ impl Running {
         } else {
             pages
         };
+        let places = Places::of_this_process();
         let (stop, stopped) = watch::channel(false);
         let workers = exchange.start();
         let mut parts = vec![
-            tokio::spawn(serve(listeners.pages, pages, tls, stopped.clone())),
-            tokio::spawn(peers(listeners.exchange, exchange.clone(), stopped.clone())),
+            tokio::spawn(serve(
+                listeners.pages,
+                pages,
+                tls,
+                places.pages,
+                stopped.clone(),
+            )),
+            tokio::spawn(peers(
+                listeners.exchange,
+                exchange.clone(),
+                places.peers,
+                stopped.clone(),
+            )),
             tokio::spawn(follow_directory(
                 config.exchange.directory.clone(),
                 exchange.clone(),
@@ -115,7 +129,8 @@ impl Running {
         if let Some(listener) = listeners.apps {
             let tls = tls::apps(config)?;
             let door = web::apps_router(node.clone());
-            parts.push(tokio::spawn(serve(listener, door, tls, stopped.clone())));
+            let serving = serve(listener, door, tls, places.apps, stopped.clone());
+            parts.push(tokio::spawn(serving));
         }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
@@ -296,8 +311,13 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node
 }
 
-async fn peers(listener: TcpListener, exchange: Arc<Exchange>, stopped: watch::Receiver<bool>) {
-    if let Err(problem) = serve_peers(listener, exchange, stopped).await {
+async fn peers(
+    listener: TcpListener,
+    exchange: Arc<Exchange>,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+) {
+    if let Err(problem) = serve_peers(listener, exchange, limits, stopped).await {
         tracing::error!(%problem, "other nodes cannot reach this one");
     }
 }

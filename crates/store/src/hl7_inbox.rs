@@ -2,6 +2,7 @@
 //! MSH-10, answered alike however often they come, mapped once.
 
 mod list;
+mod masked;
 mod replay;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::Clock;
 use crate::database::{Tx, at_once, sqlite};
 use crate::failure;
+use crate::fault::Fault;
 use crate::hl7_inbox::{self, Keeping};
 use crate::sql::Sql;
 use crate::store::throttled;
@@ -84,6 +85,7 @@ pub(crate) struct Start {
     pub(crate) clock: Clock,
     pub(crate) writer: Arc<Writer>,
     pub(crate) load: Arc<Load>,
+    pub(crate) fault: Arc<Fault>,
     pub(crate) waiting_max: usize,
 }
 

@@ -38,6 +38,7 @@ pub mod copies;
 mod database;
 mod dialect;
 mod failure;
+mod fault;
 mod forward;
 pub mod hl7_inbox;
 mod journal;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AuditEntry, Ods, Outcome, Scope, Target};
+use access::{AuditEntry, Interaction, Ods, Outcome, Scope, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::Registry;
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::database::{Tx, at_once, postgres, sqlite};
 use crate::dialect::Dialect;
 use crate::failure;
+use crate::fault::Fault;
 use crate::hl7_inbox::Hl7Write;
 use crate::journal::{self, Journal, Taken};
 use crate::migrations;
@@ -55,6 +56,7 @@ struct Inner {
     writer: Arc<Writer>,
     /// On SQLite, unless another process has it.
     journal: Option<Journal>,
+    fault: Arc<Fault>,
     words: Arc<Words>,
     registry: Shared,
     included_max: usize,
@@ -91,6 +93,7 @@ impl Store {
     pub async fn open(settings: Settings) -> Result<Store, Problem> {
         let words = Arc::new(Words::default());
         let registry = Shared::default();
+        let fault = Arc::new(Fault::default());
         let now = settings.clock.now();
         let (readers, writer, cache, journal) = match &settings.database {
             Database::Sqlite(path) => {
@@ -106,6 +109,7 @@ impl Store {
                 at_once(parcels::end_leases(&mut Tx::Sqlite(&mut connection)))?;
                 let mut file = journal::File::open(&Journal::path(path))?;
                 if let Some(file) = &mut file {
+                    sqlite::settle(&connection)?;
                     journal::recover(file, &mut Tx::Sqlite(&mut connection))?;
                     reserve(file, settings.reserve_bytes);
                 }
@@ -117,6 +121,7 @@ impl Store {
                     core.reserve = kept.inspect_err(no_reserve).ok();
                 }
                 let load = core.load.clone();
+                core.fault = fault.clone();
                 let writer = Writer::sqlite(connection, core, settings.writes_waiting_max)?;
                 let writer = Arc::new(writer);
                 let start = |file| journal::Start {
@@ -125,6 +130,7 @@ impl Store {
                     clock: settings.clock.clone(),
                     writer: writer.clone(),
                     load,
+                    fault: fault.clone(),
                     waiting_max: settings.writes_waiting_max,
                 };
                 let journal = file.map(|file| Journal::start(start(file))).transpose()?;
@@ -151,6 +157,7 @@ impl Store {
                 readers,
                 writer,
                 journal,
+                fault,
                 words,
                 registry,
                 included_max: settings.included_max,
@@ -189,6 +196,12 @@ impl Store {
     /// SQLite file is one process's own.
     pub fn is_shared(&self) -> bool {
         matches!(self.inner.readers, Readers::Postgres(_))
+    }
+
+    /// Returns if the disk fails under a sync. From then on all writes are refused, and with them all
+    /// that leaves a trace first: the process is to end, so that the next reads what the disk holds.
+    pub async fn failed(&self) -> Problem {
+        self.inner.fault.happened().await
     }
 
     /// Whose node it is.
@@ -241,6 +254,9 @@ impl Store {
             Err(problem) if problem.kind == Kind::Forbidden => {
                 return Err(self.refused_change(scope, problem).await);
             }
+            Err(problem) if scope.interaction() != Interaction::System => {
+                return Err(Box::pin(self.missed_change(scope, problem)).await);
+            }
             done => done?,
         };
         if care {
@@ -250,6 +266,38 @@ impl Store {
             self.inner.parcels_changed.send_modify(|count| *count += 1);
         }
         Ok(committed)
+    }
+
+    /// Writes the log's line for a change of what is not there, or is beyond the scope, if the problem
+    /// names such a place; gives back the problem, which says as little as it did.
+    async fn missed_change(&self, scope: &Scope, problem: Problem) -> Problem {
+        let place = problem.expression.as_deref();
+        let Some((ty, id)) = place.and_then(|place| place.split_once('/')) else {
+            return problem;
+        };
+        // A condition on a version fails the same way for what is hidden.
+        let refused = match problem.kind {
+            Kind::NotFound | Kind::Deleted => true,
+            Kind::Conflict => false,
+            _ => return problem,
+        };
+        match self.note_missed(scope, (ty, id), refused).await {
+            Ok(()) => problem,
+            Err(lost) => lost,
+        }
+    }
+
+    /// Writes the log's line for a change that is refused as if there were nothing of that type and id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn refused_as_absent(
+        &self,
+        scope: &Scope,
+        ty: &str,
+        id: &str,
+    ) -> Result<(), Problem> {
+        self.note_missed(scope, (ty, id), true).await
     }
 
     /// Writes the log's line for a change that is refused, whose place the problem names, and gives

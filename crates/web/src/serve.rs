@@ -2,6 +2,8 @@
 
 mod certificates;
 mod deadline;
+mod limits;
+mod pace;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,17 +25,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceBuilder;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 
 pub use certificates::ShownCertificates;
-use deadline::WriteDeadline;
+use deadline::Deadlines;
+pub use limits::Limits;
+use pace::Turn;
 
-/// The most connections at a time on one listener.
-const CONNECTIONS_MAX: usize = 4096;
-/// How long a client may take to send its request's head, and the TLS handshake.
-const HEAD_SECONDS_MAX: u64 = 15;
-/// How long a client may pause within a request's body, and in reading an answer.
-const PAUSE_SECONDS_MAX: u64 = 30;
 /// Read buffer of a connection, which bounds a request's head too.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// For a year browsers ask for this host over TLS only, whatever a link or a person says.
@@ -50,14 +47,15 @@ pub struct PeerCertificate(pub Arc<[u8]>);
 /// and open requests get a few seconds to finish.
 ///
 /// With `tls`, connections are TLS, and every answer says that there is no other way; what
-/// certificate the peer showed is a `PeerCertificate`.
+/// certificate the peer showed is a `PeerCertificate`. What a client may take is in `limits`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     tls: Option<Arc<rustls::ServerConfig>>,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(limits.connections_max));
     let acceptor = tls.map(TlsAcceptor::from);
     let mut connections = JoinSet::new();
     loop {
@@ -70,9 +68,11 @@ pub async fn serve(
         let Some((stream, address, place)) = taken else {
             continue;
         };
+        let idle = limits.idle_with(places.available_permits());
+        let limits = Limits { idle, ..limits };
         let (router, acceptor, stop) = (router.clone(), acceptor.clone(), stop.clone());
         connections.spawn(async move {
-            connection(stream, address, router, acceptor, stop).await;
+            connection(stream, address, router, acceptor, (limits, stop)).await;
             drop(place);
         });
     }
@@ -139,14 +139,14 @@ async fn connection(
     address: SocketAddr,
     router: Router,
     acceptor: Option<TlsAcceptor>,
-    stop: watch::Receiver<bool>,
+    (limits, stop): (Limits, watch::Receiver<bool>),
 ) {
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
-        return requests(stream, (address, Reached::Plainly), router, stop).await;
+        return requests(stream, (address, Reached::Plainly), router, limits, stop).await;
     };
     let handshake = acceptor.accept(stream);
-    match tokio::time::timeout(Duration::from_secs(HEAD_SECONDS_MAX), handshake).await {
+    match tokio::time::timeout(limits.head, handshake).await {
         Ok(Ok(stream)) => {
             let certificate = stream
                 .get_ref()
@@ -154,7 +154,8 @@ async fn connection(
                 .peer_certificates()
                 .and_then(|all| all.first());
             let certificate = certificate.map(|it| PeerCertificate(Arc::from(it.as_ref())));
-            requests(stream, (address, Reached::ByTls(certificate)), router, stop).await;
+            let reached = (address, Reached::ByTls(certificate));
+            requests(stream, reached, router, limits, stop).await;
         }
         Ok(Err(cause)) => tracing::info!(%address, %cause, "a TLS handshake failed"),
         Err(_) => tracing::info!(%address, "a TLS handshake took too long"),
@@ -171,14 +172,16 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     (address, reached): (SocketAddr, Reached),
     router: Router,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
 ) {
-    let pause = Duration::from_secs(PAUSE_SECONDS_MAX);
     let by_tls = matches!(reached, Reached::ByTls(_));
     let certificate = match reached {
         Reached::ByTls(certificate) => certificate,
         Reached::Plainly => None,
     };
+    let turn = Turn::default();
+    let (begun, answered) = (turn.clone(), turn.clone());
     // Around the router as a whole: a layer of the router itself is a box around each route.
     let service = ServiceBuilder::new()
         .map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
@@ -186,20 +189,20 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            request
+            request.map(|body| begun.begin(limits, body))
         })
         .map_response(move |mut response: Response| {
             if by_tls {
                 say_strictly_tls(response.headers_mut());
             }
-            response
+            answered.answer(response)
         })
-        .layer(RequestBodyTimeoutLayer::new(pause))
         .service(router);
-    let stream = WriteDeadline::new(stream, pause);
+    let stream = Deadlines::new(stream, &limits, turn);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        // Counted from the end of the last answer: the head's own limit is the stream's.
+        .header_read_timeout(limits.idle)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
@@ -217,64 +220,4 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use axum::Router;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::watch;
-
-    #[tokio::test]
-    async fn behind_a_proxy_the_client_is_whom_the_proxy_saw() {
-        let tell = get(
-            |axum::extract::ConnectInfo(at): axum::extract::ConnectInfo<std::net::SocketAddr>| async move {
-                at.ip().to_string()
-            },
-        );
-        let router = super::behind_proxy(Router::new().route("/", tell), true);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(super::serve(listener, router, None, stopped));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-                       x-forwarded-for: 1.2.3.4, 198.51.100.7\r\n\r\n";
-        client.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.ends_with("198.51.100.7"), "{answer}");
-        assert!(
-            answer.contains("strict-transport-security: max-age="),
-            "{answer}"
-        );
-        stop.send(true).unwrap();
-        serving.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn requests_under_way_finish_when_the_node_stops() {
-        let slow = get(|| async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            "done"
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = watch::channel(false);
-        let router = Router::new().route("/", slow);
-        let serving = tokio::spawn(super::serve(listener, router, None, stopped));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stop.send(true).unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.ends_with("done"), "{answer}");
-        serving.await.unwrap();
-        assert!(TcpStream::connect(address).await.is_err());
-    }
-}
+mod tests;

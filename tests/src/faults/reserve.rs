@@ -3,16 +3,15 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::full_disk::SmallDisk;
+use super::people::{PASSWORD, clinician, form_token, sign_in};
 use crate::client::http::{Answer, Client};
 use crate::node::look::Rows;
-use crate::node::neighbourhood::{Neighbourhood, Site, patient, token, wait_for};
-use crate::setting::handover;
+use crate::node::neighbourhood::{Neighbourhood, patient, token, wait_for};
 
 const DISK_MIB: u32 = 48;
 /// Half of it in each of the files of the journal.
@@ -20,7 +19,6 @@ const RESERVE_BYTES: u64 = 8 << 20;
 /// What the log keeps of a query: each look takes its room.
 const LONG: usize = 1500;
 const LOOKS_MAX: usize = 40_000;
-const PASSWORD: &str = "correct horse battery staple";
 
 /// Writes until the disk takes no more.
 fn fill(disk: &Path) {
@@ -36,53 +34,6 @@ fn look(client: &mut Client, number: usize) -> Answer {
             "/fhir/Patient?family=Tester&given={padding}{number}"
         ))
         .unwrap()
-}
-
-/// A clinician who signs in with a password, for made-up people.
-fn clinician(site: &Site) -> Client {
-    let mut command = Command::new(handover())
-        .args([
-            "account",
-            "add",
-            "--username",
-            "bo",
-            "--name",
-            "Dr Bo Test",
-            "--role",
-            "clinician",
-        ])
-        .current_dir(&site.folder)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    command
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(format!("{PASSWORD}\n").as_bytes())
-        .unwrap();
-    assert!(command.wait().unwrap().success());
-    Client::new(site.pages)
-}
-
-/// The token that a page's forms carry.
-fn form_token(page: &Answer) -> String {
-    let text = page.text();
-    let (_, rest) = text
-        .split_once("name=\"csrf\" value=\"")
-        .unwrap_or_else(|| panic!("{text}"));
-    rest.split('"').next().unwrap().to_owned()
-}
-
-fn sign_in(client: &mut Client) {
-    let csrf = form_token(&client.get("/staff/login").unwrap());
-    let fields = [
-        ("csrf", csrf.as_str()),
-        ("login", "bo"),
-        ("password", PASSWORD),
-    ];
-    let answer = client.post_form("/staff/login", &fields).unwrap();
-    assert_eq!(answer.status, 303, "{}", answer.text());
 }
 
 /// As if they had just shown a second factor; that it is asked for is another test's.

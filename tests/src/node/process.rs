@@ -111,6 +111,22 @@ impl Process {
         }
     }
 
+    /// Waits until it ends by itself, and how.
+    pub fn end(&mut self, seconds: u64) -> std::process::ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("it has not ended in {seconds} seconds:\n{}", self.log());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The running process's id.
     pub fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()

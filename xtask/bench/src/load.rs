@@ -20,6 +20,14 @@ pub trait Protocol: Send + Sync + 'static {
     fn answered(&self, bytes: &[u8]) -> Result<Option<usize>>;
 }
 
+/// What came of a load.
+pub struct Outcome {
+    /// Answers a second.
+    pub rate: f64,
+    /// How long each answer took, in milliseconds.
+    pub millis: Vec<f64>,
+}
+
 /// Answers a second over `connections` for `seconds`, after a short warming.
 ///
 /// # Errors
@@ -31,6 +39,20 @@ pub fn run(
     seconds: f64,
     protocol: &Arc<impl Protocol>,
 ) -> Result<f64> {
+    Ok(timed(runtime, to, connections, seconds, protocol)?.rate)
+}
+
+/// As `run`, with how long each answer took.
+///
+/// # Errors
+/// As `run`.
+pub fn timed(
+    runtime: &Runtime,
+    to: SocketAddr,
+    connections: usize,
+    seconds: f64,
+    protocol: &Arc<impl Protocol>,
+) -> Result<Outcome> {
     runtime.block_on(async {
         let warm = Instant::now() + Duration::from_secs_f64(seconds / 5.0);
         let end = warm + Duration::from_secs_f64(seconds);
@@ -38,27 +60,29 @@ pub fn run(
         for connection in 0..connections {
             all.spawn(one(to, connection, protocol.clone(), warm, end));
         }
-        let mut answers = 0;
+        let mut millis = Vec::new();
         while let Some(joined) = all.join_next().await {
-            answers += joined??;
+            millis.append(&mut joined??);
         }
-        Ok(answers as f64 / seconds)
+        let rate = millis.len() as f64 / seconds;
+        Ok(Outcome { rate, millis })
     })
 }
 
-/// One connection: how many answers came between `warm` and `end`.
+/// One connection: how long each answer took that came between `warm` and `end`, in milliseconds.
 async fn one(
     to: SocketAddr,
     connection: usize,
     protocol: Arc<impl Protocol>,
     warm: Instant,
     end: Instant,
-) -> Result<u64> {
+) -> Result<Vec<f64>> {
     let mut stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(64 * 1024);
-    let (mut counted, mut number) = (0, 0);
+    let (mut millis, mut number) = (Vec::new(), 0);
     loop {
+        let asked = Instant::now();
         stream
             .write_all(&protocol.question(connection, number))
             .await?;
@@ -69,10 +93,10 @@ async fn one(
             .context("no answer")??;
         let now = Instant::now();
         if now >= end {
-            return Ok(counted);
+            return Ok(millis);
         }
         if now >= warm {
-            counted += 1;
+            millis.push(now.duration_since(asked).as_secs_f64() * 1000.0);
         }
     }
 }

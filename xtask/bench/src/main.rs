@@ -10,6 +10,7 @@ mod decision;
 mod definitions;
 mod demo;
 mod http;
+mod idle;
 mod import;
 mod letter;
 mod load;
@@ -64,6 +65,8 @@ enum Figure {
     Import,
     /// Read by id, against a bare handler that answers the same bytes.
     Read,
+    /// Thousands of TLS connections that say nothing: memory, and requests beside them.
+    Idle,
     /// One decision on who may see what.
     Decision,
     /// Durable single creates from 64 clients, against one.
@@ -90,6 +93,8 @@ enum Part {
     Definitions,
     /// Serves the bytes of a file from a bare handler and prints its address.
     Bare,
+    /// Opens TLS connections that say nothing, and holds them.
+    Idle,
     /// The loop of the acknowledgements behind MLLP connections; prints its address.
     Loop,
 }
@@ -108,6 +113,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match arguments.part {
         Some(Part::Definitions) => return definitions::once(),
         Some(Part::Bare) => return bare::serve(),
+        Some(Part::Idle) => return idle::hold(),
         Some(Part::Loop) => return acknowledgements::bare::serve(),
         None => {}
     }
@@ -122,6 +128,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Read) {
         read::measure(&mut report, arguments.seconds)?;
+    }
+    if wanted(Figure::Idle) {
+        idle::measure(&mut report)?;
     }
     if wanted(Figure::Decision) {
         decision::measure(&mut report)?;

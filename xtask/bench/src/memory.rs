@@ -15,6 +15,14 @@ pub fn megabytes_max(process: &str) -> Result<f64> {
     Ok(kilobytes_max(process)? as f64 / 1024.0)
 }
 
+/// The memory that a process holds now, in megabytes.
+///
+/// # Errors
+/// Where the system does not tell.
+pub fn megabytes_now(process: u32) -> Result<f64> {
+    Ok(kilobytes(&process.to_string(), "VmRSS:")? as f64 / 1024.0)
+}
+
 /// Remembers what a node held that is about to end.
 pub fn note(process: u32) {
     if let Ok(kilobytes) = kilobytes_max(&process.to_string()) {
@@ -28,8 +36,12 @@ pub fn nodes_megabytes_max() -> f64 {
 }
 
 fn kilobytes_max(process: &str) -> Result<u64> {
+    kilobytes(process, "VmHWM:")
+}
+
+fn kilobytes(process: &str, what: &str) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(what));
     let line = line.context("the system does not tell of memory")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

@@ -41,6 +41,7 @@ pub struct Node {
     pub token: String,
     folder: PathBuf,
     child: Child,
+    counted: bool,
     /// Kept while any node of its network lives.
     network: std::sync::Arc<TempDir>,
 }
@@ -72,6 +73,67 @@ impl Node {
         nodes.pop().context("no node")
     }
 
+    /// The same node started anew with its pages over TLS, under the certificate that it shows to
+    /// other nodes: which one it is does not matter to a measurement.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn over_tls(mut self) -> Result<Node> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let settings = self.folder.join("handover.toml");
+        let text = std::fs::read_to_string(&settings)?;
+        let plain = format!("public_url = \"http://{}\"", self.pages);
+        let tls = format!(
+            "public_url = \"https://{}\"\ntls_certificate = \"keys/tls.crt\"\ntls_key = \"keys/tls.key\"",
+            self.pages
+        );
+        ensure!(text.contains(&plain), "the pages' address is not set");
+        std::fs::write(&settings, text.replace(&plain, &tls))?;
+        self.start_anew("warn")
+    }
+
+    /// The same node started anew, saying more in its log: filters of `HANDOVER_LOG`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn logging(mut self, filters: &str) -> Result<Node> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.start_anew(filters)
+    }
+
+    fn start_anew(mut self, filters: &str) -> Result<Node> {
+        let log = File::create(self.folder.join("log.txt"))?;
+        let mut command = Command::new(binary()?);
+        command.args(["serve", "--config", "handover.toml"]);
+        command.env("HANDOVER_LOG", filters).env("NO_COLOR", "1");
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        self.child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        let began = Instant::now();
+        while std::net::TcpStream::connect(self.pages).is_err() {
+            let ended = self.child.try_wait()?.is_some();
+            let late = began.elapsed().as_secs() >= READY_SECONDS;
+            ensure!(!ended && !late, "the node does not start again");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(self)
+    }
+
+    /// What it wrote to its log.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join("log.txt"))?)
+    }
+
+    /// Its memory is a figure of its own, and not counted with that of other nodes.
+    pub fn uncounted(mut self) -> Node {
+        self.counted = false;
+        self
+    }
+
     /// Runs a command of the binary in its folder; what it printed.
     ///
     /// # Errors
@@ -83,6 +145,14 @@ impl Node {
     /// Its store's file.
     pub fn store(&self) -> PathBuf {
         self.folder.join("handover.sqlite")
+    }
+
+    /// The memory that it holds now, in megabytes.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn megabytes_now(&self) -> Result<f64> {
+        memory::megabytes_now(self.child.id())
     }
 
     /// The most memory that it has held, in megabytes.
@@ -121,7 +191,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        memory::note(self.child.id());
+        if self.counted {
+            memory::note(self.child.id());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -246,6 +318,7 @@ fn network_in(
             token,
             folder,
             child,
+            counted: true,
             network: network.clone(),
         })
     };

@@ -1,6 +1,7 @@
 //! Sending parcels, with their contents.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use access::{Interaction, Ods, Outcome, Scope, Target};
 use bytes::Bytes;
@@ -15,14 +16,15 @@ use crate::manifest::{Manifest, PARCELS_MAX, PROTOCOL};
 use crate::receipt::{REFUSED, Receipt, Receipts};
 use crate::transport::Failure;
 use crate::wire::{
-    self, INLINE_BYTES_IN_ALL_MAX, INLINE_BYTES_MAX, Inline, PIECE_BYTES_MAX, Parcels, SendParcels,
-    Wanted,
+    self, INLINE_BYTES_IN_ALL_MAX, INLINE_BYTES_MAX, Inline, Parcels, SendParcels, Wanted,
 };
 
 /// The texts of one manifest, in bytes: with base64 they stay below what a statement may be.
 const TEXT_BYTES_IN_ALL_MAX: usize = 1 << 20;
 /// Pieces of content sent before looking again whether something urgent waits.
 const PIECES_IN_A_ROW: usize = 4;
+/// And after this long.
+const IN_A_ROW: Duration = Duration::from_secs(3);
 
 impl Exchange {
     /// Sends what is due, one request's worth; gives whether there was something.
@@ -32,7 +34,7 @@ impl Exchange {
         if parcels.is_empty() {
             return Ok(false);
         }
-        bound(&mut parcels);
+        bound(&mut parcels, self.paces.contents(peer));
         // A request that the other side calls malformed is sent in halves, down to the parcel that
         // it does not like: that one alone goes before a person.
         let mut batches = vec![parcels];
@@ -66,7 +68,9 @@ impl Exchange {
         parcels: &[ToDeliver],
     ) -> Result<(), Trouble> {
         let body = self.parcels_body(scope, peer, parcels).await?;
-        let answer = self.transport.parcels(peer, Bytes::from(body)).await?;
+        let length = body.len();
+        let sending = self.transport.parcels(peer, Bytes::from(body));
+        let answer = self.paces.timed(peer, length, sending).await?;
         let answer: Parcels = read_strictly(&answer).map_err(unreadable)?;
         let receipts = self
             .verify_receipts(peer, &answer.receipts)
@@ -160,8 +164,8 @@ impl Exchange {
         Ok(kept)
     }
 
-    /// Sends wanted contents, a few pieces at a time, each from where the other side holds it. Gives
-    /// how many pieces were sent.
+    /// Sends wanted contents, a few pieces at a time and over a thin line one, each from where the
+    /// other side holds it. Gives how many pieces were sent.
     async fn send_wanted(
         &self,
         scope: &Scope,
@@ -170,6 +174,7 @@ impl Exchange {
         wanted: &[Wanted],
     ) -> Result<usize, Trouble> {
         let mut sent = 0;
+        let began = Instant::now();
         for want in wanted {
             let ours = parcels
                 .iter()
@@ -178,7 +183,7 @@ impl Exchange {
             let Some(part) = ours else { continue };
             let mut held = want.held;
             while held < part.size {
-                if sent >= PIECES_IN_A_ROW {
+                if sent >= PIECES_IN_A_ROW || (sent > 0 && began.elapsed() > IN_A_ROW) {
                     return Ok(sent);
                 }
                 let me = self.organisation();
@@ -186,7 +191,7 @@ impl Exchange {
                     .store
                     .content_bytes(scope, me, &part.sha256, held, false)
                     .await?;
-                bytes.truncate(PIECE_BYTES_MAX);
+                bytes.truncate(self.paces.piece(peer));
                 if bytes.is_empty() {
                     let cause = "a content to send is not here";
                     return Err(Problem::new(Kind::Exception, "A content is missing.")
@@ -194,7 +199,9 @@ impl Exchange {
                         .into());
                 }
                 let piece = Bytes::from(bytes);
-                held = match self.transport.append(peer, &part.sha256, held, piece).await {
+                let length = piece.len();
+                let sending = self.transport.append(peer, &part.sha256, held, piece);
+                held = match self.paces.timed(peer, length, sending).await {
                     // Someone sent a piece twice: ask where to go on.
                     Err(failure) if failure.status == Some(409) => {
                         self.transport.held(peer, &part.sha256).await?
@@ -213,14 +220,18 @@ fn is_malformed(failure: &Failure) -> bool {
     matches!(failure.status, Some(400 | 413 | 422))
 }
 
-/// Cuts a list of parcels where their texts would be too much for one statement. The first always
-/// fits.
-fn bound(parcels: &mut Vec<ToDeliver>) {
-    let mut bytes = 0;
+/// Cuts a list of parcels where their texts would be too much for one statement, or their small
+/// contents for the line. The first always fits, and so does the first with such contents: one that is
+/// large, and goes in pieces, is not all that goes.
+fn bound(parcels: &mut Vec<ToDeliver>, contents_max: u64) {
+    let (mut bytes, mut contents) = (0, 0_u64);
     let fits = parcels.iter().take_while(|parcel| {
         // Quotes inside the text are escaped on the way.
         bytes += parcel.text.len() + parcel.text.matches('"').count();
-        bytes <= TEXT_BYTES_IN_ALL_MAX
+        let sizes = parcel.parts.iter().map(|part| part.size);
+        let is_first = contents == 0;
+        contents += sizes.filter(|size| *size <= INLINE_BYTES_MAX).sum::<u64>();
+        bytes <= TEXT_BYTES_IN_ALL_MAX && (is_first || contents <= contents_max)
     });
     let count = fits.count().max(1);
     parcels.truncate(count);

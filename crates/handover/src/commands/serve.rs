@@ -27,11 +27,22 @@ impl Serve {
             None => println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it"),
         }
         println!("  copies           {}", crate::node::copies::told(&config));
-        told_to_stop().await?;
+        tokio::select! {
+            told = told_to_stop() => told?,
+            problem = running.store.failed() => return Err(failed(problem)),
+        }
         println!("Stopping.");
         running.stop().await;
         Ok(())
     }
+}
+
+/// Why the node ends by itself. At once and in no order: what an orderly stop would write is what the
+/// disk has just failed to.
+fn failed(problem: fhir::problem::Problem) -> anyhow::Error {
+    let told = "the disk failed under the store. Nothing more was acknowledged; what was is on the disk. \
+                Look at the disk, then start the node again";
+    anyhow::Error::new(problem).context(told)
 }
 
 /// Returns when the process is asked to end.

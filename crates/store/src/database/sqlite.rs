@@ -48,6 +48,15 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Problem> {
     Ok(connection)
 }
 
+/// Writes what the write-ahead log holds into the database, synced, and begins the log anew. After a
+/// sync that failed the log may be whole in the system's memory and not on the disk, where nothing would
+/// write it again: what is added behind such a gap would be lost with it.
+pub(crate) fn settle(connection: &Connection) -> Result<(), Problem> {
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .map_err(failure::sqlite)
+}
+
 /// Opens a connection that can only read.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, Problem> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;

@@ -1,16 +1,22 @@
 //! Reading messages: what waits to be mapped, what stands on the work list, one message whole.
 
-use access::{AgentKind, Outcome, Reach, Scope, Target};
+use access::{AgentKind, Outcome, Reach, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use fhir::search::{Clause, Criterion, Search, System};
 
 use super::gone;
+use super::masked::masked;
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
 
 /// The most rows of one reading.
 const COUNT_MAX: u32 = 1000;
+
+/// Identifiers of a message that are looked up, and patients that are found by them.
+const NAMED_MAX: usize = 50;
+const PATIENTS_MAX: u32 = 50;
 
 /// A message that waits to be mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +59,10 @@ pub struct RawMessage {
     pub body: Vec<u8>,
     /// The answer's bytes, without frame.
     pub ack: Vec<u8>,
+    /// Whether `body` and `ack` are the structure alone, their values masked.
+    pub is_masked: bool,
+    /// The patients whose record the asking scope does not reach, for whom it is masked.
+    pub withheld: Vec<String>,
 }
 
 const COLUMNS: &str = "SELECT number, application, facility, control_id, kind, received_at, state, \
@@ -167,13 +177,21 @@ impl Store {
         Ok((row.int(0)?.unsigned_abs(), row.int(1)?.unsigned_abs()))
     }
 
-    /// One message as it came: patient data, so it leaves its line in the audit log. People see what
-    /// stands on the work list, where it needs them; the rest is as absent.
+    /// One message as it came: patient data, so it leaves its line in the audit log, one for each patient
+    /// here whom it may be about. `named` gives the identifiers of patients that a message holds. Of a
+    /// message about a patient whose record the scope does not reach, and for a scope that shows no
+    /// records, there is only the structure, its values masked. People see what stands on the work list,
+    /// where it needs them; the rest is as absent.
     ///
     /// # Errors
-    /// `Forbidden` for a scope that does not show records; `NotFound`; those of the database.
-    pub async fn hl7_message(&self, scope: &Scope, number: i64) -> Result<RawMessage, Problem> {
-        if !scope.may_look() || matches!(scope.reach(), Reach::Compartment { .. }) {
+    /// `Forbidden` for a patient's scope; `NotFound`; those of the database.
+    pub async fn hl7_message(
+        &self,
+        scope: &Scope,
+        number: i64,
+        named: fn(&[u8]) -> Vec<String>,
+    ) -> Result<RawMessage, Problem> {
+        if matches!(scope.reach(), Reach::Compartment { .. }) {
             return Err(forbidden());
         }
         let mut sql = Sql::new(COLUMNS);
@@ -183,25 +201,87 @@ impl Store {
             sql.push(" AND work = 1");
         }
         let rows = self.rows_apart(sql).await?;
-        let outcome = if rows.is_empty() {
-            Outcome::Absent
-        } else {
-            Outcome::Success
-        };
-        let query = format!("hl7-message={number}");
         let target = Target {
-            query: Some(query.into()),
+            query: Some(format!("hl7-message={number}").into()),
             ..Target::default()
         };
-        self.traced(vec![scope.trace(scope.interaction(), outcome, target)])
-            .await?;
-        let row = rows.first().ok_or_else(gone)?;
+        let Some(row) = rows.first() else {
+            let line = scope.trace(scope.interaction(), Outcome::Absent, target);
+            self.traced(vec![line]).await?;
+            return Err(gone());
+        };
+        let (body, ack) = (row.bytes(11)?, row.bytes(12)?);
+        let shows = scope.may_look();
+        let patients = match shows {
+            true => self.may_be_about(scope, named(body)).await?,
+            false => Vec::new(),
+        };
+        let withheld: Vec<String> = patients
+            .iter()
+            .filter(|(_, is_within)| !is_within)
+            .map(|(patient, _)| patient.clone())
+            .collect();
+        let outcome = match withheld.is_empty() {
+            true => Outcome::Success,
+            false => Outcome::Withheld,
+        };
+        let mut targets = vec![target.clone()];
+        if !patients.is_empty() {
+            let about = |(patient, _): (String, bool)| Target {
+                patient: Some(patient),
+                ..target.clone()
+            };
+            targets = patients.into_iter().map(about).collect();
+        }
+        let lines = targets
+            .into_iter()
+            .map(|target| scope.trace(scope.interaction(), outcome, target));
+        self.traced(lines.collect()).await?;
+        let is_masked = !shows || !withheld.is_empty();
+        let said = |bytes: &[u8]| match is_masked {
+            true => masked(bytes),
+            false => bytes.to_vec(),
+        };
         Ok(RawMessage {
             stuck: stuck(row)?,
             sha256: row.bytes(10)?.to_vec(),
-            body: row.bytes(11)?.to_vec(),
-            ack: row.bytes(12)?.to_vec(),
+            body: said(body),
+            ack: said(ack),
+            is_masked,
+            withheld,
         })
+    }
+
+    /// The patients here that have one of these identifiers, each with whether the scope reaches their
+    /// record.
+    async fn may_be_about(
+        &self,
+        scope: &Scope,
+        identifiers: Vec<String>,
+    ) -> Result<Vec<(String, bool)>, Problem> {
+        if identifiers.is_empty() || scope.agent().kind == AgentKind::Node {
+            return Ok(Vec::new());
+        }
+        let criterion = |code: String| Criterion::Token {
+            system: System::Any,
+            code: Some(code),
+        };
+        let named = identifiers.into_iter().take(NAMED_MAX).map(criterion);
+        let mut search = Search::all("Patient", PATIENTS_MAX);
+        search.clauses.push(Clause {
+            code: "identifier".into(),
+            negated: false,
+            criteria: named.collect(),
+        });
+        // Whose it is, the node finds out; what of it is shown is decided for who asks.
+        let own = Scope::system(SystemPurpose::MapMessages).for_request(scope.request_id());
+        let found = self.search(&own, &search).await?;
+        let mut patients = Vec::with_capacity(found.entries.len());
+        for patient in found.entries {
+            let is_within = self.reaches(scope, "Patient", &patient.id).await?;
+            patients.push((patient.id, is_within));
+        }
+        Ok(patients)
     }
 }
 

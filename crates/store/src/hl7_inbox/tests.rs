@@ -5,6 +5,10 @@ use super::*;
 use crate::testing::on_each_database;
 use crate::{Done, Effect, Job, Store};
 
+fn nobody(_: &[u8]) -> Vec<String> {
+    Vec::new()
+}
+
 fn scope() -> Scope {
     Scope::system(SystemPurpose::MapMessages)
 }
@@ -149,7 +153,7 @@ fn a_refused_message_is_kept_and_does_not_block_its_mended_form() {
             (list[0].state.as_str(), list[0].reason.as_str()),
             ("refused", "PID-3 is missing.")
         );
-        let raw = store.hl7_message(&scope(), number).await.unwrap();
+        let raw = store.hl7_message(&scope(), number, nobody).await.unwrap();
         assert_eq!(
             (raw.body.as_slice(), raw.ack.as_slice()),
             (&b"broken"[..], &b"AR"[..])
@@ -238,10 +242,10 @@ fn people_see_only_messages_on_the_work_list() {
         let clerk = access::decide(&caller, item, "", purpose, store.now()).unwrap();
         let taken = keep(&store, message("1", "a")).await.0;
         let stuck = keep(&store, refused("2", "broken")).await.0;
-        let hidden = store.hl7_message(&clerk, taken).await.unwrap_err();
+        let hidden = store.hl7_message(&clerk, taken, nobody).await.unwrap_err();
         assert_eq!(hidden.kind, Kind::NotFound);
-        assert!(store.hl7_message(&clerk, stuck).await.is_ok());
-        assert!(store.hl7_message(&scope(), taken).await.is_ok());
+        assert!(store.hl7_message(&clerk, stuck, nobody).await.is_ok());
+        assert!(store.hl7_message(&scope(), taken, nobody).await.is_ok());
         store.close().await;
     });
 }

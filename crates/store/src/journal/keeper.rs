@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fhir::problem::Problem;
 use rusqlite::Connection;
@@ -17,6 +17,7 @@ use super::record::{Batch, Entry};
 use super::{Item, Start, Taken};
 use crate::clock::Clock;
 use crate::database::sqlite;
+use crate::fault::Fault;
 use crate::hl7_inbox;
 use crate::writer::Load;
 
@@ -39,8 +40,8 @@ pub(super) struct Keeper {
     load: Arc<Load>,
     hand_over: mpsc::Sender<Handed>,
     runtime: tokio::runtime::Handle,
-    /// Set when the disk failed under a sync.
-    broken: Option<Problem>,
+    /// Whether the disk failed, here or under the tables.
+    fault: Arc<Fault>,
 }
 
 /// What is to be kept together.
@@ -66,7 +67,7 @@ impl Keeper {
             load: start.load.clone(),
             hand_over,
             runtime: tokio::runtime::Handle::current(),
-            broken: None,
+            fault: start.fault.clone(),
         })
     }
 
@@ -125,8 +126,8 @@ impl Keeper {
     }
 
     fn append(&mut self, file: &mut File, entries: &[Entry]) -> Result<(), Problem> {
-        if let Some(problem) = &self.broken {
-            return Err(problem.clone());
+        if let Some(problem) = self.fault.problem() {
+            return Err(problem);
         }
         if let Room::After(batch) = file.make_room(self.pending.last_moved()) {
             // Whoever puts more waits for the tables; the queue before this thread has a bound.
@@ -134,14 +135,22 @@ impl Keeper {
             self.pending.wait_for(batch, ROOM_WAIT)?;
             file.make_room(batch);
         }
-        file.append(entries).map_err(|failed| {
+        let began = Instant::now();
+        let appended = file.append(entries);
+        // For whoever measures: how long those wait who share a sync.
+        tracing::debug!(
+            entries = entries.len(),
+            micros = began.elapsed().as_micros() as u64,
+            "kept"
+        );
+        appended.map_err(|failed| {
             let problem = failed.problem();
             if matches!(failed, Failed::Unsynced(_)) {
                 tracing::error!(
                     ?problem,
                     "the disk failed under the journal; nothing more is kept"
                 );
-                self.broken = Some(problem.clone());
+                self.fault.set(&problem);
             }
             problem
         })

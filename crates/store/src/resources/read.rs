@@ -143,6 +143,59 @@ impl Store {
         action: Interaction,
         target: Target,
     ) -> Result<Reading, Problem> {
+        let (there, is_within) = self.hidden_or_absent(scope, &target).await?;
+        let lines = match there {
+            Some(facts) if !is_within => self.withheld(scope, action, &target, &facts).await?,
+            _ => vec![scope.trace(action, Outcome::Absent, target)],
+        };
+        self.traced(lines).await?;
+        Ok(Reading::Absent)
+    }
+
+    /// The same of a change: the caller is told that there is nothing to change. What the caller may
+    /// read and yet not change leaves a line if the change was `refused` for that, and not if it only
+    /// came too late.
+    pub(crate) async fn note_missed(
+        &self,
+        scope: &Scope,
+        (ty, id): (&str, &str),
+        refused: bool,
+    ) -> Result<(), Problem> {
+        let action = scope.interaction();
+        let target = Target {
+            ty: ty.to_string().into(),
+            id: Some(id.to_string()),
+            ..Target::default()
+        };
+        let (there, is_within) = self.hidden_or_absent(scope, &target).await?;
+        let lines = match there {
+            Some(facts) if !is_within => self.withheld(scope, action, &target, &facts).await?,
+            Some(facts) if !facts.deleted && refused => {
+                facts::traced(scope, action, Outcome::Refused, &target, &facts)
+            }
+            Some(facts) if !facts.deleted => return Ok(()),
+            _ => vec![scope.trace(action, Outcome::Absent, target)],
+        };
+        self.traced(lines).await
+    }
+
+    /// Whether the scope reaches that resource. Leaves no line.
+    pub(crate) async fn reaches(&self, scope: &Scope, ty: &str, id: &str) -> Result<bool, Problem> {
+        let target = Target {
+            ty: ty.to_string().into(),
+            id: Some(id.to_string()),
+            ..Target::default()
+        };
+        let (there, is_within) = self.hidden_or_absent(scope, &target).await?;
+        Ok(there.is_some() && is_within)
+    }
+
+    /// What is known of a resource, if it is there, and whether the scope reaches it.
+    async fn hidden_or_absent(
+        &self,
+        scope: &Scope,
+        target: &Target,
+    ) -> Result<(Option<Facts>, bool), Problem> {
         let number = self.word(&target.ty).await?;
         let id = target.id.clone().unwrap_or_default();
         let there = Sql::new(THERE).with(number).with(id);
@@ -151,17 +204,23 @@ impl Store {
         let rows = self.rows(&there).await?;
         let there = rows.first().map(Facts::from_row).transpose()?;
         let is_within = there.is_none() || !self.rows(&within).await?.is_empty();
-        let lines = match there {
-            Some(facts) if !is_within => {
-                for patient in facts.patients() {
-                    self.note_first_refusal(scope, patient).await?;
-                }
-                facts::traced(scope, action, Outcome::Withheld, &target, &facts)
-            }
-            _ => vec![scope.trace(action, Outcome::Absent, target)],
-        };
-        self.traced(lines).await?;
-        Ok(Reading::Absent)
+        Ok((there, is_within))
+    }
+
+    /// The lines for what is beyond the scope. A patient who does not want it shared learns that it was
+    /// refused for the first time.
+    async fn withheld(
+        &self,
+        scope: &Scope,
+        action: Interaction,
+        target: &Target,
+        facts: &Facts,
+    ) -> Result<Vec<AuditEntry>, Problem> {
+        for patient in facts.patients() {
+            self.note_first_refusal(scope, patient).await?;
+        }
+        let outcome = Outcome::Withheld;
+        Ok(facts::traced(scope, action, outcome, target, facts))
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) async fn run(core: &mut Core, tx: &mut Tx<'_>, dialect: Dialect, batc
     if batch.is_empty() {
         return;
     }
-    if let Some(problem) = &core.broken {
-        return refuse(batch, problem);
+    if let Some(problem) = core.fault.problem() {
+        return refuse(batch, &problem);
     }
     let batch = as_far_as_there_is_room(core, batch);
     if batch.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) async fn run(core: &mut Core, tx: &mut Tx<'_>, dialect: Dialect, batc
                     ?problem,
                     "the disk failed under a commit; nothing more is written"
                 );
-                core.broken = Some(problem.clone());
+                core.fault.set(&problem);
             }
             let full = failure::is_full(&problem);
             match &mut core.reserve {

@@ -10,6 +10,7 @@ use fhir::search::Registry;
 use crate::clock::Clock;
 use crate::database::Tx;
 use crate::failure;
+use crate::fault::Fault;
 use crate::reserve::Reserve;
 use crate::resources::{Cache, Shared};
 use crate::sql::Sql;
@@ -31,9 +32,8 @@ pub(crate) struct Core {
     fresh: HashMap<String, i64>,
     next_rid: i64,
     end_rid: i64,
-    /// Set when the disk failed under a commit: what it holds is then unknown, and nothing more is
-    /// written until a restart has looked.
-    pub(crate) broken: Option<Problem>,
+    /// Whether the disk failed, here or under the journal.
+    pub(crate) fault: Arc<Fault>,
     /// Whether it is a job that is being applied: an error is then likely to be the job's own.
     pub(crate) in_jobs: bool,
     /// The types that subscriptions watch; `None` until the batch at hand asks.
@@ -53,7 +53,7 @@ impl Core {
             fresh: HashMap::new(),
             next_rid: 0,
             end_rid: 0,
-            broken: None,
+            fault: Arc::default(),
             in_jobs: false,
             watched: None,
             load: Arc::default(),

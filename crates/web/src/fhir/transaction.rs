@@ -184,7 +184,7 @@ async fn commit(
                 let may_create = !is_chosen || scope.may_choose_ids();
                 job.changes.push(match may_create {
                     true => *change,
-                    false => of_what_is_there(*change)?,
+                    false => of_what_is_there(work.node, scope, *change).await?,
                 });
                 Step::Put(body)
             }
@@ -229,14 +229,20 @@ async fn commit(
 }
 
 /// The change, of a resource that is there; not to create one (see `Scope::may_choose_ids`).
-fn of_what_is_there(mut change: Change) -> Result<Change, Problem> {
+async fn of_what_is_there(
+    node: &Node,
+    scope: &Scope,
+    mut change: Change,
+) -> Result<Change, Problem> {
     if let Change::Put {
         resource, expect, ..
     } = &mut change
     {
         match expect {
             Expect::Absent => {
-                let place = format!("{}/{}", resource.ty(), resource.id());
+                let (ty, id) = (resource.ty(), resource.id());
+                node.store.refused_as_absent(scope, ty, id).await?;
+                let place = format!("{ty}/{id}");
                 return Err(super::absent().at(place));
             }
             Expect::Anything => *expect = Expect::Exists,

@@ -92,6 +92,8 @@ async fn attempt(
     };
     let incoming = Incoming::read(node, body.clone(), ty, IdOf::Found(found)).await?;
     if incoming.is_chosen && !scope.may_choose_ids() {
+        let id = incoming.prepared.id();
+        node.store.refused_as_absent(scope, ty, id).await?;
         return Err(super::absent().into());
     }
     let job = Job {

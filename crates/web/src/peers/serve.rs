@@ -1,4 +1,4 @@
-//! The listener of the door: mutual TLS 1.3, and a bound on each request's time.
+//! The listener of the door: mutual TLS 1.3, and bounds on each request's time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tower_http::timeout::TimeoutLayer;
 
 use super::peers_router;
-use crate::serve::serve;
+use crate::serve::{Limits, serve};
 
-/// One request from its headers to the end of its answer.
+/// One request from its headers to the end of its answer. Who sends over a thin line sends less in
+/// one.
 const REQUEST_SECONDS_MAX: u64 = 60;
 
 /// Serves other nodes until `stop` turns true.
@@ -23,6 +24,7 @@ const REQUEST_SECONDS_MAX: u64 = 60;
 pub async fn serve_peers(
     listener: TcpListener,
     exchange: Arc<Exchange>,
+    limits: Limits,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Problem> {
     let tls = Arc::new(exchange.server_tls()?);
@@ -32,6 +34,7 @@ pub async fn serve_peers(
         listener,
         peers_router(exchange).layer(timeout),
         Some(tls),
+        limits,
         stop,
     )
     .await;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use access::{AuditEntry, Outcome, Scope, SystemPurpose};
 use axum::Router;
 use axum::body::Body;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::{Method, Request, StatusCode};
 use store::AuditFilter;
 use store::testing::on_each_database;
 use tower::ServiceExt;
 
 use super::FHIR;
-use crate::fhir::route::Does;
+use crate::fhir::route::{Does, Route, Takes};
 use crate::node::Node;
 use crate::secret::Secret;
 use crate::testing::{Browser, letters, node};
@@ -70,6 +70,17 @@ async fn ask(
     path: &str,
     bearing: &Bearing,
 ) -> http::Response<Body> {
+    send(router, method, path, bearing, ("", "")).await
+}
+
+/// As `ask`, with a body of that content type.
+async fn send(
+    router: &Router,
+    method: &Method,
+    path: &str,
+    bearing: &Bearing,
+    (content_type, body): (&str, &str),
+) -> http::Response<Body> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -80,9 +91,12 @@ async fn ask(
     if !bearing.cookie.is_empty() {
         request = request.header(COOKIE, &bearing.cookie);
     }
+    if !content_type.is_empty() {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
     router
         .clone()
-        .oneshot(request.body(Body::empty()).unwrap())
+        .oneshot(request.body(Body::from(body.to_owned())).unwrap())
         .await
         .unwrap()
 }
@@ -207,7 +221,7 @@ async fn record(router: &Router, bo: &Bearing) {
             .oneshot(request.body(Body::from(body)).unwrap())
             .await
             .unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
     }
 }
 
@@ -277,6 +291,88 @@ fn p28_each_look_and_each_refusal_at_the_fhir_door_leaves_one_line() {
         assert!(
             looks > 15 && refusals > 10,
             "{looks} looks, {refusals} refusals"
+        );
+    });
+}
+
+/// What the route takes, as a client would send it.
+fn body_of(route: &Route) -> (&'static str, &'static str) {
+    const FHIR_JSON: &str = "application/fhir+json";
+    match route.takes {
+        Takes::Nothing => ("", ""),
+        Takes::Resource => (
+            FHIR_JSON,
+            r#"{"resourceType":"Patient","id":"jane","birthDate":"1970-02-03","active":true}"#,
+        ),
+        Takes::Bundle => (
+            FHIR_JSON,
+            r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"PUT","url":"Patient/jane"},
+                "resource":{"resourceType":"Patient","id":"jane","birthDate":"1970-02-03"}}]}"#,
+        ),
+        Takes::Patch => (
+            "application/json-patch+json",
+            r#"[{"op":"add","path":"/active","value":false}]"#,
+        ),
+        Takes::Form => ("application/x-www-form-urlencoded", "birthdate=1970-02-03"),
+        Takes::Parameters => (FHIR_JSON, r#"{"resourceType":"Parameters"}"#),
+    }
+}
+
+#[test]
+fn p28_each_write_and_each_refusal_of_one_at_the_fhir_door_leaves_its_lines() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let router = crate::router(node.clone());
+        let bo = token(&node, "bo").await;
+        let (mut done, mut refused, mut absent) = (0, 0, 0);
+        for (who, bearing) in [
+            ("bo", bo.clone()),
+            ("ed", token(&node, "ed").await),
+            ("jane", token(&node, "jane").await),
+        ] {
+            let writes = |route: &&Route| {
+                route.method != Method::GET && matches!(route.does, Does::Interactions(_))
+            };
+            for (route, id) in FHIR
+                .iter()
+                .filter(writes)
+                .flat_map(|route| [(route, "jane"), (route, "nobody")])
+            {
+                // One of them has deleted it.
+                record(&router, &bo).await;
+                let path = format!("/fhir{}", filled(route.path, 0).replace("jane", id));
+                let (content_type, body) = body_of(route);
+                let body = body.replace("jane", id);
+                let sent = (content_type, body.as_str());
+                let answer = send(&router, &route.method, &path, &bearing, sent).await;
+                let request = answer.headers()["x-request-id"].to_str().unwrap();
+                let lines = log(&node).await.into_iter();
+                let lines = lines.filter(|line| *line.request_id == *request);
+                let lines: Vec<AuditEntry> = lines.collect();
+                let status = answer.status();
+                let told = format!("{who} {} {path} {status}: {lines:?}", route.method);
+                let of = |outcome| lines.iter().filter(|it| it.outcome == outcome).count();
+                match status {
+                    StatusCode::FORBIDDEN => {
+                        refused += 1;
+                        assert_eq!((of(Outcome::Refused), lines.len()), (1, 1), "{told}");
+                    }
+                    StatusCode::NOT_FOUND => {
+                        absent += 1;
+                        assert!(of(Outcome::Success) == 0 && !lines.is_empty(), "{told}");
+                    }
+                    StatusCode::GONE => assert!(!lines.is_empty(), "{told}"),
+                    status if status.is_success() => {
+                        done += 1;
+                        assert!(!lines.is_empty(), "{told}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+        assert!(
+            done > 8 && refused > 10 && absent > 1,
+            "{done} {refused} {absent}"
         );
     });
 }

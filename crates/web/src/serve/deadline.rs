@@ -1,5 +1,6 @@
-//! A stream whose other end must keep reading: a write that does not get on for a while fails, so
-//! that a client which reads nothing cannot hold a connection's place for ever.
+//! A stream whose other end must keep reading, and must finish the head of a request that it began:
+//! a write that does not get on for a while fails, and so does reading a head that takes too long, so
+//! that a client which does neither cannot hold a connection's place for ever.
 
 use std::future::Future;
 use std::io;
@@ -10,21 +11,54 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The stream and, while a write waits, when it has waited too long.
-pub struct WriteDeadline<S> {
+use super::limits::Limits;
+use super::pace::Turn;
+
+/// The stream and, while a write waits or a head is coming, when that has taken too long.
+pub struct Deadlines<S> {
     stream: S,
-    limit: Duration,
+    pause: Duration,
+    head: Duration,
+    turn: Turn,
     waiting: Option<Pin<Box<Sleep>>>,
+    head_until: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> WriteDeadline<S> {
-    /// `stream`, with writes that fail when they wait longer than `limit`.
-    pub fn new(stream: S, limit: Duration) -> WriteDeadline<S> {
-        WriteDeadline {
+impl<S> Deadlines<S> {
+    /// `stream`, held to the limits; `turn` tells what is being read.
+    pub fn new(stream: S, limits: &Limits, turn: Turn) -> Deadlines<S> {
+        Deadlines {
             stream,
-            limit,
+            pause: limits.pause,
+            head: limits.head,
+            turn,
             waiting: None,
+            head_until: None,
         }
+    }
+
+    /// Passes on what came of a read that gave so many bytes, or fails when they belong to a head
+    /// that has taken too long.
+    fn in_head(
+        &mut self,
+        outcome: Poll<io::Result<()>>,
+        bytes: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.turn.awaits_head() {
+            self.head_until = None;
+            return outcome;
+        }
+        let limit = self.head;
+        if bytes > 0 && self.head_until.is_none() {
+            self.head_until = Some(Box::pin(sleep(limit)));
+        }
+        if let Some(until) = &mut self.head_until
+            && until.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        outcome
     }
 
     /// Passes on what came of a write, or fails when it has waited too long.
@@ -37,7 +71,7 @@ impl<S> WriteDeadline<S> {
             self.waiting = None;
             return outcome;
         }
-        let limit = self.limit;
+        let limit = self.pause;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(waiting.as_mut().poll(context));
         waiting.as_mut().reset(Instant::now() + limit);
@@ -45,17 +79,20 @@ impl<S> WriteDeadline<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WriteDeadline<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Deadlines<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let bytes = buffer.filled().len().saturating_sub(before);
+        self.in_head(outcome, bytes, context)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Deadlines<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -91,14 +128,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::WriteDeadline;
+    use super::{Deadlines, Limits, Turn};
     use std::time::Duration;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test(start_paused = true)]
     async fn l01_who_reads_nothing_is_not_waited_for_and_who_reads_slowly_is() {
         let (near, mut far) = tokio::io::duplex(4);
-        let mut stream = WriteDeadline::new(near, Duration::from_secs(30));
+        let mut stream = Deadlines::new(near, &Limits::of(1), Turn::default());
         let slow = async {
             let mut buffer = [0; 4];
             for _ in 0..3 {

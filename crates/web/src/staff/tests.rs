@@ -1,6 +1,7 @@
 mod board;
 mod care;
 mod doors;
+mod messages;
 mod sealed;
 
 use http::StatusCode;

@@ -216,7 +216,18 @@ pub struct Message {
     pub next: String,
     pub text: String,
     pub answer: String,
+    /// Only the structure is shown.
+    pub masked: bool,
+    /// The records whose reader sees all of it.
+    pub withheld: Vec<Opens>,
     pub actions: Vec<Link>,
+}
+
+/// Where a record that is withheld is opened.
+#[derive(Serialize)]
+pub struct Opens {
+    pub relationship: String,
+    pub emergency: String,
 }
 
 /// `staff/opening.jinja`: the form that opens a record.

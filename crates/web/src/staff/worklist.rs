@@ -47,10 +47,7 @@ pub async fn page(
         .into_iter()
         .partition(|alarm| alarm.kind == COPIES);
     let sees_letters = sees_letters(&visit);
-    let stuck_messages = messages
-        .iter()
-        .map(|it| message(it, sees_letters, visit.now))
-        .collect();
+    let stuck_messages = messages.iter().map(|it| message(it, visit.now)).collect();
     let rows = stuck
         .iter()
         .map(|it| letter(&node, it, sees_letters, visit.now))
@@ -116,7 +113,7 @@ fn group(
 }
 
 /// Whether the caller may open letters from here; engineers may not.
-fn sees_letters(visit: &Visit) -> bool {
+pub(super) fn sees_letters(visit: &Visit) -> bool {
     let role = visit.caller().map(|caller| &caller.who);
     matches!(
         role,
@@ -127,7 +124,7 @@ fn sees_letters(visit: &Visit) -> bool {
     )
 }
 
-fn message(stuck: &StuckMessage, sees_letters: bool, now: Millis) -> views::Work {
+fn message(stuck: &StuckMessage, now: Millis) -> views::Work {
     let address = format!("/staff/worklist/messages/{}", stuck.number);
     let system = format!("{} at {}", stuck.application, stuck.facility);
     views::Work {
@@ -137,7 +134,7 @@ fn message(stuck: &StuckMessage, sees_letters: bool, now: Millis) -> views::Work
             stuck.kind.replace('^', " "),
             stuck.control_id
         ),
-        href: sees_letters.then(|| address.clone()),
+        href: Some(address.clone()),
         state: message_state(&stuck.state),
         why: stuck.reason.clone(),
         next: stuck.next_step.clone(),

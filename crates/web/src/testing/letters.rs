@@ -234,13 +234,19 @@ pub async fn fail_to_send(store: &Store, next_try: i64) {
 
 /// An HL7 v2 message that was refused; its number on the work list.
 pub async fn refuse_message(store: &Store, control_id: &str) -> i64 {
+    let body = "MSH|^~\\&|PAS|A81001\rPID|||<script>bad()</script>\r";
+    refuse(store, control_id, body).await
+}
+
+/// The same of a message that says this.
+pub async fn refuse(store: &Store, control_id: &str, body: &str) -> i64 {
     use store::hl7_inbox::{Hl7Done, Hl7Write, Received, Verdict};
     let received = Received {
         application: "PAS".into(),
         facility: "A81001".into(),
         control_id: control_id.into(),
         kind: "MDM^T02".into(),
-        body: b"MSH|^~\\&|PAS|A81001\rPID|||<script>bad()</script>\r".to_vec(),
+        body: body.as_bytes().to_vec(),
         verdict: Verdict::Refuse {
             answer: "AE",
             ack: b"MSA|AE|1\r".to_vec(),

@@ -69,7 +69,12 @@ impl Pair {
         };
         let (sender, receiver) = (node(&hospital).await, node(&practice).await);
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(web::serve_peers(listener, receiver.clone(), stopped));
+        tokio::spawn(web::serve_peers(
+            listener,
+            receiver.clone(),
+            web::serve::Limits::of(64),
+            stopped,
+        ));
         Pair {
             hospital: sender,
             practice: receiver,

@@ -1,11 +1,13 @@
 //! What is withheld is named to those who care for the patient, and to nobody else.
 
+use access::{Scope, SystemPurpose};
 use http::StatusCode;
 use store::care::CareWrite;
 use store::testing::on_each_database;
-use store::{Effect, Job};
+use store::{AuditFilter, Effect, Job};
 
 use super::{Client, JANE, node};
+use crate::node::Node;
 
 fn sealed(seal: &str) -> String {
     format!(
@@ -95,6 +97,63 @@ fn told(answer: &super::Answer, id: &str) -> (StatusCode, Vec<(String, String)>,
     (answer.status, headers, answer.text().replace(id, "ID"))
 }
 
+fn with_id(id: &str) -> String {
+    OPEN.replacen('{', &format!(r#"{{"id":"{id}","#), 1)
+}
+
+/// Every way to write to that id, and to look at it.
+async fn asked(bo: &Client, id: &str) -> Vec<super::Answer> {
+    let bundle = |kind: &str, id: &str, request: &str| {
+        format!(
+            r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{{"resource":{},"request":{request}}}]}}"#,
+            with_id(id)
+        )
+    };
+    let patch = r#"[{"op":"replace","path":"/code/text","value":"Eggs"}]"#;
+    let json = ("content-type", "application/fhir+json");
+    let json_patch = ("content-type", "application/json-patch+json");
+    let path = format!("/AllergyIntolerance/{id}");
+    let by_identifier = "/AllergyIntolerance?identifier=urn:x|none".to_string();
+    let put = format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}"}}"#);
+    let put_new =
+        format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}","ifNoneMatch":"*"}}"#);
+    let put_match =
+        format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}","ifMatch":"W/\"1\""}}"#);
+    let body = with_id(id);
+    vec![
+        bo.send("PUT", &path, &[json], &body).await,
+        bo.send("PUT", &path, &[json, ("if-match", "W/\"1\"")], &body)
+            .await,
+        bo.send("PUT", &path, &[json, ("if-match", "W/\"7\"")], &body)
+            .await,
+        bo.send("PUT", &path, &[json, ("if-none-match", "*")], &body)
+            .await,
+        bo.send("PUT", &by_identifier, &[json], &body).await,
+        bo.send("PATCH", &path, &[json_patch], patch).await,
+        bo.send(
+            "PATCH",
+            &path,
+            &[json_patch, ("if-match", "W/\"1\"")],
+            patch,
+        )
+        .await,
+        bo.send("DELETE", &path, &[], "").await,
+        bo.send("DELETE", &path, &[("if-match", "W/\"1\"")], "")
+            .await,
+        bo.send("GET", &path, &[], "").await,
+        bo.send("GET", &format!("{path}/_history"), &[], "").await,
+        bo.send("GET", &format!("{path}/_history/1"), &[], "").await,
+        bo.send("POST", "", &[json], &bundle("transaction", id, &put))
+            .await,
+        bo.send("POST", "", &[json], &bundle("transaction", id, &put_new))
+            .await,
+        bo.send("POST", "", &[json], &bundle("transaction", id, &put_match))
+            .await,
+        bo.send("POST", "", &[json], &bundle("batch", id, &put))
+            .await,
+    ]
+}
+
 #[test]
 fn p12_a_write_to_what_is_locked_answers_as_one_to_what_is_not_there() {
     on_each_database(async |ground| {
@@ -110,59 +169,9 @@ fn p12_a_write_to_what_is_locked_answers_as_one_to_what_is_not_there() {
             .await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
         ground.clock().advance(2_000);
-        let with_id = |id: &str| OPEN.replacen('{', &format!(r#"{{"id":"{id}","#), 1);
-        let bundle = |kind: &str, id: &str, request: &str| {
-            format!(
-                r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{{"resource":{},"request":{request}}}]}}"#,
-                with_id(id)
-            )
-        };
-        let patch = r#"[{"op":"replace","path":"/code/text","value":"Eggs"}]"#;
-        let json = ("content-type", "application/fhir+json");
-        let json_patch = ("content-type", "application/json-patch+json");
         let mut pair = Vec::new();
         for id in ["locked1", "absent1"] {
-            let path = format!("/AllergyIntolerance/{id}");
-            let by_identifier = "/AllergyIntolerance?identifier=urn:x|none".to_string();
-            let put = format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}"}}"#);
-            let put_new =
-                format!(r#"{{"method":"PUT","url":"AllergyIntolerance/{id}","ifNoneMatch":"*"}}"#);
-            let put_match = format!(
-                r#"{{"method":"PUT","url":"AllergyIntolerance/{id}","ifMatch":"W/\"1\""}}"#
-            );
-            let body = with_id(id);
-            let answers = vec![
-                bo.send("PUT", &path, &[json], &body).await,
-                bo.send("PUT", &path, &[json, ("if-match", "W/\"1\"")], &body)
-                    .await,
-                bo.send("PUT", &path, &[json, ("if-match", "W/\"7\"")], &body)
-                    .await,
-                bo.send("PUT", &path, &[json, ("if-none-match", "*")], &body)
-                    .await,
-                bo.send("PUT", &by_identifier, &[json], &body).await,
-                bo.send("PATCH", &path, &[json_patch], patch).await,
-                bo.send(
-                    "PATCH",
-                    &path,
-                    &[json_patch, ("if-match", "W/\"1\"")],
-                    patch,
-                )
-                .await,
-                bo.send("DELETE", &path, &[], "").await,
-                bo.send("DELETE", &path, &[("if-match", "W/\"1\"")], "")
-                    .await,
-                bo.send("GET", &path, &[], "").await,
-                bo.send("GET", &format!("{path}/_history"), &[], "").await,
-                bo.send("GET", &format!("{path}/_history/1"), &[], "").await,
-                bo.send("POST", "", &[json], &bundle("transaction", id, &put))
-                    .await,
-                bo.send("POST", "", &[json], &bundle("transaction", id, &put_new))
-                    .await,
-                bo.send("POST", "", &[json], &bundle("transaction", id, &put_match))
-                    .await,
-                bo.send("POST", "", &[json], &bundle("batch", id, &put))
-                    .await,
-            ];
+            let answers = asked(&bo, id).await;
             pair.push(answers.iter().map(|it| told(it, id)).collect::<Vec<_>>());
         }
         for (number, (hidden, absent)) in pair[0].iter().zip(&pair[1]).enumerate() {
@@ -191,5 +200,45 @@ fn p12_a_write_to_what_is_locked_answers_as_one_to_what_is_not_there() {
         let path = "/AllergyIntolerance/locked1";
         let refused = system.put(path, &with_id("locked1")).await;
         assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    });
+}
+
+/// The lines that each request of `asked` left, by what came of it; but for the search of a condition,
+/// which is a look of its own.
+async fn traced(node: &Node, answers: &[super::Answer]) -> Vec<Vec<String>> {
+    let filter = AuditFilter {
+        count: 1000,
+        ..AuditFilter::default()
+    };
+    let scope = Scope::system(SystemPurpose::Measure);
+    let page = node.store.audit_page(&scope, &filter).await.unwrap();
+    let of = |answer: &super::Answer| {
+        let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
+        let lines = page.entries.iter();
+        let lines = lines.filter(move |it| *it.request_id == *id && it.interaction != "search");
+        lines.map(|it| it.outcome.code().to_owned()).collect()
+    };
+    answers.iter().map(of).collect()
+}
+
+#[test]
+fn p28_each_write_to_what_is_hidden_or_absent_leaves_one_line() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", JANE).await;
+        let sealed = sealed("sealed-and-locked");
+        let locked = sealed.replacen('{', r#"{"id":"locked1","#, 1);
+        let made = bo.put("/AllergyIntolerance/locked1", &locked).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        ground.clock().advance(2_000);
+        for (id, outcome) in [("locked1", "withheld"), ("absent1", "absent")] {
+            let answers = asked(&bo, id).await;
+            let traced = traced(&node, &answers).await;
+            for (number, (answer, lines)) in answers.iter().zip(&traced).enumerate() {
+                let told = format!("question {number} of {id}: {}: {lines:?}", answer.status);
+                assert_eq!(lines, &[outcome], "{told}");
+            }
+        }
     });
 }

@@ -131,7 +131,13 @@ fn a_token_bound_to_a_certificate_is_good_on_its_connections_only() {
         let at = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let router = crate::router::apps(node.clone());
-        let serving = tokio::spawn(serve(listener, router, Some(Arc::new(tls)), stopped));
+        let serving = tokio::spawn(serve(
+            listener,
+            router,
+            Some(Arc::new(tls)),
+            crate::serve::Limits::of(64),
+            stopped,
+        ));
 
         let signer = Signer::new();
         let id = app(&node, system(&signer, "system/Patient.rs")).await;

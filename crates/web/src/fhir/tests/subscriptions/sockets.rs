@@ -29,6 +29,7 @@ impl Served {
             listener,
             crate::router(node.clone()),
             None,
+            crate::serve::Limits::of(64),
             stopped,
         ));
         Served {
