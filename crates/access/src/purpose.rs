@@ -77,6 +77,8 @@ pub enum SystemPurpose {
     KeepTeams,
     /// Sends, holds and puts into force what patients want shared.
     KeepSharing,
+    /// Asks which of the people here opted out of uses beyond care, and leaves them out of exports.
+    CheckOptOuts,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -104,6 +106,7 @@ impl SystemPurpose {
             SystemPurpose::KeepAudit => "keep-audit",
             SystemPurpose::KeepTeams => "keep-teams",
             SystemPurpose::KeepSharing => "keep-sharing",
+            SystemPurpose::CheckOptOuts => "check-opt-outs",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",

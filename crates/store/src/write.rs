@@ -17,6 +17,7 @@ use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
 use crate::oauth::{self, OauthDone, OauthWrite};
+use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
@@ -113,6 +114,7 @@ pub enum Effect {
     Care(CareWrite),
     Copy(CopyWrite),
     Sharing(SharingWrite),
+    OptOut(OptOutWrite),
 }
 
 /// What came of an effect.
@@ -132,6 +134,7 @@ pub enum Done {
     Care(CareDone),
     Copy,
     Sharing,
+    OptOut,
 }
 
 /// What came of one change.
@@ -192,6 +195,10 @@ pub(crate) async fn apply_effect(
         Effect::Sharing(write) => {
             sharing::apply(tx, now, write).await?;
             Done::Sharing
+        }
+        Effect::OptOut(write) => {
+            opt_out::apply(tx, now, write).await?;
+            Done::OptOut
         }
     })
 }
