@@ -95,6 +95,11 @@ const ABOUT_NOBODY: &[&str] = &[
     "ValueSet",
 ];
 
+/// The codes of all purposes that are known.
+pub fn purposes() -> impl Iterator<Item = &'static str> {
+    USES.iter().map(|(code, _)| *code)
+}
+
 /// Whether resources of that type say nothing of a person who is cared for.
 pub fn is_about_nobody(ty: &str) -> bool {
     ABOUT_NOBODY.contains(&ty)

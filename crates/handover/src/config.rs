@@ -2,6 +2,7 @@
 
 mod backup;
 pub mod fhir;
+mod mesh;
 pub mod section;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 pub use backup::BackupSection;
 pub use fhir::FhirSection;
+pub use mesh::{MeshSection, OptOutSection};
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -365,6 +367,10 @@ pub struct Config {
     pub profiles: ProfilesSection,
     #[serde(default = "left_out")]
     pub backup: BackupSection,
+    #[serde(default = "left_out")]
+    pub mesh: MeshSection,
+    #[serde(default = "left_out")]
+    pub opt_out: OptOutSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -425,6 +431,7 @@ impl Config {
         ]
         .into_iter()
         .flatten()
+        .chain(self.mesh.paths())
         {
             *path = folder.join(&*path);
         }
@@ -474,6 +481,8 @@ impl Config {
         self.fhir.check()?;
         self.apps.check(&self.pages)?;
         self.backup.check()?;
+        self.mesh.check()?;
+        self.opt_out.check(&self.mesh)?;
         let hours = self.access.emergency_hours;
         if !(1..=4).contains(&hours) {
             bail!("access.emergency_hours: {hours} is not from 1 to 4");
@@ -506,6 +515,8 @@ pub fn example() -> String {
         AppsSection::SECTION,
         ProfilesSection::SECTION,
         BackupSection::SECTION,
+        MeshSection::SECTION,
+        OptOutSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

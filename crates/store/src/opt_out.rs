@@ -11,5 +11,5 @@ mod write;
 
 pub use bar::Bar;
 pub use lists::{Check, CheckState, Standing};
-pub use write::{NUMBERS_A_WRITE_MAX, OptOutWrite};
 pub(crate) use write::apply;
+pub use write::{NUMBERS_A_WRITE_MAX, OptOutWrite};

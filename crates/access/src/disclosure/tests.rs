@@ -45,20 +45,40 @@ fn p20_the_opt_out_applies_to_all_but_care_and_ones_own_record() {
 #[test]
 fn p20_an_exemption_is_stated_with_a_reason_and_by_somebody() {
     for why in ["consented", "legal-duty", "anonymised"] {
-        let said = exempt(why, "Section 251 does not apply: a court order", "Dr Bo Test");
+        let said = exempt(
+            why,
+            "Section 251 does not apply: a court order",
+            "Dr Bo Test",
+        );
         let read = Disclosure::of(said, false).unwrap();
         assert!(!read.opt_out_applies());
         assert!(read.told().contains(why) && read.told().contains("court order"));
     }
     for (said, kind) in [
-        (exempt("because", "a reason of length", "Dr Bo"), Kind::Value),
+        (
+            exempt("because", "a reason of length", "Dr Bo"),
+            Kind::Value,
+        ),
         (exempt("consented", "short", "Dr Bo"), Kind::Value),
         (exempt("consented", "", "Dr Bo"), Kind::Required),
-        (exempt("consented", "a reason of length", " "), Kind::Required),
-        (exempt("consented", "of 943 476 5919, she said", "Bo"), Kind::Value),
-        (exempt("consented", "two\nlines of reason", "Bo"), Kind::Value),
+        (
+            exempt("consented", "a reason of length", " "),
+            Kind::Required,
+        ),
+        (
+            exempt("consented", "of 943 476 5919, she said", "Bo"),
+            Kind::Value,
+        ),
+        (
+            exempt("consented", "two\nlines of reason", "Bo"),
+            Kind::Value,
+        ),
     ] {
-        assert_eq!(Disclosure::of(said, false).unwrap_err().kind, kind, "{said:?}");
+        assert_eq!(
+            Disclosure::of(said, false).unwrap_err().kind,
+            kind,
+            "{said:?}"
+        );
     }
     let unfinished = Said {
         reason: Some("a reason of length"),
@@ -74,9 +94,8 @@ fn p20_an_exemption_is_stated_with_a_reason_and_by_somebody() {
 
 #[test]
 fn p21_numbers_are_found_in_any_text() {
-    let found = |text: &str| -> Vec<String> {
-        numbers(text).map(|it| it.digits().to_string()).collect()
-    };
+    let found =
+        |text: &str| -> Vec<String> { numbers(text).map(|it| it.digits().to_string()).collect() };
     for text in [
         "9434765919",
         "NHS 943 476 5919.",

@@ -191,7 +191,9 @@ impl File {
             .collect();
         let stays = bar.sift(&self.store, &versions).await?;
         let found = found.into_iter().zip(stays);
-        Ok(found.filter_map(|(it, stays)| stays.then_some(it)).collect())
+        Ok(found
+            .filter_map(|(it, stays)| stays.then_some(it))
+            .collect())
     }
 
     async fn next_part(&mut self) -> Result<bool, Problem> {
@@ -289,7 +291,9 @@ pub(super) async fn sift(
     }
     let mut stays = HashSet::new();
     for (ty, mut keys) in types {
-        let file = File::open(store, scope, "", &ty).await?.barring(bar.clone());
+        let file = File::open(store, scope, "", &ty)
+            .await?
+            .barring(bar.clone());
         while !keys.is_empty() {
             let count = keys.len().min(FETCHED_AT_ONCE);
             let asked = keys.get(..count).unwrap_or_default();

@@ -142,9 +142,8 @@ impl Store {
     ) -> Result<HashMap<u64, bool>, Problem> {
         let mut answers = HashMap::with_capacity(numbers.len());
         for some in numbers.chunks(ASKED_AT_ONCE) {
-            let mut sql = Sql::varied(
-                "SELECT nhs_number, usable FROM opt_out_number WHERE check_number = ",
-            );
+            let mut sql =
+                Sql::varied("SELECT nhs_number, usable FROM opt_out_number WHERE check_number = ");
             sql.bind(check).push(" AND nhs_number IN (");
             for (at, (number, _)) in some.iter().enumerate() {
                 sql.push(if at == 0 { "" } else { ", " });
@@ -226,7 +225,9 @@ impl Bar {
         let ids: Vec<&str> = ids.into_iter().collect();
         let rows = store.patient_rows(self.type_number, &ids).await?;
         let kept = each.iter().zip(versions);
-        Ok(kept.map(|(named, (_, it))| self.keeps(&it.ty, named, &rows)).collect())
+        Ok(kept
+            .map(|(named, (_, it))| self.keeps(&it.ty, named, &rows))
+            .collect())
     }
 
     fn keeps(&self, ty: &str, named: &Named, rows: &HashMap<String, i64>) -> bool {

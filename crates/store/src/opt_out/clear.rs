@@ -46,9 +46,13 @@ impl Named {
                 let identified = |it: &Json<'_>| !identifiers(it).is_empty();
                 let is_loose = json.text("type") == Some("Patient")
                     && json.get("reference").is_none()
-                    && json.get("identifier").is_none_or(|it| self::number(it).is_none());
+                    && json
+                        .get("identifier")
+                        .is_none_or(|it| self::number(it).is_none());
                 self.is_unknown |= (is_patient && !identified(json)) || is_loose;
-                members.iter().for_each(|(_, value)| self.look(value, false));
+                members
+                    .iter()
+                    .for_each(|(_, value)| self.look(value, false));
             }
             Json::Null | Json::Bool(_) => {}
         }
@@ -58,13 +62,18 @@ impl Named {
         for (at, start) in text.match_indices("Patient/") {
             let rest = text.get(at + start.len()..).unwrap_or_default();
             let is_id = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
-            let id: String = rest.chars().take_while(|it| is_id(*it)).take(ID_MAX).collect();
+            let id: String = rest
+                .chars()
+                .take_while(|it| is_id(*it))
+                .take(ID_MAX)
+                .collect();
             if !id.is_empty() {
                 self.patients.insert(id);
             }
         }
         if text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_MIN {
-            self.mentioned.extend(disclosure::numbers(text).map(|it| packed(&it)));
+            self.mentioned
+                .extend(disclosure::numbers(text).map(|it| packed(&it)));
         }
     }
 }
@@ -79,11 +88,18 @@ fn number(identifier: &Json<'_>) -> Option<u64> {
     let system = identifier.text("system")?;
     let value = identifier.text("value")?;
     let is_one = SYSTEMS.contains(&system);
-    is_one.then(|| NhsNumber::parse(value).ok()).flatten().map(|it| packed(&it))
+    is_one
+        .then(|| NhsNumber::parse(value).ok())
+        .flatten()
+        .map(|it| packed(&it))
 }
 
 fn identifiers(resource: &Json<'_>) -> Vec<u64> {
-    resource.items("identifier").iter().filter_map(number).collect()
+    resource
+        .items("identifier")
+        .iter()
+        .filter_map(number)
+        .collect()
 }
 
 #[cfg(test)]
@@ -118,7 +134,8 @@ mod tests {
             ));
             assert_eq!(it.identified, BTreeSet::from([9434765919]), "{system}");
         }
-        let other = named(r#"{"identifier":[{"system":"urn:x","value":"9434765919"}],"a":9434765919}"#);
+        let other =
+            named(r#"{"identifier":[{"system":"urn:x","value":"9434765919"}],"a":9434765919}"#);
         assert!(other.identified.is_empty());
         assert_eq!(other.mentioned, BTreeSet::from([9434765919]));
     }

@@ -128,7 +128,20 @@ impl Store {
         );
         let sql = sql.with(number).with(after.to_string()).with(count);
         let rows = self.rows_apart(sql).await?;
-        rows.iter().map(|row| NhsNumber::parse(row.text(0)?)).collect()
+        rows.iter()
+            .map(|row| NhsNumber::parse(row.text(0)?))
+            .collect()
+    }
+
+    /// How many numbers that check is about, as far as they are listed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn opt_out_count(&self, number: i64) -> Result<u64, Problem> {
+        let sql = Sql::new("SELECT COUNT(*) FROM opt_out_number WHERE check_number = $1");
+        let rows = self.rows_apart(sql.with(number)).await?;
+        let count = rows.first().map_or(Ok(0), |row| row.int(0))?;
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// Identifiers of patients that stand under the system of NHS numbers, with the rows of their

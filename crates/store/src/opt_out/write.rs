@@ -32,14 +32,20 @@ static NUMBER: Table = Table::new(
 #[derive(Debug)]
 pub enum OptOutWrite {
     /// `Conflict` if a check of that number is there, or one is under way.
-    Begin { number: i64, reference: String },
+    Begin {
+        number: i64,
+        reference: String,
+    },
     /// Numbers that are going to be asked about; those that are listed already stay.
     Ask {
         number: i64,
         numbers: Vec<NhsNumber>,
     },
     /// It is on its way, under the id that the message exchange gave it.
-    Sent { number: i64, message: String },
+    Sent {
+        number: i64,
+        message: String,
+    },
     /// Numbers that the answer names. `BusinessRule` if one of them was not asked about: then it is
     /// another question's answer.
     Usable {
@@ -47,10 +53,17 @@ pub enum OptOutWrite {
         numbers: Vec<NhsNumber>,
     },
     /// The answer was taken in whole: it is in force from now on.
-    InForce { number: i64 },
+    InForce {
+        number: i64,
+    },
     /// Takes back what was taken in of an answer that broke off.
-    Forget { number: i64 },
-    Fail { number: i64, reason: String },
+    Forget {
+        number: i64,
+    },
+    Fail {
+        number: i64,
+        reason: String,
+    },
     /// Drops some rows of checks that are neither in force nor under way.
     Tidy,
 }
@@ -109,12 +122,7 @@ fn elsewhere() -> Problem {
     Problem::new(Kind::Conflict, message)
 }
 
-async fn begin(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    number: i64,
-    reference: &str,
-) -> Result<(), Problem> {
+async fn begin(tx: &mut Tx<'_>, now: Millis, number: i64, reference: &str) -> Result<(), Problem> {
     let sql = Sql::new(
         "SELECT COUNT(*) FROM opt_out_check WHERE number >= $1 OR state IN ('asking', 'sent')",
     );

@@ -15,8 +15,8 @@ use fhir::json::{Json, Limits as JsonLimits, parse};
 use fhir::problem::{Kind, Problem};
 use fhir::search::Search;
 use serde::{Deserialize, Serialize};
-use store::bulk::{BulkJob, Cursor, Walk, Within};
 use store::Reading;
+use store::bulk::{BulkJob, Cursor, Walk, Within};
 
 use super::parameters::as_query;
 use super::{bulk, everything};
