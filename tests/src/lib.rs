@@ -30,6 +30,8 @@ mod fuzz;
 #[allow(dead_code, reason = "as above")]
 mod node;
 #[cfg(test)]
+mod opt_out;
+#[cfg(test)]
 mod parsers;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]

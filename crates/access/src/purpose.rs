@@ -81,6 +81,8 @@ pub enum SystemPurpose {
     KeepWhereabouts,
     /// Tells the privacy officer who looked at records of people whom they know.
     KeepFamiliar,
+    /// Asks which of the people here opted out of uses beyond care, and leaves them out of exports.
+    CheckOptOuts,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -110,6 +112,7 @@ impl SystemPurpose {
             SystemPurpose::KeepSharing => "keep-sharing",
             SystemPurpose::KeepWhereabouts => "keep-whereabouts",
             SystemPurpose::KeepFamiliar => "keep-familiar",
+            SystemPurpose::CheckOptOuts => "check-opt-outs",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",

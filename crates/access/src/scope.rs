@@ -9,6 +9,7 @@ use fhir::problem::{Kind, Problem};
 use crate::audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 use crate::caller::Role;
 use crate::decide::{SYSTEMS_ONLY, sets_up};
+use crate::disclosure::Disclosure;
 use crate::interaction::{Interaction, Sort};
 use crate::oauth::{Granted, Letter, Rule};
 use crate::ods::Ods;
@@ -92,6 +93,13 @@ impl Scope {
     #[must_use]
     pub fn for_request(mut self, request_id: &str) -> Scope {
         self.request_id = Arc::from(request_id);
+        self
+    }
+
+    /// The same scope, for what an export is for: so its lines in the log say.
+    #[must_use]
+    pub fn for_disclosure(mut self, disclosure: &Disclosure) -> Scope {
+        self.purpose = disclosure.code();
         self
     }
 

@@ -182,7 +182,8 @@ impl Exchange {
                 | Done::Care(_)
                 | Done::Copy
                 | Done::Sharing
-                | Done::Whereabouts => None,
+                | Done::Whereabouts
+                | Done::OptOut => None,
             }))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -22,8 +22,8 @@ const SECONDS_MAX: u64 = 20;
 /// An answer's body is read up to here.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// An answer's status, and its body if it was read whole.
-type Answered = (u16, Option<Bytes>);
+/// An answer's status and headers, and its body if it was read whole.
+type Answered = (u16, HeaderMap, Option<Bytes>);
 
 /// A guarded client.
 #[derive(Clone)]
@@ -62,15 +62,20 @@ impl Outgoing {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Outgoing {
-            tls: Arc::new(tls),
+        Ok(Outgoing::over(Arc::new(tls), allowed))
+    }
+
+    /// A client that trusts, and shows, what `tls` says.
+    pub fn over(tls: Arc<ClientConfig>, allowed: &[String]) -> Outgoing {
+        Outgoing {
+            tls,
             allowed: allowed
                 .iter()
                 .map(|host| host.to_ascii_lowercase())
                 .collect(),
             seconds_max: SECONDS_MAX,
             answer_bytes_max: ANSWER_BYTES_MAX,
-        })
+        }
     }
 
     /// The same client with other bounds: for what is much longer than a notice.
@@ -101,13 +106,22 @@ impl Outgoing {
     /// # Errors
     /// As `send`.
     pub async fn answer(&self, call: Call) -> Result<(u16, Bytes), String> {
+        let (status, _, body) = self.whole_answer(call).await?;
+        Ok((status, body))
+    }
+
+    /// As `answer`, with the headers.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub async fn whole_answer(&self, call: Call) -> Result<(u16, HeaderMap, Bytes), String> {
         let limit = Duration::from_secs(self.seconds_max);
         let outcome = tokio::time::timeout(limit, self.asked(call)).await;
         let outcome = outcome
             .map_err(|_| format!("There was no answer within {} seconds.", self.seconds_max))?;
         match outcome? {
-            (status, Some(body)) => Ok((status, body)),
-            (_, None) => Err("The answer is too large, or broke off.".into()),
+            (status, headers, Some(body)) => Ok((status, headers, body)),
+            (_, _, None) => Err("The answer is too large, or broke off.".into()),
         }
     }
 
@@ -130,9 +144,9 @@ impl Outgoing {
         let outcome = outcome
             .map_err(|_| format!("There was no answer within {} seconds.", self.seconds_max))?;
         match outcome? {
-            (200, Some(body)) => Ok(body),
-            (200, None) => Err("The answer is too large, or broke off.".into()),
-            (status, _) => Err(format!("The address answered {status}.")),
+            (200, _, Some(body)) => Ok(body),
+            (200, _, None) => Err("The answer is too large, or broke off.".into()),
+            (status, ..) => Err(format!("The address answered {status}.")),
         }
     }
 
@@ -165,7 +179,7 @@ impl Outgoing {
             .connect(name, tcp)
             .await;
         let stream = connected.map_err(|error| {
-            tracing::info!(%error, "no TLS to a subscriber");
+            tracing::info!(%error, "no TLS to an address");
             "The certificate there is not one that this node trusts.".to_string()
         })?;
         exchange(stream, request, self.answer_bytes_max).await
@@ -245,15 +259,17 @@ where
         .map_err(broken)?;
     let driven = tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(broken);
-    if let Ok(answer) = answer {
-        let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), answer_bytes_max);
-        let body = body.collect().await.ok().map(|body| body.to_bytes());
-        driven.abort();
-        return Ok((status, body));
-    }
+    let answered = match answer {
+        Ok(answer) => {
+            let (parts, body) = answer.into_parts();
+            let body = Limited::new(body, answer_bytes_max).collect().await;
+            let body = body.ok().map(|body| body.to_bytes());
+            Ok((parts.status.as_u16(), parts.headers, body))
+        }
+        Err(problem) => Err(problem),
+    };
     driven.abort();
-    answer.map(|_| (0, None))
+    answered
 }
 
 /// Whether an address is one of the Internet's

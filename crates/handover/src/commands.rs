@@ -15,6 +15,7 @@ pub mod import;
 pub mod init;
 pub mod map;
 pub mod migrate;
+pub mod opt_out;
 pub mod package;
 pub mod restore;
 pub mod roles;

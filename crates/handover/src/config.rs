@@ -3,6 +3,7 @@
 mod access;
 mod backup;
 pub mod fhir;
+mod mesh;
 pub mod section;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use anyhow::{Context, bail};
 pub use access::{AccessSection, OnFamiliar, Relationships};
 pub use backup::BackupSection;
 pub use fhir::FhirSection;
+pub use mesh::{MeshSection, OptOutSection};
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -339,6 +341,10 @@ pub struct Config {
     pub profiles: ProfilesSection,
     #[serde(default = "left_out")]
     pub backup: BackupSection,
+    #[serde(default = "left_out")]
+    pub mesh: MeshSection,
+    #[serde(default = "left_out")]
+    pub opt_out: OptOutSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -399,6 +405,7 @@ impl Config {
         ]
         .into_iter()
         .flatten()
+        .chain(self.mesh.paths())
         {
             *path = folder.join(&*path);
         }
@@ -449,6 +456,8 @@ impl Config {
         self.apps.check(&self.pages)?;
         self.backup.check()?;
         self.access.check()?;
+        self.mesh.check()?;
+        self.opt_out.check(&self.mesh)?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -477,6 +486,8 @@ pub fn example() -> String {
         AppsSection::SECTION,
         ProfilesSection::SECTION,
         BackupSection::SECTION,
+        MeshSection::SECTION,
+        OptOutSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

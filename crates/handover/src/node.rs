@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 pub mod copies;
+pub mod opt_out;
 mod places;
 mod sign_in;
 mod tls;
@@ -63,6 +64,7 @@ impl Running {
         let identity = Arc::new(open_identity(config, &ods, &book, &store)?);
         let listeners = Listeners::open(config).await?;
         let copies = copies::open(config, &store, &identity).await?;
+        let opt_outs = opt_out::open(config, &store)?;
         let settings = exchange::Settings {
             release_after_days: config.letters.release_after_days,
             undeliverable_after_days: config.letters.undeliverable_after_days,
@@ -133,6 +135,7 @@ impl Running {
             parts.push(tokio::spawn(serving));
         }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
+        parts.extend(opt_outs.map(|it| tokio::spawn(it.run(stopped.clone()))));
         parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {
             store,
@@ -304,6 +307,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;
     node.bulk.import_bytes_max = config.bulk.import_bytes_max;
+    node.bulk.opt_out_days_max = config.opt_out.days_max;
     node.fhir.enforced = web::fhir::validate::Enforced {
         profiles: config.profiles.enforced.clone(),
         declared: config.profiles.enforce_declared,

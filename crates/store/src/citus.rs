@@ -99,6 +99,8 @@ const EVERYWHERE: &[&str] = &[
     "privacy_item",
     "patient_notice",
     "copy_head",
+    "opt_out_check",
+    "opt_out_number",
 ];
 
 /// Every table.

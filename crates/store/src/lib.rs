@@ -44,6 +44,7 @@ pub mod hl7_inbox;
 mod journal;
 mod migrations;
 pub mod oauth;
+pub mod opt_out;
 pub mod packages;
 pub mod parcels;
 mod pool;

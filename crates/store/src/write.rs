@@ -17,6 +17,7 @@ use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
 use crate::oauth::{self, OauthDone, OauthWrite};
+use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::resources::{Prepared, Release};
@@ -118,6 +119,7 @@ pub enum Effect {
     Copy(CopyWrite),
     Sharing(SharingWrite),
     Whereabouts(WhereaboutsWrite),
+    OptOut(OptOutWrite),
 }
 
 /// What came of an effect.
@@ -138,6 +140,7 @@ pub enum Done {
     Copy,
     Sharing,
     Whereabouts,
+    OptOut,
 }
 
 /// What came of one change.
@@ -202,6 +205,10 @@ pub(crate) async fn apply_effect(
         Effect::Whereabouts(write) => {
             whereabouts::apply(tx, write).await?;
             Done::Whereabouts
+        }
+        Effect::OptOut(write) => {
+            opt_out::apply(tx, now, write).await?;
+            Done::OptOut
         }
     })
 }

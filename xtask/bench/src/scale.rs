@@ -127,7 +127,11 @@ fn export(report: &mut Report, node: &Node, on: &str) -> Result<()> {
     let mut connection = Connection::open(node.pages)?;
     let before = node.cpu_seconds()?;
     let began = Instant::now();
-    let kicked = connection.count("/fhir/$export", &node.token, "prefer: respond-async\r\n")?;
+    let kicked = connection.count(
+        "/fhir/$export?_purpose=TREAT",
+        &node.token,
+        "prefer: respond-async\r\n",
+    )?;
     ensure!(
         kicked.status == 202,
         "$export was answered {}",

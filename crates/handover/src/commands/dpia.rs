@@ -342,6 +342,14 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
         "Bulk exports: to systems and patients who ask, as far as each may read, at most {} at a time each.",
         config.bulk.jobs_a_caller_max
     ));
+    lines.push(match &config.opt_out.mailbox {
+        Some(mailbox) => format!(
+            "The NHS numbers of everybody here go to {mailbox} over MESH every {} hours, to ask after national data opt-outs; \
+             exports for other uses than care leave out whoever opted out, by an answer of at most {} days.",
+            config.opt_out.every_hours, config.opt_out.days_max
+        ),
+        None => "National data opt-outs are not asked after: exports for other uses than care are refused.".into(),
+    });
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }

@@ -26,6 +26,13 @@ impl Serve {
             Some(address) => println!("  HL7 v2 (MLLP)    {address}"),
             None => println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it"),
         }
+        println!(
+            "  opt-outs         {}",
+            match (&config.opt_out.mailbox, config.opt_out.every_hours) {
+                (Some(mailbox), hours) => format!("asked after at {mailbox} every {hours} hours"),
+                (None, _) => "not asked after; exports are for care only".to_owned(),
+            }
+        );
         println!("  copies           {}", crate::node::copies::told(&config));
         tokio::select! {
             told = told_to_stop() => told?,

@@ -1,12 +1,14 @@
 //! The files of an export: lists of versions, and the versions themselves when a file is fetched.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use access::Scope;
 use fhir::problem::{Kind, Problem};
 
 use super::rows;
 use crate::database::Tx;
+use crate::opt_out::Bar;
 use crate::resources::read::is_theirs;
 use crate::resources::{Version, facts};
 use crate::row::Row;
@@ -99,6 +101,14 @@ pub struct File {
     number: i64,
     part: i64,
     keys: VecDeque<(i64, i64)>,
+    bar: Option<Arc<Bar>>,
+}
+
+/// A version that was listed, where it stands, and whom its row is about.
+struct Listed {
+    place: (i64, i64),
+    patients: String,
+    version: Version,
 }
 
 impl Store {
@@ -125,19 +135,31 @@ impl Store {
     /// `Forbidden` if the scope is no scope for reading.
     pub async fn bulk_file(&self, scope: &Scope, job: &str, ty: &str) -> Result<File, Problem> {
         self.may_look(scope)?;
-        Ok(File {
-            store: self.clone(),
-            scope: scope.clone(),
-            job: job.to_string(),
-            ty: ty.to_string(),
-            number: self.word(ty).await?,
-            part: 0,
-            keys: VecDeque::new(),
-        })
+        File::open(self, scope, job, ty).await
     }
 }
 
 impl File {
+    async fn open(store: &Store, scope: &Scope, job: &str, ty: &str) -> Result<File, Problem> {
+        Ok(File {
+            store: store.clone(),
+            scope: scope.clone(),
+            job: job.to_string(),
+            ty: ty.to_string(),
+            number: store.word(ty).await?,
+            part: 0,
+            keys: VecDeque::new(),
+            bar: None,
+        })
+    }
+
+    /// Leaves out what is about people who may not be taken out (any more).
+    #[must_use]
+    pub fn barring(mut self, bar: Arc<Bar>) -> File {
+        self.bar = Some(bar);
+        self
+    }
+
     /// Some more resources; empty at the end.
     ///
     /// # Errors
@@ -152,10 +174,26 @@ impl File {
             let count = self.fitting(&asked, BYTES_AT_ONCE).await?;
             let keys: Vec<(i64, i64)> = self.keys.drain(..count).collect();
             let found = self.fetch(&keys).await?;
+            let found = self.sifted(found).await?;
             if !found.is_empty() {
-                return Ok(found);
+                return Ok(found.into_iter().map(|it| it.version).collect());
             }
         }
+    }
+
+    async fn sifted(&self, found: Vec<Listed>) -> Result<Vec<Listed>, Problem> {
+        let Some(bar) = &self.bar else {
+            return Ok(found);
+        };
+        let versions: Vec<(&str, &Version)> = found
+            .iter()
+            .map(|it| (it.patients.as_str(), &it.version))
+            .collect();
+        let stays = bar.sift(&self.store, &versions).await?;
+        let found = found.into_iter().zip(stays);
+        Ok(found
+            .filter_map(|(it, stays)| stays.then_some(it))
+            .collect())
     }
 
     async fn next_part(&mut self) -> Result<bool, Problem> {
@@ -199,7 +237,7 @@ impl File {
         Ok(fits.count().max(1).min(keys.len()))
     }
 
-    async fn fetch(&self, keys: &[(i64, i64)]) -> Result<Vec<Version>, Problem> {
+    async fn fetch(&self, keys: &[(i64, i64)]) -> Result<Vec<Listed>, Problem> {
         let wanted: HashSet<(i64, i64)> = keys.iter().copied().collect();
         let versions: HashSet<i64> = keys.iter().map(|(_, version)| *version).collect();
         let mut sql = Sql::varied(
@@ -216,11 +254,16 @@ impl File {
         let rows = self.store.rows_apart(sql).await?;
         let mut found = Vec::with_capacity(keys.len());
         for row in &rows {
-            if wanted.contains(&(row.int(0)?, row.int(2)?)) {
+            let place = (row.int(0)?, row.int(2)?);
+            if wanted.contains(&place) {
                 let version = rows::version(row)?;
                 // An older version may have been about somebody else.
                 if is_theirs(&self.scope, &version)? {
-                    found.push(version);
+                    found.push(Listed {
+                        place,
+                        patients: row.text(6)?.to_string(),
+                        version,
+                    });
                 }
             }
         }
@@ -232,6 +275,41 @@ impl File {
         }
         Ok(found)
     }
+}
+
+/// Of these rows of a walk's keys, those that are not about people who may not be taken out.
+pub(super) async fn sift(
+    store: &Store,
+    scope: &Scope,
+    bar: &Arc<Bar>,
+    rows: Vec<Row>,
+) -> Result<Vec<Row>, Problem> {
+    let mut types: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
+    for row in &rows {
+        let of_type = types.entry(row.text(7)?.to_string()).or_default();
+        of_type.push((row.int(0)?, row.int(2)?));
+    }
+    let mut stays = HashSet::new();
+    for (ty, mut keys) in types {
+        let file = File::open(store, scope, "", &ty)
+            .await?
+            .barring(bar.clone());
+        while !keys.is_empty() {
+            let count = keys.len().min(FETCHED_AT_ONCE);
+            let asked = keys.get(..count).unwrap_or_default();
+            let count = file.fitting(asked, BYTES_AT_ONCE).await?;
+            let some: Vec<(i64, i64)> = keys.drain(..count.min(keys.len())).collect();
+            let found = file.sifted(file.fetch(&some).await?).await?;
+            stays.extend(found.iter().map(|it| it.place));
+        }
+    }
+    let mut kept = Vec::with_capacity(stays.len());
+    for row in rows {
+        if stays.contains(&(row.int(0)?, row.int(2)?)) {
+            kept.push(row);
+        }
+    }
+    Ok(kept)
 }
 
 fn push_numbers(sql: &mut Sql<'static>, numbers: impl Iterator<Item = i64>) {

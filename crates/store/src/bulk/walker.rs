@@ -1,12 +1,14 @@
 //! A walk under way.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use access::{Interaction, Outcome, Scope, Target};
 use fhir::problem::{Kind, Problem};
 
 use super::rows::{self, Numbers};
-use super::{Cursor, Key, Walk, Within, references};
+use super::{Cursor, Key, Walk, Within, files, references};
+use crate::opt_out::Bar;
 use crate::resources::facts::{self, Facts};
 use crate::resources::read::THERE;
 use crate::resources::{Version, body};
@@ -55,6 +57,7 @@ pub struct Walker {
     left: Option<u32>,
     /// The last one given, where the count stopped the walk.
     stopped_at: Option<Cursor>,
+    bar: Option<Arc<Bar>>,
 }
 
 impl Store {
@@ -93,6 +96,7 @@ impl Store {
             seen: HashSet::new(),
             told,
             ended: false,
+            bar: None,
         })
     }
 
@@ -134,6 +138,14 @@ impl Store {
 }
 
 impl Walker {
+    /// Leaves out, and does not trace, what is about people who may not be taken out. For
+    /// `next_keys` only.
+    #[must_use]
+    pub fn barring(mut self, bar: Arc<Bar>) -> Walker {
+        self.bar = Some(bar);
+        self
+    }
+
     /// The next resource; none at the end. What it is about stands in the log before this returns.
     ///
     /// # Errors
@@ -181,6 +193,9 @@ impl Walker {
                 if rows::is_key(&self.walk, &row)? {
                     there.push(row);
                 }
+            }
+            if let Some(bar) = &self.bar {
+                there = files::sift(&self.store, &self.scope, bar, there).await?;
             }
             self.trace(&there).await?;
             let mut keys = Vec::with_capacity(there.len());

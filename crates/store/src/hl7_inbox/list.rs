@@ -63,6 +63,8 @@ pub struct RawMessage {
     pub is_masked: bool,
     /// The patients whose record the asking scope does not reach, for whom it is masked.
     pub withheld: Vec<String>,
+    /// Restricted patients, whose whereabouts it would tell, for whom it is masked.
+    pub restricted: Vec<String>,
 }
 
 const COLUMNS: &str = "SELECT number, application, facility, control_id, kind, received_at, state, \
@@ -221,7 +223,14 @@ impl Store {
             .filter(|(_, is_within)| !is_within)
             .map(|(patient, _)| patient.clone())
             .collect();
-        let outcome = match withheld.is_empty() {
+        let mut restricted = Vec::new();
+        for (patient, _) in patients.iter().filter(|(_, is_within)| *is_within) {
+            let located = scope.withholds().map_or(&[][..], |it| &it.located);
+            if !located.contains(patient) && self.keeps_whereabouts(patient).await? {
+                restricted.push(patient.clone());
+            }
+        }
+        let outcome = match withheld.is_empty() && restricted.is_empty() {
             true => Outcome::Success,
             false => Outcome::Withheld,
         };
@@ -237,7 +246,7 @@ impl Store {
             .into_iter()
             .map(|target| scope.trace(scope.interaction(), outcome, target));
         self.traced(lines.collect()).await?;
-        let is_masked = !shows || !withheld.is_empty();
+        let is_masked = !shows || !withheld.is_empty() || !restricted.is_empty();
         let said = |bytes: &[u8]| match is_masked {
             true => masked(bytes),
             false => bytes.to_vec(),
@@ -249,6 +258,7 @@ impl Store {
             ack: said(ack),
             is_masked,
             withheld,
+            restricted,
         })
     }
 

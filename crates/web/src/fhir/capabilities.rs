@@ -21,6 +21,12 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::router::FHIR;
 
+/// What this node asks of exports beyond their definition.
+const EXPORT: &str = "Takes parameters of this server's own: _purpose (required; a code of HL7 v3 PurposeOfUse: what \
+     the export is for) and, where the national data opt-out of England would apply and does not, _optOutExemption \
+     (consented, legal-duty or anonymised) with _optOutReason and _optOutBy. For purposes other than care, people who \
+     opted out are left out, and without a recent answer about opt-outs the export is refused (409).";
+
 /// Open to everyone: it tells of the server, not of anyone in it.
 pub async fn metadata(
     State(node): State<Arc<Node>>,
@@ -102,7 +108,10 @@ fn with_operations(mut told: Value, of: impl Fn(&Route) -> bool) -> Value {
     let mut operations: Vec<Value> = Vec::new();
     for route in FHIR.iter().filter(|route| of(route)) {
         if let Does::Operation(name, definition) = route.does {
-            let operation = json!({ "name": name, "definition": definition });
+            let mut operation = json!({ "name": name, "definition": definition });
+            if let (Some(operation), "export") = (operation.as_object_mut(), name) {
+                operation.insert("documentation".into(), EXPORT.into());
+            }
             if !operations.contains(&operation) {
                 operations.push(operation);
             }

@@ -134,6 +134,20 @@ fn parameters(route: &Route) -> Vec<Value> {
         parameters.push(query("_id", id()));
         parameters.push(query("_lastUpdated", json!({ "type": "string" })));
     }
+    if let Does::Operation("export", _) = route.does {
+        let purposes: Vec<&str> = access::disclosure::purposes().collect();
+        let schema = json!({ "type": "string", "enum": purposes });
+        // By POST it may stand in the body.
+        let required = route.method == Method::GET;
+        parameters.push(
+            json!({ "name": "_purpose", "in": "query", "required": required, "schema": schema }),
+        );
+        let exemptions =
+            json!({ "type": "string", "enum": ["consented", "legal-duty", "anonymised"] });
+        parameters.push(query("_optOutExemption", exemptions));
+        parameters.push(query("_optOutReason", json!({ "type": "string" })));
+        parameters.push(query("_optOutBy", json!({ "type": "string" })));
+    }
     if route.path.ends_with("_history") {
         parameters.push(query("_count", json!({ "type": "integer", "minimum": 1 })));
         parameters.push(query(

@@ -28,6 +28,7 @@ mod everything;
 mod examples;
 mod labels;
 mod operations;
+mod opt_out;
 mod past;
 mod patches;
 mod resources;

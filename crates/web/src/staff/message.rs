@@ -46,6 +46,7 @@ pub async fn page(
         answer: lines(&raw.ack),
         masked: raw.is_masked,
         withheld: raw.withheld.iter().map(|patient| opens(patient)).collect(),
+        restricted: raw.restricted.iter().map(|it| locates(it)).collect(),
         actions: message_actions(stuck, &format!("/staff/worklist/messages/{number}")),
     };
     let title = view.what.clone();
@@ -59,6 +60,10 @@ fn opens(patient: &str) -> views::Opens {
         relationship: format!("/staff/relationship/{patient}"),
         emergency: format!("/staff/emergency-access/{patient}"),
     }
+}
+
+fn locates(patient: &str) -> String {
+    format!("/staff/whereabouts/{patient}")
 }
 
 /// What may name a patient in a message: the identifiers of its PID and MRG segments, and whatever else

@@ -220,6 +220,8 @@ pub struct Message {
     pub masked: bool,
     /// The records whose reader sees all of it.
     pub withheld: Vec<Opens>,
+    /// Where one sees where the restricted patients live whom it may be about.
+    pub restricted: Vec<String>,
     pub actions: Vec<Link>,
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Target, Who};
+use access::{Disclosure, Interaction, Outcome, Scope, Target, Who};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use store::bulk::{BulkJob, BulkState, BulkWrite, File};
 use store::{Effect, Job};
 
+use super::export;
 use crate::failure::Failure;
 use crate::fhir::answer;
 use crate::fhir::ask::{Announced, Ask};
@@ -57,19 +58,50 @@ pub fn account(ask: &Ask) -> Result<i64, Problem> {
     }
 }
 
-/// Keeps a job; gives its id.
+/// Keeps an import; gives its id.
 pub async fn keep(
     node: &Node,
     ask: &Ask,
-    kind: &'static str,
     request: &impl Serialize,
     state: BulkState,
 ) -> Result<String, Problem> {
-    let interaction = match kind {
-        "import" => Interaction::Import,
-        _ => Interaction::Export,
-    };
-    let scope = ask.scope(node, interaction, "Bundle").await?;
+    let scope = ask.scope(node, Interaction::Import, "Bundle").await?;
+    let start = ("import", state, String::new());
+    kept(node, ask, &scope, start, request).await
+}
+
+/// Keeps an export, whose line in the log says what it is for; gives its id.
+pub async fn keep_for(
+    node: &Node,
+    ask: &Ask,
+    disclosure: &Disclosure,
+    request: &impl Serialize,
+) -> Result<String, Problem> {
+    let scope = ask.scope(node, Interaction::Export, "Bundle").await?;
+    let scope = scope.for_disclosure(disclosure);
+    let start = (
+        "export",
+        BulkState::Accepted,
+        format!(", {}", disclosure.told()),
+    );
+    kept(node, ask, &scope, start, request).await
+}
+
+/// What blocks an export is at odds with what is there, and is told so: 409.
+pub fn blocked(problem: Problem) -> Failure {
+    match problem.kind {
+        Kind::BusinessRule => Failure::with_status(problem, StatusCode::CONFLICT),
+        _ => problem.into(),
+    }
+}
+
+async fn kept(
+    node: &Node,
+    ask: &Ask,
+    scope: &Scope,
+    (kind, state, told): (&'static str, BulkState, String),
+    request: &impl Serialize,
+) -> Result<String, Problem> {
     let request = serde_json::to_string(request)
         .map_err(|error| Problem::new(Kind::Exception, "The job cannot be kept.").because(error))?;
     let id = uuid::Uuid::new_v4().to_string();
@@ -84,28 +116,16 @@ pub async fn keep(
         open_max: node.bulk.jobs_a_caller_max,
     };
     let target = Target {
-        query: Some(format!("bulk job {id}").into()),
+        query: Some(format!("bulk job {id}{told}").into()),
         ..Target::default()
     };
     let job = Job {
         effects: vec![Effect::Bulk(start)],
-        traces: vec![scope.trace(interaction, Outcome::Success, target)],
+        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
         ..Job::default()
     };
-    node.store.commit(&scope, job).await?;
+    node.store.commit(scope, job).await?;
     Ok(id)
-}
-
-/// Keeps a job and answers 202 with where to ask after it.
-pub async fn start(
-    node: &Node,
-    ask: &Ask,
-    kind: &'static str,
-    request: &impl Serialize,
-    state: BulkState,
-) -> Result<Response, Failure> {
-    let id = keep(node, ask, kind, request, state).await?;
-    Ok(accepted(node, &id))
 }
 
 /// 202 with where to ask after a job, which the worker is told of.
@@ -188,9 +208,20 @@ async fn manifest(node: &Node, job: &BulkJob) -> Result<Response, Failure> {
         "output": output,
         "error": error,
     });
-    if let (Some(told), "import") = (told.as_object_mut(), job.kind.as_str()) {
-        let done = json!({ "imported": job.done, "refused": job.refused });
-        told.insert("extension".into(), done);
+    let extension = match job.kind.as_str() {
+        "import" => json!({ "imported": job.done, "refused": job.refused }),
+        // How many were left out is for the log: of a small group it would say who.
+        _ => {
+            let disclosure = export::Request::of(job)?.said.disclosure()?;
+            json!({
+                "purpose": disclosure.code(),
+                "optOutApplied": disclosure.opt_out_applies(),
+                "optOutExemption": disclosure.exempted().map(|it| it.why.code()),
+            })
+        }
+    };
+    if let Some(told) = told.as_object_mut() {
+        told.insert("extension".into(), extension);
     }
     let mut response = answer::json(StatusCode::OK, told.to_string());
     response
@@ -231,7 +262,7 @@ pub async fn file(
     let body = match job.kind.as_str() {
         "import" if ty == REFUSED => refused_lines(node.clone(), job.id),
         "import" => return Err(crate::fhir::absent().into()),
-        _ => resources(&node, &ask, job.id, &ty).await?,
+        _ => resources(&node, &ask, &job, &ty).await?,
     };
     let mut response = Response::new(body);
     response
@@ -240,12 +271,25 @@ pub async fn file(
     Ok(response)
 }
 
-async fn resources(node: &Node, ask: &Ask, id: String, ty: &str) -> Result<Body, Problem> {
+async fn resources(node: &Node, ask: &Ask, job: &BulkJob, ty: &str) -> Result<Body, Failure> {
+    let id = job.id.clone();
+    let request = export::Request::of(job)?;
+    let disclosure = request.said.disclosure()?;
     let scope = ask.scope(node, Interaction::Export, ty).await?;
+    let scope = scope.for_disclosure(&disclosure);
     let files = node.store.bulk_files(&id).await?;
     if !files.iter().any(|(known, _)| known == ty) {
-        return Err(crate::fhir::absent());
+        return Err(crate::fhir::absent().into());
     }
+    // Who opted out since the list was made is left out all the same.
+    let bar = match disclosure.opt_out_applies() {
+        true => {
+            let days = node.bulk.opt_out_days_max;
+            let bar = node.store.opt_out_bar(request.patients.as_deref(), days);
+            Some(bar.await.map_err(blocked)?)
+        }
+        false => None,
+    };
     let target = Target {
         ty: ty.to_string().into(),
         query: Some(format!("bulk job {id}").into()),
@@ -258,7 +302,10 @@ async fn resources(node: &Node, ask: &Ask, id: String, ty: &str) -> Result<Body,
         ..Job::default()
     };
     node.store.commit(&scope, job).await?;
-    let file = node.store.bulk_file(&scope, &id, ty).await?;
+    let mut file = node.store.bulk_file(&scope, &id, ty).await?;
+    if let Some(bar) = bar {
+        file = file.barring(bar);
+    }
     let pieces = stream::unfold(Some(file), |file| async {
         let mut file = file?;
         match piece(&mut file).await {

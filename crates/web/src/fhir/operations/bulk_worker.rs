@@ -5,13 +5,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Caller, Interaction, Purpose, Scope, SystemPurpose, Target, Who, decide_for};
+use access::{
+    AuditEntry, Caller, Interaction, Outcome, Purpose, Scope, SystemPurpose, Target, Who,
+    decide_for,
+};
 use exchange::backoff::Backoff;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
 use parking_lot::Mutex;
 use store::bulk::{BulkJob, BulkState, BulkWrite, Cursor, Key, Walker};
+use store::opt_out::Bar;
 use store::{Effect, Job};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -48,6 +52,8 @@ pub struct Bulk {
     pub keep_hours: u32,
     /// The longest import, in bytes.
     pub import_bytes_max: u64,
+    /// An answer about opt-outs counts for so many days.
+    pub opt_out_days_max: u32,
     pub(crate) wake: Notify,
     going: Mutex<Going>,
 }
@@ -67,6 +73,7 @@ impl Default for Bulk {
             jobs_a_caller_max: 3,
             keep_hours: 24,
             import_bytes_max: 4 << 30,
+            opt_out_days_max: 21,
             wake: Notify::new(),
             going: Mutex::default(),
         }
@@ -235,9 +242,18 @@ pub async fn scope_of(
 }
 
 async fn export(node: &Node, job: BulkJob) -> Result<(), Problem> {
-    let request: export::Request = serde_json::from_str(&job.request)
-        .map_err(|error| Problem::new(Kind::Exception, "The job does not read.").because(error))?;
+    let request = export::Request::of(&job)?;
+    let disclosure = request.said.disclosure()?;
     let scope = scope_of(node, job.account, (Interaction::Export, &job.id)).await?;
+    let scope = scope.for_disclosure(&disclosure);
+    let bar = match disclosure.opt_out_applies() {
+        true => {
+            let days = node.bulk.opt_out_days_max;
+            let bar = node.store.opt_out_bar(request.patients.as_deref(), days);
+            Some(bar.await?)
+        }
+        false => None,
+    };
     let after = Cursor::parse(&job.cursor).unwrap_or_default();
     let target = Target {
         query: Some(format!("bulk job {}", job.id).into()),
@@ -248,6 +264,9 @@ async fn export(node: &Node, job: BulkJob) -> Result<(), Problem> {
         .store
         .walk(&scope, Interaction::Export, target, walk)
         .await?;
+    if let Some(bar) = &bar {
+        walker = walker.barring(bar.clone());
+    }
     let mut from = job.cursor.clone();
     loop {
         node.store.let_others_first().await;
@@ -272,14 +291,33 @@ async fn export(node: &Node, job: BulkJob) -> Result<(), Problem> {
             bad: Vec::new(),
         };
         let system = Scope::system(SystemPurpose::BulkJobs);
-        node.store
-            .commit(&system, Job::effect(Effect::Bulk(advance)))
-            .await?;
+        let mut step = Job::effect(Effect::Bulk(advance));
+        if let (Some(bar), true) = (&bar, is_end) {
+            step.traces.push(counted(&scope, &job.id, bar));
+        }
+        node.store.commit(&system, step).await?;
         if is_end {
             return Ok(());
         }
         from = to;
     }
+}
+
+/// The line of the log that says of how many people an export was, and how many were left out:
+/// counts, and nobody's number.
+fn counted(scope: &Scope, job: &str, bar: &Bar) -> AuditEntry {
+    let (patients, removed) = (bar.patients(), bar.removed());
+    let (check, asked) = (bar.check(), fhir::date::instant(bar.check().sent_at));
+    tracing::info!(job, patients, removed, "national data opt-outs were obeyed");
+    let told = format!(
+        "bulk job {job}: opt-outs by check {} of {asked}: {patients} patients checked, {removed} left out",
+        check.number
+    );
+    let target = Target {
+        query: Some(told.into()),
+        ..Target::default()
+    };
+    scope.trace(Interaction::Export, Outcome::Success, target)
 }
 
 /// The next step of a walk, tried again while the store has too much to do.

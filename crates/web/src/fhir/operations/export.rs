@@ -1,9 +1,11 @@
 //! Bulk Data export (<https://hl7.org/fhir/uv/bulkdata/STU2/export.html>): the kick-off, of the
-//! system, of all patients, of a group.
+//! system, of all patients, of a group. What it is for must be said (`_purpose`); where that is not
+//! care, who opted out is left out (`docs/opt-out.md`).
 
 use std::sync::Arc;
 
-use access::{Interaction, Reach, Scope};
+use access::disclosure::Said;
+use access::{Disclosure, Interaction, Reach, Scope};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -13,8 +15,8 @@ use fhir::json::{Json, Limits as JsonLimits, parse};
 use fhir::problem::{Kind, Problem};
 use fhir::search::Search;
 use serde::{Deserialize, Serialize};
-use store::bulk::{Cursor, Walk, Within};
-use store::{Reading, bulk::BulkState};
+use store::Reading;
+use store::bulk::{BulkJob, Cursor, Walk, Within};
 
 use super::parameters::as_query;
 use super::{bulk, everything};
@@ -42,9 +44,46 @@ pub struct Request {
     pub before: Millis,
     /// Type and query: of that type, only what one of its queries matches.
     pub filters: Vec<(String, String)>,
+    /// What it is for, as it was said.
+    pub said: SaidOf,
+}
+
+/// What was said of what an export is for.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct SaidOf {
+    pub purpose: Option<String>,
+    pub exemption: Option<String>,
+    pub reason: Option<String>,
+    pub by: Option<String>,
+    /// Whether a patient takes out their own record.
+    pub is_own: bool,
+}
+
+impl SaidOf {
+    /// # Errors
+    /// As `Disclosure::of`.
+    pub fn disclosure(&self) -> Result<Disclosure, Problem> {
+        let said = Said {
+            purpose: self.purpose.as_deref(),
+            exemption: self.exemption.as_deref(),
+            reason: self.reason.as_deref(),
+            by: self.by.as_deref(),
+        };
+        Disclosure::of(said, self.is_own)
+    }
 }
 
 impl Request {
+    /// What a job was kept with.
+    ///
+    /// # Errors
+    /// `Exception` if it does not read: an older release did not ask what it is for.
+    pub fn of(job: &BulkJob) -> Result<Request, Problem> {
+        let wrong = "What this export was to be for is not known: start it again.";
+        serde_json::from_str(&job.request)
+            .map_err(|error| Problem::new(Kind::Exception, wrong).because(error))
+    }
+
     /// The walk that finds it all.
     pub fn walk(&self, after: Cursor) -> Walk {
         let within = match &self.patients {
@@ -92,8 +131,7 @@ pub async fn system_by_post(
 
 async fn of_system(node: &Node, ask: &Ask) -> Result<Response, Failure> {
     let scope = ask.scope(node, Interaction::Export, "Bundle").await?;
-    let patients = own(&scope);
-    start(node, ask, "$export", (patients, false)).await
+    start(node, ask, "$export", (own(&scope), false), &scope).await
 }
 
 /// `GET Patient/$export`.
@@ -115,8 +153,7 @@ pub async fn patients_by_post(
 
 async fn of_patients(node: &Node, ask: &Ask) -> Result<Response, Failure> {
     let scope = ask.scope(node, Interaction::Export, "Patient").await?;
-    let patients = own(&scope);
-    start(node, ask, "Patient/$export", (patients, true)).await
+    start(node, ask, "Patient/$export", (own(&scope), true), &scope).await
 }
 
 /// `GET Group/[id]/$export`.
@@ -146,7 +183,7 @@ async fn of_group(node: &Node, ask: &Ask, id: String) -> Result<Response, Failur
     };
     let members = members(&parse(&group.body, &JsonLimits::default())?)?;
     let operation = format!("Group/{id}/$export");
-    start(node, ask, &operation, (Some(members), true)).await
+    start(node, ask, &operation, (Some(members), true), &scope).await
 }
 
 /// A patient's reach is their own record.
@@ -184,6 +221,7 @@ async fn start(
     ask: &Ask,
     operation: &str,
     (patients, only_patients): (Option<Vec<String>>, bool),
+    scope: &Scope,
 ) -> Result<Response, Failure> {
     bulk::needs_async(&ask.headers)?;
     let mut request = Request {
@@ -194,6 +232,10 @@ async fn start(
         since: None,
         before: node.store.now().saturating_add(1),
         filters: Vec::new(),
+        said: SaidOf {
+            is_own: own(scope).is_some(),
+            ..SaidOf::default()
+        },
     };
     if ask.wanted.is_some() {
         let message = "$export gives resources whole: it does not take _elements or _summary.";
@@ -205,7 +247,15 @@ async fn start(
     if let Some(query) = query::joined(&ask.query) {
         request.url = format!("{}?{query}", request.url);
     }
-    bulk::start(node, ask, "export", &request, BulkState::Accepted).await
+    let disclosure = request.said.disclosure()?;
+    if disclosure.opt_out_applies() {
+        // Better now than by a job that fails.
+        let days = node.bulk.opt_out_days_max;
+        let bar = node.store.opt_out_bar(request.patients.as_deref(), days);
+        bar.await.map_err(bulk::blocked)?;
+    }
+    let id = bulk::keep_for(node, ask, &disclosure, &request).await?;
+    Ok(bulk::accepted(node, &id))
 }
 
 impl Request {
@@ -232,13 +282,29 @@ impl Request {
                     return Err(Problem::new(Kind::TooCostly, message));
                 }
             }
+            "_purpose" => said(&mut self.said.purpose, name, value)?,
+            "_optOutExemption" => said(&mut self.said.exemption, name, value)?,
+            "_optOutReason" => said(&mut self.said.reason, name, value)?,
+            "_optOutBy" => said(&mut self.said.by, name, value)?,
             _ => {
-                let message = "$export takes _outputFormat, _since, _type and _typeFilter; \
+                let message = "$export takes _purpose, _optOutExemption, _optOutReason, _optOutBy, \
+                               _outputFormat, _since, _type and _typeFilter; \
                                _elements, includeAssociatedData and patient are not supported.";
                 return Err(Problem::new(Kind::NotSupported, message));
             }
         }
         Ok(())
+    }
+}
+
+/// Keeps what is said once.
+fn said(place: &mut Option<String>, name: &str, value: &str) -> Result<(), Problem> {
+    match place.replace(value.to_string()) {
+        None => Ok(()),
+        Some(_) => {
+            let message = format!("{name} is said once.");
+            Err(Problem::new(Kind::Invalid, message))
+        }
     }
 }
 

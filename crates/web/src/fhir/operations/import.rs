@@ -56,7 +56,7 @@ pub async fn import(
         ));
     }
     let request = json!({ "url": format!("{}/$import", node.site.fhir_url()) });
-    let id = bulk::keep(&node, &ask, "import", &request, BulkState::Receiving).await?;
+    let id = bulk::keep(&node, &ask, &request, BulkState::Receiving).await?;
     let mut place = Place {
         node: Some(node.clone()),
         id: id.clone(),

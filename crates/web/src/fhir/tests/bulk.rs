@@ -16,7 +16,7 @@ use crate::fhir::operations::bulk_worker::{ended, round, work};
 use crate::node::Node;
 use fhir::problem::{Kind, Problem};
 
-const ASYNC: &[(&str, &str)] = &[("prefer", "respond-async")];
+pub(super) const ASYNC: &[(&str, &str)] = &[("prefer", "respond-async")];
 
 /// A node with a system's account `sys`, and some records.
 async fn ready(ground: &Ground) -> (Arc<Node>, Client) {
@@ -50,9 +50,18 @@ async fn ready(ground: &Ground) -> (Arc<Node>, Client) {
     (node, sys)
 }
 
+/// An export's address with a purpose.
+fn for_care(path: &str) -> String {
+    match (path.contains("_purpose="), path.contains('?')) {
+        (true, _) => path.to_string(),
+        (false, true) => format!("{path}&_purpose=TREAT"),
+        (false, false) => format!("{path}?_purpose=TREAT"),
+    }
+}
+
 impl Client {
     /// What is no FHIR JSON.
-    async fn raw(
+    pub(super) async fn raw(
         &self,
         method: &str,
         path: &str,
@@ -75,9 +84,9 @@ impl Client {
         (status, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
-    /// Starts a job; where to ask after it.
-    async fn started(&self, path: &str) -> String {
-        let answer = self.send("GET", path, ASYNC, "").await;
+    /// Starts a job, for care where nothing else is said; where to ask after it.
+    pub(super) async fn started(&self, path: &str) -> String {
+        let answer = self.send("GET", &for_care(path), ASYNC, "").await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
         answer
             .header("content-location")
@@ -86,14 +95,14 @@ impl Client {
             .to_string()
     }
 
-    async fn manifest(&self, job: &str) -> Value {
+    pub(super) async fn manifest(&self, job: &str) -> Value {
         let (status, text) = self.raw("GET", job, "", &[]).await;
         assert_eq!(status, StatusCode::OK, "{text}");
         serde_json::from_str(&text).unwrap()
     }
 
     /// The ids in all the files of a manifest, sorted.
-    async fn exported(&self, manifest: &Value) -> Vec<String> {
+    pub(super) async fn exported(&self, manifest: &Value) -> Vec<String> {
         let mut ids = Vec::new();
         for file in manifest["output"].as_array().unwrap() {
             let place = file["url"].as_str().unwrap().strip_prefix(BASE).unwrap();
@@ -132,7 +141,10 @@ fn an_export_gives_what_there_was_when_it_was_asked_for() {
         work(&node).await;
         let manifest = sys.manifest(&job).await;
         assert_eq!(manifest["requiresAccessToken"], true);
-        assert_eq!(manifest["request"], format!("{BASE}/$export"));
+        assert_eq!(
+            manifest["request"],
+            format!("{BASE}/$export?_purpose=TREAT")
+        );
         assert_eq!(manifest["transactionTime"], "2026-01-05T09:00:00.000Z");
         assert_eq!(
             sys.exported(&manifest).await,
@@ -194,12 +206,13 @@ fn an_export_is_of_all_patients_or_a_group_and_of_what_is_asked_for() {
             ("/Group/none/$export", StatusCode::NOT_FOUND),
         ] {
             assert_eq!(
-                sys.send("GET", path, ASYNC, "").await.status,
+                sys.send("GET", &for_care(path), ASYNC, "").await.status,
                 status,
                 "{path}"
             );
         }
-        assert_eq!(sys.get("/$export").await.status, StatusCode::BAD_REQUEST);
+        let at_once = sys.get("/$export?_purpose=TREAT").await;
+        assert_eq!(at_once.status, StatusCode::BAD_REQUEST);
         assert_eq!(
             bo.send("GET", "/$export", ASYNC, "").await.status,
             StatusCode::FORBIDDEN
@@ -210,7 +223,7 @@ fn an_export_is_of_all_patients_or_a_group_and_of_what_is_asked_for() {
 
 async fn bo_moves_an_observation(node: &Arc<Node>, ground: &Ground, jane: &Client) {
     let bo = Client::of(node, "bo").await;
-    let asked = jane.started("/Patient/$export").await;
+    let asked = jane.started("/Patient/$export?_purpose=PATRQT").await;
     ground.clock().advance(1000);
     bo.put("/Observation/o3", &observation("o3", "jane")).await;
     work(node).await;
@@ -229,7 +242,10 @@ fn a_patient_exports_exactly_what_they_may_read_and_nobody_else_sees_the_job() {
         release(&node, "Observation", "o1").await;
         release(&node, "Observation", "o3").await;
         let jane = Client::of(&node, "jane").await;
-        for path in ["/$export", "/Patient/$export"] {
+        for path in [
+            "/$export?_purpose=PATRQT",
+            "/Patient/$export?_purpose=PATRQT",
+        ] {
             let job = jane.started(path).await;
             work(&node).await;
             let manifest = jane.manifest(&job).await;
@@ -251,7 +267,7 @@ fn a_patient_exports_exactly_what_they_may_read_and_nobody_else_sees_the_job() {
         // A version from before it was about this patient stays the other's.
         bo_moves_an_observation(&node, ground, &jane).await;
         // What is withheld later is withheld from the file as well.
-        let job = jane.started("/Patient/$export").await;
+        let job = jane.started("/Patient/$export?_purpose=PATRQT").await;
         work(&node).await;
         let label = r#"{"resourceType":"Parameters","parameter":[{"name":"meta","valueMeta":{"security":[{"code":"x"}]}}]}"#;
         let bo = Client::of(&node, "bo").await;
@@ -292,7 +308,7 @@ fn a_job_outlives_the_process_is_cancelled_bounded_and_expires() {
         for _ in 0..3 {
             jobs.push(sys.started("/$export").await);
         }
-        let refused = sys.send("GET", "/$export", ASYNC, "").await;
+        let refused = sys.send("GET", &for_care("/$export"), ASYNC, "").await;
         assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
         sys.send("DELETE", &jobs[0], &[], "").await;
         work(&again).await;

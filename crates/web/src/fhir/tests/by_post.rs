@@ -97,7 +97,7 @@ fn an_operation_answers_a_post_with_parameters_as_it_does_a_get() {
             refused.text()
         );
         let kick_off = [("prefer", "respond-async")];
-        for path in ["/$export", "/Patient/$export"] {
+        for path in ["/$export?_purpose=TREAT", "/Patient/$export?_purpose=TREAT"] {
             let started = sys.send("POST", path, &kick_off, &of_type).await;
             assert_eq!(started.status, StatusCode::ACCEPTED, "{}", started.text());
             assert!(started.header("content-location").contains("/$bulk/"));
