@@ -1,6 +1,7 @@
 //! The national data opt-out, between a node and the NHS's own stand-in for MESH (PyPI `mesh-sandbox`), behind which a
 //! stub of the service answers (`tests/clients/opt_out_service_stub.py`).
 
+mod mutual;
 mod pieces;
 mod stand_in;
 

@@ -1,7 +1,7 @@
 //! The NHS's own stand-in for MESH, and behind it a stub of the service that answers about opt-outs.
 
 use std::fs::{File, Permissions};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,7 @@ pub const WORKFLOW: &str = "SPINE_NTT_UPHOLDING";
 /// Both processes. Dropping it ends them.
 pub struct StandIn {
     address: SocketAddr,
+    scheme: &'static str,
     folder: PathBuf,
     children: Vec<Child>,
 }
@@ -43,8 +44,44 @@ impl StandIn {
 
     /// MESH alone: nobody answers.
     pub fn mesh_only(folder: &Path) -> StandIn {
+        let stand_in = StandIn::mesh(folder, "http", &[]);
+        wait_for("the stand-in of MESH", 30, || {
+            let mut client = Client::new(stand_in.address);
+            let answer = client.get("/health").ok();
+            answer.filter(|answer| answer.status == 200)
+        });
+        stand_in
+    }
+
+    /// MESH alone, over TLS to those only who show a certificate that `authority` signed.
+    pub fn over_mutual_tls(
+        folder: &Path,
+        [certificate, key]: &[PathBuf; 2],
+        authority: &Path,
+    ) -> StandIn {
+        let path = |path: &Path| path.display().to_string();
+        let arguments = [
+            "--ssl-certfile",
+            &path(certificate),
+            "--ssl-keyfile",
+            &path(key),
+            "--ssl-ca-certs",
+            &path(authority),
+            // Required, in the words of Python's ssl module.
+            "--ssl-cert-reqs",
+            "2",
+        ];
+        let stand_in = StandIn::mesh(folder, "https", &arguments);
+        wait_for("the stand-in of MESH", 30, || {
+            TcpStream::connect(stand_in.address).ok()
+        });
+        stand_in
+    }
+
+    fn mesh(folder: &Path, scheme: &'static str, more: &[&str]) -> StandIn {
         let mut stand_in = StandIn {
             address: free_address(),
+            scheme,
             folder: folder.to_path_buf(),
             children: Vec::new(),
         };
@@ -53,17 +90,11 @@ impl StandIn {
         command
             .args(["-m", "uvicorn", "mesh_sandbox.api:app", "--workers", "1"])
             .args(["--host", "127.0.0.1", "--port", &port])
+            .args(more)
             .env("AUTH_MODE", "full")
             .env("SHARED_KEY", SHARED_KEY)
             .env("STORE_MODE", "memory");
         stand_in.spawn(command, "mesh.txt");
-        wait_for("the stand-in of MESH", 30, || {
-            let mut client = Client::new(stand_in.address);
-            client
-                .get("/health")
-                .ok()
-                .filter(|answer| answer.status == 200)
-        });
         stand_in
     }
 
@@ -79,7 +110,7 @@ impl StandIn {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     fn list(&self) -> PathBuf {

@@ -66,7 +66,7 @@ impl OptOuts {
             let sent = OptOutWrite::Sent { number, message };
             self.write(sent, vec![line(told)]).await?;
             return self
-                .write(OptOutWrite::InForce { number }, Vec::new())
+                .write(OptOutWrite::InForce { number, usable: 0 }, Vec::new())
                 .await;
         }
         let lines = (self.settings.piece_bytes / LINE_BYTES).max(1);

@@ -1,5 +1,7 @@
 //! The answer: those who may be used. Whoever was asked about and is not in it has opted out.
 
+use std::collections::HashSet;
+
 use access::NhsNumber;
 use fhir::problem::{Kind, Problem};
 use store::opt_out::{Check, NUMBERS_A_WRITE_MAX, OptOutWrite};
@@ -97,7 +99,7 @@ impl OptOuts {
                     "opt-out check {number} answered: {usable} of {} people may be used",
                     check.asked
                 );
-                let in_force = OptOutWrite::InForce { number };
+                let in_force = OptOutWrite::InForce { number, usable };
                 self.write(in_force, vec![line(told)]).await?;
                 Ok(true)
             }
@@ -109,23 +111,23 @@ impl OptOuts {
         }
     }
 
-    /// Stores the numbers of an answer; how many lines it has. `None` for a receipt.
+    /// Stores the numbers of an answer; how many there are. `None` for a receipt.
     async fn numbers(&self, id: &str, head: &Head, number: i64) -> Result<Option<u64>, Problem> {
         let mut lines = Lines::default();
-        let mut count = 0;
+        let mut seen = HashSet::new();
         for piece in 1..=head.pieces {
             let body = self.mesh.piece(id, piece).await?;
             let found = match lines.read(&body) {
                 Err(Fault::Receipt) => return Ok(None),
                 read => read.map_err(unread)?,
             };
-            count += found.len() as u64;
+            seen.extend(found.iter().cloned());
             self.keep(number, &found).await?;
         }
         let last = lines.end().map_err(unread)?;
-        count += u64::from(last.is_some());
+        seen.extend(last.iter().cloned());
         self.keep(number, last.as_slice()).await?;
-        Ok(Some(count))
+        Ok(Some(seen.len() as u64))
     }
 
     async fn keep(&self, number: i64, numbers: &[NhsNumber]) -> Result<(), Problem> {

@@ -342,16 +342,29 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
         "Bulk exports: to systems and patients who ask, as far as each may read, at most {} at a time each.",
         config.bulk.jobs_a_caller_max
     ));
-    lines.push(match &config.opt_out.mailbox {
-        Some(mailbox) => format!(
-            "The NHS numbers of everybody here go to {mailbox} over MESH every {} hours, to ask after national data opt-outs; \
-             exports for other uses than care leave out whoever opted out, by an answer of at most {} days.",
-            config.opt_out.every_hours, config.opt_out.days_max
-        ),
-        None => "National data opt-outs are not asked after: exports for other uses than care are refused.".into(),
-    });
+    lines.push(opt_outs(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
+}
+
+fn opt_outs(config: &Config) -> String {
+    let (mesh, asked) = (&config.mesh, &config.opt_out);
+    let (Some(theirs), Some(url), Some(own)) = (&asked.mailbox, &mesh.base_url, &mesh.mailbox)
+    else {
+        return "National data opt-outs are not asked after: exports for other uses than care are refused.".into();
+    };
+    let believed = match &mesh.authorities {
+        Some(path) => format!("by {}", shown(path)),
+        None => "by the system's certificate authorities".into(),
+    };
+    format!(
+        "The NHS numbers of everybody here go to the mailbox {theirs} every {} hours, to ask after national data opt-outs: over \
+         MESH at {url}, believed {believed}, from the mailbox {own}; answers come from {}. Exports for other uses than care leave \
+         out whoever is not in an answer of at most {} days.",
+        asked.every_hours,
+        asked.answers_from.as_ref().unwrap_or(theirs),
+        asked.days_max
+    )
 }
 
 fn keys(config: &Config) -> Vec<String> {
@@ -363,6 +376,9 @@ fn keys(config: &Config) -> Vec<String> {
     files.extend(config.pages.tls_key.as_deref().map(shown));
     files.extend(of(&config.nhs_login.issuer, &config.nhs_login.key));
     files.extend(of(&config.staff_oidc.issuer, &config.staff_oidc.key));
+    files.extend(of(&config.mesh.base_url, &config.mesh.password));
+    files.extend(of(&config.mesh.base_url, &config.mesh.shared_key));
+    files.extend(config.mesh.key.as_deref().map(shown));
     vec![
         format!("Files that only the node's user may read; it does not start otherwise: {}.", files.join(", ")),
         format!("The network's steward is believed by {}.", shown(&config.exchange.steward_key)),

@@ -52,9 +52,11 @@ pub enum OptOutWrite {
         number: i64,
         numbers: Vec<NhsNumber>,
     },
-    /// The answer was taken in whole: it is in force from now on.
+    /// The answer was taken in whole, so many numbers: it is in force from now on. `Conflict` if
+    /// others are stored: another process takes it in at the same time.
     InForce {
         number: i64,
+        usable: u64,
     },
     /// Takes back what was taken in of an answer that broke off.
     Forget {
@@ -86,15 +88,18 @@ pub(crate) async fn apply(
             one(tx, sql.with(message.as_str()).with(now).with(*number)).await
         }
         OptOutWrite::Usable { number, numbers } => usable(tx, *number, numbers).await,
-        OptOutWrite::InForce { number } => {
+        OptOutWrite::InForce { number, usable } => {
             let sql = Sql::new(
-                "UPDATE opt_out_check SET state = 'answered', answered_at = $1, usable = \
-                 (SELECT COUNT(*) FROM opt_out_number WHERE check_number = $2 AND usable = 1) \
-                 WHERE number = $2 AND state = 'sent'",
+                "UPDATE opt_out_check SET state = 'answered', answered_at = $1, usable = $2 \
+                 WHERE number = $3 AND state = 'sent' AND (SELECT COUNT(*) FROM opt_out_number \
+                 WHERE check_number = $3 AND usable = 1) = $2",
             );
-            one(tx, sql.with(now).with(*number)).await
+            let usable = i64::try_from(*usable).unwrap_or(i64::MAX);
+            one(tx, sql.with(now).with(usable).with(*number)).await
         }
         OptOutWrite::Forget { number } => {
+            // One that is in force already is nobody's to take back.
+            state_is(tx, *number, CheckState::Sent).await?;
             let sql = Sql::new("UPDATE opt_out_number SET usable = 0 WHERE check_number = $1");
             tx.execute(&sql.with(*number)).await.map(|_| ())
         }

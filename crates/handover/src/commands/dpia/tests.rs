@@ -110,6 +110,43 @@ const OTHERS: &[(&str, &str)] = &[
     ("backup.every_seconds", "7\nfolder = \"/mnt/copies\""),
     ("backup.full_hours", "7\nfolder = \"/mnt/copies\""),
     ("backup.overdue_minutes", "7\nfolder = \"/mnt/copies\""),
+    (
+        "mesh.base_url",
+        "\"https://other.example\"\nmailbox = \"A\"\n[opt_out]\nmailbox = \"B\"",
+    ),
+    (
+        "mesh.mailbox",
+        "\"C\"\nbase_url = \"https://x.example\"\n[opt_out]\nmailbox = \"B\"",
+    ),
+    (
+        "mesh.password",
+        "\"other\"\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "mesh.shared_key",
+        "\"other\"\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "mesh.authorities",
+        "\"other\"\nmailbox = \"A\"\nbase_url = \"https://x.example\"\n[opt_out]\nmailbox = \"B\"",
+    ),
+    ("mesh.key", "\"other.key\"\ncertificate = \"mesh.crt\""),
+    (
+        "opt_out.mailbox",
+        "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "opt_out.answers_from",
+        "\"C\"\nmailbox = \"B\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "opt_out.every_hours",
+        "7\nmailbox = \"B\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "opt_out.days_max",
+        "7\nmailbox = \"B\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
 ];
 
 /// Settings that say how much is done at once, how a key is called, or what a good resource is: nothing of whose data goes
@@ -118,6 +155,10 @@ const OTHERWISE: &[&str] = &[
     "nhs_login.key_id",
     // They stand in the facts where their partner does: neither goes without.
     "backup.s3_bucket",
+    "mesh.certificate",
+    "opt_out.answer_hours",
+    "opt_out.request_workflow",
+    "opt_out.answer_workflow",
     "apps.mtls_listen",
     "apps.mtls_url",
     "staff_oidc.key_id",
@@ -164,10 +205,14 @@ fn changed(setting: &str, value: &str) -> [String; 2] {
         ];
     }
     // A certificate goes with its key, an issuer with a name: what the setting would be otherwise.
-    let usual = match key {
-        "tls_certificate" => "tls_certificate = \"pages.crt\"\n",
-        "tls_key" => "tls_key = \"pages.key\"\n",
-        "client_id" => "client_id = \"node\"\n",
+    let usual = match (section, key) {
+        (_, "tls_certificate") => "tls_certificate = \"pages.crt\"\n",
+        (_, "tls_key") => "tls_key = \"pages.key\"\n",
+        (_, "client_id") => "client_id = \"node\"\n",
+        ("mesh", "base_url") => "base_url = \"https://mesh.example\"\n",
+        ("mesh", "mailbox") => "mailbox = \"A\"\n",
+        ("mesh", "key") => "key = \"mesh.key\"\n",
+        ("opt_out", "mailbox") => "mailbox = \"B\"\n",
         _ => "",
     };
     let without = format!("{LEAST}\n[{section}]\n{usual}{needed}\n");

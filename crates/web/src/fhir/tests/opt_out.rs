@@ -152,7 +152,10 @@ async fn checked(node: &Node, number: i64, asked: &[&str], usable: &[&str]) {
             number,
             numbers: read(usable),
         },
-        OptOutWrite::InForce { number },
+        OptOutWrite::InForce {
+            number,
+            usable: usable.len() as u64,
+        },
     ] {
         let job = Job::effect(Effect::OptOut(write));
         node.store.commit(&scope, job).await.unwrap();
@@ -408,7 +411,14 @@ fn p20_who_opts_out_after_the_list_was_made_is_not_in_the_file() {
                 },
                 true,
             ),
-            (OptOutWrite::InForce { number: 3 }, false),
+            (
+                OptOutWrite::InForce {
+                    number: 3,
+                    usable: 0,
+                },
+                false,
+            ),
+            (OptOutWrite::Forget { number: 2 }, false),
             (OptOutWrite::Tidy, true),
         ] {
             let told = format!("{write:?}");
