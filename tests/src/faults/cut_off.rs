@@ -56,7 +56,7 @@ fn p06_emergency_access_works_cut_off_from_everything_and_its_item_outlives_a_ki
     site.process.start();
     let seen = bo.get(&record).unwrap();
     assert_eq!(seen.status, 200);
-    assert!(seen.text().contains("Tester"), "{}", seen.text());
+    assert!(seen.text().contains("TESTER"), "{}", seen.text());
     site.process.kill();
     site.process.start();
 

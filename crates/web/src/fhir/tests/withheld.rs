@@ -215,7 +215,7 @@ async fn traced(node: &Node, answers: &[super::Answer]) -> Vec<Vec<String>> {
     let of = |answer: &super::Answer| {
         let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
         let lines = page.entries.iter();
-        let lines = lines.filter(move |it| *it.request_id == *id && it.interaction != "search");
+        let lines = lines.filter(move |it| *it.request_id == *id && it.target.query.is_none());
         lines.map(|it| it.outcome.code().to_owned()).collect()
     };
     answers.iter().map(of).collect()
