@@ -179,7 +179,8 @@ impl Exchange {
                 | Done::Audit
                 | Done::Care(_)
                 | Done::Copy
-                | Done::Sharing => None,
+                | Done::Sharing
+                | Done::People(_) => None,
             }))
     }
 }

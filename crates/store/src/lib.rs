@@ -45,6 +45,7 @@ mod migrations;
 pub mod oauth;
 pub mod packages;
 pub mod parcels;
+pub mod people;
 mod pool;
 mod reserve;
 mod resources;

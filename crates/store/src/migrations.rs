@@ -67,6 +67,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(96, "0096_locked"),
     migration!(100, "0100_copies"),
     migration!(110, "0110_sharing"),
+    migration!(112, "0112_people"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use access::{Ods, Relationships};
+use access::{Ages, Ods, Relationships};
 
 use crate::clock::Clock;
 
@@ -60,6 +60,8 @@ pub struct Settings {
     /// For how long what a home practice last said of its patients' sharing preferences is believed,
     /// in milliseconds; after that what came from other organisations about them is withheld.
     pub unconfirmed_after_millis: i64,
+    /// When children's proxies are looked at again and end.
+    pub ages: Ages,
 }
 
 impl Settings {
@@ -79,6 +81,7 @@ impl Settings {
             page_bytes_max: 32 << 20,
             relationships: Relationships::Organisation,
             unconfirmed_after_millis: 3_600_000,
+            ages: Ages::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::journal::Batch;
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
@@ -113,6 +114,7 @@ pub enum Effect {
     Care(CareWrite),
     Copy(CopyWrite),
     Sharing(SharingWrite),
+    People(PeopleWrite),
 }
 
 /// What came of an effect.
@@ -132,6 +134,7 @@ pub enum Done {
     Care(CareDone),
     Copy,
     Sharing,
+    People(PeopleDone),
 }
 
 /// What came of one change.
@@ -193,6 +196,7 @@ pub(crate) async fn apply_effect(
             sharing::apply(tx, now, write).await?;
             Done::Sharing
         }
+        Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
     })
 }
 

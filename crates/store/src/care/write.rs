@@ -346,6 +346,16 @@ async fn tell(
         .with(told.reason.as_str())
         .with(now);
     tx.execute(&sql).await?;
+    list(tx, now, kind, told).await.map(CareDone::Listed)
+}
+
+/// Puts it on the privacy officer's list; its number there.
+pub(crate) async fn list(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    kind: &'static str,
+    told: &Told,
+) -> Result<i64, Problem> {
     let sql = Sql::new(
         "INSERT INTO privacy_item (org, kind, patient, account, name, role, code, reason, at, \
          state, outcome, worked_by) \
@@ -363,7 +373,7 @@ async fn tell(
         .with(now);
     let row = tx.row(&sql).await?;
     let row = row.ok_or_else(|| crate::failure::internal("an item came without its number"))?;
-    Ok(CareDone::Listed(row.int(0)?))
+    row.int(0)
 }
 
 async fn dissent(

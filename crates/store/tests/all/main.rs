@@ -8,11 +8,13 @@
     reason = "tests"
 )]
 
+mod acting;
 mod audit;
 mod care;
 mod copies;
 mod finding;
 mod labels;
+mod leaves;
 mod log_tree;
 mod opening;
 mod own_parameters;
