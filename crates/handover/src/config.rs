@@ -3,6 +3,7 @@
 mod backup;
 pub mod fhir;
 pub mod section;
+mod who_sees;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub use fhir::FhirSection;
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
+pub use who_sees::{AccessSection, Relationships};
 
 section! {
     /// Whose node this is.
@@ -141,17 +143,6 @@ section! {
 }
 
 section! {
-    /// Who of the staff sees whose record.
-    AccessSection in "access" {
-        /// "required": staff see a patient's record while a relationship is recorded (registered here, an open stay, a letter or referral, or claimed with a reason).
-        /// "organisation": they see all that the organisation holds. What is sealed is withheld either way.
-        relationships: Relationships = "\"organisation\"", default;
-        /// A record that was opened in an emergency stays open for so many hours; at most 4.
-        emergency_hours: u32 = "4", default;
-    }
-}
-
-section! {
     /// What patients want shared with whom.
     SharingSection in "sharing" {
         /// The member (its ODS code) that holds a signed copy of our patients' preferences and answers for us when we are down.
@@ -270,23 +261,6 @@ fn check_provider(key: &str, issuer: Option<&str>, client_id: Option<&str>) -> a
         bail!("{key}.issuer: must begin with https://");
     }
     Ok(())
-}
-
-/// What staff must have to see a patient's record.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Relationships {
-    Organisation,
-    Required,
-}
-
-impl From<Relationships> for access::Relationships {
-    fn from(relationships: Relationships) -> access::Relationships {
-        match relationships {
-            Relationships::Organisation => access::Relationships::Organisation,
-            Relationships::Required => access::Relationships::Required,
-        }
-    }
 }
 
 /// Versions of TLS.
@@ -474,10 +448,7 @@ impl Config {
         self.fhir.check()?;
         self.apps.check(&self.pages)?;
         self.backup.check()?;
-        let hours = self.access.emergency_hours;
-        if !(1..=4).contains(&hours) {
-            bail!("access.emergency_hours: {hours} is not from 1 to 4");
-        }
+        self.access.check()?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -570,6 +541,9 @@ mod tests {
         assert!(with("[fhir]\nincluded_max = 0").contains("fhir.included_max"));
         assert!(with("[fhir]\nconditional_delete = \"some\"").contains("conditional_delete"));
         assert!(with("[access]\nemergency_hours = 5").contains("access.emergency_hours"));
+        assert!(with("[access]\nproxy_end_age = 19").contains("access.proxy_end_age"));
+        assert!(with("[access]\nproxy_review_age = 17").contains("access.proxy_review_age"));
+        assert!(with("[access]\nproxy_months_max = 0").contains("access.proxy_months_max"));
         assert!(with("[access]\nrelationships = \"no\"").contains("relationships"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
