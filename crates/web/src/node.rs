@@ -20,6 +20,8 @@ pub struct Node {
     pub release_after_days: u32,
     /// For how many hours a record stays open that was opened in an emergency: 1 to 4.
     pub emergency_hours: u32,
+    /// For how many months an adult's leave to act for them lasts at most.
+    pub proxy_months_max: u16,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -49,6 +51,7 @@ impl Node {
             organisation_name: Arc::new(str::to_owned),
             release_after_days: 14,
             emergency_hours: 4,
+            proxy_months_max: 12,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),

@@ -9,6 +9,7 @@ mod matching;
 pub mod message;
 pub mod person;
 pub mod privacy;
+pub mod proxies;
 pub mod sent;
 pub mod steps;
 pub mod subscribers;

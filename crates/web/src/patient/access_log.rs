@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{AgentKind, AuditEntry, Interaction, Outcome};
+use access::{AgentKind, AuditEntry, Interaction, Outcome, Who};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
@@ -48,9 +48,13 @@ pub async fn page(
             && a.interaction == b.interaction
     };
     let rows = log.entries.chunk_by(same);
+    let reader = match &visit.known()?.who {
+        Who::Patient { patient, .. } => patient.as_str(),
+        _ => "",
+    };
     let view = views::AccessLog {
         rows: rows
-            .filter_map(|lines| row(&node, lines, visit.now))
+            .filter_map(|lines| row(&node, reader, lines, visit.now))
             .collect(),
         organisation: node.site.name.clone(),
         older: log
@@ -62,26 +66,30 @@ pub async fn page(
     Ok(page.answer(&node.site, &visit))
 }
 
-fn row(node: &Node, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
+fn row(node: &Node, reader: &str, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
     let first = lines.first()?;
     let mut about: Vec<&str> = lines.iter().map(|line| category(&line.target.ty)).collect();
     about.sort_unstable();
     about.dedup();
-    let (who, role) = who(node, first);
+    let (who, role) = who(node, reader, first);
     Some(views::Look {
         when: words::moment(first.at, now),
         who,
         role,
         did: did(&first.interaction),
         about: about.join(", "),
-        why: why(&first.purpose),
+        why: if acts(first) {
+            "By leave to act for the patient".to_owned()
+        } else {
+            why(&first.purpose)
+        },
         label: label(first),
         entries: lines.len(),
     })
 }
 
 /// The name, then the role and organisation.
-fn who(node: &Node, entry: &AuditEntry) -> (String, String) {
+fn who(node: &Node, reader: &str, entry: &AuditEntry) -> (String, String) {
     let agent = &entry.agent;
     let organisation = match &agent.organisation {
         Some(ods) => (node.organisation_name)(ods),
@@ -89,11 +97,35 @@ fn who(node: &Node, entry: &AuditEntry) -> (String, String) {
     };
     let role = agent.role.as_deref().unwrap_or_default();
     match agent.kind {
-        AgentKind::Patient => ("You".to_owned(), agent.name.clone()),
+        AgentKind::Patient if acts(entry) => {
+            (patients(reader, entry), "by their own sign-in".to_owned())
+        }
+        AgentKind::Patient => (patients(reader, entry), agent.name.clone()),
         AgentKind::Node => ("The service itself".to_owned(), organisation),
         AgentKind::Peer => (organisation, "another organisation's system".to_owned()),
         AgentKind::Staff if role.is_empty() => (agent.name.clone(), organisation),
         AgentKind::Staff => (agent.name.clone(), format!("{role}, {organisation}")),
+    }
+}
+
+/// Whether somebody did it who acts for the patient.
+fn acts(entry: &AuditEntry) -> bool {
+    entry.agent.kind == AgentKind::Patient && entry.agent.patient != entry.target.patient
+}
+
+/// A patient, or somebody who acts for them, as the reader is one or the other.
+fn patients(reader: &str, entry: &AuditEntry) -> String {
+    let (by, about) = (
+        entry.agent.patient.as_deref(),
+        entry.target.patient.as_deref(),
+    );
+    let is_readers = about == Some(reader);
+    match (by == about, by == Some(reader)) {
+        (true, true) => "You".to_owned(),
+        (true, false) => "The patient".to_owned(),
+        (false, true) => "You, acting for them".to_owned(),
+        (false, false) if is_readers => format!("{}, acting for you", entry.agent.name),
+        (false, false) => format!("{}, acting for them", entry.agent.name),
     }
 }
 
@@ -121,6 +153,7 @@ fn did(interaction: &str) -> String {
         "record" => "Looked at the record",
         "access-log" => "Looked at who looked",
         "set-sharing" => "Said what may be shared",
+        "proxies" => "Looked at who may act for you, or changed it",
         other => other,
     };
     plain.to_owned()

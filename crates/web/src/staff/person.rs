@@ -59,6 +59,7 @@ pub async fn page(
         sealed: withheld.sealed,
         emergency: format!("/staff/emergency-access/{patient}"),
         unseal: format!("/staff/unseal/{patient}"),
+        people: format!("/staff/people/{patient}"),
     };
     Ok(Page::new("staff/patient.jinja", who.name, view).answer(&node.site, &visit))
 }

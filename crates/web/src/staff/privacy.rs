@@ -111,6 +111,12 @@ fn row(item: &PrivacyItem, me: i64, now: Millis) -> views::PrivacyRow {
     let what = match item.kind.as_str() {
         "self-claimed" => "Relationship claimed (B0016)",
         "unseal" => "Sealed items opened (B0083)",
+        "proxy-granted" => "Somebody may act for the patient",
+        "proxy-confirmed" => "Who acts for the patient confirmed",
+        "proxy-ended" => "Somebody acts for the patient no more",
+        "online-paused" => "Online access paused",
+        "online-resumed" => "Online access resumed",
+        "use-shown" => "The patient's own use shown again",
         _ => "Emergency access (B0015)",
     };
     views::PrivacyRow {
