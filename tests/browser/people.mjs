@@ -16,12 +16,13 @@ export async function signIn(page, node, door, name) {
   return page.url();
 }
 
-/** The practice's secretary and doctor, the hospital's clerk and engineer, and a patient. */
+/** The practice's secretary and doctor, the hospital's clerk and engineer, and two patients. */
 export const secretary = (page, practice) => signIn(page, practice, '/staff/login', 'secretary');
 export const doctor = (page, practice) => signIn(page, practice, '/staff/login', 'doctor');
 export const clerk = (page, hospital) => signIn(page, hospital, '/staff/login', 'clerk');
 export const engineer = (page, hospital) => signIn(page, hospital, '/staff/login', 'engineer');
 export const margaret = (page, practice) => signIn(page, practice, '/login', 'margaret');
+export const samuel = (page, practice) => signIn(page, practice, '/login', 'samuel');
 
 /**
  * Watches everything in a context: a violated policy, a script that fails, a dialog, a request to another host. Gives

@@ -8,6 +8,7 @@ use crate::audit::{Agent, AgentKind};
 use crate::nhs_number::NhsNumber;
 use crate::oauth::Granted;
 use crate::ods::Ods;
+use crate::proxy::Acting;
 
 /// What a member of staff does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +80,8 @@ pub struct Caller {
     /// What the app in between was granted, if it is an app's token that proved the caller. It
     /// narrows what they may do, and never widens it.
     pub granted: Option<Arc<Granted>>,
+    /// For whom a patient acts at present, if not for themselves.
+    pub acting: Option<Arc<Acting>>,
 }
 
 impl Caller {
@@ -88,6 +91,7 @@ impl Caller {
             who,
             request_id,
             granted: None,
+            acting: None,
         }
     }
 

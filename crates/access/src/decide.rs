@@ -48,14 +48,26 @@ pub fn decide_for(
     (standing, now): (&Standing, Millis),
 ) -> Result<Scope, Problem> {
     let mut withholds = None;
+    let mut shows = None;
     if let Some(granted) = &caller.granted {
         granted.may(interaction, ty)?;
     }
     let reach = match &caller.who {
         Who::Patient { patient, .. } => {
             patient_may(interaction, ty, purpose)?;
+            let whose = match caller.acting.as_deref() {
+                None => {
+                    standing.online.own()?;
+                    patient
+                }
+                Some(acting) => {
+                    let proxy = standing.online.acting(acting, (interaction, ty), now)?;
+                    shows = Some(proxy.types());
+                    &proxy.patient
+                }
+            };
             Reach::Compartment {
-                patient: patient.clone(),
+                patient: whose.clone(),
                 now,
             }
         }
@@ -85,7 +97,8 @@ pub fn decide_for(
         purpose.code(),
         caller.request_id.clone(),
     )
-    .narrowed(caller.granted.clone());
+    .narrowed(caller.granted.clone())
+    .showing(shows);
     Ok(match withholds {
         Some(withholds) => scope.without(withholds),
         None => scope,
@@ -108,6 +121,8 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::Record
             | Interaction::AccessLog
             | Interaction::SetSharing
+            | Interaction::Proxies
+            | Interaction::OnlineAccess
     );
     if !theirs {
         return Err(forbidden(
@@ -209,6 +224,8 @@ impl AuditEntry {
         let target = Target {
             ty: Cow::Owned(ty.to_string()),
             id: id.map(str::to_string),
+            // It is told to the one whose record it was.
+            patient: caller.acting.as_ref().map(|it| it.patient.clone()),
             ..Target::default()
         };
         scope.trace(interaction, Outcome::Refused, target)

@@ -58,6 +58,10 @@ pub enum Interaction {
     Record,
     /// A patient says what may be shared with whom.
     SetSharing,
+    /// Who may act for a patient: given, confirmed, ended.
+    Proxies,
+    /// Whether a patient's record is shown online, and what their own pages tell of their use.
+    OnlineAccess,
     /// Says that one cares for a patient, and so may see their record.
     ClaimRelationship,
     /// Opens one record for a time that is otherwise withheld ("break-glass").
@@ -127,6 +131,8 @@ impl Interaction {
             Interaction::ReleaseToPatient => "release-letter",
             Interaction::Record => "record",
             Interaction::SetSharing => "set-sharing",
+            Interaction::Proxies => "proxies",
+            Interaction::OnlineAccess => "online-access",
             Interaction::ClaimRelationship => "claim-relationship",
             Interaction::EmergencyAccess => "emergency-access",
             Interaction::AccessLog => "access-log",
@@ -173,6 +179,8 @@ impl Interaction {
             | Interaction::ActOnLetter
             | Interaction::SendLetter
             | Interaction::SetSharing
+            | Interaction::Proxies
+            | Interaction::OnlineAccess
             | Interaction::WithdrawLetter
             | Interaction::HoldBack
             | Interaction::ReleaseToPatient => Sort::Change,

@@ -45,6 +45,8 @@ pub struct Scope {
     request_id: Arc<str>,
     /// What an app's token narrows it to.
     granted: Option<Arc<Granted>>,
+    /// The resource types that somebody who acts for the patient is shown; nothing with a label.
+    shows: Option<Arc<[&'static str]>>,
 }
 
 impl Scope {
@@ -63,7 +65,20 @@ impl Scope {
             purpose,
             request_id,
             granted: None,
+            shows: None,
         }
+    }
+
+    /// The same scope, narrowed to what somebody who acts for the patient is shown.
+    pub(crate) fn showing(mut self, types: Option<Vec<&'static str>>) -> Scope {
+        self.shows = types.map(Arc::from);
+        self
+    }
+
+    /// The resource types that are shown to somebody who acts for the patient, and of these only
+    /// what carries no label of sensitivity; `None` for everybody else.
+    pub fn shows(&self) -> Option<&[&'static str]> {
+        self.shows.as_deref()
     }
 
     /// The same scope, narrowed to what an app was granted.
@@ -207,7 +222,13 @@ impl Scope {
     }
 
     /// The log's line for what is done under this scope.
-    pub fn trace(&self, action: Interaction, outcome: Outcome, target: Target) -> AuditEntry {
+    pub fn trace(&self, action: Interaction, outcome: Outcome, mut target: Target) -> AuditEntry {
+        // Whoever acts for somebody leaves a line about them, whatever was found.
+        if let (Some(_), None, Reach::Compartment { patient, .. }) =
+            (&self.shows, &target.patient, &self.reach)
+        {
+            target.patient = Some(patient.clone());
+        }
         let purpose = match (&self.withholds, &target.patient) {
             (Some(withholds), Some(patient)) if withholds.opened.contains(patient) => BREAK_GLASS,
             _ => self.purpose,

@@ -7,6 +7,7 @@ use fhir::date::Millis;
 
 use crate::caller::Role;
 use crate::interaction::{Interaction, Sort};
+use crate::proxy::Online;
 
 /// What a member of staff must have to see a patient's record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +117,7 @@ pub struct Opening {
     pub ends_at: Millis,
 }
 
-/// The facts about a member of staff that a decision rests on.
+/// The facts about a member of staff, or a patient, that a decision rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub relationships: Relationships,
@@ -135,6 +136,8 @@ pub struct Standing {
     /// Set if some home practice was not heard from since then: new preferences of its patients may
     /// not be known here.
     pub unconfirmed_before: Option<Millis>,
+    /// Of a patient: whether their record is shown, and for whom they may act.
+    pub online: Online,
 }
 
 /// What a scope over an organisation's records leaves out; the store compiles it into its SQL.

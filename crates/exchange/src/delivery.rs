@@ -183,7 +183,8 @@ impl Exchange {
                 | Done::Copy
                 | Done::Sharing
                 | Done::Whereabouts
-                | Done::OptOut => None,
+                | Done::OptOut
+                | Done::People(_) => None,
             }))
     }
 }

@@ -210,8 +210,7 @@ impl Walk<'_> {
         for (name, value) in members.iter_mut() {
             match (name.as_ref(), &mut *value) {
                 ("contained", Json::Array(resources)) => {
-                    resources
-                        .retain(|it| !is_hidden(it.text("resourceType").unwrap_or_default()));
+                    resources.retain(|it| !is_hidden(it.text("resourceType").unwrap_or_default()));
                     resources.iter_mut().for_each(|it| self.value(it));
                 }
                 ("text", Json::Object(text)) if text.iter().any(|(name, _)| name == "div") => {

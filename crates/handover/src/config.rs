@@ -1,22 +1,22 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
-mod access;
 mod backup;
 pub mod fhir;
 mod mesh;
 pub mod section;
+mod who_sees;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-pub use access::{AccessSection, OnFamiliar, Relationships};
 pub use backup::BackupSection;
 pub use fhir::FhirSection;
 pub use mesh::{MeshSection, OptOutSection};
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
+pub use who_sees::{AccessSection, OnFamiliar, Relationships};
 
 section! {
     /// Whose node this is.
@@ -413,7 +413,7 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let ods = &self.organisation.ods;
-        if ::access::Ods::parse(ods).is_err() {
+        if access::Ods::parse(ods).is_err() {
             bail!(
                 "organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)"
             );
@@ -422,7 +422,7 @@ impl Config {
             bail!("sharing.unconfirmed_after_seconds: must be at least 1");
         }
         let keeper = self.sharing.second_keeper.as_deref();
-        if keeper.is_some_and(|it| it == ods || ::access::Ods::parse(it).is_err()) {
+        if keeper.is_some_and(|it| it == ods || access::Ods::parse(it).is_err()) {
             bail!("sharing.second_keeper: must be the ODS code of another organisation");
         }
         if self.organisation.name.trim().is_empty() {
@@ -552,6 +552,9 @@ mod tests {
         assert!(with("[fhir]\nincluded_max = 0").contains("fhir.included_max"));
         assert!(with("[fhir]\nconditional_delete = \"some\"").contains("conditional_delete"));
         assert!(with("[access]\nemergency_hours = 5").contains("access.emergency_hours"));
+        assert!(with("[access]\nproxy_end_age = 19").contains("access.proxy_end_age"));
+        assert!(with("[access]\nproxy_review_age = 17").contains("access.proxy_review_age"));
+        assert!(with("[access]\nproxy_months_max = 0").contains("access.proxy_months_max"));
         assert!(with("[access]\nrelationships = \"no\"").contains("relationships"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();

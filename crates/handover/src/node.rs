@@ -209,6 +209,10 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         config.access.own_record.into(),
         config.access.familiar_records.into(),
     );
+    settings.ages = access::Ages {
+        review: config.access.proxy_review_age,
+        end: config.access.proxy_end_age,
+    };
     settings.unconfirmed_after_millis = i64::from(config.sharing.unconfirmed_after_seconds) * 1000;
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
@@ -303,6 +307,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.emergency_hours = config.access.emergency_hours;
     let roles = config.access.unnamed_roles.iter();
     node.unnamed_roles = roles.filter_map(|role| Role::parse(role).ok()).collect();
+    node.proxy_months_max = config.access.proxy_months_max;
     node.release_after_days = config.letters.release_after_days;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

@@ -145,6 +145,9 @@ impl Store {
         );
         if let Some(patient) = &patient {
             sql.push("patient = ").bind(patient.clone()).push(" AND ");
+            if matches!(scope.reach(), access::Reach::Compartment { .. }) {
+                self.push_own(&mut sql, patient).await?;
+            }
         }
         sql.push("seq < ")
             .bind(before)
@@ -168,6 +171,20 @@ impl Store {
         let line = scope.trace(access::Interaction::AccessLog, Outcome::Success, target);
         self.traced(vec![line]).await?;
         Ok(AuditPage { entries, next })
+    }
+
+    /// What a patient's own list leaves out, so that nobody who makes them show it learns of it (P25):
+    /// that the record was not shown online and that something was hidden, and by their wish their own
+    /// use. It all stays in the log.
+    async fn push_own(&self, sql: &mut Sql<'static>, patient: &str) -> Result<(), Problem> {
+        let code = access::Interaction::OnlineAccess.code();
+        sql.push("within <> ").bind(code).push(" AND ");
+        if self.hides_own_use(patient).await? {
+            sql.push("COALESCE(agent_patient, '') <> ")
+                .bind(patient.to_string())
+                .push(" AND ");
+        }
+        Ok(())
     }
 
     /// Writes the line for what `access::decide` refused (`AuditEntry::refused`).

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use access::{Acquaintance, OnFamiliar, Opening, OpeningKind, Relationships, Role, Standing, Who};
+use access::{
+    Acquaintance, Ages, Ods, OnFamiliar, Opening, OpeningKind, Relationships, Role, Standing, Who,
+};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use parking_lot::Mutex;
@@ -21,8 +23,8 @@ use crate::store::Store;
 
 pub use lists::{Notice, PrivacyItem, Withheld};
 pub(crate) use relation::{Relation, derive};
-pub(crate) use write::apply;
 pub use write::{CareDone, CareWrite, FamiliarKind, ItemState, Kind, Link, Told};
+pub(crate) use write::{apply, list};
 
 /// For how long what was loaded is believed, in milliseconds: another process may change it. What
 /// this process changes counts at once.
@@ -51,6 +53,7 @@ pub(crate) struct Memory {
     told: Mutex<HashMap<(i64, String), Millis>>,
     /// For how long preferences count as confirmed.
     unconfirmed_after: Millis,
+    ages: Ages,
     /// Counts changes of these rows.
     changed: AtomicU64,
     known: Mutex<HashMap<i64, Known>>,
@@ -68,6 +71,7 @@ impl Memory {
         relationships: Relationships,
         on_familiar: (OnFamiliar, OnFamiliar),
         unconfirmed_after: Millis,
+        ages: Ages,
     ) -> Memory {
         Memory {
             relationships,
@@ -75,6 +79,7 @@ impl Memory {
             own_records: Mutex::default(),
             told: Mutex::default(),
             unconfirmed_after,
+            ages,
             changed: AtomicU64::new(0),
             known: Mutex::default(),
         }
@@ -137,19 +142,13 @@ impl Memory {
 }
 
 impl Store {
-    /// The facts that a decision about this caller rests on; nothing for all but staff. Mostly from
-    /// memory.
+    /// The facts that a decision about this caller rests on; nothing for all but staff and patients.
+    /// Mostly from memory.
     ///
     /// # Errors
     /// Whatever the database answers.
     pub async fn standing(&self, who: &Who, now: Millis) -> Result<Arc<Standing>, Problem> {
-        let Who::Staff {
-            account,
-            role,
-            organisation,
-            ..
-        } = who
-        else {
+        let (Who::Staff { account, .. } | Who::Patient { account, .. }) = who else {
             return Ok(Arc::default());
         };
         let memory = self.care_memory();
@@ -158,16 +157,22 @@ impl Store {
         }
         // Read before the rows: a change between the two makes what is kept stale at once.
         let changed = memory.changed.load(Ordering::Acquire);
-        let standing = Arc::new(Standing {
-            relationships: memory.relationships,
-            acquaintance: self.acquaintance(*account, *role, now).await?,
-            workgroups: self.workgroups(*account).await?,
-            openings: self.openings(*account, now).await?,
-            has_dissents: self.is_any(DISSENT, organisation.as_str()).await?,
-            has_sealed: self.is_any(SEALED, organisation.as_str()).await?,
-            has_teams: !self.rows(&Sql::new(TEAMS)).await?.is_empty()
-                || self.is_any(LOCKED, organisation.as_str()).await?,
-            unconfirmed_before: self.unconfirmed_before(now).await?,
+        let standing = Arc::new(match who {
+            Who::Staff {
+                role, organisation, ..
+            } => {
+                let acquaintance = self.acquaintance(*account, *role, now).await?;
+                let standing = self.staffs_standing(*account, organisation, now).await?;
+                Standing {
+                    acquaintance,
+                    ..standing
+                }
+            }
+            Who::Patient { patient, .. } => Standing {
+                online: self.online(patient, now).await?,
+                ..Standing::default()
+            },
+            Who::Peer { .. } | Who::Node => Standing::default(),
         });
         let known = Known {
             standing: standing.clone(),
@@ -176,6 +181,30 @@ impl Store {
         };
         memory.keep(*account, known);
         Ok(standing)
+    }
+
+    /// The ages at which children's proxies are looked at again and end.
+    pub fn ages(&self) -> Ages {
+        self.care_memory().ages
+    }
+
+    async fn staffs_standing(
+        &self,
+        account: i64,
+        organisation: &Ods,
+        now: Millis,
+    ) -> Result<Standing, Problem> {
+        Ok(Standing {
+            relationships: self.care_memory().relationships,
+            workgroups: self.workgroups(account).await?,
+            openings: self.openings(account, now).await?,
+            has_dissents: self.is_any(DISSENT, organisation.as_str()).await?,
+            has_sealed: self.is_any(SEALED, organisation.as_str()).await?,
+            has_teams: !self.rows(&Sql::new(TEAMS)).await?.is_empty()
+                || self.is_any(LOCKED, organisation.as_str()).await?,
+            unconfirmed_before: self.unconfirmed_before(now).await?,
+            ..Standing::default()
+        })
     }
 
     /// Who is in which workgroup, or in one: its name, and the member.

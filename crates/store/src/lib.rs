@@ -47,6 +47,7 @@ pub mod oauth;
 pub mod opt_out;
 pub mod packages;
 pub mod parcels;
+pub mod people;
 mod pool;
 mod reserve;
 mod resources;

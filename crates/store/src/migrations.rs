@@ -68,6 +68,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(100, "0100_copies"),
     migration!(110, "0110_sharing"),
     migration!(111, "0111_opt_out"),
+    migration!(112, "0112_people"),
     migration!(115, "0115_whereabouts"),
     migration!(116, "0116_familiar"),
 ];

@@ -12,7 +12,7 @@ mod token;
 mod write;
 
 pub use client::{Client, ClientKind, ClientState};
-pub use grant::{Ended, Launch, NewCode, NewGrant};
+pub use grant::{Ended, Held, Launch, NewCode, NewGrant};
 pub use token::{Access, Issued, NewTokens};
 pub(crate) use write::apply;
 pub use write::{OauthDone, OauthWrite, Refused};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use access::{Ods, OnFamiliar, Relationships};
+use access::{Ages, Ods, OnFamiliar, Relationships};
 
 use crate::clock::Clock;
 
@@ -62,6 +62,8 @@ pub struct Settings {
     /// For how long what a home practice last said of its patients' sharing preferences is believed,
     /// in milliseconds; after that what came from other organisations about them is withheld.
     pub unconfirmed_after_millis: i64,
+    /// When children's proxies are looked at again and end.
+    pub ages: Ages,
 }
 
 impl Settings {
@@ -82,6 +84,7 @@ impl Settings {
             relationships: Relationships::Organisation,
             on_familiar: (OnFamiliar::Refuse, OnFamiliar::Flag),
             unconfirmed_after_millis: 3_600_000,
+            ages: Ages::default(),
         }
     }
 }

@@ -171,6 +171,7 @@ impl Store {
                     settings.relationships,
                     settings.on_familiar,
                     settings.unconfirmed_after_millis,
+                    settings.ages,
                 ),
             }),
         };
@@ -248,7 +249,8 @@ impl Store {
                 .iter()
                 .any(|it| matches!(it, Effect::Sharing(_)));
         let parcels = shares || job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
-        let care = shares || job.effects.iter().any(|it| matches!(it, Effect::Care(_)));
+        let of_people = |it: &Effect| matches!(it, Effect::Care(_) | Effect::People(_));
+        let care = shares || job.effects.iter().any(of_people);
         let write = Write::Job(scope.clone(), job);
         let committed = match self.inner.writer.write(write).await {
             Err(problem) if problem.kind == Kind::Forbidden => {

@@ -47,8 +47,7 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, write: &WhereaboutsWrite) -> Result<(
     let sql = Sql::new("UPDATE restricted SET swept = $1 WHERE patient = $2 AND swept IS NOT NULL");
     tx.execute(&sql.with(*upto).with(patient.as_str())).await?;
     if upto.is_none() {
-        let sql =
-            Sql::new("DELETE FROM restricted WHERE patient = $1 AND own = 0 AND home = ''");
+        let sql = Sql::new("DELETE FROM restricted WHERE patient = $1 AND own = 0 AND home = ''");
         tx.execute(&sql.with(patient.as_str())).await?;
     }
     Ok(())
@@ -88,9 +87,8 @@ pub(crate) async fn told(
     (home, is_restricted): (&str, bool),
 ) -> Result<(), Problem> {
     if !is_restricted {
-        let sql = Sql::new(
-            "UPDATE restricted SET home = '', swept = 0 WHERE patient = $1 AND home = $2",
-        );
+        let sql =
+            Sql::new("UPDATE restricted SET home = '', swept = 0 WHERE patient = $1 AND home = $2");
         return tx.execute(&sql.with(patient).with(home)).await.map(|_| ());
     }
     let places = said(tx, patient).await?;
@@ -127,9 +125,8 @@ impl Store {
     /// # Errors
     /// Whatever the database answers.
     pub async fn keeps_whereabouts(&self, patient: &str) -> Result<bool, Problem> {
-        let sql = Sql::new(
-            "SELECT 1 FROM restricted WHERE patient = $1 AND (own = 1 OR home <> '')",
-        );
+        let sql =
+            Sql::new("SELECT 1 FROM restricted WHERE patient = $1 AND (own = 1 OR home <> '')");
         Ok(!self.rows(&sql.with(patient)).await?.is_empty())
     }
 
@@ -152,10 +149,15 @@ impl Store {
         version: Version,
     ) -> Result<(Version, bool), Problem> {
         let located = scope.withholds().map_or(&[][..], |it| &it.located);
-        if located.is_empty() || !facts.patients().any(|it| located.iter().any(|one| one == it)) {
+        if located.is_empty()
+            || !facts
+                .patients()
+                .any(|it| located.iter().any(|one| one == it))
+        {
             return Ok((version, false));
         }
-        let sql = Sql::new("SELECT body FROM whereabouts WHERE shard = $1 AND rid = $2 AND ver = $3");
+        let sql =
+            Sql::new("SELECT body FROM whereabouts WHERE shard = $1 AND rid = $2 AND ver = $3");
         let sql = sql.with(facts.shard).with(facts.rid).with(facts.version);
         let rows = self.rows(&sql).await?;
         let Some(row) = rows.first() else {
@@ -205,4 +207,3 @@ fn own_work(scope: &Scope) -> Result<(), Problem> {
     let message = "Who is restricted is not told to callers.";
     Err(Problem::new(Kind::Forbidden, message))
 }
-

@@ -20,6 +20,7 @@ use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
@@ -120,6 +121,7 @@ pub enum Effect {
     Sharing(SharingWrite),
     Whereabouts(WhereaboutsWrite),
     OptOut(OptOutWrite),
+    People(PeopleWrite),
 }
 
 /// What came of an effect.
@@ -141,6 +143,7 @@ pub enum Done {
     Sharing,
     Whereabouts,
     OptOut,
+    People(PeopleDone),
 }
 
 /// What came of one change.
@@ -210,6 +213,7 @@ pub(crate) async fn apply_effect(
             opt_out::apply(tx, now, write).await?;
             Done::OptOut
         }
+        Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
     })
 }
 

@@ -55,7 +55,7 @@ pub fn status(kind: Kind) -> StatusCode {
         | Kind::CodeInvalid
         | Kind::NotSupported => StatusCode::BAD_REQUEST,
         Kind::Login => StatusCode::UNAUTHORIZED,
-        Kind::Security | Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::Security | Kind::Forbidden | Kind::Suppressed => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
         Kind::Deleted => StatusCode::GONE,
         Kind::Duplicate | Kind::Conflict | Kind::LockError => StatusCode::CONFLICT,

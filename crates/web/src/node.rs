@@ -22,6 +22,8 @@ pub struct Node {
     pub emergency_hours: u32,
     /// Roles whose holders patients are not told the names of.
     pub unnamed_roles: Vec<Role>,
+    /// For how many months an adult's leave to act for them lasts at most.
+    pub proxy_months_max: u16,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -52,6 +54,7 @@ impl Node {
             release_after_days: 14,
             emergency_hours: 4,
             unnamed_roles: Vec::new(),
+            proxy_months_max: 12,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),

@@ -45,6 +45,8 @@ struct Frame<'a> {
     /// The page about who is signed in.
     profile: &'static str,
     navigation: Vec<Destination>,
+    /// The name of whom one acts for, if not for oneself.
+    acting: Option<&'a str>,
     csrf: String,
     nonce: &'a str,
 }
@@ -124,6 +126,7 @@ impl<V: Serialize> Page<V> {
             signed_in: visit.caller().map(words::caller),
             profile: Door::of(visit).profile(),
             navigation,
+            acting: visit.acting().map(|it| it.name.as_str()),
             csrf: visit.form_token(),
             nonce,
         }

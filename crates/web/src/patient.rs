@@ -2,6 +2,8 @@
 
 pub mod access_log;
 pub mod letter;
+pub mod online;
+pub mod people;
 pub mod record;
 pub mod sharing;
 pub mod views;

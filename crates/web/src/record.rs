@@ -62,7 +62,11 @@ pub fn whereabouts(resource: &Value) -> Vec<String> {
         let rest = ["city", "district", "postalCode"].map(|part| text(&it[part]));
         let parts: Vec<String> = lines.chain(rest.into_iter().flatten()).collect();
         let words = parts.join(", ");
-        if words.is_empty() { text(&it["text"]) } else { Some(words) }
+        if words.is_empty() {
+            text(&it["text"])
+        } else {
+            Some(words)
+        }
     };
     let addresses = items(&resource["address"]).filter_map(address);
     let reached = items(&resource["telecom"]).filter_map(|it| text(&it["value"]));

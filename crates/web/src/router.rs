@@ -1,8 +1,9 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
-//! in `sign_in`.
+//! in `sign_in`, those of acting for others in `people`.
 
 mod fhir;
 mod menu;
+mod people;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,8 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record, sharing};
 use crate::staff::{
-    care, content, inbox, item, live, message, person, privacy, privacy_log, sent, steps, subscribers, worklist,
+    care, content, inbox, item, live, message, person, privacy, privacy_log, sent, steps,
+    subscribers, worklist,
 };
 use crate::visit;
 
@@ -184,6 +186,7 @@ fn pages(node: Arc<Node>) -> Router {
             post(subscribers::off),
         )
         .merge(sign_in::routes())
+        .merge(people::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

@@ -36,28 +36,36 @@ fn clerk() -> Visit {
             who,
             request_id: "r".into(),
             granted: None,
+            acting: None,
         },
         "/staff/x",
         NOW,
     )
 }
 
-fn jane() -> Visit {
+fn patient_caller() -> Caller {
     let who = Who::Patient {
         account: 2,
         name: "Jane Example".into(),
         patient: "p".into(),
         nhs_number: NhsNumber::parse("9434765919").unwrap(),
     };
-    Visit::sample(
-        Caller {
-            who,
-            request_id: "r".into(),
-            granted: None,
-        },
-        "/record",
-        NOW,
-    )
+    Caller::new(who, "r".into())
+}
+
+fn jane() -> Visit {
+    Visit::sample(patient_caller(), "/record", NOW)
+}
+
+/// The same, who acts for somebody of that name.
+fn acting(name: &str) -> Visit {
+    let mut caller = patient_caller();
+    caller.acting = Some(std::sync::Arc::new(access::Acting {
+        proxy: 1,
+        patient: "q".into(),
+        name: name.into(),
+    }));
+    Visit::sample(caller, "/people", NOW)
 }
 
 /// Every page: its name and how it is answered. `text` stands wherever a page shows what came from
@@ -107,9 +115,13 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
         ),
         (
             "privacy-log",
-            Page::new("staff/privacy-log.jinja", "Who looked", care::privacy_log(text))
-                .under("/staff/privacy")
-                .answer(&site, &clerk()),
+            Page::new(
+                "staff/privacy-log.jinja",
+                "Who looked",
+                care::privacy_log(text),
+            )
+            .under("/staff/privacy")
+            .answer(&site, &clerk()),
         ),
         (
             "patient",
@@ -138,6 +150,25 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
             Page::new("patient/sharing.jinja", "Sharing", sharing(text))
                 .under("/sharing")
                 .answer(&site, &jane()),
+        ),
+        (
+            "proxies",
+            Page::new("staff/proxies.jinja", "People", care::proxies(text)).answer(&site, &clerk()),
+        ),
+        (
+            "people",
+            Page::new("patient/people.jinja", "People", care::people(text))
+                .under("/people")
+                .answer(&site, &jane()),
+        ),
+        (
+            "acting",
+            Page::new(
+                "patient/acting.jinja",
+                "People",
+                patient::ActingNow { name: text.into() },
+            )
+            .answer(&site, &acting(text)),
         ),
         (
             "letter",
@@ -400,6 +431,9 @@ fn letters(text: &str) -> Vec<patient::Letter> {
 fn home(text: &str) -> patient::Home {
     patient::Home {
         heading: format!("Hello, {text}"),
+        acting: false,
+        who_looked: true,
+        people: Some("1 person can act for you".into()),
         letters: "3 letters".into(),
         newest: letters(text),
         told: vec![patient::Told {
@@ -414,6 +448,7 @@ fn home(text: &str) -> patient::Home {
 
 fn record(text: &str) -> patient::Record {
     patient::Record {
+        heading: "Your letters",
         letters: letters(text),
         not_shown: vec!["A letter appears here once your practice has filed it.".into()],
         older: None,

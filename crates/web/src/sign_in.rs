@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Assurance, NhsNumber, Who};
+use access::{Acting, Assurance, NhsNumber, Who};
 use exchange::sealing::SealingKey;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
@@ -83,6 +83,9 @@ pub struct Known {
     pub assurance: Assurance,
     /// The NHS number of a member of staff themselves, where the node was told (P10).
     pub own_nhs_number: Option<NhsNumber>,
+    /// For whom they act in the session, if not for themselves. By a token everybody acts for
+    /// themselves.
+    pub acting: Option<Acting>,
 }
 
 impl Known {
@@ -92,6 +95,7 @@ impl Known {
             who: account.who(),
             assurance: Assurance::of_token(level(account.identity)),
             own_nhs_number: account.own_nhs_number.clone(),
+            acting: None,
         }
     }
 }
@@ -240,6 +244,19 @@ impl SignIn {
         Ok(stepped.then_some(new))
     }
 
+    /// The session's holder acts by that leave from now on, or for themselves.
+    pub(crate) async fn act(
+        &self,
+        store: &Store,
+        secret: &Secret,
+        proxy: Option<i64>,
+    ) -> Result<(), Problem> {
+        let digest = secret.digest();
+        store.act_in_session(&digest, proxy).await?;
+        self.recent.lock().remove(&digest);
+        Ok(())
+    }
+
     /// Forgets what is remembered of sessions and tokens, since some have ended.
     fn forget_all(&self) {
         self.recent.lock().clear();
@@ -269,6 +286,7 @@ fn of_session(session: &Session) -> Known {
             stepped_up_at: session.stepped_up_at,
         },
         own_nhs_number: session.account.own_nhs_number.clone(),
+        acting: session.acting.clone(),
     }
 }
 

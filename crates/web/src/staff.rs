@@ -10,6 +10,7 @@ pub mod message;
 pub mod person;
 pub mod privacy;
 pub mod privacy_log;
+pub mod proxies;
 pub mod sent;
 pub mod steps;
 pub mod subscribers;

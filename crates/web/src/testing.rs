@@ -79,6 +79,35 @@ async fn open(store: &Store, login: &str, name: &str, holder: Holder, hash: &str
     store.open_account(account).await.unwrap();
 }
 
+/// Another patient with a record here and an account: their user name, name, Patient id, NHS number and
+/// date of birth.
+pub async fn patient(store: &Store, [login, name, id, number, born]: [&str; 5]) {
+    let holder = Holder::Patient {
+        patient: id.into(),
+        nhs_number: NhsNumber::parse(number).unwrap(),
+    };
+    open(
+        store,
+        login,
+        name,
+        holder,
+        &password::hash(PASSWORD).unwrap(),
+    )
+    .await;
+    record(store, [name, id, number, born]).await;
+}
+
+/// A patient with a record and no account.
+pub async fn record(store: &Store, [name, id, number, born]: [&str; 4]) {
+    let (given, family) = name.split_once(' ').unwrap();
+    let text = format!(
+        r#"{{"resourceType":"Patient","name":[{{"family":"{family}","given":["{given}"]}}],
+        "birthDate":"{born}","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number",
+        "value":"{number}"}}]}}"#
+    );
+    letters::put(store, id, &text, store::Release::Keep).await;
+}
+
 /// The number of that user name's account.
 pub async fn account(store: &Store, login: &str) -> i64 {
     let credentials = store.credentials(login).await.unwrap();

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use access::{Assurance, AuditEntry, Caller, Granted, Interaction, NhsNumber, Purpose, Scope, Who};
+use access::{
+    Acting, Assurance, AuditEntry, Caller, Granted, Interaction, NhsNumber, Purpose, Scope, Who,
+};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -112,6 +114,7 @@ impl Visit {
             who: known.who,
             request_id: self.request_id.clone(),
             granted,
+            acting: known.acting.map(Arc::new),
         };
         self.caller = Some(Arc::new(caller));
         self.assurance = known.assurance;
@@ -122,6 +125,11 @@ impl Visit {
     /// Who is signed in, if anyone is.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_deref()
+    }
+
+    /// For whom they act, if not for themselves. Whether they still may is for each decision to say.
+    pub fn acting(&self) -> Option<&Acting> {
+        self.caller().and_then(|caller| caller.acting.as_deref())
     }
 
     /// Who is signed in.
@@ -163,6 +171,10 @@ impl Visit {
         );
         if patient && !self.opens_clinical(node) {
             return Err(Problem::new(Kind::Forbidden, UNPROVED));
+        }
+        if self.acting().is_some() {
+            let message = "Apps act for yourself alone. Stop acting for somebody else first.";
+            return Err(Problem::new(Kind::Forbidden, message));
         }
         Ok(())
     }

@@ -32,16 +32,27 @@ const QUESTIONS: [&str; 12] = [
 
 fn register(site: &Site) -> String {
     let mut person = patient();
-    person["address"] = json!([{ "line": ["17 Finchcanary Row"], "city": "Anycanary", "postalCode": "ZZ99 7QX" }]);
+    person["address"] =
+        json!([{ "line": ["17 Finchcanary Row"], "city": "Anycanary", "postalCode": "ZZ99 7QX" }]);
     person["telecom"] = json!([{ "system": "phone", "value": "07700900917" }]);
-    let made = site.client().send_json("POST", "/fhir/Patient", &person).unwrap();
+    let made = site
+        .client()
+        .send_json("POST", "/fhir/Patient", &person)
+        .unwrap();
     assert_eq!(made.status, 201, "{}", made.text());
     made.json()["id"].as_str().unwrap().to_owned()
 }
 
 fn id(site: &Site) -> String {
-    let found = site.client().get("/fhir/Patient?family=Tester").unwrap().json();
-    found["entry"][0]["resource"]["id"].as_str().unwrap().to_owned()
+    let found = site
+        .client()
+        .get("/fhir/Patient?family=Tester")
+        .unwrap()
+        .json();
+    found["entry"][0]["resource"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// All that the site answers about the patient, in lower case, files of an export and what letters
@@ -76,7 +87,10 @@ fn answers(site: &Site, patient: &str) -> String {
 
 /// The files of a system export.
 fn exported(client: &mut Client) -> Vec<String> {
-    let begin = [("prefer", "respond-async"), ("accept", "application/fhir+json")];
+    let begin = [
+        ("prefer", "respond-async"),
+        ("accept", "application/fhir+json"),
+    ];
     let begun = client
         .request("GET", "/fhir/$export?_purpose=TREAT", &begin, b"")
         .unwrap();
@@ -87,7 +101,9 @@ fn exported(client: &mut Client) -> Vec<String> {
         (answer.status == 200).then(|| answer.json())
     });
     let files = manifest["output"].as_array().unwrap().clone();
-    let files = files.iter().map(|file| path(file["url"].as_str().unwrap()).to_owned());
+    let files = files
+        .iter()
+        .map(|file| path(file["url"].as_str().unwrap()).to_owned());
     let mut texts: Vec<String> = files.map(|at| client.get(&at).unwrap().text()).collect();
     texts.push(manifest.to_string());
     texts
@@ -99,7 +115,10 @@ fn path(url: &str) -> &str {
 }
 
 fn found(text: &str) -> Vec<&'static str> {
-    CANARIES.into_iter().filter(|canary| text.contains(canary)).collect()
+    CANARIES
+        .into_iter()
+        .filter(|canary| text.contains(canary))
+        .collect()
 }
 
 fn flag(site: &Site, patient: &str) {
@@ -112,7 +131,8 @@ fn flag(site: &Site, patient: &str) {
 }
 
 #[test]
-fn p13_p14_a_flag_at_the_home_practice_takes_where_a_patient_lives_out_of_all_answers_of_both_nodes() {
+fn p13_p14_a_flag_at_the_home_practice_takes_where_a_patient_lives_out_of_all_answers_of_both_nodes()
+ {
     let nodes = Neighbourhood::start();
     let at_home = register(&nodes.practice);
     let mut sender = Sender::connect(nodes.hospital.mllp).unwrap();
@@ -123,9 +143,17 @@ fn p13_p14_a_flag_at_the_home_practice_takes_where_a_patient_lives_out_of_all_an
         let rows = nodes.practice.rows.parcels(false).remove("RESTRICT1");
         rows.filter(|rows| rows[0].taken_in)
     });
-    let sites = [(&nodes.practice, at_home.clone()), (&nodes.hospital, id(&nodes.hospital))];
+    let sites = [
+        (&nodes.practice, at_home.clone()),
+        (&nodes.hospital, id(&nodes.hospital)),
+    ];
     for (site, patient) in &sites {
-        assert_eq!(found(&answers(site, patient)), CANARIES, "before the flag, at {}", site.ods);
+        assert_eq!(
+            found(&answers(site, patient)),
+            CANARIES,
+            "before the flag, at {}",
+            site.ods
+        );
     }
     flag(&nodes.practice, &at_home);
     let since = Instant::now();
@@ -136,7 +164,10 @@ fn p13_p14_a_flag_at_the_home_practice_takes_where_a_patient_lives_out_of_all_an
             found(&answers(site, patient)).is_empty().then_some(())
         });
     }
-    println!("nothing left at either after {} ms", since.elapsed().as_millis());
+    println!(
+        "nothing left at either after {} ms",
+        since.elapsed().as_millis()
+    );
     // What comes later, by a feed that knows nothing of it, is taken out as well.
     let later = message.replace("RESTRICT1", "RESTRICT2");
     assert_eq!(code(&sender.send(&later).unwrap()), "AA");

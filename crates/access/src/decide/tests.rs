@@ -57,6 +57,7 @@ fn staff(role: Role) -> Caller {
         who,
         request_id: "r".into(),
         granted: None,
+        acting: None,
     }
 }
 
@@ -71,6 +72,7 @@ fn patient() -> Caller {
         who,
         request_id: "r".into(),
         granted: None,
+        acting: None,
     }
 }
 
@@ -197,6 +199,7 @@ fn neighbours_and_the_node_get_nothing_by_asking() {
             who,
             request_id: "r".into(),
             granted: None,
+            acting: None,
         };
         assert!(allowed(&caller).is_empty());
     }

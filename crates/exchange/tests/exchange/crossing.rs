@@ -20,6 +20,7 @@ fn una(network: &Network) -> Scope {
         who,
         request_id: "r-2".into(),
         granted: None,
+        acting: None,
     };
     let now = network.clock.now();
     access::decide(

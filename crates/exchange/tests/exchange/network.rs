@@ -229,6 +229,7 @@ impl Network {
             who,
             request_id: "r-1".into(),
             granted: None,
+            acting: None,
         };
         let now = self.clock.now();
         access::decide(

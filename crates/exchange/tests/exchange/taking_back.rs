@@ -234,6 +234,7 @@ async fn una_sees(network: &Network, document: &str) -> bool {
         who,
         request_id: "r-1".into(),
         granted: None,
+        acting: None,
     };
     let ty = "DocumentReference";
     let now = network.clock.now();

@@ -15,7 +15,15 @@ const PATIENT: &str = r#"{"resourceType":"Patient","id":"p","meta":{"security":[
 
 /// Each word that tells where the patient is.
 const CANARIES: [&str; 9] = [
-    "Larkspur", "Wetherby", "LS22", "6RN", "01937", "900461", "A81001", "Larkfield", "pharmacy-1",
+    "Larkspur",
+    "Wetherby",
+    "LS22",
+    "6RN",
+    "01937",
+    "900461",
+    "A81001",
+    "Larkfield",
+    "pharmacy-1",
 ];
 
 fn read(text: &str) -> Json<'_> {
@@ -78,8 +86,15 @@ fn p13_a_letters_words_are_masked_and_a_picture_is_withheld_whole() {
     let pdf = binary("application/pdf", &letter);
     let redacted = redact(&read(&pdf), &places).unwrap();
     let data = BASE64.decode(redacted.text("data").unwrap()).unwrap();
-    assert!(String::from_utf8(data).unwrap().starts_with("This document is withheld"));
-    assert_eq!(redacted.text("contentType"), Some("text/plain;charset=utf-8"));
+    assert!(
+        String::from_utf8(data)
+            .unwrap()
+            .starts_with("This document is withheld")
+    );
+    assert_eq!(
+        redacted.text("contentType"),
+        Some("text/plain;charset=utf-8")
+    );
 }
 
 #[test]
@@ -88,7 +103,11 @@ fn what_tells_nothing_is_left_as_it_is() {
     let plain = r#"{"resourceType":"Observation","status":"final","code":{"text":"Potassium"}}"#;
     assert_eq!(redact(&read(plain), &places), None);
     let once = redact(&read(PATIENT), &places).unwrap();
-    assert_eq!(redact(&once, &places), None, "and redacting twice changes nothing");
+    assert_eq!(
+        redact(&once, &places),
+        None,
+        "and redacting twice changes nothing"
+    );
 }
 
 #[test]

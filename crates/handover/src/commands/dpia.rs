@@ -279,6 +279,12 @@ fn seen(config: &Config) -> Vec<String> {
             "A patient sees their own record once their identity is proved; a letter when it is filed, or after {} days.",
             config.letters.release_after_days
         ),
+        format!(
+            "People who act for a patient see what the patient or the practice chose, and nothing with a mark of a sensitive \
+             matter; a child's is looked at again at {} and ends at {}, an adult's lasts {} months at most. A patient's record \
+             can be shut to all online use.",
+            config.access.proxy_review_age, config.access.proxy_end_age, config.access.proxy_months_max
+        ),
         "Engineers see queues and no records; a privacy officer sees the trace and the list.".into(),
     ]
 }

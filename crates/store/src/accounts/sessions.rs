@@ -1,6 +1,6 @@
 //! Sessions: how each was begun, what that proves, and how it ends.
 
-use access::Role;
+use access::{Acting, Role};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
@@ -36,6 +36,8 @@ pub struct Session {
     pub signed_in: SignedIn,
     /// When its holder last proved anew who they are, in the session.
     pub stepped_up_at: Option<Millis>,
+    /// For whom its holder acts at present.
+    pub acting: Option<Acting>,
 }
 
 /// A session as its owner's list shows it.
@@ -79,6 +81,11 @@ pub enum SessionWrite {
         new: SecretDigest,
         at: Millis,
         aal: i64,
+    },
+    /// From now on its holder acts by that leave, or for themselves.
+    Act {
+        digest: SecretDigest,
+        proxy: Option<i64>,
     },
     /// Ends a session and what hangs on it.
     End {
@@ -132,6 +139,22 @@ impl Store {
             .write_session(SessionWrite::StepUp { old, new, at, aal })
             .await?;
         Ok(done != AccountDone::Changed(0))
+    }
+
+    /// From now on the session's holder acts by the leave of that number, or for themselves. Whether
+    /// they may is decided with each request.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn act_in_session(
+        &self,
+        digest: &SecretDigest,
+        proxy: Option<i64>,
+    ) -> Result<(), Problem> {
+        let digest = *digest;
+        self.write_session(SessionWrite::Act { digest, proxy })
+            .await?;
+        Ok(())
     }
 
     /// Ends a session, and the tokens that hang on it, apps' among them: these are looked up with
@@ -189,8 +212,8 @@ impl Store {
         let mut sql = Sql::new("SELECT ");
         sql.push(ACCOUNT_COLUMNS).push(
             ", s.began_at, s.seen_at, s.method, s.device, s.aal, s.identity, s.role, s.roles, \
-             s.stepped_up_at FROM session s JOIN account a ON a.id = s.account \
-             WHERE a.closed = 0 AND s.digest = ",
+             s.stepped_up_at, x.number, x.patient, x.patient_name FROM session s \
+             JOIN account a ON a.id = s.account LEFT JOIN proxy x ON x.number = s.acting WHERE a.closed = 0 AND s.digest = ",
         );
         sql.bind(digest.as_slice());
         let rows = self.rows(&sql).await?;
@@ -227,6 +250,14 @@ fn session(row: &Row) -> Result<Session, Problem> {
             roles: row.text_opt(16)?.map(str::to_owned),
         },
         stepped_up_at: row.int_opt(17)?,
+        acting: match (row.int_opt(18)?, row.text_opt(19)?, row.text_opt(20)?) {
+            (Some(proxy), Some(patient), Some(name)) => Some(Acting {
+                proxy,
+                patient: patient.to_owned(),
+                name: name.to_owned(),
+            }),
+            _ => None,
+        },
     })
 }
 
@@ -253,6 +284,10 @@ pub(super) async fn apply(tx: &mut Tx<'_>, write: &SessionWrite) -> Result<u64, 
                     .await?;
             }
             Ok(changed)
+        }
+        SessionWrite::Act { digest, proxy } => {
+            let sql = Sql::new("UPDATE session SET acting = $1 WHERE digest = $2");
+            tx.execute(&sql.with(*proxy).with(digest.as_slice())).await
         }
         SessionWrite::End { digest } => {
             let sql = Sql::new("DELETE FROM api_token WHERE session = $1");

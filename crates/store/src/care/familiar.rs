@@ -91,7 +91,10 @@ impl Store {
             else {
                 continue;
             };
-            if !self.care_memory().is_news(account, patient, now, AGAIN_AFTER) {
+            if !self
+                .care_memory()
+                .is_news(account, patient, now, AGAIN_AFTER)
+            {
                 continue;
             }
             let told = Told {

@@ -391,16 +391,16 @@ async fn tell(
         .with(told.reason.as_str())
         .with(now);
     tx.execute(&sql).await?;
-    list(tx, now, kind, told).await
+    list(tx, now, kind, told).await.map(CareDone::Listed)
 }
 
-/// The privacy officer's item.
-async fn list(
+/// Puts it on the privacy officer's list; its number there.
+pub(crate) async fn list(
     tx: &mut Tx<'_>,
     now: Millis,
     kind: &'static str,
     told: &Told,
-) -> Result<CareDone, Problem> {
+) -> Result<i64, Problem> {
     let sql = Sql::new(
         "INSERT INTO privacy_item (org, kind, patient, account, name, role, code, reason, at, \
          state, outcome, worked_by) \
@@ -418,7 +418,7 @@ async fn list(
         .with(now);
     let row = tx.row(&sql).await?;
     let row = row.ok_or_else(|| crate::failure::internal("an item came without its number"))?;
-    Ok(CareDone::Listed(row.int(0)?))
+    row.int(0)
 }
 
 async fn know(
@@ -454,10 +454,14 @@ async fn familiar(
         "SELECT 1 FROM privacy_item WHERE kind = $1 AND account = $2 AND patient = $3 AND at > $4",
     );
     let sql = sql.with(kind).with(told.account);
-    if tx.row(&sql.with(told.patient.as_str()).with(since)).await?.is_some() {
+    if tx
+        .row(&sql.with(told.patient.as_str()).with(since))
+        .await?
+        .is_some()
+    {
         return Ok(CareDone::Changed(0));
     }
-    list(tx, now, kind, told).await
+    list(tx, now, kind, told).await.map(CareDone::Listed)
 }
 
 async fn dissent(

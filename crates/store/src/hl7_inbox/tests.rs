@@ -237,6 +237,7 @@ fn people_see_only_messages_on_the_work_list() {
             },
             request_id: "r".into(),
             granted: None,
+            acting: None,
         };
         let (item, purpose) = (Interaction::Item, Purpose::DirectCare);
         let clerk = access::decide(&caller, item, "", purpose, store.now()).unwrap();

@@ -201,6 +201,7 @@ impl<'c> Applied<'c> {
             release_at,
             guard: 0,
             workgroup: String::new(),
+            is_sensitive: false,
         };
         let facts = self.sealed(facts, &resource.ty, &resource.id, Some(&*resource.labels));
         let resource = self.stored(resource, &facts);
@@ -282,7 +283,12 @@ impl<'c> Applied<'c> {
         self.rows.rewrite(core, swept, before)?;
         for version in &swept.versions {
             let number = u64::try_from(version.number).unwrap_or_default();
-            self.trace(Interaction::Update, (ty, id, number), facts, Some(version.digest));
+            self.trace(
+                Interaction::Update,
+                (ty, id, number),
+                facts,
+                Some(version.digest),
+            );
         }
         Ok(())
     }
@@ -339,7 +345,8 @@ impl<'c> Applied<'c> {
             release
         };
         facts.release_at = release.after(facts.release_at, self.now);
-        let facts = self.sealed(facts, ty, id, None);
+        let own = (!facts.deleted && ty != "Binary").then_some(&before.labels);
+        let facts = self.sealed(facts, ty, id, own);
         self.rows.replace(&facts);
         self.note(Interaction::Update, ty, id, &facts, None);
         Ok(())
@@ -372,8 +379,9 @@ impl<'c> Applied<'c> {
         let of_letter = (ty == "Binary").then(|| self.seals.get(id)).flatten();
         let own = own.map(|labels| &labels.seal);
         // A Binary without labels of its own stays sealed as its letter last said.
-        let own = own.filter(|seal| ty != "Binary" || seal.guard != 0);
+        let own = own.filter(|seal| ty != "Binary" || seal.keeps());
         if let Some(seal) = of_letter.or(own) {
+            facts.is_sensitive = seal.is_sensitive;
             facts.guard = seal.guard;
             facts.workgroup.clone_from(&seal.workgroup);
         }

@@ -162,6 +162,7 @@ mod tests {
             release_at: None,
             guard: 0,
             workgroup: String::new(),
+            is_sensitive: false,
         };
         let version = Version {
             ty: "Patient".into(),

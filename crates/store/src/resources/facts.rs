@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) guard: i64,
     /// Whom it is sealed to.
     pub(crate) workgroup: String,
+    /// It is not shown to people who act for the patient; false where `sealed` was not asked.
+    pub(crate) is_sensitive: bool,
 }
 
 impl Facts {
@@ -61,13 +63,15 @@ impl Facts {
             release_at: row.int_opt(7)?,
             guard: 0,
             workgroup: String::new(),
+            is_sensitive: false,
         })
     }
 
-    /// The same with what seals it, from the columns guard and workgroup.
+    /// The same with what seals it, from the columns guard, workgroup and sensitive.
     pub(crate) fn sealed(mut self, row: &Row, guard: usize) -> Result<Facts, Problem> {
         self.guard = row.int(guard)?;
         self.workgroup = row.text(guard + 1)?.to_string();
+        self.is_sensitive = row.flag(guard + 2)?;
         Ok(self)
     }
 
@@ -129,6 +133,9 @@ impl Facts {
                     && !scope.hides(ty)
                     && self.release_at.is_some_and(|at| at <= *now)
                     && self.patients().any(|id| id == patient)
+                    && scope
+                        .shows()
+                        .is_none_or(|types| types.contains(&ty) && !self.is_sensitive)
             }
         }
     }
@@ -195,8 +202,22 @@ pub(crate) fn push_reached(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) 
                     .bind(ty.to_string());
                 sql.push(" AND h.id = ").push(row).push(".ty)");
             }
+            if let Some(types) = scope.shows() {
+                push_shown(sql, types, row);
+            }
         }
     }
+}
+
+/// What somebody who acts for the patient is shown: these types, and nothing with a label (P24).
+fn push_shown(sql: &mut Sql<'_>, types: &[&'static str], row: &'static str) {
+    sql.push(" AND ").push(row).push(".sensitive = 0 AND ");
+    sql.push(row)
+        .push(".ty IN (SELECT pw.id FROM word pw WHERE pw.text IN (''");
+    for ty in types {
+        sql.push(", ").bind(*ty);
+    }
+    sql.push("))");
 }
 
 #[cfg(test)]

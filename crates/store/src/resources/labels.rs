@@ -31,15 +31,32 @@ const WORKGROUP: &str = "urn:handover:workgroup";
 /// Bundles inside Bundles that are looked into.
 const DEPTH_MAX: usize = 4;
 
-/// Who of an organisation a resource is kept to.
+/// The labels of confidentiality that say that there is nothing out of the ordinary
+/// (<https://terminology.hl7.org/CodeSystem-v3-Confidentiality.html>): all others keep a resource from
+/// people who act for the patient, those that nobody knows as well.
+const ORDINARY: [&str; 4] = [
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|U",
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|L",
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|M",
+    "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|N",
+];
+
+/// Who of an organisation a resource is kept to, and whether people who act for the patient see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seal {
     /// 0 open, 1 sealed, 2 sealed and locked.
     pub(crate) guard: i64,
     pub(crate) workgroup: String,
+    /// It carries a label that keeps it from people who act for the patient (P24).
+    pub(crate) is_sensitive: bool,
 }
 
 impl Seal {
+    /// Whether it keeps anything from anybody.
+    pub(crate) fn keeps(&self) -> bool {
+        self.guard != 0 || self.is_sensitive
+    }
+
     fn of(resource: &Json<'_>) -> Seal {
         let labels = resource.get("meta").map(|meta| meta.items("security"));
         let code = |system: &str| {
@@ -56,6 +73,7 @@ impl Seal {
         Seal {
             guard,
             workgroup: code(WORKGROUP).unwrap_or_default().to_string(),
+            is_sensitive: true,
         }
     }
 }
@@ -87,16 +105,18 @@ impl Labels {
                 let copied = Labels::to_depth(ty, copy, depth + 1);
                 labels.is_labelled |= copied.is_labelled;
                 labels.marks.extend(copied.marks);
+                let is_sensitive = labels.seal.is_sensitive || copied.seal.is_sensitive;
                 if copied.seal.guard > labels.seal.guard {
                     labels.seal = copied.seal;
                 }
+                labels.seal.is_sensitive = is_sensitive;
             }
         }
         labels
     }
 
     fn own(ty: &str, resource: &Json<'_>) -> Labels {
-        let seal = Seal::of(resource);
+        let mut seal = Seal::of(resource);
         let meta = resource.get("meta");
         // That something was taken out of it keeps it from nobody.
         let own = meta.map_or(&[][..], |meta| meta.items("security")).iter();
@@ -105,7 +125,9 @@ impl Labels {
         // Nor does the flag on a Patient: where they live is taken out, and the rest is theirs.
         let keeps = |mark: &&String| ty != "Patient" || !is_flag(mark);
         let by_meta = marks.iter().any(|mark| keeps(&mark));
+        let is_sensitive = |marks: &[String]| marks.iter().any(|it| !ORDINARY.contains(&&**it));
         if ty != "DocumentReference" {
+            seal.is_sensitive = is_sensitive(&marks);
             return Labels {
                 is_labelled: by_meta,
                 marks,
@@ -123,6 +145,7 @@ impl Labels {
                 codings => marks.extend(codings.iter().map(mark)),
             }
         }
+        seal.is_sensitive = is_sensitive(&marks);
         Labels {
             marks,
             is_labelled: by_meta || !resource.items("securityLabel").is_empty(),
@@ -181,13 +204,15 @@ pub(crate) fn held(changes: &[Change], before: &[Option<Stored>]) -> HashSet<Str
 pub(crate) fn seals(changes: &[Change], before: &[Option<Stored>]) -> HashMap<String, Seal> {
     let mut seals = HashMap::new();
     for (change, before) in changes.iter().zip(before) {
-        let Change::Put { resource, .. } = change else {
-            continue;
-        };
         let before = before.as_ref().map(|before| &before.labels);
-        let was = before.is_some_and(|before| before.seal.guard != 0);
-        let now = &*resource.labels;
-        if was || now.seal.guard != 0 {
+        let now = match (change, before) {
+            (Change::Put { resource, .. }, _) => &*resource.labels,
+            // An older process may have written it, which knew less of labels.
+            (Change::Release { .. }, Some(before)) => before,
+            _ => continue,
+        };
+        let was = before.is_some_and(|before| before.seal.keeps());
+        if was || now.seal.keeps() {
             let both = before.into_iter().chain([now]);
             for id in both.flat_map(|labels| &labels.binaries) {
                 seals.insert(id.clone(), now.seal.clone());

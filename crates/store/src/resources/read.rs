@@ -6,13 +6,14 @@ use fhir::problem::{Kind, Problem};
 use super::cache::Cached;
 use super::facts::{self, Facts};
 use super::granted;
+use super::labels::Labels;
 use super::{Reading, Version, body};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
 
 const READ: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
-     v.ver, v.ts, v.del, v.splice, v.body, r.guard, r.workgroup FROM place p \
+     v.ver, v.ts, v.del, v.splice, v.body, r.guard, r.workgroup, r.sensitive FROM place p \
      JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      JOIN ver v ON v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver \
      WHERE p.ty = $1 AND p.id = $2";
@@ -272,6 +273,10 @@ pub(crate) fn is_theirs(scope: &Scope, version: &Version) -> Result<bool, Proble
     let resource = body::parse(&version.body)?;
     let patients = facts::patients(&version.ty, &version.id, &resource);
     if own.is_some_and(|own| !patients.contains(own)) {
+        return Ok(false);
+    }
+    // What a version said of itself holds, whatever was said later.
+    if scope.shows().is_some() && Labels::of(&version.ty, &resource).seal.is_sensitive {
         return Ok(false);
     }
     let Some(rules) = rules else { return Ok(true) };

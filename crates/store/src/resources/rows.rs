@@ -41,6 +41,7 @@ static RES: Table = Table::new(
         ("release_at", Type::Int),
         ("guard", Type::Int),
         ("workgroup", Type::Text),
+        ("sensitive", Type::Int),
     ],
 );
 static VER: Table = Table::new(
@@ -73,7 +74,7 @@ static COMPARTMENT: Table = Table::new(
 );
 
 const REPLACE: &str = "UPDATE res SET ver = $1, ts = $2, del = $3, patients = $4, \
-     release_at = $5, guard = $6, workgroup = $7 WHERE shard = $8 AND rid = $9";
+     release_at = $5, guard = $6, workgroup = $7, sensitive = $8 WHERE shard = $9 AND rid = $10";
 const FORGET_SEVERAL: &str = "DELETE FROM res_several WHERE rid = $1 AND shard = $2";
 const LEAVE: &str = "DELETE FROM compartment WHERE patient = $1 AND rid = $2 AND shard = $3";
 
@@ -118,6 +119,7 @@ impl<'c> Rows<'c> {
             Bind::from(facts.release_at),
             Bind::Int(facts.guard),
             Bind::from(facts.workgroup.clone()),
+            Bind::from(facts.is_sensitive),
         ]);
         self.several(facts);
         self.version(facts, resource.facts.splice, Cow::Borrowed(&resource.body));
@@ -240,7 +242,8 @@ impl<'c> Rows<'c> {
             .with(facts.patients.clone())
             .with(facts.release_at)
             .with(facts.guard)
-            .with(facts.workgroup.clone());
+            .with(facts.workgroup.clone())
+            .with(facts.is_sensitive);
         self.first.push(sql.with(facts.shard).with(facts.rid));
     }
 

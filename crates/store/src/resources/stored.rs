@@ -28,7 +28,7 @@ pub(crate) struct Stored {
 }
 
 const FIND: &str = "SELECT r.shard, r.rid, r.ver, r.ts, r.del, r.org, r.patients, r.release_at, \
-     v.body, r.guard, r.workgroup FROM place p \
+     v.body, r.guard, r.workgroup, r.sensitive FROM place p \
      JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      JOIN ver v ON v.shard = r.shard AND v.rid = r.rid AND v.ver = r.ver \
      WHERE p.ty = $1 AND p.id = $2";

@@ -231,7 +231,9 @@ impl Store {
     pub async fn home_of(&self, patient: &str) -> Result<Option<String>, Problem> {
         let sql = Sql::new("SELECT home FROM sharing_home WHERE patient = $1");
         let rows = self.rows(&sql.with(patient)).await?;
-        rows.first().map(|row| row.text(0).map(str::to_string)).transpose()
+        rows.first()
+            .map(|row| row.text(0).map(str::to_string))
+            .transpose()
     }
 
     /// The home practices of patients here, and their second keepers as far as known.

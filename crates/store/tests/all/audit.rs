@@ -91,6 +91,7 @@ fn what_was_refused_is_in_the_log_too() {
             },
             request_id: "r".into(),
             granted: None,
+            acting: None,
         };
         let asked = (Interaction::Read, Purpose::DirectCare);
         assert!(decide(&caller, asked.0, "Patient", asked.1, START).is_err());

@@ -7,7 +7,7 @@ use store::care::{CareWrite, FamiliarKind};
 use store::testing::{Ground, START, on_each_database};
 use store::{Effect, Job, Reading, Store};
 
-use crate::people::{commit, observation, officer, ods, put, staff_with, system};
+use crate::people::{commit, observation, ods, officer, put, staff_with, system};
 
 const OWN: &str = "9434765919";
 const COLLEAGUES: &str = "9434765870";
@@ -35,7 +35,10 @@ async fn stocked(ground: &Ground, on_familiar: (OnFamiliar, OnFamiliar)) -> Stor
         };
         let account = store.open_account(account).await.unwrap();
         let number = NhsNumber::parse(own).unwrap();
-        store.set_own_nhs_number(account, Some(&number)).await.unwrap();
+        store
+            .set_own_nhs_number(account, Some(&number))
+            .await
+            .unwrap();
     }
     let mut changes = vec![
         put(&person(OWN), "me"),
@@ -44,7 +47,10 @@ async fn stocked(ground: &Ground, on_familiar: (OnFamiliar, OnFamiliar)) -> Stor
         put(r#"{"resourceType":"Patient"}"#, "stranger"),
     ];
     for patient in ["me", "colleague", "aunt", "stranger"] {
-        changes.push(put(&observation(patient, "1-1", "2024"), &format!("o-{patient}")));
+        changes.push(put(
+            &observation(patient, "1-1", "2024"),
+            &format!("o-{patient}"),
+        ));
     }
     commit(&store, changes).await.unwrap();
     let know = CareWrite::Know {
@@ -52,7 +58,10 @@ async fn stocked(ground: &Ground, on_familiar: (OnFamiliar, OnFamiliar)) -> Stor
         patient: "aunt".into(),
         kind: Some(FamiliarKind::Family),
     };
-    store.commit(&system(), Job::effect(Effect::Care(know))).await.unwrap();
+    store
+        .commit(&system(), Job::effect(Effect::Care(know)))
+        .await
+        .unwrap();
     store
 }
 
@@ -79,13 +88,20 @@ async fn seen(store: &Store) -> Vec<String> {
         }
         let within = Search::all(ALL_TYPES, 9).within_patient(patient);
         let found = store.search(&scope, &within).await.unwrap().entries.len();
-        assert_eq!(found > 0, seen.last().is_some_and(|it| it == patient), "{patient}");
+        assert_eq!(
+            found > 0,
+            seen.last().is_some_and(|it| it == patient),
+            "{patient}"
+        );
     }
     seen
 }
 
 async fn listed(store: &Store) -> Vec<(String, String)> {
-    let items = store.privacy_items(&officer(Role::PrivacyOfficer)).await.unwrap();
+    let items = store
+        .privacy_items(&officer(Role::PrivacyOfficer))
+        .await
+        .unwrap();
     let mut items: Vec<_> = items.into_iter().map(|it| (it.kind, it.patient)).collect();
     items.sort();
     items
@@ -99,7 +115,10 @@ fn p10_ones_own_record_is_refused_and_acquaintances_are_flagged_once() {
             assert_eq!(seen(&store).await, ["aunt", "colleague", "stranger"]);
         }
         let flagged = |patient: &str| ("familiar-record".to_string(), patient.to_string());
-        assert_eq!(listed(&store).await, [flagged("aunt"), flagged("colleague")]);
+        assert_eq!(
+            listed(&store).await,
+            [flagged("aunt"), flagged("colleague")]
+        );
         store.close().await;
     });
 }

@@ -8,12 +8,14 @@
     reason = "tests"
 )]
 
+mod acting;
 mod audit;
 mod care;
 mod copies;
 mod familiar;
 mod finding;
 mod labels;
+mod leaves;
 mod log_tree;
 mod opening;
 mod own_parameters;

@@ -136,7 +136,7 @@ impl Care {
             has_dissents: true,
             has_sealed: true,
             has_teams: true,
-            unconfirmed_before: None,
+            ..Standing::default()
         }
     }
 

@@ -120,10 +120,16 @@ async fn record(store: &Store) {
 fn p13_where_a_restricted_patient_lives_is_in_no_answer_and_in_no_index() {
     on_each_database(async |ground| {
         let store = ground.open().await;
-        commit(&store, vec![put(&patient(&flag()), "p")]).await.unwrap();
+        commit(&store, vec![put(&patient(&flag()), "p")])
+            .await
+            .unwrap();
         record(&store).await;
         assert_silent(&answers(&store).await);
-        for query in ["address-city=Wetherby", "address=Larkspur", "phone=01937 555 0133"] {
+        for query in [
+            "address-city=Wetherby",
+            "address=Larkspur",
+            "phone=01937 555 0133",
+        ] {
             assert_eq!(finds(&store, query).await, 0, "{query}");
         }
         assert_eq!(finds(&store, "family=Hill").await, 1);
@@ -137,9 +143,13 @@ fn p13_where_a_restricted_patient_lives_is_in_no_answer_and_in_no_index() {
 fn p14_who_becomes_restricted_is_so_in_every_version_and_again_open_after() {
     on_each_database(async |ground| {
         let store = ground.open().await;
-        commit(&store, vec![put(&patient(&json!([])), "p")]).await.unwrap();
+        commit(&store, vec![put(&patient(&json!([])), "p")])
+            .await
+            .unwrap();
         record(&store).await;
-        commit(&store, vec![put(&NOTE.replace("4.1", "4.1 again"), "o")]).await.unwrap();
+        commit(&store, vec![put(&NOTE.replace("4.1", "4.1 again"), "o")])
+            .await
+            .unwrap();
         // What is deleted is told by its history all the same.
         commit(&store, vec![put(NOTE, "gone")]).await.unwrap();
         let gone = delete("Observation", "gone", Expect::Exists);
@@ -147,17 +157,26 @@ fn p14_who_becomes_restricted_is_so_in_every_version_and_again_open_after() {
         let before = answers(&store).await;
         assert!(before.contains("larkspur"));
         assert_eq!(finds(&store, "address-city=Wetherby").await, 1);
-        commit(&store, vec![put(&patient(&flag()), "p")]).await.unwrap();
+        commit(&store, vec![put(&patient(&flag()), "p")])
+            .await
+            .unwrap();
         swept(&store).await;
         assert_silent(&answers(&store).await);
         assert_eq!(finds(&store, "address-city=Wetherby").await, 0);
         let check = store.check_audit(Vec::new()).await.unwrap();
         assert_eq!(check.findings, [], "what was taken out is told in the log");
         // A feed that knows nothing of flags does not lift it; a decision does.
-        commit(&store, vec![put(&patient(&json!([])), "p")]).await.unwrap();
+        commit(&store, vec![put(&patient(&json!([])), "p")])
+            .await
+            .unwrap();
         swept(&store).await;
         assert_silent(&answers(&store).await);
-        let lift = Job::change(put_as(&patient(&json!([])), "p", Expect::Exists, Release::Keep));
+        let lift = Job::change(put_as(
+            &patient(&json!([])),
+            "p",
+            Expect::Exists,
+            Release::Keep,
+        ));
         store
             .commit(&staff("A81001", Interaction::RemoveLabel), lift)
             .await
@@ -179,7 +198,9 @@ fn p14_who_becomes_restricted_is_so_in_every_version_and_again_open_after() {
 fn p14_what_the_home_practice_tells_counts_here() {
     on_each_database(async |ground| {
         let store = ground.open().await;
-        commit(&store, vec![put(&patient(&json!([])), "p")]).await.unwrap();
+        commit(&store, vec![put(&patient(&json!([])), "p")])
+            .await
+            .unwrap();
         record(&store).await;
         for (version, restricted) in [(1, true), (2, false)] {
             let statement = Statement {
@@ -236,24 +257,44 @@ async fn read(store: &Store, scope: &Scope, ty: &str, id: &str) -> String {
 fn p13_only_who_was_told_by_a_release_reads_where_the_patient_lives() {
     on_each_database(async |ground| {
         let store = ground.open().await;
-        commit(&store, vec![put(&patient(&flag()), "p")]).await.unwrap();
+        commit(&store, vec![put(&patient(&flag()), "p")])
+            .await
+            .unwrap();
         record(&store).await;
         // Each twice: from the rows, and from memory.
         for closed in [visitor(&[]), visitor(&["another"]), system(), visitor(&[])] {
-            assert!(!read(&store, &closed, "Patient", "p").await.contains("Larkspur"));
+            assert!(
+                !read(&store, &closed, "Patient", "p")
+                    .await
+                    .contains("Larkspur")
+            );
         }
         for _ in 0..2 {
             let open = visitor(&["p"]);
-            assert!(read(&store, &open, "Patient", "p").await.contains("17 Larkspur Row"));
-            assert!(read(&store, &open, "Observation", "o").await.contains("LS226RN"));
+            assert!(
+                read(&store, &open, "Patient", "p")
+                    .await
+                    .contains("17 Larkspur Row")
+            );
+            assert!(
+                read(&store, &open, "Observation", "o")
+                    .await
+                    .contains("LS226RN")
+            );
         }
         // Somebody who writes back what they read takes nothing away.
         let read_one = read(&store, &visitor(&[]), "Patient", "p").await;
         let again = read_one.replace("1980-02-03", "1980-02-04");
         let job = Job::change(put_as(&again, "p", Expect::Exists, Release::Keep));
-        store.commit(&staff("A81001", Interaction::Update), job).await.unwrap();
+        store
+            .commit(&staff("A81001", Interaction::Update), job)
+            .await
+            .unwrap();
         let body = read(&store, &visitor(&["p"]), "Patient", "p").await;
-        assert!(body.contains("17 Larkspur Row") && body.contains("1980-02-04"), "{body}");
+        assert!(
+            body.contains("17 Larkspur Row") && body.contains("1980-02-04"),
+            "{body}"
+        );
         store.close().await;
     });
 }

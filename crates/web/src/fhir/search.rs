@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::Interaction;
+use access::{Interaction, NOT_FOR_PROXIES, Scope};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -152,12 +152,16 @@ async fn found(
         &base_url,
         (matches, included),
         page.next.as_deref(),
-        (page.total, withheld(&page)),
+        (page.total, withheld(&scope, &page)),
     ))
 }
 
-/// What staff who care for the patient are told of what they are not shown.
-fn withheld(page: &store::Page) -> Option<String> {
+/// What staff who care for the patient are told of what they are not shown. People who act for
+/// somebody are told the same whether there is anything or not, so that it tells them nothing.
+fn withheld(scope: &Scope, page: &store::Page) -> Option<String> {
+    if scope.shows().is_some() {
+        return Some(NOT_FOR_PROXIES.to_string());
+    }
     let store::care::Withheld { count, sealed } = page.withheld;
     let items = |count: u64| match count {
         1 => "1 item".to_string(),

@@ -302,7 +302,7 @@ async fn events_for(
     };
     let scope = match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
         Ok(scope) => scope,
-        Err(problem) if problem.kind == Kind::Forbidden => {
+        Err(problem) if matches!(problem.kind, Kind::Forbidden | Kind::Suppressed) => {
             in_error(node, sub, &problem.message).await?;
             return Ok(Vec::new());
         }

@@ -157,6 +157,9 @@ async fn question(node: &Node, visit: &Visit, ask: &str) -> Result<Question, Pro
     let caller = visit.known()?;
     // An app gets nothing that its holder would not be shown in this session (P22).
     visit.may_hand_on(node)?;
+    if matches!(caller.who, Who::Patient { .. }) {
+        visit.scope(node, Interaction::Record, "").await?;
+    }
     let digest = Secret::presented(ask).ok_or_else(gone)?.digest();
     let request = node.store.oauth_ask(&digest, visit.now).await?;
     let request = request.ok_or_else(gone)?;

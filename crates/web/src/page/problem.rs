@@ -78,6 +78,7 @@ fn words(status: StatusCode, kind: Kind) -> (&'static str, &'static str) {
             "If you typed or pasted the address, check that it is complete. The letter may also \
              not be for your organisation, or not be released to you.",
         ),
+        (_, Kind::Suppressed) => ("This cannot be shown", "Nothing was changed."),
         (StatusCode::FORBIDDEN, _) => (
             "You cannot do this",
             "If this is part of your work, ask whoever runs this service to check your role.",

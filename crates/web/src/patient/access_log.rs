@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{AgentKind, AuditEntry, Interaction, Outcome};
+use access::{AgentKind, AuditEntry, Interaction, Outcome, Who};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
@@ -48,9 +48,13 @@ pub async fn page(
             && a.interaction == b.interaction
     };
     let rows = log.entries.chunk_by(same);
+    let reader = match &visit.known()?.who {
+        Who::Patient { patient, .. } => patient.as_str(),
+        _ => "",
+    };
     let view = views::AccessLog {
         rows: rows
-            .filter_map(|lines| row(&node, lines, visit.now))
+            .filter_map(|lines| row(&node, reader, lines, visit.now))
             .collect(),
         organisation: node.site.name.clone(),
         older: log
@@ -62,19 +66,24 @@ pub async fn page(
     Ok(page.answer(&node.site, &visit))
 }
 
-fn row(node: &Node, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
+fn row(node: &Node, reader: &str, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
     let first = lines.first()?;
     let mut about: Vec<&str> = lines.iter().map(|line| category(&line.target.ty)).collect();
     about.sort_unstable();
     about.dedup();
-    let (who, role) = who(node, first, |name| named(node, name, first.agent.role.as_deref()));
+    let called = |name: &str| named(node, name, first.agent.role.as_deref());
+    let (who, role) = who(node, reader, first, called);
     Some(views::Look {
         when: words::moment(first.at, now),
         who,
         role,
         did: did(&first.interaction),
         about: about.join(", "),
-        why: why(&first.purpose),
+        why: if acts(first) {
+            "By leave to act for the patient".to_owned()
+        } else {
+            why(&first.purpose)
+        },
         label: label(first),
         entries: lines.len(),
     })
@@ -83,7 +92,8 @@ fn row(node: &Node, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
 /// How a member of staff is called to patients: by name, but for roles whose holders must be safe from
 /// the people whom they look after. That somebody looked is told all the same.
 pub(super) fn named(node: &Node, name: &str, role: Option<&str>) -> String {
-    let is_withheld = role.is_some_and(|role| node.unnamed_roles.iter().any(|it| it.code() == role));
+    let is_withheld =
+        role.is_some_and(|role| node.unnamed_roles.iter().any(|it| it.code() == role));
     if is_withheld {
         "A member of staff (name withheld for their safety)".to_owned()
     } else {
@@ -92,8 +102,10 @@ pub(super) fn named(node: &Node, name: &str, role: Option<&str>) -> String {
 }
 
 /// The name, that of staff as `named` gives it; then the role and organisation.
+/// `reader` is the patient who reads it; empty for staff.
 pub(crate) fn who(
     node: &Node,
+    reader: &str,
     entry: &AuditEntry,
     named: impl Fn(&str) -> String,
 ) -> (String, String) {
@@ -104,11 +116,35 @@ pub(crate) fn who(
     };
     let role = agent.role.as_deref().unwrap_or_default();
     match agent.kind {
-        AgentKind::Patient => ("You".to_owned(), agent.name.clone()),
+        AgentKind::Patient if acts(entry) => {
+            (patients(reader, entry), "by their own sign-in".to_owned())
+        }
+        AgentKind::Patient => (patients(reader, entry), agent.name.clone()),
         AgentKind::Node => ("The service itself".to_owned(), organisation),
         AgentKind::Peer => (organisation, "another organisation's system".to_owned()),
         AgentKind::Staff if role.is_empty() => (named(&agent.name), organisation),
         AgentKind::Staff => (named(&agent.name), format!("{role}, {organisation}")),
+    }
+}
+
+/// Whether somebody did it who acts for the patient.
+fn acts(entry: &AuditEntry) -> bool {
+    entry.agent.kind == AgentKind::Patient && entry.agent.patient != entry.target.patient
+}
+
+/// A patient, or somebody who acts for them, as the reader is one or the other.
+fn patients(reader: &str, entry: &AuditEntry) -> String {
+    let (by, about) = (
+        entry.agent.patient.as_deref(),
+        entry.target.patient.as_deref(),
+    );
+    let is_readers = about == Some(reader);
+    match (by == about, by == Some(reader)) {
+        (true, true) => "You".to_owned(),
+        (true, false) => "The patient".to_owned(),
+        (false, true) => "You, acting for them".to_owned(),
+        (false, false) if is_readers => format!("{}, acting for you", entry.agent.name),
+        (false, false) => format!("{}, acting for them", entry.agent.name),
     }
 }
 
@@ -136,6 +172,7 @@ pub(crate) fn did(interaction: &str) -> String {
         "record" => "Looked at the record",
         "access-log" => "Looked at who looked",
         "set-sharing" => "Said what may be shared",
+        "proxies" => "Looked at who may act for you, or changed it",
         other => other,
     };
     plain.to_owned()

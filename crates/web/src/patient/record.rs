@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Who};
+use access::category::ACCESS_LOG;
+use access::{Acting, Interaction, NOT_FOR_PROXIES, Standstill, Who};
 use axum::extract::{Query, State};
 use axum::response::Response;
+use fhir::problem::Problem;
 use serde::Deserialize;
 
 use crate::node::Node;
@@ -28,9 +30,15 @@ pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
     if !matches!(caller.who, Who::Patient { .. }) {
         return Ok(see_other(crate::router::home(caller).1));
     }
+    if let Some(acting) = visit.acting() {
+        return Ok(others_home(&node, &visit, acting).await?);
+    }
     let (found, more) = letters(&node, &visit).await?;
     let view = views::Home {
         heading: format!("Hello, {}", name(&visit).unwrap_or_default()),
+        acting: false,
+        who_looked: false,
+        people: people(&node, &visit).await?,
         letters: count(found.len(), more),
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
         told: told(&node, &visit).await?,
@@ -40,6 +48,57 @@ pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
     Ok(Page::new("patient/home.jinja", "Home", view)
         .under("/")
         .answer(&node.site, &visit))
+}
+
+/// The home page of who acts for somebody else. What they are not shown is named.
+async fn others_home(node: &Node, visit: &Visit, acting: &Acting) -> Result<Response, Problem> {
+    let (found, letters) = match letters(node, visit).await {
+        Ok((found, more)) => {
+            let letters = count(found.len(), more);
+            (found, letters)
+        }
+        Err(problem) if problem.message == NOT_FOR_PROXIES => (
+            Vec::new(),
+            "Letters are not among what you may see.".to_owned(),
+        ),
+        Err(problem) => return Err(problem),
+    };
+    let standing = node.store.standing(&visit.known()?.who, visit.now).await?;
+    let mut proxies = standing.online.proxies.iter();
+    let proxy = proxies.find(|it| it.number == acting.proxy);
+    let view = views::Home {
+        heading: format!("The record of {}", acting.name),
+        acting: true,
+        who_looked: proxy.is_some_and(|it| it.has(ACCESS_LOG)),
+        people: None,
+        letters,
+        newest: found.iter().take(3).map(|it| it.view(node)).collect(),
+        told: Vec::new(),
+        not_here: NOT_FOR_PROXIES,
+        done: None,
+    };
+    Ok(Page::new("patient/home.jinja", "Home", view)
+        .under("/")
+        .answer(&node.site, visit))
+}
+
+/// How many people may act for the patient, so that nobody's leave is forgotten.
+async fn people(node: &Node, visit: &Visit) -> Result<Option<String>, Problem> {
+    let Who::Patient { patient, .. } = &visit.known()?.who else {
+        return Ok(None);
+    };
+    let scope = visit.scope(node, Interaction::Proxies, "Patient").await?;
+    let leaves = node.store.people_for(&scope, patient).await?;
+    let ages = node.store.ages();
+    let live = leaves
+        .iter()
+        .filter(|it| it.proxy.standstill(ages, visit.now) != Standstill::Over)
+        .count();
+    Ok(match live {
+        0 => None,
+        1 => Some("1 person can act for you".to_owned()),
+        many => Some(format!("{many} people can act for you")),
+    })
 }
 
 /// Who claimed to care for the patient, opened the record in an emergency, or opened what is sealed.
@@ -96,13 +155,22 @@ pub async fn page(
     let start = asked.page.saturating_mul(PAGE);
     let shown = found.iter().skip(start).take(PAGE);
     let next = (found.len() > start.saturating_add(PAGE)).then(|| asked.page + 1);
+    let mut not_shown = not_shown(&node, more && next.is_none());
+    let (heading, title) = match visit.acting() {
+        Some(_) => {
+            not_shown.insert(0, NOT_FOR_PROXIES.to_owned());
+            ("Letters", "Letters")
+        }
+        None => ("Your letters", "Your letters"),
+    };
     let view = views::Record {
+        heading,
         letters: shown.map(|it| it.view(&node)).collect(),
-        not_shown: not_shown(&node, more && next.is_none()),
+        not_shown,
         older: next.map(|page| format!("/record?page={page}")),
         newest: (asked.page > 0).then(|| "/record".to_owned()),
     };
-    let page = Page::new("patient/record.jinja", "Your letters", view).under("/record");
+    let page = Page::new("patient/record.jinja", title, view).under("/record");
     Ok(page.answer(&node.site, &visit))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::category::{CATEGORIES, Category};
 use access::{Interaction, Ods, Scope, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -25,41 +26,6 @@ use crate::patient::views;
 use crate::visit::Visit;
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-
-/// What can be switched off: a word for the form, what the patient reads, the types it is.
-const CATEGORIES: [(&str, &str, &[&str]); 6] = [
-    (
-        "letters",
-        "Letters",
-        &["Binary", "Composition", "DocumentReference"],
-    ),
-    (
-        "results",
-        "Results and measurements",
-        &["DiagnosticReport", "Observation"],
-    ),
-    (
-        "medicines",
-        "Medicines",
-        &[
-            "MedicationAdministration",
-            "MedicationDispense",
-            "MedicationRequest",
-            "MedicationStatement",
-        ],
-    ),
-    ("allergies", "Allergies", &["AllergyIntolerance"]),
-    (
-        "conditions",
-        "Conditions and treatments",
-        &["CarePlan", "Condition", "Procedure"],
-    ),
-    (
-        "visits",
-        "Visits and referrals",
-        &["Appointment", "Encounter", "ServiceRequest"],
-    ),
-];
 
 /// What the address may ask for.
 #[derive(Deserialize)]
@@ -119,7 +85,7 @@ async fn show(
             link: None,
         }),
         error,
-        categories: CATEGORIES.iter().map(|(_, name, _)| *name).collect(),
+        categories: CATEGORIES.iter().map(|it| it.name).collect(),
         organisations: organisations.iter().map(row).collect(),
         tellings: tellings
             .iter()
@@ -156,12 +122,12 @@ async fn organisations(
 }
 
 fn switches(ods: &Ods, all: &[Rule], mine: &[Rule], now: Millis) -> Vec<views::Switch> {
-    let switch = |(code, category, types): &(&str, &'static str, &[&str])| {
-        let until = denied(ods, all, types, now);
-        let is_mine = denied(ods, mine, types, now).is_some();
-        let value = |word| format!("{word} {code} {ods}");
+    let switch = |category: &Category| {
+        let until = denied(ods, all, category.types, now);
+        let is_mine = denied(ods, mine, category.types, now).is_some();
+        let value = |word| format!("{word} {} {ods}", category.code);
         views::Switch {
-            category,
+            category: category.name,
             shared: until.is_none(),
             until: until.filter(|at| *at < Millis::MAX).map(words::date),
             value: match (until.is_some(), is_mine) {
@@ -220,8 +186,8 @@ pub async fn set(
     };
     let ods = Ods::parse(ods).map_err(|_| wrong())?;
     let mut categories = CATEGORIES.iter();
-    let category = categories.find(|(word, _, _)| *word == code);
-    let (_, _, types) = category.ok_or_else(wrong)?;
+    let category = categories.find(|it| it.code == code);
+    let types = category.ok_or_else(wrong)?.types;
     let Some(ends_at) = until(fields.text("until"), visit.now) else {
         let error = "Give the last day as 2027-03-31, from today on, or leave it empty";
         return show(&node, &visit, None, Some(error)).await;

@@ -2,13 +2,19 @@
 
 use serde::Serialize;
 
-use crate::page::parts::{Content, Done, Label, Step};
+use crate::page::parts::{Content, Done, Fault, Label, Step};
 use crate::page::words::Moment;
 
 /// `patient/home.jinja`
 #[derive(Serialize)]
 pub struct Home {
     pub heading: String,
+    /// One acts for somebody else.
+    pub acting: bool,
+    /// One may see who looked at the other's record.
+    pub who_looked: bool,
+    /// How many people may act for the patient, in words.
+    pub people: Option<String>,
     /// How many letters there are, in words.
     pub letters: String,
     pub newest: Vec<Letter>,
@@ -40,6 +46,7 @@ pub struct Letter {
 /// `patient/record.jinja`
 #[derive(Serialize)]
 pub struct Record {
+    pub heading: &'static str,
     pub letters: Vec<Letter>,
     /// What is not shown, and why, in honest sentences.
     pub not_shown: Vec<String>,
@@ -124,4 +131,74 @@ pub struct Telling {
     pub refused: Option<Moment>,
     /// The signed receipts, if any.
     pub receipts: Option<String>,
+}
+
+/// `patient/people.jinja`
+#[derive(Serialize)]
+pub struct People {
+    pub done: Option<Done>,
+    pub errors: Vec<Fault>,
+    /// For whom the patient may act.
+    pub by_me: Vec<LeaveRow>,
+    /// Who may act for the patient.
+    pub for_me: Vec<LeaveRow>,
+    /// Codes that nobody has used.
+    pub offers: Vec<OfferRow>,
+    /// A code that was made just now; it is shown once.
+    pub new_code: Option<Code>,
+    pub categories: Vec<Choice>,
+    pub name: String,
+    pub name_error: Option<&'static str>,
+    pub see_error: Option<&'static str>,
+    pub until: String,
+    pub until_error: Option<&'static str>,
+    /// For how long at most.
+    pub months: u16,
+    pub code_error: Option<&'static str>,
+}
+
+/// `patient/acting.jinja`
+#[derive(Serialize)]
+pub struct ActingNow {
+    pub name: String,
+}
+
+/// Leave to act for somebody.
+#[derive(Serialize)]
+pub struct LeaveRow {
+    pub number: i64,
+    pub patient: String,
+    pub person: String,
+    /// What is shown, in words.
+    pub sees: String,
+    /// The last day.
+    pub until: Moment,
+    pub by: String,
+    pub reason: String,
+    /// What keeps it from being used.
+    pub state: Option<&'static str>,
+}
+
+/// A code that waits for somebody.
+#[derive(Serialize)]
+pub struct OfferRow {
+    pub name: String,
+    pub until: Moment,
+}
+
+/// A code, for whom, and where it is entered.
+#[derive(Serialize)]
+pub struct Code {
+    pub code: String,
+    pub name: String,
+    pub until: Moment,
+    pub address: String,
+}
+
+/// A box to tick.
+#[derive(Serialize)]
+pub struct Choice {
+    pub name: String,
+    pub text: &'static str,
+    pub checked: bool,
 }

@@ -22,11 +22,15 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             role: Role::PrivacyOfficer,
             ..
         } => &[("Privacy", "/staff/privacy"), ("Apps", "/staff/apps")],
+        Who::Patient { .. } if caller.acting.is_some() => {
+            &[("Home", "/"), ("Letters", "/record"), ("People", "/people")]
+        }
         Who::Patient { .. } => &[
             ("Home", "/"),
             ("Your letters", "/record"),
             ("Who looked", "/access-log"),
             ("Sharing", "/sharing"),
+            ("People", "/people"),
         ],
         Who::Staff { .. } | Who::Peer { .. } | Who::Node => &[],
     }

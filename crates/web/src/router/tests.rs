@@ -19,7 +19,11 @@ use crate::testing::{Browser, letters, node};
 
 /// The routes of the pages and of the authorization server, as their files write them.
 fn addresses() -> Vec<String> {
-    let files = [include_str!("../router.rs"), include_str!("sign_in.rs")];
+    let files = [
+        include_str!("../router.rs"),
+        include_str!("sign_in.rs"),
+        include_str!("people.rs"),
+    ];
     let mut all: Vec<String> = files
         .iter()
         .flat_map(|file| file.split(".route(").skip(1))

@@ -3,6 +3,7 @@
 use super::{NOW, person};
 use crate::page::parts::{Fault, Label, Link};
 use crate::page::words::moment;
+use crate::patient::views as patient;
 use crate::staff::views as staff;
 
 pub(super) fn withheld(text: &str) -> staff::WithheldItem {
@@ -121,5 +122,89 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         restricted: true,
         released: true,
         locate: "/staff/whereabouts/jane".into(),
+        people: "/staff/people/jane".into(),
+    }
+}
+
+fn choices() -> Vec<patient::Choice> {
+    let choice = |it: &access::category::Category| patient::Choice {
+        name: format!("see-{}", it.code),
+        text: it.name,
+        checked: it.code == "letters",
+    };
+    access::category::for_people().map(choice).collect()
+}
+
+pub(super) fn proxies(text: &str) -> staff::Proxies {
+    staff::Proxies {
+        done: None,
+        errors: vec![Fault {
+            text: "Say why, in at least 10 letters",
+            href: "#why".into(),
+        }],
+        patient: person(text),
+        action: "/staff/people/jane".into(),
+        back: "/staff/patient/jane".into(),
+        rows: vec![staff::ProxyRow {
+            number: 1,
+            name: text.into(),
+            sees: "Letters".into(),
+            until: moment(NOW, NOW),
+            by: text.into(),
+            state: Label {
+                text: "To be confirmed",
+                colour: Some("orange"),
+            },
+        }],
+        categories: choices(),
+        nhs_number: text.into(),
+        born: text.into(),
+        family: text.into(),
+        until: text.into(),
+        reason: text.into(),
+        months: 12,
+        ages: [11, 16],
+        paused: Some(text.into()),
+        hidden: true,
+    }
+}
+
+pub(super) fn people(text: &str) -> patient::People {
+    let leave = |state| patient::LeaveRow {
+        number: 1,
+        patient: text.into(),
+        person: text.into(),
+        sees: "Letters, Results and measurements".into(),
+        until: moment(NOW, NOW),
+        by: text.into(),
+        reason: text.into(),
+        state,
+    };
+    patient::People {
+        done: None,
+        errors: vec![Fault {
+            text: "Choose what they may see",
+            href: "#see".into(),
+        }],
+        by_me: vec![leave(None), leave(Some("Over"))],
+        for_me: vec![leave(None)],
+        offers: vec![patient::OfferRow {
+            name: text.into(),
+            until: moment(NOW, NOW),
+        }],
+        new_code: Some(patient::Code {
+            code: "abcd-efgh-jkmn-pqrs".into(),
+            name: text.into(),
+            until: moment(NOW, NOW),
+            address: "http://127.0.0.1:1/people".into(),
+        }),
+        categories: choices(),
+        name: text.into(),
+        name_error: None,
+        see_error: Some("Choose what they may see"),
+        until: text.into(),
+        until_error: Some("Give the last day as 2027-03-31"),
+        months: 12,
+        code_error: None,
     }
 }

@@ -10,7 +10,7 @@ use store::accounts::factors::FactorWrite;
 use store::accounts::identities::Proof;
 use store::accounts::sessions::Listed;
 use store::accounts::{Account, Holder};
-use store::oauth::OauthWrite;
+use store::oauth::{Held, OauthWrite};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -118,7 +118,7 @@ async fn view(
     done: &str,
 ) -> Result<View, Problem> {
     let here = visit.session().map(|secret| secret.digest());
-    let sessions = node.store.sessions(account.id).await?;
+    let (sessions, apps) = own_use(node, visit, account).await?;
     let roles = match here {
         Some(digest) => node.store.session(&digest).await?,
         None => None,
@@ -162,10 +162,7 @@ async fn view(
             .iter()
             .map(|listed| row(listed, here, visit.now))
             .collect(),
-        apps: node
-            .store
-            .oauth_held(account.id, visit.now)
-            .await?
+        apps: apps
             .into_iter()
             .map(|held| App {
                 may: sentences(&held.scopes),
@@ -176,6 +173,25 @@ async fn view(
             .collect(),
         done: said(done).map(|text| Done { text }),
     })
+}
+
+/// Where one is signed in, and what one allowed. A patient who hides it sees what somebody does who is
+/// signed in here alone and has allowed no app (P25).
+async fn own_use(
+    node: &Node,
+    visit: &Visit,
+    account: &Account,
+) -> Result<(Vec<Listed>, Vec<Held>), Problem> {
+    let mut sessions = node.store.sessions(account.id).await?;
+    let mut apps = node.store.oauth_held(account.id, visit.now).await?;
+    if let Holder::Patient { patient, .. } = &account.holder
+        && node.store.hides_own_use(patient).await?
+    {
+        let here = visit.session().map(|secret| secret.digest());
+        sessions.retain(|it| here.is_some_and(|digest| it.digest == digest));
+        apps.clear();
+    }
+    Ok((sessions, apps))
 }
 
 fn said(done: &str) -> Option<&'static str> {

@@ -186,7 +186,7 @@ async fn open(node: &Node, patient: &str, name: &str, holder: Holder) -> Result<
 }
 
 /// The one patient registered here with that number, day and name.
-async fn find(
+pub(crate) async fn find(
     node: &Node,
     visit: &Visit,
     [nhs_number, born, family]: [&str; 3],

@@ -86,6 +86,7 @@ pub async fn page(
         restricted: node.store.keeps_whereabouts(&patient).await?,
         released: located.contains(&patient),
         locate: format!("/staff/whereabouts/{patient}"),
+        people: format!("/staff/people/{patient}"),
     };
     Ok(Page::new("staff/patient.jinja", who.name, view).answer(&node.site, &visit))
 }

@@ -114,6 +114,12 @@ fn row(item: &PrivacyItem, me: i64, now: Millis) -> views::PrivacyRow {
         "whereabouts" => "Restricted whereabouts seen",
         "own-record" => "Own record opened",
         "familiar-record" => "Record of family or a colleague opened",
+        "proxy-granted" => "Somebody may act for the patient",
+        "proxy-confirmed" => "Who acts for the patient confirmed",
+        "proxy-ended" => "Somebody acts for the patient no more",
+        "online-paused" => "Online access paused",
+        "online-resumed" => "Online access resumed",
+        "use-shown" => "The patient's own use shown again",
         _ => "Emergency access (B0015)",
     };
     views::PrivacyRow {

@@ -87,7 +87,7 @@ fn show(node: &Node, visit: &Visit, view: views::PrivacyLog) -> Response {
 }
 
 fn row(node: &Node, entry: &AuditEntry, now: fhir::date::Millis) -> views::PrivacyLook {
-    let (name, role) = who(node, entry, |name| name.to_owned());
+    let (name, role) = who(node, "", entry, |name| name.to_owned());
     let target = &entry.target;
     views::PrivacyLook {
         when: words::moment(entry.at, now),
@@ -113,7 +113,10 @@ pub async fn find(
     let text = fields.text("nhs_number");
     let fault = match NhsNumber::parse(text) {
         Err(_) => "Enter an NHS number: ten digits, such as 943 476 5919",
-        Ok(number) => match records(&node, scope.request_id(), &number).await?.as_slice() {
+        Ok(number) => match records(&node, scope.request_id(), &number)
+            .await?
+            .as_slice()
+        {
             [] => "There is no record with this NHS number here",
             [first, ..] => {
                 let at = format!("/staff/privacy/log?patient={first}");

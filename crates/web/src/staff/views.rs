@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::page::parts::{Content, Done, Fault, Label, Link, Person, Step, Tab};
 use crate::page::words::Moment;
+use crate::patient::views::Choice;
 
 /// `staff/inbox.jinja`
 #[derive(Serialize)]
@@ -270,6 +271,8 @@ pub struct PatientPage {
     pub restricted: bool,
     pub released: bool,
     pub locate: String,
+    /// Who acts for them, and whether the record is shown online; none for who may not look.
+    pub people: String,
 }
 
 /// How many there are of something.
@@ -325,4 +328,41 @@ pub struct PrivacyRow {
     /// Where it is worked; none for one's own and for what is done.
     pub action: Option<String>,
     pub number: i64,
+}
+
+/// `staff/proxies.jinja`: who may act for a patient, and whether the record is shown online.
+#[derive(Serialize)]
+pub struct Proxies {
+    pub done: Option<Done>,
+    pub errors: Vec<Fault>,
+    pub patient: Person,
+    pub action: String,
+    /// The patient's page.
+    pub back: String,
+    pub rows: Vec<ProxyRow>,
+    pub categories: Vec<Choice>,
+    pub nhs_number: String,
+    pub born: String,
+    pub family: String,
+    pub until: String,
+    pub reason: String,
+    /// An adult's last so long at most.
+    pub months: u16,
+    /// When a child's are looked at again, and when they end.
+    pub ages: [u16; 2],
+    pub paused: Option<String>,
+    /// The patient's own pages do not tell of their own use.
+    pub hidden: bool,
+}
+
+/// Somebody who may act for the patient.
+#[derive(Serialize)]
+pub struct ProxyRow {
+    pub number: i64,
+    pub name: String,
+    pub sees: String,
+    /// The last day.
+    pub until: Moment,
+    pub by: String,
+    pub state: Label,
 }

@@ -89,7 +89,7 @@ pub async fn patient(store: &Store) {
     put(store, "jane", text, Release::Keep).await;
 }
 
-async fn put(store: &Store, id: &str, text: &str, release: Release) {
+pub async fn put(store: &Store, id: &str, text: &str, release: Release) {
     let resource = json::parse(text.as_bytes(), &json::Limits::default()).unwrap();
     let resource = Prepared::new(&resource, id, store.organisation()).unwrap();
     let change = Change::Put {

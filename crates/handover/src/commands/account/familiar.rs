@@ -25,7 +25,10 @@ pub async fn knows(
     };
     let scope = Scope::system(SystemPurpose::KeepFamiliar);
     if kind.is_some()
-        && !matches!(store.read(&scope, "Patient", patient).await?, Reading::Found(_))
+        && !matches!(
+            store.read(&scope, "Patient", patient).await?,
+            Reading::Found(_)
+        )
     {
         bail!("there is no Patient/{patient} at this node");
     }

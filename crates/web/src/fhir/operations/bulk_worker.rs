@@ -235,6 +235,7 @@ pub async fn scope_of(
         who,
         request_id: request_id.into(),
         granted: None,
+        acting: None,
     };
     let now = node.store.now();
     let standing = node.store.standing(&caller.who, now).await?;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Reach, Scope, Target};
+use access::{Interaction, NOT_FOR_PROXIES, Reach, Scope, Target};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -138,7 +138,8 @@ async fn instance(
     within: Within,
 ) -> Result<Response, Failure> {
     let walk = asked(ask, within)?;
-    let addresses = addresses(node, ask, &format!("{ty}/{id}"));
+    let mut addresses = addresses(node, ask, &format!("{ty}/{id}"));
+    addresses.told = scope.shows().map(|_| NOT_FOR_PROXIES);
     let target = Target {
         ty: ty.into(),
         id: Some(id),
@@ -203,6 +204,7 @@ fn addresses(node: &Node, ask: &Ask, subject: &str) -> Addresses {
         base_url,
         own: own.trim_end_matches('?').to_string(),
         next: format!("{operation}{without}{joint}"),
+        told: None,
     }
 }
 

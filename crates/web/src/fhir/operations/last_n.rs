@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use access::{Interaction, Reach, Scope};
+use access::{Interaction, NOT_FOR_PROXIES, Reach, Scope};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use fhir::bundle::{Found, searchset};
+use fhir::bundle::{Found, searchset_with};
 use fhir::date::Millis;
 use fhir::json::{Json, Limits as JsonLimits, parse};
 use fhir::problem::{Kind, Problem};
@@ -83,7 +83,9 @@ async fn found(node: &Node, ask: &Ask) -> Result<Response, Failure> {
         resource: &version.body,
     });
     let total = u64::try_from(kept.len()).ok();
-    let bundle = searchset(&own, &base_url, found, None, total);
+    let told = scope.shows().map(|_| NOT_FOR_PROXIES.to_string());
+    let found = (found, std::iter::empty());
+    let bundle = searchset_with(&own, &base_url, found, None, (total, told));
     Ok(answer::json(StatusCode::OK, bundle))
 }
 

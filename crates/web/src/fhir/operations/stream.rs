@@ -23,6 +23,8 @@ pub struct Addresses {
     pub own: String,
     /// The address of the page that starts at a cursor, but for the cursor.
     pub next: String,
+    /// What the caller is told of what they are not shown.
+    pub told: Option<&'static str>,
 }
 
 struct Sending {
@@ -110,7 +112,17 @@ impl Sending {
 
     /// The links come last: only now is it known whether there is a next page.
     fn end(&self, more: Option<Cursor>, out: &mut Vec<u8>) {
-        if self.has_entries {
+        if let Some(told) = self.addresses.told {
+            let before: &[u8] = if self.has_entries {
+                b","
+            } else {
+                b",\"entry\":["
+            };
+            out.extend_from_slice(before);
+            out.extend_from_slice(b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"warning\",\"code\":\"suppressed\",\"diagnostics\":");
+            write_text(told, out);
+            out.extend_from_slice(b"}]},\"search\":{\"mode\":\"outcome\"}}]");
+        } else if self.has_entries {
             out.push(b']');
         }
         out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");

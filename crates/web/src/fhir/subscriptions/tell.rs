@@ -90,7 +90,7 @@ async fn told(node: &Node, sub: &Sub) -> Result<Result<(), Untold>, Problem> {
 async fn scope(node: &Node, sub: &Sub) -> Result<Option<Scope>, Problem> {
     match scope_of(node, sub.account, (Interaction::Subscribe, &sub.id)).await {
         Ok(scope) => Ok(Some(scope)),
-        Err(problem) if problem.kind == Kind::Forbidden => {
+        Err(problem) if matches!(problem.kind, Kind::Forbidden | Kind::Suppressed) => {
             set(node, &sub.id, SubState::Error, Some(&problem.message)).await?;
             Ok(None)
         }

@@ -347,3 +347,28 @@ fn a_registered_app_does_nothing_until_a_person_approves_it() {
         node.store.clone().close().await;
     });
 }
+
+/// The decision is asked with each request, so an app's token is shut as well.
+#[test]
+fn p25_an_apps_token_opens_nothing_while_the_record_is_not_shown_online() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let client = app(&node, public(ALL)).await;
+        let told = tokens(&node, &client, "launch/patient offline_access patient/*.rs").await;
+        let token = told["access_token"].as_str().unwrap();
+        assert_eq!(get(&node, "/Patient/jane", token).await.0, StatusCode::OK);
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        jane.get("/profile/privacy").await;
+        jane.post("/profile/privacy/pause", &[]).await;
+        for address in ["/Patient/jane", "/Observation", "/Patient/jane/$everything"] {
+            let (status, text) = get(&node, address, token).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{address}");
+            assert!(text.contains("cannot be shown online at present"), "{text}");
+        }
+        // No app is let in meanwhile.
+        let page = jane.get(&asks(&client, "patient/*.rs", &[])).await;
+        let page = jane.get(page.location()).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text);
+    });
+}

@@ -274,7 +274,11 @@ fn p13_where_a_restricted_patient_lives_is_shown_to_who_must_visit_and_to_nobody
         let fields = [("code", "visit"), ("reason", "The midwife calls tomorrow")];
         let opened = bo.post(address, &fields).await;
         let page = bo.get(opened.location()).await;
-        assert!(page.text.contains("17 Larkspur Row, LS22 6RN"), "{}", page.text);
+        assert!(
+            page.text.contains("17 Larkspur Row, LS22 6RN"),
+            "{}",
+            page.text
+        );
         assert!(page.text.contains("It was released to you"));
         let mut ann = Browser::new(&node);
         ann.sign_in("/staff/login", "ann").await;
@@ -282,11 +286,20 @@ fn p13_where_a_restricted_patient_lives_is_shown_to_who_must_visit_and_to_nobody
         assert!(page.text.contains("is restricted") && !page.text.contains("Larkspur"));
         let mut olu = officer(&node).await;
         let list = olu.get("/staff/privacy").await;
-        assert!(list.text.contains("Restricted whereabouts seen"), "{}", list.text);
+        assert!(
+            list.text.contains("Restricted whereabouts seen"),
+            "{}",
+            list.text
+        );
         ground.clock().advance(4 * 3_600_000);
         let mut bo = Browser::new(&node);
         bo.sign_in("/staff/login", "bo").await;
-        assert!(!bo.get("/staff/patient/jane").await.text.contains("Larkspur"));
+        assert!(
+            !bo.get("/staff/patient/jane")
+                .await
+                .text
+                .contains("Larkspur")
+        );
     });
 }
 
@@ -305,7 +318,11 @@ fn p10_ones_own_page_says_so_and_shows_nothing() {
         bo.sign_in("/staff/login", "bo").await;
         let page = bo.get("/staff/patient/jane").await;
         assert_eq!(page.status, StatusCode::FORBIDDEN);
-        assert!(page.text.contains("This is your own record"), "{}", page.text);
+        assert!(
+            page.text.contains("This is your own record"),
+            "{}",
+            page.text
+        );
         let mut ann = Browser::new(&node);
         ann.sign_in("/staff/login", "ann").await;
         assert_eq!(ann.get("/staff/patient/jane").await.status, StatusCode::OK);

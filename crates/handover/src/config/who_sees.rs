@@ -1,4 +1,4 @@
-//! Who of the staff sees whose record.
+//! The settings about who sees whose record.
 
 use anyhow::bail;
 use serde::Deserialize;
@@ -19,21 +19,12 @@ section! {
         unnamed_roles: Vec<String> = "[]", default;
         /// A record that was opened in an emergency stays open for so many hours; at most 4.
         emergency_hours: u32 = "4", default;
-    }
-}
-
-impl AccessSection {
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        let hours = self.emergency_hours;
-        if !(1..=4).contains(&hours) {
-            bail!("access.emergency_hours: {hours} is not from 1 to 4");
-        }
-        for role in &self.unnamed_roles {
-            if let Err(problem) = ::access::Role::parse(role) {
-                bail!("access.unnamed_roles: {role:?}: {}", problem.message);
-            }
-        }
-        Ok(())
+        /// At this age of a child nobody acts for them any more online until the practice has looked at it and confirmed it.
+        proxy_review_age: u16 = "11", default;
+        /// At this age of a child leave to act for them ends, at the latest.
+        proxy_end_age: u16 = "16", default;
+        /// Leave to act for an adult lasts so many months at most, and can then be given again.
+        proxy_months_max: u16 = "12", default;
     }
 }
 
@@ -45,12 +36,38 @@ pub enum Relationships {
     Required,
 }
 
-impl From<Relationships> for ::access::Relationships {
-    fn from(relationships: Relationships) -> ::access::Relationships {
+impl From<Relationships> for access::Relationships {
+    fn from(relationships: Relationships) -> access::Relationships {
         match relationships {
-            Relationships::Organisation => ::access::Relationships::Organisation,
-            Relationships::Required => ::access::Relationships::Required,
+            Relationships::Organisation => access::Relationships::Organisation,
+            Relationships::Required => access::Relationships::Required,
         }
+    }
+}
+
+impl AccessSection {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let hours = self.emergency_hours;
+        if !(1..=4).contains(&hours) {
+            bail!("access.emergency_hours: {hours} is not from 1 to 4");
+        }
+        for role in &self.unnamed_roles {
+            if let Err(problem) = access::Role::parse(role) {
+                bail!("access.unnamed_roles: {role:?}: {}", problem.message);
+            }
+        }
+        let (review, end) = (self.proxy_review_age, self.proxy_end_age);
+        if !(1..=18).contains(&end) {
+            bail!("access.proxy_end_age: {end} is not from 1 to 18");
+        }
+        if !(1..=end).contains(&review) {
+            bail!("access.proxy_review_age: {review} is not from 1 to proxy_end_age");
+        }
+        let months = self.proxy_months_max;
+        if !(1..=60).contains(&months) {
+            bail!("access.proxy_months_max: {months} is not from 1 to 60");
+        }
+        Ok(())
     }
 }
 
@@ -62,11 +79,11 @@ pub enum OnFamiliar {
     Flag,
 }
 
-impl From<OnFamiliar> for ::access::OnFamiliar {
-    fn from(then: OnFamiliar) -> ::access::OnFamiliar {
+impl From<OnFamiliar> for access::OnFamiliar {
+    fn from(then: OnFamiliar) -> access::OnFamiliar {
         match then {
-            OnFamiliar::Refuse => ::access::OnFamiliar::Refuse,
-            OnFamiliar::Flag => ::access::OnFamiliar::Flag,
+            OnFamiliar::Refuse => access::OnFamiliar::Refuse,
+            OnFamiliar::Flag => access::OnFamiliar::Flag,
         }
     }
 }
