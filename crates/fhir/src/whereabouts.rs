@@ -156,29 +156,22 @@ fn label<'a>(resource: &mut Json<'a>, system: &'static str, code: &'static str) 
     let Json::Object(members) = resource else {
         return;
     };
-    let meta = member(members, "meta", 1, || Json::Object(Vec::new()));
-    let Json::Object(meta) = meta else { return };
-    let end = meta.len();
-    if let Json::Array(labels) = member(meta, "security", end, || Json::Array(Vec::new())) {
+    let has = |members: &[Member<'_>], name: &str| members.iter().any(|(known, _)| known == name);
+    if !has(members, "meta") {
+        let at = members.len().min(1);
+        members.insert(at, (Cow::Borrowed("meta"), Json::Object(Vec::new())));
+    }
+    let meta = members.iter_mut().find(|(name, _)| name == "meta");
+    let Some((_, Json::Object(meta))) = meta else {
+        return;
+    };
+    if !has(meta, "security") {
+        meta.push((Cow::Borrowed("security"), Json::Array(Vec::new())));
+    }
+    let labels = meta.iter_mut().find(|(name, _)| name == "security");
+    if let Some((_, Json::Array(labels))) = labels {
         labels.push(new);
     }
-}
-
-/// The member of that name, put in at that place if it is not there.
-fn member<'m, 'a>(
-    members: &'m mut Vec<Member<'a>>,
-    name: &'static str,
-    at: usize,
-    new: impl FnOnce() -> Json<'a>,
-) -> &'m mut Json<'a> {
-    let found = members.iter().position(|(known, _)| known == name);
-    let at = found.unwrap_or_else(|| {
-        let at = at.min(members.len());
-        members.insert(at, (Cow::Borrowed(name), new()));
-        at
-    });
-    // It is there: found, or just put in.
-    &mut members[at].1
 }
 
 /// `#id` of each contained resource that is not left in.
