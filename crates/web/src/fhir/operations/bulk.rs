@@ -176,7 +176,13 @@ pub async fn status(
             set(&mut response, RETRY_AFTER, "1");
             Ok(response)
         }
-        BulkState::Done => manifest(&node, &job).await,
+        BulkState::Done => {
+            // What there is of each type is told only to whom it may still be given.
+            if job.kind == "export" {
+                ask.scope(&node, Interaction::Export, "Bundle").await?;
+            }
+            manifest(&node, &job).await
+        }
         BulkState::Failed => {
             let reason = job.reason.unwrap_or_default();
             let message = format!("The bulk job failed: {reason} Start it again.");
