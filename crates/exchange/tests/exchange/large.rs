@@ -34,7 +34,8 @@ fn a_large_letter_crosses_in_pieces_and_goes_on_where_it_broke_off() {
             .held_content(&hospital, &digest)
             .await
             .unwrap();
-        assert_eq!((held.held, held.complete), (3 << 20, false));
+        // Three pieces, the first of 64 KiB and none smaller on a line that is quick enough.
+        assert!(held.held >= 3 * (64 << 10) && !held.complete, "{held:?}");
         network.crash(PRACTICE, grounds).await;
         network.crash(HOSPITAL, grounds).await;
         *network.link.sent.lock() = 0;
@@ -42,8 +43,9 @@ fn a_large_letter_crosses_in_pieces_and_goes_on_where_it_broke_off() {
         network.carry().await;
         assert_eq!(network.state(HOSPITAL, pid).await, State::Delivered);
         assert_eq!(network.taken_in().await, 1);
-        // A manifest, four pieces of which the last is short, and the manifest again.
-        assert_eq!(*network.link.sent.lock(), 6);
+        // Pieces of 64 KiB, 128 KiB and so on up to 1 MiB, and the manifest after each few of them.
+        let sent = *network.link.sent.lock();
+        assert!((6..40).contains(&sent), "{sent} requests");
         let gone = network.nodes[PRACTICE]
             .held_content(&hospital, &digest)
             .await
