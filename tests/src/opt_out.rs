@@ -133,7 +133,7 @@ fn export(site: &Site, purpose: &str) -> (Value, String) {
 
 fn asks_and_obeys(nodes: &mut Neighbourhood) {
     let site = &mut nodes.hospital;
-    let mut mesh = StandIn::start(&site.folder);
+    let mesh = StandIn::start(&site.folder);
     mesh.opted_out(OUT.map(|id| person(id).0).as_slice());
     mesh.set_up(site);
     site.process.start();
