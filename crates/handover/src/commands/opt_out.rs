@@ -101,10 +101,7 @@ impl OptOut {
 async fn check(opt_outs: &OptOuts, wait_minutes: u32) -> anyhow::Result<String> {
     let until = Instant::now() + Duration::from_secs(u64::from(wait_minutes) * 60);
     let mut looked = opt_outs.look(When::Now).await?;
-    loop {
-        let (Looked::Sent(check) | Looked::Waiting(check)) = &looked else {
-            break;
-        };
+    while let Looked::Sent(check) | Looked::Waiting(check) = &looked {
         if Instant::now() >= until {
             if wait_minutes > 0 {
                 bail!(
