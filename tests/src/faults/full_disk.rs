@@ -8,7 +8,10 @@ use crate::client::mllp::{Sender, code};
 use crate::node::look::Rows;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
-const DISK_MIB: u32 = 24;
+/// Twelve for the letters. What is given back is more: where mapping lags behind, there are many
+/// letters whose resources need it.
+const DISK_MIB: u32 = 48;
+const BALLAST_BYTES: usize = 36 << 20;
 const MESSAGES_MAX: usize = 4000;
 
 /// A small file system in memory, gone when dropped.
@@ -49,7 +52,7 @@ fn f05_a_full_disk_acknowledges_nothing_and_recovers_when_there_is_room() {
     std::fs::write(&settings, format!("{small}\n[audit]\nreserve_bytes = 0\n")).unwrap();
     nodes.hospital.process.start();
     // What an engineer could remove in need.
-    std::fs::write(disk.join("ballast"), vec![0; 12 << 20]).unwrap();
+    std::fs::write(disk.join("ballast"), vec![0; BALLAST_BYTES]).unwrap();
     let acknowledged = fill(&nodes);
     println!("{} letters until the disk was full", acknowledged.len());
     std::fs::remove_file(disk.join("ballast")).unwrap();
