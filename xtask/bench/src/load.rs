@@ -1,4 +1,4 @@
-//! A load of many connections, each asking again as soon as it was answered.
+//! A load of many connections, each asking again as soon as it was answered, or after a pause.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,12 +53,32 @@ pub fn timed(
     seconds: f64,
     protocol: &Arc<impl Protocol>,
 ) -> Result<Outcome> {
+    paced(
+        runtime,
+        to,
+        (connections, Duration::ZERO),
+        seconds,
+        protocol,
+    )
+}
+
+/// As `timed`, each connection pausing for so long between an answer and its next question.
+///
+/// # Errors
+/// As `run`.
+pub fn paced(
+    runtime: &Runtime,
+    to: SocketAddr,
+    (connections, pause): (usize, Duration),
+    seconds: f64,
+    protocol: &Arc<impl Protocol>,
+) -> Result<Outcome> {
     runtime.block_on(async {
         let warm = Instant::now() + Duration::from_secs_f64(seconds / 5.0);
         let end = warm + Duration::from_secs_f64(seconds);
         let mut all = JoinSet::new();
         for connection in 0..connections {
-            all.spawn(one(to, connection, protocol.clone(), warm, end));
+            all.spawn(one(to, (connection, pause), protocol.clone(), warm, end));
         }
         let mut millis = Vec::new();
         while let Some(joined) = all.join_next().await {
@@ -72,7 +92,7 @@ pub fn timed(
 /// One connection: how long each answer took that came between `warm` and `end`, in milliseconds.
 async fn one(
     to: SocketAddr,
-    connection: usize,
+    (connection, pause): (usize, Duration),
     protocol: Arc<impl Protocol>,
     warm: Instant,
     end: Instant,
@@ -81,6 +101,11 @@ async fn one(
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(64 * 1024);
     let (mut millis, mut number) = (Vec::new(), 0);
+    if !pause.is_zero() {
+        // Not all at once: that would be one wave after the other.
+        let share = u32::try_from(connection % 256).unwrap_or_default();
+        tokio::time::sleep(pause * share / 256).await;
+    }
     loop {
         let asked = Instant::now();
         stream
@@ -97,6 +122,9 @@ async fn one(
         }
         if now >= warm {
             millis.push(now.duration_since(asked).as_secs_f64() * 1000.0);
+        }
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
     }
 }

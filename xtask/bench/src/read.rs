@@ -1,6 +1,7 @@
 //! Reading one resource by id, against a bare handler that answers the same bytes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::runtime::Runtime;
@@ -65,7 +66,11 @@ pub fn measure(report: &mut Report, seconds: f64) -> Result<()> {
     latency(report, &runtime, seconds)
 }
 
-/// How long a read takes at most connections, with its trace on disk first and without, in turns, and
+/// How long each connection pauses between reads where latency is measured: without a pause it is how
+/// many connections there are over how many reads there are in a second, and says nothing more.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a read takes at most connections, each pausing, with its trace on disk first and without, in turns, and
 /// how long the commit takes that it then waits for.
 fn latency(report: &mut Report, runtime: &Runtime, seconds: f64) -> Result<()> {
     let [_, connections] = CONNECTIONS;
@@ -78,7 +83,8 @@ fn latency(report: &mut Report, runtime: &Runtime, seconds: f64) -> Result<()> {
     }
     for _ in 0..TURNS {
         for (node, get, all) in &mut nodes {
-            let mut run = load::timed(runtime, node.pages, connections, seconds, get)?;
+            let load = (connections, PAUSE);
+            let mut run = load::paced(runtime, node.pages, load, seconds, get)?;
             all.append(&mut run.millis);
         }
     }
@@ -92,14 +98,16 @@ fn latency(report: &mut Report, runtime: &Runtime, seconds: f64) -> Result<()> {
             ("the middle", median(all)),
             ("99 in 100", quantile(all, 0.99)),
         ] {
-            let what = format!("read by id, {connections} connections, {told}, latency, {part}");
+            let what = format!(
+                "read by id, {connections} connections that pause 100 ms, {told}, latency, {part}"
+            );
             report.figure(&what, "ms", value, Wanted::Nothing);
         }
     }
     // A run of its own: what it writes to its log would be part of the figures.
     let (durable, get, _) = nodes.pop().context("no node")?;
     let durable = durable.logging("warn,store::journal=debug")?;
-    load::timed(runtime, durable.pages, connections, seconds, &get)?;
+    load::paced(runtime, durable.pages, (connections, PAUSE), seconds, &get)?;
     let commits = group_commits(&durable.log()?);
     ensure!(!commits.is_empty(), "the node told of no group commit");
     let commit = median(&commits);
