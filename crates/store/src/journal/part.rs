@@ -17,6 +17,9 @@ use super::record::{Batch, Entry};
 /// The file grows by so much at a time, written with zeros: a sync of bytes whose place on the disk
 /// is known need not wait for the file system's own journal.
 pub(super) const STEP_BYTES: u64 = 1 << 20;
+/// Where much is kept, the steps double up to this, as long as there is room: each costs a sync that
+/// waits for the file system's own journal.
+const STEP_BYTES_MAX: u64 = 4 << 20;
 /// A file that has grown beyond this gives the rest back when it is begun again.
 const KEPT_BYTES_MAX: u64 = 16 << 20;
 const HEAD_BYTES: usize = 20;
@@ -197,8 +200,16 @@ impl Part {
             return Ok(());
         }
         while self.grown < end {
-            zeros(&self.file, self.grown, self.grown + STEP_BYTES)?;
-            self.grown += STEP_BYTES;
+            let long = self.grown.clamp(STEP_BYTES, STEP_BYTES_MAX);
+            let step = match zeros(&self.file, self.grown, self.grown + long) {
+                Ok(()) => long,
+                // A small disk may have room for a short one.
+                Err(_) => {
+                    zeros(&self.file, self.grown, self.grown + STEP_BYTES)?;
+                    STEP_BYTES
+                }
+            };
+            self.grown += step;
         }
         Ok(())
     }
