@@ -236,8 +236,9 @@ impl Scope {
         let familiar = match (&self.withholds, &target.patient) {
             (Some(withholds), Some(patient)) if outcome == Outcome::Success => {
                 // What is withheld for that was not seen.
-                let knows = &withholds.acquaintance;
-                knows.with(patient).filter(|_| !knows.bars(patient))
+                let knows = withholds.acquaintance.as_deref();
+                let knows = knows.filter(|it| !it.bars(patient));
+                knows.and_then(|it| it.with(patient))
             }
             _ => None,
         };

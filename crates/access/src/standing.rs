@@ -41,9 +41,9 @@ pub enum OnFamiliar {
 /// Whom a member of staff knows otherwise (P10): Patient ids, in order, and what follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acquaintance {
-    pub own: Arc<Vec<String>>,
+    pub own: Vec<String>,
     pub on_own: OnFamiliar,
-    pub others: Arc<Vec<String>>,
+    pub others: Vec<String>,
     pub on_others: OnFamiliar,
 }
 
@@ -121,8 +121,8 @@ pub struct Opening {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     pub relationships: Relationships,
-    /// Whom the account knows otherwise.
-    pub acquaintance: Acquaintance,
+    /// Whom the account knows otherwise, if anybody.
+    pub acquaintance: Option<Arc<Acquaintance>>,
     /// The teams that the account is in.
     pub workgroups: Vec<String>,
     /// What the account has opened.
@@ -147,7 +147,7 @@ pub struct Withholds {
     /// When relationships, preferences and openings are looked at.
     pub now: Millis,
     /// Whom the account knows otherwise: some of these are left out, and looks at others are flagged.
-    pub acquaintance: Acquaintance,
+    pub acquaintance: Option<Arc<Acquaintance>>,
     /// Patients without a live relationship with the account or its organisation are left out.
     pub needs_relationship: bool,
     /// What patients do not want the organisation to see is left out.
@@ -190,11 +190,11 @@ impl Withholds {
         // A system acts for the organisation, not for one who cares for the patient.
         let needs_relationship =
             standing.relationships == Relationships::Required && role != Role::System;
-        let acquaintance = match role {
-            Role::System => Acquaintance::default(),
-            _ => standing.acquaintance.clone(),
-        };
-        let bars = acquaintance.barred().next().is_some();
+        let known = standing.acquaintance.clone();
+        let acquaintance = known.filter(|_| role != Role::System);
+        let bars = acquaintance
+            .as_ref()
+            .is_some_and(|it| it.barred().next().is_some());
         Withholds {
             account,
             now,
@@ -214,6 +214,13 @@ impl Withholds {
             unsealed: open(OpeningKind::Unseal),
             located: open(OpeningKind::Whereabouts),
         }
+    }
+
+    /// Whether that patient's record is left out since the account knows them otherwise.
+    pub fn bars(&self, patient: &str) -> bool {
+        self.acquaintance
+            .as_ref()
+            .is_some_and(|it| it.bars(patient))
     }
 
     /// Whether nothing is left out but what is sealed, or of people whom the account knows.
@@ -288,7 +295,7 @@ mod tests {
 
     #[test]
     fn p10_what_is_theirs_is_refused_or_flagged_as_was_set() {
-        let ids = |ids: &[&str]| Arc::new(ids.iter().map(ToString::to_string).collect());
+        let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect();
         let acquaintance = Acquaintance {
             own: ids(&["me"]),
             on_own: OnFamiliar::Refuse,
@@ -296,16 +303,17 @@ mod tests {
             on_others: OnFamiliar::Flag,
         };
         let standing = Standing {
-            acquaintance,
+            acquaintance: Some(Arc::new(acquaintance)),
             ..standing()
         };
         let of = |role| Withholds::of(&standing, (1, role), Interaction::Read, 5);
         let withholds = of(Role::Clinician);
-        assert_eq!(withholds.acquaintance.barred().collect::<Vec<_>>(), ["me"]);
-        assert!(withholds.may_hide);
-        assert_eq!(withholds.acquaintance.with("boss"), Some(Familiar::Other));
-        assert_eq!(withholds.acquaintance.with("p"), None);
-        assert_eq!(of(Role::System).acquaintance, Acquaintance::default());
+        let knows = withholds.acquaintance.clone().unwrap();
+        assert_eq!(knows.barred().collect::<Vec<_>>(), ["me"]);
+        assert!(withholds.may_hide && withholds.bars("me") && !withholds.bars("boss"));
+        assert_eq!(knows.with("boss"), Some(Familiar::Other));
+        assert_eq!(knows.with("p"), None);
+        assert_eq!(of(Role::System).acquaintance, None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod resources;
 use access::{Interaction, NhsNumber, Outcome, Scope, SystemPurpose, Target};
 use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Clause, Criterion, Search, System, fold};
+use fhir::search::{Clause, Search, fold};
 use futures_util::future::join_all;
 use serde_json::Value;
 use store::parcels::{Named, ParcelWrite, ToTakeIn};
@@ -183,16 +183,8 @@ impl Exchange {
             return Ok((false, Vec::new()));
         };
         let mut search = Search::all("Patient", PEOPLE_MAX);
-        let system = System::Is(NhsNumber::SYSTEM.to_string());
-        let criteria = vec![Criterion::Token {
-            system,
-            code: Some(number.clone()),
-        }];
-        search.clauses.push(Clause {
-            code: "identifier".into(),
-            negated: false,
-            criteria,
-        });
+        let by_number = Clause::identifier(NhsNumber::SYSTEM, number);
+        search.clauses.push(by_number);
         let page = self.store.search(scope, &search).await?;
         let mut found = Vec::new();
         for person in &page.entries {

@@ -24,7 +24,7 @@ use crate::store::Store;
 pub use lists::{Notice, PrivacyItem, Withheld};
 pub(crate) use relation::{Relation, derive};
 pub use write::{CareDone, CareWrite, FamiliarKind, ItemState, Kind, Link, Told};
-pub(crate) use write::{apply, list};
+pub(crate) use write::{apply, check_reason, list};
 
 /// For how long what was loaded is believed, in milliseconds: another process may change it. What
 /// this process changes counts at once.
@@ -106,22 +106,20 @@ impl Memory {
         *self.own_records.lock() = Some((own, now, changed));
     }
 
-    /// Whether a look has not been told of within that time; it counts as told from now on.
-    fn is_news(&self, account: i64, patient: &str, now: Millis, again_after: Millis) -> bool {
+    /// Whether a look was told of within that time.
+    fn is_told(&self, look: &(i64, String), now: Millis, again_after: Millis) -> bool {
+        let told = self.told.lock();
+        let before = told.get(look);
+        before.is_some_and(|at| now.saturating_sub(*at) < again_after)
+    }
+
+    /// Notes looks that are on the list now.
+    fn note_told(&self, looks: Vec<(i64, String)>, now: Millis) {
         let mut told = self.told.lock();
-        if told.len() >= REMEMBERED_MAX {
-            told.retain(|_, at| now.saturating_sub(*at) < again_after);
-            if told.len() >= REMEMBERED_MAX {
-                told.clear();
-            }
+        if told.len() + looks.len() > REMEMBERED_MAX {
+            told.clear();
         }
-        let key = (account, patient.to_string());
-        let before = told.get(&key).copied();
-        if before.is_some_and(|at| now.saturating_sub(at) < again_after) {
-            return false;
-        }
-        told.insert(key, now);
-        true
+        told.extend(looks.into_iter().map(|look| (look, now)));
     }
 
     fn recall(&self, account: i64, now: Millis) -> Option<Arc<Standing>> {
@@ -249,23 +247,27 @@ impl Store {
             .collect()
     }
 
+    /// Nobody for a system, and for who knows nobody otherwise.
     async fn acquaintance(
         &self,
         account: i64,
         role: Role,
         now: Millis,
-    ) -> Result<Acquaintance, Problem> {
+    ) -> Result<Option<Arc<Acquaintance>>, Problem> {
         if role == Role::System {
-            return Ok(Acquaintance::default());
+            return Ok(None);
         }
-        let known = self.known_to(account, now).await?;
+        let (own, others) = self.known_to(account, now).await?;
+        if own.is_empty() && others.is_empty() {
+            return Ok(None);
+        }
         let (on_own, on_others) = self.care_memory().on_familiar;
-        Ok(Acquaintance {
-            own: Arc::new(known.own),
+        Ok(Some(Arc::new(Acquaintance {
+            own,
             on_own,
-            others: Arc::new(known.others),
+            others,
             on_others,
-        })
+        })))
     }
 
     async fn openings(&self, account: i64, now: Millis) -> Result<Vec<Opening>, Problem> {

@@ -23,8 +23,13 @@ const LISTED_MAX: i64 = 1_000;
 /// What the writer can do to these rows, beside what follows from a Patient's own flag.
 #[derive(Debug)]
 pub enum WhereaboutsWrite {
-    /// The patient's compartment was seen to as far as that row; to its end, if none is named.
-    Swept { patient: String, upto: Option<i64> },
+    /// The patient's compartment was seen to from one row to another; to its end, if none is named.
+    /// Nothing, if it is to be begun anew meanwhile.
+    Swept {
+        patient: String,
+        from: i64,
+        upto: Option<i64>,
+    },
 }
 
 /// A restricted patient.
@@ -43,10 +48,15 @@ pub struct Restricted {
 
 /// Applies one change inside the writer's transaction.
 pub(crate) async fn apply(tx: &mut Tx<'_>, write: &WhereaboutsWrite) -> Result<(), Problem> {
-    let WhereaboutsWrite::Swept { patient, upto } = write;
-    let sql = Sql::new("UPDATE restricted SET swept = $1 WHERE patient = $2 AND swept IS NOT NULL");
-    tx.execute(&sql.with(*upto).with(patient.as_str())).await?;
-    if upto.is_none() {
+    let WhereaboutsWrite::Swept {
+        patient,
+        from,
+        upto,
+    } = write;
+    let sql = Sql::new("UPDATE restricted SET swept = $1 WHERE patient = $2 AND swept = $3");
+    let sql = sql.with(*upto).with(patient.as_str()).with(*from);
+    let is_next = tx.execute(&sql).await? > 0;
+    if is_next && upto.is_none() {
         let sql = Sql::new("DELETE FROM restricted WHERE patient = $1 AND own = 0 AND home = ''");
         tx.execute(&sql.with(patient.as_str())).await?;
     }
@@ -91,7 +101,7 @@ pub(crate) async fn told(
             Sql::new("UPDATE restricted SET home = '', swept = 0 WHERE patient = $1 AND home = $2");
         return tx.execute(&sql.with(patient).with(home)).await.map(|_| ());
     }
-    let places = said(tx, patient).await?;
+    let places = said_ever(tx, patient).await?;
     let sql = Sql::new(
         "INSERT INTO restricted (patient, own, home, since, places, swept) \
          VALUES ($1, 0, $2, $3, $4, 0) ON CONFLICT (patient) DO UPDATE SET \
@@ -101,21 +111,29 @@ pub(crate) async fn told(
     tx.execute(&sql.with(places.to_lines())).await.map(|_| ())
 }
 
-/// The words of every version of a Patient here.
-async fn said(tx: &mut Tx<'_>, patient: &str) -> Result<Places, Problem> {
+/// The words of every version of a Patient here, and those that were known of them before.
+pub(crate) async fn said_ever(tx: &mut Tx<'_>, patient: &str) -> Result<Places, Problem> {
+    let sql = Sql::new("SELECT places FROM restricted WHERE patient = $1");
+    let row = tx.row(&sql.with(patient)).await?;
+    let known = row.map(|row| row.text(0).map(Places::from_lines));
+    let mut places = known.transpose()?.unwrap_or_default();
     let Some(ty) = crate::words::find(tx, "Patient").await? else {
-        return Ok(Places::default());
+        return Ok(places);
     };
     let sql = Sql::new(
         "SELECT v.body FROM place p JOIN ver v ON v.shard = p.shard AND v.rid = p.rid \
          WHERE p.ty = $1 AND p.id = $2 AND v.del = 0",
     );
-    let mut places = Places::default();
     for row in tx.rows(&sql.with(ty).with(patient)).await? {
-        let bytes = body::decompress(row.bytes(0)?)?;
-        places = places.and(Places::of(&body::parse(&bytes)?));
+        places = places.and(said(row.bytes(0)?)?);
     }
     Ok(places)
+}
+
+/// The words of one stored body of a Patient.
+pub(crate) fn said(stored: &[u8]) -> Result<Places, Problem> {
+    let bytes = body::decompress(stored)?;
+    Ok(Places::of(&body::parse(&bytes)?))
 }
 
 impl Store {

@@ -85,6 +85,16 @@ impl<V: Serialize> Page<V> {
         self
     }
 
+    /// Where something is wrong with a form that was sent, the title says so and the status is 422.
+    #[must_use]
+    pub fn with_faults(mut self, is_faulty: bool) -> Page<V> {
+        if is_faulty {
+            self.title = format!("Error: {}", self.title);
+            self.status = StatusCode::UNPROCESSABLE_ENTITY;
+        }
+        self
+    }
+
     /// Renders the page for this visit. A template that fails is logged, and answered in plain
     /// words with status 500.
     pub fn answer(self, site: &Site, visit: &Visit) -> Response {

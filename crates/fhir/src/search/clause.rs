@@ -99,6 +99,15 @@ impl Clause {
         }
     }
 
+    /// An identifier of that system, just so.
+    pub fn identifier(system: &str, value: &str) -> Clause {
+        let criterion = Criterion::Token {
+            system: System::Is(system.to_string()),
+            code: Some(value.to_string()),
+        };
+        Clause::one("identifier", criterion)
+    }
+
     /// All of these clauses as one.
     pub fn all(clauses: Vec<Clause>) -> Clause {
         Clause::one("", Criterion::All(clauses))

@@ -6,11 +6,11 @@ mod sessions;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use access::{NhsNumber, Ods, Role, Scope, SystemPurpose};
+use access::{NhsNumber, Ods, Outcome, Role, Scope, SystemPurpose, Target};
 use anyhow::{Context, bail};
 use store::accounts::{Holder, NewAccount};
-use store::care::FamiliarKind;
-use store::{Reading, Store};
+use store::care::{CareDone, CareWrite, FamiliarKind};
+use store::{Done, Effect, Job, Reading, Store};
 use web::sign_in::password;
 
 use crate::config::Config;
@@ -224,6 +224,43 @@ pub async fn open(config: &Path) -> anyhow::Result<(Store, Ods)> {
     let store = open_store(&config).await?;
     let ods = store.organisation().clone();
     Ok((store, ods))
+}
+
+/// The account of a member of staff.
+///
+/// # Errors
+/// If there is none of that user name, or it is a patient's.
+pub async fn staff(store: &Store, username: &str) -> anyhow::Result<store::accounts::Account> {
+    let found = store.credentials(username).await?;
+    let account = found
+        .with_context(|| format!("there is no account {username:?}"))?
+        .account;
+    if !matches!(account.holder, Holder::Staff { .. }) {
+        bail!("{username} is a patient, and not a member of staff");
+    }
+    Ok(account)
+}
+
+/// Makes a change of who cares for whom, with its line in the log; how many rows it changed.
+///
+/// # Errors
+/// If the store cannot write.
+pub async fn commit_care(
+    store: &Store,
+    scope: &Scope,
+    write: CareWrite,
+    target: Target,
+) -> anyhow::Result<u64> {
+    let job = Job {
+        effects: vec![Effect::Care(write)],
+        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
+        ..Job::default()
+    };
+    let committed = store.commit(scope, job).await?;
+    match committed.done.first() {
+        Some(Done::Care(CareDone::Changed(count))) => Ok(*count),
+        _ => bail!("the change was made, but what came of it is not known"),
+    }
 }
 
 /// An account opens a record to whoever signs in with it, so the record must be there and bear the NHS number given.

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use access::{Outcome, Scope, SystemPurpose, Target};
+use access::{Scope, SystemPurpose, Target};
 use anyhow::{Context as _, bail};
-use store::accounts::Holder;
-use store::care::{CareDone, CareWrite};
-use store::{Done, Effect, Job, Store};
+use store::Store;
+use store::care::CareWrite;
 
-use super::account::open;
+use super::account::{commit_care, open, staff};
 
 /// Keeps the teams to whom items can be sealed: who is in which.
 ///
@@ -95,7 +94,7 @@ async fn done(store: &Store, command: Command) -> anyhow::Result<String> {
             ..
         } => {
             fhir::resource::check_id(&workgroup).context("--workgroup")?;
-            let account = member(store, &username).await?;
+            let account = staff(store, &username).await?.id;
             let join = CareWrite::Join {
                 account,
                 workgroup: workgroup.clone(),
@@ -110,7 +109,7 @@ async fn done(store: &Store, command: Command) -> anyhow::Result<String> {
             username,
             ..
         } => {
-            let account = member(store, &username).await?;
+            let account = staff(store, &username).await?.id;
             let leave = CareWrite::Leave {
                 account,
                 workgroup: workgroup.clone(),
@@ -136,18 +135,6 @@ async fn list(store: &Store, workgroup: Option<&str>) -> anyhow::Result<String> 
     Ok(text)
 }
 
-/// The account of a member of staff.
-async fn member(store: &Store, username: &str) -> anyhow::Result<i64> {
-    let found = store.credentials(username).await?;
-    let account = found
-        .with_context(|| format!("there is no account {username:?}"))?
-        .account;
-    if !matches!(account.holder, Holder::Staff { .. }) {
-        bail!("{username} is a patient; teams are of staff");
-    }
-    Ok(account.id)
-}
-
 /// Makes the change with its line in the log; how many rows it changed.
 async fn commit(
     store: &Store,
@@ -164,20 +151,12 @@ async fn commit(
         query: Some(format!("workgroup={workgroup}&account={account}&change={what}").into()),
         ..Target::default()
     };
-    let job = Job {
-        effects: vec![Effect::Care(write)],
-        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
-        ..Job::default()
-    };
-    let committed = store.commit(&scope, job).await?;
-    match committed.done.first() {
-        Some(Done::Care(CareDone::Changed(count))) => Ok(*count),
-        _ => bail!("the change was made, but what came of it is not known"),
-    }
+    commit_care(store, &scope, write, target).await
 }
 
 #[cfg(test)]
 mod tests {
+    use store::accounts::Holder;
     use store::testing::on_each_database;
 
     use super::*;

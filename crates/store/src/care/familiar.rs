@@ -24,33 +24,33 @@ const AGAIN_AFTER: Millis = 24 * 3_600_000;
 /// The own records of all staff here: account and Patient id.
 pub(super) type Own = Arc<Vec<(i64, String)>>;
 
-/// The patients whom an account knows.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    pub(super) own: Vec<String>,
-    /// Family, as was told, and colleagues.
-    pub(super) others: Vec<String>,
-}
-
 impl Store {
-    /// Whom the account knows otherwise.
-    pub(super) async fn known_to(&self, account: i64, now: Millis) -> Result<Known, Problem> {
+    /// Whom the account knows otherwise, in order: their own records, and those of family, as was
+    /// told, and colleagues.
+    pub(super) async fn known_to(
+        &self,
+        account: i64,
+        now: Millis,
+    ) -> Result<(Vec<String>, Vec<String>), Problem> {
         let staff = self.own_records(now).await?;
-        let (own, colleagues): (Vec<_>, Vec<_>) = staff.iter().partition(|(of, _)| *of == account);
-        let id = |(_, patient): &(i64, String)| patient.clone();
-        let mut known = Known {
-            own: own.into_iter().map(id).collect(),
-            others: colleagues.into_iter().map(id).collect(),
-        };
-        known.own.sort_unstable();
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for (of, patient) in staff.iter() {
+            let list = if *of == account {
+                &mut own
+            } else {
+                &mut others
+            };
+            list.push(patient.clone());
+        }
         let sql = Sql::new("SELECT patient FROM care_familiar WHERE account = $1 LIMIT $2");
         for row in self.rows(&sql.with(account).with(KNOWN_MAX)).await? {
-            known.others.push(row.text(0)?.to_string());
+            others.push(row.text(0)?.to_string());
         }
-        known.others.sort_unstable();
-        known.others.dedup();
-        known.others.retain(|it| !known.own.contains(it));
-        Ok(known)
+        own.sort_unstable();
+        others.sort_unstable();
+        others.dedup();
+        others.retain(|it| !own.contains(it));
+        Ok((own, others))
     }
 
     /// The records of those members of staff who said which NHS number is theirs.
@@ -84,19 +84,19 @@ impl Store {
     /// once a day.
     pub(crate) async fn tell_familiar(&self, lines: &[AuditEntry]) -> Result<(), Problem> {
         let now = self.now();
-        let mut job = Job::default();
+        let memory = self.care_memory();
+        let (mut job, mut looks) = (Job::default(), Vec::new());
         for line in lines {
             let (Some(kind), Some(patient), Some(account)) =
                 (line.familiar, &line.target.patient, line.agent.account)
             else {
                 continue;
             };
-            if !self
-                .care_memory()
-                .is_news(account, patient, now, AGAIN_AFTER)
-            {
+            let look = (account, patient.clone());
+            if looks.contains(&look) || memory.is_told(&look, now, AGAIN_AFTER) {
                 continue;
             }
+            looks.push(look);
             let told = Told {
                 patient: patient.clone(),
                 organisation: line.agent.organisation.clone().unwrap_or_default(),
@@ -117,7 +117,10 @@ impl Store {
             return Ok(());
         }
         let scope = Scope::system(SystemPurpose::KeepFamiliar);
-        self.commit(&scope, job).await.map(|_| ())
+        self.commit(&scope, job).await?;
+        // Not before: what could not be written is tried again with the next look.
+        memory.note_told(looks, now);
+        Ok(())
     }
 
     /// The patients whom the account knows, as was told, with how.

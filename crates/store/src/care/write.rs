@@ -317,7 +317,9 @@ const REASON_LETTERS_MIN: usize = 10;
 /// The most.
 const REASON_LETTERS_MAX: usize = 2_000;
 
-fn check_reason(reason: &str) -> Result<(), Problem> {
+/// # Errors
+/// `Value` for a reason that says too little or too much.
+pub(crate) fn check_reason(reason: &str) -> Result<(), Problem> {
     let letters = reason.trim().chars().count();
     if (REASON_LETTERS_MIN..=REASON_LETTERS_MAX).contains(&letters) {
         return Ok(());

@@ -43,13 +43,14 @@ impl Named {
                 let number = number(json);
                 self.identified.extend(number);
                 let is_patient = !is_root && json.text("resourceType") == Some("Patient");
-                let identified = |it: &Json<'_>| !identifiers(it).is_empty();
+                let mut identifiers = json.items("identifier").iter();
+                let is_identified = identifiers.any(|it| self::number(it).is_some());
                 let is_loose = json.text("type") == Some("Patient")
                     && json.get("reference").is_none()
                     && json
                         .get("identifier")
                         .is_none_or(|it| self::number(it).is_none());
-                self.is_unknown |= (is_patient && !identified(json)) || is_loose;
+                self.is_unknown |= (is_patient && !is_identified) || is_loose;
                 members
                     .iter()
                     .for_each(|(_, value)| self.look(value, false));
@@ -92,14 +93,6 @@ fn number(identifier: &Json<'_>) -> Option<u64> {
         .then(|| NhsNumber::parse(value).ok())
         .flatten()
         .map(|it| packed(&it))
-}
-
-fn identifiers(resource: &Json<'_>) -> Vec<u64> {
-    resource
-        .items("identifier")
-        .iter()
-        .filter_map(number)
-        .collect()
 }
 
 #[cfg(test)]

@@ -5,14 +5,12 @@ use fhir::problem::{Kind, Problem};
 
 use super::PEOPLE_MAX;
 use crate::accounts::SecretDigest;
-use crate::care::{self, Told};
+use crate::care::{self, Told, check_reason};
 use crate::database::Tx;
 use crate::sql::Sql;
 
 /// Codes of one patient that wait at a time.
 const OFFERS_MAX: i64 = 10;
-/// The fewest and the most letters of a reason.
-const REASON_LETTERS: std::ops::RangeInclusive<usize> = 10..=2_000;
 
 /// A code that a patient makes for somebody.
 #[derive(Clone, Debug)]
@@ -158,14 +156,6 @@ pub(crate) async fn apply(
         }
     };
     Ok(PeopleDone::Changed(changed))
-}
-
-fn check_reason(reason: &str) -> Result<(), Problem> {
-    if REASON_LETTERS.contains(&reason.trim().chars().count()) {
-        return Ok(());
-    }
-    let message = "A reason has at least 10 letters, and at most 2,000.";
-    Err(Problem::new(Kind::Value, message))
 }
 
 async fn make_offer(tx: &mut Tx<'_>, now: Millis, offer: &Offer) -> Result<u64, Problem> {

@@ -100,7 +100,7 @@ impl Facts {
         let Some(withholds) = scope.withholds() else {
             return Some(true);
         };
-        if self.patients().any(|it| withholds.acquaintance.bars(it)) {
+        if self.patients().any(|it| withholds.bars(it)) {
             return Some(false);
         }
         let is_members = withholds.workgroups.contains(&self.workgroup);

@@ -10,6 +10,7 @@ use fhir::json::Json;
 use fhir::problem::Problem;
 use fhir::resource::Body;
 use fhir::whereabouts::{self, Places};
+use sha2::{Digest, Sha256};
 
 use super::prepared::each_word;
 use super::stored::Stored;
@@ -85,16 +86,16 @@ pub(crate) async fn draw(
         let key = || (ty.to_string(), id.to_string());
         match change {
             Change::Put { resource, .. } => {
-                let flag = Flag::of(resource, scope, &known);
-                let is_restricted = flag.is_some_and(|flag| flag != Flag::Goes)
-                    || flag.is_none() && resource.patients.iter().any(|it| known.contains_key(it));
-                if is_restricted {
-                    let places = places(tx, core, resource, &known, before.as_ref()).await?;
+                let is_lifted = is_lifted(resource, scope, &known);
+                let is_flagged = resource.ty == "Patient" && resource.labels.is_restricted();
+                let mut patients = resource.patients.iter();
+                if is_flagged || !is_lifted && patients.any(|it| known.contains_key(it)) {
+                    let places = places(tx, core, resource, &known).await?;
                     if let Some(put) = put(core, tx, resource, &places, before.as_ref()).await? {
                         veil.put.insert(key(), put);
                     }
                 }
-                if flag == Some(Flag::Goes) {
+                if is_lifted {
                     flags::lift(tx, core.now(), &resource.id).await?;
                 }
             }
@@ -110,32 +111,14 @@ pub(crate) async fn draw(
     Ok(veil)
 }
 
-/// What a change of a Patient does to their flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flag {
-    Comes,
-    Stays,
-    /// Somebody took the label away, which is a decision of its own.
-    Goes,
-}
-
-impl Flag {
-    fn of(resource: &Prepared, scope: &Scope, known: &HashMap<String, Known>) -> Option<Flag> {
-        if resource.ty != "Patient" {
-            return None;
-        }
-        let was = known.get(&resource.id);
-        match (resource.labels.is_restricted(), was) {
-            (true, Some(was)) if was.is_own => Some(Flag::Stays),
-            (true, _) => Some(Flag::Comes),
-            (false, Some(was)) => {
-                let is_taken = scope.interaction() == Interaction::RemoveLabel;
-                let goes = is_taken && was.is_own && !was.is_told;
-                Some(if goes { Flag::Goes } else { Flag::Stays })
-            }
-            (false, None) => None,
-        }
-    }
+/// Whether a change takes the flag away from a Patient, which is a decision of its own; what a home
+/// practice told is not this node's to take back.
+fn is_lifted(resource: &Prepared, scope: &Scope, known: &HashMap<String, Known>) -> bool {
+    let is_taken = resource.ty == "Patient"
+        && !resource.labels.is_restricted()
+        && scope.interaction() == Interaction::RemoveLabel;
+    let was = known.get(&resource.id).filter(|_| is_taken);
+    was.is_some_and(|was| was.is_own && !was.is_told)
 }
 
 /// A restricted patient.
@@ -194,23 +177,16 @@ async fn places(
     core: &Core,
     resource: &Prepared,
     known: &HashMap<String, Known>,
-    before: Option<&Stored>,
 ) -> Result<Places, Problem> {
     let known_ones = resource.patients.iter().filter_map(|it| known.get(it));
     let all = |places: Places, it: &Known| places.and(it.places.clone());
-    let mut places = known_ones.clone().fold(Places::default(), all);
+    let mut places = known_ones.fold(Places::default(), all);
     if resource.ty != "Patient" {
         return Ok(places);
     }
-    places = places.and(said(&resource.body)?);
-    if !known.contains_key(&resource.id)
-        && let Some(stored) = before
-    {
-        let sql = Sql::new("SELECT body FROM ver WHERE shard = $1 AND rid = $2 AND del = 0");
-        let sql = sql.with(stored.facts.shard).with(stored.facts.rid);
-        for row in tx.rows(&sql).await? {
-            places = places.and(said(row.bytes(0)?)?);
-        }
+    places = places.and(flags::said(&resource.body)?);
+    if !known.contains_key(&resource.id) {
+        places = places.and(flags::said_ever(tx, &resource.id).await?);
     }
     let is_own = resource.labels.is_restricted();
     let was = known.get(&resource.id);
@@ -218,11 +194,6 @@ async fn places(
         flags::flag(tx, core.now(), &resource.id, is_own, &places).await?;
     }
     Ok(places)
-}
-
-fn said(stored: &[u8]) -> Result<Places, Problem> {
-    let bytes = body::decompress(stored)?;
-    Ok(Places::of(&body::parse(&bytes)?))
 }
 
 /// A resource without what tells where its patient is; `None` if it tells nothing.
@@ -240,7 +211,7 @@ async fn put(
         None => None,
     };
     let earlier = earlier.as_deref().map(body::parse).transpose()?;
-    let filled = earlier.and_then(|it| whereabouts::fill(&brought, &it).map(own));
+    let filled = earlier.and_then(|it| whereabouts::fill(&brought, &it).map(|it| it.to_bytes()));
     let filled = filled.as_deref().map(body::parse).transpose()?;
     let whole = filled.as_ref().unwrap_or(&brought);
     let Some(redacted) = whereabouts::redact(whole, places) else {
@@ -250,10 +221,6 @@ async fn put(
         resource: prepared(core, tx, &redacted, &resource.id, &resource.organisation).await?,
         whole: body::compress(&Body::new(whole, &resource.id).bytes)?,
     }))
-}
-
-fn own(json: Json<'_>) -> Vec<u8> {
-    json.to_bytes()
 }
 
 async fn last_whole(tx: &mut Tx<'_>, stored: &Stored) -> Result<Option<Vec<u8>>, Problem> {
@@ -312,30 +279,27 @@ async fn sweep(
         current: None,
     };
     for row in tx.rows(&sql).await? {
-        let (number, now) = (row.int(0)?, row.bytes(1)?);
-        let kept = row.bytes_opt(2)?;
+        let (number, now, kept) = (row.int(0)?, row.bytes(1)?, row.bytes_opt(2)?);
         let bytes = body::decompress(kept.unwrap_or(now))?;
         let whole = body::parse(&bytes)?;
-        let redacted = match &places {
-            Some(places) => whereabouts::redact(&whole, places),
-            None => None,
-        };
-        if redacted.is_none() && kept.is_none() {
+        let redacted = places
+            .as_ref()
+            .and_then(|it| whereabouts::redact(&whole, it));
+        let new = Body::new(redacted.as_ref().unwrap_or(&whole), id);
+        if new.bytes == body::decompress(now)? {
             continue;
         }
-        let is_whole = redacted.is_none();
-        let stored_now = redacted.as_ref().unwrap_or(&whole);
-        let new = prepared(core, tx, stored_now, id, &organisation).await?;
+        if number == stored.facts.version {
+            let current = redacted.as_ref().unwrap_or(&whole);
+            swept.current = Some(prepared(core, tx, current, id, &organisation).await?);
+        }
         swept.versions.push(Version {
             number,
-            body: new.body.clone(),
-            splice: new.facts.splice,
-            digest: new.facts.digest,
-            whole: (!is_whole).then(|| kept.unwrap_or(now).to_vec()),
+            body: body::compress(&new.bytes)?,
+            splice: new.splice,
+            digest: Sha256::digest(&new.bytes).into(),
+            whole: redacted.is_some().then(|| kept.unwrap_or(now).to_vec()),
         });
-        if number == stored.facts.version {
-            swept.current = Some(new);
-        }
     }
     Ok(swept)
 }

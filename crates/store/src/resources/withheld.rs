@@ -46,7 +46,8 @@ pub(crate) fn push_but_seal(
 /// Not what is about the reader themselves, or about somebody whom they know, where that is withheld:
 /// no opening changes it.
 fn push_barred(sql: &mut Sql<'_>, withholds: &Withholds, row: &'static str) {
-    let barred: Vec<String> = withholds.acquaintance.barred().cloned().collect();
+    let knows = withholds.acquaintance.iter();
+    let barred: Vec<String> = knows.flat_map(|it| it.barred().cloned()).collect();
     if !barred.is_empty() {
         sql.push(" AND NOT ");
         push_is_one_of(sql, &barred, row);

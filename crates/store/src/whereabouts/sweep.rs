@@ -65,6 +65,7 @@ async fn step(store: &Store, patient: &str, after: i64) -> Result<Option<i64>, P
     let upto = rows.last().map(|row| row.int(0)).transpose()?;
     let mut job = Job::effect(Effect::Whereabouts(WhereaboutsWrite::Swept {
         patient: patient.to_string(),
+        from: after,
         upto,
     }));
     for row in &rows {

@@ -122,11 +122,11 @@ impl Care {
         let unseal = opening(OpeningKind::Unseal, self.unsealed);
         Standing {
             relationships,
-            acquaintance: Acquaintance {
-                own: Arc::new(self.own.iter().map(|own| format!("p{own}")).collect()),
+            acquaintance: Some(Arc::new(Acquaintance {
+                own: self.own.iter().map(|own| format!("p{own}")).collect(),
                 on_own: OnFamiliar::Refuse,
                 ..Acquaintance::default()
-            },
+            })),
             workgroups: if self.in_team {
                 vec!["team".into()]
             } else {

@@ -8,6 +8,7 @@ use fhir::search::{ALL_TYPES, Limits, Search};
 use serde_json::{Value, json};
 use store::sharing::{SharingWrite, Statement};
 use store::testing::{START, on_each_database};
+use store::whereabouts::WhereaboutsWrite;
 use store::{Effect, Expect, Job, Reading, Release, Store};
 
 use crate::people::{commit, delete, put, put_as, staff, staff_with, system};
@@ -190,6 +191,28 @@ fn p14_who_becomes_restricted_is_so_in_every_version_and_again_open_after() {
         assert_eq!(finds(&store, "address-city=Wetherby").await, 1);
         let check = store.check_audit(Vec::new()).await.unwrap();
         assert_eq!(check.findings, []);
+        store.close().await;
+    });
+}
+
+#[test]
+fn p14_a_sweep_that_is_out_of_date_does_not_end_a_newer_one() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let open = put(&patient(&json!([])), "p");
+        commit(&store, vec![open]).await.unwrap();
+        record(&store).await;
+        // As if the last step of an earlier sweep came in just after the flag.
+        let stale = WhereaboutsWrite::Swept {
+            patient: "p".into(),
+            from: 77,
+            upto: None,
+        };
+        let mut job = Job::change(put(&patient(&flag()), "p"));
+        job.effects.push(Effect::Whereabouts(stale));
+        store.commit(&system(), job).await.unwrap();
+        swept(&store).await;
+        assert_silent(&answers(&store).await);
         store.close().await;
     });
 }

@@ -4,20 +4,18 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Scope, Target};
+use access::Interaction;
 use axum::extract::State;
 use axum::response::Response;
-use fhir::problem::Problem;
 use serde::Serialize;
 use store::care::Told;
 use store::people::PeopleWrite;
-use store::{Effect, Job};
 
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
-use crate::patient::people::{Own, own};
+use crate::patient::people::{change, own};
 use crate::visit::Visit;
 
 /// `patient/online.jinja`
@@ -54,7 +52,7 @@ pub async fn pause(
         code: String::new(),
         reason: "The patient paused it from their own pages.".to_owned(),
     };
-    change(&node, &scope, &own, PeopleWrite::Pause { told }).await?;
+    change(&node, &scope, &own.patient, PeopleWrite::Pause { told }).await?;
     Ok(see_other("/"))
 }
 
@@ -67,19 +65,8 @@ pub async fn hide(
     let own = own(&visit)?;
     let scope = visit.scope(&node, Interaction::OnlineAccess, "").await?;
     let patient = own.patient.clone();
-    change(&node, &scope, &own, PeopleWrite::Hide { patient }).await?;
+    change(&node, &scope, &own.patient, PeopleWrite::Hide { patient }).await?;
     Ok(see_other("/profile/sessions"))
-}
-
-async fn change(node: &Node, scope: &Scope, own: &Own, write: PeopleWrite) -> Result<(), Problem> {
-    let target = Target {
-        patient: Some(own.patient.clone()),
-        ..Target::default()
-    };
-    let mut job = Job::effect(Effect::People(write));
-    let line = scope.trace(Interaction::OnlineAccess, Outcome::Success, target);
-    job.traces.push(line);
-    node.store.commit(scope, job).await.map(|_| ())
 }
 
 #[cfg(test)]

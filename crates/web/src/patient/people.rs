@@ -9,7 +9,6 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use http::StatusCode;
 use serde::Deserialize;
 use store::people::{By, Leave, Offer, PeopleWrite};
 use store::{Effect, Job};
@@ -136,15 +135,10 @@ async fn show(node: &Node, visit: &Visit, shown: Shown<'_>) -> Result<Response, 
         months: node.proxy_months_max,
         code_error: error("code"),
     };
-    let is_wrong = shown.fault.is_some();
-    let title = if is_wrong { "Error: People" } else { "People" };
-    let page = Page::new("patient/people.jinja", title, view).under("/people");
-    let page = if is_wrong {
-        page.with_status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    };
-    Ok(page.answer(&node.site, visit))
+    Ok(Page::new("patient/people.jinja", "People", view)
+        .under("/people")
+        .with_faults(shown.fault.is_some())
+        .answer(&node.site, visit))
 }
 
 fn fault((field, text): &(&'static str, &'static str)) -> Fault {
@@ -400,7 +394,7 @@ async fn find(node: &Node, scope: &Scope, own: &str, fields: &Fields) -> Result<
 }
 
 /// One change, with its line about that patient.
-async fn change(
+pub(super) async fn change(
     node: &Node,
     scope: &Scope,
     patient: &str,
@@ -424,7 +418,7 @@ fn line(scope: &Scope, patient: &str) -> access::AuditEntry {
         patient: Some(patient.to_owned()),
         ..Target::default()
     };
-    scope.trace(Interaction::Proxies, Outcome::Success, target)
+    scope.trace(scope.interaction(), Outcome::Success, target)
 }
 
 #[cfg(test)]

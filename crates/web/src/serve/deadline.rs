@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::limits::Limits;
 use super::pace::Turn;
@@ -21,6 +21,10 @@ pub struct Deadlines<S> {
     head: Duration,
     turn: Turn,
     waiting: Option<Pin<Box<Sleep>>>,
+    /// When the head at hand began to come.
+    head_since: Option<Instant>,
+    /// Only for a head that does not come at once: most do, and a timer for each costs more than all
+    /// else here.
     head_until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -33,6 +37,7 @@ impl<S> Deadlines<S> {
             head: limits.head,
             turn,
             waiting: None,
+            head_since: None,
             head_until: None,
         }
     }
@@ -46,12 +51,16 @@ impl<S> Deadlines<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.turn.awaits_head() {
-            self.head_until = None;
+            (self.head_since, self.head_until) = (None, None);
             return outcome;
         }
-        let limit = self.head;
-        if bytes > 0 && self.head_until.is_none() {
-            self.head_until = Some(Box::pin(sleep(limit)));
+        if bytes > 0 && self.head_since.is_none() {
+            self.head_since = Some(Instant::now());
+        }
+        if let (Some(since), Poll::Pending) = (self.head_since, &outcome)
+            && self.head_until.is_none()
+        {
+            self.head_until = Some(Box::pin(sleep_until(since + self.head)));
         }
         if let Some(until) = &mut self.head_until
             && until.as_mut().poll(context).is_ready()

@@ -7,7 +7,7 @@ use access::{Interaction, NhsNumber, Role, Who};
 use axum::extract::State;
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Clause, Criterion, Search, System, fold};
+use fhir::search::{Clause, Search, fold};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use store::accounts::identities::Proof;
@@ -196,14 +196,8 @@ pub(crate) async fn find(
         return Ok(None);
     };
     let mut search = Search::all("Patient", PEOPLE_MAX);
-    search.clauses.push(Clause {
-        code: "identifier".into(),
-        negated: false,
-        criteria: vec![Criterion::Token {
-            system: System::Is(NhsNumber::SYSTEM.to_owned()),
-            code: Some(number.digits().to_owned()),
-        }],
-    });
+    let by_number = Clause::identifier(NhsNumber::SYSTEM, number.digits());
+    search.clauses.push(by_number);
     let mut found = Vec::new();
     for version in node.store.search(&scope, &search).await?.entries {
         let patient = record::patient(&record::json(&version)?);

@@ -25,7 +25,7 @@ const HOUR: i64 = 3_600_000;
 /// For how long a relationship holds that somebody claims for themselves, in milliseconds: a day.
 const CLAIM: i64 = 24 * HOUR;
 /// The fewest letters of a reason.
-const REASON_LETTERS_MIN: usize = 10;
+pub(super) const REASON_LETTERS_MIN: usize = 10;
 
 /// Why a record is opened: its code and its words.
 const REASONS: [(&str, &str); 5] = [
@@ -227,7 +227,6 @@ fn form(
         text,
         checked: value == chosen,
     });
-    let faulty = !faults.is_empty();
     let view = Opening {
         heading: door.title(),
         said: door.said(node.emergency_hours),
@@ -251,18 +250,9 @@ fn form(
         reason: typed.map_or_else(String::new, |fields| fields.text("reason").to_owned()),
         reason_error: error("reason"),
     };
-    let title = if faulty {
-        format!("Error: {}", door.title())
-    } else {
-        door.title().to_owned()
-    };
-    let page = Page::new("staff/opening.jinja", title, view);
-    let page = if faulty {
-        page.with_status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    };
-    page.answer(&node.site, visit)
+    Page::new("staff/opening.jinja", door.title(), view)
+        .with_faults(!faults.is_empty())
+        .answer(&node.site, visit)
 }
 
 async fn take(
@@ -329,7 +319,8 @@ fn faults(visit: &Visit, door: Door, fields: &Fields) -> Vec<(&'static str, &'st
     faults
 }
 
-fn told(visit: &Visit, patient: &str, fields: &Fields) -> Result<Told, Problem> {
+/// What the privacy officer and the patient are told: who did it to whose record, and why by the form.
+pub(super) fn told(visit: &Visit, patient: &str, fields: &Fields) -> Result<Told, Problem> {
     let Who::Staff {
         account,
         name,

@@ -96,23 +96,16 @@ pub(super) async fn show(
         may_change,
     };
     let view = view(node, visit, &item, content, matching, told);
-    let title = if faulty {
-        format!("Error: {}", view.subject)
-    } else {
-        view.subject.clone()
-    };
+    let title = view.subject.clone();
     let destination = if inward {
         "/staff/inbox"
     } else {
         "/staff/sent"
     };
-    let page = Page::new("staff/item.jinja", title, view).under(destination);
-    let page = if faulty {
-        page.with_status(http::StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    };
-    Ok(page.answer(&node.site, visit))
+    Ok(Page::new("staff/item.jinja", title, view)
+        .under(destination)
+        .with_faults(faulty)
+        .answer(&node.site, visit))
 }
 
 /// Notes that the caller looked at it; whether they may do more than look. What was opened in an

@@ -2,7 +2,7 @@
 
 use access::{Interaction, NhsNumber};
 use fhir::problem::Problem;
-use fhir::search::{Clause, Criterion, Search, System, fold};
+use fhir::search::{Clause, Criterion, Search, fold};
 use store::parcels::Letter;
 
 use crate::node::Node;
@@ -59,16 +59,7 @@ fn by(text: &str) -> Clause {
 }
 
 fn by_number(digits: &str) -> Clause {
-    let system = System::Is(NhsNumber::SYSTEM.to_owned());
-    let criterion = Criterion::Token {
-        system,
-        code: Some(digits.to_owned()),
-    };
-    Clause {
-        code: "identifier".into(),
-        negated: false,
-        criteria: vec![criterion],
-    }
+    Clause::identifier(NhsNumber::SYSTEM, digits)
 }
 
 fn by_family(name: &str) -> Clause {

@@ -43,7 +43,7 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     care::check(&patient)?;
     let scope = visit.scope(&node, Interaction::Read, "Patient").await?;
-    let knows = scope.withholds().map(|it| &it.acquaintance);
+    let knows = scope.withholds().and_then(|it| it.acquaintance.as_deref());
     if let Some(message) = knows.and_then(|it| barred(it, &patient)) {
         // The refusal is traced as any other.
         node.store.read(&scope, "Patient", &patient).await?;

@@ -7,8 +7,7 @@ use access::{AuditEntry, Interaction, NhsNumber, Scope, SystemPurpose};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::problem::Problem;
-use fhir::search::{Clause, Criterion, Search, System};
-use http::StatusCode;
+use fhir::search::{Clause, Search};
 use serde::Deserialize;
 use store::AuditFilter;
 
@@ -72,18 +71,10 @@ pub async fn page(
 
 fn show(node: &Node, visit: &Visit, view: views::PrivacyLog) -> Response {
     let is_faulty = !view.errors.is_empty();
-    let title = if is_faulty {
-        "Error: Who looked"
-    } else {
-        "Who looked"
-    };
-    let page = Page::new("staff/privacy-log.jinja", title, view).under("/staff/privacy");
-    let page = if is_faulty {
-        page.with_status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    };
-    page.answer(&node.site, visit)
+    Page::new("staff/privacy-log.jinja", "Who looked", view)
+        .under("/staff/privacy")
+        .with_faults(is_faulty)
+        .answer(&node.site, visit)
 }
 
 fn row(node: &Node, entry: &AuditEntry, now: fhir::date::Millis) -> views::PrivacyLook {
@@ -139,14 +130,8 @@ pub async fn find(
 async fn records(node: &Node, request: &str, number: &NhsNumber) -> Result<Vec<String>, Problem> {
     let scope = Scope::system(SystemPurpose::AnswerWho).for_request(request);
     let mut search = Search::all("Patient", RECORDS_MAX);
-    search.clauses.push(Clause {
-        code: "identifier".into(),
-        negated: false,
-        criteria: vec![Criterion::Token {
-            system: System::Is(NhsNumber::SYSTEM.to_owned()),
-            code: Some(number.digits().to_owned()),
-        }],
-    });
+    let by_number = Clause::identifier(NhsNumber::SYSTEM, number.digits());
+    search.clauses.push(by_number);
     let page = node.store.search(&scope, &search).await?;
     Ok(page.entries.into_iter().map(|it| it.id).collect())
 }

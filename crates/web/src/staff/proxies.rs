@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Scope, Standstill, Target, Who, birthday, months_later};
+use access::{Interaction, Outcome, Scope, Standstill, Target, birthday, months_later};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use http::StatusCode;
 use serde::Deserialize;
 use store::care::Told;
 use store::people::{By, Grant, Leave, PeopleWrite};
@@ -24,9 +23,6 @@ use crate::record;
 use crate::sign_in::proof;
 use crate::staff::{care, views};
 use crate::visit::Visit;
-
-/// The fewest letters of a reason.
-const REASON_LETTERS_MIN: usize = 10;
 
 /// What the address may ask for.
 #[derive(Default, Deserialize)]
@@ -118,18 +114,8 @@ async fn show(
         paused,
         hidden: access.hidden_at.is_some(),
     };
-    let title = if wrong.is_some() {
-        "Error: People and online access"
-    } else {
-        "People and online access"
-    };
-    let page = Page::new("staff/proxies.jinja", title, view);
-    let page = if wrong.is_some() {
-        page.with_status(StatusCode::UNPROCESSABLE_ENTITY)
-    } else {
-        page
-    };
-    Ok(page.answer(&node.site, visit))
+    let page = Page::new("staff/proxies.jinja", "People and online access", view);
+    Ok(page.with_faults(wrong.is_some()).answer(&node.site, visit))
 }
 
 fn row(node: &Node, leave: &Leave, now: Millis) -> views::ProxyRow {
@@ -175,8 +161,8 @@ pub async fn take(
         _ => Interaction::Proxies,
     };
     let scope = visit.scope(&node, interaction, "Patient").await?;
-    let told = told(&visit, &patient, &fields)?;
-    if told.reason.chars().count() < REASON_LETTERS_MIN {
+    let told = care::told(&visit, &patient, &fields)?;
+    if told.reason.chars().count() < care::REASON_LETTERS_MIN {
         let field = if what == "grant" { "reason" } else { "why" };
         let wrong = (field, "Say why, in at least 10 letters");
         return show(&node, &visit, &patient, None, Some((&fields, wrong))).await;
@@ -274,28 +260,6 @@ async fn grant(
         is_childs,
         told,
     }))
-}
-
-fn told(visit: &Visit, patient: &str, fields: &Fields) -> Result<Told, Problem> {
-    let Who::Staff {
-        account,
-        name,
-        role,
-        organisation,
-    } = &visit.known()?.who
-    else {
-        let message = "This is not part of your role.";
-        return Err(Problem::new(Kind::Forbidden, message));
-    };
-    Ok(Told {
-        patient: patient.to_owned(),
-        organisation: organisation.to_string(),
-        account: *account,
-        name: name.clone(),
-        role: role.code().to_owned(),
-        code: String::new(),
-        reason: fields.text("reason").to_owned(),
-    })
 }
 
 async fn change(

@@ -1,10 +1,11 @@
 //! `handover account knows`: which patients a member of staff knows otherwise (P10).
 
-use access::{Outcome, Scope, SystemPurpose, Target};
-use anyhow::{Context as _, bail};
-use store::accounts::Holder;
-use store::care::{CareDone, CareWrite, FamiliarKind};
-use store::{Done, Effect, Job, Reading, Store};
+use access::{Scope, SystemPurpose, Target};
+use anyhow::bail;
+use store::care::{CareWrite, FamiliarKind};
+use store::{Reading, Store};
+
+use super::{commit_care, staff};
 
 /// Notes that they know the patient (`None`: no more), or lists whom they know; what to print.
 pub async fn knows(
@@ -13,13 +14,7 @@ pub async fn knows(
     patient: Option<&str>,
     kind: Option<FamiliarKind>,
 ) -> anyhow::Result<String> {
-    let found = store.credentials(username).await?;
-    let account = found
-        .with_context(|| format!("there is no account {username:?}"))?
-        .account;
-    if !matches!(account.holder, Holder::Staff { .. }) {
-        bail!("{username} is a patient; this is about staff");
-    }
+    let account = staff(store, username).await?;
     let Some(patient) = patient else {
         return list(store, username, account.id).await;
     };
@@ -43,16 +38,7 @@ pub async fn knows(
         query: Some(format!("account={}", account.id).into()),
         ..Target::default()
     };
-    let job = Job {
-        effects: vec![Effect::Care(write)],
-        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
-        ..Job::default()
-    };
-    let committed = store.commit(&scope, job).await?;
-    let changed = matches!(
-        committed.done.first(),
-        Some(Done::Care(CareDone::Changed(count))) if *count > 0
-    );
+    let changed = commit_care(store, &scope, write, target).await? > 0;
     Ok(match (kind, changed) {
         (Some(kind), _) => format!(
             "{username} knows Patient/{patient} ({}); it counts within two seconds.\n",
@@ -74,8 +60,9 @@ async fn list(store: &Store, username: &str, account: i64) -> anyhow::Result<Str
 
 #[cfg(test)]
 mod tests {
+    use store::accounts::Holder;
     use store::testing::on_each_database;
-    use store::{Change, Expect, Prepared, Release};
+    use store::{Change, Expect, Job, Prepared, Release};
 
     use super::*;
 

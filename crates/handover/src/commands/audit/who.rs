@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use access::{AgentKind, AuditEntry, NhsNumber, Scope, SystemPurpose};
 use anyhow::bail;
 use fhir::date;
-use fhir::search::{Clause, Criterion, Search, System};
+use fhir::search::{Clause, Search};
 use serde_json::json;
 use store::{AuditFilter, Store};
 
@@ -125,14 +125,8 @@ impl WhoLooked {
 /// The ids of the Patient resources with that number.
 async fn records(store: &Store, scope: &Scope, number: &NhsNumber) -> anyhow::Result<Vec<String>> {
     let mut search = Search::all("Patient", RECORDS_MAX);
-    search.clauses.push(Clause {
-        code: "identifier".into(),
-        negated: false,
-        criteria: vec![Criterion::Token {
-            system: System::Is(NhsNumber::SYSTEM.to_string()),
-            code: Some(number.digits().to_string()),
-        }],
-    });
+    let by_number = Clause::identifier(NhsNumber::SYSTEM, number.digits());
+    search.clauses.push(by_number);
     let page = store.search(scope, &search).await?;
     Ok(page.entries.into_iter().map(|it| it.id).collect())
 }

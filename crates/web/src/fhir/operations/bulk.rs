@@ -288,14 +288,7 @@ async fn resources(node: &Node, ask: &Ask, job: &BulkJob, ty: &str) -> Result<Bo
         return Err(crate::fhir::absent().into());
     }
     // Who opted out since the list was made is left out all the same.
-    let bar = match disclosure.opt_out_applies() {
-        true => {
-            let days = node.bulk.opt_out_days_max;
-            let bar = node.store.opt_out_bar(request.patients.as_deref(), days);
-            Some(bar.await.map_err(blocked)?)
-        }
-        false => None,
-    };
+    let bar = request.bar(node, &disclosure).await.map_err(blocked)?;
     let target = Target {
         ty: ty.to_string().into(),
         query: Some(format!("bulk job {id}").into()),

@@ -247,14 +247,7 @@ async fn export(node: &Node, job: BulkJob) -> Result<(), Problem> {
     let disclosure = request.said.disclosure()?;
     let scope = scope_of(node, job.account, (Interaction::Export, &job.id)).await?;
     let scope = scope.for_disclosure(&disclosure);
-    let bar = match disclosure.opt_out_applies() {
-        true => {
-            let days = node.bulk.opt_out_days_max;
-            let bar = node.store.opt_out_bar(request.patients.as_deref(), days);
-            Some(bar.await?)
-        }
-        false => None,
-    };
+    let bar = request.bar(node, &disclosure).await?;
     let after = Cursor::parse(&job.cursor).unwrap_or_default();
     let target = Target {
         query: Some(format!("bulk job {}", job.id).into()),

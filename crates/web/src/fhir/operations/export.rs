@@ -17,6 +17,7 @@ use fhir::search::Search;
 use serde::{Deserialize, Serialize};
 use store::Reading;
 use store::bulk::{BulkJob, Cursor, Walk, Within};
+use store::opt_out::Bar;
 
 use super::parameters::as_query;
 use super::{bulk, everything};
@@ -82,6 +83,23 @@ impl Request {
         let wrong = "What this export was to be for is not known: start it again.";
         serde_json::from_str(&job.request)
             .map_err(|error| Problem::new(Kind::Exception, wrong).because(error))
+    }
+
+    /// Who and what is left out of it, where the opt-out applies.
+    ///
+    /// # Errors
+    /// `BusinessRule` while there is no fresh answer about opt-outs; those of the database.
+    pub async fn bar(
+        &self,
+        node: &Node,
+        disclosure: &Disclosure,
+    ) -> Result<Option<Arc<Bar>>, Problem> {
+        if !disclosure.opt_out_applies() {
+            return Ok(None);
+        }
+        let days = node.bulk.opt_out_days_max;
+        let bar = node.store.opt_out_bar(self.patients.as_deref(), days);
+        bar.await.map(Some)
     }
 
     /// The walk that finds it all.
@@ -248,12 +266,9 @@ async fn start(
         request.url = format!("{}?{query}", request.url);
     }
     let disclosure = request.said.disclosure()?;
-    if disclosure.opt_out_applies() {
-        // Better now than by a job that fails.
-        let days = node.bulk.opt_out_days_max;
-        let bar = node.store.opt_out_bar(request.patients.as_deref(), days);
-        bar.await.map_err(bulk::blocked)?;
-    }
+    // Better now than by a job that fails.
+    let bar = request.bar(node, &disclosure);
+    bar.await.map_err(bulk::blocked)?;
     let id = bulk::keep_for(node, ask, &disclosure, &request).await?;
     Ok(bulk::accepted(node, &id))
 }

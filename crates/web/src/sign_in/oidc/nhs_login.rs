@@ -7,7 +7,7 @@ use access::{NhsNumber, Scope, SystemPurpose};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Clause, Criterion, Search, System, fold};
+use fhir::search::{Clause, Search, fold};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -242,14 +242,8 @@ async fn find(node: &Node, claims: &Value) -> Result<Option<(String, NhsNumber, 
         return Ok(None);
     }
     let mut search = Search::all("Patient", PEOPLE_MAX);
-    search.clauses.push(Clause {
-        code: "identifier".into(),
-        negated: false,
-        criteria: vec![Criterion::Token {
-            system: System::Is(NhsNumber::SYSTEM.to_owned()),
-            code: Some(number.digits().to_owned()),
-        }],
-    });
+    let by_number = Clause::identifier(NhsNumber::SYSTEM, number.digits());
+    search.clauses.push(by_number);
     let scope = Scope::system(SystemPurpose::OpenAccount);
     let mut found = Vec::new();
     for version in node.store.search(&scope, &search).await?.entries {
