@@ -159,7 +159,7 @@ section! {
     Audit in "audit" {
         /// "before-answer": no answer leaves before its trace is on the disk. "within-one-second" is for measuring only.
         durability: AuditDurability = "\"before-answer\"", default;
-        /// Room that is kept on the disk for the trace, in bytes: when the disk is full otherwise, reading goes on until it is used up. For a SQLite store.
+        /// Room that is kept on the disk for the trace, in bytes: when the disk is full otherwise, reading goes on until it is used up. Beside PostgreSQL it is kept in the folder where a SQLite file would be.
         reserve_bytes: u64 = "16777216", default;
     }
 }

@@ -204,6 +204,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let mut settings = store::Settings::new(database, ods);
     settings.audit = config.audit.durability.into();
     settings.reserve_bytes = config.audit.reserve_bytes;
+    settings.reserve_folder = config.store.sqlite.parent().map(Path::to_owned);
     settings.relationships = config.access.relationships.into();
     settings.on_familiar = (
         config.access.own_record.into(),

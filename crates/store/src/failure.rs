@@ -67,7 +67,9 @@ pub(crate) fn full() -> Problem {
 pub(crate) fn is_full(problem: &Problem) -> bool {
     let cause = std::error::Error::source(problem);
     let error = cause.and_then(|cause| cause.downcast_ref::<rusqlite::Error>());
+    let postgres = cause.and_then(|cause| cause.downcast_ref::<tokio_postgres::Error>());
     error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DiskFull)
+        || postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::DISK_FULL)
 }
 
 /// Whether the disk itself failed, after which nobody knows what it holds.

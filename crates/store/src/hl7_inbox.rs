@@ -214,6 +214,34 @@ struct Row<'r> {
     note: Option<(&'r str, &'r str)>,
 }
 
+/// Keeps a message out of the journal, where only new ones are that can be taken. As `keep`, but nobody asks
+/// for its number, which on SQLite costs a table of its own for each row.
+pub(crate) async fn keep_moved(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    keeping: &Keeping,
+) -> Result<(), Problem> {
+    if let Some(accepted) = keeping.accepted() {
+        let row = taken(keeping, accepted);
+        let sql = new_row(now, &keeping.received, &keeping.sha256, &row);
+        if tx.execute(&sql).await? == 1 {
+            return Ok(());
+        }
+    }
+    keep(tx, now, keeping).await.map(|_| ())
+}
+
+/// The row of a message that is taken.
+fn taken<'r>(keeping: &'r Keeping, accepted: &'r [u8]) -> Row<'r> {
+    Row {
+        key: keeping.id.clone(),
+        answer: "AA",
+        ack: accepted,
+        state: "received",
+        note: None,
+    }
+}
+
 /// Keeps a message as its verdict says, inside the writer's transaction; `now` is when it came.
 pub(crate) async fn keep(
     tx: &mut Tx<'_>,
@@ -245,13 +273,7 @@ pub(crate) async fn keep(
             return keep_apart(tx, now, received, sha256, row, Kept::Refused).await;
         }
     };
-    let row = Row {
-        key: id.clone(),
-        answer: "AA",
-        ack: accepted,
-        state: "received",
-        note: None,
-    };
+    let row = taken(keeping, accepted);
     if let Some(number) = insert(tx, now, received, sha256, &row).await? {
         return Ok(Hl7Done::Kept {
             number: Some(number),
@@ -316,19 +338,13 @@ async fn keep_apart(
     })
 }
 
-/// Inserts the row, unless its key is there; gives its number.
-async fn insert(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    received: &Received,
-    sha256: &[u8],
-    row: &Row<'_>,
-) -> Result<Option<i64>, Problem> {
-    let sql = Sql::new(
+/// The statement that inserts a message's row, unless its key is there.
+fn new_row<'s>(now: Millis, received: &'s Received, sha256: &'s [u8], row: &'s Row<'_>) -> Sql<'s> {
+    Sql::new(
         "INSERT INTO hl7_message (shard, key, application, facility, control_id, kind, sha256, body, \
          answer, ack, state, received_at, state_at, tries, work, reason, next_step) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16) \
-         ON CONFLICT (key, shard) DO NOTHING RETURNING number",
+         ON CONFLICT (key, shard) DO NOTHING",
     )
     .with(shard::of(&row.key))
     .with(row.key.as_slice())
@@ -345,7 +361,19 @@ async fn insert(
     .with(now)
     .with(row.note.is_some())
     .with(row.note.map(|(reason, _)| reason))
-    .with(row.note.map(|(_, next_step)| next_step));
+    .with(row.note.map(|(_, next_step)| next_step))
+}
+
+/// Inserts the row, unless its key is there; gives its number.
+async fn insert(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    received: &Received,
+    sha256: &[u8],
+    row: &Row<'_>,
+) -> Result<Option<i64>, Problem> {
+    let mut sql = new_row(now, received, sha256, row);
+    sql.push(" RETURNING number");
     tx.row(&sql).await?.map(|row| row.int(0)).transpose()
 }
 

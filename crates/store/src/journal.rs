@@ -16,6 +16,7 @@ mod pending;
 mod record;
 #[cfg(test)]
 mod tests;
+mod trace_reserve;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::thread::JoinHandle;
 
 use access::AuditEntry;
 use fhir::problem::{Kind, Problem};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -39,6 +41,7 @@ pub(crate) use file::File;
 pub(crate) use part::zeros;
 pub(crate) use record::Batch;
 use record::Entry;
+pub(crate) use trace_reserve::{TraceReserve, no_folder};
 
 /// What came of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,7 @@ enum Item {
 #[derive(Debug)]
 pub(crate) struct Journal {
     queue: parking_lot::Mutex<Option<mpsc::Sender<Item>>>,
+    desk: Arc<keeper::Desk>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
     known: Arc<known::Known>,
 }
@@ -110,13 +114,15 @@ impl Journal {
         let (hand_over, handed_over) = std::sync::mpsc::channel();
         let pending = Arc::new(pending::Pending::default());
         let known = Arc::new(known::Known::default());
-        let keeper = keeper::Keeper::open(&start, known.clone(), pending.clone(), hand_over)?;
         let reader = sqlite::open_reader(&start.database)?;
         let mover = mover::Mover {
-            writer: start.writer,
-            load: start.load,
-            pending,
+            writer: start.writer.clone(),
+            load: start.load.clone(),
+            pending: pending.clone(),
         };
+        let keeper = keeper::Keeper::open(start, known.clone(), pending, hand_over)?;
+        let desk = Arc::new(parking_lot::Mutex::new(Some(keeper)));
+        let keeping = desk.clone();
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.into());
             let spawned = thread.spawn(work);
@@ -126,13 +132,14 @@ impl Journal {
         let threads = vec![
             spawn(
                 "journal-keeper",
-                Box::new(move || keeper.run(start.file, waiting)),
+                Box::new(move || keeper::run(&keeping, waiting)),
             )?,
             spawn("journal-mover", Box::new(move || mover.run(&handed_over)))?,
             spawn("journal-known", Box::new(move || ids.read(&reader)))?,
         ];
         Ok(Journal {
             queue: parking_lot::Mutex::new(Some(queue)),
+            desk,
             threads: parking_lot::Mutex::new(threads),
             known,
         })
@@ -149,8 +156,12 @@ impl Journal {
     }
 
     async fn put(&self, entry: Entry) -> Result<Taken, Problem> {
-        let (answer, answered) = oneshot::channel();
         let queue = self.queue.lock().clone().ok_or_else(closed)?;
+        let entry = match self.at_once(&queue, entry) {
+            Ok(taken) => return taken,
+            Err(entry) => entry,
+        };
+        let (answer, answered) = oneshot::channel();
         queue
             .try_send(Item::Put { entry, answer })
             .map_err(|error| match error {
@@ -158,6 +169,25 @@ impl Journal {
                 mpsc::error::TrySendError::Closed(_) => closed(),
             })?;
         answered.await.map_err(|_| closed())?
+    }
+
+    /// Keeps it on this thread, if nothing waits and nobody is keeping; gives it back if not.
+    fn at_once(
+        &self,
+        queue: &mpsc::Sender<Item>,
+        entry: Entry,
+    ) -> Result<Result<Taken, Problem>, Entry> {
+        let idle = queue.capacity() == queue.max_capacity();
+        let Some(mut desk) = idle.then(|| self.desk.try_lock()).flatten() else {
+            return Err(entry);
+        };
+        // Other tasks of this thread go on elsewhere meanwhile; a runtime of one thread has no elsewhere.
+        match (desk.as_mut(), Handle::current().runtime_flavor()) {
+            (Some(keeper), RuntimeFlavor::MultiThread) => {
+                Ok(tokio::task::block_in_place(|| keeper.keep_one(entry)))
+            }
+            _ => Err(entry),
+        }
     }
 
     /// Returns once all that was kept before is in the tables (or the journal is closed: then the
@@ -192,7 +222,7 @@ impl Journal {
 /// # Errors
 /// Those of the database and of the file.
 pub(crate) fn recover(file: &mut File, tx: &mut Tx<'_>) -> Result<(), Problem> {
-    let moved = at_once(mark(tx))?;
+    let moved = at_once(mark(tx, NODE))?.unwrap_or_default();
     let mut upto = moved;
     for batch in file.read_all()? {
         if batch.index <= moved {
@@ -200,7 +230,7 @@ pub(crate) fn recover(file: &mut File, tx: &mut Tx<'_>) -> Result<(), Problem> {
         }
         at_once(async {
             tx.batch("BEGIN IMMEDIATE").await?;
-            let done = apply(tx, std::slice::from_ref(&batch)).await;
+            let done = apply(tx, NODE, std::slice::from_ref(&batch)).await;
             tx.batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })
                 .await?;
             done
@@ -217,20 +247,29 @@ pub(crate) fn recover(file: &mut File, tx: &mut Tx<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The name of the mark of a SQLite database's journal.
+pub(crate) const NODE: &str = "node";
+
 /// Writes batches' rows, and how far this is. Inside a transaction.
 ///
 /// # Errors
 /// `Conflict` if they are not the next ones: another process has moved them.
 pub(crate) async fn apply<B: std::borrow::Borrow<Batch>>(
     tx: &mut Tx<'_>,
+    name: &str,
     batches: &[B],
 ) -> Result<(), Problem> {
     let (Some(first), Some(last)) = (batches.first(), batches.last()) else {
         return Ok(());
     };
-    let step = Sql::new("UPDATE journal SET moved = $1 WHERE name = 'node' AND moved = $2");
+    if name != NODE {
+        let new = "INSERT INTO journal (name, moved) VALUES ($1, 0) ON CONFLICT (name) DO NOTHING";
+        tx.execute(&Sql::new(new).with(name)).await?;
+    }
+    let step = Sql::new("UPDATE journal SET moved = $1 WHERE name = $2 AND moved = $3");
     let step = step
         .with(last.borrow().index)
+        .with(name)
         .with(first.borrow().index - 1);
     if tx.execute(&step).await? != 1 {
         let message = "The journal has been moved by another process.";
@@ -241,19 +280,21 @@ pub(crate) async fn apply<B: std::borrow::Borrow<Batch>>(
         match entry {
             Entry::Lines(some) => lines.extend(some),
             Entry::Message { at, keeping } => {
-                hl7_inbox::keep(tx, *at, keeping).await?;
+                hl7_inbox::keep_moved(tx, *at, keeping).await?;
             }
         }
     }
     audit::write(tx, 0, &lines).await
 }
 
-async fn mark(tx: &mut Tx<'_>) -> Result<i64, Problem> {
-    let row = tx
-        .row(&Sql::new("SELECT moved FROM journal WHERE name = 'node'"))
-        .await?;
-    row.ok_or_else(|| failure::internal("no mark of the journal"))?
-        .int(0)
+async fn mark(tx: &mut Tx<'_>, name: &str) -> Result<Option<i64>, Problem> {
+    let row = tx.row(&marked(name)).await?;
+    row.map(|row| row.int(0)).transpose()
+}
+
+/// The statement that asks how far has been moved under that name.
+pub(crate) fn marked(name: &str) -> Sql<'_> {
+    Sql::new("SELECT moved FROM journal WHERE name = $1").with(name)
 }
 
 /// What a message is answered that the journal keeps.

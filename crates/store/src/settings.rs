@@ -36,9 +36,11 @@ pub struct Settings {
     pub organisation: Ods,
     pub audit: AuditDurability,
     /// Room on the disk that is kept for lines of the audit log when it is full otherwise, in bytes; 0 for
-    /// none. With it comes some for opening records in emergencies. SQLite only: PostgreSQL has its
-    /// own disk.
+    /// none. On SQLite some for opening records in emergencies comes with it.
     pub reserve_bytes: u64,
+    /// Where that room is kept beside PostgreSQL, whose own disk a node cannot keep room on. SQLite's is
+    /// beside its file.
+    pub reserve_folder: Option<PathBuf>,
     pub clock: Clock,
     /// Writes that may wait for the writer; one more is answered with `Throttled`.
     pub writes_waiting_max: usize,
@@ -74,6 +76,7 @@ impl Settings {
             organisation,
             audit: AuditDurability::BeforeAnswer,
             reserve_bytes: 0,
+            reserve_folder: None,
             clock: Clock::system(),
             writes_waiting_max: 4096,
             readers: 2,

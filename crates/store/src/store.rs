@@ -1,9 +1,11 @@
 //! The store: opening, closing, and the two ways in (the writer's queue, the readers).
 
+mod traces;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AuditEntry, Interaction, Ods, Outcome, Scope, Target};
+use access::{AuditEntry, Interaction, Ods, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::Registry;
@@ -17,7 +19,7 @@ use crate::dialect::Dialect;
 use crate::failure;
 use crate::fault::Fault;
 use crate::hl7_inbox::Hl7Write;
-use crate::journal::{self, Journal, Taken};
+use crate::journal::{self, Journal, Taken, TraceReserve};
 use crate::migrations;
 use crate::parcels;
 use crate::pool::Readers;
@@ -56,6 +58,8 @@ struct Inner {
     writer: Arc<Writer>,
     /// On SQLite, unless another process has it.
     journal: Option<Journal>,
+    /// On PostgreSQL, where there is room.
+    trace_reserve: Option<TraceReserve>,
     fault: Arc<Fault>,
     words: Arc<Words>,
     registry: Shared,
@@ -95,6 +99,7 @@ impl Store {
         let registry = Shared::default();
         let fault = Arc::new(Fault::default());
         let now = settings.clock.now();
+        let trace_reserve = open_trace_reserve(&settings);
         let (readers, writer, cache, journal) = match &settings.database {
             Database::Sqlite(path) => {
                 let cache = (settings.cache_bytes_max > 0)
@@ -157,6 +162,7 @@ impl Store {
                 readers,
                 writer,
                 journal,
+                trace_reserve,
                 fault,
                 words,
                 registry,
@@ -177,6 +183,9 @@ impl Store {
         };
         if store.inner.audit == AuditDurability::WithinOneSecond {
             store.write_late_lines();
+        }
+        if store.inner.trace_reserve.is_some() {
+            store.move_reserve();
         }
         reindex::start(Weak(Arc::downgrade(&store.inner)));
         crate::whereabouts::start(Weak(Arc::downgrade(&store.inner)));
@@ -219,6 +228,8 @@ impl Store {
         if let Some(journal) = &self.inner.journal {
             journal.stop().await;
         }
+        // What cannot be moved now is moved by the next process.
+        let _ = self.move_reserve_once().await;
         self.inner.writer.stop().await;
     }
 
@@ -268,59 +279,6 @@ impl Store {
             self.inner.parcels_changed.send_modify(|count| *count += 1);
         }
         Ok(committed)
-    }
-
-    /// Writes the log's line for a change of what is not there, or is beyond the scope, if the problem
-    /// names such a place; gives back the problem, which says as little as it did.
-    async fn missed_change(&self, scope: &Scope, problem: Problem) -> Problem {
-        let place = problem.expression.as_deref();
-        let Some((ty, id)) = place.and_then(|place| place.split_once('/')) else {
-            return problem;
-        };
-        // A condition on a version fails the same way for what is hidden.
-        let refused = match problem.kind {
-            Kind::NotFound | Kind::Deleted => true,
-            Kind::Conflict => false,
-            _ => return problem,
-        };
-        match self.note_missed(scope, (ty, id), refused).await {
-            Ok(()) => problem,
-            Err(lost) => lost,
-        }
-    }
-
-    /// Writes the log's line for a change that is refused as if there were nothing of that type and id.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn refused_as_absent(
-        &self,
-        scope: &Scope,
-        ty: &str,
-        id: &str,
-    ) -> Result<(), Problem> {
-        self.note_missed(scope, (ty, id), true).await
-    }
-
-    /// Writes the log's line for a change that is refused, whose place the problem names, and gives
-    /// back the problem. A change inside a Bundle is refused nowhere else.
-    async fn refused_change(&self, scope: &Scope, problem: Problem) -> Problem {
-        let place = problem.expression.as_deref().unwrap_or_default();
-        let (ty, id) = match place.split_once('/') {
-            Some((ty, id)) => (ty, Some(id.to_string())),
-            None => (place, None),
-        };
-        let target = Target {
-            ty: ty.to_string().into(),
-            patient: id.clone().filter(|_| ty == "Patient"),
-            id,
-            ..Target::default()
-        };
-        let line = scope.trace(scope.interaction(), Outcome::Refused, target);
-        match self.traced(vec![line]).await {
-            Ok(()) => problem,
-            Err(lost) => lost,
-        }
     }
 
     /// Keeps a new message in the journal, where there is one: that is quicker than in its table.
@@ -392,33 +350,6 @@ impl Store {
     /// nobody waits for; since it is bounded, they go on under any load.
     pub async fn let_others_first(&self) {
         self.inner.writer.calm(LET_FIRST_AT_MOST).await;
-    }
-
-    /// Writes lines of the audit log: committed when this returns, or soon after under
-    /// `WithinOneSecond`.
-    pub(crate) async fn traced(&self, lines: Vec<AuditEntry>) -> Result<(), Problem> {
-        if lines.iter().any(|line| line.familiar.is_some()) {
-            Box::pin(self.tell_familiar(&lines)).await?;
-        }
-        match self.inner.audit {
-            AuditDurability::BeforeAnswer => {
-                if let Some(journal) = &self.inner.journal {
-                    return journal.lines(lines).await;
-                }
-                self.inner.writer.write(Write::Trace(vec![lines])).await?;
-            }
-            AuditDurability::WithinOneSecond => {
-                let full = {
-                    let mut late = self.inner.late.lock();
-                    late.push(lines);
-                    (late.len() >= LATE_MAX).then(|| std::mem::take(&mut *late))
-                };
-                if let Some(full) = full {
-                    self.inner.writer.write(Write::Trace(full)).await?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Reads a row or a few, on this thread.
@@ -503,27 +434,8 @@ impl Store {
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.inner.cache.as_deref()
     }
-
-    /// Starts writing late lines, until the store is gone.
-    fn write_late_lines(&self) {
-        let inner = Arc::downgrade(&self.inner);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(LATE_EVERY).await;
-                let Some(inner) = inner.upgrade() else { return };
-                let late = std::mem::take(&mut *inner.late.lock());
-                if late.is_empty() {
-                    continue;
-                }
-                if let Err(problem) = inner.writer.write(Write::Trace(late)).await {
-                    tracing::error!(?problem, "lines of the audit log were lost");
-                }
-            }
-        });
-    }
 }
 
-/// Whether the scope is one for what the job changes, before any row is looked at.
 /// Keeps room for the audit log. A node without it serves all the same, and says so.
 fn reserve(file: &mut journal::File, bytes: u64) {
     if let Err(problem) = file.reserve(bytes) {
@@ -531,10 +443,24 @@ fn reserve(file: &mut journal::File, bytes: u64) {
     }
 }
 
+/// The reserve for the audit log beside PostgreSQL.
+fn open_trace_reserve(settings: &Settings) -> Option<TraceReserve> {
+    let is_postgres = matches!(settings.database, Database::Postgres { .. });
+    if !is_postgres || settings.reserve_bytes == 0 {
+        return None;
+    }
+    let folder = settings.reserve_folder.as_deref();
+    let trace_reserve = folder.ok_or_else(journal::no_folder);
+    let trace_reserve =
+        trace_reserve.and_then(|folder| TraceReserve::open(folder, settings.reserve_bytes));
+    trace_reserve.inspect_err(no_reserve).ok()
+}
+
 fn no_reserve(cause: &impl std::fmt::Display) {
     tracing::error!(%cause, "there is no room for the reserve: a full disk will stop reading at once");
 }
 
+/// Whether the scope is one for what the job changes, before any row is looked at.
 fn may_be_done(scope: &Scope, job: &Job) -> Result<(), Problem> {
     for change in &job.changes {
         let (ty, id) = change.names();

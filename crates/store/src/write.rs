@@ -33,8 +33,8 @@ use crate::whereabouts::{self, WhereaboutsWrite};
 pub(crate) enum Write {
     /// All or nothing: changes of resources, effects on other rows, lines of the audit log.
     Job(Scope, Job),
-    /// What the journal holds and the tables do not.
-    Journal(Vec<Arc<Batch>>),
+    /// What the journal of that name holds and the tables do not.
+    Journal(Arc<str>, Vec<Arc<Batch>>),
     /// Lines of the audit log about reads.
     Trace(Vec<Vec<AuditEntry>>),
 }
@@ -240,7 +240,7 @@ impl Write {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Write::Job(_, job) => 1 + job.expected.len() + job.changes.len() + job.effects.len(),
-            Write::Journal(batches) => batches.iter().map(|batch| batch.entries.len()).sum(),
+            Write::Journal(_, batches) => batches.iter().map(|batch| batch.entries.len()).sum(),
             Write::Trace(lines) => lines.iter().map(Vec::len).sum(),
         }
     }
@@ -262,7 +262,7 @@ impl Write {
                 let mut expected = job.expected.iter();
                 expected.any(|expected| matches!(expected, Expected::Match { .. }))
             }
-            Write::Journal(_) | Write::Trace(_) => false,
+            Write::Journal(..) | Write::Trace(_) => false,
         }
     }
 }

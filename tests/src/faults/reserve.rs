@@ -1,8 +1,11 @@
 //! P29: on a full disk people who care for patients still read, each look with its trace on the disk, until the room kept
 //! for that is used up; a record opens in an emergency; then nothing is shown that leaves no trace.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -154,4 +157,135 @@ fn p29_on_a_full_disk_reading_leaves_its_trace_until_the_reserve_is_used_up() {
         (answer.status == 201).then_some(answer)
     });
     assert_eq!(written.status, 201);
+}
+
+/// A database of its own on a small file system, on the tests' PostgreSQL, whose log is elsewhere; dropped with it.
+struct SmallDatabase {
+    server: Rows,
+    name: String,
+    url: String,
+}
+
+impl SmallDatabase {
+    fn make(server: &str, disk: &Path) -> SmallDatabase {
+        let owner = Command::new("chown").arg("postgres").arg(disk).status();
+        assert!(owner.unwrap().success());
+        let name = format!("small_{}", uuid::Uuid::new_v4().simple());
+        let (address, _) = server.rsplit_once('/').unwrap();
+        let small = SmallDatabase {
+            url: format!("{address}/{name}"),
+            server: Rows::Postgres {
+                url: server.to_owned(),
+                schema: "public".to_owned(),
+            },
+            name,
+        };
+        let name = &small.name;
+        let at = disk.display();
+        small.run(&format!("CREATE TABLESPACE {name} LOCATION '{at}'"));
+        small.run(&format!("CREATE DATABASE {name} TABLESPACE {name}"));
+        small
+    }
+
+    fn run(&self, statement: &str) {
+        self.server.texts(statement);
+    }
+}
+
+impl Drop for SmallDatabase {
+    fn drop(&mut self) {
+        self.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        self.run(&format!("DROP TABLESPACE {}", self.name));
+    }
+}
+
+#[test]
+fn p29_on_a_full_disk_of_postgresql_reading_leaves_its_trace_beside_it_until_the_reserve_is_used_up()
+ {
+    let Some(server) = store::testing::postgres_url() else {
+        return;
+    };
+    // PostgreSQL's user must get there, which the tests' own folders do not let it.
+    let folder = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()
+        .unwrap();
+    let disk = folder.path().join("small");
+    let Some(_mounted) = SmallDisk::mount(&disk, 96) else {
+        eprintln!("\n*** SKIPPED: this user may not mount a small file system ***\n");
+        return;
+    };
+    let small = SmallDatabase::make(&server, &disk);
+    let mut nodes = Neighbourhood::set_up(Some(&small.url));
+    let settings = nodes.practice.folder.join("handover.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let reserve = 2 << 20;
+    std::fs::write(
+        &settings,
+        format!("{text}\n[audit]\nreserve_bytes = {reserve}\n"),
+    )
+    .unwrap();
+    nodes.practice.token = token(&nodes.practice.folder);
+    nodes.practice.process.start();
+    let mut system = nodes.practice.client();
+    let registered = system
+        .send_json("POST", "/fhir/Patient", &patient())
+        .unwrap();
+    assert_eq!(registered.status, 201, "{}", registered.text());
+    fill(&disk);
+
+    // The pages at hand have some room yet.
+    let mut looks = 0;
+    let unwritten = wait_for("a change that is refused", 30, || {
+        let body = json!({ "resourceType": "Basic", "code": { "text": noise(500_000) } });
+        let answer = system.send_json("POST", "/fhir/Basic", &body).unwrap();
+        (answer.status != 201).then_some(answer)
+    });
+    assert_eq!(unwritten.status, 507, "{}", unwritten.text());
+    let mut refused = None;
+    while refused.is_none() && looks < LOOKS_MAX {
+        let answer = look(&mut system, looks);
+        match answer.status {
+            200 => looks += 1,
+            _ => refused = Some(answer),
+        }
+        if looks == 200 {
+            // What the reserve holds is there for the next process.
+            nodes.practice.process.kill();
+            nodes.practice.process.start();
+            system = nodes.practice.client();
+        }
+    }
+    let refused = refused.expect("the reserve never ends");
+    assert_eq!(refused.status, 507, "{}", refused.text());
+    assert!(looks > 400, "only {looks} looks");
+    println!("{looks} looks on a full disk of PostgreSQL's");
+
+    nodes.practice.process.kill();
+    std::fs::remove_file(disk.join("ballast")).unwrap();
+    nodes.practice.process.start();
+    let traced = || {
+        let query = "SELECT CAST(COUNT(*) AS TEXT) FROM audit WHERE query LIKE '%xxxxxxxx%' AND outcome = 'success'";
+        usize::try_from(nodes.practice.rows.number(query)).unwrap()
+    };
+    wait_for("the traces in the table", 60, || {
+        (traced() >= looks).then_some(())
+    });
+    assert_eq!(traced(), looks, "each once");
+    let answer = look(&mut nodes.practice.client(), looks);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(traced(), looks + 1, "straight into the table again");
+    drop(nodes);
+}
+
+/// Text that does not get shorter when it is packed.
+fn noise(length: usize) -> String {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + u8::try_from(state % 26).unwrap())
+    };
+    (0..length).map(|_| letter()).collect()
 }

@@ -1,18 +1,28 @@
 //! The bare handler: the same bytes and headers, and nothing else.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use bytes::Bytes;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::acknowledgements::bare::{WAITING_MAX, Waiting, group_write_sync};
 
 /// Names the file whose bytes the other process serves.
 pub const FILE: &str = "HANDOVER_BENCH_BYTES";
+
+/// What is kept of each request, about as long as an audit line, and room for all that a run brings.
+const LINE_BYTES: usize = 400;
+const LOG_BYTES: usize = 64 << 20;
 
 /// A bare server in a process of its own, ended when dropped.
 pub struct Bare {
@@ -58,24 +68,57 @@ impl Drop for Bare {
 }
 
 /// The other process.
+///
+/// # Errors
+/// When the bytes cannot be read or nothing can be listened on.
 pub fn serve() -> Result<()> {
-    let bytes = Bytes::from(std::fs::read(std::env::var_os(FILE).context(FILE)?)?);
-    let handler = move || {
-        let bytes = bytes.clone();
-        async move {
-            (
-                [(CONTENT_TYPE, "application/fhir+json"), (ETAG, "W/\"1\"")],
-                bytes,
-            )
+    let bytes = bytes()?;
+    let handler = move || async move { answer(bytes) };
+    listen(Router::new().route("/{*path}", get(handler)))
+}
+
+/// The other process, where each request waits until a line of its own is on disk: one thread takes what waits, writes it
+/// over zeros that are on disk already (so that no length changes), syncs, and answers all of it.
+///
+/// # Errors
+/// As `serve`, or when the file cannot be written.
+pub fn serve_kept() -> Result<()> {
+    let bytes = bytes()?;
+    let path = Path::new(&std::env::var_os(FILE).context(FILE)?).with_extension("log");
+    std::fs::write(&path, vec![0; LOG_BYTES])?;
+    let log = File::options().write(true).open(&path)?;
+    log.sync_all()?;
+    let (send, receive) = mpsc::channel::<Waiting>(WAITING_MAX);
+    std::thread::spawn(move || group_write_sync(log, receive));
+    let handler = move || async move {
+        let (done, durable) = oneshot::channel();
+        let sent = send.send((vec![b'.'; LINE_BYTES], done)).await;
+        match sent.is_ok() && durable.await.is_ok() {
+            true => answer(bytes).into_response(),
+            false => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     };
+    listen(Router::new().route("/{*path}", get(handler)))
+}
+
+fn bytes() -> Result<Bytes> {
+    let file = std::env::var_os(FILE).context(FILE)?;
+    Ok(Bytes::from(std::fs::read(file)?))
+}
+
+fn answer(bytes: Bytes) -> impl IntoResponse {
+    let head = [(CONTENT_TYPE, "application/fhir+json"), (ETAG, "W/\"1\"")];
+    (head, bytes)
+}
+
+fn listen(router: Router) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         println!("{}", listener.local_addr()?);
-        axum::serve(listener, Router::new().route("/{*path}", get(handler))).await?;
+        axum::serve(listener, router).await?;
         Ok(())
     })
 }

@@ -93,6 +93,8 @@ enum Part {
     Definitions,
     /// Serves the bytes of a file from a bare handler and prints its address.
     Bare,
+    /// The bare handler, which answers once the loop has a line of each request on disk; prints its address.
+    Kept,
     /// Opens TLS connections that say nothing, and holds them.
     Idle,
     /// The loop of the acknowledgements behind MLLP connections; prints its address.
@@ -113,6 +115,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match arguments.part {
         Some(Part::Definitions) => return definitions::once(),
         Some(Part::Bare) => return bare::serve(),
+        Some(Part::Kept) => return bare::serve_kept(),
         Some(Part::Idle) => return idle::hold(),
         Some(Part::Loop) => return acknowledgements::bare::serve(),
         None => {}

@@ -118,7 +118,7 @@ impl Mover {
     /// Moves, and tries again while the writer may yet succeed.
     fn move_all(&self, gathered: &Gathered) -> bool {
         loop {
-            let write = Write::Journal(gathered.batches.clone());
+            let write = Write::Journal(super::NODE.into(), gathered.batches.clone());
             match self.writer.write_blocking(write) {
                 Ok(_) => {
                     self.pending.moved(&gathered.batches);

@@ -96,6 +96,22 @@ impl Part {
     /// # Errors
     /// `NoStore` if it cannot be read; `Exception` if a whole frame does not read as a batch.
     pub(super) fn read_all(&self) -> Result<Vec<Batch>, Problem> {
+        Ok(self.read()?.0)
+    }
+
+    /// Goes on after the batches that it holds; gives the last one's number, 0 for none.
+    ///
+    /// # Errors
+    /// As `read_all`.
+    pub(super) fn go_on(&mut self) -> Result<i64, Problem> {
+        let (batches, end) = self.read()?;
+        self.position = end;
+        self.last = batches.last().map_or(0, |batch| batch.index);
+        Ok(self.last)
+    }
+
+    /// The batches, and where they end.
+    fn read(&self) -> Result<(Vec<Batch>, u64), Problem> {
         let mut batches: Vec<Batch> = Vec::new();
         let mut position = 0;
         while let Some((index, body)) = self.frame_at(position)? {
@@ -110,7 +126,7 @@ impl Part {
             })?;
             batches.push(Batch { index, entries });
         }
-        Ok(batches)
+        Ok((batches, position))
     }
 
     fn frame_at(&self, position: u64) -> Result<Option<(i64, Vec<u8>)>, Problem> {

@@ -178,8 +178,8 @@ async fn under_savepoint(
 async fn apply(core: &mut Core, tx: &mut Tx<'_>, write: &Write) -> Result<Committed, Problem> {
     let (scope, job) = match write {
         Write::Job(scope, job) => (scope, job),
-        Write::Journal(batches) => {
-            journal::apply(tx, batches).await?;
+        Write::Journal(name, batches) => {
+            journal::apply(tx, name, batches).await?;
             return Ok(Committed::default());
         }
         Write::Trace(_) => return Ok(Committed::default()),

@@ -190,6 +190,6 @@ impl Core {
 fn job(queued: &Queued) -> Option<&Job> {
     match &queued.write {
         Write::Job(_, job) => Some(job),
-        Write::Journal(_) | Write::Trace(_) => None,
+        Write::Journal(..) | Write::Trace(_) => None,
     }
 }

@@ -22,7 +22,7 @@ impl Load {
     pub(crate) fn note(&self, batch: &[Queued]) {
         let small = batch.iter().filter(|queued| match &queued.write {
             Write::Job(_, job) => job.changes.is_empty(),
-            Write::Journal(_) | Write::Trace(_) => false,
+            Write::Journal(..) | Write::Trace(_) => false,
         });
         if small.count() >= PRESSING_MIN {
             self.press();

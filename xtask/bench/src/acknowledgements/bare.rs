@@ -15,9 +15,10 @@ use crate::load::framed;
 use crate::node::folder;
 
 /// Messages that may wait; more than any measurement has.
-const WAITING_MAX: usize = 1024;
+pub const WAITING_MAX: usize = 1024;
 
-type Waiting = (Vec<u8>, oneshot::Sender<()>);
+/// Bytes, and who waits until they are on disk.
+pub type Waiting = (Vec<u8>, oneshot::Sender<()>);
 
 /// The other process: answers each frame once the loop has it on disk.
 ///
@@ -118,7 +119,10 @@ async fn produce(
 }
 
 /// Takes what waits, writes it, makes it durable, answers all of it.
-fn group_write_sync(mut file: File, mut receive: mpsc::Receiver<Waiting>) -> Result<()> {
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn group_write_sync(mut file: File, mut receive: mpsc::Receiver<Waiting>) -> Result<()> {
     while let Some((mut bytes, first)) = receive.blocking_recv() {
         let mut answers = vec![first];
         while let Ok((more, answer)) = receive.try_recv() {
