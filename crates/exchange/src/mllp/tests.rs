@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use access::{Scope, SystemPurpose};
+use store::Store;
 use store::testing::on_each_database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,13 +19,8 @@ async fn start(store: &Store, settings: Settings) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let door = tokio::spawn(serve(
-        listener,
-        store.clone(),
-        settings,
-        Arc::default(),
-        stopping,
-    ));
+    let door = Arc::new(Door::new(store.clone(), Arc::default()));
+    let door = tokio::spawn(serve(listener, None, door, settings, stopping));
     Running {
         address,
         stop,

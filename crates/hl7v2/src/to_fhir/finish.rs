@@ -1,17 +1,26 @@
 //! From drafts to resources: references written, required elements filled, identities given.
 
 use super::build::{Build, Draft};
-use super::draft::NodeId;
+use super::draft::{MADE_OF_SEGMENTS, NodeId};
 use super::identity::Ids;
 use super::{Made, Merge};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
 /// The elements of which FHIR allows one choice of type: `value[x]` and its like.
-const CHOICES: [&str; 4] = ["value", "effective", "deceased", "multipleBirth"];
+const CHOICES: [&str; 8] = [
+    "value",
+    "effective",
+    "deceased",
+    "multipleBirth",
+    "occurrence",
+    "performed",
+    "onset",
+    "medication",
+];
 
 /// Renders every draft and every linked resource that has an id; those referred to come first.
-pub fn resources(build: &Build<'_>, ids: &Ids, is_news: bool) -> Vec<Made> {
+pub fn resources(build: &Build<'_>, ids: &Ids, message_type: &str) -> Vec<Made> {
     let arena = &build.interpreter.arena;
     let mut made: Vec<Made> = Vec::new();
     let drafts: HashSet<NodeId> = build.drafts.iter().map(|d| d.root).collect();
@@ -25,34 +34,34 @@ pub fn resources(build: &Build<'_>, ids: &Ids, is_news: bool) -> Vec<Made> {
             add_linked(&mut made, render(build, ids, root, id), arena.ty(root), id);
         }
     }
-    let order = [
-        "Patient",
-        "Encounter",
-        "Observation",
-        "DiagnosticReport",
-        "DocumentReference",
-    ];
-    for ty in order {
+    for ty in MADE_OF_SEGMENTS {
         for draft in build.of_type(ty) {
             if let Some(id) = ids.get(&draft.root) {
-                made.push(made_of(build, ids, draft, id, is_news));
+                made.push(made_of(build, ids, draft, id, message_type));
             }
         }
     }
     made
 }
 
-fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, is_news: bool) -> Made {
+/// How a resource of a message meets one that is here. What a message is about it updates; what it
+/// only brings along (the patient of a result, the order behind it) it makes where there is none.
+fn meets(ty: &str, message_type: &str) -> Merge {
+    match (ty, message_type) {
+        ("Patient" | "Encounter", "ADT") => Merge::Update,
+        ("Patient" | "Encounter", _) => Merge::KeepExisting,
+        ("ServiceRequest" | "Specimen", "ORU" | "MDM") => Merge::KeepExisting,
+        ("ServiceRequest" | "Specimen" | "MedicationRequest" | "Appointment", _) => Merge::Update,
+        _ => Merge::Replace,
+    }
+}
+
+fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, message_type: &str) -> Made {
     let ty = build.interpreter.arena.ty(draft.root);
     let mut resource = render(build, ids, draft.root, id);
     inherit_time(build, ids, draft, &mut resource);
     let filled = fill(build, ty, &mut resource);
     name_components(&mut resource);
-    let merge = match ty {
-        "Patient" | "Encounter" if is_news => Merge::Update,
-        "Patient" | "Encounter" => Merge::KeepExisting,
-        _ => Merge::Replace,
-    };
     let removed = build
         .interpreter
         .removed
@@ -65,12 +74,9 @@ fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, is_news: bool)
         .cloned()
         .collect();
     Made {
-        ty: ty.to_owned(),
-        id: id.to_owned(),
-        resource,
-        merge,
         remove,
         only_if_new: filled,
+        ..Made::new(ty, id, resource, meets(ty, message_type))
     }
 }
 
@@ -92,14 +98,7 @@ fn add_linked(made: &mut Vec<Made>, resource: Value, ty: &str, id: &str) {
     } else {
         Merge::KeepExisting
     };
-    made.push(Made {
-        ty: ty.to_owned(),
-        id: id.to_owned(),
-        resource,
-        merge,
-        remove: Vec::new(),
-        only_if_new: Vec::new(),
-    });
+    made.push(Made::new(ty, id, resource, merge));
 }
 
 fn render(build: &Build<'_>, ids: &Ids, root: NodeId, id: &str) -> Value {
@@ -111,20 +110,12 @@ fn render(build: &Build<'_>, ids: &Ids, root: NodeId, id: &str) -> Value {
     if let Some(Value::Object(elements)) = arena.render(root, &reference) {
         resource.extend(elements);
     }
-    for choice in CHOICES {
-        one_choice(&mut resource, choice);
-    }
     Value::Object(resource)
 }
 
 /// Of several values of a choice, the first stays: rows of ours come before the published ones.
 fn one_choice(resource: &mut Map<String, Value>, choice: &str) {
-    let is_choice = |name: &String| {
-        let name = name.trim_start_matches('_');
-        name.strip_prefix(choice)
-            .is_some_and(|rest| rest.starts_with(char::is_uppercase))
-    };
-    let mut names = resource.keys().filter(|n| is_choice(n)).cloned();
+    let mut names = resource.keys().filter(|n| is_choice(n, choice)).cloned();
     let Some(first) = names.next() else { return };
     let others: Vec<String> = names
         .filter(|n| n.trim_start_matches('_') != first)
@@ -132,6 +123,13 @@ fn one_choice(resource: &mut Map<String, Value>, choice: &str) {
     for name in others {
         resource.shift_remove(&name);
     }
+}
+
+/// Whether an element of that name is one of a choice: `valueString` of `value`.
+fn is_choice(name: &str, choice: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    name.strip_prefix(choice)
+        .is_some_and(|rest| rest.starts_with(char::is_uppercase))
 }
 
 /// A reference to what has an id; to what has none, its name alone; to nothing, none.
@@ -238,7 +236,9 @@ fn fill(build: &Build<'_>, ty: &str, resource: &mut Value) -> Vec<String> {
         .into_iter()
         .flatten()
     {
-        if !elements.contains_key(name) {
+        let stem = CHOICES.iter().find(|stem| is_choice(name, stem));
+        let chosen = stem.is_some_and(|stem| elements.keys().any(|other| is_choice(other, stem)));
+        if !elements.contains_key(name) && !chosen {
             elements.insert(name.clone(), value.clone());
             filled.push(name.clone());
         }

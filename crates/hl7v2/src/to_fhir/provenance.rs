@@ -100,14 +100,8 @@ pub fn provenance(
                 .mapped(evn.line(), field, "Provenance.occurredDateTime");
         }
     }
-    Made {
-        ty: "Provenance".to_owned(),
-        id: digest(&["provenance", message_key]),
-        resource,
-        merge: Merge::Replace,
-        remove: Vec::new(),
-        only_if_new: Vec::new(),
-    }
+    let id = digest(&["provenance", message_key]);
+    Made::new("Provenance", &id, resource, Merge::Replace)
 }
 
 fn activity(header: &Header) -> Value {
