@@ -37,6 +37,7 @@ use build::Build;
 use fhir::problem::{Kind, Problem};
 use interpret::Interpreter;
 use serde_json::Value;
+use std::cell::RefCell;
 
 /// What the translation must know beside the message.
 #[derive(Debug, Clone)]
@@ -242,14 +243,21 @@ pub fn map_by(mapping: &Mapping, message: &Message, context: &Context) -> Result
     linking::link(&mut build, &ids, &header, context, &key, &mut made)?;
     let letter = letter::complete(&mut build, &ids, &mut made, &key)?;
     content::attach_to_reports(&mut build, &ids, &mut made)?;
+    let contained = RefCell::new(Vec::new());
     let who = |root: Option<draft::NodeId>| {
-        root.map_or(Value::Null, |root| finish::reference(&build, &ids, root))
+        root.map_or(Value::Null, |root| {
+            finish::refer(&build, &ids, root, &contained)
+        })
     };
     let agents = [
         ("author", who(agents.sender)),
         ("enterer", who(agents.operator)),
     ];
-    let provenance = provenance::provenance(&mut build, &header, context, &made, &agents, &key);
+    let mut provenance = provenance::provenance(&mut build, &header, context, &made, &agents, &key);
+    let contained = contained.into_inner();
+    if let (Value::Object(elements), false) = (&mut provenance.resource, contained.is_empty()) {
+        elements.insert("contained".to_owned(), Value::Array(contained));
+    }
     made.push(provenance);
     let account = build.interpreter.ledger.close(message, tables, structure);
     Ok(Mapped {

@@ -54,6 +54,15 @@ struct Leaves(BTreeSet<String>);
 impl Leaves {
     fn add(&mut self, path: &str, value: &Value) {
         match value {
+            // What is contained counts as a resource of its own.
+            Value::Object(members)
+                if members.contains_key("resourceType") && path.contains('.') =>
+            {
+                let ty = members["resourceType"].as_str().unwrap().to_owned();
+                let mut inner = value.clone();
+                inner.as_object_mut().unwrap().remove("resourceType");
+                self.add(&ty, &inner);
+            }
             Value::Object(members) => {
                 for (name, value) in members {
                     if EXCLUSIONS[..5].iter().any(|(aside, _)| aside == name) {
@@ -72,7 +81,15 @@ impl Leaves {
                 }
             }
             Value::Array(items) => items.iter().for_each(|item| self.add(path, item)),
-            Value::String(text) => drop(self.0.insert(format!("{path}={}", text.trim()))),
+            Value::String(text) => {
+                // The same instant, however its zone is written.
+                let text = text.trim();
+                let text = match text.strip_suffix("+00:00") {
+                    Some(clock) if clock.contains('T') => format!("{clock}Z"),
+                    _ => text.to_owned(),
+                };
+                self.0.insert(format!("{path}={text}"));
+            }
             other => drop(self.0.insert(format!("{path}={other}"))),
         }
     }
@@ -116,8 +133,10 @@ fn compare(mapping: &Mapping) -> (Shares, BTreeMap<String, usize>) {
     for (name, bytes) in of_cdc {
         let bundle = std::fs::read(name.replace(".hl7", ".fhir")).unwrap();
         let bundle: Value = serde_json::from_slice(&bundle).unwrap();
+        // CDC reads times that name no zone as UTC.
         let apart = Context {
             unidentified: Unidentified::StandApart,
+            zone: hl7v2::time::Zone::Utc,
             ..context()
         };
         let mut ours = Leaves::default();

@@ -140,8 +140,7 @@ fn a_merge_that_names_nobody_else_is_refused_with_its_place() {
 
 #[test]
 fn cancels_take_back_what_they_cancel() {
-    let visit =
-        "PV1|1|I|WARD5|||||||||||||||||V7^^^RXX01^VN|||||||||||||||||||||||||20240601100000";
+    let visit = "PV1|1|I|WARD5||||||||||||||||V7^^^RXX01^VN|||||||||||||||||||||||||20240601100000";
     let admission = header("ADT^A01") + PERSON + visit + "\n";
     let discharge = header("ADT^A03") + PERSON + visit + "|20240602100000\n";
     let status = |messages: &[&str]| {
@@ -157,7 +156,7 @@ fn cancels_take_back_what_they_cancel() {
         (&json!("finished"), true)
     );
     let not_discharged =
-        header("ADT^A13") + PERSON + "PV1|1|I|WARD5|||||||||||||||||V7^^^RXX01^VN\n";
+        header("ADT^A13") + PERSON + "PV1|1|I|WARD5||||||||||||||||V7^^^RXX01^VN\n";
     let back = status(&[&admission, &discharge, &not_discharged]);
     assert_eq!(
         (&back["status"], back["period"].get("end")),
@@ -289,7 +288,7 @@ fn a_referral_becomes_a_request_with_who_refers_and_why() {
 fn an_immunisation_diagnoses_and_allergies_are_made() {
     let vaccination = header("VXU^V04")
         + PERSON
-        + "ORC|RE|P1^PAS|F1^PAS\nRXA|0|1|20240601|20240601|39114911000001105^COVID-19 vaccine^SCT|0.5|ml^ml^UCUM|||||||LOT1|20250101|||||CP\nRXR|IM^Intramuscular^HL70162|LA^Left arm^HL70163\n";
+        + "ORC|RE|P1^PAS|F1^PAS\nRXA|0|1|20240601|20240601|39114911000001105^COVID-19 vaccine^SCT|0.5|ml^ml^UCUM||||||||LOT1|20250101|||||CP\nRXR|IM^Intramuscular^HL70162|LA^Left arm^HL70163\n";
     let mapped_vaccination = mapped(&vaccination);
     let given = &one(&mapped_vaccination, "Immunization").resource;
     assert_eq!(

@@ -189,7 +189,9 @@ impl<'m> Build<'m> {
         ) else {
             return;
         };
-        let Some(steps) = steps(&link.element) else {
+        // Some published links name the id beside the reference.
+        let element = link.element.trim_end_matches(".id");
+        let Some(steps) = steps(element) else {
             return;
         };
         let key = self.interpreter.own_key();

@@ -166,7 +166,13 @@ impl Arena {
     /// The resource that a Reference refers to, begun where it refers to none yet.
     fn referred(&mut self, reference: NodeId, ty: &str) -> Result<NodeId, String> {
         if let Some(root) = self.nodes.get(reference).and_then(|n| n.refers_to) {
-            return Ok(root);
+            let other = self.ty(root);
+            return match other == ty {
+                true => Ok(root),
+                false => Err(format!(
+                    "FHIR refers to one there, which is a {other} already"
+                )),
+            };
         }
         let root = self.resource(ty).ok_or(format!("no {ty} is made"))?;
         self.refer(reference, root);

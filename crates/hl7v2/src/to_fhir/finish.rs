@@ -5,6 +5,7 @@ use super::draft::{MADE_OF_SEGMENTS, NodeId};
 use super::identity::Ids;
 use super::{Made, Merge};
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 /// The elements of which FHIR allows one choice of type: `value[x]` and its like.
@@ -18,6 +19,9 @@ const CHOICES: [&str; 8] = [
     "onset",
     "medication",
 ];
+
+/// The most names, addresses and the like that are gathered of one practitioner.
+const REPEATS_MAX: usize = 20;
 
 /// Renders every draft and every linked resource that has an id; those referred to come first.
 pub fn resources(build: &Build<'_>, ids: &Ids, message_type: &str) -> Vec<Made> {
@@ -34,14 +38,52 @@ pub fn resources(build: &Build<'_>, ids: &Ids, message_type: &str) -> Vec<Made> 
             add_linked(&mut made, render(build, ids, root, id), arena.ty(root), id);
         }
     }
+    let patient = build.of_type("Patient").find_map(|it| ids.get(&it.root));
     for ty in MADE_OF_SEGMENTS {
         for draft in build.of_type(ty) {
-            if let Some(id) = ids.get(&draft.root) {
-                made.push(made_of(build, ids, draft, id, message_type));
+            let Some(id) = ids.get(&draft.root) else {
+                continue;
+            };
+            let mut one = made_of(build, ids, draft, id, message_type);
+            if is_somebodys(&mut one, patient) {
+                made.push(one);
             }
         }
     }
     made
+}
+
+/// The elements that say whose something is, where FHIR requires them.
+const WHOSE: [(&str, &str); 9] = [
+    ("RelatedPerson", "patient"),
+    ("AllergyIntolerance", "patient"),
+    ("Immunization", "patient"),
+    ("Coverage", "beneficiary"),
+    ("Condition", "subject"),
+    ("Procedure", "subject"),
+    ("ServiceRequest", "subject"),
+    ("MedicationRequest", "subject"),
+    ("EpisodeOfCare", "patient"),
+];
+
+/// Whether it is known whose the resource is, where FHIR requires that: what stands out of its order in
+/// a message is the message's patient's.
+fn is_somebodys(made: &mut Made, patient: Option<&String>) -> bool {
+    let Some((_, element)) = WHOSE.iter().find(|(ty, _)| *ty == made.ty) else {
+        return true;
+    };
+    let Value::Object(elements) = &mut made.resource else {
+        return false;
+    };
+    match patient {
+        Some(patient) => {
+            elements
+                .entry(*element)
+                .or_insert_with(|| json!({"reference": format!("Patient/{patient}")}));
+            true
+        }
+        None => elements.contains_key(*element),
+    }
 }
 
 /// How a resource of a message meets one that is here. What a message is about it updates; what it
@@ -87,7 +129,18 @@ fn add_linked(made: &mut Vec<Made>, resource: Value, ty: &str, id: &str) {
             return;
         };
         for (name, value) in new {
-            there.entry(name).or_insert(value);
+            match (there.get_mut(&name), value) {
+                // Two names of one person are both told.
+                (Some(Value::Array(told)), Value::Array(more)) => {
+                    for value in more {
+                        if told.len() < REPEATS_MAX && !told.contains(&value) {
+                            told.push(value);
+                        }
+                    }
+                }
+                (Some(_), _) => {}
+                (None, value) => drop(there.insert(name, value)),
+            }
         }
         return;
     }
@@ -106,9 +159,14 @@ fn render(build: &Build<'_>, ids: &Ids, root: NodeId, id: &str) -> Value {
     let mut resource = Map::new();
     resource.insert("resourceType".to_owned(), json!(arena.ty(root)));
     resource.insert("id".to_owned(), json!(id));
-    let reference = |to: NodeId| reference(build, ids, to);
-    if let Some(Value::Object(elements)) = arena.render(root, &reference) {
+    let contained = RefCell::new(Vec::new());
+    let refer = |to: NodeId| refer(build, ids, to, &contained);
+    if let Some(Value::Object(elements)) = arena.render(root, &refer) {
         resource.extend(elements);
+    }
+    let contained = contained.into_inner();
+    if !contained.is_empty() {
+        resource.insert("contained".to_owned(), Value::Array(contained));
     }
     Value::Object(resource)
 }
@@ -125,6 +183,44 @@ fn one_choice(resource: &mut Map<String, Value>, choice: &str) {
     }
 }
 
+/// A reference to a resource; to one without an id of its own, of which more than a name is told, by
+/// way of `contained`.
+pub fn refer(build: &Build<'_>, ids: &Ids, to: NodeId, contained: &RefCell<Vec<Value>>) -> Value {
+    let Some(told) = inner(build, ids, to) else {
+        return reference(build, ids, to);
+    };
+    let mut contained = contained.borrow_mut();
+    let name = format!("c{}", contained.len() + 1);
+    let reference = match display(&told) {
+        Some(display) => json!({"reference": format!("#{name}"), "display": display}),
+        None => json!({"reference": format!("#{name}")}),
+    };
+    let ty = build.interpreter.arena.ty(to);
+    contained.push(with_head(ty, &name, told));
+    reference
+}
+
+/// What is told of somebody who has no number of their own, beyond a name to show: it is contained in
+/// what refers to them.
+fn inner(build: &Build<'_>, ids: &Ids, to: NodeId) -> Option<Value> {
+    if ids.contains_key(&to) {
+        return None;
+    }
+    let told = build.interpreter.arena.render(to, &|_| Value::Null)?;
+    let elements = told.as_object()?;
+    elements.keys().any(|name| name != "name").then_some(told)
+}
+
+fn with_head(ty: &str, id: &str, told: Value) -> Value {
+    let mut resource = Map::new();
+    resource.insert("resourceType".to_owned(), json!(ty));
+    resource.insert("id".to_owned(), json!(id));
+    if let Value::Object(elements) = told {
+        resource.extend(elements);
+    }
+    Value::Object(resource)
+}
+
 /// Whether an element of that name is one of a choice: `valueString` of `value`.
 fn is_choice(name: &str, choice: &str) -> bool {
     let name = name.trim_start_matches('_');
@@ -133,7 +229,7 @@ fn is_choice(name: &str, choice: &str) -> bool {
 }
 
 /// A reference to what has an id; to what has none, its name alone; to nothing, none.
-pub fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
+fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
     let arena = &build.interpreter.arena;
     let made = arena.render(to, &|_| Value::Null);
     let display = made.as_ref().and_then(display);

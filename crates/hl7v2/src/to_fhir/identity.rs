@@ -42,13 +42,14 @@ pub fn identify(build: &Build<'_>, context: &Context, message_key: &str) -> Resu
         patient = patient.or(Some(id.clone()));
         ids.insert(draft.root, id);
     }
-    let patient = patient.ok_or_else(|| {
-        Problem::new(
-            Kind::Required,
-            "the message names no patient: the segment PID is missing",
-        )
-        .at("PID")
-    })?;
+    let patient = match (patient, context.unidentified) {
+        (Some(patient), _) => patient,
+        (None, Unidentified::StandApart) => digest(&["patient", "message", message_key]),
+        (None, Unidentified::Refuse) => {
+            let reason = "the message names no patient: the segment PID is missing";
+            return Err(Problem::new(Kind::Required, reason).at("PID"));
+        }
+    };
     // In this order each finds the ids of what it belongs to.
     for draft in build.of_type("Encounter") {
         let whose = patient_of(build, draft, &ids).unwrap_or(&patient);

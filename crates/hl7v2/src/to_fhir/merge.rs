@@ -27,9 +27,15 @@ pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
                 }
             }
             for name in &made.remove {
-                if let Some((element, part)) = name.split_once('.') {
-                    let element = merged.get_mut(element).and_then(Value::as_object_mut);
-                    element.and_then(|element| element.shift_remove(part));
+                if let Some((name, part)) = name.split_once('.') {
+                    let element = merged.get_mut(name).and_then(Value::as_object_mut);
+                    let left = element.map(|element| {
+                        element.shift_remove(part);
+                        element.len()
+                    });
+                    if left == Some(0) {
+                        merged.shift_remove(name);
+                    }
                     continue;
                 }
                 merged.shift_remove(name);

@@ -117,10 +117,29 @@ impl<'m> Interpreter<'m> {
                 self.put_text(node, "mode", "instance");
                 self.put_text(node, "status", value.component(5).text().trim());
                 self.put_text(node, "description", &value.component(9).free_text());
+                self.number_of_place(value, node);
             }
             at = Some(node);
         }
         at.is_some()
+    }
+
+    /// The place's own number (PL.10) and who gave it (PL.11).
+    fn number_of_place(&mut self, value: Value<'m>, location: NodeId) {
+        let number = value.component(10).component(1).text();
+        self.put_text(location, "identifier[3].value", number.trim());
+        let path = steps("identifier[3].assigner(Organization)").unwrap_or_default();
+        let by = value.component(11);
+        if by.is_valued()
+            && let Ok(organisation) = self.arena.follow(location, &path, 0, 0)
+        {
+            let with = Some("hd[organization]".to_owned());
+            let row = Row {
+                with,
+                ..Row::default()
+            };
+            self.put(&row, by, organisation, 1);
+        }
     }
 
     /// The Location that a Location is in, begun.
