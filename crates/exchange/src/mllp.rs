@@ -9,6 +9,7 @@ mod door;
 mod sender;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use store::subscriptions::Changed;
 
 use super::{Destination, Outwards};
 
+/// The system of the labels that seal a resource.
+const SEAL: &str = "urn:handover:seal";
 /// Changes that are read at once.
 const CHANGES_MAX: u32 = 64;
 /// Results of a report that go into one message.
@@ -47,6 +49,10 @@ impl Outwards {
         let Some(now) = self.version(change, change.version).await? else {
             return Ok(Vec::new());
         };
+        // What is sealed to a team is for nobody else, and no other system keeps it so.
+        if is_sealed(&now) {
+            return Ok(Vec::new());
+        }
         let before = match change.version {
             0 | 1 => None,
             version => self.version(change, version - 1).await?,
@@ -132,7 +138,8 @@ impl Outwards {
             let Some(reference) = text(reference, "/reference") else {
                 continue;
             };
-            around.results.extend(self.referred(reference).await?);
+            let result = self.referred(reference).await?;
+            around.results.extend(result.filter(|it| !is_sealed(it)));
         }
         let of_document = list(resource, "content").iter();
         let attachments: Vec<&Value> = of_document
@@ -197,6 +204,13 @@ impl Outwards {
             Reading::Deleted { .. } | Reading::Absent => Ok(None),
         }
     }
+}
+
+/// Whether a resource carries the label of a seal.
+fn is_sealed(resource: &Value) -> bool {
+    let labels = resource.pointer("/meta/security").and_then(Value::as_array);
+    let mut labels = labels.into_iter().flatten();
+    labels.any(|label| text(label, "/system") == Some(SEAL))
 }
 
 /// A row for the work list in the place of a message that cannot be made.

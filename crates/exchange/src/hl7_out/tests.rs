@@ -268,3 +268,27 @@ fn a_document_goes_out_with_its_content_and_one_without_a_patient_is_shown() {
         store.close().await;
     });
 }
+
+#[test]
+fn what_is_sealed_to_a_team_is_told_to_nobody() {
+    on_each_database(async |ground| {
+        let other = Other::start().await;
+        let (store, outwards) = node(ground, &other).await;
+        let mut sealed = patient("Amina");
+        sealed["meta"] = json!({"security": [
+            {"system": "urn:handover:seal", "code": "sealed"},
+            {"system": "urn:handover:workgroup", "code": "7"}
+        ]});
+        put(&store, sealed).await;
+        round(&outwards).await;
+        assert!(other.kinds().is_empty());
+        assert!(
+            store
+                .hl7_changes(&outwards.scope, 10)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        store.close().await;
+    });
+}

@@ -2,7 +2,6 @@
 //! folder, and what tells other systems of changes.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,15 +9,12 @@ use exchange::hl7_out::{Destination, Kind, Outwards};
 use exchange::intake::Intake;
 use exchange::mllp::{self, Door};
 use exchange::{Exchange, Mappings};
-use rustls::pki_types::CertificateDer;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use super::tls::{chain, key_of};
 use crate::config::{Config, Hl7v2Destination, Hl7v2Listener};
 
 /// What is read of the settings before anything starts.
@@ -131,36 +127,8 @@ fn server(listener: &Hl7v2Listener) -> anyhow::Result<Option<Arc<ServerConfig>>>
     let (Some(certificate), Some(key)) = (&listener.certificate, &listener.key) else {
         return Ok(None);
     };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(rustls::ALL_VERSIONS)?;
-    let builder = match &listener.client_authorities {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
-            let roots = Arc::new(roots(path).context("client_authorities")?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-            builder.with_client_cert_verifier(verifier.build().context("client_authorities")?)
-        }
-    };
-    let chain = chain(certificate).context("certificate")?;
-    let config = builder
-        .with_single_cert(chain, key_of(key).context("key")?)
-        .context("certificate and key do not go together")?;
-    Ok(Some(Arc::new(config)))
-}
-
-fn roots(path: &Path) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let certificates: Vec<CertificateDer<'static>> = chain(path)?;
-    anyhow::ensure!(
-        !certificates.is_empty(),
-        "{} holds no certificate",
-        path.display()
-    );
-    for certificate in certificates {
-        roots.add(certificate)?;
-    }
-    Ok(roots)
+    let authorities = listener.client_authorities.as_deref();
+    Ok(Some(mllp::tls::server(certificate, key, authorities)?))
 }
 
 fn destination(it: &Hl7v2Destination) -> anyhow::Result<Destination> {
@@ -172,24 +140,14 @@ fn destination(it: &Hl7v2Destination) -> anyhow::Result<Destination> {
         kinds: kinds.with_context(named)?,
         application: it.application.clone(),
         facility: it.facility.clone(),
-        tls: client(it).with_context(named)?.map(Arc::new),
+        tls: client(it).with_context(named)?,
     })
 }
 
-fn client(it: &Hl7v2Destination) -> anyhow::Result<Option<ClientConfig>> {
+fn client(it: &Hl7v2Destination) -> anyhow::Result<Option<Arc<ClientConfig>>> {
     let Some(authorities) = &it.authorities else {
         return Ok(None);
     };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(rustls::ALL_VERSIONS)?
-        .with_root_certificates(roots(authorities).context("authorities")?);
-    let (Some(certificate), Some(key)) = (&it.certificate, &it.key) else {
-        return Ok(Some(builder.with_no_client_auth()));
-    };
-    let chain = chain(certificate).context("certificate")?;
-    let config = builder
-        .with_client_auth_cert(chain, key_of(key).context("key")?)
-        .context("certificate and key do not go together")?;
-    Ok(Some(config))
+    let own = it.certificate.as_deref().zip(it.key.as_deref());
+    Ok(Some(mllp::tls::client(authorities, own)?))
 }

@@ -1,7 +1,6 @@
 //! TLS of the listeners for people, and for apps and systems that show a certificate. Both serve with the
 //! certificate and key of the pages.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -59,27 +58,11 @@ fn pair(config: &Config) -> anyhow::Result<Option<Pair>> {
     else {
         return Ok(None);
     };
-    let chain = chain(certificate)
-        .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
-    let key = key_of(key).with_context(|| format!("pages.tls_key: {}", key.display()))?;
-    Ok(Some((chain, key)))
-}
-
-/// The certificates of a PEM file.
-///
-/// # Errors
-/// Names the file.
-pub(super) fn chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_file_iter(path)
+    let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
-        .with_context(|| path.display().to_string())
-}
-
-/// The private key of a PEM file that only the node's user may read.
-///
-/// # Errors
-/// Names the file.
-pub(super) fn key_of(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
-    let pem = read_private(path).with_context(|| path.display().to_string())?;
-    PrivateKeyDer::from_pem_slice(&pem).with_context(|| path.display().to_string())
+        .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
+    let named = || format!("pages.tls_key: {}", key.display());
+    let pem = read_private(key).with_context(named)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).with_context(named)?;
+    Ok(Some((chain, key)))
 }
