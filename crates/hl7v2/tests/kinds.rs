@@ -385,3 +385,27 @@ fn what_is_kept_in_an_extension_is_told_apart() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_layer_of_a_site_maps_a_local_segment_for_its_sender_alone() {
+    let layer = hl7v2::to_fhir::Layer {
+        name: "zpi.json".into(),
+        text: json!({
+            "sender": {"application": "PAS", "facility": "RXX01"},
+            "places": [{"structure": "ADT_A01", "after": "PID", "why": "our own", "place":
+                {"segment": "ZPI", "targets": [{"label": "Patient[1]", "map": "ZPI[Patient]"}]}}],
+            "taken": ["ZPI[Patient]"],
+            "rows": {"ZPI[Patient]": [{"from": 2, "to": "contact[1].name.text", "why": "the keyworker"}]}
+        })
+        .to_string(),
+    };
+    let mapping = hl7v2::to_fhir::Mapping::with(&[layer]).unwrap();
+    let text = header("ADT^A01") + PERSON + "ZPI|1|Keyworker Kim\nPV1|1|I\n";
+    let read = |text: &str| {
+        let message = parse(text.replace('\n', "\r").as_bytes()).unwrap();
+        let mapped = hl7v2::to_fhir::map_by(&mapping, &message, &context()).unwrap();
+        one(&mapped, "Patient").resource["contact"][0]["name"]["text"].clone()
+    };
+    assert_eq!(read(&text), "Keyworker Kim");
+    assert_eq!(read(&text.replace("|PAS|", "|OTHER|")), Value::Null);
+}

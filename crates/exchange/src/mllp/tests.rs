@@ -108,8 +108,8 @@ fn what_cannot_be_taken_is_answered_with_place_and_reason_and_kept() {
             (long.as_bytes(), "PID-5"),
             (b"garbage", "does not start with the segment MSH"),
             (
-                &b"MSH|^~\\&|A|B|||2024||SIU^S12|5|P|2.4\r"[..],
-                "SIU\\S\\S12 are not taken",
+                &b"MSH|^~\\&|A|B|||2024||BAR^P01|5|P|2.4\r"[..],
+                "BAR\\S\\P01 are not taken",
             ),
             (b"MSH|^~^&|A|B", "encoding characters"),
         ] {
