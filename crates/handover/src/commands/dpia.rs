@@ -405,7 +405,7 @@ fn hl7v2_doors(config: &Config) -> String {
 }
 
 fn hl7v2_destinations(config: &Config) -> String {
-    let told = config.hl7v2.destination.iter().map(|it| {
+    let told = config.hl7v2.destinations().iter().map(|it| {
         let tls = if it.authorities.is_some() {
             "TLS"
         } else {

@@ -29,7 +29,7 @@ impl Serve {
         if doors.is_empty() {
             println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it");
         }
-        for it in &config.hl7v2.destination {
+        for it in config.hl7v2.destinations() {
             println!(
                 "  HL7 v2 out       {} to {} at {}",
                 it.sends.join(", "),

@@ -32,7 +32,7 @@ impl Parts {
             Some(folder) => Mappings::open(folder).context("hl7v2.mapping")?,
             None => Mappings::built_in(),
         };
-        let destinations = config.hl7v2.destination.iter().map(destination);
+        let destinations = config.hl7v2.destinations().iter().map(destination);
         Ok(Parts {
             settings: mllp::Settings {
                 connections_max: config.hl7v2.connections_max,
@@ -88,7 +88,7 @@ pub(super) async fn listeners(
     if let Some(address) = config.hl7v2.listen {
         listeners.push((super::listen(address, "hl7v2.listen").await?, None));
     }
-    for listener in &config.hl7v2.listener {
+    for listener in config.hl7v2.listeners() {
         let named = || format!("hl7v2.listener {}", listener.listen);
         let tls = server(listener).with_context(named)?;
         let opened = super::listen(listener.listen, "hl7v2.listener").await?;
@@ -99,7 +99,7 @@ pub(super) async fn listeners(
 
 /// The types of resources whose changes some destination is told of.
 pub(super) fn told(config: &Config) -> Vec<String> {
-    let kinds = config.hl7v2.destination.iter().flat_map(|it| &it.sends);
+    let kinds = config.hl7v2.destinations().iter().flat_map(|it| &it.sends);
     let mut types: Vec<String> = kinds
         .filter_map(|kind| Kind::parse(kind).ok())
         .flat_map(|kind| kind.told_of().iter().map(|ty| (*ty).to_owned()))
@@ -112,7 +112,7 @@ pub(super) fn told(config: &Config) -> Vec<String> {
 /// The addresses of all doors, each with how it is guarded, for who starts the node.
 pub fn doors(config: &Config) -> Vec<(SocketAddr, &'static str)> {
     let first = config.hl7v2.listen.map(|address| (address, "without TLS"));
-    let more = config.hl7v2.listener.iter().map(|it| {
+    let more = config.hl7v2.listeners().iter().map(|it| {
         let guard = match (&it.certificate, &it.client_authorities) {
             (None, _) => "without TLS",
             (Some(_), None) => "TLS",
