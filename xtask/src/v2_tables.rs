@@ -219,7 +219,7 @@ fn map_row(row: &Cells) -> Option<Row> {
         } else {
             parts(assigned)
         },
-        why: String::new(),
+        ..Row::default()
     })
 }
 

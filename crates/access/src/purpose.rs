@@ -48,6 +48,8 @@ impl Purpose {
 pub enum SystemPurpose {
     /// Turns received HL7 v2 messages into resources and letters.
     MapMessages,
+    /// Tells other systems of the organisation what changed, by HL7 v2.
+    TellSystems,
     /// Sends parcels and takes in their receipts.
     DeliverParcels,
     /// Stores what other organisations send, and files it under the right patient.
@@ -96,6 +98,7 @@ impl SystemPurpose {
     pub fn code(self) -> &'static str {
         match self {
             SystemPurpose::MapMessages => "map-messages",
+            SystemPurpose::TellSystems => "tell-systems",
             SystemPurpose::DeliverParcels => "deliver-parcels",
             SystemPurpose::TakeInParcels => "take-in-parcels",
             SystemPurpose::ReportParcels => "report-parcels",

@@ -171,6 +171,7 @@ impl Exchange {
             .and_then(|done| match done {
                 Done::Parcel(done) => Some(done),
                 Done::Hl7(_)
+                | Done::Hl7Out
                 | Done::Account(_)
                 | Done::Terminology(_)
                 | Done::Bulk

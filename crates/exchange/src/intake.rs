@@ -18,12 +18,14 @@ use access::{Ods, Scope, SystemPurpose};
 use fhir::problem::{Kind, Problem};
 use futures_util::future::join_all;
 use hl7v2::time::Zone;
-use hl7v2::to_fhir::{Context, Mapped, Unidentified};
+use hl7v2::to_fhir::{Context, Mapped, Mapping, Unidentified};
 use store::Store;
 use store::hl7_inbox::Waiting;
 use tokio::sync::{Notify, watch};
 
 pub use post::Post;
+
+use crate::Mappings;
 
 /// Messages read from the inbox at once, and about how many bytes of them.
 const READ_MAX: u32 = 64;
@@ -42,6 +44,7 @@ pub struct Intake {
     zone: Zone,
     post: Arc<dyn Post>,
     scope: Scope,
+    mappings: Arc<Mappings>,
 }
 
 /// A message that was read, with what is to be done about it.
@@ -60,7 +63,15 @@ impl Intake {
             zone: Zone::London,
             post,
             scope,
+            mappings: Arc::new(Mappings::built_in()),
         }
+    }
+
+    /// The same worker, which maps by these mappings.
+    #[must_use]
+    pub fn with(mut self, mappings: Arc<Mappings>) -> Intake {
+        self.mappings = mappings;
+        self
     }
 
     /// The same worker for senders whose times are in that zone where they name none.
@@ -119,6 +130,7 @@ impl Intake {
     /// Reads and maps messages, off the threads that serve.
     async fn plans(&self, waiting: Vec<Waiting>) -> Result<Vec<Plan>, Problem> {
         let (zone, organisation) = (self.zone, self.organisation.to_string());
+        let mapping = self.mappings.current();
         let work = move || -> Vec<Plan> {
             let context = |received_at| Context {
                 received_at,
@@ -129,7 +141,7 @@ impl Intake {
             waiting
                 .into_iter()
                 .map(|waiting| Plan {
-                    mapped: map(&waiting.body, &context(waiting.received_at)),
+                    mapped: map(&mapping, &waiting.body, &context(waiting.received_at)),
                     waiting,
                 })
                 .collect()
@@ -142,11 +154,13 @@ impl Intake {
 
 /// Maps one message. Should a fault of ours make that panic, it is this message that stops, not the
 /// worker.
-fn map(body: &[u8], context: &Context) -> Result<Mapped, Problem> {
-    let mapped = std::panic::catch_unwind(|| match hl7v2::parse(body) {
-        Ok(message) => hl7v2::to_fhir::map(&message, context),
+fn map(mapping: &Mapping, body: &[u8], context: &Context) -> Result<Mapped, Problem> {
+    // What is read in between is only ever read, or made anew for the next message.
+    let work = std::panic::AssertUnwindSafe(|| match hl7v2::parse(body) {
+        Ok(message) => hl7v2::to_fhir::map_by(mapping, &message, context),
         Err(fault) => Err(Problem::new(Kind::Structure, fault.to_string())),
     });
+    let mapped = std::panic::catch_unwind(work);
     mapped.unwrap_or_else(|_| {
         Err(Problem::new(
             Kind::Exception,

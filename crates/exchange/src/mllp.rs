@@ -9,19 +9,24 @@ mod door;
 mod sender;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::Store;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use connection::Connection;
 pub use door::Door;
 pub use sender::Sender;
+
+/// How long the other end may take to agree on TLS.
+const HANDSHAKE_SECONDS_MAX: u64 = 15;
 
 /// Bounds of the door.
 #[derive(Clone, Copy, Debug)]
@@ -53,16 +58,16 @@ impl Default for Settings {
     }
 }
 
-/// Serves the door on a listener until `stop` says true, then lets what is under way end.
-/// `arrivals` wakes who maps messages (`Intake::run`).
+/// Serves a door on a listener, in TLS where that is given, until `stop` says true, then lets what is
+/// under way end. Many listeners may serve one door.
 pub async fn serve(
     listener: TcpListener,
-    store: Store,
+    tls: Option<Arc<ServerConfig>>,
+    door: Arc<Door>,
     settings: Settings,
-    arrivals: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let door = Arc::new(Door::new(store, arrivals));
+    let tls = tls.map(TlsAcceptor::from);
     let places = Arc::new(Semaphore::new(settings.connections_max));
     let large = Arc::new(Semaphore::new(settings.large_messages_max.max(1)));
     let mut connections = JoinSet::new();
@@ -88,9 +93,21 @@ pub async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let connection = Connection::new(door.clone(), settings, large.clone());
-        let stop = stop.clone();
+        let (stop, tls) = (stop.clone(), tls.clone());
         connections.spawn(async move {
-            connection.run(stream, stop).await;
+            match tls {
+                None => connection.run(stream, stop).await,
+                Some(tls) => {
+                    let within = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+                    match tokio::time::timeout(within, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => connection.run(stream, stop).await,
+                        Ok(Err(error)) => {
+                            tracing::warn!(%peer, %error, "an HL7 v2 connection was refused");
+                        }
+                        Err(_) => tracing::warn!(%peer, "an HL7 v2 connection said nothing"),
+                    }
+                }
+            }
             drop(place);
         });
     }

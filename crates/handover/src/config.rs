@@ -2,6 +2,7 @@
 
 mod backup;
 pub mod fhir;
+mod hl7v2;
 mod mesh;
 pub mod section;
 mod who_sees;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 pub use backup::BackupSection;
 pub use fhir::FhirSection;
+pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use mesh::{MeshSection, OptOutSection};
 use section::section;
 use serde::Deserialize;
@@ -119,18 +121,6 @@ section! {
         steward_key: PathBuf = "\"steward.pub\"", default;
         /// The folder of this node's own keys, made by `handover init`.
         keys: PathBuf = "\"keys\"", default;
-    }
-}
-
-section! {
-    /// The door for HL7 v2 over MLLP.
-    Hl7v2 in "hl7v2" {
-        /// Where it listens. Left out, the door is shut. MLLP has no sign-in: loopback or a private network only.
-        listen: Option<SocketAddr> = "\"127.0.0.1:2575\"", optional;
-        /// The most connections at a time.
-        connections_max: usize = "256", default;
-        /// The largest message taken, in bytes.
-        message_bytes_max: usize = "16777216", default;
     }
 }
 
@@ -406,6 +396,7 @@ impl Config {
         .into_iter()
         .flatten()
         .chain(self.mesh.paths())
+        .chain(self.hl7v2.paths())
         {
             *path = folder.join(&*path);
         }
@@ -457,6 +448,7 @@ impl Config {
         self.backup.check()?;
         self.access.check()?;
         self.mesh.check()?;
+        self.hl7v2.check()?;
         self.opt_out.check(&self.mesh)?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");

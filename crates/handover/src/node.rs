@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 pub mod copies;
+pub mod hl7v2;
 pub mod opt_out;
 mod places;
 mod sign_in;
@@ -13,15 +14,15 @@ use std::time::{Duration, SystemTime};
 
 use access::{Ods, Role};
 use anyhow::{Context, bail};
-use exchange::intake::Intake;
 use exchange::jwt::IdentityKey;
 use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
 use exchange::sealing::SealingKey;
-use exchange::{Book, Exchange, Identity, Workers, mllp};
+use exchange::{Book, Exchange, Identity, Workers};
+use rustls::ServerConfig;
 use store::{Database, Store};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use web::serve::{Limits, behind_proxy, serve};
 use web::{Site, router, serve_peers};
@@ -49,7 +50,7 @@ struct Listeners {
     pages: TcpListener,
     exchange: TcpListener,
     apps: Option<TcpListener>,
-    hl7v2: Option<TcpListener>,
+    hl7v2: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
 }
 
 impl Running {
@@ -65,6 +66,7 @@ impl Running {
         let listeners = Listeners::open(config).await?;
         let copies = copies::open(config, &store, &identity).await?;
         let opt_outs = opt_out::open(config, &store)?;
+        let hl7v2 = hl7v2::Parts::open(config)?;
         let settings = exchange::Settings {
             release_after_days: config.letters.release_after_days,
             undeliverable_after_days: config.letters.undeliverable_after_days,
@@ -136,7 +138,7 @@ impl Running {
         }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(opt_outs.map(|it| tokio::spawn(it.run(stopped.clone()))));
-        parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
+        parts.extend(hl7v2.start(&store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {
             store,
             stop,
@@ -173,10 +175,7 @@ impl Listeners {
                 Some(address) => Some(listen(address, "apps.mtls_listen").await?),
                 None => None,
             },
-            hl7v2: match config.hl7v2.listen {
-                Some(address) => Some(listen(address, "hl7v2.listen").await?),
-                None => None,
-            },
+            hl7v2: hl7v2::listeners(config).await?,
         })
     }
 }
@@ -218,6 +217,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
     settings.page_bytes_max = config.fhir.page_bytes_max;
+    settings.hl7_told = hl7v2::told(config);
     Store::open(settings)
         .await
         .context("store: cannot be opened")
@@ -330,35 +330,6 @@ async fn peers(
     if let Err(problem) = serve_peers(listener, exchange, limits, stopped).await {
         tracing::error!(%problem, "other nodes cannot reach this one");
     }
-}
-
-/// The door for HL7 v2, if it is open, and the worker that maps what came in, which also works off what came before
-/// the door was shut.
-fn hl7v2(
-    config: &Config,
-    store: &Store,
-    exchange: &Arc<Exchange>,
-    listener: Option<TcpListener>,
-    stopped: &watch::Receiver<bool>,
-) -> Vec<JoinHandle<()>> {
-    let arrivals = Arc::new(Notify::new());
-    let intake = Intake::new(
-        store.clone(),
-        store.organisation().clone(),
-        exchange.clone(),
-    );
-    let (woken, stop) = (arrivals.clone(), stopped.clone());
-    let mut parts = vec![tokio::spawn(async move { intake.run(woken, stop).await })];
-    if let Some(listener) = listener {
-        let settings = mllp::Settings {
-            connections_max: config.hl7v2.connections_max,
-            message_bytes_max: config.hl7v2.message_bytes_max,
-            ..mllp::Settings::default()
-        };
-        let door = mllp::serve(listener, store.clone(), settings, arrivals, stopped.clone());
-        parts.push(tokio::spawn(door));
-    }
-    parts
 }
 
 /// Takes in a newer directory when its file changes, so that a member who is struck off is out without a restart.

@@ -9,6 +9,7 @@ pub mod ack;
 pub mod charset;
 pub mod escape;
 pub mod fault;
+pub mod from_fhir;
 pub mod header;
 pub mod message;
 pub mod mllp;

@@ -5,6 +5,7 @@
 //! small layer of rows of our own (`tables/ours.json`) where the published ones are prose or UK
 //! practice differs. This module interprets them.
 
+mod appointment;
 mod build;
 mod condition;
 mod content;
@@ -15,6 +16,8 @@ mod identity;
 mod interpret;
 mod ledger;
 mod letter;
+mod linking;
+mod mapping;
 pub mod merge;
 pub mod names;
 mod path;
@@ -24,6 +27,7 @@ mod show;
 mod structure;
 pub mod tables;
 
+pub use mapping::{Layer, Mapping};
 pub use show::show;
 
 use crate::header::{Header, header};
@@ -33,6 +37,7 @@ use build::Build;
 use fhir::problem::{Kind, Problem};
 use interpret::Interpreter;
 use serde_json::Value;
+use std::cell::RefCell;
 
 /// What the translation must know beside the message.
 #[derive(Debug, Clone)]
@@ -79,11 +84,30 @@ pub struct Made {
     pub resource: Value,
     /// How it meets one that is here already.
     pub merge: Merge,
-    /// Top-level elements that the sender asks to remove (HL7's null, `""`).
+    /// Elements that the sender asks to remove: top-level ones (HL7's null, `""`), and parts of one
+    /// (`period.end`).
     pub remove: Vec<String>,
     /// Top-level elements that only a resource that is not here yet takes: FHIR requires them and
     /// the message says nothing of them.
     pub only_if_new: Vec<String>,
+    /// References (`Patient/…`) whose links are to be taken from `Patient.link`; links that the
+    /// resource holds are added to those that are here.
+    pub unlink: Vec<String>,
+}
+
+impl Made {
+    /// A resource with an id.
+    fn new(ty: &str, id: &str, resource: Value, merge: Merge) -> Made {
+        Made {
+            ty: ty.to_owned(),
+            id: id.to_owned(),
+            resource,
+            merge,
+            remove: Vec::new(),
+            only_if_new: Vec::new(),
+            unlink: Vec::new(),
+        }
+    }
 }
 
 /// One part of a letter's content.
@@ -128,7 +152,9 @@ pub struct Letter {
     pub restricted: bool,
     /// Whether TXA-17 says that somebody has authenticated it; only then is it sent on.
     pub authenticated: bool,
-    /// The content, main part first; never empty.
+    /// Whether the sender takes the document back (MDM^T11).
+    pub cancelled: bool,
+    /// The content, main part first; empty where the message is a notification without it.
     pub content: Vec<Content>,
 }
 
@@ -161,11 +187,14 @@ pub struct FieldAccount {
 pub enum Outcome {
     /// To these elements.
     Mapped(Vec<String>),
+    /// To these extensions, since FHIR has no element of its own for it.
+    Kept(Vec<String>),
     /// Nowhere, by this rule. (The raw message is kept, so nothing is lost.)
     Ignored(String),
 }
 
-/// Whether messages of this type and trigger event (MSH-9.1, MSH-9.2) can be translated.
+/// Whether messages of this type and trigger event (MSH-9.1, MSH-9.2) can be translated by the
+/// tables that are built in.
 pub fn supports(message_type: &str, trigger: &str) -> bool {
     tables::tables().is_ok_and(|t| t.structure(message_type, trigger).is_some())
 }
@@ -180,11 +209,18 @@ pub fn message_key(header: &Header) -> String {
     parts.map(String::as_str).join("|")
 }
 
-/// Translates a message. Errors are for people: they name what is missing and where.
+/// Translates a message by the tables that are built in. Errors are for people: they name what is
+/// missing and where.
 pub fn map(message: &Message, context: &Context) -> Result<Mapped, Problem> {
-    let tables = tables::tables()?;
+    map_by(&Mapping::built_in(), message, context)
+}
+
+/// Translates a message by that mapping. Errors are for people: they name what is missing and
+/// where.
+pub fn map_by(mapping: &Mapping, message: &Message, context: &Context) -> Result<Mapped, Problem> {
     let header = header(message.text().as_bytes())
         .map_err(|f| Problem::new(Kind::Required, f.to_string()))?;
+    let tables = mapping.of(&header)?;
     let structure = tables
         .structure(&header.message_type, &header.trigger)
         .ok_or_else(|| {
@@ -201,19 +237,27 @@ pub fn map(message: &Message, context: &Context) -> Result<Mapped, Problem> {
     let mut build = Build::walk(interpreter, structure);
     let agents = provenance::agents(&mut build);
     let ids = identity::identify(&build, context, &key)?;
-    let is_news = header.message_type == "ADT";
-    let mut made = finish::resources(&build, &ids, is_news);
+    let mut made = finish::resources(&build, &ids, &header.message_type);
     status_by_event(tables, &header, message, &mut made);
+    appointment::complete(&header.trigger, &mut made);
+    linking::link(&mut build, &ids, &header, context, &key, &mut made)?;
     let letter = letter::complete(&mut build, &ids, &mut made, &key)?;
     content::attach_to_reports(&mut build, &ids, &mut made)?;
+    let contained = RefCell::new(Vec::new());
     let who = |root: Option<draft::NodeId>| {
-        root.map_or(Value::Null, |root| finish::reference(&build, &ids, root))
+        root.map_or(Value::Null, |root| {
+            finish::refer(&build, &ids, root, &contained)
+        })
     };
     let agents = [
         ("author", who(agents.sender)),
         ("enterer", who(agents.operator)),
     ];
-    let provenance = provenance::provenance(&mut build, &header, context, &made, &agents, &key);
+    let mut provenance = provenance::provenance(&mut build, &header, context, &made, &agents, &key);
+    let contained = contained.into_inner();
+    if let (Value::Object(elements), false) = (&mut provenance.resource, contained.is_empty()) {
+        elements.insert("contained".to_owned(), Value::Array(contained));
+    }
     made.push(provenance);
     let account = build.interpreter.ledger.close(message, tables, structure);
     Ok(Mapped {
@@ -247,6 +291,10 @@ fn status_by_event(tables: &tables::Tables, header: &Header, message: &Message, 
             }
             None if !ended => encounter.only_if_new.push("status".into()),
             None => {}
+        }
+        // The discharge did not happen: its time must not stay.
+        if header.trigger == "A13" && !ended {
+            encounter.remove.push("period.end".into());
         }
     }
 }

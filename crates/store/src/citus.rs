@@ -104,6 +104,8 @@ const EVERYWHERE: &[&str] = &[
     "copy_head",
     "opt_out_check",
     "opt_out_number",
+    "hl7_change",
+    "hl7_out",
 ];
 
 /// Every table.

@@ -41,6 +41,7 @@ mod failure;
 mod fault;
 mod forward;
 pub mod hl7_inbox;
+pub mod hl7_out;
 mod journal;
 mod migrations;
 pub mod oauth;

@@ -64,6 +64,8 @@ pub struct Settings {
     /// For how long what a home practice last said of its patients' sharing preferences is believed,
     /// in milliseconds; after that what came from other organisations about them is withheld.
     pub unconfirmed_after_millis: i64,
+    /// Types whose changes are written down for systems that are told of them by HL7 v2.
+    pub hl7_told: Vec<String>,
     /// When children's proxies are looked at again and end.
     pub ages: Ages,
 }
@@ -87,6 +89,7 @@ impl Settings {
             relationships: Relationships::Organisation,
             on_familiar: (OnFamiliar::Refuse, OnFamiliar::Flag),
             unconfirmed_after_millis: 3_600_000,
+            hl7_told: Vec::new(),
             ages: Ages::default(),
         }
     }

@@ -121,6 +121,7 @@ impl Store {
                 let readers = Readers::sqlite(path, settings.readers, settings.search_seconds_max)?;
                 let core = Core::new(settings.clock.clone(), words.clone(), cache.clone());
                 let mut core = core.with_registry(&registry);
+                core.hl7_told.clone_from(&settings.hl7_told);
                 if settings.reserve_bytes > 0 {
                     let kept = Reserve::keep(&Reserve::path(path));
                     core.reserve = kept.inspect_err(no_reserve).ok();
@@ -148,7 +149,8 @@ impl Store {
                 postgres::create_schema(&client, schema).await?;
                 migrations::run(&mut Tx::Postgres(&client), Dialect::Postgres, now).await?;
                 let core = Core::new(settings.clock.clone(), words.clone(), None);
-                let core = core.with_registry(&registry);
+                let mut core = core.with_registry(&registry);
+                core.hl7_told.clone_from(&settings.hl7_told);
                 let writer = Writer::postgres(pool.clone(), core, settings.writes_waiting_max);
                 (Readers::Postgres(pool), Arc::new(writer), None, None)
             }

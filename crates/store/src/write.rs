@@ -15,6 +15,7 @@ use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
+use crate::hl7_out::{self, Hl7OutWrite};
 use crate::journal::Batch;
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
@@ -108,6 +109,7 @@ pub enum Expected {
 pub enum Effect {
     Parcel(ParcelWrite),
     Hl7(Hl7Write),
+    Hl7Out(Hl7OutWrite),
     Account(AccountWrite),
     Terminology(TerminologyWrite),
     Bulk(BulkWrite),
@@ -129,6 +131,7 @@ pub enum Effect {
 pub enum Done {
     Parcel(ParcelDone),
     Hl7(Hl7Done),
+    Hl7Out,
     Account(AccountDone),
     Terminology(TerminologyDone),
     Bulk,
@@ -173,6 +176,10 @@ pub(crate) async fn apply_effect(
     Ok(match effect {
         Effect::Parcel(write) => Done::Parcel(parcels::apply(tx, now, write).await?),
         Effect::Hl7(write) => Done::Hl7(hl7_inbox::apply(tx, now, write).await?),
+        Effect::Hl7Out(write) => {
+            hl7_out::apply(tx, now, write).await?;
+            Done::Hl7Out
+        }
         Effect::Account(write) => Done::Account(accounts::apply(tx, now, write).await?),
         Effect::Terminology(write) => Done::Terminology(terminology::apply(tx, now, write).await?),
         Effect::Bulk(write) => {

@@ -30,7 +30,7 @@ use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record, sharing};
 use crate::staff::{
     care, content, inbox, item, live, message, person, privacy, privacy_log, sent, steps,
-    subscribers, worklist,
+    subscribers, told, worklist,
 };
 use crate::visit;
 
@@ -177,6 +177,8 @@ fn pages(node: Arc<Node>) -> Router {
             "/staff/worklist/messages/{number}/settled",
             post(message::settled),
         )
+        .route("/staff/worklist/told/{number}/again", post(told::again))
+        .route("/staff/worklist/told/{number}/settled", post(told::settled))
         .route(
             "/staff/worklist/subscriptions/{id}/again",
             post(subscribers::again),

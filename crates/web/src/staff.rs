@@ -14,6 +14,7 @@ pub mod proxies;
 pub mod sent;
 pub mod steps;
 pub mod subscribers;
+pub mod told;
 pub mod views;
 pub mod worklist;
 

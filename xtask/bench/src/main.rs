@@ -15,6 +15,7 @@ mod import;
 mod letter;
 mod load;
 mod machine;
+mod mapping;
 mod measure;
 mod memory;
 mod message;
@@ -73,6 +74,8 @@ enum Figure {
     Creates,
     /// Durable MLLP acknowledgements a second, against a loop that groups, writes and fsyncs the same bytes.
     Acknowledgements,
+    /// HL7 v2 admissions translated to FHIR on one core.
+    Mapping,
     /// From the first MLLP byte at the hospital to the row in the practice's inbox.
     Letter,
     /// The demo's time to ready and its memory.
@@ -143,6 +146,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Acknowledgements) {
         acknowledgements::measure(&mut report, arguments.seconds, arguments.connections)?;
+    }
+    if wanted(Figure::Mapping) {
+        mapping::measure(&mut report)?;
     }
     if wanted(Figure::Letter) {
         letter::measure(&mut report)?;

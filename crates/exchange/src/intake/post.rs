@@ -34,6 +34,13 @@ pub(super) fn post(
     let Some(letter) = &mapped.letter else {
         return (None, None);
     };
+    if letter.cancelled {
+        return (None, Some(taken_back()));
+    }
+    // A notification tells of a document without carrying it.
+    if letter.content.is_empty() {
+        return (None, None);
+    }
     let addressed = match address(letter) {
         Ok(addressed) => addressed,
         Err(note) => return (None, Some(note)),
@@ -62,6 +69,15 @@ pub(super) fn post(
             )
         }
     }
+}
+
+/// The sender has cancelled the document (MDM^T11).
+fn taken_back() -> WorkNote {
+    note(
+        "The sender has taken the document back (MDM^T11). It is marked as an error here.",
+        "If it was sent on, look it up among the sent letters and tell the practice that it does not \
+         hold.",
+    )
 }
 
 type Addressed = (Ods, NhsNumber);

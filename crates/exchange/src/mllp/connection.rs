@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hl7v2::mllp::{Bounds, Broken, Decoder, frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -41,7 +40,11 @@ impl Connection {
 
     /// Serves the connection until it ends. A message that is under way when the node stops is
     /// read to its end, within its deadline, and answered.
-    pub(super) async fn run(&self, mut stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut stream: S,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let bounds = Bounds {
             message_bytes: self.settings.message_bytes_max,
             ..Bounds::default()
@@ -58,7 +61,10 @@ impl Connection {
                 Turn::End => return,
             };
             let framed = frame(&answer);
-            let sent = stream.write_all(&framed);
+            let sent = async {
+                stream.write_all(&framed).await?;
+                stream.flush().await
+            };
             let within = Duration::from_secs(self.settings.answer_seconds);
             if !matches!(timeout(within, sent).await, Ok(Ok(()))) || !goes_on {
                 return;
@@ -67,9 +73,9 @@ impl Connection {
     }
 
     /// Reads until there is a whole message.
-    async fn turn(
+    async fn turn<S: AsyncRead + Unpin>(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut S,
         decoder: &mut Decoder,
         buffer: &mut [u8],
         stop: &mut watch::Receiver<bool>,

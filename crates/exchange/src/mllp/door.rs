@@ -7,12 +7,15 @@ use fhir::problem::{Kind, Problem};
 use hl7v2::ack::{Answer, ack};
 use hl7v2::header::header_leniently;
 use hl7v2::mllp::Broken;
-use hl7v2::{ErrorCode, Fault, Header, to_fhir};
+use hl7v2::to_fhir::Mapping;
+use hl7v2::{ErrorCode, Fault, Header};
 use tokio::sync::Notify;
 
 use access::{Scope, SystemPurpose};
 use store::hl7_inbox::{Hl7Done, Hl7Write, Keeping, Kept, Received, Verdict};
 use store::{Done, Effect, Job, Store};
+
+use crate::Mappings;
 
 /// How much of a message is kept that is refused for its length or its frame.
 const CUT_BYTES: usize = 64 * 1024;
@@ -25,6 +28,7 @@ pub struct Door {
     store: Store,
     scope: Scope,
     arrivals: Arc<Notify>,
+    mappings: Arc<Mappings>,
 }
 
 impl Door {
@@ -35,21 +39,30 @@ impl Door {
             store,
             scope,
             arrivals,
+            mappings: Arc::new(Mappings::built_in()),
         }
+    }
+
+    /// The same door, for the kinds of messages that these mappings know.
+    #[must_use]
+    pub fn with(mut self, mappings: Arc<Mappings>) -> Door {
+        self.mappings = mappings;
+        self
     }
 
     /// Keeps a message and gives the answer, both without frame. The message is durable when this
     /// returns an AA or AE, and a refused one too unless the store itself cannot write.
     pub async fn take(&self, message: Vec<u8>) -> Vec<u8> {
         let now = self.store.now();
+        let mapping = self.mappings.current();
         let received = if message.len() > LONG_BYTES {
-            let read = tokio::task::spawn_blocking(move || receive(message, now)).await;
+            let read = tokio::task::spawn_blocking(move || receive(message, &mapping, now)).await;
             match read {
                 Ok(received) => received,
                 Err(_) => return unkept(None, "the message could not be read", now),
             }
         } else {
-            receive(message, now)
+            receive(message, &mapping, now)
         };
         self.keep(received, now).await
     }
@@ -111,9 +124,9 @@ fn unkept(header: Option<&Header>, reason: &str, now: Millis) -> Vec<u8> {
 }
 
 /// Reads a message as far as its answer needs: its structure, its header, whether its kind is taken.
-fn receive(message: Vec<u8>, now: Millis) -> Keeping {
+fn receive(message: Vec<u8>, mapping: &Mapping, now: Millis) -> Keeping {
     let fault = match hl7v2::header(&message).and_then(|h| hl7v2::parse(&message).map(|_| h)) {
-        Ok(header) if to_fhir::supports(&header.message_type, &header.trigger) => {
+        Ok(header) if mapping.supports(&header) => {
             return taken(message, header, now);
         }
         Ok(header) => unsupported(&header),
@@ -126,7 +139,9 @@ fn receive(message: Vec<u8>, now: Millis) -> Keeping {
 fn unsupported(header: &Header) -> Fault {
     let kind = format!("{}^{}", header.message_type, header.trigger);
     let code = match header.message_type.as_str() {
-        "ADT" | "ORU" | "MDM" => ErrorCode::UnsupportedEvent,
+        "ADT" | "MDM" | "OMG" | "OML" | "ORM" | "ORU" | "RDE" | "REF" | "SIU" | "VXU" => {
+            ErrorCode::UnsupportedEvent
+        }
         _ => ErrorCode::UnsupportedMessageType,
     };
     Fault::new(code, format!("messages of type {kind} are not taken here"))

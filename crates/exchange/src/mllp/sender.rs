@@ -1,21 +1,31 @@
 //! Sending HL7 v2 over MLLP: one message at a time, each answered before the next.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fhir::problem::{Kind, Problem};
 use hl7v2::mllp::{Bounds, Decoder, frame};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
+const CONNECT_SECONDS_MAX: u64 = 15;
 const ANSWER_SECONDS_MAX: u64 = 30;
 const READ_BYTES: usize = 16 * 1024;
 
 /// A connection to a system that takes HL7 v2 over MLLP.
 pub struct Sender {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     answers: Decoder,
 }
+
+/// A connection, in TLS or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Sender {
     /// Connects.
@@ -23,12 +33,36 @@ impl Sender {
     /// # Errors
     /// `Transient` if nothing listens there.
     pub async fn connect(address: SocketAddr) -> Result<Sender, Problem> {
-        let stream = TcpStream::connect(address).await.map_err(broken)?;
-        let _ = stream.set_nodelay(true);
-        Ok(Sender {
-            stream,
-            answers: Decoder::new(Bounds::default()),
-        })
+        Sender::to(&address.to_string(), None).await
+    }
+
+    /// Connects to `host:port`, and agrees on TLS where that is given: the other end must show a
+    /// certificate for that host.
+    ///
+    /// # Errors
+    /// `Transient` if nothing listens there, `Timeout` if it says nothing, `Security` if it shows no
+    /// certificate that counts.
+    pub async fn to(address: &str, tls: Option<&Arc<ClientConfig>>) -> Result<Sender, Problem> {
+        let limit = Duration::from_secs(CONNECT_SECONDS_MAX);
+        let connecting = async {
+            let stream = TcpStream::connect(address).await.map_err(broken)?;
+            let _ = stream.set_nodelay(true);
+            let stream: Box<dyn Stream> = match tls {
+                None => Box::new(stream),
+                Some(tls) => Box::new(in_tls(address, stream, tls).await?),
+            };
+            Ok(Sender {
+                stream,
+                answers: Decoder::new(Bounds::default()),
+            })
+        };
+        match tokio::time::timeout(limit, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Problem::new(
+                Kind::Timeout,
+                "The system could not be reached in time.",
+            )),
+        }
     }
 
     /// Sends a message and waits for its answer, both without frame.
@@ -52,6 +86,7 @@ impl Sender {
             .write_all(&frame(message))
             .await
             .map_err(broken)?;
+        self.stream.flush().await.map_err(broken)?;
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let next = self.answers.next_message().map_err(|fault| {
@@ -71,6 +106,23 @@ impl Sender {
             self.answers.push(buffer.get(..read).unwrap_or_default());
         }
     }
+}
+
+async fn in_tls(
+    address: &str,
+    stream: TcpStream,
+    tls: &Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, Problem> {
+    let unsafe_end = "The system at that address does not prove who it is.";
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let name = ServerName::try_from(host)
+        .map_err(|cause| Problem::new(Kind::Security, unsafe_end).because(cause))?;
+    let connected = TlsConnector::from(tls.clone()).connect(name, stream).await;
+    connected.map_err(|cause| Problem::new(Kind::Security, unsafe_end).because(cause))
 }
 
 fn broken(cause: std::io::Error) -> Problem {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use access::{Scope, SystemPurpose};
+use store::Store;
 use store::testing::on_each_database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,13 +19,8 @@ async fn start(store: &Store, settings: Settings) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let door = tokio::spawn(serve(
-        listener,
-        store.clone(),
-        settings,
-        Arc::default(),
-        stopping,
-    ));
+    let door = Arc::new(Door::new(store.clone(), Arc::default()));
+    let door = tokio::spawn(serve(listener, None, door, settings, stopping));
     Running {
         address,
         stop,
@@ -112,8 +108,8 @@ fn what_cannot_be_taken_is_answered_with_place_and_reason_and_kept() {
             (long.as_bytes(), "PID-5"),
             (b"garbage", "does not start with the segment MSH"),
             (
-                &b"MSH|^~\\&|A|B|||2024||SIU^S12|5|P|2.4\r"[..],
-                "SIU\\S\\S12 are not taken",
+                &b"MSH|^~\\&|A|B|||2024||BAR^P01|5|P|2.4\r"[..],
+                "BAR\\S\\P01 are not taken",
             ),
             (b"MSH|^~^&|A|B", "encoding characters"),
         ] {

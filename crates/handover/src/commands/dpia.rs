@@ -233,12 +233,8 @@ fn doors(config: &Config) -> Vec<String> {
             ),
             _ => "Apps with certificates: the door is shut.".into(),
         },
-        match config.hl7v2.listen {
-            Some(address) => format!(
-                "HL7 v2 without sign-in on {address}: whoever reaches that network may send."
-            ),
-            None => "HL7 v2: the door is shut.".into(),
-        },
+        hl7v2_doors(config),
+        hl7v2_destinations(config),
         format!(
             "Other nodes: {} on {}, mutual TLS 1.3.",
             config.exchange.public_url, config.exchange.listen
@@ -390,4 +386,41 @@ fn keys(config: &Config) -> Vec<String> {
         format!("The network's steward is believed by {}.", shown(&config.exchange.steward_key)),
         "Passwords, tokens and apps' secrets are stored as digests; the secrets of codes are sealed.".into(),
     ]
+}
+
+fn hl7v2_doors(config: &Config) -> String {
+    let doors = crate::node::hl7v2::doors(config);
+    let told = doors.iter().map(|(address, guard)| match *guard {
+        "TLS with client certificates" => {
+            format!("HL7 v2 on {address}, TLS: systems that show a certificate of ours may send.")
+        }
+        guard => format!(
+            "HL7 v2 without sign-in on {address} ({guard}): whoever reaches that network may send."
+        ),
+    });
+    match doors.is_empty() {
+        true => "HL7 v2: the door is shut.".into(),
+        false => told.collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn hl7v2_destinations(config: &Config) -> String {
+    let told = config.hl7v2.destinations().iter().map(|it| {
+        let tls = if it.authorities.is_some() {
+            "TLS"
+        } else {
+            "no TLS"
+        };
+        format!(
+            "{} to {} at {} ({tls})",
+            it.sends.join(", "),
+            it.name,
+            it.address
+        )
+    });
+    let told: Vec<String> = told.collect();
+    match told.is_empty() {
+        true => "HL7 v2: no other system is told of changes.".into(),
+        false => format!("HL7 v2 goes out: {}.", told.join("; ")),
+    }
 }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use exchange::Mappings;
 use hl7v2::time::Zone;
-use hl7v2::to_fhir::{Context, Unidentified, map, show};
+use hl7v2::to_fhir::{Context, Mapping, Unidentified, map_by, show};
 use store::Clock;
 
-/// Prints the FHIR that HL7 v2 messages become, and what became of every field. Nothing is stored or sent.
+/// Prints the FHIR that HL7 v2 messages become, and what became of every field: the elements it went to, that it is kept in
+/// an extension, or the rule by which it is ignored. Nothing is stored or sent.
 ///
 /// The file holds one message, or several one after another (each begins with MSH), with or without MLLP frames; lines may
 /// end in any way. What is printed holds the message's content: it is for the sender's eyes.
@@ -18,6 +20,10 @@ pub struct Map {
     /// The organisation at whose node the message would arrive.
     #[arg(long, default_value = "RZZ01")]
     ods: String,
+    /// A folder of JSON files that change the mapping, as `[hl7v2] mapping` names one. Try a change here before a node reads
+    /// it.
+    #[arg(long)]
+    mapping: Option<PathBuf>,
 }
 
 impl Map {
@@ -37,12 +43,17 @@ impl Map {
             organisation: self.ods,
             unidentified: Unidentified::Refuse,
         };
+        let mappings = match &self.mapping {
+            Some(folder) => Mappings::open(folder)?,
+            None => Mappings::built_in(),
+        };
+        let mapping = mappings.current();
         let mut refused = 0;
         for (number, message) in (1..).zip(&messages) {
             if messages.len() > 1 {
                 println!("== message {number} of {}", messages.len());
             }
-            match mapped(message, &context) {
+            match mapped(&mapping, message, &context) {
                 Ok(text) => println!("{text}"),
                 Err(reason) => {
                     refused += 1;
@@ -59,12 +70,13 @@ impl Map {
     }
 }
 
-fn mapped(message: &[u8], context: &Context) -> Result<String, String> {
+fn mapped(mapping: &Mapping, message: &[u8], context: &Context) -> Result<String, String> {
     let message = hl7v2::parse(message).map_err(|fault| fault.to_string())?;
-    let mapped = map(&message, context).map_err(|problem| match problem.expression {
-        Some(place) => format!("{place}: {}", problem.message),
-        None => problem.message,
-    })?;
+    let mapped =
+        map_by(mapping, &message, context).map_err(|problem| match problem.expression {
+            Some(place) => format!("{place}: {}", problem.message),
+            None => problem.message,
+        })?;
     Ok(show(&mapped))
 }
 

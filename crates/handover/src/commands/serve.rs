@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::config::Config;
-use crate::node::Running;
+use crate::node::{Running, hl7v2};
 
 /// Runs this organisation's node until Ctrl-C or SIGTERM.
 #[derive(clap::Args)]
@@ -22,9 +22,20 @@ impl Serve {
         println!("{} ({})", config.organisation.name, config.organisation.ods);
         println!("  pages and FHIR   {}  and /fhir", config.pages.public_url);
         println!("  other nodes      {}", config.exchange.listen);
-        match config.hl7v2.listen {
-            Some(address) => println!("  HL7 v2 (MLLP)    {address}"),
-            None => println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it"),
+        let doors = hl7v2::doors(&config);
+        for (address, guard) in &doors {
+            println!("  HL7 v2 (MLLP)    {address}, {guard}");
+        }
+        if doors.is_empty() {
+            println!("  HL7 v2 (MLLP)    shut; [hl7v2] listen opens it");
+        }
+        for it in config.hl7v2.destinations() {
+            println!(
+                "  HL7 v2 out       {} to {} at {}",
+                it.sends.join(", "),
+                it.name,
+                it.address
+            );
         }
         println!(
             "  opt-outs         {}",

@@ -24,8 +24,23 @@ pub struct Draft {
 struct Bound {
     label: String,
     root: NodeId,
-    creator: String,
-    groups: Vec<(usize, u32)>,
+    groups: Groups,
+    /// The segments that began it or joined it, each with the groups it stood in.
+    joined: Vec<(String, Groups)>,
+}
+
+/// The groups that something stands in, from the outside in, each with its occurrence.
+type Groups = Vec<(usize, u32)>;
+
+impl Bound {
+    /// Whether the segment adds to it. One that began it begins another; of a specimen so does one
+    /// that comes again in another group (the second SPM of an order, whose OBR began the first).
+    fn takes(&self, segment: &str, groups: &[(usize, u32)]) -> bool {
+        let began = self.joined.first().is_some_and(|(name, _)| name == segment);
+        let elsewhere = |(name, at): &(String, Groups)| name == segment && at != groups;
+        let is_specimen = self.label.starts_with("Specimen");
+        !(began || is_specimen && self.joined.iter().any(elsewhere))
+    }
 }
 
 /// A message being built.
@@ -35,15 +50,17 @@ pub struct Build<'m> {
     /// The resources that segments contribute to, in the order in which they were begun.
     pub drafts: Vec<Draft>,
     bound: Vec<Bound>,
+    structure: &'m Structure,
 }
 
 impl<'m> Build<'m> {
     /// Walks the message along its structure.
-    pub fn walk(interpreter: Interpreter<'m>, structure: &'static Structure) -> Build<'m> {
+    pub fn walk(interpreter: Interpreter<'m>, structure: &'m Structure) -> Build<'m> {
         let mut build = Build {
             interpreter,
             drafts: Vec::new(),
             bound: Vec::new(),
+            structure,
         };
         let mut walk = Walk::new(structure);
         for segment in build.interpreter.message.segments() {
@@ -77,7 +94,7 @@ impl<'m> Build<'m> {
             .find(|s| s.name() == name)
     }
 
-    fn segment(&mut self, segment: Segment<'m>, structure: &'static Structure, at: &Standing) {
+    fn segment(&mut self, segment: Segment<'m>, structure: &'m Structure, at: &Standing) {
         let targets = structure
             .places
             .get(at.place)
@@ -108,12 +125,15 @@ impl<'m> Build<'m> {
         segment: Segment<'m>,
         groups: &[(usize, u32)],
     ) -> Option<NodeId> {
+        let name = segment.name();
         let found = self
             .visible(&target.label, groups)
-            .map(|b| (b.root, b.creator.clone()));
-        if let Some((root, creator)) = found
-            && creator != segment.name()
-        {
+            .filter(|b| b.takes(name, groups));
+        if let Some(root) = found.map(|b| b.root) {
+            let bound = self.bound.iter_mut().find(|b| b.root == root);
+            bound
+                .into_iter()
+                .for_each(|b| b.joined.push((name.to_owned(), groups.to_vec())));
             let draft = self.drafts.iter_mut().rev().find(|d| d.root == root);
             draft.into_iter().for_each(|d| d.lines.push(segment.line()));
             return Some(root);
@@ -127,14 +147,13 @@ impl<'m> Build<'m> {
             lines: vec![segment.line()],
             parent,
         });
-        let creator = segment.name().to_owned();
         // Only the latest of each label is ever meant.
         self.bound.retain(|b| b.label != target.label);
         self.bound.push(Bound {
             label: target.label.clone(),
             root,
-            creator,
             groups: groups.to_vec(),
+            joined: vec![(name.to_owned(), groups.to_vec())],
         });
         Some(root)
     }
@@ -151,8 +170,13 @@ impl<'m> Build<'m> {
     /// outermost group (the results of another patient).
     fn nearest(&self, label: &str, groups: &[(usize, u32)]) -> Option<NodeId> {
         let found = self.bound.iter().find(|b| b.label == label)?;
+        // What stands in a group that comes once (the patient of all orders) is meant by all.
+        let once = |(group, _): &(usize, u32)| {
+            let group = self.structure.groups.get(*group);
+            group.is_some_and(|group| !group.repeats)
+        };
         let same = match (found.groups.first(), groups.first()) {
-            (Some(a), Some(b)) => a == b,
+            (Some(a), Some(b)) => a == b || once(a),
             _ => true,
         };
         same.then_some(found.root)
@@ -165,7 +189,9 @@ impl<'m> Build<'m> {
         ) else {
             return;
         };
-        let Some(steps) = steps(&link.element) else {
+        // Some published links name the id beside the reference.
+        let element = link.element.trim_end_matches(".id");
+        let Some(steps) = steps(element) else {
             return;
         };
         let key = self.interpreter.own_key();

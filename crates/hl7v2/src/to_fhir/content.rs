@@ -106,14 +106,7 @@ pub fn binary(content: &Content, patient: &str) -> Made {
         "securityContext": {"reference": format!("Patient/{patient}")},
         "data": base64::engine::general_purpose::STANDARD.encode(&content.bytes),
     });
-    Made {
-        ty: "Binary".to_owned(),
-        id: content.binary.clone(),
-        resource,
-        merge: Merge::Replace,
-        remove: Vec::new(),
-        only_if_new: Vec::new(),
-    }
+    Made::new("Binary", &content.binary, resource, Merge::Replace)
 }
 
 /// The document as an Attachment that refers to its Binary.

@@ -36,21 +36,38 @@ pub struct Arena {
 }
 
 /// The resource types that are made by way of a reference.
-const MADE_BY_REFERENCE: [&str; 2] = ["Practitioner", "Organization"];
+const MADE_BY_REFERENCE: [&str; 3] = ["Practitioner", "Organization", "Location"];
+
+/// The resource types that are made of segments, those referred to before those that refer.
+pub const MADE_OF_SEGMENTS: [&str; 17] = [
+    "Patient",
+    "RelatedPerson",
+    "Coverage",
+    "Condition",
+    "AllergyIntolerance",
+    "Encounter",
+    "EpisodeOfCare",
+    "Procedure",
+    "Specimen",
+    "ServiceRequest",
+    "MedicationRequest",
+    "Immunization",
+    "Appointment",
+    "Device",
+    "Observation",
+    "DiagnosticReport",
+    "DocumentReference",
+];
+
+/// From this label on an element is one for all segments of a resource: RXE and RXR describe one
+/// dosage.
+const SHARED_LABEL: u16 = 900;
 
 impl Arena {
     /// A new resource; `None` for a type whose shape is not known.
     pub fn resource(&mut self, ty: &str) -> Option<NodeId> {
-        const TYPES: [&str; 7] = [
-            "Patient",
-            "Encounter",
-            "Observation",
-            "DiagnosticReport",
-            "DocumentReference",
-            "Practitioner",
-            "Organization",
-        ];
-        let ty = TYPES.iter().copied().find(|t| *t == ty)?;
+        let mut types = MADE_OF_SEGMENTS.iter().chain(&MADE_BY_REFERENCE).copied();
+        let ty = types.find(|t| *t == ty)?;
         let root = self.node(ty);
         self.roots.push(root);
         Some(root)
@@ -84,8 +101,9 @@ impl Arena {
                 Step::Into(ty) => at = self.referred(at, ty)?,
                 Step::Element { name, label } => {
                     let repetition = if repeating == Some(n) { repetition } else { 0 };
+                    let is_shared = label.is_some_and(|label| label >= SHARED_LABEL);
                     let key = Key {
-                        application,
+                        application: if is_shared { 0 } else { application },
                         label: *label,
                         repetition,
                     };
@@ -109,7 +127,8 @@ impl Arena {
                 Step::Into(into) => return Err(format!("no {into} is made")),
                 Step::Element { name, label } => {
                     let shape = shape(&ty, name).ok_or(format!("FHIR has no {ty}.{name}"))?;
-                    if shape.many {
+                    let is_shared = label.is_some_and(|label| label >= SHARED_LABEL);
+                    if shape.many && !is_shared {
                         last = Some(n);
                         labelled = labelled.or(label.map(|_| n));
                     }
@@ -147,7 +166,13 @@ impl Arena {
     /// The resource that a Reference refers to, begun where it refers to none yet.
     fn referred(&mut self, reference: NodeId, ty: &str) -> Result<NodeId, String> {
         if let Some(root) = self.nodes.get(reference).and_then(|n| n.refers_to) {
-            return Ok(root);
+            let other = self.ty(root);
+            return match other == ty {
+                true => Ok(root),
+                false => Err(format!(
+                    "FHIR refers to one there, which is a {other} already"
+                )),
+            };
         }
         let root = self.resource(ty).ok_or(format!("no {ty} is made"))?;
         self.refer(reference, root);
@@ -159,6 +184,18 @@ impl Arena {
         if let Some(node) = self.nodes.get_mut(reference) {
             node.refers_to = Some(to);
         }
+    }
+
+    /// The resource that the first Reference in an element of a resource refers to.
+    pub fn referred_by(&self, root: NodeId, element: &str) -> Option<NodeId> {
+        let (_, entries) = self
+            .nodes
+            .get(root)?
+            .elements
+            .iter()
+            .find(|(name, _)| name == element)?;
+        let (_, reference) = entries.first()?;
+        self.nodes.get(*reference)?.refers_to
     }
 
     /// Gives a primitive its value. A value that is there already stays; `false` tells so.
@@ -201,8 +238,16 @@ impl Arena {
             return node.value.clone();
         }
         let mut object = Map::new();
+        let mut chosen: Vec<&str> = Vec::new();
         for (name, entries) in &node.elements {
+            // Of several types of a choice, the first that holds something stays.
+            let choice = shape(node.ty, name).and_then(|shape| shape.choice);
+            if choice.is_some_and(|choice| chosen.contains(&choice)) {
+                continue;
+            }
+            let before = object.len();
             self.render_element(node.ty, name, entries, reference, &mut object);
+            chosen.extend(choice.filter(|_| object.len() > before));
         }
         // What lacks a part that R4 requires of it cannot stand: a place without its name.
         if required(node.ty).any(|name| !object.contains_key(name)) {

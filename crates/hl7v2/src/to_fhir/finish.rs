@@ -1,17 +1,30 @@
 //! From drafts to resources: references written, required elements filled, identities given.
 
 use super::build::{Build, Draft};
-use super::draft::NodeId;
+use super::draft::{MADE_OF_SEGMENTS, NodeId};
 use super::identity::Ids;
 use super::{Made, Merge};
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 /// The elements of which FHIR allows one choice of type: `value[x]` and its like.
-const CHOICES: [&str; 4] = ["value", "effective", "deceased", "multipleBirth"];
+const CHOICES: [&str; 8] = [
+    "value",
+    "effective",
+    "deceased",
+    "multipleBirth",
+    "occurrence",
+    "performed",
+    "onset",
+    "medication",
+];
+
+/// The most names, addresses and the like that are gathered of one practitioner.
+const REPEATS_MAX: usize = 20;
 
 /// Renders every draft and every linked resource that has an id; those referred to come first.
-pub fn resources(build: &Build<'_>, ids: &Ids, is_news: bool) -> Vec<Made> {
+pub fn resources(build: &Build<'_>, ids: &Ids, message_type: &str) -> Vec<Made> {
     let arena = &build.interpreter.arena;
     let mut made: Vec<Made> = Vec::new();
     let drafts: HashSet<NodeId> = build.drafts.iter().map(|d| d.root).collect();
@@ -25,34 +38,72 @@ pub fn resources(build: &Build<'_>, ids: &Ids, is_news: bool) -> Vec<Made> {
             add_linked(&mut made, render(build, ids, root, id), arena.ty(root), id);
         }
     }
-    let order = [
-        "Patient",
-        "Encounter",
-        "Observation",
-        "DiagnosticReport",
-        "DocumentReference",
-    ];
-    for ty in order {
+    let patient = build.of_type("Patient").find_map(|it| ids.get(&it.root));
+    for ty in MADE_OF_SEGMENTS {
         for draft in build.of_type(ty) {
-            if let Some(id) = ids.get(&draft.root) {
-                made.push(made_of(build, ids, draft, id, is_news));
+            let Some(id) = ids.get(&draft.root) else {
+                continue;
+            };
+            let mut one = made_of(build, ids, draft, id, message_type);
+            if is_somebodys(&mut one, patient) {
+                made.push(one);
             }
         }
     }
     made
 }
 
-fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, is_news: bool) -> Made {
+/// The elements that say whose something is, where FHIR requires them.
+const WHOSE: [(&str, &str); 9] = [
+    ("RelatedPerson", "patient"),
+    ("AllergyIntolerance", "patient"),
+    ("Immunization", "patient"),
+    ("Coverage", "beneficiary"),
+    ("Condition", "subject"),
+    ("Procedure", "subject"),
+    ("ServiceRequest", "subject"),
+    ("MedicationRequest", "subject"),
+    ("EpisodeOfCare", "patient"),
+];
+
+/// Whether it is known whose the resource is, where FHIR requires that: what stands out of its order in
+/// a message is the message's patient's.
+fn is_somebodys(made: &mut Made, patient: Option<&String>) -> bool {
+    let Some((_, element)) = WHOSE.iter().find(|(ty, _)| *ty == made.ty) else {
+        return true;
+    };
+    let Value::Object(elements) = &mut made.resource else {
+        return false;
+    };
+    match patient {
+        Some(patient) => {
+            elements
+                .entry(*element)
+                .or_insert_with(|| json!({"reference": format!("Patient/{patient}")}));
+            true
+        }
+        None => elements.contains_key(*element),
+    }
+}
+
+/// How a resource of a message meets one that is here. What a message is about it updates; what it
+/// only brings along (the patient of a result, the order behind it) it makes where there is none.
+fn meets(ty: &str, message_type: &str) -> Merge {
+    match (ty, message_type) {
+        ("Patient" | "Encounter", "ADT") => Merge::Update,
+        ("Patient" | "Encounter", _) => Merge::KeepExisting,
+        ("ServiceRequest" | "Specimen", "ORU" | "MDM") => Merge::KeepExisting,
+        ("ServiceRequest" | "Specimen" | "MedicationRequest" | "Appointment", _) => Merge::Update,
+        _ => Merge::Replace,
+    }
+}
+
+fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, message_type: &str) -> Made {
     let ty = build.interpreter.arena.ty(draft.root);
     let mut resource = render(build, ids, draft.root, id);
     inherit_time(build, ids, draft, &mut resource);
     let filled = fill(build, ty, &mut resource);
     name_components(&mut resource);
-    let merge = match ty {
-        "Patient" | "Encounter" if is_news => Merge::Update,
-        "Patient" | "Encounter" => Merge::KeepExisting,
-        _ => Merge::Replace,
-    };
     let removed = build
         .interpreter
         .removed
@@ -65,12 +116,9 @@ fn made_of(build: &Build<'_>, ids: &Ids, draft: &Draft, id: &str, is_news: bool)
         .cloned()
         .collect();
     Made {
-        ty: ty.to_owned(),
-        id: id.to_owned(),
-        resource,
-        merge,
         remove,
         only_if_new: filled,
+        ..Made::new(ty, id, resource, meets(ty, message_type))
     }
 }
 
@@ -81,7 +129,18 @@ fn add_linked(made: &mut Vec<Made>, resource: Value, ty: &str, id: &str) {
             return;
         };
         for (name, value) in new {
-            there.entry(name).or_insert(value);
+            match (there.get_mut(&name), value) {
+                // Two names of one person are both told.
+                (Some(Value::Array(told)), Value::Array(more)) => {
+                    for value in more {
+                        if told.len() < REPEATS_MAX && !told.contains(&value) {
+                            told.push(value);
+                        }
+                    }
+                }
+                (Some(_), _) => {}
+                (None, value) => drop(there.insert(name, value)),
+            }
         }
         return;
     }
@@ -92,14 +151,7 @@ fn add_linked(made: &mut Vec<Made>, resource: Value, ty: &str, id: &str) {
     } else {
         Merge::KeepExisting
     };
-    made.push(Made {
-        ty: ty.to_owned(),
-        id: id.to_owned(),
-        resource,
-        merge,
-        remove: Vec::new(),
-        only_if_new: Vec::new(),
-    });
+    made.push(Made::new(ty, id, resource, merge));
 }
 
 fn render(build: &Build<'_>, ids: &Ids, root: NodeId, id: &str) -> Value {
@@ -107,24 +159,21 @@ fn render(build: &Build<'_>, ids: &Ids, root: NodeId, id: &str) -> Value {
     let mut resource = Map::new();
     resource.insert("resourceType".to_owned(), json!(arena.ty(root)));
     resource.insert("id".to_owned(), json!(id));
-    let reference = |to: NodeId| reference(build, ids, to);
-    if let Some(Value::Object(elements)) = arena.render(root, &reference) {
+    let contained = RefCell::new(Vec::new());
+    let refer = |to: NodeId| refer(build, ids, to, &contained);
+    if let Some(Value::Object(elements)) = arena.render(root, &refer) {
         resource.extend(elements);
     }
-    for choice in CHOICES {
-        one_choice(&mut resource, choice);
+    let contained = contained.into_inner();
+    if !contained.is_empty() {
+        resource.insert("contained".to_owned(), Value::Array(contained));
     }
     Value::Object(resource)
 }
 
 /// Of several values of a choice, the first stays: rows of ours come before the published ones.
 fn one_choice(resource: &mut Map<String, Value>, choice: &str) {
-    let is_choice = |name: &String| {
-        let name = name.trim_start_matches('_');
-        name.strip_prefix(choice)
-            .is_some_and(|rest| rest.starts_with(char::is_uppercase))
-    };
-    let mut names = resource.keys().filter(|n| is_choice(n)).cloned();
+    let mut names = resource.keys().filter(|n| is_choice(n, choice)).cloned();
     let Some(first) = names.next() else { return };
     let others: Vec<String> = names
         .filter(|n| n.trim_start_matches('_') != first)
@@ -134,8 +183,53 @@ fn one_choice(resource: &mut Map<String, Value>, choice: &str) {
     }
 }
 
+/// A reference to a resource; to one without an id of its own, of which more than a name is told, by
+/// way of `contained`.
+pub fn refer(build: &Build<'_>, ids: &Ids, to: NodeId, contained: &RefCell<Vec<Value>>) -> Value {
+    let Some(told) = inner(build, ids, to) else {
+        return reference(build, ids, to);
+    };
+    let mut contained = contained.borrow_mut();
+    let name = format!("c{}", contained.len() + 1);
+    let reference = match display(&told) {
+        Some(display) => json!({"reference": format!("#{name}"), "display": display}),
+        None => json!({"reference": format!("#{name}")}),
+    };
+    let ty = build.interpreter.arena.ty(to);
+    contained.push(with_head(ty, &name, told));
+    reference
+}
+
+/// What is told of somebody who has no number of their own, beyond a name to show: it is contained in
+/// what refers to them.
+fn inner(build: &Build<'_>, ids: &Ids, to: NodeId) -> Option<Value> {
+    if ids.contains_key(&to) {
+        return None;
+    }
+    let told = build.interpreter.arena.render(to, &|_| Value::Null)?;
+    let elements = told.as_object()?;
+    elements.keys().any(|name| name != "name").then_some(told)
+}
+
+fn with_head(ty: &str, id: &str, told: Value) -> Value {
+    let mut resource = Map::new();
+    resource.insert("resourceType".to_owned(), json!(ty));
+    resource.insert("id".to_owned(), json!(id));
+    if let Value::Object(elements) = told {
+        resource.extend(elements);
+    }
+    Value::Object(resource)
+}
+
+/// Whether an element of that name is one of a choice: `valueString` of `value`.
+fn is_choice(name: &str, choice: &str) -> bool {
+    let name = name.trim_start_matches('_');
+    name.strip_prefix(choice)
+        .is_some_and(|rest| rest.starts_with(char::is_uppercase))
+}
+
 /// A reference to what has an id; to what has none, its name alone; to nothing, none.
-pub fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
+fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
     let arena = &build.interpreter.arena;
     let made = arena.render(to, &|_| Value::Null);
     let display = made.as_ref().and_then(display);
@@ -238,7 +332,9 @@ fn fill(build: &Build<'_>, ty: &str, resource: &mut Value) -> Vec<String> {
         .into_iter()
         .flatten()
     {
-        if !elements.contains_key(name) {
+        let stem = CHOICES.iter().find(|stem| is_choice(name, stem));
+        let chosen = stem.is_some_and(|stem| elements.keys().any(|other| is_choice(other, stem)));
+        if !elements.contains_key(name) && !chosen {
             elements.insert(name.clone(), value.clone());
             filled.push(name.clone());
         }

@@ -42,21 +42,30 @@ pub fn identify(build: &Build<'_>, context: &Context, message_key: &str) -> Resu
         patient = patient.or(Some(id.clone()));
         ids.insert(draft.root, id);
     }
-    let patient = patient.ok_or_else(|| {
-        Problem::new(
-            Kind::Required,
-            "the message names no patient: the segment PID is missing",
-        )
-        .at("PID")
-    })?;
+    let patient = match (patient, context.unidentified) {
+        (Some(patient), _) => patient,
+        (None, Unidentified::StandApart) => digest(&["patient", "message", message_key]),
+        (None, Unidentified::Refuse) => {
+            let reason = "the message names no patient: the segment PID is missing";
+            return Err(Problem::new(Kind::Required, reason).at("PID"));
+        }
+    };
     // In this order each finds the ids of what it belongs to.
     for draft in build.of_type("Encounter") {
-        ids.insert(
-            draft.root,
-            encounter_id(build, draft, &patient, message_key),
-        );
+        let whose = patient_of(build, draft, &ids).unwrap_or(&patient);
+        let id = encounter_id(build, draft, whose, message_key);
+        ids.insert(draft.root, id);
     }
     let mut taken = HashSet::new();
+    for draft in &build.drafts {
+        let ty = build.interpreter.arena.ty(draft.root);
+        if NAMED_APART.contains(&ty) {
+            continue;
+        }
+        let whose = patient_of(build, draft, &ids).unwrap_or(&patient);
+        let id = keyed_id(build, draft, ty, whose, message_key);
+        ids.insert(draft.root, apart(&mut taken, id));
+    }
     for draft in build.of_type("DiagnosticReport") {
         let id = report_id(build, draft, &patient, message_key);
         ids.insert(draft.root, apart(&mut taken, id));
@@ -72,6 +81,57 @@ pub fn identify(build: &Build<'_>, context: &Context, message_key: &str) -> Resu
     }
     linked(build, &mut ids);
     Ok(ids)
+}
+
+/// The types whose ids have rules of their own; those of others are told by the tables' keys.
+const NAMED_APART: [&str; 5] = [
+    "Patient",
+    "Encounter",
+    "DiagnosticReport",
+    "Observation",
+    "DocumentReference",
+];
+
+/// The id of the patient whom a draft is about, as its links tell.
+fn patient_of<'i>(build: &Build<'_>, draft: &Draft, ids: &'i Ids) -> Option<&'i String> {
+    let arena = &build.interpreter.arena;
+    let elements = ["subject", "patient", "beneficiary"];
+    let root = elements
+        .iter()
+        .find_map(|element| arena.referred_by(draft.root, element))?;
+    ids.get(&root)
+}
+
+/// An id by the first of the type's keys of which the message holds all fields; else by the message.
+fn keyed_id(
+    build: &Build<'_>,
+    draft: &Draft,
+    ty: &str,
+    patient: &str,
+    message_key: &str,
+) -> String {
+    let facility = &build.interpreter.facility;
+    let keys = build.interpreter.tables.ours.keys.get(ty);
+    let field = |place: &String| {
+        let (segment, number) = place.split_once('-')?;
+        let field = build
+            .segment_of(draft, segment)?
+            .field(number.parse().ok()?);
+        let said = field.first().is_valued() && !field.first().is_null();
+        said.then(|| field.raw().trim().to_owned())
+    };
+    for key in keys.into_iter().flatten() {
+        let Some((name, fields)) = key.split_first() else {
+            continue;
+        };
+        let texts: Option<Vec<String>> = fields.iter().map(field).collect();
+        if let Some(texts) = texts {
+            let mut parts = vec![ty, facility, patient, name];
+            parts.extend(texts.iter().map(String::as_str));
+            return digest(&parts);
+        }
+    }
+    digest(&[ty, patient, "message", message_key])
 }
 
 /// The id of a document by its sender's number (TXA-12 or TXA-13), else by the message.
@@ -116,7 +176,7 @@ fn apart(taken: &mut HashSet<String>, id: String) -> String {
 }
 
 /// One identifier as sent: its system and value.
-fn identifier(build: &Build<'_>, cx: Value<'_>) -> Option<(String, String)> {
+pub fn identifier(build: &Build<'_>, cx: Value<'_>) -> Option<(String, String)> {
     let value = cx.component(1).text().trim().to_owned();
     if value.is_empty() || cx.component(1).is_null() {
         return None;
@@ -135,11 +195,24 @@ fn identifier(build: &Build<'_>, cx: Value<'_>) -> Option<(String, String)> {
 /// A patient is who the sender's own number (PID-3) says. Never the NHS number alone: two people
 /// under one NHS number by mistake must stay two, so with it goes the date of birth.
 fn patient_id(build: &Build<'_>, draft: &Draft) -> Result<String, Problem> {
-    let facility = &build.interpreter.facility;
     let pid = build.segment_of(draft, "PID");
-    let sent: Vec<(String, String, String)> = pid
+    let numbers = pid
         .iter()
-        .flat_map(|pid| [3, 2].into_iter().flat_map(|n| pid.field(n).repetitions()))
+        .flat_map(|pid| [3, 2].into_iter().flat_map(|n| pid.field(n).repetitions()));
+    let born = pid
+        .map(|pid| pid.value(7, 1).trim().to_owned())
+        .unwrap_or_default();
+    patient_known_by(build, numbers, &born)
+}
+
+/// The id of the patient who has these numbers (CX) and that date of birth.
+pub fn patient_known_by<'v>(
+    build: &Build<'_>,
+    numbers: impl Iterator<Item = Value<'v>>,
+    born: &str,
+) -> Result<String, Problem> {
+    let facility = &build.interpreter.facility;
+    let sent: Vec<(String, String, String)> = numbers
         .filter_map(|cx| {
             let kind = cx.component(5).text().trim().to_owned();
             identifier(build, cx).map(|(system, value)| (kind, system, value))
@@ -152,9 +225,6 @@ fn patient_id(build: &Build<'_>, draft: &Draft) -> Result<String, Problem> {
     if let Some((_, system, value)) = own(&["MR", "PI", "PT", "MRN"]).or_else(|| own(&[])) {
         return Ok(digest(&["patient", facility, system, value]));
     }
-    let born = pid
-        .map(|pid| pid.value(7, 1).trim().to_owned())
-        .unwrap_or_default();
     let born = born.get(..8).unwrap_or_default();
     match sent.first() {
         Some((_, system, value)) if !born.is_empty() => {
@@ -250,6 +320,12 @@ fn linked(build: &Build<'_>, ids: &mut Ids) {
         if ids.contains_key(root) || build.draft(*root).is_some() {
             continue;
         }
+        if arena.ty(*root) == "Location" {
+            if let Some(key) = location_key(build, *root) {
+                ids.insert(*root, digest(&key));
+            }
+            continue;
+        }
         let made = arena.render(*root, &|_| Json::Null).unwrap_or_default();
         let first = made.get("identifier").and_then(|i| i.get(0));
         let part = |name: &str| first.and_then(|i| i.get(name)).and_then(Json::as_str);
@@ -257,6 +333,20 @@ fn linked(build: &Build<'_>, ids: &mut Ids) {
             ids.insert(*root, named(arena.ty(*root), system, value));
         }
     }
+}
+
+/// A place is known by its own number and those of the places it is in: every ward has a bed 1.
+fn location_key(build: &Build<'_>, root: NodeId) -> Option<Vec<String>> {
+    let arena = &build.interpreter.arena;
+    let mut key = vec!["Location".to_owned(), build.interpreter.facility.clone()];
+    let mut at = Some(root);
+    while let Some(place) = at.filter(|_| key.len() < 10) {
+        let made = arena.render(place, &|_| Json::Null).unwrap_or_default();
+        let number = made.pointer("/identifier/0/value").or(made.get("name"));
+        key.push(number.and_then(Json::as_str)?.to_owned());
+        at = arena.referred_by(place, "partOf");
+    }
+    Some(key)
 }
 
 /// The id of a practitioner or organisation of that identifier.

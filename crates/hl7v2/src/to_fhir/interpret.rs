@@ -8,7 +8,7 @@ use super::convert::primitive;
 use super::draft::{Arena, Key, NodeId};
 use super::ledger::Ledger;
 use super::names::code_system;
-use super::path::{Step, steps};
+use super::path::Step;
 use super::tables::{Code, Part, Row, Tables};
 use crate::message::{Message, Segment, Value};
 use crate::time::Zone;
@@ -19,7 +19,7 @@ const DEPTH_MAX: u8 = 6;
 /// The state of one message's translation.
 pub struct Interpreter<'m> {
     /// The tables.
-    pub tables: &'static Tables,
+    pub tables: &'m Tables,
     /// The message.
     pub message: &'m Message,
     /// The zone of times that name none.
@@ -40,7 +40,7 @@ pub struct Interpreter<'m> {
 impl<'m> Interpreter<'m> {
     /// An interpreter that has built nothing yet.
     pub fn new(
-        tables: &'static Tables,
+        tables: &'m Tables,
         message: &'m Message,
         zone: Zone,
         facility: String,
@@ -147,8 +147,7 @@ impl<'m> Interpreter<'m> {
 
     /// The sender asks for the row's element to be removed.
     fn remove(&mut self, row: &Row, target: NodeId) {
-        let steps = steps(&row.to).unwrap_or_default();
-        if let Some(Step::Element { name, .. }) = steps.first()
+        if let Some(Step::Element { name, .. }) = row.steps().and_then(<[Step]>::first)
             && name != "extension"
         {
             let removed = (target, name.clone());
@@ -175,11 +174,11 @@ impl<'m> Interpreter<'m> {
         application: u32,
         repetition: u16,
     ) -> Option<NodeId> {
-        let Some(steps) = steps(&row.to) else {
+        let Some(steps) = row.steps() else {
             self.note("FHIR has no element for it; HL7 names an extension that is not defined yet");
             return None;
         };
-        match self.arena.follow(target, &steps, application, repetition) {
+        match self.arena.follow(target, steps, application, repetition) {
             Ok(node) => Some(node),
             Err(reason) => {
                 self.note(&reason);
@@ -252,10 +251,10 @@ impl<'m> Interpreter<'m> {
     fn value(
         &mut self,
         map: &str,
-        rows: &'static [Row],
+        rows: &'m [Row],
         value: Value<'m>,
         node: NodeId,
-        codes: Option<&'static Vec<Code>>,
+        codes: Option<&'m Vec<Code>>,
         depth: u8,
     ) -> bool {
         let application = self.next_application();
@@ -296,7 +295,7 @@ impl<'m> Interpreter<'m> {
     }
 
     /// Text that fills a node by itself.
-    fn leaf(&mut self, value: Value<'m>, node: NodeId, codes: Option<&'static Vec<Code>>) -> bool {
+    fn leaf(&mut self, value: Value<'m>, node: NodeId, codes: Option<&'m Vec<Code>>) -> bool {
         if let Some(codes) = codes {
             return self.translate(codes, value, node);
         }

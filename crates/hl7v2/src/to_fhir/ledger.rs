@@ -62,6 +62,8 @@ impl Ledger {
                 let (outcome, notes) = if entry.to.is_empty() {
                     let rule = self.rule(segment, number, tables, structure, &entry.notes);
                     (Outcome::Ignored(rule), Vec::new())
+                } else if entry.to.iter().all(|to| to.contains("extension")) {
+                    (Outcome::Kept(entry.to), entry.notes)
                 } else {
                     (Outcome::Mapped(entry.to), entry.notes)
                 };
@@ -117,7 +119,7 @@ impl Ledger {
         match targets.iter().find(|t| has_row(&t.map)) {
             Some(target) => {
                 let resource = target.label.split('[').next().unwrap_or_default();
-                format!("HL7 maps it to {resource}, which is not made from messages yet")
+                format!("HL7 maps it to {resource}, which is not made of these messages")
             }
             None => "HL7's mapping has no target for it".to_owned(),
         }

@@ -4,7 +4,7 @@ use super::build::{Build, Draft};
 use super::content::{TEXT, attachment, binary, encapsulated};
 use super::finish::person;
 use super::identity::{Ids, digest, document_id, document_number, nhs_number};
-use super::{Content, Letter, Made, names};
+use super::{Content, Letter, Made, Merge, names};
 use crate::message::Segment;
 use fhir::problem::{Kind, Problem};
 use serde_json::{Value as Json, json};
@@ -27,7 +27,11 @@ pub fn complete(
     let Some((document, txa)) = document(build, ids) else {
         return Ok(None);
     };
-    let content = contents(build, &document)?;
+    let trigger = message.value("MSH", 9, 2);
+    let content = match contents(build, &document)? {
+        content if content.is_empty() && !is_notice(&trigger) => return Err(no_content()),
+        content => content,
+    };
     let patient = made
         .iter()
         .find(|m| m.ty == "Patient")
@@ -43,12 +47,14 @@ pub fn complete(
         .as_ref()
         .map(|_| document_id(&facility, Some(parent), message_key));
     if let Some(reference) = made.iter_mut().find(|m| m.ty == "DocumentReference") {
-        describe(
-            &mut reference.resource,
-            &content,
-            &title,
-            replaced.as_deref(),
-        );
+        let relation = match trigger.as_ref() {
+            "T05" | "T06" => "appends",
+            _ => "replaces",
+        };
+        describe(reference, &content, &title, replaced.as_deref(), relation);
+        if trigger == "T11" {
+            take_back(reference);
+        }
     }
     if replaces.is_some() {
         build
@@ -68,7 +74,8 @@ pub fn complete(
         title,
         urgent: is_urgent(build),
         unique_id: document_number(&facility, txa.field(12).first()).unwrap_or_default(),
-        replaces,
+        replaces: replaces.filter(|_| !matches!(trigger.as_ref(), "T05" | "T06")),
+        cancelled: trigger == "T11",
         restricted: matches!(txa.value(18, 1).trim(), "R" | "V"),
         authenticated: !matches!(txa.value(17, 1).trim(), "DI" | "IN" | "IP" | "PA"),
         content,
@@ -117,10 +124,6 @@ fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Probl
         let text = lines.join("\n");
         found.push((TEXT.to_owned(), text.trim_matches('\n').as_bytes().to_vec()));
     }
-    if found.is_empty() {
-        let reason = "the message carries no document: no OBX-5 holds text or an encapsulated file";
-        return Err(Problem::new(Kind::Required, reason).at("OBX-5"));
-    }
     let numbered = found
         .into_iter()
         .enumerate()
@@ -132,20 +135,53 @@ fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Probl
     Ok(numbered.collect())
 }
 
-fn describe(reference: &mut Json, content: &[Content], title: &str, replaced: Option<&str>) {
-    let Json::Object(elements) = reference else {
+/// Whether the event tells of a document without carrying it: all odd ones (T01, T03, … T11).
+fn is_notice(trigger: &str) -> bool {
+    matches!(trigger, "T01" | "T03" | "T05" | "T07" | "T09" | "T11")
+}
+
+fn no_content() -> Problem {
+    let reason = "the message carries no document: no OBX-5 holds text or an encapsulated file";
+    Problem::new(Kind::Required, reason).at("OBX-5")
+}
+
+/// The sender takes the document back: it stays, marked as an error.
+fn take_back(reference: &mut Made) {
+    if let Json::Object(elements) = &mut reference.resource {
+        elements.insert("status".into(), json!("entered-in-error"));
+        elements.insert("docStatus".into(), json!("entered-in-error"));
+    }
+    reference.only_if_new.retain(|name| name != "status");
+}
+
+fn describe(
+    reference: &mut Made,
+    content: &[Content],
+    title: &str,
+    replaced: Option<&str>,
+    relation: &str,
+) {
+    let Json::Object(elements) = &mut reference.resource else {
         return;
     };
     if let Some(replaced) = replaced {
         let target = json!({"reference": format!("DocumentReference/{replaced}")});
         elements.insert(
             "relatesTo".into(),
-            json!([{"code": "replaces", "target": target}]),
+            json!([{"code": relation, "target": target}]),
         );
     }
     elements
         .entry("description")
         .or_insert_with(|| json!(title));
+    // A notification says nothing of the content: what is here stays.
+    if content.is_empty() {
+        reference.merge = Merge::Update;
+        reference.only_if_new.push("content".to_owned());
+        let attachment = json!([{"attachment": {"title": title}}]);
+        elements.insert("content".into(), attachment);
+        return;
+    }
     let content: Vec<Json> = content
         .iter()
         .map(|c| json!({"attachment": attachment(c, title)}))

@@ -1,7 +1,7 @@
 //! How what a message says meets what is here already.
 
 use super::{Made, Merge};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The resource to store, or `None` when what is here already stays as it is.
 ///
@@ -27,9 +27,21 @@ pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
                 }
             }
             for name in &made.remove {
+                if let Some((name, part)) = name.split_once('.') {
+                    let element = merged.get_mut(name).and_then(Value::as_object_mut);
+                    let left = element.map(|element| {
+                        element.shift_remove(part);
+                        element.len()
+                    });
+                    if left == Some(0) {
+                        merged.shift_remove(name);
+                    }
+                    continue;
+                }
                 merged.shift_remove(name);
                 merged.shift_remove(&format!("_{name}"));
             }
+            links(made, existing, &mut merged);
             Value::Object(merged)
         }
     };
@@ -39,6 +51,37 @@ pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
         merged.shift_remove("meta");
     }
     (merged != Value::Object(before)).then_some(merged)
+}
+
+/// The links of a patient are added to, never written over: each says that two records are one
+/// person's, or which one took the other's place.
+fn links(made: &Made, existing: &Map<String, Value>, merged: &mut Map<String, Value>) {
+    let of = |from: &Map<String, Value>| -> Vec<Value> {
+        let links = from.get("link").and_then(Value::as_array);
+        links.cloned().unwrap_or_default()
+    };
+    if made.ty != "Patient" || (made.resource.get("link").is_none() && made.unlink.is_empty()) {
+        return;
+    }
+    fn other(link: &Value) -> Option<&str> {
+        link.pointer("/other/reference").and_then(Value::as_str)
+    }
+    let mut links = of(existing);
+    let added = made.resource.as_object().map(of).unwrap_or_default();
+    links.retain(|link| {
+        let replaced = added.iter().any(|new| other(new) == other(link));
+        let ended = made
+            .unlink
+            .iter()
+            .any(|gone| Some(gone.as_str()) == other(link));
+        !replaced && !ended
+    });
+    links.extend(added);
+    if links.is_empty() {
+        merged.shift_remove("link");
+    } else {
+        merged.insert("link".to_owned(), Value::Array(links));
+    }
 }
 
 /// `deceasedBoolean` must not stand beside `deceasedDateTime`.
@@ -66,7 +109,35 @@ mod tests {
             merge,
             remove: vec!["telecom".into()],
             only_if_new: vec!["status".into()],
+            unlink: Vec::new(),
         }
+    }
+
+    #[test]
+    fn links_are_added_and_taken_away_one_by_one() {
+        let link = |to: &str, kind: &str| json!({"other": {"reference": to}, "type": kind});
+        let here = json!({"id": "1", "link": [link("Patient/a", "seealso"), link("Patient/b", "replaces")]});
+        let new = json!({"id": "1", "link": [link("Patient/b", "replaced-by"), link("Patient/c", "replaces")]});
+        let merged = update(&made(Merge::Update, new), Some(&here)).unwrap();
+        let expected = [
+            link("Patient/a", "seealso"),
+            link("Patient/b", "replaced-by"),
+            link("Patient/c", "replaces"),
+        ];
+        assert_eq!(merged["link"], json!(expected));
+        let mut ended = made(Merge::Update, json!({"id": "1"}));
+        ended.unlink = vec!["Patient/b".into()];
+        let merged = update(&ended, Some(&here)).unwrap();
+        assert_eq!(merged["link"], json!([link("Patient/a", "seealso")]));
+    }
+
+    #[test]
+    fn a_part_of_an_element_is_removed_and_the_rest_of_it_stays() {
+        let here = json!({"id": "1", "period": {"start": "2024", "end": "2025"}});
+        let mut made = made(Merge::Update, json!({"id": "1"}));
+        made.remove = vec!["period.end".into()];
+        let merged = update(&made, Some(&here)).unwrap();
+        assert_eq!(merged["period"], json!({"start": "2024"}));
     }
 
     #[test]

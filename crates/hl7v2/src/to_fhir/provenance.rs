@@ -4,9 +4,10 @@
 use super::build::Build;
 use super::draft::NodeId;
 use super::identity::digest;
+use super::path::steps;
 use super::{Context, Made, Merge, names};
 use crate::header::Header;
-use crate::message::Segment;
+use crate::message::{Message, Segment};
 use crate::time::{Dtm, instant};
 use serde_json::{Value, json};
 
@@ -37,10 +38,25 @@ pub fn agents(build: &mut Build<'_>) -> Agents {
         );
         Some(root)
     };
+    let sender = made("MSH", 4, "Organization", "hd[organization]");
+    let operator = made("EVN", 5, "Practitioner", "xcn[practitioner]");
     Agents {
-        sender: made("MSH", 4, "Organization", "hd[organization]"),
-        operator: made("EVN", 5, "Practitioner", "xcn[practitioner]"),
+        sender: sender.or_else(|| nameless(build)),
+        operator,
     }
+}
+
+/// A sender that does not say who it is, but where (MSH-17).
+fn nameless(build: &mut Build<'_>) -> Option<NodeId> {
+    let interpreter = &mut build.interpreter;
+    let country = interpreter.message.value("MSH", 17, 1);
+    let country = Some(country.trim()).filter(|it| !it.is_empty() && *it != "\"\"")?;
+    let root = interpreter.arena.resource("Organization")?;
+    let path = steps("address.country").unwrap_or_default();
+    let node = interpreter.arena.follow(root, &path, 0, 0).ok()?;
+    interpreter.arena.set(node, json!(country));
+    interpreter.ledger.mapped(1, 17, "Provenance.agent");
+    Some(root)
 }
 
 /// The Provenance of all that was made from the message.
@@ -70,10 +86,14 @@ pub fn provenance(
             .into_iter()
             .find(|n| Dtm::parse(&evn.value(*n, 1)).is_some())
     });
-    let target: Vec<Value> = made
+    let mut target: Vec<Value> = made
         .iter()
         .map(|m| json!({"reference": format!("{}/{}", m.ty, m.id)}))
         .collect();
+    // Of a message that names no patient, shown and never kept, there may be nothing.
+    if target.is_empty() {
+        target.push(json!({"display": "nothing: the message names no patient"}));
+    }
     let sent = message.value("MSH", 7, 1).into_owned();
     let recorded = Dtm::parse(&sent).map(|d| d.instant(zone));
     let mut resource = json!({
@@ -81,7 +101,7 @@ pub fn provenance(
         "id": digest(&["provenance", message_key]),
         "target": target,
         "recorded": recorded.unwrap_or_else(|| instant(context.received_at)),
-        "activity": activity(header),
+        "activity": activity(message, header),
         "agent": agent_list(header, agents),
         "entity": [{
             "role": "source",
@@ -100,21 +120,16 @@ pub fn provenance(
                 .mapped(evn.line(), field, "Provenance.occurredDateTime");
         }
     }
-    Made {
-        ty: "Provenance".to_owned(),
-        id: digest(&["provenance", message_key]),
-        resource,
-        merge: Merge::Replace,
-        remove: Vec::new(),
-        only_if_new: Vec::new(),
-    }
+    let id = digest(&["provenance", message_key]);
+    Made::new("Provenance", &id, resource, Merge::Replace)
 }
 
-fn activity(header: &Header) -> Value {
+fn activity(message: &Message, header: &Header) -> Value {
+    let kind = message.segment("MSH").map(|msh| msh.field(9).raw().trim());
     json!({"coding": [{
         "system": "http://terminology.hl7.org/CodeSystem/v2-0003",
         "code": header.trigger,
-        "display": format!("message - {}^{}", header.message_type, header.trigger),
+        "display": kind.unwrap_or_default(),
     }]})
 }
 

@@ -10,6 +10,8 @@ pub struct Shape {
     pub ty: &'static str,
     /// Whether there may be several.
     pub many: bool,
+    /// The element's name where its type is one of a choice: `value` of `valueQuantity`.
+    pub choice: Option<&'static str>,
 }
 
 /// The shape of an element of a type, by its name in JSON (`valueQuantity`); `None` when the type
@@ -21,12 +23,14 @@ pub fn shape(ty: &str, member: &str) -> Option<Shape> {
             return Some(Shape {
                 ty: "Extension",
                 many: true,
+                choice: None,
             });
         }
         "url" if ty == "Extension" => {
             return Some(Shape {
                 ty: "uri",
                 many: false,
+                choice: None,
             });
         }
         _ => {}
@@ -43,16 +47,21 @@ pub fn shape(ty: &str, member: &str) -> Option<Shape> {
     Some(Shape {
         ty,
         many: element.many,
+        choice: element.is_choice.then_some(element.name),
     })
 }
 
+/// What is completed once all segments are read: a component takes its observation's code, a
+/// participant its status.
+const COMPLETED_LATER: [&str; 2] = ["Observation.component", "Appointment.participant"];
+
 /// The elements that R4 requires of a data type or backbone; none for a resource, whose required
-/// elements have defaults, and for a component, which takes its observation's code.
+/// elements have defaults, and for what is completed later.
 pub fn required(ty: &str) -> impl Iterator<Item = &'static str> {
     let r4 = Definitions::r4();
     let found = r4
         .find(ty)
-        .filter(|_| r4.resource(ty).is_none() && ty != "Observation.component");
+        .filter(|_| r4.resource(ty).is_none() && !COMPLETED_LATER.contains(&ty));
     let elements = found
         .map(|id| r4.ty(id).elements.as_slice())
         .unwrap_or_default();
@@ -78,7 +87,8 @@ mod tests {
             shape("Patient", "name"),
             Some(Shape {
                 ty: "HumanName",
-                many: true
+                many: true,
+                choice: None
             })
         );
         assert_eq!(ty("Patient", "contact"), Some("Patient.contact"));

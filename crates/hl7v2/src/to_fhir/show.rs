@@ -30,6 +30,9 @@ pub fn show(mapped: &Mapped) -> String {
         let place = format!("{} (segment {})", field.field, field.line);
         let _ = match &field.outcome {
             Outcome::Mapped(to) => writeln!(out, "  {place}: {}", to.join(", ")),
+            Outcome::Kept(to) => {
+                writeln!(out, "  {place}: kept in an extension: {}", to.join(", "))
+            }
             Outcome::Ignored(rule) => writeln!(out, "  {place}: not mapped: {rule}"),
         };
         for note in &field.notes {

@@ -1,14 +1,16 @@
 //! The mapping tables as data: the shape in which `cargo xtask v2-tables` writes HL7's published
 //! ones, and in which `tables/ours.json` adds to them.
 
+mod layer;
 mod ours;
 
+use super::path::{Step, steps};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-pub use ours::{IdentifierSystem, Ours, PlaceAdded, RowChange, TargetChange};
+pub use ours::{IdentifierSystem, Ours, PlaceAdded, RowChange, Sender, TargetChange};
 
 static PUBLISHED: &[u8] = include_bytes!("../../tables/v2-to-fhir.json.zst");
 static OURS: &str = include_str!("../../tables/ours.json");
@@ -17,7 +19,7 @@ static OURS: &str = include_str!("../../tables/ours.json");
 const TABLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// HL7's published tables, distilled to facts.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Published {
     /// Where they come from, and their licence.
     pub source: String,
@@ -71,6 +73,7 @@ pub struct Place {
 
 /// One resource that a segment is mapped to, or contributes to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Target {
     /// The resource, labelled, such as `Observation[2]`.
     pub label: String,
@@ -100,6 +103,7 @@ pub struct Link {
 
 /// One row of a segment map or data type map.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Row {
     /// The field or component by number; 0 is the whole segment or value.
     pub from: u16,
@@ -126,7 +130,21 @@ pub struct Row {
     /// Why we have the row, for rows of ours.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// The element's path, read once.
+    #[serde(skip)]
+    pub path: ReadPath,
 }
+
+impl Row {
+    /// The steps to the row's element; `None` where it has no path that can be followed.
+    pub(super) fn steps(&self) -> Option<&[Step]> {
+        self.path.0.get_or_init(|| steps(&self.to)).as_deref()
+    }
+}
+
+/// A path as it was read when its row was first used.
+#[derive(Debug, Clone, Default)]
+pub struct ReadPath(OnceLock<Option<Vec<Step>>>);
 
 /// A part of an assigned value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -171,6 +189,7 @@ pub enum Condition {
 
 /// One row of a concept map.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Code {
     /// The v2 code.
     pub from: String,
@@ -184,12 +203,12 @@ pub struct Code {
     pub display: String,
 }
 
-/// The published tables with ours over them, ready for use.
-#[derive(Debug)]
+/// The published tables with ours over them, and a sender's over those, ready for use.
+#[derive(Debug, Clone)]
 pub struct Tables {
-    /// As distilled, with our changes made.
+    /// As distilled, with the changes of all layers made.
     pub published: Published,
-    /// Our layer.
+    /// The layers, laid over each other.
     pub ours: Ours,
 }
 
@@ -211,93 +230,16 @@ pub fn tables() -> Result<&'static Tables, Problem> {
 fn read(published: &[u8], ours: &str) -> Result<Tables, String> {
     let bytes = zstd::bulk::decompress(published, TABLE_BYTES_MAX).map_err(|e| e.to_string())?;
     let published: Published = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-    let ours: Ours = serde_json::from_str(ours).map_err(|e| format!("ours.json: {e}"))?;
-    let mut tables = Tables { published, ours };
-    tables.add_places()?;
-    tables.change_targets()?;
-    tables.change_rows()?;
+    let layer: Ours = serde_json::from_str(ours).map_err(|e| format!("ours.json: {e}"))?;
+    let mut tables = Tables {
+        published,
+        ours: Ours::default(),
+    };
+    tables.lay(layer)?;
     Ok(tables)
 }
 
 impl Tables {
-    fn add_places(&mut self) -> Result<(), String> {
-        for added in &self.ours.places {
-            let structure = self.published.messages.get_mut(&added.structure);
-            let structure = structure.ok_or(format!("no structure {}", added.structure))?;
-            let after = structure
-                .places
-                .iter()
-                .position(|p| p.segment == added.after && p.group.is_none());
-            let after = after.ok_or(format!("no place {}", added.after))?;
-            let mut place = added.place.clone();
-            place.targets.iter_mut().for_each(|t| t.map = fold(&t.map));
-            structure.places.insert(after + 1, place);
-        }
-        Ok(())
-    }
-
-    fn change_targets(&mut self) -> Result<(), String> {
-        for change in &self.ours.targets {
-            let structure = self.published.messages.get_mut(&change.structure);
-            let structure = structure.ok_or(format!("no structure {}", change.structure))?;
-            let names: Vec<&str> = structure.groups.iter().map(|g| g.name.as_str()).collect();
-            let place = structure.places.iter_mut().find(|p| {
-                let group = p.group.and_then(|g| names.get(g).copied());
-                p.segment == change.segment && group == change.group.as_deref()
-            });
-            let place = place.ok_or(format!("no place {}.{}", change.structure, change.segment))?;
-            place.targets.clone_from(&change.targets);
-            place.targets.iter_mut().for_each(|t| t.map = fold(&t.map));
-        }
-        Ok(())
-    }
-
-    fn change_rows(&mut self) -> Result<(), String> {
-        let Published {
-            segments,
-            datatypes,
-            ..
-        } = &mut self.published;
-        for change in &self.ours.changes {
-            let map = fold(&change.map);
-            let rows = segments.get_mut(&map).or(datatypes.get_mut(&map));
-            let rows = rows.ok_or(format!("no map {}", change.map))?;
-            let is_meant = |r: &Row| r.from == change.from && r.to.starts_with(&change.to);
-            if !rows.iter().any(is_meant) {
-                return Err(format!(
-                    "no row {} {} {}",
-                    change.map, change.from, change.to
-                ));
-            }
-            if change.take {
-                rows.iter_mut()
-                    .filter(|r| is_meant(r))
-                    .for_each(|r| r.prose = false);
-            } else {
-                rows.retain(|r| !is_meant(r));
-            }
-        }
-        for (map, rows) in &self.ours.rows {
-            let map = fold(map);
-            // A segment map's name starts with a segment's, as those of others do.
-            let start = map.split('[').next().unwrap_or_default().to_owned() + "[";
-            let is_segment = segments.keys().any(|k| k.starts_with(&start));
-            let into = if is_segment {
-                &mut *segments
-            } else {
-                &mut *datatypes
-            };
-            into.entry(map)
-                .or_default()
-                .splice(0..0, rows.iter().map(folded));
-        }
-        for (map, codes) in &self.ours.codes {
-            let into = self.published.codes.entry(fold(map)).or_default();
-            into.splice(0..0, codes.iter().cloned());
-        }
-        Ok(())
-    }
-
     /// The structure that describes messages of that type.
     pub fn structure(&self, message_type: &str, trigger: &str) -> Option<&Structure> {
         let name = self
@@ -309,16 +251,7 @@ impl Tables {
 
     /// Whether a segment map is interpreted.
     pub fn takes(&self, map: &str) -> bool {
-        self.ours.taken.iter().any(|t| fold(t) == map)
-    }
-}
-
-/// A row of ours with the names it uses as all tables are keyed.
-fn folded(row: &Row) -> Row {
-    Row {
-        with: row.with.as_deref().map(fold),
-        codes: row.codes.as_deref().map(fold),
-        ..row.clone()
+        self.ours.taken.iter().any(|t| t == map)
     }
 }
 

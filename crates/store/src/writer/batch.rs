@@ -6,6 +6,7 @@ use crate::audit;
 use crate::database::Tx;
 use crate::dialect::Dialect;
 use crate::failure;
+use crate::hl7_out;
 use crate::journal;
 use crate::reserve::Reserve;
 use crate::resources;
@@ -188,6 +189,7 @@ async fn apply(core: &mut Core, tx: &mut Tx<'_>, write: &Write) -> Result<Commit
     resources::check_expected(core, tx, scope, &job.expected).await?;
     let (written, changed) = resources::apply(core, tx, scope, &job.changes).await?;
     subscriptions::note(core, tx, scope, &job.changes, &written).await?;
+    hl7_out::note(core, tx, &job.effects, &written).await?;
     let mut done = Vec::with_capacity(job.effects.len());
     for effect in &job.effects {
         done.push(apply_effect(tx, now, effect).await?);

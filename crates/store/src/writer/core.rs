@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) in_jobs: bool,
     /// The types that subscriptions watch; `None` until the batch at hand asks.
     pub(crate) watched: Option<Vec<String>>,
+    /// The types that systems are told of by HL7 v2.
+    pub(crate) hl7_told: Vec<String>,
     pub(crate) load: Arc<Load>,
     /// Room for opening records in emergencies when there is none left.
     pub(crate) reserve: Option<Reserve>,
@@ -56,6 +58,7 @@ impl Core {
             fault: Arc::default(),
             in_jobs: false,
             watched: None,
+            hl7_told: Vec::new(),
             load: Arc::default(),
             reserve: None,
         }

@@ -9,6 +9,7 @@ use fhir::date::Millis;
 use serde::Deserialize;
 use store::Alarm;
 use store::hl7_inbox::StuckMessage;
+use store::hl7_out::StuckOutgoing;
 use store::parcels::{State as Parcel, Stuck};
 
 use crate::node::Node;
@@ -38,6 +39,7 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(&node, Interaction::WorkList, "").await?;
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
+    let outgoing = node.store.hl7_out_work_list(&scope, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let (copies, logs): (Vec<Alarm>, Vec<Alarm>) = node
@@ -71,6 +73,12 @@ pub async fn page(
                 "HL7 messages not worked through",
                 stuck_messages,
                 "Every HL7 message that came in has been worked through.",
+            ),
+            group(
+                "told",
+                "HL7 messages that another system did not take",
+                outgoing.iter().map(|it| told(it, visit.now)).collect(),
+                "Every system that is told of changes has taken what it was sent.",
             ),
             group(
                 "letters",
@@ -139,6 +147,45 @@ fn message(stuck: &StuckMessage, now: Millis) -> views::Work {
         why: stuck.reason.clone(),
         next: stuck.next_step.clone(),
         actions: message_actions(stuck, &address),
+    }
+}
+
+/// A message to another system.
+fn told(stuck: &StuckOutgoing, now: Millis) -> views::Work {
+    let address = format!("/staff/worklist/told/{}", stuck.number);
+    let (text, colour) = match stuck.state.as_str() {
+        "waiting" => ("Waiting", "yellow"),
+        _ => ("Refused", "red"),
+    };
+    let again = Link {
+        text: "Send again",
+        href: format!("{address}/again"),
+    };
+    let settled = Link {
+        text: "Settled",
+        href: format!("{address}/settled"),
+    };
+    // Where no message could be made there is nothing to send.
+    let mut actions = vec![again, settled];
+    if stuck.control_id.is_empty() {
+        actions.remove(0);
+    }
+    views::Work {
+        when: words::moment(stuck.made_at, now),
+        what: format!(
+            "{} {} to {}",
+            stuck.kind.replace('^', " "),
+            stuck.control_id,
+            stuck.destination
+        ),
+        href: None,
+        state: Label {
+            text,
+            colour: Some(colour),
+        },
+        why: stuck.reason.clone(),
+        next: stuck.next_step.clone(),
+        actions,
     }
 }
 
@@ -268,6 +315,8 @@ fn done(asked: &Asked) -> Option<Done> {
         "replayed" => "The message is being worked through again.",
         "again" => "The subscriber is told again, of all that waits.",
         "off" => "The subscription is switched off.",
+        "told" => "The message is sent again, and then what waits behind it.",
+        "untold" => "The message is off the list. It is not sent; what waits behind it is.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

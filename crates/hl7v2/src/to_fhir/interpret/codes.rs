@@ -8,12 +8,7 @@ use crate::to_fhir::tables::Code;
 impl<'m> Interpreter<'m> {
     /// A code by a concept map: beside what was sent where FHIR holds several codings, instead of
     /// it where it holds one.
-    pub(super) fn translate(
-        &mut self,
-        codes: &'static [Code],
-        value: Value<'m>,
-        node: NodeId,
-    ) -> bool {
+    pub(super) fn translate(&mut self, codes: &'m [Code], value: Value<'m>, node: NodeId) -> bool {
         let text = value.component(1).text();
         let found = codes.iter().find(|c| c.from == text.trim());
         match (self.arena.ty(node), found) {
@@ -55,7 +50,7 @@ impl<'m> Interpreter<'m> {
         }
     }
 
-    fn coding(&mut self, code: &'static Code, node: NodeId) -> bool {
+    fn coding(&mut self, code: &Code, node: NodeId) -> bool {
         let parts = [
             ("system", &code.system),
             ("code", &code.code),

@@ -1,15 +1,19 @@
 //! The shape of `tables/ours.json`.
 
-use super::{Code, Place, Row, Target};
+use super::{Code, Place, Row, Structure, Target};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Our layer over the published tables.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A layer over the published tables: ours, and that of a site for one sender or for all.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Ours {
     /// What this file is.
     pub about: String,
+    /// Whose messages it is for; left out, everybody's.
+    pub sender: Option<Sender>,
+    /// Message structures that HL7 does not publish a mapping for.
+    pub messages: BTreeMap<String, Structure>,
     /// Message types that are taken: `ADT^A01` to the published structure that describes it.
     pub structures: BTreeMap<String, String>,
     /// Segments that senders send where the published structures have none.
@@ -18,6 +22,9 @@ pub struct Ours {
     pub targets: Vec<TargetChange>,
     /// Segment maps that are interpreted; targets by other maps are not made.
     pub taken: Vec<String>,
+    /// By what a resource of a type is known, best first: what the number is, then the fields that
+    /// must all hold something (`["placer", "ORC-2"]`).
+    pub keys: BTreeMap<String, Vec<Vec<String>>>,
     /// Published rows that are not taken, or taken although their condition is prose.
     pub changes: Vec<RowChange>,
     /// Our own rows, by map; they come before the published ones.
@@ -36,8 +43,18 @@ pub struct Ours {
     pub fields: BTreeMap<String, String>,
 }
 
+/// Whose messages a layer is for. What is named must be as in the message's header.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sender {
+    /// MSH-3 as sent, components included.
+    pub application: Option<String>,
+    /// MSH-4 as sent, components included.
+    pub facility: Option<String>,
+}
+
 /// A place for a segment that a published message structure lacks, outside any group.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlaceAdded {
     /// The structure.
@@ -51,7 +68,7 @@ pub struct PlaceAdded {
 }
 
 /// A correction of a published message structure.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetChange {
     /// The structure.
@@ -67,7 +84,7 @@ pub struct TargetChange {
 }
 
 /// A published row that is treated differently.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowChange {
     /// The segment or data type map.
@@ -84,7 +101,7 @@ pub struct RowChange {
 }
 
 /// A known identifier system.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdentifierSystem {
     /// Its URI.

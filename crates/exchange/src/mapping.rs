@@ -1,0 +1,169 @@
+//! The mapping from HL7 v2 that is in force, and its folder: a site's own layers over the tables that
+//! are built in, one JSON file each, read anew when they change.
+//!
+//! Invariant: a folder that cannot be read as a whole changes nothing; what held before holds on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use fhir::problem::{Kind, Problem};
+use hl7v2::to_fhir::{Layer, Mapping};
+use tokio::sync::watch;
+
+use crate::mllp::stopped;
+
+/// How often the folder is looked at.
+const LOOK_SECONDS: u64 = 5;
+/// The most files of a folder, and the largest.
+const FILES_MAX: usize = 200;
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// A file as it was when it was last looked at: name, length, time of change.
+type Seen = Vec<(String, u64, Option<SystemTime>)>;
+
+/// The mapping in force, for all who map.
+#[derive(Debug, Default)]
+pub struct Mappings {
+    folder: Option<PathBuf>,
+    now: RwLock<Arc<Mapping>>,
+    seen: Mutex<Seen>,
+}
+
+impl Mappings {
+    /// The tables that are built in, alone.
+    pub fn built_in() -> Mappings {
+        Mappings::default()
+    }
+
+    /// With the layers of a folder: its files that end in `.json`, in the order of their names.
+    ///
+    /// # Errors
+    /// `Invalid` if a file cannot be read, or changes what is not there; it names the file.
+    pub fn open(folder: &Path) -> Result<Mappings, Problem> {
+        let mappings = Mappings {
+            folder: Some(folder.to_owned()),
+            ..Mappings::default()
+        };
+        mappings.reload()?;
+        Ok(mappings)
+    }
+
+    /// The mapping to use for what comes now.
+    pub fn current(&self) -> Arc<Mapping> {
+        let now = self.now.read().unwrap_or_else(PoisonError::into_inner);
+        now.clone()
+    }
+
+    /// Reads the folder anew if a file of it has changed; whether it had.
+    ///
+    /// # Errors
+    /// As `open`; then what was in force before still is, and the files are not looked at again
+    /// before they change.
+    pub fn reload(&self) -> Result<bool, Problem> {
+        let Some(folder) = &self.folder else {
+            return Ok(false);
+        };
+        let files = files(folder)?;
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if *seen == files {
+                return Ok(false);
+            }
+            seen.clone_from(&files);
+        }
+        let mut layers = Vec::new();
+        for (name, bytes, _) in files {
+            if bytes > FILE_BYTES_MAX {
+                return Err(unreadable(&name, "is longer than 4 MiB"));
+            }
+            let text = std::fs::read_to_string(folder.join(&name))
+                .map_err(|cause| unreadable(&name, "cannot be read").because(cause))?;
+            layers.push(Layer { name, text });
+        }
+        let mapping = Arc::new(Mapping::with(&layers)?);
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = mapping;
+        Ok(true)
+    }
+
+    /// Takes changes of the folder in until `stop` says true.
+    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => return,
+                () = tokio::time::sleep(Duration::from_secs(LOOK_SECONDS)) => {}
+            }
+            let mappings = self.clone();
+            let reloaded = tokio::task::spawn_blocking(move || mappings.reload()).await;
+            match reloaded {
+                Ok(Ok(true)) => tracing::warn!("a changed mapping from HL7 v2 is in force"),
+                Ok(Ok(false)) => {}
+                Ok(Err(problem)) => tracing::error!(
+                    %problem,
+                    "the changed mapping from HL7 v2 is refused; the one before stays in force"
+                ),
+                Err(error) => tracing::error!(%error, "the mapping from HL7 v2 could not be read"),
+            }
+        }
+    }
+}
+
+/// The layers of a folder, in the order of their names.
+fn files(folder: &Path) -> Result<Seen, Problem> {
+    let shown = folder.display().to_string();
+    let broken = |cause| unreadable(&shown, "cannot be read").because(cause);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let meta = entry.metadata().map_err(broken)?;
+        if !name.ends_with(".json") || name.starts_with('.') || !meta.is_file() {
+            continue;
+        }
+        if files.len() == FILES_MAX {
+            return Err(unreadable(&shown, "holds more than 200 files"));
+        }
+        files.push((name, meta.len(), meta.modified().ok()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn unreadable(what: &str, why: &str) -> Problem {
+    Problem::new(Kind::Invalid, format!("{what} {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn knows(mappings: &Mappings, trigger: &str) -> bool {
+        mappings.current().supports(&hl7v2::Header {
+            message_type: "ADT".into(),
+            trigger: trigger.into(),
+            ..hl7v2::Header::default()
+        })
+    }
+
+    #[test]
+    fn a_changed_file_is_in_force_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("readme.txt", "no layer");
+        let mappings = Mappings::open(folder.path()).unwrap();
+        assert!(!knows(&mappings, "Z01"));
+        write("a.json", r#"{"structures": {"ADT^Z01": "ADT_A01"}}"#);
+        assert!(mappings.reload().unwrap());
+        assert!(!mappings.reload().unwrap());
+        assert!(knows(&mappings, "Z01"));
+        write("b.json", r#"{"structures": {"ADT^Z02": "NONE"}}"#);
+        let problem = mappings.reload().unwrap_err();
+        assert!(problem.message.starts_with("b.json: "), "{problem}");
+        assert!(knows(&mappings, "Z01") && !knows(&mappings, "Z02"));
+        write("b.json", r#"{"structures": {"ADT^Z02": "ADT_A01"}}  "#);
+        assert!(mappings.reload().unwrap());
+        assert!(knows(&mappings, "Z01") && knows(&mappings, "Z02"));
+        assert!(Mappings::open(&folder.path().join("none")).is_err());
+    }
+}
