@@ -16,7 +16,7 @@ use store::Clock;
 
 pub use answer::{Head, MessageType};
 use answer::{is_id, refused};
-pub use token::Credentials;
+pub use token::{Credentials, Shown};
 
 use crate::outgoing::{Call, Outgoing};
 

@@ -33,6 +33,7 @@ const SPREAD: &[&str] = &[
     "parcel_piece",
     "parcel_receipt",
     "parcel_notice",
+    "mesh_piece",
 ];
 
 /// Tables of few rows, or looked up before a shard is known.
@@ -104,6 +105,11 @@ const EVERYWHERE: &[&str] = &[
     "copy_head",
     "opt_out_check",
     "opt_out_number",
+    "mesh_message",
+    "mesh_chunk",
+    "mesh_upload",
+    "mesh_part",
+    "mesh_token",
 ];
 
 /// Every table.

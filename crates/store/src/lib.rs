@@ -42,6 +42,7 @@ mod fault;
 mod forward;
 pub mod hl7_inbox;
 mod journal;
+pub mod mesh;
 mod migrations;
 pub mod oauth;
 pub mod opt_out;

@@ -71,6 +71,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(112, "0112_people"),
     migration!(115, "0115_whereabouts"),
     migration!(116, "0116_familiar"),
+    migration!(130, "0130_mesh"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -248,7 +248,9 @@ impl Store {
                 .effects
                 .iter()
                 .any(|it| matches!(it, Effect::Sharing(_)));
-        let parcels = shares || job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
+        // Messages from mailboxes wake the workers as parcels do, which they become.
+        let moves = |it: &Effect| matches!(it, Effect::Parcel(_)) || is_mail(it);
+        let parcels = shares || job.effects.iter().any(moves);
         let of_people = |it: &Effect| matches!(it, Effect::Care(_) | Effect::People(_));
         let care = shares || job.effects.iter().any(of_people);
         let write = Write::Job(scope.clone(), job);
@@ -521,6 +523,15 @@ impl Store {
             }
         });
     }
+}
+
+/// Whether it brings a message, or a chunk of one, from a mailbox here.
+fn is_mail(effect: &Effect) -> bool {
+    use crate::mesh::MeshWrite;
+    matches!(
+        effect,
+        Effect::Mesh(MeshWrite::Accept(_) | MeshWrite::Chunk { .. })
+    )
 }
 
 /// Whether the scope is one for what the job changes, before any row is looked at.

@@ -16,6 +16,7 @@ use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::journal::Batch;
+use crate::mesh::{self, MeshDone, MeshWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
@@ -121,6 +122,7 @@ pub enum Effect {
     Sharing(SharingWrite),
     Whereabouts(WhereaboutsWrite),
     OptOut(OptOutWrite),
+    Mesh(MeshWrite),
     People(PeopleWrite),
 }
 
@@ -143,6 +145,7 @@ pub enum Done {
     Sharing,
     Whereabouts,
     OptOut,
+    Mesh(MeshDone),
     People(PeopleDone),
 }
 
@@ -213,6 +216,7 @@ pub(crate) async fn apply_effect(
             opt_out::apply(tx, now, write).await?;
             Done::OptOut
         }
+        Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
     })
 }

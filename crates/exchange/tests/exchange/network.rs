@@ -62,6 +62,7 @@ impl Network {
                 roles: vec![],
                 exchange: "https://127.0.0.1:9".into(),
                 pages: "http://127.0.0.1:9".into(),
+                mailboxes: Vec::new(),
             };
             Member::card(identity, about, from, until)
         };

@@ -103,6 +103,7 @@ pub fn write_card(identity: &Identity, config: &Config, folder: &Path) -> anyhow
         roles: config.organisation.roles.clone(),
         exchange: config.exchange.public_url.clone(),
         pages: config.pages.public_url.clone(),
+        mailboxes: config.mailboxes_named(),
     };
     let now = Clock::system().now();
     let card = Member::card(identity, about, now, now + CARD_VALID_MS);
