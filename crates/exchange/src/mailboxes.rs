@@ -10,8 +10,10 @@ mod part;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use access::{NhsNumber, Ods, Scope, SystemPurpose};
+use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use store::mesh::{MeshWrite, Way};
 use store::parcels::Named;
@@ -47,6 +49,9 @@ pub struct Mailbox {
 pub struct Mailboxes {
     own: BTreeMap<String, Mailbox>,
     national: Option<Mesh>,
+    /// When the national service is sent to next, and asked after what it has.
+    send_at: Arc<AtomicI64>,
+    track_at: Arc<AtomicI64>,
 }
 
 impl std::fmt::Debug for Mailboxes {
@@ -78,6 +83,7 @@ impl Mailboxes {
         Mailboxes {
             own: mailboxes.into_iter().map(named).collect(),
             national,
+            ..Mailboxes::default()
         }
     }
 
@@ -97,6 +103,14 @@ impl Mailboxes {
 
     pub fn is_empty(&self) -> bool {
         self.own.is_empty()
+    }
+
+    fn is_time(&self, at: &AtomicI64, now: Millis) -> bool {
+        at.load(Ordering::Relaxed) <= now
+    }
+
+    fn wait_for(&self, at: &AtomicI64, until: Millis) {
+        at.store(until, Ordering::Relaxed);
     }
 }
 

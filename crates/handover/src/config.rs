@@ -3,6 +3,7 @@
 mod backup;
 pub mod fhir;
 mod mesh;
+mod mesh_server;
 pub mod section;
 mod who_sees;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, bail};
 pub use backup::BackupSection;
 pub use fhir::FhirSection;
 pub use mesh::{MeshSection, OptOutSection};
+pub use mesh_server::MeshServerSection;
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -345,6 +347,8 @@ pub struct Config {
     pub mesh: MeshSection,
     #[serde(default = "left_out")]
     pub opt_out: OptOutSection,
+    #[serde(default = "left_out")]
+    pub mesh_server: MeshServerSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -406,6 +410,7 @@ impl Config {
         .into_iter()
         .flatten()
         .chain(self.mesh.paths())
+        .chain(self.mesh_server.paths())
         {
             *path = folder.join(&*path);
         }
@@ -458,6 +463,8 @@ impl Config {
         self.access.check()?;
         self.mesh.check()?;
         self.opt_out.check(&self.mesh)?;
+        self.mesh_server
+            .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -488,6 +495,7 @@ pub fn example() -> String {
         BackupSection::SECTION,
         MeshSection::SECTION,
         OptOutSection::SECTION,
+        MeshServerSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

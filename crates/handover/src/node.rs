@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 pub mod copies;
+pub mod mesh;
 pub mod opt_out;
 mod places;
 mod sign_in;
@@ -49,6 +50,7 @@ struct Listeners {
     pages: TcpListener,
     exchange: TcpListener,
     apps: Option<TcpListener>,
+    mesh: Option<TcpListener>,
     hl7v2: Option<TcpListener>,
 }
 
@@ -70,6 +72,7 @@ impl Running {
             undeliverable_after_days: config.letters.undeliverable_after_days,
             second_keeper: second_keeper(config)?,
             confirm_every_millis: confirm_every_millis(config),
+            mailboxes: Arc::new(mesh::mailboxes(config, &store)?),
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -134,6 +137,14 @@ impl Running {
             let serving = serve(listener, door, tls, places.apps, stopped.clone());
             parts.push(tokio::spawn(serving));
         }
+        if let Some(listener) = listeners.mesh {
+            let tls = mesh::server_tls(config)?;
+            let bytes_max = config.mesh_server.message_bytes_max;
+            let door = Arc::new(web::mesh::Door::new(exchange.clone(), bytes_max));
+            let door = web::mesh::mesh_router(door);
+            let serving = serve(listener, door, tls, places.mesh, stopped.clone());
+            parts.push(tokio::spawn(serving));
+        }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(opt_outs.map(|it| tokio::spawn(it.run(stopped.clone()))));
         parts.extend(hl7v2(config, &store, &exchange, listeners.hl7v2, &stopped));
@@ -171,6 +182,10 @@ impl Listeners {
             exchange: listen(config.exchange.listen, "exchange.listen").await?,
             apps: match config.apps.mtls_listen {
                 Some(address) => Some(listen(address, "apps.mtls_listen").await?),
+                None => None,
+            },
+            mesh: match config.mesh_server.listen {
+                Some(address) => Some(listen(address, "mesh_server.listen").await?),
                 None => None,
             },
             hl7v2: match config.hl7v2.listen {
