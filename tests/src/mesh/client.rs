@@ -97,7 +97,7 @@ fn mesh_client_sends_and_collects_over_tls_between_mailboxes_of_one_node() {
     // No certificate, no door.
     let mut shown = std::process::Command::new(crate::setting::python_program("python"));
     let shown = shown
-        .arg(crate::setting::root().join("tests/clients/mesh_client.py"))
+        .arg(crate::setting::root().join("tests/clients/mailbox_client.py"))
         .args([
             &format!("https://{}", house.address),
             LAB,

@@ -76,8 +76,10 @@ impl House {
             );
         }
         for (id, ods) in mailboxes {
+            // As the stand-in names its own.
+            let name = id.replace("X26ABC", "TESTMB");
             text.push_str(&format!(
-                "\n[[mesh_server.mailbox]]\nid = \"{id}\"\nname = \"The mailbox {id}\"\n\
+                "\n[[mesh_server.mailbox]]\nid = \"{id}\"\nname = \"{name}\"\n\
                  ods = \"{ods}\"\npassword = \"keys/mailbox\"\n\
                  workflows = [\"{WORKFLOW}\"]\n"
             ));
@@ -95,7 +97,7 @@ impl House {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Runs `tests/clients/mesh_client.py` with these arguments as that mailbox; its output as JSON.
+    /// Runs `tests/clients/mailbox_client.py` with these arguments as that mailbox; its output as JSON.
     pub fn client(&self, mailbox: &str, arguments: &[&str]) -> Value {
         let output = self.try_client(mailbox, arguments);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -108,7 +110,7 @@ impl House {
     pub fn try_client(&self, mailbox: &str, arguments: &[&str]) -> Output {
         let file = |name: &str| self.folder.join(name).display().to_string();
         Command::new(python_program("python"))
-            .arg(root().join("tests/clients/mesh_client.py"))
+            .arg(root().join("tests/clients/mailbox_client.py"))
             .args([&self.url(), mailbox, PASSWORD, SHARED_KEY])
             .args(arguments)
             .env("MESH_CERTIFICATE", file("client.crt"))

@@ -269,14 +269,17 @@ impl Store {
         self.rows_apart(sql).await?.iter().map(message).collect()
     }
 
-    /// What could not be delivered, of all mailboxes, the newest first: for those who run the node.
+    /// What could not be delivered in the last 30 days, of all mailboxes, the newest first: for those
+    /// who run the node.
     ///
     /// # Errors
     /// `Forbidden` for a patient's or a mailbox's scope.
     pub async fn mesh_failed(&self, scope: &Scope, count: u32) -> Result<Vec<Message>, Problem> {
         runs_the_node(scope)?;
         let mut sql = Sql::varied(COLUMNS);
-        sql.push("state = 'undeliverable' AND kind = 'DATA' ORDER BY number DESC LIMIT ")
+        sql.push("state = 'undeliverable' AND kind = 'DATA' AND state_at > ")
+            .bind(self.now().saturating_sub(super::KEEP_MILLIS))
+            .push(" ORDER BY number DESC LIMIT ")
             .bind(count.min(1000));
         self.rows_apart(sql).await?.iter().map(message).collect()
     }

@@ -35,7 +35,8 @@ pub(super) async fn head(
 ) -> Response {
     let work = async {
         let message = available(&door, &caller, &id).await?;
-        let headers = written(&message, 1);
+        let mut headers = written(&message, 1);
+        headers.remove(CONTENT_TYPE);
         Ok((status(&message, 1), headers).into_response())
     };
     caller.answer(&door, work).await

@@ -10,12 +10,12 @@ use exchange::mailboxes::CHUNKS_MAX;
 use fhir::problem::Kind;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::mesh::{MeshDone, MeshWrite, Sending};
 use store::{Done, Effect, Job};
 
 use super::Door;
-use super::answer::Refused;
+use super::answer::{Refused, Version};
 use super::caller::{Caller, unexpected};
 use super::upload::take_in;
 
@@ -90,8 +90,12 @@ async fn accepted(
     let Some(Done::Mesh(MeshDone::Taken { id, .. })) = done.first() else {
         return Err(unexpected().into());
     };
-    let (one, two) = (json!({ "messageID": id }), json!({ "message_id": id }));
-    Ok(caller.version.answer(StatusCode::ACCEPTED, one, two))
+    let body = match caller.version {
+        Version::One => json!({ "messageID": id }),
+        Version::Two => json!({ "message_id": id }),
+    };
+    // Of one content type in both versions.
+    Ok(Version::One.answer(StatusCode::ACCEPTED, body, Value::Null))
 }
 
 fn malformed() -> Refused {

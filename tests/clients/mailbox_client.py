@@ -1,6 +1,6 @@
 """What a system with a mailbox does, by the NHS's own client (PyPI `mesh-client`). Prints JSON.
 
-Usage: mesh_client.py URL MAILBOX PASSWORD SHARED_KEY COMMAND [ARGUMENT ...]
+Usage: mailbox_client.py URL MAILBOX PASSWORD SHARED_KEY COMMAND [ARGUMENT ...]
 
 Commands: handshake, count, list [FILTER], send TO WORKFLOW FILE [NAME=VALUE ...],
 fetch ID FILE (and acknowledges), peek ID, track ID, lookup ODS WORKFLOW, ping
