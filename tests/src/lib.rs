@@ -27,6 +27,8 @@ mod faults;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod mesh;
+#[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod node;
 #[cfg(test)]

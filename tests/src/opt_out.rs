@@ -3,7 +3,7 @@
 
 mod mutual;
 mod pieces;
-mod stand_in;
+pub mod stand_in;
 
 use std::process::{Command, Output};
 

@@ -173,7 +173,7 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
         Sort::Look | Sort::Change => purpose == Purpose::DirectCare,
         Sort::Operate => matches!(purpose, Purpose::Operations | Purpose::DirectCare),
         Sort::Audit => purpose == Purpose::Compliance,
-        Sort::Inner => false,
+        Sort::Mail | Sort::Inner => false,
     };
     if fits {
         Ok(())

@@ -72,6 +72,8 @@ pub enum Interaction {
     WorkList,
     /// Each neighbour's health.
     Neighbours,
+    /// A system's use of its own mailbox: what it sends, fetches and tracks.
+    Mailbox,
     /// What the node does by itself.
     System,
 }
@@ -87,6 +89,8 @@ pub(crate) enum Sort {
     Operate,
     /// Reads the audit log.
     Audit,
+    /// Moves a mailbox's own messages, and nothing else.
+    Mail,
     /// The node's own work.
     Inner,
 }
@@ -138,6 +142,7 @@ impl Interaction {
             Interaction::AccessLog => "access-log",
             Interaction::WorkList => "work-list",
             Interaction::Neighbours => "neighbours",
+            Interaction::Mailbox => "mailbox",
             Interaction::System => "system",
         }
     }
@@ -186,6 +191,7 @@ impl Interaction {
             | Interaction::ReleaseToPatient => Sort::Change,
             Interaction::WorkList | Interaction::Neighbours => Sort::Operate,
             Interaction::AccessLog => Sort::Audit,
+            Interaction::Mailbox => Sort::Mail,
             Interaction::System => Sort::Inner,
         }
     }

@@ -87,6 +87,8 @@ pub enum SystemPurpose {
     CheckOptOuts,
     /// Answers, at an operator's command, who looked at a record.
     AnswerWho,
+    /// Carries messages between mailboxes, and gives up those that nobody collects.
+    CarryMail,
     /// Copies the whole store for a backup, and keeps account of the copies.
     KeepCopies,
     /// Tests and measurements.
@@ -117,6 +119,7 @@ impl SystemPurpose {
             SystemPurpose::KeepFamiliar => "keep-familiar",
             SystemPurpose::CheckOptOuts => "check-opt-outs",
             SystemPurpose::AnswerWho => "answer-who-looked",
+            SystemPurpose::CarryMail => "carry-mail",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",
         }

@@ -13,7 +13,7 @@ use crate::disclosure::Disclosure;
 use crate::interaction::{Interaction, Sort};
 use crate::oauth::{Granted, Letter, Rule};
 use crate::ods::Ods;
-use crate::purpose::SystemPurpose;
+use crate::purpose::{Purpose, SystemPurpose};
 use crate::standing::Withholds;
 
 /// The purpose of what is read of a record that was opened in an emergency
@@ -31,6 +31,8 @@ pub enum Reach {
         patient: String,
         now: Millis,
     },
+    /// The messages from and to that mailbox, and no resource.
+    Mailbox(String),
 }
 
 /// What one access may reach, for whom and why. Only this crate makes one: `decide` for callers,
@@ -95,6 +97,24 @@ impl Scope {
             Agent::node(),
             purpose.code(),
             Arc::from(""),
+        )
+    }
+
+    /// A system that has proved that a mailbox is its own: what it sent and what came for it. It
+    /// reaches no resource, no audit log and no other mailbox.
+    pub fn mailbox(mailbox: &str, organisation: &str, request_id: Arc<str>) -> Scope {
+        let agent = Agent {
+            name: format!("mailbox {mailbox}"),
+            role: Some(Role::System.code().into()),
+            organisation: Some(organisation.to_string()),
+            ..Agent::node()
+        };
+        Scope::new(
+            Reach::Mailbox(mailbox.to_string()),
+            Interaction::Mailbox,
+            agent,
+            Purpose::DirectCare.code(),
+            request_id,
         )
     }
 

@@ -185,6 +185,7 @@ impl Exchange {
                 | Done::Sharing
                 | Done::Whereabouts
                 | Done::OptOut
+                | Done::Mesh(_)
                 | Done::People(_) => None,
             }))
     }

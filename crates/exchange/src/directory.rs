@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::instant;
 use crate::jws::{self, Statement};
 use crate::keys::{Identity, PublicKey, SigningKey};
+use crate::mailboxes;
 
 pub use book::Book;
 
@@ -20,6 +21,9 @@ pub use book::Book;
 const MEMBERS_MAX: usize = 20_000;
 /// The most certificates, and the most keys, of one member.
 const CREDENTIALS_MAX: usize = 8;
+/// The most mailboxes of one member, and the most workflows of one mailbox.
+const MAILBOXES_MAX: usize = 100;
+const WORKFLOWS_MAX: usize = 200;
 
 /// The directory as signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +56,20 @@ pub struct Member {
     pub pages: String,
     pub certificates: Vec<Certificate>,
     pub keys: Vec<Key>,
+    /// Mailboxes of its systems, which its node takes messages for.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mailboxes: Vec<MailboxNamed>,
+}
+
+/// A mailbox, as others know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxNamed {
+    /// Up to 30 capital letters and digits.
+    pub id: String,
+    pub name: String,
+    /// Workflow ids that it takes.
+    pub workflows: Vec<String>,
 }
 
 /// A TLS certificate, by its digest, and the time in which it is believed.
@@ -78,6 +96,18 @@ pub struct Key {
     pub until: Millis,
 }
 
+impl MailboxNamed {
+    fn is_plain(&self) -> bool {
+        let short = self.name.len() <= 200 && self.workflows.len() <= WORKFLOWS_MAX;
+        let named = |it: &String| (1..=60).contains(&it.len()) && it.bytes().all(is_graphic);
+        short && mailboxes::is_mailbox(&self.id) && self.workflows.iter().all(named)
+    }
+}
+
+fn is_graphic(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
+
 impl Certificate {
     fn is_valid(&self, now: Millis) -> bool {
         (self.from..self.until).contains(&now)
@@ -98,6 +128,7 @@ pub struct About {
     /// `https://host:port`
     pub exchange: String,
     pub pages: String,
+    pub mailboxes: Vec<MailboxNamed>,
 }
 
 impl Member {
@@ -117,6 +148,7 @@ impl Member {
                 until,
             }],
             keys: vec![Key { jwk, from, until }],
+            mailboxes: about.mailboxes,
         }
     }
 
@@ -186,6 +218,12 @@ impl Member {
         {
             return wrong("a certificate's digest is not 64 hexadecimal digits.");
         }
+        if self.mailboxes.len() > MAILBOXES_MAX {
+            return wrong("there are too many mailboxes.");
+        }
+        if !self.mailboxes.iter().all(MailboxNamed::is_plain) {
+            return wrong("a mailbox's id, name or workflows are not as they must be.");
+        }
         if !self.keys.iter().all(|key| key.jwk.bytes().is_some()) {
             return wrong("a key is not an Ed25519 key under its thumbprint.");
         }
@@ -244,6 +282,7 @@ impl Directory {
         let mut names = std::collections::HashSet::new();
         let mut certificates = std::collections::HashSet::new();
         let mut kids = std::collections::HashSet::new();
+        let mut mailboxes = std::collections::HashSet::new();
         for member in &self.members {
             member.check()?;
             if !names.insert(&member.ods) {
@@ -255,6 +294,9 @@ impl Directory {
                 .all(|it| certificates.insert(&it.sha256))
             {
                 return invalid("The directory lists a certificate twice.");
+            }
+            if !member.mailboxes.iter().all(|it| mailboxes.insert(&it.id)) {
+                return invalid("The directory lists a mailbox twice.");
             }
             if !member.keys.iter().all(|it| kids.insert(it.jwk.kid())) {
                 return invalid("The directory lists a key twice.");

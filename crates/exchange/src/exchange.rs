@@ -13,6 +13,7 @@ use crate::client::HttpTransport;
 use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::keys::Identity;
+use crate::mailboxes::Mailboxes;
 use crate::tls;
 use crate::transport::Transport;
 use crate::workers::Workers;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub second_keeper: Option<Ods>,
     /// How often home practices are asked whether a preference is outstanding, in milliseconds.
     pub confirm_every_millis: u64,
+    /// The mailboxes of systems here, and the way to those that no member has.
+    pub mailboxes: Arc<Mailboxes>,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             parcels_at_once: 100,
             second_keeper: None,
             confirm_every_millis: 300_000,
+            mailboxes: Arc::default(),
         }
     }
 }
@@ -131,6 +135,11 @@ impl Exchange {
             .commit(&scope, Job::effect(write))
             .await
             .map(|_| ())
+    }
+
+    /// The mailboxes here.
+    pub fn mailboxes(&self) -> &Arc<Mailboxes> {
+        &self.settings.mailboxes
     }
 
     pub fn store(&self) -> &Store {

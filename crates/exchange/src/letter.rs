@@ -100,6 +100,7 @@ impl Exchange {
             contents: letter.contents.iter().map(named).collect(),
             statement: None,
             tell: Vec::new(),
+            mesh: None,
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)

@@ -19,6 +19,7 @@ pub mod jws;
 pub mod jwt;
 pub mod keys;
 mod letter;
+pub mod mailboxes;
 pub mod manifest;
 mod mapping;
 pub mod mesh;
@@ -38,7 +39,7 @@ mod witness;
 mod workers;
 
 pub use client::{HELD, HttpTransport};
-pub use directory::{About, Book, Directory, Member};
+pub use directory::{About, Book, Directory, MailboxNamed, Member};
 pub use exchange::{Exchange, Settings};
 pub use keys::{Identity, PublicKey, SigningKey};
 pub use letter::{Letter, LetterContent};

@@ -10,6 +10,7 @@ use store::parcels::{Named, Parcel, PartOf};
 use crate::instant;
 use crate::jws::read_strictly;
 use crate::keys::sha256_hex;
+use crate::mailboxes::MailPart;
 
 /// The version of the protocol that all statements carry.
 pub const PROTOCOL: u32 = 1;
@@ -65,6 +66,9 @@ pub struct ParcelText {
     /// Of a sharing preference that goes to a second keeper: the ODS codes of those to be told.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub tell: Vec<String>,
+    /// Of a message for a mailbox: what is written on it, and which part its content is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mesh: Option<Box<MailPart>>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -73,6 +77,7 @@ pub struct ParcelText {
 pub enum ParcelKind {
     Letter,
     SharingPreference,
+    MeshMessage,
 }
 
 impl ParcelKind {
@@ -80,6 +85,7 @@ impl ParcelKind {
         match self {
             ParcelKind::Letter => store::parcels::Kind::Letter,
             ParcelKind::SharingPreference => store::parcels::Kind::SharingPreference,
+            ParcelKind::MeshMessage => store::parcels::Kind::MeshMessage,
         }
     }
 }
@@ -169,6 +175,15 @@ impl ParcelText {
             .is_some_and(|day| day.len() != 10 || date::span(day).is_none())
         {
             return value("The patient's date of birth is not of the form YYYY-MM-DD.");
+        }
+        if (self.kind == ParcelKind::MeshMessage) != self.mesh.is_some() {
+            return value("A message for a mailbox, and nothing else, says what is written on it.");
+        }
+        if let Some(mail) = &self.mesh {
+            mail.check()?;
+            if self.contents.len() != 1 || self.document != mail.message {
+                return value("A part of a message has one content and bears the message's id.");
+            }
         }
         if self.kind == ParcelKind::SharingPreference {
             let fits = self.contents.is_empty() && self.statement.is_some();

@@ -6,6 +6,7 @@
 //! mailbox's password and key, stand in no error and no log.
 
 mod answer;
+mod forward;
 pub mod tls;
 mod token;
 
@@ -16,7 +17,8 @@ use store::Clock;
 
 pub use answer::{Head, MessageType};
 use answer::{is_id, refused};
-pub use token::Credentials;
+pub use forward::Tracked;
+pub use token::{Credentials, Shown};
 
 use crate::outgoing::{Call, Outgoing};
 

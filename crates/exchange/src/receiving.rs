@@ -119,6 +119,9 @@ impl Exchange {
                 let message = "The parcel is not from this sender to this receiver.";
                 return Err(Problem::new(Kind::Security, message));
             }
+            if let Some(mail) = &parcel.mesh {
+                self.settings.mailboxes.own(&mail.to)?;
+            }
             parcel.to_parcel(text.clone())
         });
         let problem = match read {
@@ -178,8 +181,12 @@ impl Exchange {
         job.effects
             .push(Effect::Parcel(ParcelWrite::Receive(incoming)));
         if !known {
+            let ty = match parcel.kind {
+                store::parcels::Kind::MeshMessage => "",
+                _ => "DocumentReference",
+            };
             let target = Target {
-                ty: "DocumentReference".into(),
+                ty: ty.into(),
                 query: Some(format!("parcel={sender}/{}", parcel.id).into()),
                 ..Target::default()
             };

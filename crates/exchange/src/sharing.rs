@@ -178,6 +178,7 @@ impl Exchange {
             contents: Vec::new(),
             statement: Some(signed.to_string()),
             tell,
+            mesh: None,
         };
         let written = serde_json::to_string(&text).map_err(|cause| {
             Problem::new(Kind::Exception, "A preference could not be written.").because(cause)

@@ -9,7 +9,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Search, fold};
 use futures_util::future::join_all;
 use serde_json::Value;
-use store::parcels::{Named, ParcelWrite, ToTakeIn};
+use store::parcels::{Named, ParcelWrite, PartOf, ToTakeIn};
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
 
 use crate::exchange::Exchange;
@@ -82,6 +82,10 @@ impl Exchange {
     }
 
     async fn take_in_one(&self, scope: &Scope, parcel: &ToTakeIn) -> Result<(), Problem> {
+        let text = ParcelText::parse(&parcel.text)?;
+        if let Some(mail) = &text.mesh {
+            return self.put_into_mailbox(scope, parcel, mail).await;
+        }
         let found = match &parcel.patient {
             // A person has said whose it is.
             Some(patient) => self.chosen(scope, patient).await?,
@@ -91,19 +95,9 @@ impl Exchange {
             Match::Patient(patient) => patient,
             Match::Nobody(reason) => return self.set_aside(scope, parcel.pid, reason).await,
         };
-        let text = ParcelText::parse(&parcel.text)?;
         let mut contents = Vec::new();
         for part in &parcel.parts {
-            let sender = &parcel.sender;
-            let bytes = self
-                .store
-                .content_bytes(scope, sender, &part.sha256, 0, true)
-                .await?;
-            if sha256_hex(&bytes) != part.sha256 {
-                let message = "A content here does not have its digest.";
-                return Err(Problem::new(Kind::Exception, message));
-            }
-            contents.push(bytes);
+            contents.push(self.content_of(scope, parcel, part).await?);
         }
         let made = resources::make(parcel, &text, &patient, &contents, self.organisation());
         let release = if text.marks.is_empty() {
@@ -114,6 +108,27 @@ impl Exchange {
         };
         let job = self.job(scope, parcel, &patient, &made, release)?;
         self.store.commit(scope, job).await.map(|_| ())
+    }
+
+    /// The bytes of a part of a parcel that came, checked.
+    pub(crate) async fn content_of(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        part: &PartOf,
+    ) -> Result<Vec<u8>, Problem> {
+        let digest = &part.sha256;
+        let reading = self
+            .store
+            .content_bytes(scope, &parcel.sender, digest, 0, true);
+        let bytes = reading.await?;
+        match sha256_hex(&bytes) == *digest {
+            true => Ok(bytes),
+            false => Err(Problem::new(
+                Kind::Exception,
+                "A content here does not have its digest.",
+            )),
+        }
     }
 
     async fn chosen(&self, scope: &Scope, patient: &str) -> Result<Match, Problem> {

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::delivery::wait_millis;
 use crate::exchange::Exchange;
+use crate::mailboxes;
 use crate::sharing;
 use crate::witness;
 
@@ -39,6 +40,7 @@ impl Workers {
             tokio::spawn(take_in(exchange.clone(), stopped.clone())),
             tokio::spawn(sharing::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
+            tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),
         ];
         Workers { stop, running }

@@ -14,6 +14,7 @@ mod fuzz;
 pub mod import;
 pub mod init;
 pub mod map;
+pub mod mesh;
 pub mod migrate;
 pub mod opt_out;
 pub mod package;

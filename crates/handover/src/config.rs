@@ -4,6 +4,7 @@ mod backup;
 pub mod fhir;
 mod hl7v2;
 mod mesh;
+mod mesh_server;
 pub mod section;
 mod who_sees;
 
@@ -15,6 +16,7 @@ pub use backup::BackupSection;
 pub use fhir::FhirSection;
 pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use mesh::{MeshSection, OptOutSection};
+pub use mesh_server::MeshServerSection;
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -335,6 +337,8 @@ pub struct Config {
     pub mesh: MeshSection,
     #[serde(default = "left_out")]
     pub opt_out: OptOutSection,
+    #[serde(default = "left_out")]
+    pub mesh_server: MeshServerSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -397,6 +401,7 @@ impl Config {
         .flatten()
         .chain(self.mesh.paths())
         .chain(self.hl7v2.paths())
+        .chain(self.mesh_server.paths())
         {
             *path = folder.join(&*path);
         }
@@ -450,6 +455,8 @@ impl Config {
         self.mesh.check()?;
         self.hl7v2.check()?;
         self.opt_out.check(&self.mesh)?;
+        self.mesh_server
+            .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -480,6 +487,7 @@ pub fn example() -> String {
         BackupSection::SECTION,
         MeshSection::SECTION,
         OptOutSection::SECTION,
+        MeshServerSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

@@ -2,6 +2,7 @@
 
 pub mod copies;
 pub mod hl7v2;
+pub mod mesh;
 pub mod opt_out;
 mod places;
 mod sign_in;
@@ -51,6 +52,7 @@ struct Listeners {
     exchange: TcpListener,
     apps: Option<TcpListener>,
     hl7v2: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
+    mesh: Option<TcpListener>,
 }
 
 impl Running {
@@ -72,6 +74,7 @@ impl Running {
             undeliverable_after_days: config.letters.undeliverable_after_days,
             second_keeper: second_keeper(config)?,
             confirm_every_millis: confirm_every_millis(config),
+            mailboxes: Arc::new(mesh::mailboxes(config, &store)?),
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -136,6 +139,14 @@ impl Running {
             let serving = serve(listener, door, tls, places.apps, stopped.clone());
             parts.push(tokio::spawn(serving));
         }
+        if let Some(listener) = listeners.mesh {
+            let tls = mesh::server_tls(config)?;
+            let bytes_max = config.mesh_server.message_bytes_max;
+            let door = Arc::new(web::mesh::Door::new(exchange.clone(), bytes_max));
+            let door = web::mesh::mesh_router(door);
+            let serving = serve(listener, door, tls, places.mesh, stopped.clone());
+            parts.push(tokio::spawn(serving));
+        }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(opt_outs.map(|it| tokio::spawn(it.run(stopped.clone()))));
         parts.extend(hl7v2.start(&store, &exchange, listeners.hl7v2, &stopped));
@@ -176,6 +187,10 @@ impl Listeners {
                 None => None,
             },
             hl7v2: hl7v2::listeners(config).await?,
+            mesh: match config.mesh_server.listen {
+                Some(address) => Some(listen(address, "mesh_server.listen").await?),
+                None => None,
+            },
         })
     }
 }

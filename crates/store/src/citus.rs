@@ -33,6 +33,7 @@ const SPREAD: &[&str] = &[
     "parcel_piece",
     "parcel_receipt",
     "parcel_notice",
+    "mesh_piece",
 ];
 
 /// Tables of few rows, or looked up before a shard is known.
@@ -106,6 +107,11 @@ const EVERYWHERE: &[&str] = &[
     "opt_out_number",
     "hl7_change",
     "hl7_out",
+    "mesh_message",
+    "mesh_chunk",
+    "mesh_upload",
+    "mesh_part",
+    "mesh_token",
 ];
 
 /// Every table.

@@ -43,6 +43,7 @@ mod forward;
 pub mod hl7_inbox;
 pub mod hl7_out;
 mod journal;
+pub mod mesh;
 mod migrations;
 pub mod oauth;
 pub mod opt_out;

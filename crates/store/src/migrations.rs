@@ -72,6 +72,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(115, "0115_whereabouts"),
     migration!(116, "0116_familiar"),
     migration!(120, "0120_hl7_out"),
+    migration!(130, "0130_mesh"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

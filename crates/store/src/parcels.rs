@@ -32,6 +32,7 @@ pub use content::Held;
 pub use journey::{Event, Item, Part};
 pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
 pub use notice::Notice;
+pub(crate) use outgoing::set_aside;
 pub use peers::Neighbour;
 pub(crate) use peers::end_leases;
 pub use shown::Shown;
@@ -69,6 +70,8 @@ pub enum Kind {
     Letter,
     /// What a patient wants shared: all in its text, and taken in with it.
     SharingPreference,
+    /// A part of a message for a mailbox; `unique_id` is the message's id.
+    MeshMessage,
 }
 
 impl Kind {
@@ -77,6 +80,7 @@ impl Kind {
         match self {
             Kind::Letter => "letter",
             Kind::SharingPreference => "sharing-preference",
+            Kind::MeshMessage => "mesh-message",
         }
     }
 }
@@ -186,6 +190,8 @@ pub enum ParcelWrite {
         document: String,
         binaries: Vec<String>,
     },
+    /// What it carries has been put into a mailbox here, in this job.
+    PutIntoMailbox { pid: i64 },
     /// Nobody here fits: a person must look.
     Unmatched { pid: i64, reason: String },
     /// What another organisation tells.
@@ -285,6 +291,7 @@ pub(crate) async fn apply(
             document,
             binaries,
         } => incoming::taken_in(tx, now, *pid, patient, document, binaries).await,
+        ParcelWrite::PutIntoMailbox { pid } => incoming::put_into_mailbox(tx, now, *pid).await,
         ParcelWrite::Unmatched { pid, reason } => incoming::unmatched(tx, *pid, reason).await,
         ParcelWrite::Told(told) => event::told(tx, now, told).await,
         ParcelWrite::Step(step) => act::apply(tx, now, step).await,

@@ -261,7 +261,9 @@ impl Store {
                 .effects
                 .iter()
                 .any(|it| matches!(it, Effect::Sharing(_)));
-        let parcels = shares || job.effects.iter().any(|it| matches!(it, Effect::Parcel(_)));
+        // Messages from mailboxes wake the workers as parcels do, which they become.
+        let moves = |it: &Effect| matches!(it, Effect::Parcel(_)) || is_mail(it);
+        let parcels = shares || job.effects.iter().any(moves);
         let of_people = |it: &Effect| matches!(it, Effect::Care(_) | Effect::People(_));
         let care = shares || job.effects.iter().any(of_people);
         let write = Write::Job(scope.clone(), job);
@@ -436,6 +438,15 @@ impl Store {
     pub(crate) fn cache(&self) -> Option<&Cache> {
         self.inner.cache.as_deref()
     }
+}
+
+/// Whether it brings a message, or a chunk of one, from a mailbox here.
+fn is_mail(effect: &Effect) -> bool {
+    use crate::mesh::MeshWrite;
+    matches!(
+        effect,
+        Effect::Mesh(MeshWrite::Accept(_) | MeshWrite::Chunk { .. })
+    )
 }
 
 /// Keeps room for the audit log. A node without it serves all the same, and says so.

@@ -59,7 +59,7 @@ pub(crate) fn is_seen(scope: &Scope, organisation: Option<&str>) -> bool {
     match (scope.reach(), organisation) {
         (_, None) | (Reach::Everything, _) => true,
         (Reach::Organisation(ods), Some(held)) => ods.as_str() == held,
-        (Reach::Compartment { .. }, Some(_)) => false,
+        (Reach::Compartment { .. } | Reach::Mailbox(_), Some(_)) => false,
     }
 }
 

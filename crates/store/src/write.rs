@@ -17,6 +17,7 @@ use crate::database::Tx;
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
 use crate::journal::Batch;
+use crate::mesh::{self, MeshDone, MeshWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
@@ -123,6 +124,7 @@ pub enum Effect {
     Sharing(SharingWrite),
     Whereabouts(WhereaboutsWrite),
     OptOut(OptOutWrite),
+    Mesh(MeshWrite),
     People(PeopleWrite),
 }
 
@@ -146,6 +148,7 @@ pub enum Done {
     Sharing,
     Whereabouts,
     OptOut,
+    Mesh(MeshDone),
     People(PeopleDone),
 }
 
@@ -220,6 +223,7 @@ pub(crate) async fn apply_effect(
             opt_out::apply(tx, now, write).await?;
             Done::OptOut
         }
+        Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
     })
 }

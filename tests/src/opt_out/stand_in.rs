@@ -109,6 +109,10 @@ impl StandIn {
         self.children.push(child.unwrap());
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }

@@ -36,6 +36,7 @@ const EVERY: [Interaction; 33] = [
     Interaction::AccessLog,
     Interaction::WorkList,
     Interaction::Neighbours,
+    Interaction::Mailbox,
     Interaction::System,
 ];
 

@@ -23,6 +23,8 @@ struct Page {
     members: HashMap<String, Arc<Member>>,
     /// Certificate digest to ODS code.
     certificates: HashMap<String, String>,
+    /// Mailbox to ODS code.
+    mailboxes: HashMap<String, String>,
 }
 
 impl Page {
@@ -32,11 +34,16 @@ impl Page {
             valid_until: directory.valid_until,
             members: HashMap::new(),
             certificates: HashMap::new(),
+            mailboxes: HashMap::new(),
         };
         for member in directory.members {
             for certificate in &member.certificates {
                 page.certificates
                     .insert(certificate.sha256.clone(), member.ods.clone());
+            }
+            for mailbox in &member.mailboxes {
+                page.mailboxes
+                    .insert(mailbox.id.clone(), member.ods.clone());
             }
             page.members.insert(member.ods.clone(), Arc::new(member));
         }
@@ -96,6 +103,14 @@ impl Book {
         let member = page.members.get(ods)?;
         let owns = now < page.valid_until && member.has_certificate(certificate_sha256, now);
         owns.then(|| member.clone())
+    }
+
+    /// The member whose mailbox that is, while the directory is valid.
+    pub fn mailbox_of(&self, mailbox: &str, now: Millis) -> Option<Arc<Member>> {
+        let page = self.page.read().clone();
+        let ods = page.mailboxes.get(mailbox)?;
+        let member = page.members.get(ods)?;
+        (now < page.valid_until).then(|| member.clone())
     }
 
     /// The key of that name with which that organisation may sign now.

@@ -37,6 +37,7 @@ fn member(folder: &tempfile::TempDir, ods: &str) -> Member {
         roles: vec!["hospital".into()],
         exchange: "https://127.0.0.1:8443".into(),
         pages: "http://127.0.0.1:8080".into(),
+        mailboxes: Vec::new(),
     };
     Member::card(&identity, about, DAY, 5 * DAY)
 }

@@ -36,6 +36,7 @@ async fn hospital(ground: &Ground) -> Hospital {
             roles: vec!["practice".into()],
             exchange: "https://127.0.0.1:9".into(),
             pages: "http://127.0.0.1:9".into(),
+            mailboxes: Vec::new(),
         };
         Member::card(identity, about, START - DAY, START + DAY)
     };

@@ -76,6 +76,7 @@ async fn practice(folder: &Path, sender: &Identity, receiver: Arc<Identity>) -> 
             roles: vec![],
             exchange: "https://127.0.0.1:9".into(),
             pages: "http://127.0.0.1:9".into(),
+            mailboxes: Vec::new(),
         };
         Member::card(identity, about, START - DAY, START + DAY)
     };

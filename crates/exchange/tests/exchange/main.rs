@@ -12,6 +12,7 @@ mod example;
 mod large;
 mod link;
 mod lists;
+mod mailboxes;
 mod network;
 mod refusals;
 mod sharing;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use access::{Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who};
+use exchange::mailboxes::{Mailbox, Mailboxes};
+use exchange::mesh::Credentials;
 use exchange::{
-    About, Book, Directory, Exchange, Identity, Letter, LetterContent, Member, Settings, SigningKey,
+    About, Book, Directory, Exchange, Identity, Letter, LetterContent, MailboxNamed, Member,
+    Settings, SigningKey,
 };
 use fhir::json::{Limits, parse};
 use store::parcels::{Action, Item, ListFilter, ParcelDone, Show, State};
@@ -20,6 +23,22 @@ const ORGANISATIONS: [&str; 3] = ["RZZ01", "A81001", "FZZ01"];
 pub const DAY: i64 = 86_400_000;
 /// Una Ash, who is registered at the practice.
 pub const UNA: &str = "9434765919";
+
+/// The mailbox of an organisation's system.
+pub fn mailbox(ods: &str) -> String {
+    format!("{ods}OT001")
+}
+
+/// What the directory says of it, and of one that the node has no more.
+fn named(ods: &Ods) -> Vec<MailboxNamed> {
+    let named = |id: String| MailboxNamed {
+        name: format!("A system of {ods}"),
+        id,
+        workflows: vec!["W".into()],
+    };
+    let own = mailbox(ods.as_str());
+    vec![named(own.clone()), named(format!("{own}X"))]
+}
 
 /// Three nodes and what they run on.
 pub struct Network {
@@ -62,6 +81,7 @@ impl Network {
                 roles: vec![],
                 exchange: "https://127.0.0.1:9".into(),
                 pages: "http://127.0.0.1:9".into(),
+                mailboxes: named(identity.organisation()),
             };
             Member::card(identity, about, from, until)
         };
@@ -103,8 +123,16 @@ impl Network {
         });
         let book = self.books[at].clone();
         let store = ground.open().await;
+        let ods = self.identities[at].organisation().clone();
+        let named = named(&ods).remove(0);
+        let own = Mailbox {
+            credentials: Credentials::new(&named.id, "password", "key").unwrap(),
+            named,
+            ods,
+        };
         let settings = Settings {
             second_keeper: self.second_keeper.clone().filter(|_| at == PRACTICE),
+            mailboxes: Arc::new(Mailboxes::new(vec![own], None)),
             ..Settings::default()
         };
         let node = Exchange::with_transport(store, identity, book, settings, end);

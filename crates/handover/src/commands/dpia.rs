@@ -59,12 +59,13 @@ fn facts(config: &Config, directory: Option<&Directory>) -> String {
         organisation.name,
         organisation.roles.join(", ")
     );
-    let sections: [(&str, Vec<String>); 7] = [
+    let sections: [(&str, Vec<String>); 8] = [
         ("What is stored, and where", stored(config)),
         ("For how long", kept(config)),
         ("Who comes in, and how", doors(config)),
         ("Who sees what", seen(config)),
         ("The trace", trace(config)),
+        ("Mailboxes of systems here", mailboxes(config)),
         ("To whom records go", recipients(config, directory)),
         ("Keys and secrets", keys(config)),
     ];
@@ -131,6 +132,35 @@ fn copies(config: &Config) -> String {
         backup.full_hours,
         backup.overdue_minutes
     )
+}
+
+/// What moves in messages that the node does not read.
+fn mailboxes(config: &Config) -> Vec<String> {
+    let section = &config.mesh_server;
+    let Some(listen) = section.listen else {
+        return vec!["None: that door is shut.".into()];
+    };
+    let certificates = match &section.client_authorities {
+        Some(path) => format!("with a certificate of the authorities in {}", shown(path)),
+        None => "without client certificates".into(),
+    };
+    let named = section.mailboxes().iter();
+    let named: Vec<String> = named.map(|it| format!("{} ({})", it.id, it.name)).collect();
+    let outside = match &config.mesh.mailbox {
+        Some(mailbox) => format!("by the mailbox {mailbox} at MESH"),
+        None => "nowhere: they are refused".into(),
+    };
+    vec![
+        format!(
+            "{} mailboxes at {listen}, opened by password and shared key, {certificates}: {}.",
+            named.len(),
+            named.join(", ")
+        ),
+        format!(
+            "What they send goes to mailboxes here and of other members; messages for others go {outside}. Content is kept \
+             30 days, what is written on a message a year."
+        ),
+    ]
 }
 
 fn kept(config: &Config) -> Vec<String> {

@@ -85,7 +85,9 @@ fn settings_text(ods: &Ods, name: &str, roles: &[String]) -> String {
             Some("ods") => format!("ods = {}", shown(ods.as_str())),
             Some("name") => format!("name = {}", shown(name)),
             Some("roles") => format!("roles = [{}]", roles.join(", ")),
-            Some("# listen") if is_hospital => line.trim_start_matches("# ").to_owned(),
+            Some("# listen") if is_hospital && line.contains(":2575") => {
+                line.trim_start_matches("# ").to_owned()
+            }
             _ => line.to_owned(),
         })
         .collect::<Vec<_>>()
@@ -103,6 +105,7 @@ pub fn write_card(identity: &Identity, config: &Config, folder: &Path) -> anyhow
         roles: config.organisation.roles.clone(),
         exchange: config.exchange.public_url.clone(),
         pages: config.pages.public_url.clone(),
+        mailboxes: config.mesh_server.named(),
     };
     let now = Clock::system().now();
     let card = Member::card(identity, about, now, now + CARD_VALID_MS);

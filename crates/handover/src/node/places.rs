@@ -9,6 +9,8 @@ const PAGES: usize = 12_288;
 const APPS: usize = 2048;
 /// Other nodes: each holds one connection, seldom two.
 const PEERS: usize = 1024;
+/// Systems with a mailbox here.
+const MESH: usize = 256;
 /// What the system allows where it does not tell.
 const FILES: usize = 1024;
 
@@ -17,6 +19,7 @@ pub struct Places {
     pub pages: Limits,
     pub apps: Limits,
     pub peers: Limits,
+    pub mesh: Limits,
 }
 
 impl Places {
@@ -26,13 +29,15 @@ impl Places {
         Places::of(files_max(&told).unwrap_or(FILES))
     }
 
-    /// Pages 5 of 8 files, apps and nodes 1 of 8 each at most; the last of 8 is the node's own.
+    /// Pages 5 of 8 files, apps and nodes 1 of 8 each at most; of the last of 8, systems with mailboxes
+    /// a quarter, and the rest is the node's own.
     fn of(files: usize) -> Places {
         let eighth = files / 8;
         Places {
             pages: Limits::of(PAGES.min(eighth.saturating_mul(5))),
             apps: Limits::of(APPS.min(eighth)),
             peers: Limits::of(PEERS.min(eighth)),
+            mesh: Limits::of(MESH.min(eighth / 4)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! TLS of the listeners for people, and for apps and systems that show a certificate. Both serve with the
 //! certificate and key of the pages.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use web::serve::ShownCertificates;
 
 use crate::config::Config;
 
-type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+pub(super) type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// For the pages, where certificate and key are set.
 ///
@@ -53,16 +54,24 @@ pub(super) fn apps(config: &Config) -> anyhow::Result<Option<Arc<ServerConfig>>>
 const APART: &str = "pages.tls_certificate and pages.tls_key do not go together";
 
 /// The certificate chain and its key, which only the node's user may read.
-fn pair(config: &Config) -> anyhow::Result<Option<Pair>> {
+pub(super) fn pair(config: &Config) -> anyhow::Result<Option<Pair>> {
     let (Some(certificate), Some(key)) = (&config.pages.tls_certificate, &config.pages.tls_key)
     else {
         return Ok(None);
     };
+    read_pair("pages", certificate, key).map(Some)
+}
+
+/// A pair from the files that a section names.
+///
+/// # Errors
+/// Names the setting.
+pub(super) fn read_pair(section: &str, certificate: &Path, key: &Path) -> anyhow::Result<Pair> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
-        .with_context(|| format!("pages.tls_certificate: {}", certificate.display()))?;
-    let named = || format!("pages.tls_key: {}", key.display());
+        .with_context(|| format!("{section}.tls_certificate: {}", certificate.display()))?;
+    let named = || format!("{section}.tls_key: {}", key.display());
     let pem = read_private(key).with_context(named)?;
     let key = PrivateKeyDer::from_pem_slice(&pem).with_context(named)?;
-    Ok(Some((chain, key)))
+    Ok((chain, key))
 }

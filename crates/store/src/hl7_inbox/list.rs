@@ -152,7 +152,7 @@ impl Store {
         after: i64,
         count: u32,
     ) -> Result<Vec<StuckMessage>, Problem> {
-        if matches!(scope.reach(), Reach::Compartment { .. }) {
+        if matches!(scope.reach(), Reach::Compartment { .. } | Reach::Mailbox(_)) {
             return Err(forbidden());
         }
         self.caught_up().await;
@@ -193,7 +193,7 @@ impl Store {
         number: i64,
         named: fn(&[u8]) -> Vec<String>,
     ) -> Result<RawMessage, Problem> {
-        if matches!(scope.reach(), Reach::Compartment { .. }) {
+        if matches!(scope.reach(), Reach::Compartment { .. } | Reach::Mailbox(_)) {
             return Err(forbidden());
         }
         let mut sql = Sql::new(COLUMNS);

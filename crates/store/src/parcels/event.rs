@@ -33,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) digest: String,
     pub(crate) unmatched: bool,
     pub(crate) made: Made,
+    /// The message for a mailbox that it carries.
+    pub(crate) message: Option<String>,
 }
 
 impl Known {
@@ -47,7 +49,7 @@ impl Known {
 }
 
 const KNOWN: &str = "SELECT pid, owner, direction, sender, recipient, state, digest, unmatched, \
-     patient, document, binaries, shard FROM parcel WHERE ";
+     patient, document, binaries, shard, kind, unique_id FROM parcel WHERE ";
 
 /// The shard of a parcel and of all its rows.
 pub(crate) fn shard(sender: &str, id: &str) -> i64 {
@@ -94,6 +96,10 @@ async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> 
         digest: row.text(6)?.to_string(),
         unmatched: row.flag(7)?,
         made: made(&row, 8)?,
+        message: match row.text(12)? == super::Kind::MeshMessage.code() {
+            true => Some(row.text(13)?.to_string()),
+            false => None,
+        },
     }))
 }
 
@@ -251,6 +257,9 @@ pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<Pa
 
 /// What follows from a step that was told.
 async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Result<(), Problem> {
+    if let (Some(message), true) = (&parcel.message, parcel.outward) {
+        crate::mesh::told(tx, now, message, (told.state, &told.note)).await?;
+    }
     let Some(state) = told.state else {
         if parcel.state.may_become(State::Undeliverable) {
             set_state(tx, parcel.pid, State::Undeliverable, now).await?;

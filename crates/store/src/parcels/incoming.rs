@@ -48,7 +48,7 @@ pub(crate) async fn receive(
         parcel,
         outward: false,
         state,
-        due: parcel.kind == super::Kind::Letter,
+        due: parcel.kind != super::Kind::SharingPreference,
         proof: Some(&proof),
     };
     let pid = outgoing::insert(tx, now, &row).await?;
@@ -136,6 +136,28 @@ pub(crate) async fn taken_in(
     event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
     content::release(tx, pid, &parcel.sender).await?;
     crate::sharing::is_held_elsewhere(tx, patient).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
+/// The mailbox has what it carries. `Conflict` if it had so before: the job is undone.
+pub(crate) async fn put_into_mailbox(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel SET due = 0 WHERE pid = $1 AND direction = 1 AND due = 1 \
+         AND kind = 'mesh-message'",
+    );
+    if tx.execute(&sql.with(pid)).await? != 1 {
+        return Err(Problem::new(
+            Kind::Conflict,
+            "The parcel is not waiting to be taken in.",
+        ));
+    }
+    let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
+    content::release(tx, pid, &parcel.sender).await?;
     Ok(ParcelDone::Rows(1))
 }
 

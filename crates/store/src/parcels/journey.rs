@@ -186,6 +186,7 @@ impl Store {
             Reach::Compartment { patient, .. } => {
                 sql.push(" AND p.patient = ").bind(patient.clone());
             }
+            Reach::Mailbox(_) => return Ok(Vec::new()),
         }
         if *scope.reach() != Reach::Everything {
             sql.push(

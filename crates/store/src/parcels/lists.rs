@@ -196,7 +196,7 @@ pub(super) fn owner(store: &Store, scope: &Scope) -> Result<String, Problem> {
     match scope.reach() {
         Reach::Everything => Ok(store.organisation().to_string()),
         Reach::Organisation(ods) => Ok(ods.to_string()),
-        Reach::Compartment { .. } => Err(Problem::new(
+        Reach::Compartment { .. } | Reach::Mailbox(_) => Err(Problem::new(
             Kind::Forbidden,
             "This list is for the organisation's staff.",
         )),

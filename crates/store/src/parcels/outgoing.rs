@@ -40,7 +40,7 @@ pub(crate) async fn accept(
     };
     let pid = insert(tx, now, &row).await?;
     let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
-        .with(outgoing.patient.as_str())
+        .with((!outgoing.patient.is_empty()).then_some(outgoing.patient.as_str()))
         .with((!outgoing.document.is_empty()).then_some(outgoing.document.as_str()))
         .with(pid);
     tx.execute(&sql).await?;

@@ -39,7 +39,11 @@ impl Store {
              FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1",
         );
         shown::push_document(&mut sql, scope, document_ty);
-        sql.push(" WHERE p.direction = 0 AND p.state IN ('waiting', 'undeliverable')");
+        // Messages of mailboxes have a list of their own.
+        sql.push(
+            " WHERE p.direction = 0 AND p.state IN ('waiting', 'undeliverable') \
+             AND p.kind <> 'mesh-message'",
+        );
         shown::push_unlocked(&mut sql, scope);
         sql.push(
             " UNION ALL SELECT p.pid, p.id, x.peer, p.direction, p.state, p.state_at, x.refused, \

@@ -128,6 +128,7 @@ impl Facts {
         match scope.reach() {
             Reach::Everything => true,
             Reach::Organisation(ods) => self.organisation == ods.as_str(),
+            Reach::Mailbox(_) => false,
             Reach::Compartment { patient, now } => {
                 !self.deleted
                     && !scope.hides(ty)
@@ -186,6 +187,9 @@ pub(crate) fn push_reached(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) 
             if let Some(withholds) = scope.withholds() {
                 withheld::push(sql, ods, withholds, row);
             }
+        }
+        Reach::Mailbox(_) => {
+            sql.push(" AND 1 = 0");
         }
         Reach::Compartment { patient, now } => {
             sql.push(" AND ")

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use store::Alarm;
 use store::hl7_inbox::StuckMessage;
 use store::hl7_out::StuckOutgoing;
+use store::mesh::Message;
 use store::parcels::{State as Parcel, Stuck};
 
 use crate::node::Node;
@@ -41,6 +42,7 @@ pub async fn page(
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let outgoing = node.store.hl7_out_work_list(&scope, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
+    let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let (copies, logs): (Vec<Alarm>, Vec<Alarm>) = node
         .store
@@ -85,6 +87,12 @@ pub async fn page(
                 "Letters that are not getting through",
                 rows,
                 "Every letter that was sent has arrived or is on its way.",
+            ),
+            group(
+                "mail",
+                "Messages of mailboxes that were not delivered",
+                mail.iter().map(|it| undelivered(it, visit.now)).collect(),
+                "Every message that a system here sent in the last 30 days has been delivered or is on its way.",
             ),
             group(
                 "subscriptions",
@@ -186,6 +194,26 @@ fn told(stuck: &StuckOutgoing, now: Millis) -> views::Work {
         why: stuck.reason.clone(),
         next: stuck.next_step.clone(),
         actions,
+    }
+}
+
+/// A message for a mailbox. Its sender has been told by a report.
+fn undelivered(message: &Message, now: Millis) -> views::Work {
+    views::Work {
+        when: words::moment(message.state_at, now),
+        what: format!(
+            "Message {} from the mailbox {} to {}",
+            message.id, message.sender, message.recipient
+        ),
+        href: None,
+        state: Label {
+            text: "Undeliverable",
+            colour: Some("red"),
+        },
+        why: message.reason.clone(),
+        next: "Ask whoever runs the sending system to send it again, once the recipient collects its messages."
+            .to_owned(),
+        actions: Vec::new(),
     }
 }
 

@@ -33,6 +33,7 @@ fn about(name: &str, address: SocketAddr) -> About {
         roles: vec![],
         exchange: format!("https://{address}"),
         pages: "http://127.0.0.1:9".into(),
+        mailboxes: Vec::new(),
     }
 }
 

@@ -189,6 +189,7 @@ impl Place {
             roles: vec![self.neighbour.role.to_owned()],
             exchange: self.config.exchange.public_url.clone(),
             pages: self.config.pages.public_url.clone(),
+            mailboxes: Vec::new(),
         };
         let now = Clock::system().now();
         Ok(Member::card(

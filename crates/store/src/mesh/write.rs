@@ -1,0 +1,207 @@
+//! What systems send: tokens, messages and their chunks.
+
+use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
+
+use super::content::{self, Stored};
+use super::{MeshDone, MeshState, Way};
+use crate::database::Tx;
+use crate::sql::Sql;
+
+/// A message of the same local id, recipient, workflow and content is the same message for so long:
+/// real clients send a message again when an answer was lost.
+const SAME_MILLIS: Millis = 86_400_000;
+
+/// A message with its first chunk, as the door has checked it.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// Its name from now on.
+    pub id: String,
+    pub sender: String,
+    pub recipient: String,
+    /// The sender's own name for it; may be empty.
+    pub local_id: String,
+    pub workflow: String,
+    /// What else is written on it, as JSON.
+    pub envelope: String,
+    /// `gzip`, or empty.
+    pub encoding: String,
+    pub chunks: u32,
+    pub way: Way,
+    /// The ODS code of the recipient's organisation; empty if it is not known.
+    pub organisation: String,
+    pub first: Stored,
+}
+
+pub(super) async fn token(
+    tx: &mut Tx<'_>,
+    mailbox: &str,
+    token: &str,
+    until: Millis,
+) -> Result<MeshDone, Problem> {
+    let sql = Sql::new(
+        "INSERT INTO mesh_token (mailbox, token, until) VALUES ($1, $2, $3) \
+         ON CONFLICT (mailbox, token) DO NOTHING",
+    );
+    match tx
+        .execute(&sql.with(mailbox).with(token).with(until))
+        .await?
+    {
+        0 => Err(Problem::new(
+            Kind::Security,
+            "This token has served before; make a new one for each request.",
+        )),
+        rows => Ok(MeshDone::Rows(rows)),
+    }
+}
+
+pub(super) async fn free_token(
+    tx: &mut Tx<'_>,
+    mailbox: &str,
+    token: &str,
+) -> Result<MeshDone, Problem> {
+    let sql = Sql::new("DELETE FROM mesh_token WHERE mailbox = $1 AND token = $2");
+    let rows = tx.execute(&sql.with(mailbox).with(token)).await?;
+    Ok(MeshDone::Rows(rows))
+}
+
+pub(super) async fn accept(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    sending: &Sending,
+) -> Result<MeshDone, Problem> {
+    if let Some(id) = known(tx, now, sending).await? {
+        content::drop_upload(tx, &sending.first.upload).await?;
+        return Ok(MeshDone::Taken { id, known: true });
+    }
+    let whole = sending.chunks == 1;
+    let state = match whole {
+        true => MeshState::Accepted,
+        false => MeshState::Uploading,
+    };
+    let sql = Sql::new(
+        "INSERT INTO mesh_message (id, sender, recipient, local_id, workflow, kind, envelope, \
+         encoding, chunks, parts, first_sha256, way, organisation, state, begun_at, accepted_at, \
+         fetched_at, state_at, handed, outside, linked, status_code, reason, kept) VALUES ($1, $2, \
+         $3, $4, $5, 'DATA', $6, $7, $8, 0, $9, $10, $11, $12, $13, $14, 0, $15, 0, '', '', '', \
+         '', 1) RETURNING number",
+    )
+    .with(sending.id.as_str())
+    .with(sending.sender.as_str())
+    .with(sending.recipient.as_str())
+    .with(sending.local_id.as_str())
+    .with(sending.workflow.as_str())
+    .with(sending.envelope.as_str())
+    .with(sending.encoding.as_str())
+    .with(sending.chunks)
+    .with(sending.first.sha256.as_str())
+    .with(sending.way.code())
+    .with(sending.organisation.as_str())
+    .with(state.code())
+    .with(now)
+    .with(if whole { now } else { 0 })
+    .with(now);
+    let number = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
+    content::place(tx, (number, 1), &sending.first).await?;
+    Ok(MeshDone::Taken {
+        id: sending.id.clone(),
+        known: false,
+    })
+}
+
+/// The id that the same message was given before.
+async fn known(tx: &mut Tx<'_>, now: Millis, sending: &Sending) -> Result<Option<String>, Problem> {
+    if sending.local_id.is_empty() {
+        return Ok(None);
+    }
+    let sql = Sql::new(
+        "SELECT id FROM mesh_message WHERE sender = $1 AND local_id = $2 AND recipient = $3 \
+         AND workflow = $4 AND chunks = $5 AND first_sha256 = $6 AND begun_at > $7 \
+         AND state <> 'undeliverable' ORDER BY number LIMIT 1",
+    )
+    .with(sending.sender.as_str())
+    .with(sending.local_id.as_str())
+    .with(sending.recipient.as_str())
+    .with(sending.workflow.as_str())
+    .with(sending.chunks)
+    .with(sending.first.sha256.as_str())
+    .with(now.saturating_sub(SAME_MILLIS));
+    let row = tx.row(&sql).await?;
+    row.map(|row| row.text(0).map(str::to_string)).transpose()
+}
+
+pub(super) async fn chunk(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (number, chunk): (i64, i64),
+    stored: &Stored,
+    bytes_max: u64,
+) -> Result<MeshDone, Problem> {
+    let sql = Sql::new("SELECT state, chunks FROM mesh_message WHERE number = $1");
+    let row = tx.row(&sql.with(number)).await?.ok_or_else(gone)?;
+    if row.text(0)? != MeshState::Uploading.code() {
+        let message = "The message is whole already: nothing can be added to it.";
+        return Err(Problem::new(Kind::LockError, message));
+    }
+    let chunks = row.int(1)?;
+    content::place(tx, (number, chunk), stored).await?;
+    let sql =
+        Sql::new("SELECT COUNT(*), CAST(SUM(plain) AS BIGINT) FROM mesh_chunk WHERE message = $1");
+    let row = tx.row(&sql.with(number)).await?.ok_or_else(gone)?;
+    if row.int(1)? > content::int(bytes_max) {
+        let message = "The message is larger than this node takes.";
+        return Err(Problem::new(Kind::TooLong, message));
+    }
+    let whole = row.int(0)? == chunks;
+    if whole {
+        let sql = Sql::new(
+            "UPDATE mesh_message SET state = 'accepted', accepted_at = $1, state_at = $2 \
+             WHERE number = $3",
+        );
+        tx.execute(&sql.with(now).with(now).with(number)).await?;
+    }
+    Ok(MeshDone::Whole(whole))
+}
+
+pub(super) async fn fetched(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    number: i64,
+) -> Result<MeshDone, Problem> {
+    let sql =
+        Sql::new("UPDATE mesh_message SET fetched_at = $1 WHERE number = $2 AND fetched_at = 0");
+    let rows = tx.execute(&sql.with(now).with(number)).await?;
+    Ok(MeshDone::Rows(rows))
+}
+
+pub(super) async fn handed(
+    tx: &mut Tx<'_>,
+    number: i64,
+    handed: i64,
+    last: bool,
+) -> Result<MeshDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE mesh_message SET handed = $1 WHERE number = $2 AND handed = $3 \
+         AND state = 'accepted'",
+    );
+    let sql = sql.with(handed).with(number).with(handed - 1);
+    if tx.execute(&sql).await? == 0 {
+        let message = "The message is handed over by another.";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
+    if last {
+        content::forget(tx, number).await?;
+    }
+    Ok(MeshDone::Rows(1))
+}
+
+pub(super) async fn sent(tx: &mut Tx<'_>, number: i64, outside: &str) -> Result<MeshDone, Problem> {
+    let sql = Sql::new("UPDATE mesh_message SET outside = $1 WHERE number = $2");
+    let rows = tx.execute(&sql.with(outside).with(number)).await?;
+    content::forget(tx, number).await?;
+    Ok(MeshDone::Rows(rows))
+}
+
+pub(super) fn gone() -> Problem {
+    Problem::new(Kind::NotFound, "There is no such message.")
+}
