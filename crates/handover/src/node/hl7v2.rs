@@ -98,7 +98,7 @@ pub(super) async fn listeners(
 }
 
 /// The types of resources whose changes some destination is told of.
-pub(super) fn told(config: &Config) -> Vec<String> {
+pub(crate) fn told(config: &Config) -> Vec<String> {
     let kinds = config.hl7v2.destinations().iter().flat_map(|it| &it.sends);
     let mut types: Vec<String> = kinds
         .filter_map(|kind| Kind::parse(kind).ok())
