@@ -115,7 +115,7 @@ impl Mailboxes {
 }
 
 /// Whom a recipient of the form `GPPROVIDER_number_birth date_family name` names. The date is read in
-/// either order, where only one of them is a date.
+/// either order.
 fn person(to: &str) -> Option<Named> {
     let mut parts = to.strip_prefix(BY_PERSON)?.splitn(3, '_');
     let (number, day, family) = (parts.next()?, parts.next()?, parts.next()?);
@@ -128,7 +128,8 @@ fn person(to: &str) -> Option<Named> {
     })
 }
 
-/// `DDMMYYYY` or `YYYYMMDD` as `YYYY-MM-DD`; `None` if it is neither, or could be both.
+/// `DDMMYYYY` or `YYYYMMDD` as `YYYY-MM-DD`; `None` if it is neither. It is never both: where the one
+/// has its century the other has its month.
 fn birth_date(digits: &str) -> Option<String> {
     if digits.len() != 8 || !digits.bytes().all(|it| it.is_ascii_digit()) {
         return None;
@@ -139,12 +140,7 @@ fn birth_date(digits: &str) -> Option<String> {
         format!("{}-{}-{}", part(0..4), part(4..6), part(6..8)),
     ];
     let is_day = |it: &&String| fhir::date::span(it).is_some() && plausible(it);
-    let mut read = forms.iter().filter(is_day);
-    match (read.next(), read.next()) {
-        (Some(one), None) => Some(one.clone()),
-        (Some(one), Some(other)) if one == other => Some(one.clone()),
-        _ => None,
-    }
+    forms.iter().find(is_day).cloned()
 }
 
 /// Whether somebody who lives may be born then.
@@ -297,14 +293,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_birth_date_is_read_in_either_order_unless_it_could_be_both() {
+    fn a_birth_date_is_read_in_either_order() {
         for (digits, read) in [
             ("04031951", Some("1951-03-04")),
             ("19510304", Some("1951-03-04")),
             ("31121999", Some("1999-12-31")),
-            // The 19th of October 2010, or the 10th of December 1910.
-            ("19102010", None),
-            ("20112011", None),
+            // Only one of the two has its century in the place of one.
+            ("19102010", Some("2010-10-19")),
+            ("20121911", Some("1911-12-20")),
+            ("19200120", Some("1920-01-20")),
+            ("01021203", None),
             ("99999999", None),
             ("1951-3-4", None),
             ("", None),

@@ -18,22 +18,24 @@ use crate::setting::shared_data;
 /// Steps whose answers differ from the stand-in's, and why.
 const DIFFERENCES: &[(&str, &str)] = &[
     (
-        "send single v1",
-        "the same message under the same local id is the same message: it gets the first one's id",
-    ),
-    (
         "chunk 3 beyond total",
         "refused with a sentence; the stand-in tells of an error of its own",
     ),
     ("resend chunk 2 after accept", "as above"),
-    ("list inbox v2", "one message fewer: see \"send single v1\""),
+    (
+        "list inbox v2",
+        "what is sent twice under one local id is one message",
+    ),
     ("list inbox v1", "as above"),
     ("list workflow_filter not contains", "as above"),
     (
         "list max_results too small",
         "the bounds are told in words of ours",
     ),
-    ("count", "one message fewer: see \"send single v1\""),
+    (
+        "count",
+        "what is sent twice under one local id is one message",
+    ),
     (
         "get single gzip v2",
         "content is given as it was sent: what came unpacked is not packed",

@@ -226,7 +226,12 @@ impl Bytewise {
                 .store
                 .mesh_piece(&self.scope, &self.stored.upload, self.after);
             let Some((part, bytes)) = reading.await? else {
-                return Ok(None);
+                // What the decoder still holds is the end.
+                let Some(decoder) = self.unpacking.take() else {
+                    return Ok(None);
+                };
+                let rest = decoder.finish().map_err(|_| BrokenOff)?;
+                return Ok((!rest.is_empty()).then(|| (rest.into(), self)));
             };
             self.after = part;
             if self.unpacking.is_none() {
