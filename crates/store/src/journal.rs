@@ -24,7 +24,6 @@ use std::thread::JoinHandle;
 
 use access::AuditEntry;
 use fhir::problem::{Kind, Problem};
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -66,7 +65,6 @@ enum Item {
 #[derive(Debug)]
 pub(crate) struct Journal {
     queue: parking_lot::Mutex<Option<mpsc::Sender<Item>>>,
-    desk: Arc<keeper::Desk>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
     known: Arc<known::Known>,
 }
@@ -114,15 +112,13 @@ impl Journal {
         let (hand_over, handed_over) = std::sync::mpsc::channel();
         let pending = Arc::new(pending::Pending::default());
         let known = Arc::new(known::Known::default());
+        let keeper = keeper::Keeper::open(&start, known.clone(), pending.clone(), hand_over)?;
         let reader = sqlite::open_reader(&start.database)?;
         let mover = mover::Mover {
-            writer: start.writer.clone(),
-            load: start.load.clone(),
-            pending: pending.clone(),
+            writer: start.writer,
+            load: start.load,
+            pending,
         };
-        let keeper = keeper::Keeper::open(start, known.clone(), pending, hand_over)?;
-        let desk = Arc::new(parking_lot::Mutex::new(Some(keeper)));
-        let keeping = desk.clone();
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.into());
             let spawned = thread.spawn(work);
@@ -132,14 +128,13 @@ impl Journal {
         let threads = vec![
             spawn(
                 "journal-keeper",
-                Box::new(move || keeper::run(&keeping, waiting)),
+                Box::new(move || keeper.run(start.file, waiting)),
             )?,
             spawn("journal-mover", Box::new(move || mover.run(&handed_over)))?,
             spawn("journal-known", Box::new(move || ids.read(&reader)))?,
         ];
         Ok(Journal {
             queue: parking_lot::Mutex::new(Some(queue)),
-            desk,
             threads: parking_lot::Mutex::new(threads),
             known,
         })
@@ -157,10 +152,6 @@ impl Journal {
 
     async fn put(&self, entry: Entry) -> Result<Taken, Problem> {
         let queue = self.queue.lock().clone().ok_or_else(closed)?;
-        let entry = match self.at_once(&queue, entry) {
-            Ok(taken) => return taken,
-            Err(entry) => entry,
-        };
         let (answer, answered) = oneshot::channel();
         queue
             .try_send(Item::Put { entry, answer })
@@ -169,25 +160,6 @@ impl Journal {
                 mpsc::error::TrySendError::Closed(_) => closed(),
             })?;
         answered.await.map_err(|_| closed())?
-    }
-
-    /// Keeps it on this thread, if nothing waits and nobody is keeping; gives it back if not.
-    fn at_once(
-        &self,
-        queue: &mpsc::Sender<Item>,
-        entry: Entry,
-    ) -> Result<Result<Taken, Problem>, Entry> {
-        let idle = queue.capacity() == queue.max_capacity();
-        let Some(mut desk) = idle.then(|| self.desk.try_lock()).flatten() else {
-            return Err(entry);
-        };
-        // Other tasks of this thread go on elsewhere meanwhile; a runtime of one thread has no elsewhere.
-        match (desk.as_mut(), Handle::current().runtime_flavor()) {
-            (Some(keeper), RuntimeFlavor::MultiThread) => {
-                Ok(tokio::task::block_in_place(|| keeper.keep_one(entry)))
-            }
-            _ => Err(entry),
-        }
     }
 
     /// Returns once all that was kept before is in the tables (or the journal is closed: then the

@@ -9,6 +9,7 @@ use access::{AuditEntry, Interaction, Ods, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::Registry;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -242,7 +243,16 @@ impl Store {
     /// resource as the expression) if what a change expects is not so; `NotFound` for what is
     /// beyond the scope; `Throttled` if too many writes wait; `NoStore` if the disk is full or
     /// faulty; what an effect refuses.
-    pub async fn commit(&self, scope: &Scope, mut job: Job) -> Result<Committed, Problem> {
+    pub fn commit<'a>(
+        &'a self,
+        scope: &'a Scope,
+        job: Job,
+    ) -> BoxFuture<'a, Result<Committed, Problem>> {
+        // Its type is in no caller's: the compiler would look through it again in each of them.
+        Box::pin(self.commit_job(scope, job))
+    }
+
+    async fn commit_job(&self, scope: &Scope, mut job: Job) -> Result<Committed, Problem> {
         if let Err(problem) = may_be_done(scope, &job) {
             return Err(self.refused_change(scope, problem).await);
         }

@@ -3,7 +3,7 @@ use crate::nhs_number::NhsNumber;
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
 
-const EVERY: [Interaction; 33] = [
+const EVERY: [Interaction; 34] = [
     Interaction::Read,
     Interaction::Vread,
     Interaction::HistoryInstance,

@@ -57,7 +57,7 @@ impl Credentials {
     }
 
     /// A token for one request: MESH takes none twice.
-    pub(super) fn token(&self, now: Millis) -> String {
+    pub fn token(&self, now: Millis) -> String {
         let nonce = uuid::Uuid::new_v4().to_string();
         self.signed(&nonce, 0, &minute(now))
     }

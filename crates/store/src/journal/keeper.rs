@@ -1,7 +1,7 @@
-//! Keeping: taking what waits, writing it, making it durable, answering all of it. A thread does it; where
-//! nothing waits, whoever brings something does it themselves, which saves waking two threads.
+//! The thread that keeps: takes what waits, writes it, makes it durable, answers all of it.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -31,9 +31,7 @@ const PRESSING_MIN: usize = 8;
 
 type Answer = oneshot::Sender<Result<Taken, Problem>>;
 
-#[derive(Debug)]
 pub(super) struct Keeper {
-    file: File,
     /// Finds messages that are in the tables.
     reader: Connection,
     clock: Clock,
@@ -46,9 +44,6 @@ pub(super) struct Keeper {
     fault: Arc<Fault>,
 }
 
-/// Where one at a time keeps; empty once the journal is closed.
-pub(super) type Desk = parking_lot::Mutex<Option<Keeper>>;
-
 /// What is to be kept together.
 #[derive(Default)]
 struct Gathered {
@@ -58,54 +53,51 @@ struct Gathered {
 
 impl Keeper {
     pub(super) fn open(
-        start: Start,
+        start: &Start,
         known: Arc<Known>,
         pending: Arc<Pending>,
         hand_over: mpsc::Sender<Handed>,
     ) -> Result<Keeper, Problem> {
+        let path: &PathBuf = &start.database;
         Ok(Keeper {
-            file: start.file,
-            reader: sqlite::open_reader(&start.database)?,
-            clock: start.clock,
+            reader: sqlite::open_reader(path)?,
+            clock: start.clock.clone(),
             known,
             pending,
-            load: start.load,
+            load: start.load.clone(),
             hand_over,
             runtime: tokio::runtime::Handle::current(),
-            fault: start.fault,
+            fault: start.fault.clone(),
         })
     }
 
-    /// Keeps one entry that nothing waits before; on disk when this returns.
-    pub(super) fn keep_one(&mut self, entry: Entry) -> Result<Taken, Problem> {
-        let (answer, mut answered) = oneshot::channel();
-        if let Some((answers, result)) = self.keep(vec![(entry, answer)]) {
-            for answer in answers {
-                let _ = answer.send(result.clone());
+    /// Works until nobody can put anything any more.
+    pub(super) fn run(mut self, mut file: File, mut waiting: tokio::sync::mpsc::Receiver<Item>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let gathered = gather(first, &mut waiting);
+            self.keep(&mut file, gathered.puts);
+            for flush in gathered.flushes {
+                let _ = self.hand_over.send(Handed::Flush(flush));
             }
         }
-        answered.try_recv().map_err(|_| super::closed())?
     }
 
-    /// Keeps what is new of it; gives those who are to be answered, and with what.
-    fn keep(
-        &mut self,
-        puts: Vec<(Entry, Answer)>,
-    ) -> Option<(Vec<Answer>, Result<Taken, Problem>)> {
+    fn keep(&mut self, file: &mut File, puts: Vec<(Entry, Answer)>) {
         let puts = self.without_known(puts);
         if puts.is_empty() {
-            return None;
+            return;
         }
         let (mut entries, answers): (Vec<Entry>, Vec<Answer>) = puts.into_iter().unzip();
         let now = self.clock.now();
         entries.iter_mut().for_each(|entry| entry.stamp(now));
-        if let Err(problem) = self.append(&entries) {
+        if let Err(problem) = self.append(file, &entries) {
             for entry in &entries {
                 if let Entry::Message { keeping, .. } = entry {
                     self.pending.drop_id(keeping.id());
                 }
             }
-            return Some((answers, Err(problem)));
+            self.answer(answers, &Err(problem));
+            return;
         }
         let messages = entries
             .iter()
@@ -114,12 +106,12 @@ impl Keeper {
             self.load.press();
         }
         let batch = Batch {
-            index: self.file.last(),
+            index: file.last(),
             entries,
         };
         // Who takes over is gone only when the process ends: the next one finds it in the file.
         let _ = self.hand_over.send(Handed::Batch(Arc::new(batch)));
-        Some((answers, Ok(Taken::Kept)))
+        self.answer(answers, &Ok(Taken::Kept));
     }
 
     /// Answers from within the runtime, whose threads are then woken once for all.
@@ -133,18 +125,18 @@ impl Keeper {
         });
     }
 
-    fn append(&mut self, entries: &[Entry]) -> Result<(), Problem> {
+    fn append(&mut self, file: &mut File, entries: &[Entry]) -> Result<(), Problem> {
         if let Some(problem) = self.fault.problem() {
             return Err(problem);
         }
-        if let Room::After(batch) = self.file.make_room(self.pending.last_moved()) {
+        if let Room::After(batch) = file.make_room(self.pending.last_moved()) {
             // Whoever puts more waits for the tables; the queue before this thread has a bound.
             let _ = self.hand_over.send(Handed::Hurry);
             self.pending.wait_for(batch, ROOM_WAIT)?;
-            self.file.make_room(batch);
+            file.make_room(batch);
         }
         let began = Instant::now();
-        let appended = self.file.append(entries);
+        let appended = file.append(entries);
         // For whoever measures: how long those wait who share a sync.
         tracing::debug!(
             entries = entries.len(),
@@ -221,23 +213,6 @@ impl Keeper {
         let found = sqlite::rows(&self.reader, &hl7_inbox::by_id(keeping.id()))?;
         Ok(!found.is_empty())
     }
-}
-
-/// Works until nobody can put anything any more, then lets go of the files.
-pub(super) fn run(desk: &Desk, mut waiting: tokio::sync::mpsc::Receiver<Item>) {
-    while let Some(first) = waiting.blocking_recv() {
-        let mut keeper = desk.lock();
-        let Some(keeper) = keeper.as_mut() else { break };
-        // Only now: what came while another kept is kept with the rest.
-        let gathered = gather(first, &mut waiting);
-        if let Some((answers, result)) = keeper.keep(gathered.puts) {
-            keeper.answer(answers, &result);
-        }
-        for flush in gathered.flushes {
-            let _ = keeper.hand_over.send(Handed::Flush(flush));
-        }
-    }
-    drop(desk.lock().take());
 }
 
 /// The first and what else waits, up to a bound.

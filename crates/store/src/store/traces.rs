@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use access::{AuditEntry, Outcome, Scope, Target};
 use fhir::problem::{Kind, Problem};
+use futures_util::future::BoxFuture;
 
 use super::{LATE_EVERY, LATE_MAX, Store, Weak};
 use crate::failure;
@@ -71,7 +72,12 @@ impl Store {
 
     /// Writes lines of the audit log: committed when this returns, or soon after under
     /// `WithinOneSecond`.
-    pub(crate) async fn traced(&self, lines: Vec<AuditEntry>) -> Result<(), Problem> {
+    pub(crate) fn traced(&self, lines: Vec<AuditEntry>) -> BoxFuture<'_, Result<(), Problem>> {
+        // Its type is in no caller's: the compiler would look through it again in each of them.
+        Box::pin(self.write_lines(lines))
+    }
+
+    async fn write_lines(&self, lines: Vec<AuditEntry>) -> Result<(), Problem> {
         if lines.iter().any(|line| line.familiar.is_some()) {
             Box::pin(self.tell_familiar(&lines)).await?;
         }

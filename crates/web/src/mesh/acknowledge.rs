@@ -35,5 +35,5 @@ pub(super) async fn acknowledge(
             Version::Two => StatusCode::OK.into_response(),
         })
     };
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }

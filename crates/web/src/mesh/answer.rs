@@ -54,6 +54,13 @@ impl Version {
     }
 }
 
+/// Adds a member to an object.
+pub(super) fn put(object: &mut Value, name: &str, text: &str) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), text.into());
+    }
+}
+
 /// A refusal: MESH's event, code and words.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -61,11 +68,11 @@ pub(super) struct Refused {
     version: Version,
     event: &'static str,
     code: &'static str,
-    words: String,
+    words: Box<str>,
     /// The message that it is about.
-    message: Option<String>,
+    message: Option<Box<str>>,
     /// Headers or parameters that are missing or out of range, told one by one.
-    fields: Option<Value>,
+    fields: Option<Box<Value>>,
 }
 
 impl Refused {
@@ -78,21 +85,21 @@ impl Refused {
             version: Version::One,
             event,
             code,
-            words: words.to_owned(),
+            words: words.into(),
             message: None,
             fields: None,
         }
     }
 
     /// The same in that version.
-    pub(super) fn as_asked(mut self, version: Version) -> Refused {
+    pub(super) fn in_version(mut self, version: Version) -> Refused {
         self.version = version;
         self
     }
 
     /// The same, about that message.
     pub(super) fn about(mut self, message: &str) -> Refused {
-        self.message = Some(message.to_owned());
+        self.message = Some(message.into());
         self
     }
 
@@ -147,7 +154,7 @@ impl Refused {
         let one = |name: &&str| json!({ "type": "missing", "loc": ["header", name], "msg": "Field required" });
         let fields: Vec<Value> = headers.iter().map(one).collect();
         Refused {
-            fields: Some(fields.into()),
+            fields: Some(Box::new(fields.into())),
             ..Refused::told(StatusCode::BAD_REQUEST, ("", "", "Field required"))
         }
     }
@@ -156,7 +163,7 @@ impl Refused {
     pub(super) fn parameter(name: &str, words: &str) -> Refused {
         let field = json!([{ "type": "value_error", "loc": ["query", name], "msg": words }]);
         Refused {
-            fields: Some(field),
+            fields: Some(Box::new(field)),
             ..Refused::told(StatusCode::BAD_REQUEST, ("", "", words))
         }
     }
@@ -187,7 +194,7 @@ impl IntoResponse for Refused {
         let detail = json!([{ "event": event, "code": code, "msg": words }]);
         let mut two = json!({ "detail": detail });
         if let Some(message) = &self.message {
-            one["messageID"] = message.as_str().into();
+            put(&mut one, "messageID", message);
             two = json!({ "message_id": message, "detail": detail });
         }
         if let Some(fields) = self.fields {

@@ -12,6 +12,7 @@ use exchange::mailboxes::Mailbox;
 use exchange::mesh::Shown;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use store::mesh::MeshWrite;
@@ -39,10 +40,10 @@ pub(super) struct Caller {
 pub(super) type Answer = Result<Response, Refused>;
 
 impl Caller {
-    pub(super) async fn answer(&self, door: &Door, work: impl Future<Output = Answer>) -> Response {
+    pub(super) async fn answer(&self, door: &Door, work: BoxFuture<'_, Answer>) -> Response {
         let refused = match work.await {
             Ok(response) => return response,
-            Err(refused) => refused.as_asked(self.version),
+            Err(refused) => refused.in_version(self.version),
         };
         if is_ours(refused.status) {
             let write = MeshWrite::FreeToken {
@@ -64,7 +65,7 @@ impl Caller {
             };
             if let Err(problem) = door.exchange.store().commit(&self.scope, job).await {
                 return Refused::from(problem)
-                    .as_asked(self.version)
+                    .in_version(self.version)
                     .into_response();
             }
         }
@@ -87,7 +88,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Caller, Refused> {
         let version = Version::asked(&parts.headers)?;
         let path = RawPathParams::from_request_parts(parts, door).await;
-        let path = path.map_err(|_| Refused::not_found().as_asked(version))?;
+        let path = path.map_err(|_| Refused::not_found().in_version(version))?;
         let named = |name: &str| {
             let found = path.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| value.to_owned())
@@ -95,7 +96,7 @@ impl FromRequestParts<Arc<Door>> for Caller {
         let mailbox = named("mailbox").unwrap_or_default();
         let line = line(parts, named("id").as_deref());
         let proved = proved(door, &parts.headers, &mailbox, line).await;
-        let (mailbox, scope, token) = proved.map_err(|it| it.as_asked(version))?;
+        let (mailbox, scope, token) = proved.map_err(|it| it.in_version(version))?;
         Ok(Caller {
             mailbox: mailbox.named.id.clone(),
             name: mailbox.named.name.clone(),

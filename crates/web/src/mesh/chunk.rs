@@ -26,7 +26,7 @@ pub(super) async fn add(
     body: Body,
 ) -> Response {
     let work = added(&door, &caller, (&id, &chunk), &headers, body);
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 async fn added(

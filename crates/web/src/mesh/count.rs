@@ -19,5 +19,5 @@ pub(super) async fn count(State(door): State<Arc<Door>>, caller: Caller) -> Resp
         // Both versions write it as plain JSON.
         Ok(Version::One.answer(StatusCode::OK, body, json!(null)))
     };
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use fhir::date;
 use fhir::problem::Problem;
 use flate2::write::MultiGzDecoder;
+use futures_util::StreamExt as _;
 use futures_util::stream::try_unfold;
 use http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LAST_MODIFIED,
@@ -39,7 +40,7 @@ pub(super) async fn head(
         headers.remove(CONTENT_TYPE);
         Ok((status(&message, 1), headers).into_response())
     };
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 pub(super) async fn first(
@@ -49,7 +50,7 @@ pub(super) async fn first(
     headers: HeaderMap,
 ) -> Response {
     let work = chunk(&door, &caller, (&id, "1"), &headers);
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 pub(super) async fn further(
@@ -59,7 +60,7 @@ pub(super) async fn further(
     headers: HeaderMap,
 ) -> Response {
     let work = chunk(&door, &caller, (&id, &number), &headers);
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 /// A message that came for the caller's mailbox.
@@ -119,7 +120,7 @@ async fn chunk(
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     let bytes = Bytewise::new(store.clone(), caller.scope.clone(), stored, as_it_is);
-    let body = Body::from_stream(try_unfold(bytes, Bytewise::next));
+    let body = Body::from_stream(try_unfold(bytes, Bytewise::next).boxed());
     Ok((status(&message, number), headers, body).into_response())
 }
 

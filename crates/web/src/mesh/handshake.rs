@@ -29,7 +29,7 @@ pub(super) async fn shake(
             false => Err(Refused::missing(&missing)),
         }
     };
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 pub(super) async fn again(door: State<Arc<Door>>, caller: Caller, headers: HeaderMap) -> Response {

@@ -30,7 +30,7 @@ pub(super) async fn list(
     asked: Query<Asked>,
 ) -> Response {
     let work = page(&door, &caller, &asked);
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 async fn page(door: &Door, caller: &Caller, asked: &Asked) -> Result<Response, Refused> {

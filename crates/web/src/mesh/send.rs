@@ -39,7 +39,7 @@ pub(super) async fn send(
     body: Body,
 ) -> Response {
     let work = accepted(&door, &caller, &headers, body);
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 async fn accepted(

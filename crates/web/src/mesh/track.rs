@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use store::mesh::{COLLECT_MILLIS, MeshState, Message};
 
 use super::Door;
-use super::answer::Refused;
+use super::answer::{Refused, put};
 use super::caller::Caller;
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ pub(super) async fn by_id(
             false => Err(Refused::not_found()),
         }
     };
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 pub(super) async fn by_local_id(
@@ -63,7 +63,7 @@ pub(super) async fn by_local_id(
             }
         }
     };
-    caller.answer(&door, work).await
+    caller.answer(&door, Box::pin(work)).await
 }
 
 async fn answer(door: &Door, caller: &Caller, message: &Message) -> Result<Response, Refused> {
@@ -116,8 +116,8 @@ fn version_two(message: &Message, name: &str) -> Value {
         "status": message.state.code(),
     });
     if message.state == MeshState::Undeliverable {
-        told["status_event"] = "SEND".into();
-        told["status_description"] = message.reason.as_str().into();
+        put(&mut told, "status_event", "SEND");
+        put(&mut told, "status_description", &message.reason);
     }
     told
 }
