@@ -47,6 +47,11 @@ impl TraceReserve {
     /// # Errors
     /// `NoStore` if there is no room, or the file cannot be read.
     pub(crate) fn open(folder: &Path, bytes_max: u64) -> Result<TraceReserve, Problem> {
+        // The parent of a file that is named alone is empty, and an empty path is no folder.
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
         let fresh = folder.join(format!("{NAME}{}", uuid::Uuid::new_v4().simple()));
         for path in left(folder).into_iter().chain([fresh]) {
             let mut part = Part::open(&path)?;
@@ -228,5 +233,21 @@ mod tests {
         assert!((4..=64).contains(&kept), "{kept}");
         assert_eq!(refused.kind, Kind::NoStore);
         second.keep(vec![line("b")], 1).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p29_all_that_a_full_reserve_holds_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = TraceReserve::open(folder.path(), 2 << 20).unwrap();
+        let mut kept = 0;
+        let mut long = line("a");
+        long.target.query = Some("x".repeat(1500).into());
+        while reserve.keep(vec![long.clone()], 1).await.is_ok() {
+            kept += 1;
+        }
+        drop(reserve);
+        let reserve = TraceReserve::open(folder.path(), 2 << 20).unwrap();
+        assert!(reserve.holds_some());
+        assert_eq!(reserve.unmoved(0).await.unwrap().len(), kept);
     }
 }

@@ -119,6 +119,14 @@ const OTHERS: &[(&str, &str)] = &[
     ("backup.full_hours", "7\nfolder = \"/mnt/copies\""),
     ("backup.overdue_minutes", "7\nfolder = \"/mnt/copies\""),
     (
+        "mesh_server.listen",
+        "\"127.0.0.1:8446\"\nmailbox = [{ id = \"M1\", name = \"Lab\", password = \"keys/m1\", workflows = [] }]",
+    ),
+    (
+        "mesh_server.client_authorities",
+        "\"other.pem\"\nlisten = \"127.0.0.1:8446\"\ntls_certificate = \"c\"\ntls_key = \"k\"\nmailbox = [{ id = \"M1\", name = \"Lab\", password = \"keys/m1\", workflows = [] }]",
+    ),
+    (
         "mesh.base_url",
         "\"https://other.example\"\nmailbox = \"A\"\n[opt_out]\nmailbox = \"B\"",
     ),
@@ -164,6 +172,11 @@ const OTHERWISE: &[&str] = &[
     // They stand in the facts where their partner does: neither goes without.
     "backup.s3_bucket",
     "mesh.certificate",
+    "mesh_server.mailbox",
+    "mesh_server.message_bytes_max",
+    "mesh_server.shared_key",
+    "mesh_server.tls_certificate",
+    "mesh_server.tls_key",
     "opt_out.answer_hours",
     "opt_out.request_workflow",
     "opt_out.answer_workflow",
