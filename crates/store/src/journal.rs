@@ -151,8 +151,8 @@ impl Journal {
     }
 
     async fn put(&self, entry: Entry) -> Result<Taken, Problem> {
-        let queue = self.queue.lock().clone().ok_or_else(closed)?;
         let (answer, answered) = oneshot::channel();
+        let queue = self.queue.lock().clone().ok_or_else(closed)?;
         queue
             .try_send(Item::Put { entry, answer })
             .map_err(|error| match error {
@@ -194,7 +194,8 @@ impl Journal {
 /// # Errors
 /// Those of the database and of the file.
 pub(crate) fn recover(file: &mut File, tx: &mut Tx<'_>) -> Result<(), Problem> {
-    let moved = at_once(mark(tx, NODE))?.unwrap_or_default();
+    let moved = at_once(mark(tx, NODE))?;
+    let moved = moved.ok_or_else(|| failure::internal("no mark of the journal"))?;
     let mut upto = moved;
     for batch in file.read_all()? {
         if batch.index <= moved {
@@ -259,7 +260,11 @@ pub(crate) async fn apply<B: std::borrow::Borrow<Batch>>(
     audit::write(tx, 0, &lines).await
 }
 
-async fn mark(tx: &mut Tx<'_>, name: &str) -> Result<Option<i64>, Problem> {
+/// How far the journal of that name has been moved; `None` if nothing of it has.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn mark(tx: &mut Tx<'_>, name: &str) -> Result<Option<i64>, Problem> {
     let row = tx.row(&marked(name)).await?;
     row.map(|row| row.int(0)).transpose()
 }

@@ -100,7 +100,7 @@ impl Store {
         let registry = Shared::default();
         let fault = Arc::new(Fault::default());
         let now = settings.clock.now();
-        let trace_reserve = open_trace_reserve(&settings);
+        let mut trace_reserve = None;
         let (readers, writer, cache, journal) = match &settings.database {
             Database::Sqlite(path) => {
                 let cache = (settings.cache_bytes_max > 0)
@@ -149,6 +149,11 @@ impl Store {
                 let client = pool.get().await.map_err(failure::pool)?;
                 postgres::create_schema(&client, schema).await?;
                 migrations::run(&mut Tx::Postgres(&client), Dialect::Postgres, now).await?;
+                trace_reserve = open_trace_reserve(&settings);
+                if let Some(reserve) = &trace_reserve {
+                    let moved = journal::mark(&mut Tx::Postgres(&client), &reserve.name).await?;
+                    reserve.begin_after(moved.unwrap_or(0)).await;
+                }
                 let core = Core::new(settings.clock.clone(), words.clone(), None);
                 let mut core = core.with_registry(&registry);
                 core.hl7_told.clone_from(&settings.hl7_told);
@@ -468,8 +473,7 @@ fn reserve(file: &mut journal::File, bytes: u64) {
 
 /// The reserve for the audit log beside PostgreSQL.
 fn open_trace_reserve(settings: &Settings) -> Option<TraceReserve> {
-    let is_postgres = matches!(settings.database, Database::Postgres { .. });
-    if !is_postgres || settings.reserve_bytes == 0 {
+    if settings.reserve_bytes == 0 {
         return None;
     }
     let folder = settings.reserve_folder.as_deref();

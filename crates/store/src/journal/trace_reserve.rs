@@ -26,7 +26,7 @@ pub(crate) struct TraceReserve {
     /// The mark's name, and the file's.
     pub(crate) name: Arc<str>,
     held: Arc<Mutex<Held>>,
-    /// Whether it holds what is not in the table.
+    /// Whether it holds what is not in the table, to be known without waiting for who keeps.
     some: AtomicBool,
 }
 
@@ -64,7 +64,7 @@ impl TraceReserve {
             let name = path.file_name().and_then(|name| name.to_str());
             return Ok(TraceReserve {
                 name: name.unwrap_or_default().into(),
-                some: AtomicBool::new(last > 0),
+                some: AtomicBool::new(false),
                 held: Arc::new(Mutex::new(Held {
                     part,
                     last,
@@ -75,6 +75,22 @@ impl TraceReserve {
             });
         }
         Err(failure::internal("no file for the reserve"))
+    }
+
+    /// Before anything is kept: all up to that batch is in the table. What is kept from now on has a number
+    /// behind it, even where the file's own beginning was torn.
+    pub(crate) async fn begin_after(&self, moved: i64) {
+        let mut held = self.held.lock().await;
+        held.last = held.last.max(moved);
+        self.note_moved(&mut held, moved);
+    }
+
+    fn note_moved(&self, held: &mut Held, moved: i64) {
+        let some = held.last > moved;
+        if !some {
+            held.part.restart();
+        }
+        self.some.store(some, Ordering::Release);
     }
 
     /// Keeps lines; on disk when this returns.
@@ -90,20 +106,18 @@ impl TraceReserve {
             .map_err(|error| failure::internal("keeping ended").because(error))?
     }
 
-    /// What is not in the table, if there is anything; `moved` is the table's mark.
+    /// What is not in the table, whose mark says `moved`.
     ///
     /// # Errors
     /// As `Part::read_all`.
     pub(crate) async fn unmoved(&self, moved: i64) -> Result<Vec<Arc<Batch>>, Problem> {
-        if !self.some.load(Ordering::Acquire) {
-            return Ok(Vec::new());
-        }
-        let mut held = self.held.clone().lock_owned().await;
-        let reading = tokio::task::spawn_blocking(move || held.unmoved(moved));
+        let held = self.held.clone().lock_owned().await;
+        let reading = tokio::task::spawn_blocking(move || held.part.read_all());
         let batches = reading
             .await
             .map_err(|error| failure::internal("reading ended").because(error))??;
-        Ok(batches.into_iter().map(Arc::new).collect())
+        let unmoved = batches.into_iter().filter(|it| it.index > moved);
+        Ok(unmoved.map(Arc::new).collect())
     }
 
     /// Whether there may be something in it that is not in the table.
@@ -114,10 +128,7 @@ impl TraceReserve {
     /// All up to that batch is in the table.
     pub(crate) async fn moved(&self, upto: i64) {
         let mut held = self.held.lock().await;
-        if held.last <= upto {
-            held.part.restart();
-            self.some.store(false, Ordering::Release);
-        }
+        self.note_moved(&mut held, upto);
     }
 }
 
@@ -138,13 +149,6 @@ impl Held {
         }
         self.last = index;
         Ok(())
-    }
-
-    fn unmoved(&mut self, moved: i64) -> Result<Vec<Batch>, Problem> {
-        // A file that lost its end with its folder goes on after what the table has.
-        self.last = self.last.max(moved);
-        let batches = self.part.read_all()?;
-        Ok(batches.into_iter().filter(|it| it.index > moved).collect())
     }
 }
 
@@ -205,6 +209,8 @@ mod tests {
         drop(reserve);
         let reserve = TraceReserve::open(folder.path(), 1 << 20).unwrap();
         assert_eq!(reserve.name, name);
+        reserve.begin_after(0).await;
+        assert!(reserve.holds_some());
         assert_eq!(ids(&reserve, 0).await, ["a", "b", "c"]);
         assert_eq!(ids(&reserve, 2).await, ["c"]);
         reserve.keep(vec![line("d")], 1).await.unwrap();
@@ -215,6 +221,25 @@ mod tests {
         assert!(!reserve.holds_some());
         reserve.keep(vec![line("e")], 1).await.unwrap();
         assert_eq!(ids(&reserve, 4).await, ["e"]);
+    }
+
+    #[tokio::test]
+    async fn p29_what_is_kept_after_a_torn_beginning_is_behind_the_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = TraceReserve::open(folder.path(), 1 << 20).unwrap();
+        for id in ["a", "b"] {
+            reserve.keep(vec![line(id)], 1).await.unwrap();
+        }
+        reserve.moved(2).await;
+        reserve.keep(vec![line("c")], 1).await.unwrap();
+        reserve.held.lock().await.part.tear();
+        drop(reserve);
+        let reserve = TraceReserve::open(folder.path(), 1 << 20).unwrap();
+        reserve.begin_after(2).await;
+        assert!(!reserve.holds_some());
+        reserve.keep(vec![line("d")], 1).await.unwrap();
+        assert!(reserve.holds_some());
+        assert_eq!(ids(&reserve, 2).await, ["d"]);
     }
 
     #[tokio::test]
@@ -247,6 +272,7 @@ mod tests {
         }
         drop(reserve);
         let reserve = TraceReserve::open(folder.path(), 2 << 20).unwrap();
+        reserve.begin_after(0).await;
         assert!(reserve.holds_some());
         assert_eq!(reserve.unmoved(0).await.unwrap().len(), kept);
     }

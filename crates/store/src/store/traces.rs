@@ -145,15 +145,16 @@ impl Store {
         else {
             return Ok(());
         };
+        // Asked each time: whether a commit came through whose answer was lost, the table alone knows.
         let mark = self.rows(&journal::marked(&trace_reserve.name)).await?;
         let mark = mark.first().map_or(Ok(0), |row| row.int(0))?;
         let batches = trace_reserve.unmoved(mark).await?;
         let upto = batches.last().map_or(mark, |last| last.index);
         if !batches.is_empty() {
-            let lines = batches.len();
+            let count = batches.len();
             let write = Write::Journal(trace_reserve.name.clone(), batches);
             self.inner.writer.write(write).await?;
-            tracing::info!(lines, "moved what the audit log's reserve held");
+            tracing::info!(batches = count, "moved what the audit log's reserve held");
         }
         trace_reserve.moved(upto).await;
         Ok(())
