@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fhir::problem::{Kind, Problem};
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,22 +23,28 @@ pub fn server(
     key: &Path,
     client_authorities: Option<&Path>,
 ) -> Result<Arc<ServerConfig>, Problem> {
-    let provider = provider();
-    let builder = ServerConfig::builder_with_provider(provider.clone())
+    let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .map_err(|cause| unusable(certificate).because(cause))?;
     let builder = match client_authorities {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let roots = Arc::new(roots(path)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(verifier.map_err(|it| unusable(path).because(it))?)
-        }
+        Some(path) => builder.with_client_cert_verifier(client_verifier(path)?),
     };
     let config = builder
         .with_single_cert(chain(certificate)?, key_of(key)?)
         .map_err(|cause| unusable(key).because(cause))?;
     Ok(Arc::new(config))
+}
+
+/// For any door to which systems must show a certificate of these authorities.
+///
+/// # Errors
+/// `Invalid`; it names the file.
+pub fn client_verifier(authorities: &Path) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+    let roots = Arc::new(roots(authorities)?);
+    WebPkiClientVerifier::builder_with_provider(roots, provider())
+        .build()
+        .map_err(|cause| unusable(authorities).because(cause))
 }
 
 /// For a system that is told: it must show a certificate of these authorities; ours is shown to it if

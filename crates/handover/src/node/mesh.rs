@@ -8,10 +8,7 @@ use anyhow::Context as _;
 use exchange::keys::read_private;
 use exchange::mailboxes::{Mailbox, Mailboxes};
 use exchange::mesh::{Credentials, Mesh, tls};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::ServerConfig;
 use store::Store;
 
 use crate::config::Config;
@@ -88,20 +85,13 @@ pub fn server_tls(config: &Config) -> anyhow::Result<Option<Arc<ServerConfig>>> 
         },
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone())
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(config.pages.tls_oldest.versions())?;
     let builder = match &section.client_authorities {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let named = || format!("mesh_server.client_authorities: {}", path.display());
-            let mut roots = RootCertStore::empty();
-            for authority in CertificateDer::pem_file_iter(path).with_context(named)? {
-                let authority = authority.with_context(named)?;
-                roots.add(authority).with_context(named)?;
-            }
-            let roots = Arc::new(roots);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(verifier.with_context(named)?)
+            let verifier = exchange::mllp::tls::client_verifier(path);
+            builder.with_client_cert_verifier(verifier.context("mesh_server.client_authorities")?)
         }
     };
     let (chain, key) = pair;

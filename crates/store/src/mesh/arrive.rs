@@ -3,9 +3,9 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::MeshDone;
 use super::content::{self, Stored};
-use super::write::gone;
+use super::write::{New, gone, is_whole};
+use super::{MeshDone, MeshState, Way};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -88,25 +88,24 @@ async fn message(tx: &mut Tx<'_>, now: Millis, arrived: &Arrived) -> Result<i64,
             )),
         };
     }
-    let sql = Sql::new(
-        "INSERT INTO mesh_message (id, sender, recipient, local_id, workflow, kind, envelope, \
-         encoding, chunks, parts, first_sha256, way, organisation, state, begun_at, accepted_at, \
-         fetched_at, state_at, handed, outside, linked, status_code, reason, kept) VALUES ($1, $2, \
-         $3, $4, $5, 'DATA', $6, $7, $8, $9, '', 'arrived', $10, 'uploading', $11, 0, 0, $12, 0, \
-         '', '', '', '', 1) RETURNING number",
-    )
-    .with(arrived.id.as_str())
-    .with(arrived.sender.as_str())
-    .with(arrived.recipient.as_str())
-    .with(arrived.local_id.as_str())
-    .with(arrived.workflow.as_str())
-    .with(arrived.envelope.as_str())
-    .with(arrived.encoding.as_str())
-    .with(arrived.chunks)
-    .with(arrived.parts)
-    .with(arrived.organisation.as_str())
-    .with(now)
-    .with(now);
+    let row = New {
+        id: &arrived.id,
+        sender: &arrived.sender,
+        recipient: &arrived.recipient,
+        local_id: &arrived.local_id,
+        workflow: &arrived.workflow,
+        kind: "DATA",
+        envelope: &arrived.envelope,
+        encoding: &arrived.encoding,
+        chunks: arrived.chunks,
+        parts: arrived.parts,
+        way: Way::Arrived.code(),
+        organisation: &arrived.organisation,
+        state: MeshState::Uploading.code(),
+        ..New::default()
+    };
+    let mut sql = row.insert(now);
+    sql.push(" RETURNING number");
     tx.row(&sql).await?.ok_or_else(gone)?.int(0)
 }
 
@@ -127,11 +126,7 @@ async fn whole(tx: &mut Tx<'_>, now: Millis, number: i64) -> Result<(), Problem>
         };
         content::place(tx, (number, chunk), &stored).await?;
     }
-    let sql = Sql::new(
-        "UPDATE mesh_message SET state = 'accepted', accepted_at = $1, state_at = $2 \
-         WHERE number = $3 AND state = 'uploading'",
-    );
-    tx.execute(&sql.with(now).with(now).with(number)).await?;
+    is_whole(tx, now, number).await?;
     let sql = Sql::new("DELETE FROM mesh_part WHERE message = $1");
     tx.execute(&sql.with(number)).await.map(|_| ())
 }

@@ -5,7 +5,8 @@ use fhir::problem::Problem;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{MeshDone, Way};
+use super::write::New;
+use super::{MeshDone, MeshState, Way};
 use crate::database::Tx;
 use crate::parcels::State;
 use crate::parcels::event::{self, Actor};
@@ -153,24 +154,23 @@ async fn report(
         "mex-filename": format!("{id}.dat"),
         "mex-subject": format!("NDR: {}", subject.unwrap_or_default()),
     });
-    let sql = Sql::new(
-        "INSERT INTO mesh_message (id, sender, recipient, local_id, workflow, kind, envelope, \
-         encoding, chunks, parts, first_sha256, way, organisation, state, begun_at, accepted_at, \
-         fetched_at, state_at, handed, outside, linked, status_code, reason, kept) VALUES ($1, '', \
-         $2, $3, $4, 'REPORT', $5, '', 0, 0, '', 'here', '', 'accepted', $6, $7, 0, $8, 0, '', $9, \
-         $10, $11, 1) ON CONFLICT (id) DO NOTHING",
-    )
-    .with(id)
-    .with(message.sender.as_str())
-    .with(message.local_id.as_str())
-    .with(message.workflow.as_str())
-    .with(envelope.to_string())
-    .with(now)
-    .with(now)
-    .with(now)
-    .with(message.id.as_str())
-    .with(code)
-    .with(reason);
+    let row = New {
+        id: &id,
+        recipient: &message.sender,
+        local_id: &message.local_id,
+        workflow: &message.workflow,
+        kind: "REPORT",
+        envelope: &envelope.to_string(),
+        way: Way::Here.code(),
+        state: MeshState::Accepted.code(),
+        accepted_at: now,
+        linked: &message.id,
+        status_code: code,
+        reason,
+        ..New::default()
+    };
+    let mut sql = row.insert(now);
+    sql.push(" ON CONFLICT (id) DO NOTHING");
     tx.execute(&sql).await.map(|_| ())
 }
 

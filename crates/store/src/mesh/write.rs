@@ -33,6 +33,73 @@ pub struct Sending {
     pub first: Stored,
 }
 
+/// A row for a message: of the national service, of what became of it and of its parts it knows nothing
+/// unless that is said.
+#[derive(Clone, Copy, Default)]
+pub(super) struct New<'n> {
+    pub(super) id: &'n str,
+    pub(super) sender: &'n str,
+    pub(super) recipient: &'n str,
+    pub(super) local_id: &'n str,
+    pub(super) workflow: &'n str,
+    pub(super) kind: &'static str,
+    pub(super) envelope: &'n str,
+    pub(super) encoding: &'n str,
+    pub(super) chunks: u32,
+    pub(super) parts: u32,
+    pub(super) first_sha256: &'n str,
+    pub(super) way: &'static str,
+    pub(super) organisation: &'n str,
+    pub(super) state: &'static str,
+    pub(super) accepted_at: Millis,
+    pub(super) linked: &'n str,
+    pub(super) status_code: &'n str,
+    pub(super) reason: &'n str,
+}
+
+impl<'n> New<'n> {
+    /// The statement that inserts it, without its end.
+    pub(super) fn insert(self, now: Millis) -> Sql<'n> {
+        Sql::new(
+            "INSERT INTO mesh_message (id, sender, recipient, local_id, workflow, kind, envelope, \
+             encoding, chunks, parts, first_sha256, way, organisation, state, begun_at, accepted_at, \
+             fetched_at, state_at, handed, outside, linked, status_code, reason, kept) VALUES ($1, \
+             $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0, $17, 0, '', $18, \
+             $19, $20, 1)",
+        )
+        .with(self.id)
+        .with(self.sender)
+        .with(self.recipient)
+        .with(self.local_id)
+        .with(self.workflow)
+        .with(self.kind)
+        .with(self.envelope)
+        .with(self.encoding)
+        .with(self.chunks)
+        .with(self.parts)
+        .with(self.first_sha256)
+        .with(self.way)
+        .with(self.organisation)
+        .with(self.state)
+        .with(now)
+        .with(self.accepted_at)
+        .with(now)
+        .with(self.linked)
+        .with(self.status_code)
+        .with(self.reason)
+    }
+}
+
+/// All of a message is here: it stands in its mailbox, or may go on its way.
+pub(super) async fn is_whole(tx: &mut Tx<'_>, now: Millis, number: i64) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "UPDATE mesh_message SET state = 'accepted', accepted_at = $1, state_at = $2 \
+         WHERE number = $3 AND state = 'uploading'",
+    );
+    tx.execute(&sql.with(now).with(now).with(number)).await?;
+    Ok(())
+}
+
 pub(super) async fn token(
     tx: &mut Tx<'_>,
     mailbox: &str,
@@ -79,28 +146,25 @@ pub(super) async fn accept(
         true => MeshState::Accepted,
         false => MeshState::Uploading,
     };
-    let sql = Sql::new(
-        "INSERT INTO mesh_message (id, sender, recipient, local_id, workflow, kind, envelope, \
-         encoding, chunks, parts, first_sha256, way, organisation, state, begun_at, accepted_at, \
-         fetched_at, state_at, handed, outside, linked, status_code, reason, kept) VALUES ($1, $2, \
-         $3, $4, $5, 'DATA', $6, $7, $8, 0, $9, $10, $11, $12, $13, $14, 0, $15, 0, '', '', '', \
-         '', 1) RETURNING number",
-    )
-    .with(sending.id.as_str())
-    .with(sending.sender.as_str())
-    .with(sending.recipient.as_str())
-    .with(sending.local_id.as_str())
-    .with(sending.workflow.as_str())
-    .with(sending.envelope.as_str())
-    .with(sending.encoding.as_str())
-    .with(sending.chunks)
-    .with(sending.first.sha256.as_str())
-    .with(sending.way.code())
-    .with(sending.organisation.as_str())
-    .with(state.code())
-    .with(now)
-    .with(if whole { now } else { 0 })
-    .with(now);
+    let row = New {
+        id: &sending.id,
+        sender: &sending.sender,
+        recipient: &sending.recipient,
+        local_id: &sending.local_id,
+        workflow: &sending.workflow,
+        kind: "DATA",
+        envelope: &sending.envelope,
+        encoding: &sending.encoding,
+        chunks: sending.chunks,
+        first_sha256: &sending.first.sha256,
+        way: sending.way.code(),
+        organisation: &sending.organisation,
+        state: state.code(),
+        accepted_at: if whole { now } else { 0 },
+        ..New::default()
+    };
+    let mut sql = row.insert(now);
+    sql.push(" RETURNING number");
     let number = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
     content::place(tx, (number, 1), &sending.first).await?;
     Ok(MeshDone::Taken {
@@ -154,11 +218,7 @@ pub(super) async fn chunk(
     }
     let whole = row.int(0)? == chunks;
     if whole {
-        let sql = Sql::new(
-            "UPDATE mesh_message SET state = 'accepted', accepted_at = $1, state_at = $2 \
-             WHERE number = $3",
-        );
-        tx.execute(&sql.with(now).with(now).with(number)).await?;
+        is_whole(tx, now, number).await?;
     }
     Ok(MeshDone::Whole(whole))
 }

@@ -126,15 +126,7 @@ pub(crate) async fn taken_in(
     .with(document)
     .with(binaries.join(" "))
     .with(pid);
-    if tx.execute(&sql).await? != 1 {
-        return Err(Problem::new(
-            Kind::Conflict,
-            "The parcel is not waiting to be taken in.",
-        ));
-    }
-    let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
-    content::release(tx, pid, &parcel.sender).await?;
+    take_in(tx, now, pid, &sql).await?;
     crate::sharing::is_held_elsewhere(tx, patient).await?;
     Ok(ParcelDone::Rows(1))
 }
@@ -149,7 +141,13 @@ pub(crate) async fn put_into_mailbox(
         "UPDATE parcel SET due = 0 WHERE pid = $1 AND direction = 1 AND due = 1 \
          AND kind = 'mesh-message'",
     );
-    if tx.execute(&sql.with(pid)).await? != 1 {
+    take_in(tx, now, pid, &sql.with(pid)).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
+/// Notes that a parcel was taken in, by the statement that changes its row if it waits for that.
+async fn take_in(tx: &mut Tx<'_>, now: Millis, pid: i64, sql: &Sql<'_>) -> Result<(), Problem> {
+    if tx.execute(sql).await? != 1 {
         return Err(Problem::new(
             Kind::Conflict,
             "The parcel is not waiting to be taken in.",
@@ -157,8 +155,7 @@ pub(crate) async fn put_into_mailbox(
     }
     let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
     event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
-    content::release(tx, pid, &parcel.sender).await?;
-    Ok(ParcelDone::Rows(1))
+    content::release(tx, pid, &parcel.sender).await
 }
 
 /// Puts the parcel onto the list for a person to match or return.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, NhsNumber, Outcome, Target};
+use access::{Interaction, NhsNumber};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use store::Effect;
 use store::hl7_inbox::Hl7Write;
-use store::{Effect, Job};
 
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
 use crate::staff::views;
-use crate::staff::worklist::{message_actions, message_state, sees_letters};
+use crate::staff::worklist::{self, message_actions, message_state, sees_letters};
 use crate::visit::Visit;
 
 /// The most of a message that a page shows, in characters.
@@ -121,18 +121,6 @@ pub async fn settled(
 }
 
 async fn decide(node: &Node, visit: &Visit, number: i64, write: Hl7Write) -> Result<(), Refusal> {
-    let scope = visit.scope(node, Interaction::WorkList, "").await?;
-    let query = Some(format!("hl7-message={number}").into());
-    let target = Target {
-        query,
-        ..Target::default()
-    };
-    let trace = scope.trace(Interaction::WorkList, Outcome::Success, target);
-    let job = Job {
-        effects: vec![Effect::Hl7(write)],
-        traces: vec![trace],
-        ..Job::default()
-    };
-    node.store.commit(&scope, job).await?;
-    Ok(())
+    let row = format!("hl7-message={number}");
+    worklist::decide(node, visit, row, Effect::Hl7(write)).await
 }

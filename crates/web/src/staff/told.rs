@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Target};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use store::Effect;
 use store::hl7_out::Hl7OutWrite;
-use store::{Effect, Job};
 
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::see_other;
+use crate::staff::worklist;
 use crate::visit::Visit;
 
 /// `POST …/again`
@@ -42,16 +42,6 @@ async fn decide(
     number: i64,
     write: Hl7OutWrite,
 ) -> Result<(), Refusal> {
-    let scope = visit.scope(node, Interaction::WorkList, "").await?;
-    let target = Target {
-        query: Some(format!("hl7-out={number}").into()),
-        ..Target::default()
-    };
-    let job = Job {
-        effects: vec![Effect::Hl7Out(write)],
-        traces: vec![scope.trace(Interaction::WorkList, Outcome::Success, target)],
-        ..Job::default()
-    };
-    node.store.commit(&scope, job).await?;
-    Ok(())
+    let row = format!("hl7-out={number}");
+    worklist::decide(node, visit, row, Effect::Hl7Out(write)).await
 }

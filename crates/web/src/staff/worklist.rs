@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Role, Who};
+use access::{Interaction, Outcome, Role, Target, Who};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use serde::Deserialize;
-use store::Alarm;
 use store::hl7_inbox::StuckMessage;
 use store::hl7_out::StuckOutgoing;
 use store::mesh::Message;
 use store::parcels::{State as Parcel, Stuck};
+use store::{Alarm, Effect, Job};
 
 use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
@@ -105,6 +105,27 @@ pub async fn page(
     };
     let page = Page::new("staff/worklist.jinja", "Work list", view).under("/staff/worklist");
     Ok(page.answer(&node.site, &visit))
+}
+
+/// Does what somebody decided about a row of the list, with the line of the audit log that names the row.
+pub(super) async fn decide(
+    node: &Node,
+    visit: &Visit,
+    row: String,
+    effect: Effect,
+) -> Result<(), Refusal> {
+    let scope = visit.scope(node, Interaction::WorkList, "").await?;
+    let target = Target {
+        query: Some(row.into()),
+        ..Target::default()
+    };
+    let job = Job {
+        effects: vec![effect],
+        traces: vec![scope.trace(Interaction::WorkList, Outcome::Success, target)],
+        ..Job::default()
+    };
+    node.store.commit(&scope, job).await?;
+    Ok(())
 }
 
 fn group(
