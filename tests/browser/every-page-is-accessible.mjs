@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { run } from './setting.mjs';
-import { PASSWORD, clerk, doctor, engineer, good, margaret, openLetter, quiet, watch } from './people.mjs';
+import { PASSWORD, clerk, doctor, engineer, good, guardian, margaret, openLetter, quiet, watch } from './people.mjs';
 
 await run(async ({ context, page, hospital, practice }) => {
   const seen = await watch(context);
@@ -69,6 +69,12 @@ await run(async ({ context, page, hospital, practice }) => {
   await good(page);
 
   await page.goto(`${practice}/staff/worklist`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await guardian(page, practice);
+  for (const address of ['/staff/privacy', '/staff/privacy/log']) {
+    await page.goto(practice + address);
+    await good(page);
+  }
   await page.getByRole('button', { name: 'Sign out' }).click();
   await margaret(page, practice);
   await good(page);

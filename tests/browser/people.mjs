@@ -16,9 +16,10 @@ export async function signIn(page, node, door, name) {
   return page.url();
 }
 
-/** The practice's secretary and doctor, the hospital's clerk and engineer, and two patients. */
+/** The practice's secretary, doctor and privacy officer, the hospital's clerk and engineer, and two patients. */
 export const secretary = (page, practice) => signIn(page, practice, '/staff/login', 'secretary');
 export const doctor = (page, practice) => signIn(page, practice, '/staff/login', 'doctor');
+export const guardian = (page, practice) => signIn(page, practice, '/staff/login', 'guardian');
 export const clerk = (page, hospital) => signIn(page, hospital, '/staff/login', 'clerk');
 export const engineer = (page, hospital) => signIn(page, hospital, '/staff/login', 'engineer');
 export const margaret = (page, practice) => signIn(page, practice, '/login', 'margaret');

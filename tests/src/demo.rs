@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::http::Client;
 use crate::node::demo::Demo;
+use crate::node::process::outcome;
 
 const READY_MAX: Duration = Duration::from_secs(3);
 
@@ -35,4 +36,80 @@ fn the_demo_is_ready_soon_tells_where_to_look_and_finds_its_data_again() {
     for node in ["hospital", "practice", "pharmacy"] {
         demo.rows(node).assert_sound();
     }
+}
+
+/// Signs a member of staff in with the demo's password.
+fn sign_in(client: &mut Client, login: &str) {
+    let page = client.get("/staff/login").unwrap().text();
+    let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap();
+    let csrf = rest.split('"').next().unwrap();
+    let fields = [
+        ("csrf", csrf),
+        ("login", login),
+        ("password", "handover-demo"),
+    ];
+    let answer = client.post_form("/staff/login", &fields).unwrap();
+    assert_eq!(answer.status, 303, "{}", answer.text());
+}
+
+#[test]
+fn receipts_are_downloaded_and_checked_without_asking_a_node() {
+    let mut demo = Demo::new();
+    demo.process.start();
+    demo.wait_for_the_day();
+    let address = demo.hospital();
+    let mut client = Client::new(address.strip_prefix("http://").unwrap().parse().unwrap());
+    sign_in(&mut client, "clerk");
+    let delivered = demo.rows("hospital").texts(
+        "SELECT CAST(e.pid AS TEXT) FROM parcel_event e WHERE e.event = 'delivered' ORDER BY e.pid",
+    );
+    let pid = delivered[0][0].clone().unwrap();
+    let page = client.get(&format!("/staff/sent/{pid}")).unwrap().text();
+    let href = format!("/staff/sent/{pid}/receipts");
+    assert!(page.contains(&href), "{page}");
+    let file = client.get(&href).unwrap().text();
+    demo.process.interrupt();
+
+    // No node runs any more.
+    let folder = demo.folder.path();
+    std::fs::write(folder.join("receipts.json"), &file).unwrap();
+    let data = folder.join("demo-data");
+    let (directory, steward) = (
+        data.join("hospital/directory.jws"),
+        data.join("steward/steward.pub"),
+    );
+    let verify = |name: &str| {
+        let with = [
+            "receipt",
+            "verify",
+            name,
+            "--directory",
+            directory.to_str().unwrap(),
+        ];
+        outcome(
+            folder,
+            &[&with[..], &["--steward-key", steward.to_str().unwrap()]].concat(),
+        )
+    };
+    let (passed, printed) = verify("receipts.json");
+    assert!(passed, "{printed}");
+    assert!(
+        printed.contains("delivered") && printed.contains("Every signature fits."),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("signed by Z99001 (High Street Surgery)"),
+        "{printed}"
+    );
+    std::fs::write(
+        folder.join("altered.json"),
+        file.replacen("Discharge", "Referral", 1),
+    )
+    .unwrap();
+    let (passed, printed) = verify("altered.json");
+    assert!(!passed, "{printed}");
+    assert!(
+        printed.contains("Statement 1: It is not about this text"),
+        "{printed}"
+    );
 }

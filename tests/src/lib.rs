@@ -23,6 +23,8 @@ mod clients;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fuzz;

@@ -241,6 +241,11 @@ impl Scope {
         matches!(self.interaction.sort(), Sort::Audit | Sort::Inner)
     }
 
+    /// The code of what it is for.
+    pub fn purpose(&self) -> &'static str {
+        self.purpose
+    }
+
     /// The log's line for what is done under this scope.
     pub fn trace(&self, action: Interaction, outcome: Outcome, mut target: Target) -> AuditEntry {
         // Whoever acts for somebody leaves a line about them, whatever was found.

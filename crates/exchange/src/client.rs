@@ -21,7 +21,7 @@ use crate::directory::{Book, Member};
 use crate::keys::Identity;
 use crate::tls;
 use crate::transport::{Answering, Failure, Transport};
-use crate::wire::{BODY_BYTES_MAX, Refusal};
+use crate::wire::{BODY_BYTES_MAX, DIRECTORY_BYTES_MAX, Refusal};
 use crate::witness::Witnessing;
 
 const CONNECT_SECONDS_MAX: u64 = 5;
@@ -30,6 +30,8 @@ const REQUEST_SECONDS_MAX: u64 = 30;
 const KEPT_MAX: usize = 64;
 /// Header: how many bytes of a content are held, and so where the next piece starts.
 pub const HELD: &str = "upload-offset";
+
+const DIRECTORY_PATH: &str = "/exchange/v1/directory";
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -158,10 +160,14 @@ async fn exchange(
         Failure::new("The connection broke off before the answer came.")
     };
     sender.ready().await.map_err(broken)?;
+    let bytes_max = match call.path.starts_with(DIRECTORY_PATH) {
+        true => DIRECTORY_BYTES_MAX,
+        false => BODY_BYTES_MAX,
+    };
     let request = request(member, call)?;
     let answer = sender.send_request(request).await.map_err(broken)?;
     let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX)
+    let body = Limited::new(body, bytes_max)
         .collect()
         .await
         .map_err(|_| Failure::new("The answer broke off or is larger than the protocol allows."))?;
@@ -301,6 +307,22 @@ impl Transport for HttpTransport {
     fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String> {
         let call = checkpoints(Method::GET, Bytes::new());
         Box::pin(async move { text(self.call(to, call).await?.1) })
+    }
+
+    fn directory<'a>(&'a self, to: &'a Ods, above: u64) -> Answering<'a, Option<String>> {
+        let call = Call {
+            method: Method::GET,
+            path: format!("{DIRECTORY_PATH}?above={above}"),
+            start: None,
+            body: Bytes::new(),
+        };
+        Box::pin(async move {
+            let answer = self.ask(to, call).await?;
+            if answer.0.status() == StatusCode::NO_CONTENT {
+                return Ok(None);
+            }
+            text(checked(answer)?.1).map(Some)
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! The directory: who is a member of the network, at which address, with which keys.
 //!
-//! It is one statement signed by its steward. A node believes it only if the steward's key, which it
+//! It is one statement signed by its stewards. A node believes it only if enough of the stewards' keys, which it
 //! got by another way, signed it, and never goes back to an older version.
 
 mod book;
+pub(crate) mod follow;
+mod stewards;
 
 use access::Ods;
 use fhir::date::Millis;
@@ -16,6 +18,8 @@ use crate::keys::{Identity, PublicKey, SigningKey};
 use crate::mailboxes;
 
 pub use book::Book;
+pub use follow::{ALARM, replace};
+pub use stewards::Stewards;
 
 /// The most members that one directory may list.
 const MEMBERS_MAX: usize = 20_000;
@@ -253,14 +257,28 @@ impl Directory {
         jws::sign(steward, Statement::Directory, self)
     }
 
+    /// Signs the same directory with another steward's key: gives the text with one line more.
+    ///
+    /// # Errors
+    /// `Invalid` if this version of Handover would not write the directory as it was signed before.
+    pub fn countersign(&self, text: &str, steward: &SigningKey) -> Result<String, Problem> {
+        let line = self.sign(steward)?;
+        let text = text.trim();
+        let first = text.lines().next().unwrap_or_default();
+        if first.split('.').nth(1) != line.split('.').nth(1) {
+            let message = "It was signed in another form than this version of Handover writes.";
+            return Err(Problem::new(Kind::Invalid, message));
+        }
+        Ok(format!("{text}\n{}", stewards::further(&line)))
+    }
+
     /// Reads a signed directory.
     ///
     /// # Errors
-    /// `Security` if the steward did not sign it or it is no longer valid, `Invalid` or `Structure`
+    /// `Security` if not enough of the stewards signed it or it is no longer valid, `Invalid` or `Structure`
     /// if it contradicts itself.
-    pub fn verify(text: &str, steward: &PublicKey, now: Millis) -> Result<Directory, Problem> {
-        let find = |kid: &str| (kid == steward.kid()).then(|| steward.clone());
-        let directory: Directory = jws::verify(text.trim(), Statement::Directory, find)?;
+    pub fn verify(text: &str, stewards: &Stewards, now: Millis) -> Result<Directory, Problem> {
+        let directory: Directory = stewards.verify(text, Statement::Directory)?;
         directory.check()?;
         if now >= directory.valid_until {
             return Err(Problem::new(

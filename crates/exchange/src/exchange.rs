@@ -1,5 +1,6 @@
 //! One node's exchange: what the binary starts, what the doors call.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use access::{Ods, Scope, SystemPurpose};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub confirm_every_millis: u64,
     /// The mailboxes of systems here, and the way to those that no member has.
     pub mailboxes: Arc<Mailboxes>,
+    /// The file of the directory, where the node is to follow newer ones.
+    pub directory: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             second_keeper: None,
             confirm_every_millis: 300_000,
             mailboxes: Arc::default(),
+            directory: None,
         }
     }
 }

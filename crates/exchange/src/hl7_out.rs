@@ -17,7 +17,7 @@ use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind as Fault, Problem};
 use rustls::ClientConfig;
-use store::hl7_out::Hl7OutWrite;
+use store::hl7_out::{Hl7OutWrite, NewMessage, Outgoing};
 use store::{Effect, Job, Store};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -81,6 +81,32 @@ pub struct Destination {
     pub tls: Option<Arc<ClientConfig>>,
 }
 
+/// What a line of the audit log says of a message.
+struct About {
+    what: String,
+    /// The id of the patient it is about.
+    patient: String,
+}
+
+impl About {
+    /// It is about to be told; written before a byte of it leaves.
+    fn to_be_told(message: &NewMessage) -> About {
+        let (to, id) = (&message.destination, &message.control_id);
+        About {
+            what: format!("hl7-out-to={to}&control-id={id}&kind={}", message.kind),
+            patient: message.patient.clone(),
+        }
+    }
+
+    /// The system answered.
+    fn answered(message: &Outgoing) -> About {
+        About {
+            what: format!("hl7-out={}", message.number),
+            patient: message.patient.clone(),
+        }
+    }
+}
+
 /// The workers of one node.
 pub struct Outwards {
     store: Store,
@@ -116,7 +142,7 @@ impl Outwards {
             }
             if tidied.elapsed() > TIDY {
                 tidied = tokio::time::Instant::now();
-                if let Err(problem) = this.write(Hl7OutWrite::Tidy, None).await {
+                if let Err(problem) = this.write(Hl7OutWrite::Tidy, Vec::new()).await {
                     tracing::error!(%problem, "old HL7 v2 messages could not be forgotten");
                 }
             }
@@ -130,20 +156,18 @@ impl Outwards {
         while sending.join_next().await.is_some() {}
     }
 
-    /// One change of the rows, with the audit log's line for a message about that patient.
-    async fn write(&self, write: Hl7OutWrite, about: Option<(i64, &str)>) -> Result<(), Problem> {
+    /// One change of the rows, with the audit log's lines for what is said of which patients.
+    async fn write(&self, write: Hl7OutWrite, about: Vec<About>) -> Result<(), Problem> {
         let mut job = Job::effect(Effect::Hl7Out(write));
-        if let Some((number, patient)) = about {
+        job.traces.extend(about.into_iter().map(|about| {
             let target = Target {
-                query: Some(format!("hl7-out={number}").into()),
-                patient: Some(patient.to_owned()),
+                query: Some(about.what.into()),
+                patient: Some(about.patient),
                 ..Target::default()
             };
-            let line = self
-                .scope
-                .trace(Interaction::System, Outcome::Success, target);
-            job.traces.push(line);
-        }
+            self.scope
+                .trace(Interaction::System, Outcome::Success, target)
+        }));
         self.store.commit(&self.scope, job).await.map(|_| ())
     }
 

@@ -39,7 +39,7 @@ mod witness;
 mod workers;
 
 pub use client::{HELD, HttpTransport};
-pub use directory::{About, Book, Directory, MailboxNamed, Member};
+pub use directory::{About, Book, Directory, MailboxNamed, Member, Stewards};
 pub use exchange::{Exchange, Settings};
 pub use keys::{Identity, PublicKey, SigningKey};
 pub use letter::{Letter, LetterContent};

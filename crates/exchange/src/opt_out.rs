@@ -16,7 +16,7 @@ use access::{AuditEntry, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use store::opt_out::{Check, CheckState, OptOutWrite, Standing};
-use store::{Effect, Job, Store};
+use store::{AuditWrite, Effect, Job, Store};
 use tokio::sync::watch;
 
 use crate::mesh::Mesh;
@@ -29,6 +29,9 @@ const AGAIN_AFTER_MILLIS: Millis = 60 * MINUTE;
 const LOOK_EVERY: Duration = Duration::from_secs(300);
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
+
+/// The kind of the alarm about checks that fail.
+pub const ALARM: &str = "opt-out";
 
 /// Whom to ask, and how often.
 #[derive(Clone, Debug)]
@@ -184,13 +187,49 @@ impl OptOuts {
     pub async fn run(self, mut stopped: watch::Receiver<bool>) {
         loop {
             tokio::select! {
-                looked = self.look(When::Due) => told(looked),
+                looked = self.look_and_show() => told(looked),
                 _ = stopped.wait_for(|stop| *stop) => return,
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 _ = stopped.wait_for(|stop| *stop) => return,
             }
+        }
+    }
+}
+
+impl OptOuts {
+    /// Looks. What keeps checks from being answered then stands on the work list, until one is.
+    ///
+    /// # Errors
+    /// As `look`.
+    pub async fn look_and_show(&self) -> Result<Looked, Problem> {
+        let looked = self.look(When::Due).await;
+        self.show(&looked).await;
+        looked
+    }
+
+    async fn show(&self, looked: &Result<Looked, Problem>) {
+        let about = self.store.organisation().to_string();
+        let write = match looked {
+            Ok(Looked::Idle | Looked::Sent(_) | Looked::Waiting(_)) => return,
+            Ok(Looked::Answered(_)) => AuditWrite::Settle {
+                kind: ALARM.into(),
+                about,
+            },
+            Ok(Looked::Failed(check)) => AuditWrite::Alarm {
+                kind: ALARM,
+                about,
+                what: check.reason.clone(),
+            },
+            Err(problem) => AuditWrite::Alarm {
+                kind: ALARM,
+                about,
+                what: problem.message.clone(),
+            },
+        };
+        if let Err(problem) = self.store.write_audit(write).await {
+            tracing::error!(%problem, "what came of a check for opt-outs could not be put on the work list");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Receipts: signed statements about what became of parcels.
 
+pub mod offline;
+
 use access::Ods;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};

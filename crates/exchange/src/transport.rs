@@ -32,6 +32,8 @@ pub trait Transport: Send + Sync {
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing>;
     /// `GET /exchange/v1/checkpoints`: what a witness has signed last; empty if nothing.
     fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String>;
+    /// `GET /exchange/v1/directory`: the directory that the other goes by, if it is newer than that version.
+    fn directory<'a>(&'a self, to: &'a Ods, above: u64) -> Answering<'a, Option<String>>;
 }
 
 /// What a request comes to.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The largest request or answer body, in bytes.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
+/// The longest directory, with all its signatures.
+pub const DIRECTORY_BYTES_MAX: usize = 17 << 20;
 /// The largest piece of content in one request, in bytes.
 pub const PIECE_BYTES_MAX: usize = 1 << 20;
 /// A content up to this size goes inline with its parcel.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::delivery::wait_millis;
+use crate::directory;
 use crate::exchange::Exchange;
 use crate::mailboxes;
 use crate::sharing;
@@ -41,6 +42,7 @@ impl Workers {
             tokio::spawn(sharing::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),
         ];
         Workers { stop, running }

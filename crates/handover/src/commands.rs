@@ -18,6 +18,7 @@ pub mod mesh;
 pub mod migrate;
 pub mod opt_out;
 pub mod package;
+pub mod receipt;
 pub mod restore;
 pub mod roles;
 pub mod serve;

@@ -119,8 +119,11 @@ section! {
         public_url: String = "\"https://127.0.0.1:8443\"", default;
         /// The signed directory of the network's members.
         directory: PathBuf = "\"directory.jws\"", default;
-        /// The steward's public key, got by a way you trust. The directory is believed only if this key signed it.
+        /// The stewards' public keys, one after another, got by a way you trust. The directory is believed only if enough of
+        /// them signed it.
         steward_key: PathBuf = "\"steward.pub\"", default;
+        /// How many of the stewards must have signed it.
+        signatures_needed: u8 = "1", default;
         /// The folder of this node's own keys, made by `handover init`.
         keys: PathBuf = "\"keys\"", default;
     }

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use web::serve::{Limits, behind_proxy, serve};
 use web::{Site, router, serve_peers};
 
-use crate::commands::directory::read_steward;
+use crate::commands::directory::read_stewards;
 use crate::config::Config;
 use places::Places;
 
@@ -75,6 +75,7 @@ impl Running {
             second_keeper: second_keeper(config)?,
             confirm_every_millis: confirm_every_millis(config),
             mailboxes: Arc::new(mesh::mailboxes(config, &store)?),
+            directory: Some(config.exchange.directory.clone()),
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -263,8 +264,8 @@ pub(crate) fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> 
             path.display()
         )
     })?;
-    let steward = read_steward(&config.exchange.steward_key).context("exchange.steward_key")?;
-    Book::new(&text, steward, store.now())
+    let stewards = read_stewards(config)?;
+    Book::new(&text, stewards, store.now())
         .with_context(|| format!("exchange.directory: {}", path.display()))
 }
 

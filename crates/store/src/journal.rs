@@ -8,6 +8,7 @@
 //! transaction. Invariant: the files, and what is in memory of them, have a bound.
 
 mod file;
+mod handing;
 mod keeper;
 mod known;
 mod mover;
@@ -109,15 +110,16 @@ impl Journal {
     /// Starts the threads: one that keeps, one that moves, and one that soon ends.
     pub(crate) fn start(start: Start) -> Result<Journal, Problem> {
         let (queue, waiting) = mpsc::channel(start.waiting_max.max(1));
-        let (hand_over, handed_over) = std::sync::mpsc::channel();
+        let handing = Arc::new(handing::Handing::default());
         let pending = Arc::new(pending::Pending::default());
         let known = Arc::new(known::Known::default());
-        let keeper = keeper::Keeper::open(&start, known.clone(), pending.clone(), hand_over)?;
+        let keeper = keeper::Keeper::open(&start, known.clone(), pending.clone(), handing.clone())?;
         let reader = sqlite::open_reader(&start.database)?;
         let mover = mover::Mover {
             writer: start.writer,
             load: start.load,
             pending,
+            handing,
         };
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.into());
@@ -130,7 +132,7 @@ impl Journal {
                 "journal-keeper",
                 Box::new(move || keeper.run(start.file, waiting)),
             )?,
-            spawn("journal-mover", Box::new(move || mover.run(&handed_over)))?,
+            spawn("journal-mover", Box::new(move || mover.run()))?,
             spawn("journal-known", Box::new(move || ids.read(&reader)))?,
         ];
         Ok(Journal {

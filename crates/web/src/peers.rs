@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod content;
+mod directory;
 mod parcels;
 mod preferences;
 mod receipts;
@@ -35,6 +36,7 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
             "/exchange/v1/checkpoints",
             get(checkpoints::show).post(checkpoints::take),
         )
+        .route("/exchange/v1/directory", get(directory::show))
         .route(
             "/exchange/v1/content/{sha256}",
             head(content::held).put(content::append),

@@ -29,7 +29,7 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record, sharing};
 use crate::staff::{
-    care, content, inbox, item, live, message, person, privacy, privacy_log, sent, steps,
+    care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent, steps,
     subscribers, told, worklist,
 };
 use crate::visit;
@@ -145,6 +145,7 @@ fn pages(node: Arc<Node>) -> Router {
         .route("/staff/sent/events", get(live::events))
         .route("/staff/sent/{pid}", get(item::sent))
         .route("/staff/sent/{pid}/content/{number}", get(content::file))
+        .route("/staff/sent/{pid}/receipts", get(receipts::file))
         .route("/staff/sent/{pid}/withdraw", post(steps::withdraw))
         .route("/staff/sent/{pid}/send-again", post(steps::send_again))
         .route("/staff/patient/{id}", get(person::page))

@@ -347,6 +347,7 @@ fn item(text: &str) -> staff::Item {
         why: String::new(),
         why_error: None,
         journey: journey(text),
+        receipts: None,
         parcel: "01997f3a-5b1c-7d2e-8f00-000000000001".into(),
     }
 }

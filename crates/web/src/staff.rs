@@ -11,6 +11,7 @@ pub mod person;
 pub mod privacy;
 pub mod privacy_log;
 pub mod proxies;
+pub mod receipts;
 pub mod sent;
 pub mod steps;
 pub mod subscribers;

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -154,11 +154,7 @@ impl Drop for Process {
 
 /// Runs a `handover` command to its end and gives what it printed.
 pub fn run(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(handover())
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
+    let output = ended(folder, arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -167,6 +163,22 @@ pub fn run(folder: &Path, arguments: &[&str]) -> String {
         arguments.join(" ")
     );
     text
+}
+
+/// Runs a `handover` command to its end; whether it passed, and all that it printed.
+pub fn outcome(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = ended(folder, arguments);
+    let printed = [&output.stdout[..], &output.stderr[..]].concat();
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    (output.status.success(), printed)
+}
+
+fn ended(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(handover())
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
 }
 
 /// A loopback address with a port that was free a moment ago.

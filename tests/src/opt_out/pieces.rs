@@ -3,7 +3,7 @@
 use access::{Ods, Scope, SystemPurpose};
 use bytes::Bytes;
 use exchange::mesh::{Credentials, Envelope, Mesh, tls};
-use exchange::opt_out::{Looked, OptOuts, Settings, When};
+use exchange::opt_out::{ALARM, Looked, OptOuts, Settings, When};
 use fhir::json::{Limits, parse};
 use store::testing::on_each_database;
 use store::{Change, Clock, Expect, Job, Prepared, Release, Store};
@@ -91,6 +91,35 @@ fn p20_questions_and_answers_go_in_pieces_and_once_a_day() {
             Looked::Sent(_)
         ));
         assert!(matches!(outcome(&opt_outs).await, Looked::Answered(_)));
+        store.close().await;
+    });
+}
+
+#[test]
+fn p21_a_check_that_fails_stands_on_the_work_list_until_one_is_answered() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        people(&store).await;
+        let folder = tempfile::tempdir().unwrap();
+        let gone = StandIn::mesh_only(folder.path());
+        let unreachable = opt_outs(&store, &gone);
+        drop(gone);
+        unreachable.look_and_show().await.unwrap_err();
+        let alarms = store.alarms().await.unwrap();
+        assert_eq!(alarms.len(), 1);
+        assert_eq!(alarms[0].kind, ALARM);
+        assert!(!alarms[0].what.is_empty());
+
+        let folder = tempfile::tempdir().unwrap();
+        let mesh = StandIn::start(folder.path());
+        let reached = opt_outs(&store, &mesh);
+        for _ in 0..600 {
+            if let Looked::Answered(_) = reached.look_and_show().await.unwrap() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(store.alarms().await.unwrap(), []);
         store.close().await;
     });
 }

@@ -8,16 +8,18 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use parking_lot::RwLock;
 
-use super::{Directory, Member};
+use super::{Directory, Member, Stewards};
 use crate::keys::PublicKey;
 
 /// The latest believed directory with its lookups. Shared; read by every connection.
 pub struct Book {
-    steward: PublicKey,
+    stewards: Stewards,
     page: RwLock<Arc<Page>>,
 }
 
 struct Page {
+    /// As it was signed.
+    text: Arc<str>,
     version: u64,
     valid_until: Millis,
     members: HashMap<String, Arc<Member>>,
@@ -28,8 +30,9 @@ struct Page {
 }
 
 impl Page {
-    fn new(directory: Directory) -> Page {
+    fn new(directory: Directory, text: &str) -> Page {
         let mut page = Page {
+            text: Arc::from(text.trim()),
             version: directory.version,
             valid_until: directory.valid_until,
             members: HashMap::new(),
@@ -56,11 +59,12 @@ impl Book {
     ///
     /// # Errors
     /// As `Directory::verify`.
-    pub fn new(text: &str, steward: PublicKey, now: Millis) -> Result<Book, Problem> {
-        let directory = Directory::verify(text, &steward, now)?;
+    pub fn new(text: &str, stewards: impl Into<Stewards>, now: Millis) -> Result<Book, Problem> {
+        let stewards = stewards.into();
+        let directory = Directory::verify(text, &stewards, now)?;
         Ok(Book {
-            steward,
-            page: RwLock::new(Arc::new(Page::new(directory))),
+            stewards,
+            page: RwLock::new(Arc::new(Page::new(directory, text))),
         })
     }
 
@@ -70,7 +74,7 @@ impl Book {
     /// # Errors
     /// As `Directory::verify`, and `Conflict` for an older version: then the present one stays.
     pub fn reload(&self, text: &str, now: Millis) -> Result<bool, Problem> {
-        let directory = Directory::verify(text, &self.steward, now)?;
+        let directory = Directory::verify(text, &self.stewards, now)?;
         let mut page = self.page.write();
         if directory.version < page.version {
             let message = "This directory is older than the one in use.";
@@ -78,7 +82,7 @@ impl Book {
         }
         let newer = directory.version > page.version;
         if newer {
-            *page = Arc::new(Page::new(directory));
+            *page = Arc::new(Page::new(directory, text));
         }
         Ok(newer)
     }
@@ -86,6 +90,16 @@ impl Book {
     /// The version in use.
     pub fn version(&self) -> u64 {
         self.page.read().version
+    }
+
+    /// The directory in use, as it was signed.
+    pub fn text(&self) -> Arc<str> {
+        self.page.read().text.clone()
+    }
+
+    /// From when on nothing in it is believed.
+    pub fn valid_until(&self) -> Millis {
+        self.page.read().valid_until
     }
 
     /// The member of that code, while the directory is valid.

@@ -29,6 +29,12 @@ fn network() -> Network {
     }
 }
 
+impl Network {
+    fn stewards(&self) -> Stewards {
+        self.steward.public().clone().into()
+    }
+}
+
 fn member(folder: &tempfile::TempDir, ods: &str) -> Member {
     let organisation = Ods::parse(ods).unwrap();
     let identity = Identity::create(&folder.path().join(ods), &organisation).unwrap();
@@ -72,10 +78,10 @@ fn only_the_stewards_signature_is_believed() {
     let network = network();
     let other = SigningKey::create(&network.folder.path().join("other.key")).unwrap();
     let text = network.directory.sign(&other).unwrap();
-    let refused = Directory::verify(&text, network.steward.public(), 0).unwrap_err();
+    let refused = Directory::verify(&text, &network.stewards(), 0).unwrap_err();
     assert_eq!(refused.kind, Kind::Security);
     let text = network.directory.sign(&network.steward).unwrap();
-    assert!(Directory::verify(&text, network.steward.public(), 10 * DAY).is_err());
+    assert!(Directory::verify(&text, &network.stewards(), 10 * DAY).is_err());
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn a_directory_that_contradicts_itself_is_refused() {
         alter(&mut directory);
         assert!(directory.sign(&network.steward).is_err());
         let jws = jws::sign(&network.steward, Statement::Directory, &directory).unwrap();
-        assert!(Directory::verify(&jws, network.steward.public(), 0).is_err());
+        assert!(Directory::verify(&jws, &network.stewards(), 0).is_err());
     };
     change(&|it| it.protocol = 2);
     change(&|it| it.members[1].ods = "RZZ01".into());

@@ -10,7 +10,7 @@ use store::hl7_inbox::WorkNote;
 use store::hl7_out::{Hl7OutWrite, NewMessage};
 use store::subscriptions::Changed;
 
-use super::{Destination, Outwards};
+use super::{About, Destination, Outwards};
 
 /// The system of the labels that seal a resource.
 const SEAL: &str = "urn:handover:seal";
@@ -31,11 +31,13 @@ impl Outwards {
         let changes = self.store.hl7_changes(&self.scope, CHANGES_MAX).await?;
         for change in &changes {
             let messages = self.messages(change).await?;
+            let told = messages.iter().filter(|message| message.note.is_none());
+            let about = told.map(About::to_be_told).collect();
             let made = Hl7OutWrite::Made {
                 seq: change.seq,
                 messages,
             };
-            match self.write(made, None).await {
+            match self.write(made, about).await {
                 // Another process of this node has made them.
                 Err(problem) if problem.kind == Fault::Conflict => {}
                 other => other?,

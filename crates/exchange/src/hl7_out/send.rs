@@ -5,7 +5,7 @@ use store::hl7_inbox::WorkNote;
 use store::hl7_out::{Hl7OutWrite, Outgoing};
 use tokio::sync::watch;
 
-use super::{Destination, Outwards, SLEEP};
+use super::{About, Destination, Outwards, SLEEP};
 use crate::mllp::{Sender, stopped};
 
 /// Messages (about different patients) that are read at once.
@@ -118,7 +118,7 @@ impl Outwards {
                 }
             }
         };
-        match self.write(write, Some((number, &message.patient))).await {
+        match self.write(write, vec![About::answered(message)]).await {
             // A person settled it meanwhile, or another process of this node sent it.
             Err(problem) if problem.kind == Fault::Conflict => Ok(()),
             other => other,
@@ -146,7 +146,7 @@ impl Outwards {
             next_try: self.backoff.next_try(self.now(), tries),
             note,
         };
-        self.write(write, None).await
+        self.write(write, Vec::new()).await
     }
 }
 

@@ -6,7 +6,7 @@ use hl7v2::ack::{Answer, ack};
 use hl7v2::mllp::{Bounds, Decoder, frame};
 use serde_json::{Value, json};
 use store::testing::{Ground, on_each_database};
-use store::{Change, Expect, Prepared, Release};
+use store::{AuditFilter, Change, Expect, Prepared, Release};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -143,6 +143,57 @@ fn changes_are_told_in_their_order_and_each_leaves_its_trace() {
         // Nothing is sent twice.
         round(&outwards).await;
         assert_eq!(other.kinds().len(), 3);
+        let (to_be_told, answered) = lines(&store).await;
+        assert_eq!((to_be_told.len(), answered.len()), (3, 3));
+        assert!(to_be_told[0].starts_with("hl7-out-to=lab&control-id="));
+        store.close().await;
+    });
+}
+
+/// What the log's lines about the patient say was to be told, and what was answered.
+async fn lines(store: &Store) -> (Vec<String>, Vec<String>) {
+    let audit = Scope::system(SystemPurpose::Measure);
+    let filter = AuditFilter {
+        patient: Some("p1".into()),
+        count: 100,
+        ..AuditFilter::default()
+    };
+    let page = store.audit_page(&audit, &filter).await.unwrap();
+    let said = page.entries.into_iter().rev();
+    let mut said: Vec<String> = said
+        .filter_map(|line| line.target.query)
+        .map(|what| what.to_string())
+        .collect();
+    said.retain(|what| what.starts_with("hl7-out"));
+    said.into_iter()
+        .partition(|what| what.starts_with("hl7-out-to"))
+}
+
+#[test]
+fn p27_what_a_system_was_sent_and_never_answered_has_its_line() {
+    on_each_database(async |ground| {
+        let mut other = Other::start().await;
+        // It takes connections, and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        other.address = silent.local_addr().unwrap().to_string();
+        let (store, outwards) = node(ground, &other).await;
+        put(&store, patient("Amina")).await;
+        while outwards.make_all().await.unwrap() > 0 {}
+        let (_hand, stop) = watch::channel(false);
+        let destination = outwards.destinations[0].clone();
+        let mut connection = None;
+        let sending = outwards.send_due(&destination, &mut connection, &stop);
+        let reading = async {
+            let (mut stream, _) = silent.accept().await.unwrap();
+            let mut first = [0; 1];
+            stream.read_exact(&mut first).await.unwrap();
+            lines(&store).await
+        };
+        let (to_be_told, answered) = tokio::select! {
+            sent = sending => panic!("nobody answered, yet {sent:?}"),
+            lines = reading => lines,
+        };
+        assert_eq!((to_be_told.len(), answered.len()), (1, 0));
         store.close().await;
     });
 }
@@ -195,7 +246,7 @@ fn a_refusal_stands_on_the_work_list_and_holds_what_follows_back() {
         *other.answers.lock().unwrap() = Answer::Accept;
         let number = list[0].number;
         outwards
-            .write(Hl7OutWrite::Again { number }, None)
+            .write(Hl7OutWrite::Again { number }, Vec::new())
             .await
             .unwrap();
         round(&outwards).await;

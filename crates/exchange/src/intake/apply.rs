@@ -26,8 +26,10 @@ impl Intake {
             Ok(mapped) => mapped,
             Err(problem) => return self.fail(plan, problem).await,
         };
-        for _ in 0..TRIES_MAX {
-            let written = match self.job(plan, mapped).await {
+        for again in 0..TRIES_MAX {
+            // What was in the way may be labels, which stay.
+            let read_all = again > 0;
+            let written = match self.job(plan, mapped, read_all).await {
                 Ok(job) => self.store.commit(&self.scope, job).await,
                 Err(problem) => Err(problem),
             };
@@ -57,8 +59,9 @@ impl Intake {
     }
 
     /// Everything that the message changes, against what is here now.
-    async fn job(&self, plan: &Plan, mapped: &Mapped) -> Result<Job, Problem> {
-        let changes = join_all(mapped.resources.iter().map(|made| self.change(plan, made))).await;
+    async fn job(&self, plan: &Plan, mapped: &Mapped, read_all: bool) -> Result<Job, Problem> {
+        let made = mapped.resources.iter();
+        let changes = join_all(made.map(|made| self.change(plan, made, read_all))).await;
         let changes = changes.into_iter().filter_map(Result::transpose);
         let mut job = Job {
             changes: changes.collect::<Result<_, _>>()?,
@@ -116,11 +119,16 @@ impl Intake {
     }
 
     /// The change of one resource; `None` where what is here stays.
-    async fn change(&self, plan: &Plan, made: &Made) -> Result<Option<Change>, Problem> {
+    async fn change(
+        &self,
+        plan: &Plan,
+        made: &Made,
+        read_all: bool,
+    ) -> Result<Option<Change>, Problem> {
         let again = plan.waiting.mapped_before;
         let late = plan.waiting.late;
-        let blind =
-            !late && !again && made.merge == Merge::Replace && made.ty != "DocumentReference";
+        let may_be_written = made.merge == Merge::Replace && made.ty != "DocumentReference";
+        let blind = !late && !again && !read_all && may_be_written;
         let (existing, expect) = if blind {
             (None, Expect::Anything)
         } else {

@@ -1,4 +1,5 @@
 mod again;
+mod labels;
 mod numbers;
 
 use std::sync::Arc;

@@ -235,4 +235,11 @@ impl Transport for End {
             shown.map_err(|problem| Failure::new(problem.message))
         })
     }
+
+    fn directory<'a>(&'a self, to: &'a Ods, above: u64) -> Answering<'a, Option<String>> {
+        Box::pin(async move {
+            let node = self.link.node(to)?;
+            Ok(node.newer_directory(above).map(|text| text.to_string()))
+        })
+    }
 }

@@ -112,7 +112,9 @@ fn make_keys_and_directory(data: &Path, places: &[Place]) -> anyhow::Result<()> 
     let previous = places
         .iter()
         .filter_map(|place| std::fs::read_to_string(&place.config.exchange.directory).ok())
-        .filter_map(|text| exchange::Directory::verify(&text, steward.public(), 0).ok())
+        .filter_map(|text| {
+            exchange::Directory::verify(&text, &steward.public().clone().into(), 0).ok()
+        })
         .map(|directory| directory.version)
         .max();
     let (_, text) = sign_members(&steward, members, previous.unwrap_or(0), 90)?;

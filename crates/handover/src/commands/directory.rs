@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use access::Ods;
 use anyhow::{Context, bail};
-use exchange::directory::{Directory as Signed, Member};
-use exchange::keys::{Identity, PublicKey, SigningKey};
+use exchange::directory::{Directory as Signed, Member, Stewards};
+use exchange::keys::{Identity, SigningKey};
 use store::Clock;
 
 use super::init::write_card;
@@ -37,8 +37,9 @@ enum Command {
     },
     /// Signs a directory of the members whose cards are given.
     ///
-    /// Check each card with its owner by a way you trust (a call to a number you know) before you sign. Members whose
-    /// cards are not given are members no longer.
+    /// Check each card with its owner by a way you trust (a call to a number you know) before you sign. Without --keep,
+    /// members whose cards are not given are members no longer. Where a network has several stewards, the others look at
+    /// what you signed and add their signatures with `handover directory countersign`.
     Sign {
         /// The folder with the steward's key.
         #[arg(long)]
@@ -49,21 +50,45 @@ enum Command {
         /// For how many days it is valid.
         #[arg(long, default_value_t = 90)]
         days: u16,
+        /// Keeps the members that the present directory lists; cards that are given replace theirs or are added.
+        #[arg(long)]
+        keep: bool,
+        /// Strikes that organisation off: within a minute of reaching one node, no node believes it any more.
+        #[arg(long, value_name = "ODS", requires = "keep")]
+        strike: Vec<String>,
         /// Shows what would be signed, and signs nothing.
         #[arg(long)]
         dry_run: bool,
         /// The members' card.json files.
-        #[arg(required = true)]
+        #[arg(required_unless_present = "keep")]
         cards: Vec<PathBuf>,
     },
-    /// Checks a directory's signature and lists its members.
+    /// Adds another steward's signature to a directory, after showing what it says.
+    Countersign {
+        /// The folder with the steward's key.
+        #[arg(long)]
+        steward: PathBuf,
+        /// The signed directory, which gets a line more.
+        #[arg(long, default_value = "directory.jws")]
+        directory: PathBuf,
+        /// The stewards' public keys, to check who signed it before.
+        #[arg(long, default_value = "steward.pub")]
+        steward_key: PathBuf,
+        /// Shows what would be signed, and signs nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Checks a directory's signatures and lists its members.
     Show {
         /// The signed directory.
         #[arg(long, default_value = "directory.jws")]
         directory: PathBuf,
-        /// The steward's public key.
+        /// The stewards' public keys.
         #[arg(long, default_value = "steward.pub")]
         steward_key: PathBuf,
+        /// How many of them must have signed it.
+        #[arg(long, default_value_t = 1)]
+        signatures_needed: u8,
     },
 }
 
@@ -84,20 +109,71 @@ impl Directory {
                 steward,
                 out,
                 days,
+                keep,
+                strike,
                 dry_run,
                 cards,
-            } => sign(&steward, &out, days, dry_run, &cards),
+            } => {
+                let members = Members {
+                    keep,
+                    strike,
+                    cards,
+                };
+                sign(&steward, &out, days, dry_run, &members)
+            }
+            Command::Countersign {
+                steward,
+                directory,
+                steward_key,
+                dry_run,
+            } => countersign(&steward, &directory, &steward_key, dry_run),
             Command::Show {
                 directory,
                 steward_key,
+                signatures_needed,
             } => {
-                let steward = read_steward(&steward_key)?;
+                let stewards = read_steward(&steward_key, signatures_needed)?;
                 let directory =
-                    Signed::verify(&read(&directory)?, &steward, Clock::system().now())?;
+                    Signed::verify(&read(&directory)?, &stewards, Clock::system().now())?;
                 show(&directory);
                 Ok(())
             }
         }
+    }
+}
+
+/// Who a new directory is to list.
+struct Members {
+    keep: bool,
+    strike: Vec<String>,
+    cards: Vec<PathBuf>,
+}
+
+impl Members {
+    /// The members, beside those of the present directory.
+    fn list(&self, present: Option<&Signed>) -> anyhow::Result<Vec<Member>> {
+        let card = |path: &PathBuf| {
+            Member::parse(read(path)?.as_bytes()).with_context(|| path.display().to_string())
+        };
+        let cards: Vec<Member> = self.cards.iter().map(card).collect::<anyhow::Result<_>>()?;
+        if !self.keep {
+            return Ok(cards);
+        }
+        let Some(present) = present else {
+            bail!("there is no directory yet whose members could be kept");
+        };
+        let mut members = present.members.clone();
+        for ods in &self.strike {
+            let before = members.len();
+            members.retain(|member| member.ods != *ods);
+            if members.len() == before {
+                bail!("--strike {ods}: the directory does not list it");
+            }
+        }
+        members.retain(|member| cards.iter().all(|card| card.ods != member.ods));
+        members.extend(cards);
+        members.sort_by(|a, b| a.ods.cmp(&b.ods));
+        Ok(members)
     }
 }
 
@@ -131,12 +207,22 @@ pub fn open_steward(folder: &Path) -> anyhow::Result<SigningKey> {
     SigningKey::open(&path).with_context(|| path.display().to_string())
 }
 
-/// Reads a steward's public key.
+/// The stewards by whom a node's directory must be signed.
+///
+/// # Errors
+/// Names the setting and what is wrong with it.
+pub fn read_stewards(config: &Config) -> anyhow::Result<Stewards> {
+    let exchange = &config.exchange;
+    let stewards = read_steward(&exchange.steward_key, exchange.signatures_needed);
+    stewards.context("exchange.steward_key, exchange.signatures_needed")
+}
+
+/// Reads stewards' public keys, so many of whom must have signed.
 ///
 /// # Errors
 /// Names the file and what is wrong with it.
-pub fn read_steward(path: &Path) -> anyhow::Result<PublicKey> {
-    PublicKey::parse(read(path)?.as_bytes()).with_context(|| path.display().to_string())
+pub fn read_steward(path: &Path, needed: u8) -> anyhow::Result<Stewards> {
+    Stewards::parse(&read(path)?, needed.into()).with_context(|| path.display().to_string())
 }
 
 /// Signs a directory of these members as the one after `previous`.
@@ -166,36 +252,62 @@ fn sign(
     out: &Path,
     days: u16,
     dry_run: bool,
-    cards: &[PathBuf],
+    members: &Members,
 ) -> anyhow::Result<()> {
     let key = SigningKey::open(&steward.join(STEWARD_KEY))?;
-    let members: Vec<Member> = cards
-        .iter()
-        .map(|path| {
-            Member::parse(read(path)?.as_bytes()).with_context(|| path.display().to_string())
-        })
-        .collect::<anyhow::Result<_>>()?;
-    let previous = if out.exists() {
+    let present = match out.exists() {
         // An expired directory still says which version comes next.
-        let old = Signed::verify(&read(out)?, key.public(), 0);
-        old.with_context(|| format!("{} is there but is not this steward's", out.display()))?
-            .version
-    } else {
-        0
+        true => {
+            let old = Signed::verify(&read(out)?, &key.public().clone().into(), 0);
+            let named = || {
+                format!(
+                    "{} is there but this steward did not sign it",
+                    out.display()
+                )
+            };
+            Some(old.with_context(named)?)
+        }
+        false => None,
     };
-    let (directory, text) = sign_members(&key, members, previous, days)?;
+    let previous = present.as_ref().map_or(0, |present| present.version);
+    let (directory, text) = sign_members(&key, members.list(present.as_ref())?, previous, days)?;
     show(&directory);
     if dry_run {
         println!("Nothing was signed.");
         return Ok(());
     }
-    let new = out.with_extension("jws.new");
-    std::fs::write(&new, text).with_context(|| new.display().to_string())?;
-    std::fs::rename(&new, out).with_context(|| out.display().to_string())?;
+    exchange::directory::replace(out, &text).with_context(|| out.display().to_string())?;
     println!(
-        "Wrote {}. Give it to every member; a node reads it again when it starts.",
+        "Wrote {}. Where the network needs more signatures, have the other stewards add theirs. Then put it in the place \
+         of one member's: a running node takes it within seconds, and the others from it within a minute.",
         out.display()
     );
+    Ok(())
+}
+
+/// Adds a steward's signature.
+fn countersign(
+    steward: &Path,
+    path: &Path,
+    steward_key: &Path,
+    dry_run: bool,
+) -> anyhow::Result<()> {
+    let key = SigningKey::open(&steward.join(STEWARD_KEY))?;
+    let text = read(path)?;
+    let stewards = read_steward(steward_key, 1)?;
+    let directory = Signed::verify(&text, &stewards, Clock::system().now())
+        .with_context(|| path.display().to_string())?;
+    show(&directory);
+    if Signed::verify(&text, &key.public().clone().into(), 0).is_ok() {
+        bail!("this steward has signed it already");
+    }
+    let signed = directory.countersign(&text, &key)?;
+    if dry_run {
+        println!("Nothing was signed.");
+        return Ok(());
+    }
+    exchange::directory::replace(path, &signed).with_context(|| path.display().to_string())?;
+    println!("Added a signature to {}.", path.display());
     Ok(())
 }
 
@@ -256,7 +368,8 @@ mod tests {
         assert!(create_steward(folder.path()).is_err());
         let (directory, text) = sign_members(&kept, Vec::new(), 6, 90).unwrap();
         assert_eq!(directory.version, 7);
-        let read = Signed::verify(&text, kept.public(), directory.issued_at).unwrap();
+        let read =
+            Signed::verify(&text, &kept.public().clone().into(), directory.issued_at).unwrap();
         assert_eq!(read, directory);
     }
 }

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use exchange::Directory;
 use web::sign_in::Way;
 
-use super::directory::read_steward;
+use super::directory::read_stewards;
 use crate::config::fhir::ConditionalDelete;
 use crate::config::{AuditDurability, Config, OnFamiliar, Relationships, TlsVersion};
 
@@ -41,10 +41,10 @@ fn directory(config: &Config) -> anyhow::Result<Option<Directory>> {
     }
     let named = || format!("exchange.directory: {}", path.display());
     let text = std::fs::read_to_string(path).with_context(named)?;
-    let steward = read_steward(&config.exchange.steward_key).context("exchange.steward_key")?;
+    let stewards = read_stewards(config)?;
     let now = store::Clock::system().now();
     Ok(Some(
-        Directory::verify(&text, &steward, now).with_context(named)?,
+        Directory::verify(&text, &stewards, now).with_context(named)?,
     ))
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use access::RoleTable;
 use anyhow::{Context as _, bail};
+use exchange::Stewards;
 use exchange::jws::{self, Statement};
-use exchange::keys::PublicKey;
 
 use super::directory::{open_steward, read_steward};
 
@@ -53,7 +53,7 @@ impl Roles {
                 out,
             } => sign(&steward, &table, &out),
             Command::Show { table, steward_key } => {
-                let table = verified(&table, &read_steward(&steward_key)?)?;
+                let table = verified(&table, &read_steward(&steward_key, 1)?)?;
                 println!("version {}", table.version);
                 for row in &table.rows {
                     let activities = row.activities.join(" + ");
@@ -74,7 +74,7 @@ fn sign(steward: &Path, table: &Path, out: &Path) -> anyhow::Result<()> {
         bail!("{}: {reason}", table.display());
     }
     if out.exists() {
-        let before = verified(out, steward.public())?;
+        let before = verified(out, &steward.public().clone().into())?;
         if before.version >= new.version {
             bail!(
                 "{} has version {}; give the new table a higher one",
@@ -89,19 +89,19 @@ fn sign(steward: &Path, table: &Path, out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A signed table, read with the steward's key.
+/// A signed table, read with the stewards' keys.
 ///
 /// # Errors
 /// Names the file, and what is wrong with it.
-pub fn verified(path: &Path, steward: &PublicKey) -> anyhow::Result<RoleTable> {
+pub fn verified(path: &Path, stewards: &Stewards) -> anyhow::Result<RoleTable> {
     let text = std::fs::read_to_string(path).with_context(|| {
         format!(
             "{} cannot be read; `handover roles sign` makes one",
             path.display()
         )
     })?;
-    let find = |kid: &str| (kid == steward.kid()).then(|| steward.clone());
-    let table: RoleTable = jws::verify(text.trim(), Statement::Roles, find)
+    let table: RoleTable = stewards
+        .verify(&text, Statement::Roles)
         .with_context(|| path.display().to_string())?;
     match table.check() {
         Ok(()) => Ok(table),
@@ -131,8 +131,8 @@ mod tests {
         assert!(write(1, "clerk").is_err());
         assert!(write(2, "system").is_err());
         write(2, "clerk").unwrap();
-        let table = verified(&at("roles.jws"), steward.public()).unwrap();
+        let table = verified(&at("roles.jws"), &steward.public().clone().into()).unwrap();
         assert_eq!(table.grants("R8000", &[]), Some(access::Role::Clerk));
-        assert!(verified(&at("roles.jws"), other.public()).is_err());
+        assert!(verified(&at("roles.jws"), &other.public().clone().into()).is_err());
     }
 }

@@ -9,7 +9,7 @@ use web::sign_in::oidc::staff::StaffOidc;
 use web::sign_in::oidc::{Algorithm, Provider};
 use web::sign_in::{SessionLimits, SignIn, Way, Ways};
 
-use crate::commands::directory::read_steward;
+use crate::commands::directory::read_stewards;
 use crate::commands::roles::verified;
 use crate::config::Config;
 
@@ -57,8 +57,8 @@ fn staff_oidc(config: &Config) -> anyhow::Result<Option<StaffOidc>> {
     let (Some(issuer), Some(client_id)) = (&section.issuer, &section.client_id) else {
         return Ok(None);
     };
-    let steward = read_steward(&config.exchange.steward_key).context("exchange.steward_key")?;
-    let roles = verified(&section.role_table, &steward).context("staff_oidc.role_table")?;
+    let stewards = read_stewards(config)?;
+    let roles = verified(&section.role_table, &stewards).context("staff_oidc.role_table")?;
     tracing::info!(version = roles.version, "the table of national roles");
     let key = (section.key.as_path(), section.key_id.clone());
     let algorithms = vec![Algorithm::RS512, Algorithm::RS384, Algorithm::RS256];

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 /// The resource to store, or `None` when what is here already stays as it is.
 ///
-/// `existing` is the stored resource (its `meta` is left alone), `None` when there is none.
+/// `existing` is the stored resource, `None` when there is none. Its labels, profiles and tags stay
+/// (a message only ever adds a label: who takes one away decides that elsewhere).
 /// HL7 means: a field that is empty says nothing, one that holds `""` asks for removal, any other
 /// replaces what is known.
 pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
@@ -46,11 +47,43 @@ pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
         }
     };
     let mut before = existing.clone();
-    before.shift_remove("meta");
+    meta(&mut before, existing.get("meta"), None);
     if let Value::Object(merged) = &mut merged {
-        merged.shift_remove("meta");
+        meta(
+            merged,
+            existing.get("meta"),
+            made.resource.pointer("/meta/security"),
+        );
     }
     (merged != Value::Object(before)).then_some(merged)
+}
+
+/// Gives a resource the `meta` that stays, with further labels.
+fn meta(resource: &mut Map<String, Value>, here: Option<&Value>, labels: Option<&Value>) {
+    let mut kept = Map::new();
+    for name in ["profile", "security", "tag"] {
+        if let Some(value) = here.and_then(|meta| meta.get(name)) {
+            kept.insert(name.to_owned(), value.clone());
+        }
+    }
+    let labels = labels.and_then(Value::as_array).into_iter().flatten();
+    for label in labels {
+        let all = kept
+            .entry("security")
+            .or_insert_with(|| Value::Array(Vec::new()));
+        let same = |it: &Value| {
+            it.get("system") == label.get("system") && it.get("code") == label.get("code")
+        };
+        if let Some(all) = all.as_array_mut()
+            && !all.iter().any(same)
+        {
+            all.push(label.clone());
+        }
+    }
+    resource.shift_remove("meta");
+    if !kept.is_empty() {
+        resource.insert("meta".to_owned(), Value::Object(kept));
+    }
 }
 
 /// The links of a patient are added to, never written over: each says that two records are one
@@ -111,6 +144,25 @@ mod tests {
             only_if_new: vec!["status".into()],
             unlink: Vec::new(),
         }
+    }
+
+    #[test]
+    fn labels_are_added_and_never_taken_away() {
+        let label = |code: &str| json!({"system": "urn:labels", "code": code, "display": code});
+        let here = json!({"id": "1", "meta": {"versionId": "7", "tag": [{"code": "t"}], "security": [label("R")]}});
+        for merge in [Merge::Update, Merge::Replace] {
+            let new = json!({"id": "1", "gender": "female"});
+            let merged = update(&made(merge, new), Some(&here)).unwrap();
+            assert_eq!(
+                merged["meta"],
+                json!({"security": [label("R")], "tag": [{"code": "t"}]})
+            );
+            let new = json!({"id": "1", "meta": {"security": [label("R"), label("V")]}});
+            let merged = update(&made(merge, new), Some(&here)).unwrap();
+            assert_eq!(merged["meta"]["security"], json!([label("R"), label("V")]));
+        }
+        let same = json!({"id": "1", "meta": {"security": [label("R")]}});
+        assert_eq!(update(&made(Merge::Update, same), Some(&here)), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fhir::problem::Problem;
@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::file::{Failed, File, Room};
+use super::handing::Handing;
 use super::known::Known;
-use super::mover::Handed;
 use super::pending::Pending;
 use super::record::{Batch, Entry};
 use super::{Item, Start, Taken};
@@ -38,7 +38,7 @@ pub(super) struct Keeper {
     known: Arc<Known>,
     pending: Arc<Pending>,
     load: Arc<Load>,
-    hand_over: mpsc::Sender<Handed>,
+    handing: Arc<Handing>,
     runtime: tokio::runtime::Handle,
     /// Whether the disk failed, here or under the tables.
     fault: Arc<Fault>,
@@ -56,7 +56,7 @@ impl Keeper {
         start: &Start,
         known: Arc<Known>,
         pending: Arc<Pending>,
-        hand_over: mpsc::Sender<Handed>,
+        handing: Arc<Handing>,
     ) -> Result<Keeper, Problem> {
         let path: &PathBuf = &start.database;
         Ok(Keeper {
@@ -65,7 +65,7 @@ impl Keeper {
             known,
             pending,
             load: start.load.clone(),
-            hand_over,
+            handing,
             runtime: tokio::runtime::Handle::current(),
             fault: start.fault.clone(),
         })
@@ -77,7 +77,7 @@ impl Keeper {
             let gathered = gather(first, &mut waiting);
             self.keep(&mut file, gathered.puts);
             for flush in gathered.flushes {
-                let _ = self.hand_over.send(Handed::Flush(flush));
+                self.handing.flush(flush);
             }
         }
     }
@@ -109,8 +109,7 @@ impl Keeper {
             index: file.last(),
             entries,
         };
-        // Who takes over is gone only when the process ends: the next one finds it in the file.
-        let _ = self.hand_over.send(Handed::Batch(Arc::new(batch)));
+        self.handing.batch(batch);
         self.answer(answers, &Ok(Taken::Kept));
     }
 
@@ -131,7 +130,7 @@ impl Keeper {
         }
         if let Room::After(batch) = file.make_room(self.pending.last_moved()) {
             // Whoever puts more waits for the tables; the queue before this thread has a bound.
-            let _ = self.hand_over.send(Handed::Hurry);
+            self.handing.hurry();
             self.pending.wait_for(batch, ROOM_WAIT)?;
             file.make_room(batch);
         }
@@ -212,6 +211,12 @@ impl Keeper {
         };
         let found = sqlite::rows(&self.reader, &hl7_inbox::by_id(keeping.id()))?;
         Ok(!found.is_empty())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.handing.end();
     }
 }
 

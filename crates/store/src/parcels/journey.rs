@@ -41,6 +41,8 @@ pub struct Item {
     pub letter: Letter,
     pub events: Vec<Event>,
     pub parts: Vec<PartOf>,
+    /// The parcel's text, as it was accepted; empty where it is withheld.
+    pub text: String,
     /// Whether it came in (else it goes out).
     pub inward: bool,
     /// Copies that came under the same id with another text, and were refused.
@@ -87,13 +89,14 @@ impl Store {
                 letter,
                 events: Vec::new(),
                 parts: Vec::new(),
+                text: String::new(),
                 tampered: 0,
                 untold: 0,
             });
         }
         let sql = Sql::new(
-            "SELECT tampered, (SELECT COUNT(*) FROM parcel_receipt r WHERE r.pid = $1) \
-             FROM parcel WHERE pid = $2",
+            "SELECT tampered, (SELECT COUNT(*) FROM parcel_receipt r WHERE r.pid = $1), \
+             text FROM parcel WHERE pid = $2",
         )
         .with(pid)
         .with(pid);
@@ -106,6 +109,7 @@ impl Store {
             parts: self.parts(pid).await?,
             tampered: u64::try_from(more.int(0)?).unwrap_or_default(),
             untold: u64::try_from(more.int(1)?).unwrap_or_default(),
+            text: more.text(2)?.to_string(),
         };
         self.traced(vec![line]).await?;
         Ok(item)

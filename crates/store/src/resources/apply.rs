@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use access::oauth::Letter;
-use access::{AuditEntry, Interaction, Outcome, Scope, Target};
+use access::{AuditEntry, Interaction, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
@@ -301,8 +301,14 @@ impl<'c> Applied<'c> {
     /// To take a label away is a decision of its own.
     fn may_relabel(&self, resource: &Prepared, before: &Stored) -> Result<(), Problem> {
         let may = !self.is_callers() || self.scope.interaction() == Interaction::RemoveLabel;
-        if may || !resource.labels.lack(&before.labels) {
+        // What a message says of a resource is written without having read it, where it can be.
+        let is_mapped = self.scope.purpose() == SystemPurpose::MapMessages.code();
+        if (may && !is_mapped) || !resource.labels.lack(&before.labels) {
             return Ok(());
+        }
+        if is_mapped {
+            let message = "It carries security labels, which a message does not take away.";
+            return Err(Problem::new(Kind::Conflict, message));
         }
         let message = "This would take a security label away, which a change of the resource may \
              not; a clinician takes one away with $meta-delete.";

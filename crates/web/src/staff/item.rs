@@ -254,6 +254,7 @@ fn view(
         note: typed.note,
         why: typed.why,
         journey: staff::journey(node, &item.events, visit.now),
+        receipts: receipts(item),
         parcel: letter.id.clone(),
     }
 }
@@ -269,6 +270,12 @@ fn back(inward: bool) -> Link {
             href: "/staff/sent".into(),
         },
     }
+}
+
+/// Where the signed receipts of a sent letter are, if any came.
+fn receipts(item: &Item) -> Option<String> {
+    let some = item.events.iter().any(|event| event.proof.is_some());
+    (!item.inward && some).then(|| format!("/staff/sent/{}/receipts", item.letter.pid))
 }
 
 /// The caller's name, and whether they are a clinician.

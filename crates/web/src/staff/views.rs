@@ -103,6 +103,8 @@ pub struct Item {
     pub why: String,
     pub why_error: Option<&'static str>,
     pub journey: Vec<Step>,
+    /// Where the signed receipts are, if any came.
+    pub receipts: Option<String>,
     pub parcel: String,
 }
 

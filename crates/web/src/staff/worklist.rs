@@ -44,12 +44,13 @@ pub async fn page(
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
-    let (copies, logs): (Vec<Alarm>, Vec<Alarm>) = node
-        .store
-        .alarms()
-        .await?
-        .into_iter()
-        .partition(|alarm| alarm.kind == COPIES);
+    let alarms = node.store.alarms().await?;
+    let of = |kind| alarms.iter().filter(move |alarm| alarm.kind == kind);
+    let copies = of(COPIES);
+    let opt_outs = of(exchange::opt_out::ALARM);
+    let directory = of(exchange::directory::ALARM);
+    let others = [COPIES, exchange::opt_out::ALARM, exchange::directory::ALARM];
+    let logs = alarms.iter().filter(|it| !others.contains(&&*it.kind));
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages.iter().map(|it| message(it, visit.now)).collect();
     let rows = stuck
@@ -61,14 +62,26 @@ pub async fn page(
             group(
                 "audit-logs",
                 "Audit logs that are not what they were",
-                logs.iter().map(|it| alarm(&node, it, visit.now)).collect(),
+                logs.map(|it| alarm(&node, it, visit.now)).collect(),
                 "This node's audit log, and those that it witnesses, continue what was signed.",
             ),
             group(
                 "copies",
                 "Copies of this node that are late",
-                copies.iter().map(|it| late(it, visit.now)).collect(),
+                copies.map(|it| late(it, visit.now)).collect(),
                 "No copy is overdue. Where no place for copies is set, none is taken.",
+            ),
+            group(
+                "directory",
+                "The network's directory",
+                directory.map(|it| directory_alarm(it, visit.now)).collect(),
+                "The directory of the network is in force, and does not end soon.",
+            ),
+            group(
+                "opt-outs",
+                "Checks for national data opt-outs that failed",
+                opt_outs.map(|it| unanswered(it, visit.now)).collect(),
+                "No check has failed since the last that was answered. Where no mailbox is set, none is made.",
             ),
             group(
                 "messages",
@@ -251,6 +264,42 @@ fn late(alarm: &Alarm, now: Millis) -> views::Work {
         why: alarm.what.clone(),
         next: "Whoever runs this node: see in its log why, and whether the place for copies can be reached and has \
                room. The next copy that arrives settles this."
+            .to_owned(),
+        actions: Vec::new(),
+    }
+}
+
+/// A directory that ends soon, or that is not taken. The next one that is settles it.
+fn directory_alarm(alarm: &Alarm, now: Millis) -> views::Work {
+    views::Work {
+        when: words::moment(alarm.first_at, now),
+        what: "The list of the network's members".to_owned(),
+        href: None,
+        state: Label {
+            text: "To be renewed",
+            colour: Some("red"),
+        },
+        why: alarm.what.clone(),
+        next: "Whoever runs this node: ask the network's stewards for a new one. It need reach only one member; the others take \
+               it from there."
+            .to_owned(),
+        actions: Vec::new(),
+    }
+}
+
+/// A check for opt-outs that failed. The next one that is answered settles it.
+fn unanswered(alarm: &Alarm, now: Millis) -> views::Work {
+    views::Work {
+        when: words::moment(alarm.first_at, now),
+        what: "The check for national data opt-outs".to_owned(),
+        href: None,
+        state: Label {
+            text: "Failed",
+            colour: Some("red"),
+        },
+        why: alarm.what.clone(),
+        next: "Whoever runs this node: look with `handover opt-out status`. Until a check is answered, exports for uses \
+               beyond care leave out everybody whose answer is too old."
             .to_owned(),
         actions: Vec::new(),
     }

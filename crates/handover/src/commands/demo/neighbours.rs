@@ -111,6 +111,12 @@ pub static NEIGHBOURS: &[Neighbour] = &[
                 role: Role::Engineer,
                 about: "runs the node: approves apps",
             },
+            Account {
+                username: "guardian",
+                name: "Grace Guard",
+                role: Role::PrivacyOfficer,
+                about: "privacy officer: who looked, and why",
+            },
         ],
         patients: &[
             PatientAccount {

@@ -70,6 +70,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("exchange.public_url", "\"https://other.example\""),
     ("exchange.directory", "\"other.jws\""),
     ("exchange.steward_key", "\"other.pub\""),
+    ("exchange.signatures_needed", "2"),
     ("exchange.keys", "\"other\""),
     ("hl7v2.listen", "\"127.0.0.1:2599\""),
     ("hl7v2.listener", "[{ listen = \"127.0.0.1:2598\" }]"),
