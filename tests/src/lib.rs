@@ -13,6 +13,8 @@ mod browser;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod certificate;
+#[cfg(test)]
 #[allow(
     dead_code,
     reason = "the tests that use the rest are written as the nodes land"
@@ -28,6 +30,8 @@ mod directory;
 mod faults;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod hl7v2;
 #[cfg(test)]
 mod mesh;
 #[cfg(test)]

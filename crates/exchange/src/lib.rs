@@ -43,7 +43,7 @@ pub use directory::{About, Book, Directory, MailboxNamed, Member, Stewards};
 pub use exchange::{Exchange, Settings};
 pub use keys::{Identity, PublicKey, SigningKey};
 pub use letter::{Letter, LetterContent};
-pub use mapping::Mappings;
+pub use mapping::{ALARM as MAPPING_ALARM, Mappings};
 pub use transport::{Failure, Transport};
 pub use witness::{WITNESS_BYTES_MAX, Witnessing};
 pub use workers::Workers;

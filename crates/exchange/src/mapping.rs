@@ -9,10 +9,13 @@ use std::time::{Duration, SystemTime};
 
 use fhir::problem::{Kind, Problem};
 use hl7v2::to_fhir::{Layer, Mapping};
+use store::{AuditWrite, Store};
 use tokio::sync::watch;
 
 use crate::mllp::stopped;
 
+/// The kind of the alarm about a mapping that is refused.
+pub const ALARM: &str = "mapping";
 /// How often the folder is looked at.
 const LOOK_SECONDS: u64 = 5;
 /// The most files of a folder, and the largest.
@@ -86,8 +89,10 @@ impl Mappings {
         Ok(true)
     }
 
-    /// Takes changes of the folder in until `stop` says true.
-    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Takes changes of the folder in until `stop` says true. What is refused stands on the work list until it is put right.
+    pub async fn follow(self: Arc<Self>, store: Store, mut stop: watch::Receiver<bool>) {
+        // The node has started, so what is in the folder reads.
+        show(&store, None).await;
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => return,
@@ -96,15 +101,40 @@ impl Mappings {
             let mappings = self.clone();
             let reloaded = tokio::task::spawn_blocking(move || mappings.reload()).await;
             match reloaded {
-                Ok(Ok(true)) => tracing::warn!("a changed mapping from HL7 v2 is in force"),
+                Ok(Ok(true)) => {
+                    tracing::warn!("a changed mapping from HL7 v2 is in force");
+                    show(&store, None).await;
+                }
                 Ok(Ok(false)) => {}
-                Ok(Err(problem)) => tracing::error!(
-                    %problem,
-                    "the changed mapping from HL7 v2 is refused; the one before stays in force"
-                ),
+                Ok(Err(problem)) => {
+                    tracing::error!(
+                        %problem,
+                        "the changed mapping from HL7 v2 is refused; the one before stays in force"
+                    );
+                    show(&store, Some(problem.message)).await;
+                }
                 Err(error) => tracing::error!(%error, "the mapping from HL7 v2 could not be read"),
             }
         }
+    }
+}
+
+/// Puts onto the work list why a mapping is refused, or takes it off.
+async fn show(store: &Store, why: Option<String>) {
+    let about = store.organisation().to_string();
+    let write = match why {
+        Some(what) => AuditWrite::Alarm {
+            kind: ALARM,
+            about,
+            what,
+        },
+        None => AuditWrite::Settle {
+            kind: ALARM.into(),
+            about,
+        },
+    };
+    if let Err(problem) = store.write_audit(write).await {
+        tracing::error!(%problem, "what came of a changed mapping could not be put on the work list");
     }
 }
 

@@ -165,6 +165,14 @@ pub enum ParcelWrite {
     /// Accepts a parcel for delivery. The same id and text again: no effect. An earlier letter that
     /// it replaces (by the sender's document numbers) is superseded in the same go.
     Accept(Box<Outgoing>),
+    /// The system that a document is of has cancelled it: every letter that carried it, by the sender's number of the
+    /// document and the id of its patient here, is withdrawn.
+    Cancel {
+        sender: Ods,
+        document_number: String,
+        patient: String,
+        reason: String,
+    },
     /// Stores a parcel that came in. Its contents must be here: `Incomplete` otherwise.
     Receive(Box<Incoming>),
     /// Notes that these contents will come from that sender: SHA-256 and size of each.
@@ -316,6 +324,12 @@ pub(crate) async fn apply(
         ParcelWrite::ReceiptRefused { number, reason } => {
             event::receipt_refused(tx, *number, reason).await
         }
+        ParcelWrite::Cancel {
+            sender,
+            document_number,
+            patient,
+            reason,
+        } => outgoing::cancel(tx, now, sender, (document_number, patient), reason).await,
         ParcelWrite::Directory { version } => peers::directory(tx, *version).await,
         ParcelWrite::NoticeSeen { account, pid } => notice::seen(tx, now, *account, *pid).await,
         ParcelWrite::Tidy { wanted_before } => content::tidy(tx, *wanted_before).await,

@@ -1,5 +1,6 @@
 //! The staff's pages.
 
+mod alarms;
 pub mod care;
 pub mod content;
 pub mod inbox;

@@ -1,35 +1,13 @@
 //! MESH is spoken to over mutual TLS only; here to the stand-in, with certificates made by `openssl`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use exchange::mesh::{Credentials, Mesh, tls};
 use store::Clock;
 
-use super::stand_in::{MAILBOX, PASSWORD, SHARED_KEY, StandIn};
+use crate::certificate::certificate;
 
-/// A certificate and its key: an authority's, or one for this machine that `authority` signs.
-fn certificate(folder: &Path, name: &str, authority: Option<&[PathBuf; 2]>) -> [PathBuf; 2] {
-    let [certificate, key] = ["crt", "key"].map(|end| folder.join(format!("{name}.{end}")));
-    let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]);
-    command.args(["-pkeyopt", "ec_paramgen_curve:P-256"]);
-    command.args(["-subj", &format!("/CN={name}")]);
-    command
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate);
-    if let Some([certificate, key]) = authority {
-        command.arg("-CA").arg(certificate).arg("-CAkey").arg(key);
-        command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-        command.args(["-addext", "subjectAltName=IP:127.0.0.1"]);
-    }
-    let made = command.output().unwrap();
-    let told = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "{told}");
-    [certificate, key]
-}
+use super::stand_in::{MAILBOX, PASSWORD, SHARED_KEY, StandIn};
 
 #[test]
 fn a_mailbox_is_opened_over_mutual_tls_only() {

@@ -9,6 +9,7 @@ mod creates;
 mod decision;
 mod definitions;
 mod demo;
+mod drain;
 mod http;
 mod idle;
 mod import;
@@ -78,6 +79,8 @@ enum Figure {
     Mapping,
     /// From the first MLLP byte at the hospital to the row in the practice's inbox.
     Letter,
+    /// How fast letters arrive that waited for a neighbour that was away.
+    Drain,
     /// The demo's time to ready and its memory.
     Demo,
     /// Finding concepts by text among 500,000.
@@ -152,6 +155,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Letter) {
         letter::measure(&mut report)?;
+    }
+    if wanted(Figure::Drain) {
+        drain::measure(&mut report)?;
     }
     if wanted(Figure::Demo) {
         demo::measure(&mut report)?;

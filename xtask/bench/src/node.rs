@@ -155,6 +155,29 @@ impl Node {
         memory::megabytes_now(self.child.id())
     }
 
+    /// Has it do nothing at all until `go_on`, as a machine that hangs.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn halt(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Has it go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status()?;
+        ensure!(sent.success(), "no signal could be sent to the node");
+        Ok(())
+    }
+
     /// The most memory that it has held, in megabytes.
     ///
     /// # Errors

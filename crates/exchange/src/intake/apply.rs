@@ -69,7 +69,7 @@ impl Intake {
         };
         let (sent, note) = match self.overtaken(plan, mapped).await? {
             Some(note) => (None, Some(note)),
-            None => post(plan, mapped, self.post.as_ref()),
+            None => post(plan, mapped, (&self.organisation, self.post.as_ref())),
         };
         job.effects.push(Effect::Hl7(Hl7Write::Mapped {
             number: plan.waiting.number,

@@ -5,6 +5,7 @@ use fhir::problem::{Kind, Problem};
 use hl7v2::to_fhir;
 use store::Effect;
 use store::hl7_inbox::WorkNote;
+use store::parcels::ParcelWrite;
 
 use super::Plan;
 use crate::manifest::Mark;
@@ -29,13 +30,16 @@ impl Post for Exchange {
 pub(super) fn post(
     plan: &Plan,
     mapped: &to_fhir::Mapped,
-    post: &dyn Post,
+    (organisation, post): (&Ods, &dyn Post),
 ) -> (Option<Effect>, Option<WorkNote>) {
     let Some(letter) = &mapped.letter else {
         return (None, None);
     };
     if letter.cancelled {
-        return (None, Some(taken_back()));
+        return match letter.unique_id.is_empty() {
+            true => (None, Some(taken_back())),
+            false => (Some(cancel(organisation, letter)), None),
+        };
     }
     // A notification tells of a document without carrying it.
     if letter.content.is_empty() {
@@ -71,7 +75,17 @@ pub(super) fn post(
     }
 }
 
-/// The sender has cancelled the document (MDM^T11).
+/// Withdraws what was sent of a document that its own system has cancelled (MDM^T11).
+fn cancel(organisation: &Ods, letter: &to_fhir::Letter) -> Effect {
+    Effect::Parcel(ParcelWrite::Cancel {
+        sender: organisation.clone(),
+        document_number: letter.unique_id.clone(),
+        patient: letter.patient.clone(),
+        reason: "The system that wrote the letter has cancelled it (MDM^T11).".into(),
+    })
+}
+
+/// The sender has cancelled a document that has no number (MDM^T11).
 fn taken_back() -> WorkNote {
     note(
         "The sender has taken the document back (MDM^T11). It is marked as an error here.",

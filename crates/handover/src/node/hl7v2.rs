@@ -63,7 +63,9 @@ impl Parts {
         let mut parts = vec![tokio::spawn(
             async move { intake.run(arrivals, stop).await },
         )];
-        parts.push(tokio::spawn(self.mappings.follow(stopped.clone())));
+        parts.push(tokio::spawn(
+            self.mappings.follow(store.clone(), stopped.clone()),
+        ));
         for (listener, tls) in listeners {
             let serving = mllp::serve(listener, tls, door.clone(), self.settings, stopped.clone());
             parts.push(tokio::spawn(serving));

@@ -1,5 +1,6 @@
 //! Parcels that go out.
 
+use access::Ods;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
@@ -178,6 +179,33 @@ async fn supersede_earlier(
         }
     }
     Ok(())
+}
+
+/// Withdraws what was sent of a document that its own system has cancelled.
+pub(crate) async fn cancel(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    sender: &Ods,
+    (document_number, patient): (&str, &str),
+    reason: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "SELECT pid FROM parcel WHERE direction = 0 AND sender = $1 AND unique_id = $2 \
+         AND patient = $3 ORDER BY pid LIMIT $4",
+    )
+    .with(sender.as_str())
+    .with(document_number)
+    .with(patient)
+    .with(SUPERSEDED_MAX);
+    let mut withdrawn = 0;
+    for row in tx.rows(&sql).await? {
+        if let Some(letter) = event::by_pid(tx, row.int(0)?).await? {
+            let actor = Actor::default();
+            let state = State::Withdrawn;
+            withdrawn += u64::from(take_back(tx, now, &letter, state, &actor, reason).await?);
+        }
+    }
+    Ok(ParcelDone::Rows(withdrawn))
 }
 
 /// Withdraws or supersedes, and queues the receipt: the other side may have it even if no receipt

@@ -17,13 +17,11 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{subscribers, views};
+use crate::staff::{alarms, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
 const ROWS_MAX: u32 = 100;
-/// The kind of the alarms about copies.
-const COPIES: &str = "backup";
 
 /// What the address may ask for.
 #[derive(Deserialize)]
@@ -45,75 +43,59 @@ pub async fn page(
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let alarms = node.store.alarms().await?;
-    let of = |kind| alarms.iter().filter(move |alarm| alarm.kind == kind);
-    let copies = of(COPIES);
-    let opt_outs = of(exchange::opt_out::ALARM);
-    let directory = of(exchange::directory::ALARM);
-    let others = [COPIES, exchange::opt_out::ALARM, exchange::directory::ALARM];
-    let logs = alarms.iter().filter(|it| !others.contains(&&*it.kind));
+    let is_log = |it: &&Alarm| alarms::KINDS.iter().all(|kind| kind.code != it.kind);
+    let logs = alarms.iter().filter(is_log);
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages.iter().map(|it| message(it, visit.now)).collect();
     let rows = stuck
         .iter()
         .map(|it| letter(&node, it, sees_letters, visit.now))
         .collect();
+    let mut groups = vec![
+        group(
+            "audit-logs",
+            "Audit logs that are not what they were",
+            logs.map(|it| alarm(&node, it, visit.now)).collect(),
+            "This node's audit log, and those that it witnesses, continue what was signed.",
+        ),
+        group(
+            "messages",
+            "HL7 messages not worked through",
+            stuck_messages,
+            "Every HL7 message that came in has been worked through.",
+        ),
+        group(
+            "told",
+            "HL7 messages that another system did not take",
+            outgoing.iter().map(|it| told(it, visit.now)).collect(),
+            "Every system that is told of changes has taken what it was sent.",
+        ),
+        group(
+            "letters",
+            "Letters that are not getting through",
+            rows,
+            "Every letter that was sent has arrived or is on its way.",
+        ),
+        group(
+            "mail",
+            "Messages of mailboxes that were not delivered",
+            mail.iter().map(|it| undelivered(it, visit.now)).collect(),
+            "Every message that a system here sent in the last 30 days has been delivered or is on its way.",
+        ),
+        group(
+            "subscriptions",
+            "Subscribers that cannot be told",
+            subscribers,
+            "Every subscriber is told of changes.",
+        ),
+    ];
+    // Behind what proves that nothing was altered, before what only one message or letter is about.
+    let shown = alarms::KINDS
+        .iter()
+        .map(|kind| kind.group(&alarms, visit.now));
+    groups.splice(1..1, shown);
     let view = views::WorkList {
-        groups: vec![
-            group(
-                "audit-logs",
-                "Audit logs that are not what they were",
-                logs.map(|it| alarm(&node, it, visit.now)).collect(),
-                "This node's audit log, and those that it witnesses, continue what was signed.",
-            ),
-            group(
-                "copies",
-                "Copies of this node that are late",
-                copies.map(|it| late(it, visit.now)).collect(),
-                "No copy is overdue. Where no place for copies is set, none is taken.",
-            ),
-            group(
-                "directory",
-                "The network's directory",
-                directory.map(|it| directory_alarm(it, visit.now)).collect(),
-                "The directory of the network is in force, and does not end soon.",
-            ),
-            group(
-                "opt-outs",
-                "Checks for national data opt-outs that failed",
-                opt_outs.map(|it| unanswered(it, visit.now)).collect(),
-                "No check has failed since the last that was answered. Where no mailbox is set, none is made.",
-            ),
-            group(
-                "messages",
-                "HL7 messages not worked through",
-                stuck_messages,
-                "Every HL7 message that came in has been worked through.",
-            ),
-            group(
-                "told",
-                "HL7 messages that another system did not take",
-                outgoing.iter().map(|it| told(it, visit.now)).collect(),
-                "Every system that is told of changes has taken what it was sent.",
-            ),
-            group(
-                "letters",
-                "Letters that are not getting through",
-                rows,
-                "Every letter that was sent has arrived or is on its way.",
-            ),
-            group(
-                "mail",
-                "Messages of mailboxes that were not delivered",
-                mail.iter().map(|it| undelivered(it, visit.now)).collect(),
-                "Every message that a system here sent in the last 30 days has been delivered or is on its way.",
-            ),
-            group(
-                "subscriptions",
-                "Subscribers that cannot be told",
-                subscribers,
-                "Every subscriber is told of changes.",
-            ),
-        ],
+        groups,
         done: done(&asked),
     };
     let page = Page::new("staff/worklist.jinja", "Work list", view).under("/staff/worklist");
@@ -141,7 +123,7 @@ pub(super) async fn decide(
     Ok(())
 }
 
-fn group(
+pub(super) fn group(
     id: &'static str,
     title: &'static str,
     rows: Vec<views::Work>,
@@ -246,60 +228,6 @@ fn undelivered(message: &Message, now: Millis) -> views::Work {
         },
         why: message.reason.clone(),
         next: "Ask whoever runs the sending system to send it again, once the recipient collects its messages."
-            .to_owned(),
-        actions: Vec::new(),
-    }
-}
-
-/// Copies that do not arrive. The next one that does settles it.
-fn late(alarm: &Alarm, now: Millis) -> views::Work {
-    views::Work {
-        when: words::moment(alarm.first_at, now),
-        what: "The copies of this node".to_owned(),
-        href: None,
-        state: Label {
-            text: "Late",
-            colour: Some("red"),
-        },
-        why: alarm.what.clone(),
-        next: "Whoever runs this node: see in its log why, and whether the place for copies can be reached and has \
-               room. The next copy that arrives settles this."
-            .to_owned(),
-        actions: Vec::new(),
-    }
-}
-
-/// A directory that ends soon, or that is not taken. The next one that is settles it.
-fn directory_alarm(alarm: &Alarm, now: Millis) -> views::Work {
-    views::Work {
-        when: words::moment(alarm.first_at, now),
-        what: "The list of the network's members".to_owned(),
-        href: None,
-        state: Label {
-            text: "To be renewed",
-            colour: Some("red"),
-        },
-        why: alarm.what.clone(),
-        next: "Whoever runs this node: ask the network's stewards for a new one. It need reach only one member; the others take \
-               it from there."
-            .to_owned(),
-        actions: Vec::new(),
-    }
-}
-
-/// A check for opt-outs that failed. The next one that is answered settles it.
-fn unanswered(alarm: &Alarm, now: Millis) -> views::Work {
-    views::Work {
-        when: words::moment(alarm.first_at, now),
-        what: "The check for national data opt-outs".to_owned(),
-        href: None,
-        state: Label {
-            text: "Failed",
-            colour: Some("red"),
-        },
-        why: alarm.what.clone(),
-        next: "Whoever runs this node: look with `handover opt-out status`. Until a check is answered, exports for uses \
-               beyond care leave out everybody whose answer is too old."
             .to_owned(),
         actions: Vec::new(),
     }

@@ -61,3 +61,32 @@ fn a_document_under_another_patients_number_overwrites_nothing_and_stands_on_the
         hospital.store.close().await;
     });
 }
+
+#[test]
+fn a_document_that_its_system_cancels_is_withdrawn_where_it_was_sent() {
+    on_each_database(async |ground| {
+        let hospital = hospital(ground).await;
+        hospital.take(&letter("1")).await;
+        hospital
+            .take(&letter("2").replace("D1^RXX01", "D2^RXX01"))
+            .await;
+        let txa = LETTER.lines().next().unwrap();
+        let cancelled = message("MDM^T11", "3", &format!("{PATIENT}{VISIT}{txa}\n"));
+        // One about somebody else, under the same number, is nobody's here.
+        let other = cancelled
+            .replace("|3|P|", "|4|P|")
+            .replace("H1^", "H2^")
+            .replace("9990000018", "9434765919");
+        hospital.take(&other).await;
+        let states = async || {
+            let mut states: Vec<_> = hospital.sent().await.iter().map(|it| it.state).collect();
+            states.sort_by_key(|state| format!("{state:?}"));
+            states
+        };
+        use store::parcels::State::{Accepted, Withdrawn};
+        assert_eq!(states().await, [Accepted, Accepted]);
+        hospital.take(&cancelled).await;
+        assert_eq!(states().await, [Accepted, Withdrawn]);
+        hospital.store.close().await;
+    });
+}

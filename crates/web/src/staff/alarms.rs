@@ -1,0 +1,88 @@
+//! Alarms on the work list that whoever runs the node sees to; each goes by itself once it is over.
+
+use fhir::date::Millis;
+use store::Alarm;
+
+use crate::page::parts::Label;
+use crate::page::words;
+use crate::staff::{views, worklist};
+
+/// What is said of the alarms of one kind.
+pub(super) struct Kind {
+    /// In the store.
+    pub(super) code: &'static str,
+    id: &'static str,
+    title: &'static str,
+    what: &'static str,
+    state: &'static str,
+    next: &'static str,
+    /// Where there is none.
+    empty: &'static str,
+}
+
+pub(super) static KINDS: [Kind; 4] = [
+    Kind {
+        code: "backup",
+        id: "copies",
+        title: "Copies of this node that are late",
+        what: "The copies of this node",
+        state: "Late",
+        next: "Whoever runs this node: see in its log why, and whether the place for copies can be reached and has room. \
+               The next copy that arrives settles this.",
+        empty: "No copy is overdue. Where no place for copies is set, none is taken.",
+    },
+    Kind {
+        code: exchange::directory::ALARM,
+        id: "directory",
+        title: "The network’s directory",
+        what: "The list of the network’s members",
+        state: "To be renewed",
+        next: "Whoever runs this node: ask the network’s stewards for a new one. It need reach only one member; the \
+               others take it from there.",
+        empty: "The directory of the network is in force, and does not end soon.",
+    },
+    Kind {
+        code: exchange::MAPPING_ALARM,
+        id: "mapping",
+        title: "The mapping from HL7 v2",
+        what: "The site’s own layers of the mapping",
+        state: "Refused",
+        next: "Whoever runs this node: put the file right. Try it first with `handover map`. The mapping that was in force \
+               before stays so meanwhile.",
+        empty: "What stands in the folder of the mapping is in force.",
+    },
+    Kind {
+        code: exchange::opt_out::ALARM,
+        id: "opt-outs",
+        title: "Checks for national data opt-outs that failed",
+        what: "The check for national data opt-outs",
+        state: "Failed",
+        next: "Whoever runs this node: look with `handover opt-out status`. Until a check is answered, exports for uses \
+               beyond care leave out everybody whose answer is too old.",
+        empty: "No check has failed since the last that was answered. Where no mailbox is set, none is made.",
+    },
+];
+
+impl Kind {
+    /// The group of those among all alarms.
+    pub(super) fn group(&self, alarms: &[Alarm], now: Millis) -> views::Group {
+        let of_kind = alarms.iter().filter(|alarm| alarm.kind == self.code);
+        let rows = of_kind.map(|alarm| self.row(alarm, now)).collect();
+        worklist::group(self.id, self.title, rows, self.empty)
+    }
+
+    fn row(&self, alarm: &Alarm, now: Millis) -> views::Work {
+        views::Work {
+            when: words::moment(alarm.first_at, now),
+            what: self.what.to_owned(),
+            href: None,
+            state: Label {
+                text: self.state,
+                colour: Some("red"),
+            },
+            why: alarm.what.clone(),
+            next: self.next.to_owned(),
+            actions: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How fast a neighbour that was away gets what waited for it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::load::framed;
+use crate::message::{HOSPITAL, PRACTICE, letter};
+use crate::node::network;
+use crate::report::{Report, Wanted};
+
+const PARCELS: i64 = 20_000;
+/// Until the sender notices that the neighbour is back, and at the very end, nothing is measured.
+const FROM: i64 = PARCELS / 10;
+const PER_SECOND_MIN: f64 = 3000.0;
+const WAIT_MAX: Duration = Duration::from_secs(300);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Senders at the hospital, each with one letter at a time.
+const SENDERS: usize = 16;
+const ACCEPTED: &str = "SELECT count(*) FROM parcel WHERE direction = 0";
+const ARRIVED: &str = "SELECT count(*) FROM parcel WHERE direction = 1";
+const RECEIPTED: &str = "SELECT count(*) FROM parcel WHERE direction = 0 AND state = 'delivered'";
+
+/// Letters wait for a practice whose node hangs; then it goes on.
+pub fn measure(report: &mut Report) -> Result<()> {
+    let nodes = network(
+        &[(HOSPITAL, "hospital"), (PRACTICE, "gp-practice")],
+        "before-answer",
+        None,
+    )?;
+    let [hospital, practice] = nodes.as_slice() else {
+        anyhow::bail!("two nodes were asked for")
+    };
+    practice.halt()?;
+    let sent = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|sender| scope.spawn(move || send(hospital.mllp, sender)))
+            .collect();
+        senders
+            .into_iter()
+            .map(|sender| {
+                sender
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a sender panicked"))?
+            })
+            .collect::<Result<Vec<()>>>()
+    });
+    let outbox = open(&hospital.store());
+    let came = sent.and_then(|_| reached(&outbox?, ACCEPTED, PARCELS));
+    practice.go_on()?;
+    came?;
+    let inbox = open(&practice.store())?;
+    let began = reached(&inbox, ARRIVED, FROM)?;
+    let ended = reached(&inbox, ARRIVED, PARCELS)?;
+    let rate = (PARCELS - FROM) as f64 / (ended - began).as_secs_f64();
+    report.figure(
+        "a backlog of 20,000 letters, arriving at a neighbour that is back",
+        "parcels/s",
+        rate,
+        Wanted::AtLeast(PER_SECOND_MIN),
+    );
+    let receipted = reached(&open(&hospital.store())?, RECEIPTED, PARCELS)?;
+    report.figure(
+        "after the last has arrived, until the sender has all receipts",
+        "s",
+        (receipted - ended).as_secs_f64(),
+        Wanted::Nothing,
+    );
+    Ok(())
+}
+
+fn send(mllp: std::net::SocketAddr, sender: usize) -> Result<()> {
+    let mut stream = TcpStream::connect(mllp)?;
+    stream.set_nodelay(true)?;
+    let count = usize::try_from(PARCELS)? / SENDERS;
+    for number in 0..count {
+        // Each a document of its own: a newer one with the same number would stand in its place.
+        let id = format!("drain-{sender}-{number}");
+        stream.write_all(&framed(&letter(&id)))?;
+        let mut answer = [0; 1024];
+        ensure!(stream.read(&mut answer)? > 0, "the hospital hung up");
+    }
+    Ok(())
+}
+
+fn open(store: &Path) -> Result<Connection> {
+    Ok(Connection::open_with_flags(
+        store,
+        OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )?)
+}
+
+/// When there are so many rows.
+fn reached(store: &Connection, count: &str, rows: i64) -> Result<Instant> {
+    let began = Instant::now();
+    let mut statement = store.prepare_cached(count)?;
+    loop {
+        let there: i64 = statement.query_row([], |row| row.get(0))?;
+        if there >= rows {
+            return Ok(Instant::now());
+        }
+        ensure!(
+            began.elapsed() < WAIT_MAX,
+            "{there} of {rows} rows after {} s: {count}",
+            WAIT_MAX.as_secs()
+        );
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
