@@ -12,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::client::HttpTransport;
 use crate::delivery::Paces;
 use crate::directory::Book;
+use crate::fax::Allowed;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
 use crate::tls;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub confirm_every_millis: u64,
     /// The mailboxes of systems here, and the way to those that no member has.
     pub mailboxes: Arc<Mailboxes>,
+    /// To whom letters may go by fax, where they have no node. `None`: there is no fax server.
+    pub fax: Option<Arc<Allowed>>,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             second_keeper: None,
             confirm_every_millis: 300_000,
             mailboxes: Arc::default(),
+            fax: None,
         }
     }
 }

@@ -288,6 +288,7 @@ fn item(text: &str) -> staff::Item {
         urgency: parts::urgency(true),
         from: format!("{text} Hospital"),
         author: Some(text.into()),
+        by_fax: false,
         dated_word: "received",
         dated: moment(NOW - 60_000, NOW),
         content: content(text),

@@ -23,6 +23,7 @@ fn addresses() -> Vec<String> {
         include_str!("../router.rs"),
         include_str!("sign_in.rs"),
         include_str!("people.rs"),
+        include_str!("fax.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{subscribers, views};
+use crate::staff::{fax_out, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -43,6 +43,7 @@ pub async fn page(
     let outgoing = node.store.hl7_out_work_list(&scope, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
+    let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let (copies, logs): (Vec<Alarm>, Vec<Alarm>) = node
         .store
@@ -87,6 +88,15 @@ pub async fn page(
                 "Letters that are not getting through",
                 rows,
                 "Every letter that was sent has arrived or is on its way.",
+            ),
+            group(
+                "faxes",
+                "Letters by fax that did not get through",
+                faxes
+                    .iter()
+                    .map(|it| fax_out::row(&node, it, sees_letters, visit.now))
+                    .collect(),
+                "Every letter that left by fax has been confirmed, or is on its way.",
             ),
             group(
                 "mail",
@@ -366,6 +376,9 @@ fn done(asked: &Asked) -> Option<Done> {
         "off" => "The subscription is switched off.",
         "told" => "The message is sent again, and then what waits behind it.",
         "untold" => "The message is off the list. It is not sent; what waits behind it is.",
+        "fax-again" => "The letter is sent again by fax.",
+        "fax-sent" => "The letter is noted as sent.",
+        "fax-settled" => "The letter is off the list. It is not sent by fax.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

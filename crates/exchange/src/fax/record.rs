@@ -1,0 +1,180 @@
+//! What a fax becomes once a person has said whose it is: the organisation's own DocumentReference, Binary
+//! and Provenance, and a letter in the inbox.
+
+use access::Ods;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fhir::date;
+use fhir::date::Millis;
+use fhir::json::{self, Limits};
+use fhir::problem::Problem;
+use serde_json::{Value, json};
+use store::fax::{FaxIn, Matched};
+use store::parcels::{Kind, Named, Parcel, PartOf};
+use store::{Change, Expect, Prepared, Release};
+
+use super::{number, pdf, tiff};
+use crate::keys::sha256_hex;
+
+const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+const FAX: &str = "urn:handover:fax";
+/// Hexadecimal digits of a digest that make an id, as for parcels.
+const ID_DIGITS: usize = 40;
+/// A Binary with the largest fax.
+const RESOURCE_BYTES_MAX: usize = 64 << 20;
+const PDF: &str = "application/pdf";
+
+/// What a person says of a fax, and who says it.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The id of the Patient here.
+    pub patient: String,
+    /// The three that agree with the patient's record, and the given name as the record has it.
+    pub named: Named,
+    pub title: String,
+    pub urgent: bool,
+    pub who: String,
+    pub role: String,
+    pub account: Option<i64>,
+    pub at: Millis,
+}
+
+/// The name of the organisation whose number the list says it is. A caller's number is easily feigned, so
+/// it is told as what the list says and never as who sent it.
+pub fn from(fax: &FaxIn, listed: Option<&str>) -> String {
+    let caller = match fax.caller.as_str() {
+        "" => "an unknown number".to_owned(),
+        caller => number::shown(caller),
+    };
+    match listed {
+        Some(name) => format!("Fax from {caller}, listed as {name}"),
+        None => format!("Fax from {caller}"),
+    }
+}
+
+/// The changes that put the fax into the record, and what notes that it is there. One job takes both.
+///
+/// # Errors
+/// `Structure` and its like if the file cannot be read.
+pub fn matched(
+    fax: &FaxIn,
+    file: &[u8],
+    said: &Said,
+    listed: Option<&str>,
+    here: &Ods,
+) -> Result<(Vec<Change>, Matched), Problem> {
+    // Its pages were counted when it came; no more are read now.
+    let pages = tiff::read(file, usize::try_from(fax.pages).unwrap_or(usize::MAX))?;
+    let pdf = pdf::of_fax(file, &pages)?;
+    let name = format!("{here}/{}.{}", fax.number, fax.round);
+    let id = |what: &str| {
+        let digest = sha256_hex(format!("fax/{name}/{what}").as_bytes());
+        format!("f-{}", digest.get(..ID_DIGITS).unwrap_or(&digest))
+    };
+    let (binary, document) = (id("binary"), id("document"));
+    let author = from(fax, listed);
+    let resources = [
+        json!({
+            "resourceType": "Binary",
+            "id": binary,
+            "contentType": PDF,
+            "securityContext": { "reference": format!("Patient/{}", said.patient) },
+            "data": STANDARD.encode(&pdf),
+        }),
+        json!({
+            "resourceType": "DocumentReference",
+            "id": document,
+            "masterIdentifier": { "system": FAX, "value": name },
+            "status": "current",
+            "docStatus": "final",
+            "type": { "text": said.title },
+            "subject": { "reference": format!("Patient/{}", said.patient) },
+            "date": date::instant(fax.received_at),
+            "author": [{ "display": author }],
+            "custodian": { "identifier": { "system": ODS, "value": here.as_str() } },
+            "description": said.title,
+            "content": [{ "attachment": {
+                "contentType": PDF,
+                "url": format!("Binary/{binary}"),
+                "size": pdf.len(),
+                "title": said.title,
+            }}],
+        }),
+        json!({
+            "resourceType": "Provenance",
+            "id": id("provenance"),
+            "target": [
+                { "reference": format!("DocumentReference/{document}") },
+                { "reference": format!("Binary/{binary}") },
+            ],
+            "occurredDateTime": date::instant(fax.received_at),
+            "recorded": date::instant(said.at),
+            "agent": [{
+                // Who said whose it is: a fax itself proves nobody.
+                "type": { "coding": [{
+                    "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
+                    "code": "enterer",
+                }]},
+                "who": { "display": said.who },
+                "onBehalfOf": { "identifier": { "system": ODS, "value": here.as_str() } },
+            }],
+            "entity": [{
+                "role": "source",
+                "what": { "identifier": { "system": FAX, "value": name }, "display": author },
+            }],
+        }),
+    ];
+    let changes = resources.iter().map(|it| put(it, here));
+    let changes = changes.collect::<Result<Vec<_>, _>>()?;
+    let text = json!({ "fax": name, "title": said.title, "file": fax.sha256 }).to_string();
+    let parcel = Parcel {
+        kind: Kind::Fax,
+        // Whose parcel it is; who sent the fax stands in `author`, as far as anybody knows.
+        sender: here.clone(),
+        recipient: here.clone(),
+        id: format!("fax-{}.{}", fax.number, fax.round),
+        digest: sha256_hex(text.as_bytes()),
+        text,
+        title: said.title.clone(),
+        author,
+        urgent: said.urgent,
+        marked: false,
+        unique_id: String::new(),
+        replaces: None,
+        named: said.named.clone(),
+        parts: vec![PartOf {
+            sha256: sha256_hex(&pdf),
+            size: pdf.len() as u64,
+            content_type: PDF.to_owned(),
+        }],
+    };
+    let matched = Matched {
+        number: fax.number,
+        round: fax.round,
+        parcel,
+        patient: said.patient.clone(),
+        document,
+        binaries: vec![binary],
+        who: said.who.clone(),
+        role: said.role.clone(),
+        account: said.account,
+    };
+    Ok((changes, matched))
+}
+
+fn put(resource: &Value, here: &Ods) -> Result<Change, Problem> {
+    let text = resource.to_string();
+    let limits = Limits {
+        bytes: RESOURCE_BYTES_MAX,
+        ..Limits::default()
+    };
+    let json = json::parse(text.as_bytes(), &limits)?;
+    let id = resource.get("id").and_then(Value::as_str);
+    Ok(Change::Put {
+        resource: Prepared::new(&json, id.unwrap_or_default(), here)?,
+        expect: Expect::Absent,
+        // No machine has read whether it tells of somebody else: no rule of days shows it to the patient,
+        // only a person who files it.
+        release: Release::Never,
+    })
+}
