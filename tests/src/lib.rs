@@ -25,6 +25,8 @@ mod demo;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fax;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod mesh;

@@ -23,6 +23,7 @@ const ID_DIGITS: usize = 40;
 /// A Binary with the largest fax.
 const RESOURCE_BYTES_MAX: usize = 64 << 20;
 const PDF: &str = "application/pdf";
+const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 
 /// What a person says of a fax, and who says it.
 #[derive(Clone, Debug)]
@@ -66,31 +67,80 @@ pub fn matched(
     // Its pages were counted when it came; no more are read now.
     let pages = tiff::read(file, usize::try_from(fax.pages).unwrap_or(usize::MAX))?;
     let pdf = pdf::of_fax(file, &pages)?;
-    let name = format!("{here}/{}.{}", fax.number, fax.round);
-    let id = |what: &str| {
-        let digest = sha256_hex(format!("fax/{name}/{what}").as_bytes());
-        format!("f-{}", digest.get(..ID_DIGITS).unwrap_or(&digest))
+    let made = Made::new(fax, said, from(fax, listed), here);
+    let changes = made.resources(&pdf).into_iter();
+    let changes = changes.map(|it| put(&it, here));
+    let changes = changes.collect::<Result<Vec<_>, _>>()?;
+    let matched = Matched {
+        number: fax.number,
+        round: fax.round,
+        parcel: made.parcel(&pdf),
+        patient: said.patient.clone(),
+        document: made.document.clone(),
+        binaries: vec![made.binary.clone()],
+        who: said.who.clone(),
+        role: said.role.clone(),
+        account: said.account,
     };
-    let (binary, document) = (id("binary"), id("document"));
-    let author = from(fax, listed);
-    let resources = [
-        json!({
+    Ok((changes, matched))
+}
+
+/// What becomes of a fax, by its names.
+struct Made<'a> {
+    fax: &'a FaxIn,
+    said: &'a Said,
+    here: &'a Ods,
+    /// Who sent it, as far as anybody knows.
+    author: String,
+    /// The fax's name, another in each round.
+    name: String,
+    binary: String,
+    document: String,
+    provenance: String,
+}
+
+impl<'a> Made<'a> {
+    fn new(fax: &'a FaxIn, said: &'a Said, author: String, here: &'a Ods) -> Made<'a> {
+        let name = format!("{here}/{}.{}", fax.number, fax.round);
+        let id = |what: &str| {
+            let digest = sha256_hex(format!("fax/{name}/{what}").as_bytes());
+            format!("f-{}", digest.get(..ID_DIGITS).unwrap_or(&digest))
+        };
+        Made {
+            binary: id("binary"),
+            document: id("document"),
+            provenance: id("provenance"),
+            fax,
+            said,
+            here,
+            author,
+            name,
+        }
+    }
+
+    /// Those referred to first.
+    fn resources(&self, pdf: &[u8]) -> [Value; 3] {
+        let Made {
+            fax, said, here, ..
+        } = self;
+        let (binary, document) = (&self.binary, &self.document);
+        let binary_resource = json!({
             "resourceType": "Binary",
             "id": binary,
             "contentType": PDF,
             "securityContext": { "reference": format!("Patient/{}", said.patient) },
-            "data": STANDARD.encode(&pdf),
-        }),
-        json!({
+            "data": STANDARD.encode(pdf),
+        });
+        let document_resource = json!({
             "resourceType": "DocumentReference",
             "id": document,
-            "masterIdentifier": { "system": FAX, "value": name },
+            "masterIdentifier": { "system": FAX, "value": self.name },
             "status": "current",
             "docStatus": "final",
             "type": { "text": said.title },
             "subject": { "reference": format!("Patient/{}", said.patient) },
             "date": date::instant(fax.received_at),
-            "author": [{ "display": author }],
+            "author": [{ "display": self.author }],
             "custodian": { "identifier": { "system": ODS, "value": here.as_str() } },
             "description": said.title,
             "content": [{ "attachment": {
@@ -99,10 +149,10 @@ pub fn matched(
                 "size": pdf.len(),
                 "title": said.title,
             }}],
-        }),
-        json!({
+        });
+        let provenance = json!({
             "resourceType": "Provenance",
-            "id": id("provenance"),
+            "id": self.provenance,
             "target": [
                 { "reference": format!("DocumentReference/{document}") },
                 { "reference": format!("Binary/{binary}") },
@@ -111,55 +161,46 @@ pub fn matched(
             "recorded": date::instant(said.at),
             "agent": [{
                 // Who said whose it is: a fax itself proves nobody.
-                "type": { "coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
-                    "code": "enterer",
-                }]},
+                "type": { "coding": [{ "system": PARTICIPANT, "code": "enterer" }] },
                 "who": { "display": said.who },
                 "onBehalfOf": { "identifier": { "system": ODS, "value": here.as_str() } },
             }],
             "entity": [{
                 "role": "source",
-                "what": { "identifier": { "system": FAX, "value": name }, "display": author },
+                "what": { "identifier": { "system": FAX, "value": self.name }, "display": self.author },
             }],
-        }),
-    ];
-    let changes = resources.iter().map(|it| put(it, here));
-    let changes = changes.collect::<Result<Vec<_>, _>>()?;
-    let text = json!({ "fax": name, "title": said.title, "file": fax.sha256 }).to_string();
-    let parcel = Parcel {
-        kind: Kind::Fax,
-        // Whose parcel it is; who sent the fax stands in `author`, as far as anybody knows.
-        sender: here.clone(),
-        recipient: here.clone(),
-        id: format!("fax-{}.{}", fax.number, fax.round),
-        digest: sha256_hex(text.as_bytes()),
-        text,
-        title: said.title.clone(),
-        author,
-        urgent: said.urgent,
-        marked: false,
-        unique_id: String::new(),
-        replaces: None,
-        named: said.named.clone(),
-        parts: vec![PartOf {
-            sha256: sha256_hex(&pdf),
-            size: pdf.len() as u64,
-            content_type: PDF.to_owned(),
-        }],
-    };
-    let matched = Matched {
-        number: fax.number,
-        round: fax.round,
-        parcel,
-        patient: said.patient.clone(),
-        document,
-        binaries: vec![binary],
-        who: said.who.clone(),
-        role: said.role.clone(),
-        account: said.account,
-    };
-    Ok((changes, matched))
+        });
+        [binary_resource, document_resource, provenance]
+    }
+
+    /// What stands for it in the inbox.
+    fn parcel(&self, pdf: &[u8]) -> Parcel {
+        let Made {
+            fax, said, here, ..
+        } = self;
+        let text = json!({ "fax": self.name, "title": said.title, "file": fax.sha256 }).to_string();
+        Parcel {
+            kind: Kind::Fax,
+            // Whose parcel it is; who sent the fax stands in `author`.
+            sender: (*here).clone(),
+            recipient: (*here).clone(),
+            id: format!("fax-{}.{}", fax.number, fax.round),
+            digest: sha256_hex(text.as_bytes()),
+            text,
+            title: said.title.clone(),
+            author: self.author.clone(),
+            urgent: said.urgent,
+            marked: false,
+            unique_id: String::new(),
+            replaces: None,
+            named: said.named.clone(),
+            parts: vec![PartOf {
+                sha256: sha256_hex(pdf),
+                size: pdf.len() as u64,
+                content_type: PDF.to_owned(),
+            }],
+        }
+    }
 }
 
 fn put(resource: &Value, here: &Ods) -> Result<Change, Problem> {

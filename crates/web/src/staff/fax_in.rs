@@ -79,7 +79,7 @@ async fn looking(node: &Node, visit: &Visit) -> Result<Scope, Problem> {
 }
 
 /// The pages about faxes.
-pub(super) fn tabs(open: &str, waiting: Option<u64>) -> Vec<Tab> {
+pub(crate) fn tabs(open: &str, waiting: Option<u64>) -> Vec<Tab> {
     [
         ("", "Waiting", "/staff/fax-in"),
         ("aside", "Set aside", "/staff/fax-in?show=aside"),

@@ -217,7 +217,7 @@ fn address(list: &List, asked: &Asked, after: Option<&str>) -> String {
 fn done(asked: &Asked, has_fax: bool) -> Option<Done> {
     let text = match asked.done.as_str() {
         // Nobody is told of what came by fax, and here nobody knows by which way it came.
-        "filed" if has_fax => "Filed. A sender with a node can see that it was.",
+        "filed" if has_fax => "Letter filed. A sender with a node can see that it was.",
         "acted-on" if has_fax => "Recorded. A sender with a node can see what was done.",
         "filed" => "Letter filed. The sender can see that it was.",
         "acted-on" => "Recorded. The sender can see what was done.",

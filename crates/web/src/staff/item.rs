@@ -156,7 +156,7 @@ fn withheld(node: &Node, visit: &Visit, item: &Item) -> Response {
         dated: words::moment(letter.stored_at, visit.now),
         state: match item.inward {
             true => staff::state_here(letter),
-            false => parts::state(letter.state),
+            false => staff::state_there(letter),
         },
         ways,
     };
