@@ -10,6 +10,7 @@
 pub mod number;
 mod paper;
 pub mod pdf;
+pub mod raster;
 pub mod record;
 mod send;
 mod take;

@@ -8,7 +8,7 @@ const CALLER_CHARS_MAX: usize = 40;
 /// A number as people write it; without a country it is one of the United Kingdom.
 ///
 /// # Errors
-/// `Value` if it is no whole number of 8 to 15 digits.
+/// `Value` if it is no whole number.
 pub fn parse(text: &str) -> Result<String, Problem> {
     let wrong = || {
         let message =
@@ -27,7 +27,12 @@ pub fn parse(text: &str) -> Result<String, Problem> {
     };
     let digits = format!("{country}{rest}");
     let sound = digits.bytes().all(|it| it.is_ascii_digit()) && !digits.starts_with('0');
-    match sound && (8..=15).contains(&digits.len()) {
+    // Of the numbers of this country the length is known.
+    let whole = match digits.starts_with("44") {
+        true => 11..=12,
+        false => 8..=15,
+    };
+    match sound && whole.contains(&digits.len()) {
         true => Ok(format!("+{digits}")),
         false => Err(wrong()),
     }

@@ -44,7 +44,7 @@ for name, (coding, tags, strips) in cases.items():
     pages = [picture(1728, 1100, 1), picture(1216, 539, 2)]
     TiffImagePlugin.STRIP_SIZE = 1728 // 8 * 200 if strips else 1 << 30
     for number, page in enumerate(pages):
-        page.save("%s/%s.%d.png" % (folder, name, number))
+        page.copy().save("%s/%s.%d.png" % (folder, name, number))
     pages[0].save("%s/%s.tif" % (folder, name), save_all=True, append_images=pages[1:],
                   compression=coding, tiffinfo=dict(tags), dpi=(204, 98))
 "#;
@@ -73,6 +73,22 @@ for page, name in zip(document, pictures):
     assert wrong * 1000 < drawn.width * drawn.height, (name, wrong)
     dark = drawn.point(lambda it: 255 if it < 128 else 0).histogram()[255]
     assert dark * 200 > drawn.width * drawn.height, "the page is empty"
+"#;
+
+/// Compares a picture for the screen with the fax's own, at the picture's size.
+const DRAWN: &str = r#"
+import sys
+from PIL import Image, ImageChops
+drawn = Image.open(sys.argv[1])
+drawn.load()
+picture = Image.open(sys.argv[2]).convert("L").resize(drawn.size, Image.BOX)
+assert abs(drawn.height / drawn.width - picture.height / picture.width) < 0.01
+difference = ImageChops.difference(drawn, picture).point(lambda it: 255 if it > 140 else 0)
+wrong = difference.histogram()[255]
+print(sys.argv[1], wrong, drawn.size)
+assert wrong * 1000 < drawn.width * drawn.height, (sys.argv[1], wrong)
+dark = drawn.point(lambda it: 255 if it < 128 else 0).histogram()[255]
+assert dark * 200 > drawn.width * drawn.height, "the picture is empty"
 "#;
 
 fn python(script: &str, arguments: &[&Path]) {
@@ -119,6 +135,11 @@ fn a_fax_in_any_coding_is_shown_as_its_picture_and_as_large_as_its_paper() {
             }
         };
         shown(pdf::of_fax(&file, &pages).unwrap(), "");
+        for (page, picture) in pages.iter().zip(&pictures) {
+            let path = place(&format!("{name}.drawn.png"));
+            std::fs::write(&path, raster::png(&file, page).unwrap()).unwrap();
+            python(DRAWN, &[&path, picture]);
+        }
         // As fax modems leave it: the first dot in the lowest bit of each byte.
         let (turned, pages) = turned(file, pages);
         shown(pdf::of_fax(&turned, &pages).unwrap(), "-turned");

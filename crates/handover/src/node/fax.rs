@@ -16,15 +16,20 @@ pub struct Parts {
 /// Opens what the bridge needs, if it is on.
 ///
 /// # Errors
-/// Those of the store.
+/// Those of the store, and of a process without a working folder.
 pub async fn open(config: &Config, store: &Store) -> anyhow::Result<Option<Parts>> {
     let section = &config.fax;
     if !section.enabled {
         return Ok(None);
     }
     let settings = Settings {
-        sendfax: section.sendfax.clone(),
-        spool: section.spool.clone(),
+        // A bare name would be looked for along PATH, and not beside the settings.
+        sendfax: section
+            .sendfax
+            .as_ref()
+            .map(std::path::absolute)
+            .transpose()?,
+        spool: std::path::absolute(&section.spool)?,
         name: config.organisation.name.clone(),
         contact: section.contact.clone().unwrap_or_default(),
         tries_max: section.tries_max,

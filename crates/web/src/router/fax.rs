@@ -13,6 +13,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/staff/fax-in", get(fax_in::page))
         .route("/staff/fax-in/{number}", get(fax_in::one))
         .route("/staff/fax-in/{number}/file", get(fax_in::file))
+        .route("/staff/fax-in/{number}/page/{page}", get(fax_in::picture))
         .route("/staff/fax-in/{number}/match", post(fax_in::matched))
         .route("/staff/fax-in/{number}/aside", post(fax_in::aside))
         .route("/staff/fax-in/{number}/up", post(fax_in::up))

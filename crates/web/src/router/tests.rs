@@ -48,6 +48,7 @@ fn filled(path: &str, pid: i64) -> String {
         ("{version}", "1"),
         ("{pid}", &pid),
         ("{number}", "0"),
+        ("{page}", "1"),
         ("{file}", "handover.css"),
         ("{icon}", "x.svg"),
         ("{ask}", "x"),

@@ -80,6 +80,7 @@ fn fax(text: &str) -> views::Fax {
             kind: "PDF",
             size: "34 kB".into(),
         }),
+        pictures: vec![1, 2, 3],
         can_match: true,
         can_set_aside: true,
         can_take_up: true,

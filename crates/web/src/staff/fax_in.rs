@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use access::{Interaction, Outcome, Scope, Target, Who};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::fax::record::{self as fax_record, Said};
-use exchange::fax::{number, pdf, tiff};
+use exchange::fax::{number, pdf, raster, tiff};
 use fhir::problem::{Kind, Problem};
+use http::HeaderValue;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde::Deserialize;
 use store::fax::{FaxDone, FaxIn, FaxWrite, InShow};
 use store::parcels::Named;
@@ -19,7 +22,7 @@ use crate::node::Node;
 use crate::page::content::attachment;
 use crate::page::parts::{Done, Fault, Label, Tab};
 use crate::page::problem::Refusal;
-use crate::page::{Page, see_other, words};
+use crate::page::{Page, headers, see_other, words};
 use crate::record;
 use crate::sign_in::proof;
 use crate::staff::fax_views as views;
@@ -27,6 +30,8 @@ use crate::visit::Visit;
 
 /// The most rows of a list.
 const ROWS_MAX: u32 = 200;
+/// The most pages that are shown as pictures; the file has all.
+const PICTURES_MAX: u32 = 20;
 /// The longest subject and reason, in characters.
 const TITLE_CHARS_MAX: usize = 200;
 const REASON_CHARS_MAX: usize = 500;
@@ -212,6 +217,10 @@ async fn show(
             },
             size: words::size(fax.size),
         }),
+        pictures: match fax.kept && fax.state != "matched" {
+            true => (1..=fax.pages.min(PICTURES_MAX)).collect(),
+            false => Vec::new(),
+        },
         can_match: waits && fax.pages > 0,
         can_set_aside: waits,
         can_take_up: fax.state == "set-aside" && fax.kept,
@@ -243,6 +252,33 @@ pub async fn file(
     }
     let pages = tiff::read(&file, usize::try_from(fax.pages).unwrap_or(usize::MAX))?;
     Ok(attachment("application/pdf", pdf::of_fax(&file, &pages)?))
+}
+
+/// `GET /staff/fax-in/{number}/page/{page}`: one of its pages as a picture of our own making.
+pub async fn picture(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path((number, page)): Path<(i64, usize)>,
+) -> Result<Response, Refusal> {
+    let scope = looking(&node, &visit).await?;
+    let fax = node.store.fax_in(&scope, number).await?;
+    let file = node.store.fax_file(&scope, number).await?;
+    let count = usize::try_from(fax.pages).unwrap_or(usize::MAX);
+    // Reading and drawing a page takes a moment in which others are served.
+    let drawing = tokio::task::spawn_blocking(move || {
+        let pages = tiff::read(&file, count)?;
+        let page = page.checked_sub(1).and_then(|page| pages.get(page));
+        let page = page.ok_or_else(|| Problem::new(Kind::NotFound, "There is no such page."))?;
+        raster::png(&file, page)
+    });
+    let png = drawing.await.map_err(|cause| {
+        Problem::new(Kind::Exception, "The page could not be drawn.").because(cause)
+    })??;
+    let mut response = Response::new(Body::from(png));
+    let answer = response.headers_mut();
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static("image/png"));
+    answer.insert(CONTENT_SECURITY_POLICY, headers::INERT);
+    Ok(response)
 }
 
 /// Who does it: name, role as the log writes it, account.

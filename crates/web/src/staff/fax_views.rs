@@ -46,6 +46,8 @@ pub struct Fax {
     pub said: Option<String>,
     /// The file to look at: its address, what it is and its size.
     pub file: Option<FaxFile>,
+    /// The numbers of the pages that are shown.
+    pub pictures: Vec<u32>,
     pub can_match: bool,
     pub can_set_aside: bool,
     pub can_take_up: bool,

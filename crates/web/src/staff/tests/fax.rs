@@ -53,6 +53,11 @@ async fn take(store: &Store, queue: &str, file: Vec<u8>) -> i64 {
     }
 }
 
+/// An address as it stands in a page.
+fn linked(address: &str) -> String {
+    address.replace('/', "&#x2f;")
+}
+
 async fn person(node: &Arc<Node>, login: &str) -> Browser {
     let mut browser = Browser::new(node);
     let door = if login == "jane" {
@@ -85,7 +90,7 @@ fn a_fax_is_matched_by_number_birth_date_and_name_together_and_is_then_a_letter_
         let number = take(&node.store, "0001", tiff(b"coded rows")).await;
         let address = format!("/staff/fax-in/{number}");
         let list = ann.get("/staff/fax-in").await;
-        assert!(list.text.contains("0113 496 0000") && list.text.contains(&address));
+        assert!(list.text.contains("0113 496 0000") && list.text.contains(&linked(&address)));
         let page = ann.get(&address).await;
         assert!(page.text.contains("NORTHFIELD"), "{}", page.text);
         let file = ann.get(&format!("{address}/file")).await;
@@ -95,6 +100,18 @@ fn a_fax_is_matched_by_number_birth_date_and_name_together_and_is_then_a_letter_
                 .to_str()
                 .unwrap()
                 .contains("sandbox")
+        );
+        assert!(page.text.contains(&linked(&format!("{address}/page/1"))));
+        let picture = ann.get(&format!("{address}/page/1")).await;
+        assert_eq!(picture.headers["content-type"], "image/png");
+        assert!(picture.text.contains("PNG"));
+        assert_eq!(
+            ann.get(&format!("{address}/page/2")).await.status,
+            StatusCode::NOT_FOUND
+        );
+        assert_eq!(
+            ann.get(&format!("{address}/page/0")).await.status,
+            StatusCode::NOT_FOUND
         );
         // Two of the three are not enough, whichever is wrong.
         for (field, wrong) in [
@@ -223,7 +240,12 @@ fn x09_a_file_that_cannot_be_read_is_shown_as_such_and_set_aside_with_a_reason()
         );
         ann.get(&address).await;
         ann.post(&format!("{address}/up"), &[]).await;
-        assert!(ann.get("/staff/fax-in").await.text.contains(&address));
+        assert!(
+            ann.get("/staff/fax-in")
+                .await
+                .text
+                .contains(&linked(&address))
+        );
     });
 }
 
