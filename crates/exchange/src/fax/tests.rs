@@ -129,7 +129,10 @@ fn a_fax_in_any_coding_is_shown_as_its_picture_and_as_large_as_its_paper() {
         let shown = |pdf: Vec<u8>, what: &str| {
             let path = place(&format!("{name}{what}.pdf"));
             std::fs::write(&path, pdf).unwrap();
-            python(&[APART, COMPARE].concat(), &[&path, &pictures[0], &pictures[1]]);
+            python(
+                &[APART, COMPARE].concat(),
+                &[&path, &pictures[0], &pictures[1]],
+            );
             if let Some(kept) = std::env::var_os("HANDOVER_KEEP_FAXES") {
                 std::fs::copy(&path, PathBuf::from(kept).join(format!("{name}{what}.pdf")))
                     .unwrap();

@@ -101,7 +101,7 @@ fn a_fax_is_matched_by_number_birth_date_and_name_together_and_is_then_a_letter_
                 .unwrap()
                 .contains("sandbox")
         );
-        assert!(page.text.contains(&linked(&format!("{address}/page/1"))));
+        assert!(page.text.contains(&format!("{}/page/1", linked(&address))));
         let picture = ann.get(&format!("{address}/page/1")).await;
         assert_eq!(picture.headers["content-type"], "image/png");
         assert!(picture.text.contains("PNG"));
