@@ -50,6 +50,8 @@ await run(async ({ context, page, hospital, practice }) => {
     await good(page);
   }
 
+  await faxPages(page, practice);
+
   await clerk(page, hospital);
   await page.goto(`${hospital}/staff/sent`);
   await good(page);
@@ -88,6 +90,36 @@ await run(async ({ context, page, hospital, practice }) => {
   await good(page);
   quiet(seen);
 });
+
+/** The pages about faxes; one is matched, and found in the record as a letter. */
+async function faxPages(page, practice) {
+  for (const address of ['/staff/fax-in?show=aside', '/staff/fax-count', '/staff/fax-count?month=soon', '/staff/fax-numbers']) {
+    await page.goto(practice + address);
+    await good(page);
+  }
+  await page.getByRole('button', { name: 'Ask for it' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.goto(`${practice}/staff/inbox`);
+  await page.getByRole('link', { name: 'Faxes' }).click();
+  await good(page);
+  await page.locator('tbody tr a').first().click();
+  await good(page);
+  await page.getByRole('button', { name: 'Match to this patient' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.getByText('Set aside', { exact: true }).first().click();
+  await page.getByRole('button', { name: 'Set aside' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  await page.fill('#nhs_number', '999 000 0107');
+  await page.fill('#born', '1947-03-12');
+  await page.fill('#family', 'Hill');
+  await page.fill('#title', 'Foot clinic');
+  await page.getByRole('button', { name: 'Match to this patient' }).click();
+  await page.getByText('Take it out of this record').waitFor();
+  await good(page);
+}
 
 /** The pages about one's own sign-in, up to a code of an app; ends signed in as the doctor. */
 async function signInPages(page, practice) {

@@ -7,7 +7,7 @@ mod kills;
 mod lines;
 mod links;
 mod memory;
-mod people;
+pub(crate) mod people;
 mod repeats;
 mod reserve;
 mod restricted;

@@ -4,6 +4,7 @@
 mod mutate;
 
 use access::Ods;
+use exchange::fax::{pdf, tiff};
 use exchange::jws::{self, Statement};
 use exchange::jwt::{Jwks, Jwt};
 use exchange::manifest::ParcelText;
@@ -471,4 +472,35 @@ fn x03_any_line_of_an_import_is_taken_or_named() {
     explore("ndjson", &words, |bytes| {
         ndjson_target(&organisation, bytes)
     });
+}
+
+fn tiff_target(bytes: &[u8]) -> String {
+    let pages = match tiff::read(bytes, 20) {
+        Ok(pages) => pages,
+        Err(problem) => return refusal(&problem),
+    };
+    let strips: usize = pages.iter().map(|page| page.strips.len()).sum();
+    let made = pdf::of_fax(bytes, &pages).unwrap();
+    // What comes out is what came in and what is said of it.
+    let said = 1000 + pages.len() * 500 + strips * 500;
+    assert!(
+        made.len() <= bytes.len() + said,
+        "{} of {}",
+        made.len(),
+        bytes.len()
+    );
+    format!("{} pages, {} strips", pages.len(), strips.min(20))
+}
+
+#[test]
+fn x09_any_file_of_a_fax_server_is_shown_or_refused_within_bounds() {
+    let words = [
+        "II*\0\u{8}\0\0\0",
+        "MM\0*\0\0\0\u{8}",
+        "\u{11}\u{1}\u{4}\0",
+        "\u{16}\u{1}\u{3}\0",
+        "\u{17}\u{1}\u{4}\0",
+        "\0\0\0\0",
+    ];
+    explore("tiff", &words, tiff_target);
 }

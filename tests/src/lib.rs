@@ -29,6 +29,8 @@ mod directory;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod fax;
+#[cfg(test)]
 mod fuzz;
 #[cfg(test)]
 mod hl7v2;

@@ -89,6 +89,8 @@ pub enum SystemPurpose {
     AnswerWho,
     /// Carries messages between mailboxes, and gives up those that nobody collects.
     CarryMail,
+    /// Takes faxes from a fax server, and hands it the letters for those who have no node.
+    KeepFaxes,
     /// Copies the whole store for a backup, and keeps account of the copies.
     KeepCopies,
     /// Tests and measurements.
@@ -120,6 +122,7 @@ impl SystemPurpose {
             SystemPurpose::CheckOptOuts => "check-opt-outs",
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::CarryMail => "carry-mail",
+            SystemPurpose::KeepFaxes => "keep-faxes",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",
         }

@@ -13,6 +13,7 @@ use crate::backoff::Backoff;
 use crate::client::HttpTransport;
 use crate::delivery::Paces;
 use crate::directory::Book;
+use crate::fax::Allowed;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
 use crate::tls;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub mailboxes: Arc<Mailboxes>,
     /// The file of the directory, where the node is to follow newer ones.
     pub directory: Option<PathBuf>,
+    /// To whom letters may go by fax, where they have no node. `None`: there is no fax server.
+    pub fax: Option<Arc<Allowed>>,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             confirm_every_millis: 300_000,
             mailboxes: Arc::default(),
             directory: None,
+            fax: None,
         }
     }
 }

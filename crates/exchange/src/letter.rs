@@ -4,9 +4,11 @@ use access::{NhsNumber, Ods};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use store::Effect;
+use store::fax::FaxWrite;
 use store::parcels::{Outgoing, ParcelWrite};
 
 use crate::exchange::Exchange;
+use crate::fax;
 use crate::keys::sha256_hex;
 use crate::manifest::{ContentNamed, Mark, ParcelKind, ParcelText, PatientNamed, TEXT_BYTES_MAX};
 
@@ -70,9 +72,9 @@ impl Exchange {
             let message = "The receiver is this organisation itself.";
             return Err(Problem::new(Kind::BusinessRule, message));
         }
-        if self.book.member(&to, self.store.now()).is_none() {
-            let message = format!("The directory does not list the organisation {to}.");
-            return Err(Problem::new(Kind::NotFound, message));
+        let by_fax = self.book.member(&to, self.store.now()).is_none();
+        if by_fax {
+            self.check_fax(&to, &letter)?;
         }
         let named = |content: &LetterContent| ContentNamed {
             sha256: sha256_hex(&content.bytes),
@@ -112,8 +114,12 @@ impl Exchange {
             ));
         }
         ParcelText::parse(&text)?;
+        let mut parcel = parcel.to_parcel(text)?;
+        if by_fax {
+            parcel.kind = store::parcels::Kind::Fax;
+        }
         let outgoing = Outgoing {
-            parcel: parcel.to_parcel(text)?,
+            parcel,
             patient: letter.patient,
             document: letter.document,
             contents: letter
@@ -122,6 +128,29 @@ impl Exchange {
                 .map(|content| content.bytes)
                 .collect(),
         };
-        Ok(Effect::Parcel(ParcelWrite::Accept(Box::new(outgoing))))
+        let outgoing = Box::new(outgoing);
+        Ok(match by_fax {
+            true => Effect::Fax(FaxWrite::Queue(outgoing)),
+            false => Effect::Parcel(ParcelWrite::Accept(outgoing)),
+        })
+    }
+
+    /// Whether a letter can go by fax to an organisation that has no node.
+    fn check_fax(&self, to: &Ods, letter: &Letter) -> Result<(), Problem> {
+        let allowed = self.settings.fax.as_ref();
+        if !allowed.is_some_and(|allowed| allowed.has(to)) {
+            let message = format!("The directory does not list the organisation {to}.");
+            return Err(Problem::new(Kind::NotFound, message));
+        }
+        let mut types = letter.contents.iter().map(|it| &it.content_type);
+        match types.find(|it| !fax::carries(it)) {
+            Some(other) => Err(Problem::new(
+                Kind::NotSupported,
+                format!(
+                    "{to} has only a fax machine, and a part of the letter is of the type {other}, which a fax cannot carry."
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 }

@@ -12,6 +12,7 @@ pub mod copies;
 mod delivery;
 pub mod directory;
 mod exchange;
+pub mod fax;
 pub mod hl7_out;
 mod instant;
 pub mod intake;

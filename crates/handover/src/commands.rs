@@ -8,6 +8,7 @@ pub mod demo;
 pub mod directory;
 pub mod dpia;
 pub mod drill;
+pub mod fax;
 #[cfg(test)]
 #[path = "../../../fuzz/mutate.rs"]
 mod fuzz;

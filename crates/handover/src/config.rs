@@ -1,6 +1,7 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
 mod backup;
+mod fax;
 pub mod fhir;
 mod hl7v2;
 mod mesh;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 pub use backup::BackupSection;
+pub use fax::FaxSection;
 pub use fhir::FhirSection;
 pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use mesh::{MeshSection, OptOutSection};
@@ -342,6 +344,8 @@ pub struct Config {
     pub opt_out: OptOutSection,
     #[serde(default = "left_out")]
     pub mesh_server: MeshServerSection,
+    #[serde(default = "left_out")]
+    pub fax: FaxSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -405,6 +409,7 @@ impl Config {
         .chain(self.mesh.paths())
         .chain(self.hl7v2.paths())
         .chain(self.mesh_server.paths())
+        .chain(self.fax.paths())
         {
             *path = folder.join(&*path);
         }
@@ -458,6 +463,7 @@ impl Config {
         self.mesh.check()?;
         self.hl7v2.check()?;
         self.opt_out.check(&self.mesh)?;
+        self.fax.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -491,6 +497,7 @@ pub fn example() -> String {
         MeshSection::SECTION,
         OptOutSection::SECTION,
         MeshServerSection::SECTION,
+        FaxSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

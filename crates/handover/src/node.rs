@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 pub mod copies;
+pub mod fax;
 pub mod hl7v2;
 pub mod mesh;
 pub mod opt_out;
@@ -69,6 +70,7 @@ impl Running {
         let copies = copies::open(config, &store, &identity).await?;
         let opt_outs = opt_out::open(config, &store)?;
         let hl7v2 = hl7v2::Parts::open(config)?;
+        let faxes = fax::open(config, &store).await?;
         let settings = exchange::Settings {
             release_after_days: config.letters.release_after_days,
             undeliverable_after_days: config.letters.undeliverable_after_days,
@@ -76,6 +78,7 @@ impl Running {
             confirm_every_millis: confirm_every_millis(config),
             mailboxes: Arc::new(mesh::mailboxes(config, &store)?),
             directory: Some(config.exchange.directory.clone()),
+            fax: faxes.as_ref().map(|it| it.allowed.clone()),
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -149,6 +152,7 @@ impl Running {
             parts.push(tokio::spawn(serving));
         }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
+        parts.extend(faxes.map(|it| tokio::spawn(it.worker.run(stopped.clone()))));
         parts.extend(opt_outs.map(|it| tokio::spawn(it.run(stopped.clone()))));
         parts.extend(hl7v2.start(&store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {
@@ -326,6 +330,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.unnamed_roles = roles.filter_map(|role| Role::parse(role).ok()).collect();
     node.proxy_months_max = config.access.proxy_months_max;
     node.release_after_days = config.letters.release_after_days;
+    node.has_fax = config.fax.enabled;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;
     node.bulk.import_bytes_max = config.bulk.import_bytes_max;

@@ -34,6 +34,7 @@ const SPREAD: &[&str] = &[
     "parcel_receipt",
     "parcel_notice",
     "mesh_piece",
+    "fax_piece",
 ];
 
 /// Tables of few rows, or looked up before a shard is known.
@@ -112,6 +113,10 @@ const EVERYWHERE: &[&str] = &[
     "mesh_upload",
     "mesh_part",
     "mesh_token",
+    "fax_in",
+    "fax_out",
+    "fax_page",
+    "fax_number",
 ];
 
 /// Every table.

@@ -39,6 +39,7 @@ mod database;
 mod dialect;
 mod failure;
 mod fault;
+pub mod fax;
 mod forward;
 pub mod hl7_inbox;
 pub mod hl7_out;

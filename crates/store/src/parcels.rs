@@ -5,14 +5,14 @@
 //! caused it, and a step with the receipt that tells the other side, or not at all.
 
 mod act;
-mod content;
+pub(crate) mod content;
 pub(crate) mod event;
 mod incoming;
 mod journey;
-mod lists;
+pub(crate) mod lists;
 mod marking;
 mod notice;
-mod outgoing;
+pub(crate) mod outgoing;
 mod peers;
 mod shown;
 pub mod state;
@@ -72,6 +72,8 @@ pub enum Kind {
     SharingPreference,
     /// A part of a message for a mailbox; `unique_id` is the message's id.
     MeshMessage,
+    /// A letter that came or goes by fax: there is no node at the other end, and nobody to tell.
+    Fax,
 }
 
 impl Kind {
@@ -81,6 +83,7 @@ impl Kind {
             Kind::Letter => "letter",
             Kind::SharingPreference => "sharing-preference",
             Kind::MeshMessage => "mesh-message",
+            Kind::Fax => "fax",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
+use crate::fax::{self, FaxDone, FaxWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
 use crate::journal::Batch;
@@ -126,6 +127,7 @@ pub enum Effect {
     OptOut(OptOutWrite),
     Mesh(MeshWrite),
     People(PeopleWrite),
+    Fax(FaxWrite),
 }
 
 /// What came of an effect.
@@ -150,6 +152,7 @@ pub enum Done {
     OptOut,
     Mesh(MeshDone),
     People(PeopleDone),
+    Fax(FaxDone),
 }
 
 /// What came of one change.
@@ -225,6 +228,7 @@ pub(crate) async fn apply_effect(
         }
         Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
+        Effect::Fax(write) => Done::Fax(fax::apply(tx, now, write).await?),
     })
 }
 

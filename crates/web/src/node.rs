@@ -16,6 +16,8 @@ pub struct Node {
     pub sign_in: SignIn,
     /// The name of the organisation of an ODS code, as the directory has it.
     pub organisation_name: Names,
+    /// Whether a fax server hands faxes over; pages lead to them.
+    pub has_fax: bool,
     /// After how many days a letter that nobody filed is shown to the patient; pages say so.
     pub release_after_days: u32,
     /// For how many hours a record stays open that was opened in an emergency: 1 to 4.
@@ -51,6 +53,7 @@ impl Node {
             site,
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
+            has_fax: false,
             release_after_days: 14,
             emergency_hours: 4,
             unnamed_roles: Vec::new(),

@@ -1,6 +1,7 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
-//! in `sign_in`, those of acting for others in `people`.
+//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`.
 
+mod fax;
 mod fhir;
 mod menu;
 mod people;
@@ -190,6 +191,7 @@ fn pages(node: Arc<Node>) -> Router {
         )
         .merge(sign_in::routes())
         .merge(people::routes())
+        .merge(fax::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

@@ -72,7 +72,7 @@ fn acting(name: &str) -> Visit {
 /// outside.
 pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     let site = site();
-    vec![
+    let mut pages = vec![
         (
             "inbox",
             Page::new("staff/inbox.jinja", "Inbox", inbox(text))
@@ -176,7 +176,9 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
                 .under("/record")
                 .answer(&site, &jane()),
         ),
-    ]
+    ];
+    pages.extend(fax::all(text));
+    pages
 }
 
 fn person(text: &str) -> Person {
@@ -288,6 +290,7 @@ fn item(text: &str) -> staff::Item {
         urgency: parts::urgency(true),
         from: format!("{text} Hospital"),
         author: Some(text.into()),
+        by_fax: false,
         dated_word: "received",
         dated: moment(NOW - 60_000, NOW),
         content: content(text),
@@ -528,4 +531,5 @@ fn letter(text: &str) -> patient::LetterPage {
 }
 
 mod care;
+mod fax;
 mod tests;

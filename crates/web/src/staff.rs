@@ -3,6 +3,11 @@
 mod alarms;
 pub mod care;
 pub mod content;
+pub mod fax_count;
+pub mod fax_in;
+pub mod fax_numbers;
+pub mod fax_out;
+pub mod fax_views;
 pub mod inbox;
 pub mod item;
 pub mod live;
@@ -42,9 +47,15 @@ fn about(letter: &Letter) -> Person {
 /// The organisation at the other end, as far as it is shown.
 fn other_end(node: &Node, letter: &Letter, ods: &str) -> String {
     match letter.shown {
+        Shown::Whole if by_fax_in(letter) => letter.author.clone(),
         Shown::Whole => (node.organisation_name)(ods),
         Shown::Sealed | Shown::Withheld => NOT_SHOWN.to_owned(),
     }
+}
+
+/// Whether it came by fax: nobody has proved who sent it, so what is known stands for the sender.
+fn by_fax_in(letter: &Letter) -> bool {
+    letter.by_fax && !letter.outward
 }
 
 /// Who a letter says it is about: family name first, as lists are read.
@@ -89,6 +100,17 @@ fn state_here(letter: &Letter) -> Label {
         },
         State::Delivered => Label {
             text: "New",
+            colour: Some("blue"),
+        },
+        state => parts::state(state),
+    }
+}
+
+/// The state of a letter that was sent. Of one by fax nobody knows more than what a machine has confirmed.
+fn state_there(letter: &Letter) -> Label {
+    match letter.state {
+        State::Delivered if letter.by_fax => Label {
+            text: "Faxed",
             colour: Some("blue"),
         },
         state => parts::state(state),

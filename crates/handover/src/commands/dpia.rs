@@ -375,6 +375,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
         config.bulk.jobs_a_caller_max
     ));
     lines.push(opt_outs(config));
+    lines.push(faxes(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }
@@ -396,6 +397,28 @@ fn opt_outs(config: &Config) -> String {
         asked.every_hours,
         asked.answers_from.as_ref().unwrap_or(theirs),
         asked.days_max
+    )
+}
+
+fn faxes(config: &Config) -> String {
+    let fax = &config.fax;
+    if !fax.enabled {
+        return "Faxes are neither taken nor sent.".into();
+    }
+    let out = match &fax.sendfax {
+        Some(program) => format!(
+            "Letters for organisations without a node leave by {} IN CLEAR over the telephone network, to numbers that two \
+             people have put onto a list; their pages lie in {} while it takes them; cover sheets say to ring {}.",
+            shown(program),
+            shown(&fax.spool),
+            fax.contact.as_deref().unwrap_or("the sender")
+        ),
+        None => "None leave.".into(),
+    };
+    format!(
+        "Faxes are taken from a fax server and wait until a person says whose they are; their files are kept {} days after \
+         that. {out}",
+        fax.keep_days
     )
 }
 

@@ -44,6 +44,7 @@ impl Serve {
                 (None, _) => "not asked after; exports are for care only".to_owned(),
             }
         );
+        println!("  faxes            {}", faxes(&config));
         println!("  copies           {}", crate::node::copies::told(&config));
         tokio::select! {
             told = told_to_stop() => told?,
@@ -52,6 +53,14 @@ impl Serve {
         println!("Stopping.");
         running.stop().await;
         Ok(())
+    }
+}
+
+fn faxes(config: &Config) -> &'static str {
+    match (config.fax.enabled, &config.fax.sendfax) {
+        (false, _) => "off; [fax] enabled takes them from a fax server",
+        (true, None) => "taken from the fax server; none leave",
+        (true, Some(_)) => "taken from the fax server, and handed to it",
     }
 }
 

@@ -236,12 +236,21 @@ pub(crate) async fn apply(
         Action::Return { reason } => {
             received(tx, now, &parcel, step, State::Returned, reason).await?;
             stop_taking_in(tx, parcel.pid).await?;
+            if parcel.by_fax {
+                // Nothing goes back by fax: it is out of this record, and waits to be matched anew.
+                crate::fax::put_back(tx, now, parcel.pid, (&step.actor.who, reason)).await?;
+            }
         }
         Action::HoldBack { reason } => mark(tx, now, &parcel, step, (true, reason)).await?,
         Action::Release { reason } => mark(tx, now, &parcel, step, (false, reason)).await?,
         Action::Match { patient } => matched(tx, now, &parcel, step, patient).await?,
         Action::Withdraw { reason } => {
             let state = State::Withdrawn;
+            if parcel.by_fax && !crate::fax::is_waiting(tx, parcel.pid).await? {
+                return Err(unfit(
+                    "The letter has gone to the fax server and cannot be taken back: ring whoever got it.",
+                ));
+            }
             if !take_back(tx, now, &parcel, state, &step.actor, reason).await? {
                 return Err(too_late(parcel.state));
             }
@@ -352,6 +361,9 @@ async fn send_again(
     let state = State::Waiting;
     event::add(tx, now, parcel, state.code(), &step.actor, "sent again").await?;
     event::set_state(tx, parcel.pid, state, now).await?;
+    if parcel.by_fax {
+        return crate::fax::again(tx, now, parcel.pid).await;
+    }
     let sql = Sql::new("UPDATE parcel SET due = 1, due_since = $1, reason = NULL WHERE pid = $2")
         .with(now)
         .with(parcel.pid);

@@ -185,7 +185,8 @@ async fn is_needed(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<bool, 
     let sql = Sql::new(
         "SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
          AND parcel.shard = parcel_part.shard WHERE parcel_part.sha256 = $1 AND parcel.sender = $2 \
-         AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable') LIMIT 1",
+         AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable' OR \
+         parcel.kind = 'fax' AND parcel.state IN ('accepted', 'waiting')) LIMIT 1",
     )
     .with(sha256)
     .with(sender);

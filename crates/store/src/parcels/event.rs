@@ -35,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) made: Made,
     /// The message for a mailbox that it carries.
     pub(crate) message: Option<String>,
+    /// Whether it came or goes by fax.
+    pub(crate) by_fax: bool,
 }
 
 impl Known {
@@ -100,6 +102,7 @@ async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> 
             true => Some(row.text(13)?.to_string()),
             false => None,
         },
+        by_fax: row.text(12)? == super::Kind::Fax.code(),
     }))
 }
 
@@ -171,8 +174,11 @@ pub(crate) async fn set_due(tx: &mut Tx<'_>, pid: i64, due: bool) -> Result<(), 
     tx.execute(&sql).await.map(|_| ())
 }
 
-/// Queues a step for the other side to be told.
+/// Queues a step for the other side to be told. At the other end of a fax there is nobody to tell.
 pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<(), Problem> {
+    if parcel.by_fax {
+        return Ok(());
+    }
     let sql =
         Sql::new("INSERT INTO parcel_receipt (shard, peer, pid, seq) VALUES ($1, $2, $3, $4)")
             .with(parcel.shard)

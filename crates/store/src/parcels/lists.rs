@@ -90,6 +90,8 @@ pub struct Letter {
     pub made: Made,
     /// Whether it goes out (else it came in).
     pub outward: bool,
+    /// Whether it came or goes by fax: nobody at the other end is told of any step.
+    pub by_fax: bool,
     /// How much of it is shown; the rest is empty here.
     pub shown: Shown,
 }
@@ -114,7 +116,7 @@ pub struct Counts {
 const COLUMNS: &str = "SELECT p.pid, p.id, p.sender, p.recipient, p.title, p.author, \
      p.urgent, p.marked, p.nhs_number, p.birth_date, p.family, p.given, p.stored_at, p.state, \
      p.state_at, p.unmatched, p.reason, q.last_error, q.next_try, p.patient, p.document, p.binaries, \
-     p.direction, ";
+     p.direction, p.kind, ";
 const FROM: &str = " FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient \
      AND p.direction = 0 AND p.due = 1";
 
@@ -124,7 +126,7 @@ pub(super) fn reading(scope: &Scope, owner: String, document_ty: i64) -> Sql<'st
     shown::push_shown(&mut sql, scope);
     sql.push(FROM);
     shown::push_document(&mut sql, scope, document_ty);
-    sql.push(" WHERE p.kind = 'letter' AND p.owner = ")
+    sql.push(" WHERE p.kind IN ('letter', 'fax') AND p.owner = ")
         .bind(owner);
     shown::push_unlocked(&mut sql, scope);
     sql
@@ -159,7 +161,8 @@ pub(super) fn letter(row: &Row) -> Result<Letter, Problem> {
         next_try: row.int_opt(18)?.filter(|at| *at > 0),
         made: event::made(row, 19)?,
         outward: row.int(22)? == 0,
-        shown: Shown::from_row(row, 23)?,
+        by_fax: row.text(23)? == super::Kind::Fax.code(),
+        shown: Shown::from_row(row, 24)?,
     }
     .only_shown())
 }
@@ -186,7 +189,7 @@ fn condition(show: Show) -> &'static str {
 ///
 /// # Errors
 /// `Forbidden` if it does not show records, or only a patient's own.
-pub(super) fn owner(store: &Store, scope: &Scope) -> Result<String, Problem> {
+pub(crate) fn owner(store: &Store, scope: &Scope) -> Result<String, Problem> {
     if !scope.may_look() {
         return Err(Problem::new(
             Kind::Forbidden,
@@ -306,7 +309,7 @@ impl Store {
             }
             sql.push("(SELECT COUNT(*) FROM parcel p");
             shown::push_document(&mut sql, scope, document_ty);
-            sql.push(" WHERE p.kind = 'letter' AND p.owner = ")
+            sql.push(" WHERE p.kind IN ('letter', 'fax') AND p.owner = ")
                 .bind(owner.clone());
             shown::push_unlocked(&mut sql, scope);
             sql.push(list).push(")");

@@ -143,7 +143,7 @@ async fn insert_parts(
 /// A newer letter with the same document number, or one that names an earlier number as replaced,
 /// stands in the earlier one's place; who has the earlier one is told. Never one of another patient:
 /// senders do use a number twice.
-async fn supersede_earlier(
+pub(crate) async fn supersede_earlier(
     tx: &mut Tx<'_>,
     now: Millis,
     pid: i64,
@@ -220,6 +220,9 @@ pub(crate) async fn take_back(
 ) -> Result<bool, Problem> {
     if !parcel.state.may_become(state) {
         return Ok(false);
+    }
+    if parcel.by_fax {
+        crate::fax::taken_back(tx, now, parcel.pid).await?;
     }
     let seq = event::add(tx, now, parcel, state.code(), actor, note).await?;
     event::set_state(tx, parcel.pid, state, now).await?;

@@ -23,6 +23,7 @@ fn addresses() -> Vec<String> {
         include_str!("../router.rs"),
         include_str!("sign_in.rs"),
         include_str!("people.rs"),
+        include_str!("fax.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()
@@ -47,6 +48,7 @@ fn filled(path: &str, pid: i64) -> String {
         ("{version}", "1"),
         ("{pid}", &pid),
         ("{number}", "0"),
+        ("{page}", "1"),
         ("{file}", "handover.css"),
         ("{icon}", "x.svg"),
         ("{ask}", "x"),

@@ -100,12 +100,16 @@ pub async fn page(
         ..ListFilter::new(list.show)
     };
     let counts = node.store.letter_counts(&scope).await?;
+    let waiting_faxes = match node.has_fax {
+        true => Some(node.store.faxes_waiting(&scope).await?),
+        false => None,
+    };
     let found = node.store.letters(&scope, &filter).await?;
     let notices = node.store.notices(&scope).await?;
     let view = views::Inbox {
         heading: "Inbox",
         show: list.word,
-        tabs: tabs(list, &counts),
+        tabs: tabs(list, &counts, waiting_faxes),
         senders: senders(&node, &found.letters, &asked.from),
         urgent: filter.urgent_only,
         rows: found
@@ -122,7 +126,7 @@ pub async fn page(
         ),
         older: found.next.map(|next| address(list, &asked, Some(&next))),
         newest: asked.after.as_ref().map(|_| address(list, &asked, None)),
-        done: done(&asked),
+        done: done(&asked, node.has_fax),
         notices: notices
             .iter()
             .map(|it| notice(&node, it, visit.now))
@@ -132,7 +136,13 @@ pub async fn page(
     Ok(page.answer(&node.site, &visit))
 }
 
-fn tabs(open: &List, counts: &Counts) -> Vec<Tab> {
+fn tabs(open: &List, counts: &Counts, faxes: Option<u64>) -> Vec<Tab> {
+    let faxes = faxes.map(|waiting| Tab {
+        text: "Faxes",
+        href: "/staff/fax-in".into(),
+        count: Some(waiting),
+        current: false,
+    });
     LISTS
         .iter()
         .map(|list| Tab {
@@ -145,6 +155,7 @@ fn tabs(open: &List, counts: &Counts) -> Vec<Tab> {
             },
             current: list.word == open.word,
         })
+        .chain(faxes)
         .collect()
 }
 
@@ -165,7 +176,7 @@ fn row(node: &Node, letter: &Letter, now: Millis) -> views::InboxRow {
 fn senders(node: &Node, letters: &[Letter], chosen: &str) -> Vec<views::Sender> {
     let mut found: BTreeMap<String, &str> = letters
         .iter()
-        .filter(|letter| letter.shown == Shown::Whole)
+        .filter(|letter| letter.shown == Shown::Whole && !letter.by_fax)
         .map(|letter| {
             (
                 (node.organisation_name)(&letter.sender),
@@ -203,11 +214,15 @@ fn address(list: &List, asked: &Asked, after: Option<&str>) -> String {
     format!("/staff/inbox?{}", query.finish())
 }
 
-fn done(asked: &Asked) -> Option<Done> {
+fn done(asked: &Asked, has_fax: bool) -> Option<Done> {
     let text = match asked.done.as_str() {
+        // Nobody is told of what came by fax, and here nobody knows by which way it came.
+        "filed" if has_fax => "Letter filed. A sender with a node can see that it was.",
+        "acted-on" if has_fax => "Recorded. A sender with a node can see what was done.",
         "filed" => "Letter filed. The sender can see that it was.",
         "acted-on" => "Recorded. The sender can see what was done.",
         "returned" => "Letter returned. The sender is told why.",
+        "put-back" => "The fax is out of that record, and waits to be matched anew.",
         _ => return None,
     };
     let href = asked.item.map(|pid| format!("/staff/item/{pid}"));

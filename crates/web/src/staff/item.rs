@@ -156,7 +156,7 @@ fn withheld(node: &Node, visit: &Visit, item: &Item) -> Response {
         dated: words::moment(letter.stored_at, visit.now),
         state: match item.inward {
             true => staff::state_here(letter),
-            false => parts::state(letter.state),
+            false => staff::state_there(letter),
         },
         ways,
     };
@@ -198,6 +198,7 @@ fn view(
     let (me, clinician) = me(visit);
     let held = letter.made.document.is_some();
     let may = |next: Parcel| may_change && item.inward && letter.state.may_become(next);
+    let by_fax = staff::by_fax_in(letter);
     let door = if item.inward { "item" } else { "sent" };
     let holds = !matches!(
         letter.state,
@@ -217,15 +218,16 @@ fn view(
         subject: subject(letter),
         patient: person(&letter.named),
         urgency: parts::urgency(letter.urgent),
-        from: (node.organisation_name)(&letter.sender),
-        author: (!letter.author.is_empty()).then(|| letter.author.clone()),
+        from: staff::other_end(node, letter, &letter.sender),
+        author: (!letter.author.is_empty() && !by_fax).then(|| letter.author.clone()),
+        by_fax,
         dated_word: if item.inward { "received" } else { "accepted" },
         dated: words::moment(letter.stored_at, visit.now),
         content,
         state: if item.inward {
             staff::state_here(letter)
         } else {
-            parts::state(letter.state)
+            staff::state_there(letter)
         },
         since: words::moment(letter.state_at, visit.now),
         notice: notice(item, may_change),
@@ -346,6 +348,9 @@ fn faults(typed: &Typed) -> Vec<Fault> {
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
         "matched" => "Matched. The letter is being put into the patient's record.",
+        "fax-matched" => {
+            "Matched. The fax is in the patient's record, and the patient cannot read it until it is filed."
+        }
         "held-back" => "Held back. The patient cannot read this letter.",
         "released" => "Released. The patient can read this letter now.",
         "withdrawn" => "Letter withdrawn. Whoever opened it is told.",

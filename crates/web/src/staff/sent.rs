@@ -10,7 +10,7 @@ use serde::Deserialize;
 use store::parcels::{Counts, Letter, ListFilter, Show, Shown, State as Parcel};
 
 use crate::node::Node;
-use crate::page::parts::{self, Tab};
+use crate::page::parts::Tab;
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{self, subject, views};
@@ -119,7 +119,7 @@ fn row(node: &Node, letter: &Letter, now: Millis) -> views::SentRow {
         patient: staff::about(letter),
         subject: subject(letter),
         to: staff::other_end(node, letter, &letter.recipient),
-        state: parts::state(letter.state),
+        state: staff::state_there(letter),
         since: words::moment(letter.state_at, now),
         detail: detail(letter, now),
     }

@@ -24,6 +24,9 @@ const REASONS: [(&str, &str); 4] = [
     ("other", "Another reason"),
 ];
 
+/// One that came by fax goes back to nobody: it goes back onto the list of faxes.
+const WRONG_RECORD: (&str, &str) = ("wrong-record", "It is not this patient's");
+
 /// The reasons, with the chosen one.
 pub(super) fn reasons(chosen: &str) -> Vec<Reason> {
     let item = |&(value, text): &(&'static str, &'static str)| Reason {
@@ -86,7 +89,8 @@ pub async fn send_back(
     fields: Fields,
 ) -> Result<Response, Refusal> {
     let (chosen, note) = (fields.text("reason"), fields.text("note"));
-    let reason = REASONS.iter().find(|(value, _)| *value == chosen);
+    let mut reasons = REASONS.iter().chain([&WRONG_RECORD]);
+    let reason = reasons.find(|(value, _)| *value == chosen);
     let (fault, text) = match reason {
         None => (
             Some(("reason", "Choose why the letter goes back")),
@@ -113,7 +117,11 @@ pub async fn send_back(
     }
     let action = Action::Return { reason: text };
     take(&node, &visit, Interaction::ReturnLetter, pid, action).await?;
-    Ok(see_other(&format!("/staff/inbox?done=returned&item={pid}")))
+    let done = match reason {
+        Some(&WRONG_RECORD) => "put-back",
+        _ => "returned",
+    };
+    Ok(see_other(&format!("/staff/inbox?done={done}&item={pid}")))
 }
 
 /// Why a letter is held back: its word in the form, and what is recorded.

@@ -1,6 +1,7 @@
 mod board;
 mod care;
 mod doors;
+mod fax;
 mod messages;
 mod sealed;
 

@@ -68,6 +68,8 @@ pub struct Item {
     pub urgency: Label,
     pub from: String,
     pub author: Option<String>,
+    /// It came by fax: there is nobody to send it back to, or to be told of what is done.
+    pub by_fax: bool,
     /// "written", "received" or "sent".
     pub dated_word: &'static str,
     pub dated: Moment,

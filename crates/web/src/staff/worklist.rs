@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, subscribers, views};
+use crate::staff::{alarms, fax_out, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -41,23 +41,17 @@ pub async fn page(
     let outgoing = node.store.hl7_out_work_list(&scope, ROWS_MAX).await?;
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
+    let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let alarms = node.store.alarms().await?;
-    let is_log = |it: &&Alarm| alarms::KINDS.iter().all(|kind| kind.code != it.kind);
-    let logs = alarms.iter().filter(is_log);
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages.iter().map(|it| message(it, visit.now)).collect();
-    let rows = stuck
-        .iter()
-        .map(|it| letter(&node, it, sees_letters, visit.now))
-        .collect();
+    let unsent = |it| letter(&node, it, sees_letters, visit.now);
+    let rows = stuck.iter().map(unsent).collect();
+    let fax = |it| fax_out::row(&node, it, sees_letters, visit.now);
+    let fax_rows = faxes.iter().map(fax).collect();
     let mut groups = vec![
-        group(
-            "audit-logs",
-            "Audit logs that are not what they were",
-            logs.map(|it| alarm(&node, it, visit.now)).collect(),
-            "This node's audit log, and those that it witnesses, continue what was signed.",
-        ),
+        logs(&node, &alarms, visit.now),
         group(
             "messages",
             "HL7 messages not worked through",
@@ -77,6 +71,12 @@ pub async fn page(
             "Every letter that was sent has arrived or is on its way.",
         ),
         group(
+            "faxes",
+            "Letters by fax that did not get through",
+            fax_rows,
+            "Every letter that left by fax has been confirmed, or is on its way.",
+        ),
+        group(
             "mail",
             "Messages of mailboxes that were not delivered",
             mail.iter().map(|it| undelivered(it, visit.now)).collect(),
@@ -90,10 +90,8 @@ pub async fn page(
         ),
     ];
     // Behind what proves that nothing was altered, before what only one message or letter is about.
-    let shown = alarms::KINDS
-        .iter()
-        .map(|kind| kind.group(&alarms, visit.now));
-    groups.splice(1..1, shown);
+    let shown = |kind: &alarms::Kind| kind.group(&alarms, visit.now);
+    groups.splice(1..1, alarms::KINDS.iter().map(shown));
     let view = views::WorkList {
         groups,
         done: done(&asked),
@@ -121,6 +119,18 @@ pub(super) async fn decide(
     };
     node.store.commit(&scope, job).await?;
     Ok(())
+}
+
+/// The alarms about logs, of which people decide.
+fn logs(node: &Node, alarms: &[Alarm], now: Millis) -> views::Group {
+    let is_log = |it: &&Alarm| alarms::KINDS.iter().all(|kind| kind.code != it.kind);
+    let rows = alarms.iter().filter(is_log);
+    group(
+        "audit-logs",
+        "Audit logs that are not what they were",
+        rows.map(|it| alarm(node, it, now)).collect(),
+        "This node's audit log, and those that it witnesses, continue what was signed.",
+    )
 }
 
 pub(super) fn group(
@@ -343,6 +353,9 @@ fn done(asked: &Asked) -> Option<Done> {
         "off" => "The subscription is switched off.",
         "told" => "The message is sent again, and then what waits behind it.",
         "untold" => "The message is off the list. It is not sent; what waits behind it is.",
+        "fax-again" => "The letter is sent again by fax.",
+        "fax-sent" => "The letter is noted as sent.",
+        "fax-settled" => "The letter is off the list. It is not sent by fax.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

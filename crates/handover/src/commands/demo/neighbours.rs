@@ -23,6 +23,8 @@ pub struct Neighbour {
     /// Its pages' port, counted from the first; its exchange is `PORTS_APART` further.
     port: u16,
     hears_hl7: bool,
+    /// A clinic without a node sends it faxes.
+    pub has_fax: bool,
     pub accounts: &'static [Account],
     pub patients: &'static [PatientAccount],
     /// Patients who are registered there: a JSON array of FHIR Patient resources.
@@ -68,6 +70,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         role: "hospital",
         port: 0,
         hears_hl7: true,
+        has_fax: false,
         accounts: &[
             Account {
                 username: "clerk",
@@ -92,6 +95,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         role: "gp-practice",
         port: 1,
         hears_hl7: false,
+        has_fax: true,
         accounts: &[
             Account {
                 username: "secretary",
@@ -141,6 +145,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         role: "pharmacy",
         port: 2,
         hears_hl7: false,
+        has_fax: false,
         accounts: &[Account {
             username: "pharmacist",
             name: "Peter Pestle",
@@ -169,6 +174,9 @@ impl Neighbour {
         );
         if self.hears_hl7 {
             text.push_str(&format!("\n[hl7v2]\nlisten = \"{}\"\n", at(HL7_PORT)));
+        }
+        if self.has_fax {
+            text.push_str("\n[fax]\nenabled = true\n");
         }
         std::fs::create_dir_all(&folder)?;
         let file = folder.join("handover.toml");

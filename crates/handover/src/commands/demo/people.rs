@@ -26,6 +26,9 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
             open_account(store, account.username, account.name, holder, PASSWORD).await?;
         }
     }
+    if neighbour.has_fax {
+        take_fax(store).await?;
+    }
     for patient in neighbour.patients {
         if store.credentials(patient.username).await?.is_none() {
             let holder = Holder::Patient {
@@ -35,6 +38,24 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
             open_account(store, patient.username, patient.name, holder, PASSWORD).await?;
         }
     }
+    Ok(())
+}
+
+/// A fax as a fax server would hand it over; the same one at each start.
+const FAX: &[u8] = include_bytes!("../../../demo/fax-from-old-mill.tif");
+
+/// Hands over what came by fax. What is here already changes nothing.
+async fn take_fax(store: &Store) -> anyhow::Result<()> {
+    let said = exchange::fax::Said {
+        queue: "demo".into(),
+        caller: "0113 496 0001".into(),
+        station: "OLD MILL CLINIC".into(),
+    };
+    let fax = exchange::fax::new_fax(&said, FAX.to_vec(), FAX.len(), 1)?;
+    let write = store::fax::FaxWrite::Take(Box::new(fax));
+    let scope = Scope::system(SystemPurpose::Demo);
+    let job = Job::effect(store::Effect::Fax(write));
+    store.commit(&scope, job).await?;
     Ok(())
 }
 

@@ -148,6 +148,17 @@ const OTHERS: &[(&str, &str)] = &[
         "\"other\"\nmailbox = \"A\"\nbase_url = \"https://x.example\"\n[opt_out]\nmailbox = \"B\"",
     ),
     ("mesh.key", "\"other.key\"\ncertificate = \"mesh.crt\""),
+    ("fax.enabled", "true"),
+    ("fax.sendfax", "\"/usr/bin/sendfax\"\nenabled = true"),
+    (
+        "fax.spool",
+        "\"/mnt/other\"\nenabled = true\nsendfax = \"/usr/bin/sendfax\"",
+    ),
+    (
+        "fax.contact",
+        "\"0113 496 0009\"\nenabled = true\nsendfax = \"/usr/bin/sendfax\"",
+    ),
+    ("fax.keep_days", "7\nenabled = true"),
     (
         "opt_out.mailbox",
         "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
@@ -181,6 +192,10 @@ const OTHERWISE: &[&str] = &[
     "opt_out.answer_hours",
     "opt_out.request_workflow",
     "opt_out.answer_workflow",
+    "fax.file_bytes_max",
+    "fax.pages_max",
+    "fax.tries_max",
+    "fax.unheard_hours",
     "apps.mtls_listen",
     "apps.mtls_url",
     "staff_oidc.key_id",
