@@ -6,6 +6,7 @@
 //!
 //! Invariant: no I/O, no async, no clock. Only this crate makes a `Scope`.
 
+mod ask;
 mod assurance;
 mod audit;
 pub mod audit_event;
@@ -27,6 +28,7 @@ mod standing;
 pub use assurance::Assurance;
 pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 pub use caller::{Caller, Role, Who};
+pub use ask::{Asker, decide_ask};
 pub use decide::{decide, decide_for};
 pub use disclosure::Disclosure;
 pub use interaction::Interaction;

@@ -112,6 +112,10 @@ const EVERYWHERE: &[&str] = &[
     "mesh_upload",
     "mesh_part",
     "mesh_token",
+    "ask_seen",
+    "ask_copy",
+    "pointer_own",
+    "pointer_held",
 ];
 
 /// Every table.

@@ -73,6 +73,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(116, "0116_familiar"),
     migration!(120, "0120_hl7_out"),
     migration!(130, "0130_mesh"),
+    migration!(140, "0140_ask"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

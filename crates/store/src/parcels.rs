@@ -72,15 +72,23 @@ pub enum Kind {
     SharingPreference,
     /// A part of a message for a mailbox; `unique_id` is the message's id.
     MeshMessage,
+    /// That somebody holds something about a patient: all in its text, and kept with it.
+    RecordPointer,
 }
 
 impl Kind {
+    /// Whether all there is of it is kept in the commit that receives it.
+    pub fn is_kept_at_once(self) -> bool {
+        matches!(self, Kind::SharingPreference | Kind::RecordPointer)
+    }
+
     /// The word in tables and on the wire.
     pub fn code(self) -> &'static str {
         match self {
             Kind::Letter => "letter",
             Kind::SharingPreference => "sharing-preference",
             Kind::MeshMessage => "mesh-message",
+            Kind::RecordPointer => "record-pointer",
         }
     }
 }

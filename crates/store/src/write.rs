@@ -9,6 +9,7 @@ use fhir::problem::Problem;
 use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::ask::{self, AskWrite};
 use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
@@ -126,6 +127,7 @@ pub enum Effect {
     OptOut(OptOutWrite),
     Mesh(MeshWrite),
     People(PeopleWrite),
+    Ask(AskWrite),
 }
 
 /// What came of an effect.
@@ -150,6 +152,7 @@ pub enum Done {
     OptOut,
     Mesh(MeshDone),
     People(PeopleDone),
+    Ask,
 }
 
 /// What came of one change.
@@ -225,6 +228,10 @@ pub(crate) async fn apply_effect(
         }
         Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
+        Effect::Ask(write) => {
+            ask::apply(tx, now, write).await?;
+            Done::Ask
+        }
     })
 }
 
