@@ -186,7 +186,8 @@ impl Exchange {
                 | Done::Whereabouts
                 | Done::OptOut
                 | Done::Mesh(_)
-                | Done::People(_) => None,
+                | Done::People(_)
+                | Done::Ask => None,
             }))
     }
 }

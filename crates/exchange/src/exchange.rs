@@ -7,6 +7,7 @@ use fhir::problem::Problem;
 use parking_lot::Mutex;
 use store::parcels::ParcelWrite;
 use store::{Effect, Job, Store};
+use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
 use crate::client::HttpTransport;
@@ -38,6 +39,11 @@ pub struct Settings {
     pub confirm_every_millis: u64,
     /// The mailboxes of systems here, and the way to those that no member has.
     pub mailboxes: Arc<Mailboxes>,
+    /// How long all organisations together are waited for that are asked about a patient, in
+    /// milliseconds.
+    pub ask_millis: u64,
+    /// For how many hours the last good answer of each is kept; 0 for not at all.
+    pub ask_keep_hours: u32,
 }
 
 impl Default for Settings {
@@ -52,6 +58,8 @@ impl Default for Settings {
             second_keeper: None,
             confirm_every_millis: 300_000,
             mailboxes: Arc::default(),
+            ask_millis: 2_000,
+            ask_keep_hours: 24,
         }
     }
 }
@@ -68,7 +76,12 @@ pub struct Exchange {
     /// Until when this process has the work for a neighbour.
     pub(crate) leases: Mutex<std::collections::HashMap<Ods, i64>>,
     pub(crate) paces: Paces,
+    /// Places for questions of others that are being answered.
+    pub(crate) answering: Semaphore,
 }
+
+/// Questions that are answered at a time.
+const ANSWERING_MAX: usize = 32;
 
 impl Exchange {
     /// An exchange over HTTP and mutual TLS.
@@ -100,6 +113,7 @@ impl Exchange {
             holder: uuid::Uuid::new_v4().to_string(),
             leases: Mutex::default(),
             paces: Paces::default(),
+            answering: Semaphore::new(ANSWERING_MAX),
         })
     }
 
