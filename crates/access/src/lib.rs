@@ -25,10 +25,10 @@ mod role_table;
 mod scope;
 mod standing;
 
+pub use ask::{Asker, decide_ask};
 pub use assurance::Assurance;
 pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 pub use caller::{Caller, Role, Who};
-pub use ask::{Asker, decide_ask};
 pub use decide::{decide, decide_for};
 pub use disclosure::Disclosure;
 pub use interaction::Interaction;

@@ -105,16 +105,20 @@ impl Exchange {
             withdrawn,
         };
         for to in [&home, &keeper].into_iter().flatten() {
-            job.effects
-                .extend(self.pointer_to(to, (&pointer.patient, &who), text(false)).await?);
+            job.effects.extend(
+                self.pointer_to(to, (&pointer.patient, &who), text(false))
+                    .await?,
+            );
         }
         for gone in [&pointer.home, &pointer.keeper] {
             if gone == &home_code || gone == &keeper_code {
                 continue;
             }
             if let Some(to) = is_other(gone) {
-                job.effects
-                    .extend(self.pointer_to(&to, (&pointer.patient, &who), text(true)).await?);
+                job.effects.extend(
+                    self.pointer_to(&to, (&pointer.patient, &who), text(true))
+                        .await?,
+                );
             }
         }
         if let AskWrite::Pointed {
@@ -250,7 +254,10 @@ pub(crate) async fn tell(exchange: Arc<Exchange>, mut stopped: watch::Receiver<b
     while !*stopped.borrow() {
         exchange.store.let_others_first().await;
         let more = exchange.tell_pointers().await.unwrap_or_else(|problem| {
-            tracing::error!(?problem, "home practices could not be told what is held here");
+            tracing::error!(
+                ?problem,
+                "home practices could not be told what is held here"
+            );
             false
         });
         if more {

@@ -180,7 +180,10 @@ impl Exchange {
         ];
         let scope = Scope::system(SystemPurpose::DeliverParcels);
         if let Err(problem) = self.tidy_copies().await {
-            tracing::error!(?problem, "old answers of other organisations could not be dropped");
+            tracing::error!(
+                ?problem,
+                "old answers of other organisations could not be dropped"
+            );
         }
         for write in writes {
             if let Err(problem) = self

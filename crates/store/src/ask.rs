@@ -225,7 +225,11 @@ fn newest(scope: &Scope, patient: &str, numbers: &[(i64, &'static str)]) -> Sql<
     sql.push(
         ") x JOIN ver v ON v.shard = x.shard AND v.rid = x.rid AND v.ver = x.ver WHERE x.n <= ",
     );
-    sql.bind(i64::try_from(OF_A_TYPE_MAX).unwrap_or(i64::MAX).saturating_add(1));
+    sql.bind(
+        i64::try_from(OF_A_TYPE_MAX)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1),
+    );
     sql.push(" ORDER BY x.ty, x.n");
     sql
 }

@@ -63,7 +63,10 @@ impl Exchange {
 
     async fn answered(&self, peer: &Ods, body: &[u8]) -> Result<Vec<u8>, Problem> {
         if body.len() > QUESTION_BYTES_MAX {
-            return Err(Problem::new(Kind::TooLong, "A question has at most 16 KiB."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "A question has at most 16 KiB.",
+            ));
         }
         let Ok(_place) = self.answering.try_acquire() else {
             let message = "Too many questions at a time; ask again soon.";
@@ -190,7 +193,10 @@ impl Answer {
     /// `TooLong`, `Structure`, `Value`: nothing of it is believed then.
     pub(super) fn read(body: &[u8], types: &[&str]) -> Result<Answer, Problem> {
         if body.len() > ANSWER_BYTES_MAX {
-            return Err(Problem::new(Kind::TooLong, "It sent more than may be sent."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "It sent more than may be sent.",
+            ));
         }
         let answer: Answer = read_strictly(body)?;
         let is_type = |ty: &String| TYPES.contains(&ty.as_str());
@@ -199,10 +205,16 @@ impl Answer {
             && answer.withheld.len() <= TYPES.len()
             && answer.cut.len() <= TYPES.len();
         if !bounded || answer.protocol != PROTOCOL {
-            return Err(Problem::new(Kind::TooLong, "It sent more than was asked for."));
+            return Err(Problem::new(
+                Kind::TooLong,
+                "It sent more than was asked for.",
+            ));
         }
         if !answer.withheld.iter().chain(&answer.cut).all(is_type) {
-            return Err(Problem::new(Kind::Value, "It names types that nobody asked for."));
+            return Err(Problem::new(
+                Kind::Value,
+                "It names types that nobody asked for.",
+            ));
         }
         for entry in &answer.entries {
             let json = json::parse(entry.get().as_bytes(), &Limits::default())?;
@@ -222,7 +234,10 @@ impl Answer {
     pub(super) fn only(mut self, types: &[&str]) -> Answer {
         self.entries.retain(|entry| {
             let json = json::parse(entry.get().as_bytes(), &Limits::default());
-            json.is_ok_and(|it| it.text("resourceType").is_some_and(|ty| types.contains(&ty)))
+            json.is_ok_and(|it| {
+                it.text("resourceType")
+                    .is_some_and(|ty| types.contains(&ty))
+            })
         });
         self
     }

@@ -81,7 +81,9 @@ fn names(resource: &Value) -> Vec<String> {
 }
 
 fn updated(resource: &Value) -> Millis {
-    let at = resource.pointer("/meta/lastUpdated").and_then(Value::as_str);
+    let at = resource
+        .pointer("/meta/lastUpdated")
+        .and_then(Value::as_str);
     at.and_then(date::span).map_or(0, |span| span.low)
 }
 
@@ -111,7 +113,10 @@ mod tests {
         let items = merge(vec![
             (0, vec![result("a", Some("1"), 3), result("b", None, 9)]),
             (1, vec![result("c", Some("1"), 5)]),
-            (2, vec![result("d", Some("1"), 4), result("e", Some("2"), 1)]),
+            (
+                2,
+                vec![result("d", Some("1"), 4), result("e", Some("2"), 1)],
+            ),
         ]);
         let told: Vec<(&str, &[usize])> = items
             .iter()
@@ -128,7 +133,10 @@ mod tests {
         let mut other = result("x", Some("1"), 1);
         other["identifier"][0]["system"] = json!("urn:other");
         let mut bare = result("y", Some("1"), 1);
-        bare["identifier"][0].as_object_mut().unwrap().remove("system");
+        bare["identifier"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("system");
         let mut report = result("z", Some("1"), 1);
         report["resourceType"] = json!("DiagnosticReport");
         let own = result("a", Some("1"), 1);

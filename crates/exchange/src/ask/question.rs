@@ -87,7 +87,9 @@ impl Question {
             return security("The question is for another organisation.");
         }
         if now.abs_diff(self.at) > SKEW_MILLIS.unsigned_abs() {
-            return security("The question is too old, or the clocks are more than two minutes apart.");
+            return security(
+                "The question is too old, or the clocks are more than two minutes apart.",
+            );
         }
         check_id(&self.id)?;
         let (nhs_number, birth_date) = self.check_patient()?;
@@ -97,7 +99,11 @@ impl Question {
             let known = TYPES.into_iter().find(|it| it == ty);
             match known.filter(|it| !types.contains(it)) {
                 Some(ty) => types.push(ty),
-                None => return Err(value("A question names types that may be asked for, each once.")),
+                None => {
+                    return Err(value(
+                        "A question names types that may be asked for, each once.",
+                    ));
+                }
             }
         }
         if types.is_empty() {
@@ -131,12 +137,16 @@ impl Question {
             (1..=NAME_CHARS_MAX).contains(&length) && !text.chars().any(char::is_control)
         };
         if !is_name(&self.person) || self.patient.family.chars().count() > NAME_CHARS_MAX {
-            return Err(value("Who asks has a name of one line, of at most 200 characters."));
+            return Err(value(
+                "Who asks has a name of one line, of at most 200 characters.",
+            ));
         }
         if let Some(emergency) = &self.emergency {
             let length = emergency.reason.trim().chars().count();
             if !REASON_CHARS.contains(&length) || emergency.code.chars().count() > NAME_CHARS_MAX {
-                return Err(value("An emergency has a reason of 10 to 2,000 characters."));
+                return Err(value(
+                    "An emergency has a reason of 10 to 2,000 characters.",
+                ));
             }
         }
         Ok(())

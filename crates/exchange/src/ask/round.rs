@@ -66,7 +66,8 @@ impl Exchange {
         let (mut whom, first) = self.whom(asking, copies).await?;
         let mut questions: Questions<'_> = FuturesUnordered::new();
         let mut heard = Vec::new();
-        self.put_to(asking, &mut whom, &mut questions, first).await?;
+        self.put_to(asking, &mut whom, &mut questions, first)
+            .await?;
         let now = Instant::now();
         let left = asking.ends_at.saturating_duration_since(now);
         let keeper_at = now + left / u32::try_from(KEEPER_AFTER).unwrap_or(1);
@@ -168,7 +169,10 @@ impl Exchange {
 
     async fn ask_one(&self, asking: &Asking<'_>, organisation: Ods) -> Heard {
         let mut body = Bytes::new();
-        let asked = timeout_at(asking.ends_at, self.ask_now(asking, &organisation, &mut body));
+        let asked = timeout_at(
+            asking.ends_at,
+            self.ask_now(asking, &organisation, &mut body),
+        );
         let answer = asked.await.unwrap_or_else(|_| {
             let seconds = Duration::from_millis(self.settings.ask_millis).as_secs_f32();
             Err(format!("No answer came within {seconds} s."))

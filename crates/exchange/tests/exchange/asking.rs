@@ -24,7 +24,11 @@ fn about(ty: &str, patient: &str, words: &str, number: Option<&str>) -> String {
         "code": { "text": words },
     });
     let subject = json!({ "reference": format!("Patient/{patient}") });
-    let name = if ty == "AllergyIntolerance" { "patient" } else { "subject" };
+    let name = if ty == "AllergyIntolerance" {
+        "patient"
+    } else {
+        "subject"
+    };
     resource[name] = subject;
     if ty == "AllergyIntolerance" || ty == "Condition" {
         resource.as_object_mut().unwrap().remove("status");
@@ -112,7 +116,7 @@ fn why(network: &Network, shared: &SharedRecord, at: usize) -> String {
 fn words(shared: &SharedRecord) -> Vec<&str> {
     let items = shared.items.iter();
     let mut words: Vec<&str> = items
-        .map(|it| it.resource["code"]["text"].as_str().unwrap())
+        .filter_map(|it| it.resource["code"]["text"].as_str())
         .collect();
     words.sort_unstable();
     words
@@ -206,7 +210,7 @@ fn p12_what_is_sealed_makes_no_pointer_and_is_in_no_answer() {
             let mut sealed: serde_json::Value =
                 serde_json::from_str(&about("Observation", "una-p", "Sealed", None)).unwrap();
             sealed["meta"] = json!({ "security": [
-                { "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V" },
+                { "system": "urn:handover:seal", "code": "sealed" },
                 { "system": "urn:handover:workgroup", "code": "gum" },
             ] });
             network.put(PHARMACY, id, &sealed.to_string()).await;

@@ -125,10 +125,16 @@ impl Link {
                 .answer_preferences(from, &body)
                 .await
                 .map(|it| (it.into(), 0)),
-            Call::Ask(body) => match self.instead.lock().get(to).cloned() {
-                Some(said) => Ok((said, 0)),
-                None => node.answer_question(from, &body).await.map(|it| (it.into(), 0)),
-            },
+            Call::Ask(body) => {
+                let instead = self.instead.lock().get(to).cloned();
+                match instead {
+                    Some(said) => Ok((said, 0)),
+                    None => node
+                        .answer_question(from, &body)
+                        .await
+                        .map(|it| (it.into(), 0)),
+                }
+            }
             Call::Held(sha256) => node
                 .held_content(from, &sha256)
                 .await
@@ -234,7 +240,8 @@ impl Transport for End {
     fn record<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
         Box::pin(async move {
             *self.link.asked.lock() = Some((self.from.clone(), to.clone(), body.clone()));
-            if self.link.mute.lock().contains(to) {
+            let is_mute = self.link.mute.lock().contains(to);
+            if is_mute {
                 std::future::pending::<()>().await;
             }
             Ok(self.link.send(&self.from, to, Call::Ask(body)).await?.0)

@@ -43,13 +43,16 @@ fn what_is_no_answer_is_not_believed_and_its_sender_named() {
         let patient = r#"{"resourceType":"Patient","id":"una"}"#;
         let many = vec![r#"{"resourceType":"Observation","id":"x"}"#; 721].join(",");
         for (said, expected) in [
-            ("Dear hospital".to_string(), "JSON"),
+            ("Dear hospital".to_string(), "A value was expected"),
             (answer("x", ""), "another question"),
             (answer("x", patient), "no resource of the types"),
             (answer("x", "{}"), "no resource of the types"),
             (answer("x", "7"), "no resource of the types"),
             (answer("x", &many), "more than was asked"),
-            (format!("\"{}\"", "x".repeat(3 << 20)), "more than may be sent"),
+            (
+                format!("\"{}\"", "x".repeat(3 << 20)),
+                "more than may be sent",
+            ),
             (answer("x", "").replace("known", "knows"), "not of the form"),
         ] {
             let practice = network.ods(PRACTICE);
@@ -68,7 +71,10 @@ fn a23_a_question_serves_once_and_only_its_own_asker() {
         stocked(network).await;
         ask(network).await;
         let (from, to, body) = network.link.asked.lock().clone().unwrap();
-        assert_eq!((&from, &to), (&network.ods(HOSPITAL), &network.ods(PRACTICE)));
+        assert_eq!(
+            (&from, &to),
+            (&network.ods(HOSPITAL), &network.ods(PRACTICE))
+        );
         let practice = network.nodes[PRACTICE].clone();
         let before = log(network, PRACTICE).await.len();
         let again = practice.answer_question(&from, &body).await.unwrap_err();

@@ -65,7 +65,13 @@ fn p18_what_is_known_to_be_unwanted_is_not_even_asked_for_and_no_copy_of_it_is_s
         network.link.mute.lock().push(network.ods(PHARMACY));
         let shared = ask(network).await;
         assert_eq!(shared.without, ["Observation"]);
-        assert_eq!(words(&shared).iter().filter(|it| **it != "Penicillin").count(), 0);
+        assert_eq!(
+            words(&shared)
+                .iter()
+                .filter(|it| **it != "Penicillin")
+                .count(),
+            0
+        );
         let pharmacy = source(network, &shared, PHARMACY);
         assert!(matches!(pharmacy.state, SourceState::Silent { .. }));
         assert_eq!(pharmacy.count, 0);
