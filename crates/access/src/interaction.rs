@@ -25,6 +25,8 @@ pub enum Interaction {
     Match,
     /// `Composition/$document`.
     Document,
+    /// Reads what other organisations hold of one patient, in the name of the person who looks.
+    Ask,
     /// Bulk Data `$export`.
     Export,
     /// Asynchronous `$import`.
@@ -116,6 +118,7 @@ impl Interaction {
             Interaction::LastN => "lastn",
             Interaction::Match => "match",
             Interaction::Document => "document",
+            Interaction::Ask => "ask",
             Interaction::Export => "export",
             Interaction::Import => "import",
             Interaction::Subscribe => "subscribe",
@@ -160,6 +163,7 @@ impl Interaction {
             | Interaction::LastN
             | Interaction::Match
             | Interaction::Document
+            | Interaction::Ask
             | Interaction::Export
             | Interaction::Subscribe
             | Interaction::Inbox
@@ -226,6 +230,7 @@ impl Interaction {
                 | Interaction::LastN
                 | Interaction::Match
                 | Interaction::Document
+                | Interaction::Ask
                 | Interaction::Export
                 | Interaction::Import
                 | Interaction::Subscribe

@@ -6,6 +6,7 @@
 //!
 //! Invariant: no I/O, no async, no clock. Only this crate makes a `Scope`.
 
+mod ask;
 mod assurance;
 mod audit;
 pub mod audit_event;
@@ -24,6 +25,7 @@ mod role_table;
 mod scope;
 mod standing;
 
+pub use ask::{Asker, decide_ask};
 pub use assurance::Assurance;
 pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 pub use caller::{Caller, Role, Who};

@@ -79,6 +79,12 @@ pub enum SystemPurpose {
     KeepTeams,
     /// Sends, holds and puts into force what patients want shared.
     KeepSharing,
+    /// Tells home practices that something is held here about their patients, keeps what is told
+    /// here, and drops copies of others' answers in time.
+    KeepPointers,
+    /// Finds the patient whom another organisation's question is about; what it is answered is read
+    /// under a scope of its own.
+    AnswerAsks,
     /// Takes where a restricted patient lives out of what is here of them.
     KeepWhereabouts,
     /// Tells the privacy officer who looked at records of people whom they know.
@@ -117,6 +123,8 @@ impl SystemPurpose {
             SystemPurpose::KeepAudit => "keep-audit",
             SystemPurpose::KeepTeams => "keep-teams",
             SystemPurpose::KeepSharing => "keep-sharing",
+            SystemPurpose::KeepPointers => "keep-pointers",
+            SystemPurpose::AnswerAsks => "answer-asks",
             SystemPurpose::KeepWhereabouts => "keep-whereabouts",
             SystemPurpose::KeepFamiliar => "keep-familiar",
             SystemPurpose::CheckOptOuts => "check-opt-outs",

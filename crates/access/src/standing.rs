@@ -7,6 +7,7 @@ use fhir::date::Millis;
 
 use crate::caller::Role;
 use crate::interaction::{Interaction, Sort};
+use crate::ods::Ods;
 use crate::proxy::Online;
 
 /// What a member of staff must have to see a patient's record.
@@ -167,6 +168,9 @@ pub struct Withholds {
     pub located: Vec<String>,
     /// Whether there may be something of which the caller is not even told that it exists.
     pub may_hide: bool,
+    /// Another organisation that asks: what patients do not want shared is asked about it, not about
+    /// the organisation whose records these are.
+    pub asker: Option<Ods>,
 }
 
 impl Withholds {
@@ -213,6 +217,27 @@ impl Withholds {
             opened: open(OpeningKind::Emergency),
             unsealed: open(OpeningKind::Unseal),
             located: open(OpeningKind::Whereabouts),
+            asker: None,
+        }
+    }
+
+    /// What is left out for somebody at another organisation. They are in no team here, so all that is
+    /// sealed is left out without a trace, and restricted whereabouts are never released to them; an
+    /// emergency opens that one patient's record as it does for staff here.
+    pub(crate) fn of_asker(
+        standing: &Standing,
+        asker: Ods,
+        opened: Option<String>,
+        now: Millis,
+    ) -> Withholds {
+        Withholds {
+            now,
+            has_dissents: standing.has_dissents,
+            unconfirmed_before: standing.unconfirmed_before,
+            opened: opened.into_iter().collect(),
+            may_hide: true,
+            asker: Some(asker),
+            ..Withholds::default()
         }
     }
 

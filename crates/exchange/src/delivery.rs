@@ -187,7 +187,8 @@ impl Exchange {
                 | Done::OptOut
                 | Done::Mesh(_)
                 | Done::People(_)
-                | Done::Fax(_) => None,
+                | Done::Fax(_)
+                | Done::Ask => None,
             }))
     }
 }

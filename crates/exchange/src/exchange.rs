@@ -8,6 +8,7 @@ use fhir::problem::Problem;
 use parking_lot::Mutex;
 use store::parcels::ParcelWrite;
 use store::{Effect, Job, Store};
+use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
 use crate::client::HttpTransport;
@@ -44,6 +45,11 @@ pub struct Settings {
     pub directory: Option<PathBuf>,
     /// To whom letters may go by fax, where they have no node. `None`: there is no fax server.
     pub fax: Option<Arc<Allowed>>,
+    /// How long all organisations together are waited for that are asked about a patient, in
+    /// milliseconds.
+    pub ask_millis: u64,
+    /// For how many hours the last good answer of each is kept; 0 for not at all.
+    pub ask_keep_hours: u32,
 }
 
 impl Default for Settings {
@@ -60,6 +66,8 @@ impl Default for Settings {
             mailboxes: Arc::default(),
             directory: None,
             fax: None,
+            ask_millis: 2_000,
+            ask_keep_hours: 24,
         }
     }
 }
@@ -76,7 +84,12 @@ pub struct Exchange {
     /// Until when this process has the work for a neighbour.
     pub(crate) leases: Mutex<std::collections::HashMap<Ods, i64>>,
     pub(crate) paces: Paces,
+    /// Places for questions of others that are being answered.
+    pub(crate) answering: Semaphore,
 }
+
+/// Questions that are answered at a time.
+const ANSWERING_MAX: usize = 32;
 
 impl Exchange {
     /// An exchange over HTTP and mutual TLS.
@@ -108,6 +121,7 @@ impl Exchange {
             holder: uuid::Uuid::new_v4().to_string(),
             leases: Mutex::default(),
             paces: Paces::default(),
+            answering: Semaphore::new(ANSWERING_MAX),
         })
     }
 

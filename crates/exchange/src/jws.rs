@@ -26,6 +26,8 @@ pub enum Statement {
     Copy,
     /// What a patient wants shared, by their home practice.
     Preferences,
+    /// What somebody asks of another organisation about a patient.
+    Question,
 }
 
 impl Statement {
@@ -38,6 +40,7 @@ impl Statement {
             Statement::Roles => "handover-roles+jws",
             Statement::Copy => "handover-copy+jws",
             Statement::Preferences => "handover-preferences+jws",
+            Statement::Question => "handover-question+jws",
         }
     }
 
@@ -46,7 +49,7 @@ impl Statement {
         match self {
             Statement::Directory => 16 << 20,
             // It goes inside a parcel's text.
-            Statement::Preferences => 12 << 10,
+            Statement::Preferences | Statement::Question => 12 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
             Statement::Copy => 64 << 10,
         }

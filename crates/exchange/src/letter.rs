@@ -103,6 +103,7 @@ impl Exchange {
             statement: None,
             tell: Vec::new(),
             mesh: None,
+            pointer: None,
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)

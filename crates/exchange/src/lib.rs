@@ -6,6 +6,7 @@
 //! receipt is signed, and taken in once however often it is sent. Invariant: a receipt counts only
 //! after its signature was verified with a key of the directory.
 
+pub mod ask;
 pub mod backoff;
 mod client;
 pub mod copies;
@@ -28,6 +29,7 @@ pub mod mllp;
 pub mod note;
 pub mod opt_out;
 pub mod outgoing;
+pub mod pointers;
 pub mod receipt;
 pub mod receiving;
 pub mod sealing;

@@ -11,6 +11,7 @@ use crate::instant;
 use crate::jws::read_strictly;
 use crate::keys::sha256_hex;
 use crate::mailboxes::MailPart;
+use crate::pointers::PointerText;
 
 /// The version of the protocol that all statements carry.
 pub const PROTOCOL: u32 = 1;
@@ -69,6 +70,9 @@ pub struct ParcelText {
     /// Of a message for a mailbox: what is written on it, and which part its content is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mesh: Option<Box<MailPart>>,
+    /// Of a pointer: what it says beside whom it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pointer: Option<PointerText>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -78,6 +82,7 @@ pub enum ParcelKind {
     Letter,
     SharingPreference,
     MeshMessage,
+    RecordPointer,
 }
 
 impl ParcelKind {
@@ -86,6 +91,7 @@ impl ParcelKind {
             ParcelKind::Letter => store::parcels::Kind::Letter,
             ParcelKind::SharingPreference => store::parcels::Kind::SharingPreference,
             ParcelKind::MeshMessage => store::parcels::Kind::MeshMessage,
+            ParcelKind::RecordPointer => store::parcels::Kind::RecordPointer,
         }
     }
 }
@@ -184,6 +190,17 @@ impl ParcelText {
             if self.contents.len() != 1 || self.document != mail.message {
                 return value("A part of a message has one content and bears the message's id.");
             }
+        }
+        if (self.kind == ParcelKind::RecordPointer) != self.pointer.is_some() {
+            return value("A pointer, and nothing else, says whose practice it is for.");
+        }
+        if self.kind == ParcelKind::RecordPointer {
+            let is_bare =
+                self.contents.is_empty() && self.statement.is_none() && self.tell.is_empty();
+            return match is_bare {
+                true => Ok(()),
+                false => value("A pointer has no contents and no statement."),
+            };
         }
         if self.kind == ParcelKind::SharingPreference {
             let fits = self.contents.is_empty() && self.statement.is_some();

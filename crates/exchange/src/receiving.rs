@@ -54,11 +54,8 @@ impl Exchange {
         }
         let mut jobs = Vec::new();
         for parcel in coming {
-            if parcel.kind == store::parcels::Kind::SharingPreference {
-                match self
-                    .preference_job(&scope, &parcel, &request.manifest)
-                    .await
-                {
+            if parcel.kind.is_kept_at_once() {
+                match self.job_at_once(&scope, &parcel, &request.manifest).await {
                     Ok(job) => jobs.push((parcel, job)),
                     Err(problem) => refused.push(self.unkept(&parcel, &problem)),
                 }
@@ -196,14 +193,27 @@ impl Exchange {
         Ok(job)
     }
 
-    /// What becomes of a preference that cannot be kept: refused for good, or not now.
+    /// The job of a parcel that is all in its text.
+    async fn job_at_once(
+        &self,
+        scope: &Scope,
+        parcel: &Parcel,
+        manifest: &str,
+    ) -> Result<Job, Problem> {
+        match parcel.kind {
+            store::parcels::Kind::RecordPointer => self.pointer_job(scope, parcel, manifest),
+            _ => self.preference_job(scope, parcel, manifest).await,
+        }
+    }
+
+    /// What becomes of a preference or pointer that cannot be kept: refused for good, or not now.
     fn unkept(&self, parcel: &Parcel, problem: &Problem) -> Came {
         let is_final = matches!(
             problem.kind,
             Kind::Security | Kind::Value | Kind::Structure | Kind::BusinessRule | Kind::TooLong
         );
         if !is_final {
-            tracing::warn!(?problem, "a preference was not kept");
+            tracing::warn!(?problem, "a preference or pointer was not kept");
             return Came::NotNow;
         }
         let why = &problem.message;

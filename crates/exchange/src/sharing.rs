@@ -179,6 +179,7 @@ impl Exchange {
             statement: Some(signed.to_string()),
             tell,
             mesh: None,
+            pointer: None,
         };
         let written = serde_json::to_string(&text).map_err(|cause| {
             Problem::new(Kind::Exception, "A preference could not be written.").because(cause)
@@ -455,7 +456,7 @@ impl From<RuleText> for Rule {
     }
 }
 
-fn named(patient: &Json<'_>) -> PatientNamed {
+pub(crate) fn named(patient: &Json<'_>) -> PatientNamed {
     let mut numbers = patient.items("identifier").iter();
     let number = numbers.find(|it| it.text("system") == Some(NhsNumber::SYSTEM));
     let names = patient.items("name");

@@ -16,6 +16,7 @@ use crate::delivery::wait_millis;
 use crate::directory;
 use crate::exchange::Exchange;
 use crate::mailboxes;
+use crate::pointers;
 use crate::sharing;
 use crate::witness;
 
@@ -41,6 +42,7 @@ impl Workers {
             tokio::spawn(take_in(exchange.clone(), stopped.clone())),
             tokio::spawn(sharing::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
+            tokio::spawn(pointers::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),
@@ -179,6 +181,12 @@ impl Exchange {
             },
         ];
         let scope = Scope::system(SystemPurpose::DeliverParcels);
+        if let Err(problem) = self.tidy_copies().await {
+            tracing::error!(
+                ?problem,
+                "old answers of other organisations could not be dropped"
+            );
+        }
         for write in writes {
             if let Err(problem) = self
                 .store

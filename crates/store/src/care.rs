@@ -24,7 +24,7 @@ use crate::store::Store;
 pub use lists::{Notice, PrivacyItem, Withheld};
 pub(crate) use relation::{Relation, derive};
 pub use write::{CareDone, CareWrite, FamiliarKind, ItemState, Kind, Link, Told};
-pub(crate) use write::{apply, check_reason, list};
+pub(crate) use write::{apply, check_reason, list, notify};
 
 /// For how long what was loaded is believed, in milliseconds: another process may change it. What
 /// this process changes counts at once.
@@ -230,7 +230,7 @@ impl Store {
     }
 
     /// The time before which a confirmation counts no more, if any home practice's is older.
-    async fn unconfirmed_before(&self, now: Millis) -> Result<Option<Millis>, Problem> {
+    pub(crate) async fn unconfirmed_before(&self, now: Millis) -> Result<Option<Millis>, Problem> {
         let before = now.saturating_sub(self.care_memory().unconfirmed_after);
         let sql = Sql::new("SELECT 1 FROM sharing_link WHERE confirmed_at < $1 LIMIT 1");
         let is_any = !self.rows(&sql.with(before)).await?.is_empty();

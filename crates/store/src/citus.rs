@@ -117,6 +117,10 @@ const EVERYWHERE: &[&str] = &[
     "fax_out",
     "fax_page",
     "fax_number",
+    "ask_seen",
+    "ask_copy",
+    "pointer_own",
+    "pointer_held",
 ];
 
 /// Every table.

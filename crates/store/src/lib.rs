@@ -29,6 +29,7 @@
 //! every queue, pool and cache has a bound.
 
 pub mod accounts;
+pub mod ask;
 mod audit;
 pub mod bulk;
 pub mod care;

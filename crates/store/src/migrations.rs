@@ -73,6 +73,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(116, "0116_familiar"),
     migration!(120, "0120_hl7_out"),
     migration!(130, "0130_mesh"),
+    migration!(140, "0140_ask"),
     migration!(150, "0150_fax"),
 ];
 

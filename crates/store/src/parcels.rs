@@ -74,9 +74,16 @@ pub enum Kind {
     MeshMessage,
     /// A letter that came or goes by fax: there is no node at the other end, and nobody to tell.
     Fax,
+    /// That somebody holds something about a patient: all in its text, and kept with it.
+    RecordPointer,
 }
 
 impl Kind {
+    /// Whether all there is of it is kept in the commit that receives it.
+    pub fn is_kept_at_once(self) -> bool {
+        matches!(self, Kind::SharingPreference | Kind::RecordPointer)
+    }
+
     /// The word in tables and on the wire.
     pub fn code(self) -> &'static str {
         match self {
@@ -84,6 +91,7 @@ impl Kind {
             Kind::SharingPreference => "sharing-preference",
             Kind::MeshMessage => "mesh-message",
             Kind::Fax => "fax",
+            Kind::RecordPointer => "record-pointer",
         }
     }
 }

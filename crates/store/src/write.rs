@@ -9,6 +9,7 @@ use fhir::problem::Problem;
 use fhir::search::Search;
 
 use crate::accounts::{self, AccountDone, AccountWrite};
+use crate::ask::{self, AskWrite};
 use crate::audit::{self, AuditWrite};
 use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
@@ -128,6 +129,7 @@ pub enum Effect {
     Mesh(MeshWrite),
     People(PeopleWrite),
     Fax(FaxWrite),
+    Ask(AskWrite),
 }
 
 /// What came of an effect.
@@ -153,6 +155,7 @@ pub enum Done {
     Mesh(MeshDone),
     People(PeopleDone),
     Fax(FaxDone),
+    Ask,
 }
 
 /// What came of one change.
@@ -229,6 +232,10 @@ pub(crate) async fn apply_effect(
         Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
         Effect::Fax(write) => Done::Fax(fax::apply(tx, now, write).await?),
+        Effect::Ask(write) => {
+            ask::apply(tx, now, write).await?;
+            Done::Ask
+        }
     })
 }
 

@@ -1,5 +1,6 @@
 //! The door for other nodes (`docs/protocol/exchange.md`). What it answers well is on disk.
 
+mod ask;
 mod checkpoints;
 mod content;
 mod directory;
@@ -17,6 +18,7 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, head, post};
 use exchange::Exchange;
+use exchange::ask::QUESTION_BYTES_MAX;
 use exchange::wire::{BODY_BYTES_MAX, PIECE_BYTES_MAX, Refusal};
 use fhir::problem::{Kind, Problem};
 use http::request::Parts;
@@ -31,6 +33,10 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
     Router::new()
         .route("/exchange/v1/parcels", post(parcels::take).layer(large))
         .route("/exchange/v1/preferences", post(preferences::take))
+        .route(
+            "/exchange/v1/ask",
+            post(ask::take).layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX)),
+        )
         .route("/exchange/v1/receipts", post(receipts::take).layer(large))
         .route(
             "/exchange/v1/checkpoints",

@@ -3,7 +3,7 @@ use crate::nhs_number::NhsNumber;
 use crate::ods::Ods;
 use crate::purpose::SystemPurpose;
 
-const EVERY: [Interaction; 34] = [
+const EVERY: [Interaction; 35] = [
     Interaction::Read,
     Interaction::Vread,
     Interaction::HistoryInstance,
@@ -17,6 +17,7 @@ const EVERY: [Interaction; 34] = [
     Interaction::LastN,
     Interaction::Match,
     Interaction::Document,
+    Interaction::Ask,
     Interaction::Export,
     Interaction::Import,
     Interaction::Subscribe,

@@ -159,6 +159,7 @@ impl Exchange {
             statement: None,
             tell: Vec::new(),
             mesh: Some(Box::new(mail)),
+            pointer: None,
         };
         let written = serde_json::to_string(&text).map_err(|cause| {
             Problem::new(Kind::Exception, "A message could not be written.").because(cause)

@@ -36,6 +36,7 @@ enum Call {
     Append(String, u64, Bytes),
     Receipts(Bytes),
     Preferences(Bytes),
+    Ask(Bytes),
 }
 
 /// What connects the nodes.
@@ -49,6 +50,12 @@ pub struct Link {
     pub keeps_no_receipt: Mutex<bool>,
     /// Requests sent so far.
     pub sent: Mutex<usize>,
+    /// What these answer to a question, whatever it is.
+    pub instead: Mutex<HashMap<Ods, Bytes>>,
+    /// The last question that was put, by whom and to whom.
+    pub asked: Mutex<Option<(Ods, Ods, Bytes)>>,
+    /// Who takes a request and never answers it.
+    pub mute: Mutex<Vec<Ods>>,
 }
 
 impl Link {
@@ -60,6 +67,9 @@ impl Link {
             poison: Mutex::default(),
             keeps_no_receipt: Mutex::default(),
             sent: Mutex::default(),
+            instead: Mutex::default(),
+            asked: Mutex::default(),
+            mute: Mutex::default(),
         })
     }
 
@@ -115,6 +125,16 @@ impl Link {
                 .answer_preferences(from, &body)
                 .await
                 .map(|it| (it.into(), 0)),
+            Call::Ask(body) => {
+                let instead = self.instead.lock().get(to).cloned();
+                match instead {
+                    Some(said) => Ok((said, 0)),
+                    None => node
+                        .answer_question(from, &body)
+                        .await
+                        .map(|it| (it.into(), 0)),
+                }
+            }
             Call::Held(sha256) => node
                 .held_content(from, &sha256)
                 .await
@@ -215,6 +235,17 @@ impl Transport for End {
     fn preferences<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
         let call = Call::Preferences(body);
         Box::pin(async move { Ok(self.link.send(&self.from, to, call).await?.0) })
+    }
+
+    fn record<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        Box::pin(async move {
+            *self.link.asked.lock() = Some((self.from.clone(), to.clone(), body.clone()));
+            let is_mute = self.link.mute.lock().contains(to);
+            if is_mute {
+                std::future::pending::<()>().await;
+            }
+            Ok(self.link.send(&self.from, to, Call::Ask(body)).await?.0)
+        })
     }
 
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing> {

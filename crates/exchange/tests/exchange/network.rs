@@ -20,6 +20,8 @@ pub const HOSPITAL: usize = 0;
 pub const PRACTICE: usize = 1;
 pub const PHARMACY: usize = 2;
 const ORGANISATIONS: [&str; 3] = ["RZZ01", "A81001", "FZZ01"];
+/// How long everybody together is waited for who is asked about a patient.
+pub const ASK_MILLIS: u64 = 1_500;
 pub const DAY: i64 = 86_400_000;
 /// Una Ash, who is registered at the practice.
 pub const UNA: &str = "9434765919";
@@ -133,6 +135,7 @@ impl Network {
         let settings = Settings {
             second_keeper: self.second_keeper.clone().filter(|_| at == PRACTICE),
             mailboxes: Arc::new(Mailboxes::new(vec![own], None)),
+            ask_millis: ASK_MILLIS,
             ..Settings::default()
         };
         let node = Exchange::with_transport(store, identity, book, settings, end);
@@ -191,6 +194,18 @@ impl Network {
             .commit(&scope, Job::change(change))
             .await
             .unwrap();
+    }
+
+    /// Deletes a resource.
+    pub async fn remove(&self, at: usize, ty: &str, id: &str) {
+        let change = Change::Delete {
+            ty: ty.to_string(),
+            id: id.to_string(),
+            expect: Expect::Anything,
+        };
+        let scope = Scope::system(SystemPurpose::Import);
+        let job = Job::change(change);
+        self.store(at).commit(&scope, job).await.unwrap();
     }
 
     /// A letter about Una from the hospital to the practice.

@@ -19,7 +19,7 @@ fn scope() -> Scope {
 }
 
 /// Una does not want the hospital to see these types.
-fn consent(patient: &str, status: &str, types: &[&str]) -> String {
+pub fn consent(patient: &str, status: &str, types: &[&str]) -> String {
     let class = |ty: &&str| json!({ "system": "http://hl7.org/fhir/resource-types", "code": ty });
     let deny = json!({
         "type": "deny",

@@ -380,6 +380,17 @@ async fn tell(
     kind: &'static str,
     told: &Told,
 ) -> Result<CareDone, Problem> {
+    notify(tx, now, kind, told).await?;
+    list(tx, now, kind, told).await.map(CareDone::Listed)
+}
+
+/// The patient's notice.
+pub(crate) async fn notify(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    kind: &'static str,
+    told: &Told,
+) -> Result<(), Problem> {
     let sql = Sql::new(
         "INSERT INTO patient_notice (patient, kind, who, role, org, reason, at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -392,8 +403,7 @@ async fn tell(
         .with(told.organisation.as_str())
         .with(told.reason.as_str())
         .with(now);
-    tx.execute(&sql).await?;
-    list(tx, now, kind, told).await.map(CareDone::Listed)
+    tx.execute(&sql).await.map(|_| ())
 }
 
 /// Puts it on the privacy officer's list; its number there.

@@ -48,7 +48,7 @@ pub(crate) async fn receive(
         parcel,
         outward: false,
         state,
-        due: parcel.kind != super::Kind::SharingPreference,
+        due: !parcel.kind.is_kept_at_once(),
         proof: Some(&proof),
     };
     let pid = outgoing::insert(tx, now, &row).await?;

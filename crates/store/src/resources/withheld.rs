@@ -123,7 +123,8 @@ fn push_dissented(sql: &mut Sql<'_>, ods: &Ods, withholds: &Withholds, row: &'st
 }
 
 fn push_live_dissent(sql: &mut Sql<'_>, ods: &Ods, withholds: &Withholds, row: &'static str) {
-    sql.push(" AND d.org = ").bind(ods.as_str().to_string());
+    let asker = withholds.asker.as_ref().unwrap_or(ods);
+    sql.push(" AND d.org = ").bind(asker.as_str().to_string());
     sql.push(" AND (d.ty = 0 OR d.ty = ").push(row).push(".ty)");
     sql.push(" AND d.starts_at <= ").bind(withholds.now);
     sql.push(" AND d.ends_at > ").bind(withholds.now);

@@ -278,7 +278,11 @@ async fn keep_home(
         "INSERT INTO sharing_home (patient, home) VALUES ($1, $2) ON CONFLICT (patient) \
          DO UPDATE SET home = excluded.home WHERE sharing_home.home <> excluded.home",
     );
-    if tx.execute(&sql.with(patient).with(home)).await? == 0 || home == own {
+    let is_new = tx.execute(&sql.with(patient).with(home)).await? > 0;
+    if is_new {
+        crate::ask::moved(tx, patient).await?;
+    }
+    if !is_new || home == own {
         return Ok(());
     }
     let sql = Sql::new(

@@ -121,7 +121,10 @@ pub(crate) fn who(
         }
         AgentKind::Patient => (patients(reader, entry), agent.name.clone()),
         AgentKind::Node => ("The service itself".to_owned(), organisation),
-        AgentKind::Peer => (organisation, "another organisation's system".to_owned()),
+        AgentKind::Peer if agent.name.is_empty() => {
+            (organisation, "another organisation's system".to_owned())
+        }
+        AgentKind::Peer => (named(&agent.name), format!("{role}, {organisation}")),
         AgentKind::Staff if role.is_empty() => (named(&agent.name), organisation),
         AgentKind::Staff => (named(&agent.name), format!("{role}, {organisation}")),
     }
@@ -158,6 +161,7 @@ pub(crate) fn did(interaction: &str) -> String {
         "update" | "patch" | "remove-label" => "Changed",
         "delete" => "Deleted",
         "everything" | "document" => "Took out the whole record",
+        "ask" => "Asked for the record across organisations",
         "export" => "Took out in bulk",
         "match" => "Looked for a person",
         "inbox" | "unmatched" | "sent" => "Saw in a list of letters",
@@ -209,6 +213,8 @@ pub(crate) fn why(purpose: &str) -> String {
         "deliver-parcels" | "report-parcels" => "Delivering a letter",
         "take-in-parcels" => "Taking in a letter",
         "keep-sharing" => "Keeping to what you want shared",
+        "keep-pointers" => "Telling your practice where there is something about you",
+        "answer-asks" => "Finding whom another organisation asks about",
         "import" => "Taking in records from a file",
         "keep-whereabouts" => "Keeping secret where you live",
         "keep-familiar" => "Checking that nobody looks at records of people whom they know",

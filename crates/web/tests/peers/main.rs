@@ -7,6 +7,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod asking;
 mod crossing;
 mod misuse;
 mod pair;

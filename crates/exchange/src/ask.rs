@@ -1,0 +1,343 @@
+//! Ask: reads of what other organisations hold of one patient, now, in the name of a person
+//! (`docs/protocol/exchange.md`, section 10).
+//!
+//! Invariant: no question leaves, and no answer, before its line in the audit log is on the disk.
+//! Invariant: whoever was to be asked is in the result: answered, or named with the reason why not.
+
+mod answer;
+mod merge;
+mod question;
+mod round;
+
+use std::time::Duration;
+
+use access::{Interaction, NhsNumber, Ods, Outcome, Role, Scope, SystemPurpose, Target};
+use fhir::date::Millis;
+use fhir::json::{self, Json, Limits};
+use fhir::problem::{Kind, Problem};
+use fhir::whereabouts::{Places, redact};
+use store::ask::{AskWrite, Copy, Receivable, TYPES};
+use store::{Effect, Job, Reading};
+use tokio::time::Instant;
+
+use crate::exchange::Exchange;
+use crate::manifest::PatientNamed;
+use crate::sharing::named;
+use answer::Answer;
+pub use merge::Item;
+use merge::merge;
+pub use question::QUESTION_BYTES_MAX;
+use round::{Asking, Heard};
+
+/// Organisations that are asked about one patient, at most.
+pub const SOURCES_MAX: usize = 32;
+const HOUR_MILLIS: Millis = 3_600_000;
+
+/// In whose name other organisations are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub name: String,
+    pub role: Role,
+}
+
+/// What other organisations hold of one patient, as far as they answered.
+#[derive(Clone, Debug, Default)]
+pub struct SharedRecord {
+    pub asked_at: Millis,
+    /// Everybody who was to be asked, by ODS code in order.
+    pub sources: Vec<Source>,
+    /// The newest first.
+    pub items: Vec<Item>,
+    /// Types that were not asked for, since the patient does not want them seen here.
+    pub without: Vec<String>,
+    /// Why nobody was asked, if that is so.
+    pub closed: Option<Closed>,
+    /// Whether nobody is to learn where the patient is treated.
+    pub is_restricted: bool,
+    /// Whether there were more organisations than are asked.
+    pub is_cut: bool,
+}
+
+/// Why nobody was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The patient does not want other organisations' records seen here.
+    Unwanted,
+    /// The home practice may have new preferences to tell, and does not answer.
+    Unconfirmed,
+    /// The record lacks NHS number, date of birth or family name, without which nobody is asked.
+    Unidentified,
+}
+
+/// One organisation that was to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub organisation: Ods,
+    pub state: SourceState,
+    /// Types of which it withholds something.
+    pub withheld: Vec<String>,
+    /// Types of which it holds more than it gave.
+    pub cut: Vec<String>,
+    /// How many resources of its are among the items.
+    pub count: usize,
+}
+
+/// What came of asking one organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    Answered,
+    /// It does not know the patient.
+    Unknown,
+    /// It did not answer, for that reason; what it said then is shown, if there is a time.
+    Silent {
+        why: String,
+        copy_from: Option<Millis>,
+    },
+}
+
+impl Source {
+    /// When what is shown of it was so: now, or when it last answered.
+    pub fn is_stale(&self) -> bool {
+        matches!(
+            self.state,
+            SourceState::Silent {
+                copy_from: Some(_),
+                ..
+            }
+        )
+    }
+}
+
+impl Exchange {
+    /// Asks all who hold something about the patient, whom the scope reaches; ends within the set
+    /// time, whoever answers.
+    ///
+    /// # Errors
+    /// `NotFound` if the scope does not reach the patient; `Forbidden` for somebody who may not ask;
+    /// those of the store.
+    pub async fn shared_record(
+        &self,
+        scope: &Scope,
+        patient: &str,
+        person: Person,
+    ) -> Result<SharedRecord, Problem> {
+        // Its type is in no caller's: the compiler would look through it again in each of them.
+        Box::pin(self.asked_around(scope, patient, person)).await
+    }
+
+    async fn asked_around(
+        &self,
+        scope: &Scope,
+        patient: &str,
+        person: Person,
+    ) -> Result<SharedRecord, Problem> {
+        let began = Instant::now();
+        if scope.interaction() != Interaction::Ask {
+            let message = "This caller may not ask other organisations.";
+            return Err(Problem::new(Kind::Forbidden, message));
+        }
+        let Reading::Found(version) = self.store.read(scope, "Patient", patient).await? else {
+            let message =
+                "There is no such patient here, or nobody has recorded that you care for them.";
+            return Err(Problem::new(Kind::NotFound, message));
+        };
+        let who = named(&json::parse(&version.body, &Limits::default())?);
+        let receivable = self.store.receivable(scope, patient).await?;
+        let mut shared = SharedRecord {
+            asked_at: self.store.now(),
+            without: receivable.without.clone(),
+            closed: closed(&receivable, &who),
+            is_restricted: self.store.keeps_whereabouts(patient).await?,
+            ..SharedRecord::default()
+        };
+        if shared.closed.is_some() {
+            let query = "nobody was asked".to_string();
+            self.trace_asking(scope, patient, Outcome::Withheld, query)
+                .await?;
+            return Ok(shared);
+        }
+        let copies = self.store.copies_of(scope, patient).await?;
+        let asking = Asking {
+            types: wanted(&receivable),
+            ends_at: began + Duration::from_millis(self.settings.ask_millis),
+            scope,
+            patient,
+            person,
+            who,
+            emergency: receivable.emergency.clone(),
+        };
+        let (heard, is_cut) = self.ask_all(&asking, &copies).await?;
+        shared.is_cut = is_cut;
+        self.keep_copies(&asking, &receivable, shared.is_restricted, &heard)
+            .await;
+        let answers = self.settled(heard, &asking, &copies, &mut shared)?;
+        shared.items = merge(answers);
+        for item in &shared.items {
+            for number in &item.sources {
+                if let Some(source) = shared.sources.get_mut(*number) {
+                    source.count += 1;
+                }
+            }
+        }
+        if shared.is_restricted {
+            for item in &mut shared.items {
+                item.resource = without_places(&item.resource)?;
+            }
+        }
+        Ok(shared)
+    }
+
+    /// Each source as it is shown, and what it says: now, or in its last good answer.
+    fn settled(
+        &self,
+        mut heard: Vec<Heard>,
+        asking: &Asking<'_>,
+        copies: &[Copy],
+        shared: &mut SharedRecord,
+    ) -> Result<Vec<(usize, Vec<serde_json::Value>)>, Problem> {
+        heard.sort_by(|a, b| a.organisation.cmp(&b.organisation));
+        let mut answers = Vec::new();
+        for (number, one) in heard.into_iter().enumerate() {
+            let (answer, state) = match one.answer {
+                Ok(answer) if answer.known => (Some(answer), SourceState::Answered),
+                Ok(_) => (None, SourceState::Unknown),
+                Err(why) => {
+                    let own = one.organisation.as_str();
+                    let copy = copies.iter().find(|it| it.source == own);
+                    let kept = copy.and_then(|it| {
+                        let answer = Answer::read(&it.body, &TYPES).ok()?;
+                        answer.known.then_some((answer, it.at))
+                    });
+                    let copy_from = kept.as_ref().map(|(_, at)| *at);
+                    let kept = kept.map(|(answer, _)| answer.only(&asking.types));
+                    (kept, SourceState::Silent { why, copy_from })
+                }
+            };
+            let mut source = Source {
+                organisation: one.organisation,
+                state,
+                withheld: Vec::new(),
+                cut: Vec::new(),
+                count: 0,
+            };
+            if let Some(answer) = answer {
+                source.withheld.clone_from(&answer.withheld);
+                source.cut.clone_from(&answer.cut);
+                answers.push((number, answer.resources()?));
+            }
+            shared.sources.push(source);
+        }
+        Ok(answers)
+    }
+
+    /// Keeps good answers for when their source is down. Nothing that an emergency opened, and nothing
+    /// of whom keeps something from this organisation: what is not kept need not be taken back.
+    async fn keep_copies(
+        &self,
+        asking: &Asking<'_>,
+        receivable: &Receivable,
+        is_restricted: bool,
+        heard: &[Heard],
+    ) {
+        let hours = self.settings.ask_keep_hours;
+        let keeps = hours > 0
+            && receivable.emergency.is_none()
+            && receivable.without.is_empty()
+            && !is_restricted;
+        let until = self
+            .store
+            .now()
+            .saturating_add(Millis::from(hours) * HOUR_MILLIS);
+        let kept = heard.iter().filter(|it| it.answer.is_ok() && keeps);
+        let effects: Vec<Effect> = kept
+            .map(|it| {
+                Effect::Ask(AskWrite::Keep {
+                    patient: asking.patient.to_string(),
+                    source: it.organisation.to_string(),
+                    until,
+                    body: it.body.to_vec(),
+                })
+            })
+            .collect();
+        if effects.is_empty() {
+            return;
+        }
+        let job = Job {
+            effects,
+            ..Job::default()
+        };
+        let scope = Scope::system(SystemPurpose::KeepPointers);
+        // Without a copy the answer is as good as before.
+        if let Err(problem) = self.store.commit(&scope, job).await {
+            tracing::warn!(?problem, "answers of other organisations were not kept");
+        }
+    }
+
+    /// Writes the line that says who is asked; on the disk before anybody is.
+    pub(super) async fn trace_asking(
+        &self,
+        scope: &Scope,
+        patient: &str,
+        outcome: Outcome,
+        query: String,
+    ) -> Result<(), Problem> {
+        let target = Target {
+            patient: Some(patient.to_string()),
+            query: Some(query.into()),
+            ..Target::default()
+        };
+        let job = Job {
+            traces: vec![scope.trace(Interaction::Ask, outcome, target)],
+            ..Job::default()
+        };
+        let work = Scope::system(SystemPurpose::KeepPointers).for_request(scope.request_id());
+        self.store.commit(&work, job).await.map(|_| ())
+    }
+
+    /// Forgets copies that are too old or may not be shown any more. The workers do this by themselves.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn tidy_copies(&self) -> Result<(), Problem> {
+        let organisation = self.organisation().to_string();
+        let scope = Scope::system(SystemPurpose::KeepPointers);
+        let job = Job::effect(Effect::Ask(AskWrite::Tidy { organisation }));
+        self.store.commit(&scope, job).await.map(|_| ())
+    }
+}
+
+fn closed(receivable: &Receivable, who: &PatientNamed) -> Option<Closed> {
+    let number = who.nhs_number.as_deref();
+    let is_number = number.is_some_and(|it| NhsNumber::parse(it).is_ok());
+    if !is_number || who.birth_date.is_none() || who.family.is_empty() {
+        return Some(Closed::Unidentified);
+    }
+    if receivable.nothing || wanted(receivable).is_empty() {
+        return Some(Closed::Unwanted);
+    }
+    receivable.is_closed.then_some(Closed::Unconfirmed)
+}
+
+fn wanted(receivable: &Receivable) -> Vec<&'static str> {
+    let unwanted = |ty: &&str| receivable.without.iter().any(|it| it == ty);
+    let types = TYPES.into_iter();
+    types.filter(|ty| !unwanted(ty)).collect()
+}
+
+/// What came about a restricted patient, without what tells where they are, should its source not know.
+fn without_places(resource: &serde_json::Value) -> Result<serde_json::Value, Problem> {
+    let text = resource.to_string();
+    let json = json::parse(text.as_bytes(), &Limits::default())?;
+    let Some(redacted) = redact(&json, &Places::default()) else {
+        return Ok(resource.clone());
+    };
+    rewritten(&redacted)
+}
+
+fn rewritten(json: &Json<'_>) -> Result<serde_json::Value, Problem> {
+    let mut text = Vec::new();
+    json::write(json, &mut text);
+    serde_json::from_slice(&text).map_err(|cause| {
+        Problem::new(Kind::Exception, "What was asked for could not be written.").because(cause)
+    })
+}

@@ -1,0 +1,232 @@
+//! What other organisations hold of a patient, asked for in a person's name.
+
+mod silent;
+mod withheld;
+
+use access::{AuditEntry, Caller, Interaction, Outcome, Purpose, Role, Scope, SystemPurpose, Who};
+use exchange::ask::{Person, SharedRecord, Source, SourceState};
+use serde_json::json;
+use store::AuditFilter;
+
+use crate::network::{HOSPITAL, Network, PHARMACY, PRACTICE, UNA, on_each_database};
+
+const BORN: &str = "1980-02-01";
+
+fn scope() -> Scope {
+    Scope::system(SystemPurpose::Measure)
+}
+
+/// A resource about a patient, under a laboratory's number if there is one.
+fn about(ty: &str, patient: &str, words: &str, number: Option<&str>) -> String {
+    let mut resource = json!({
+        "resourceType": ty,
+        "status": "final",
+        "code": { "text": words },
+    });
+    let subject = json!({ "reference": format!("Patient/{patient}") });
+    let name = if ty == "AllergyIntolerance" {
+        "patient"
+    } else {
+        "subject"
+    };
+    resource[name] = subject;
+    if ty == "AllergyIntolerance" || ty == "Condition" {
+        resource.as_object_mut().unwrap().remove("status");
+    }
+    if let Some(number) = number {
+        resource["identifier"] = json!([{ "system": "urn:lab", "value": number }]);
+    }
+    resource.to_string()
+}
+
+/// All three know Una: the practice her allergy, the pharmacy two measurements, and the hospital nothing
+/// yet.
+async fn stocked(network: &Network) {
+    for (at, id) in [(HOSPITAL, "una-there"), (PHARMACY, "una-p")] {
+        network.register(at, id, UNA, "Ash", BORN).await;
+    }
+    let allergy = about("AllergyIntolerance", "una", "Penicillin", None);
+    network.put(PRACTICE, "allergy", &allergy).await;
+    let measured = about("Observation", "una", "Potassium", Some("1"));
+    network.put(PRACTICE, "at-practice", &measured).await;
+    network.clock.advance(1_000);
+    let same = about("Observation", "una-p", "Potassium, corrected", Some("1"));
+    network.put(PHARMACY, "at-pharmacy", &same).await;
+    let other = about("Observation", "una-p", "Peak flow", Some("2"));
+    network.put(PHARMACY, "peak-flow", &other).await;
+}
+
+/// The pharmacy tells the practice that it holds something.
+async fn point(network: &Network) {
+    network.clock.advance(3_000);
+    while network.nodes[PHARMACY].tell_pointers().await.unwrap() {}
+    network.nodes[PHARMACY].serve(&network.ods(PRACTICE)).await;
+}
+
+fn nurse(network: &Network) -> Who {
+    Who::Staff {
+        account: 7,
+        name: "Nura Nurse".into(),
+        role: Role::Clinician,
+        organisation: network.ods(HOSPITAL),
+    }
+}
+
+async fn asking(network: &Network) -> Scope {
+    let (who, now) = (nurse(network), network.clock.now());
+    let standing = network.store(HOSPITAL).standing(&who, now).await.unwrap();
+    let caller = Caller::new(who, "r-9".into());
+    let facts = (&*standing, now);
+    let purpose = Purpose::DirectCare;
+    access::decide_for(&caller, Interaction::Ask, "Patient", purpose, facts).unwrap()
+}
+
+fn person() -> Person {
+    Person {
+        name: "Nura Nurse".into(),
+        role: Role::Clinician,
+    }
+}
+
+/// The hospital's nurse asks around.
+async fn ask(network: &Network) -> SharedRecord {
+    let scope = asking(network).await;
+    let node = &network.nodes[HOSPITAL];
+    let asked = node.shared_record(&scope, "una-there", person());
+    asked.await.unwrap()
+}
+
+fn source<'s>(network: &Network, shared: &'s SharedRecord, at: usize) -> &'s Source {
+    let own = network.ods(at);
+    let mut sources = shared.sources.iter();
+    sources
+        .find(|it| it.organisation == own)
+        .unwrap_or_else(|| panic!("{own} is not in {:?}", shared.sources))
+}
+
+/// Why a source is silent.
+fn why(network: &Network, shared: &SharedRecord, at: usize) -> String {
+    match &source(network, shared, at).state {
+        SourceState::Silent { why, .. } => why.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The words of the items, in order of the alphabet.
+fn words(shared: &SharedRecord) -> Vec<&str> {
+    let items = shared.items.iter();
+    let mut words: Vec<&str> = items
+        .filter_map(|it| it.resource["code"]["text"].as_str())
+        .collect();
+    words.sort_unstable();
+    words
+}
+
+/// The log's lines about asking, the newest first.
+async fn log(network: &Network, at: usize) -> Vec<AuditEntry> {
+    let filter = AuditFilter {
+        patient: None,
+        before: None,
+        count: 200,
+    };
+    let page = network.store(at).audit_page(&scope(), &filter).await;
+    let mut entries = page.unwrap().entries;
+    entries.retain(|it| it.interaction == "ask");
+    entries
+}
+
+#[test]
+fn p28_p33_what_others_hold_is_asked_for_and_both_sides_log_who_asked_and_why() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        point(network).await;
+        let shared = ask(network).await;
+        for at in [PRACTICE, PHARMACY] {
+            let source = source(network, &shared, at);
+            assert_eq!(source.state, SourceState::Answered, "{source:?}");
+        }
+        assert_eq!(
+            words(&shared),
+            ["Peak flow", "Penicillin", "Potassium, corrected"]
+        );
+        let twice = shared.items.iter().find(|it| it.sources.len() == 2);
+        let newest = twice.unwrap().sources[0];
+        assert_eq!(shared.sources[newest].organisation, network.ods(PHARMACY));
+        for (at, patient) in [(PRACTICE, "una"), (PHARMACY, "una-p")] {
+            let lines = log(network, at).await;
+            let [line] = lines.as_slice() else {
+                panic!("{lines:?}")
+            };
+            assert_eq!(line.target.patient.as_deref(), Some(patient));
+            assert_eq!(line.agent.name, "Nura Nurse");
+            assert_eq!(line.agent.role.as_deref(), Some("clinician"));
+            assert_eq!(line.agent.organisation.as_deref(), Some("RZZ01"));
+            assert_eq!((&*line.purpose, line.outcome), ("TREAT", Outcome::Success));
+        }
+        let lines = log(network, HOSPITAL).await;
+        let asked: Vec<&str> = lines
+            .iter()
+            .rev()
+            .map(|line| line.target.query.as_deref().unwrap())
+            .collect();
+        assert_eq!(asked, ["asked=A81001", "asked=FZZ01"]);
+        for line in &lines {
+            assert_eq!(line.agent.name, "Nura Nurse");
+            assert_eq!(line.target.patient.as_deref(), Some("una-there"));
+        }
+    });
+}
+
+#[test]
+fn a_pointer_is_told_once_and_withdrawn_when_nothing_is_held_any_more() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        point(network).await;
+        let held = async || {
+            let practice = network.store(PRACTICE);
+            practice.pointers_held(UNA, BORN, "ASH").await.unwrap()
+        };
+        assert_eq!(held().await, [network.ods(PHARMACY)]);
+        let other = network.store(PRACTICE);
+        let other = other.pointers_held(UNA, "1980-02-02", "Ash").await.unwrap();
+        assert!(other.is_empty(), "another date of birth is another person");
+        let sent = *network.link.sent.lock();
+        point(network).await;
+        assert_eq!(*network.link.sent.lock(), sent, "it is told once");
+        for id in ["at-pharmacy", "peak-flow"] {
+            network.remove(PHARMACY, "Observation", id).await;
+        }
+        network.clock.advance(3_700_000);
+        point(network).await;
+        assert!(held().await.is_empty(), "it is withdrawn");
+    });
+}
+
+#[test]
+fn p12_what_is_sealed_makes_no_pointer_and_is_in_no_answer() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        for id in ["at-pharmacy", "peak-flow"] {
+            let mut sealed: serde_json::Value =
+                serde_json::from_str(&about("Observation", "una-p", "Sealed", None)).unwrap();
+            sealed["meta"] = json!({ "security": [
+                { "system": "urn:handover:seal", "code": "sealed" },
+                { "system": "urn:handover:workgroup", "code": "gum" },
+            ] });
+            network.put(PHARMACY, id, &sealed.to_string()).await;
+        }
+        point(network).await;
+        let practice = network.store(PRACTICE);
+        let held = practice.pointers_held(UNA, BORN, "Ash").await.unwrap();
+        assert!(held.is_empty(), "{held:?}");
+        // A letter has made the hospital ask the pharmacy all the same.
+        let mut letter = network.letter("2");
+        letter.to = network.ods(PHARMACY);
+        network.send(letter).await;
+        let shared = ask(network).await;
+        let source = source(network, &shared, PHARMACY);
+        assert_eq!(source.state, SourceState::Answered);
+        assert!(source.withheld.is_empty() && source.count == 0);
+        assert!(!words(&shared).contains(&"Sealed"));
+    });
+}
