@@ -148,6 +148,10 @@ section! {
         second_keeper: Option<String> = "\"RZZ01\"", optional;
         /// When neither a patient's home practice nor its second keeper has answered for so many seconds, what came from others about the patient is withheld from staff, but for emergency access.
         unconfirmed_after_seconds: u32 = "3600", default;
+        /// How long other organisations are waited for that are asked what they hold of a patient, all together, in milliseconds.
+        ask_milliseconds: u64 = "2000", default;
+        /// For how many hours the last good answer of each is kept, for when it is down; 0 for not at all.
+        keep_answers_hours: u32 = "24", default;
     }
 }
 
@@ -421,6 +425,9 @@ impl Config {
             bail!(
                 "organisation.ods: {ods:?} is not an ODS code (3 to 10 capital letters and digits)"
             );
+        }
+        if !(100..=20_000).contains(&self.sharing.ask_milliseconds) {
+            bail!("sharing.ask_milliseconds: must be 100 to 20000");
         }
         if self.sharing.unconfirmed_after_seconds == 0 {
             bail!("sharing.unconfirmed_after_seconds: must be at least 1");

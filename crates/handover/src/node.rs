@@ -78,6 +78,8 @@ impl Running {
             confirm_every_millis: confirm_every_millis(config),
             mailboxes: Arc::new(mesh::mailboxes(config, &store)?),
             directory: Some(config.exchange.directory.clone()),
+            ask_millis: config.sharing.ask_milliseconds,
+            ask_keep_hours: config.sharing.keep_answers_hours,
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
             ..exchange::Settings::default()
         };
@@ -88,6 +90,7 @@ impl Running {
             .await
             .context("exchange.directory")?;
         let mut node = web_node(config, &ods, &store, &book);
+        node.exchange = Some(exchange.clone());
         node.sign_in = sign_in::sign_in(config)?;
         if let Some(oidc) = &node.sign_in.staff_oidc {
             let remembered = store

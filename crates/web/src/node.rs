@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use access::{Ods, Role};
+use exchange::Exchange;
 use fhir::date::Millis;
 use store::Store;
 use tokio::sync::Semaphore;
@@ -18,6 +19,8 @@ pub struct Node {
     pub organisation_name: Names,
     /// Whether a fax server hands faxes over; pages lead to them.
     pub has_fax: bool,
+    /// By which other organisations are asked what they hold of a patient.
+    pub exchange: Option<Arc<Exchange>>,
     /// After how many days a letter that nobody filed is shown to the patient; pages say so.
     pub release_after_days: u32,
     /// For how many hours a record stays open that was opened in an emergency: 1 to 4.
@@ -54,6 +57,7 @@ impl Node {
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
             has_fax: false,
+            exchange: None,
             release_after_days: 14,
             emergency_hours: 4,
             unnamed_roles: Vec::new(),

@@ -30,8 +30,8 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record, sharing};
 use crate::staff::{
-    care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent, steps,
-    subscribers, told, worklist,
+    care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent,
+    shared, steps, subscribers, told, worklist,
 };
 use crate::visit;
 
@@ -150,6 +150,7 @@ fn pages(node: Arc<Node>) -> Router {
         .route("/staff/sent/{pid}/withdraw", post(steps::withdraw))
         .route("/staff/sent/{pid}/send-again", post(steps::send_again))
         .route("/staff/patient/{id}", get(person::page))
+        .route("/staff/patient/{id}/shared", get(shared::page))
         .route(
             "/staff/relationship/{id}",
             get(care::claim).post(care::claimed),

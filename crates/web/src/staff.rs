@@ -19,6 +19,8 @@ pub mod privacy_log;
 pub mod proxies;
 pub mod receipts;
 pub mod sent;
+pub mod shared;
+pub mod shared_views;
 pub mod steps;
 pub mod subscribers;
 pub mod told;

@@ -285,6 +285,13 @@ fn seen(config: &Config) -> Vec<String> {
             config.sharing.unconfirmed_after_seconds,
             config.sharing.second_keeper.as_deref().unwrap_or("nobody")
         ),
+        match config.sharing.keep_answers_hours {
+            0 => "What other organisations answer about a patient is shown, and not kept.".into(),
+            hours => format!(
+                "The last answer of each other organisation about a patient is kept for {hours} hours, for when it is down; never \
+                 what an emergency opened, and never of whom a preference or a restriction is known."
+            ),
+        },
         "What is sealed is its workgroup's; what a patient dissents from is withheld, and said to be.".into(),
         format!(
             "In an emergency a clinician opens one record with a reason and a second proof for {} hours; the privacy \

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Acquaintance, Familiar, Interaction};
+use access::{Acquaintance, Familiar, Interaction, Scope};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
@@ -35,6 +35,24 @@ fn barred(knows: &Acquaintance, patient: &str) -> Option<&'static str> {
     })
 }
 
+/// Refuses the record of somebody whom the reader knows.
+///
+/// # Errors
+/// `Forbidden`, saying why; those of the store.
+pub(super) async fn refuse_barred(
+    node: &Node,
+    scope: &Scope,
+    patient: &str,
+) -> Result<(), Problem> {
+    let knows = scope.withholds().and_then(|it| it.acquaintance.as_deref());
+    let Some(message) = knows.and_then(|it| barred(it, patient)) else {
+        return Ok(());
+    };
+    // The refusal is traced as any other.
+    node.store.read(scope, "Patient", patient).await?;
+    Err(Problem::new(Kind::Forbidden, message))
+}
+
 /// The page. To a stranger it answers as if there were no such patient.
 pub async fn page(
     State(node): State<Arc<Node>>,
@@ -43,12 +61,7 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     care::check(&patient)?;
     let scope = visit.scope(&node, Interaction::Read, "Patient").await?;
-    let knows = scope.withholds().and_then(|it| it.acquaintance.as_deref());
-    if let Some(message) = knows.and_then(|it| barred(it, &patient)) {
-        // The refusal is traced as any other.
-        node.store.read(&scope, "Patient", &patient).await?;
-        return Err(Problem::new(Kind::Forbidden, message).into());
-    }
+    refuse_barred(&node, &scope, &patient).await?;
     let Reading::Found(version) = node.store.read(&scope, "Patient", &patient).await? else {
         let message =
             "There is no such patient here, or nobody has recorded that you care for them.";
@@ -87,6 +100,10 @@ pub async fn page(
         released: located.contains(&patient),
         locate: format!("/staff/whereabouts/{patient}"),
         people: format!("/staff/people/{patient}"),
+        shared: node
+            .exchange
+            .is_some()
+            .then(|| format!("/staff/patient/{patient}/shared")),
     };
     Ok(Page::new("staff/patient.jinja", who.name, view).answer(&node.site, &visit))
 }

@@ -277,6 +277,8 @@ pub struct PatientPage {
     pub locate: String,
     /// Who acts for them, and whether the record is shown online; none for who may not look.
     pub people: String,
+    /// Where other organisations are asked.
+    pub shared: Option<String>,
 }
 
 /// How many there are of something.

@@ -98,6 +98,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("apps.secrets_allowed", "true"),
     ("sharing.second_keeper", "\"RZZ03\""),
     ("sharing.unconfirmed_after_seconds", "7"),
+    ("sharing.keep_answers_hours", "7"),
     ("backup.folder", "\"/mnt/other\""),
     (
         "backup.s3_endpoint",
@@ -181,6 +182,7 @@ const OTHERS: &[(&str, &str)] = &[
 /// where.
 const OTHERWISE: &[&str] = &[
     "nhs_login.key_id",
+    "sharing.ask_milliseconds",
     // They stand in the facts where their partner does: neither goes without.
     "backup.s3_bucket",
     "mesh.certificate",

@@ -1,0 +1,61 @@
+//! What the page about other organisations' records is given.
+
+use serde::Serialize;
+
+use crate::page::parts::{Label, Link, Person};
+use crate::page::words::Moment;
+
+#[derive(Serialize)]
+pub struct SharedPage {
+    pub back: Link,
+    pub name: String,
+    pub patient: Person,
+    pub asked: Moment,
+    /// Why nobody was asked.
+    pub closed: Option<&'static str>,
+    /// Where the record is opened in an emergency.
+    pub emergency: String,
+    /// What was not asked for, since the patient does not want it seen here.
+    pub without: String,
+    pub restricted: bool,
+    /// Whether there were more organisations than are asked.
+    pub cut: bool,
+    pub groups: Vec<SharedGroup>,
+    pub sources: Vec<SharedSource>,
+}
+
+#[derive(Serialize)]
+pub struct SharedGroup {
+    pub title: &'static str,
+    /// What is said where there are no rows.
+    pub empty: &'static str,
+    /// What may be missing, a sentence each.
+    pub missing: Vec<String>,
+    pub more: bool,
+    pub rows: Vec<SharedRow>,
+}
+
+#[derive(Serialize)]
+pub struct SharedRow {
+    pub what: String,
+    pub detail: String,
+    pub date: String,
+    /// By whom it is held.
+    pub from: String,
+    /// When its source last changed it.
+    pub updated: Option<Moment>,
+    /// Whether its source is silent, and this is of before.
+    pub stale: bool,
+}
+
+#[derive(Serialize)]
+pub struct SharedSource {
+    pub name: String,
+    pub state: Label,
+    pub said: String,
+    pub count: usize,
+    /// Of what it withholds something.
+    pub withheld: String,
+    /// Of what it holds more than it gave.
+    pub more: String,
+}
