@@ -197,7 +197,7 @@ impl<'f> Rows<'f> {
         let read = match self.coding {
             Coding::Group4 => self.two_dimensional(),
             Coding::Rows => {
-                self.bits.to_byte();
+                self.bits.seek_byte();
                 self.one_dimensional()
             }
             Coding::OneDimensional | Coding::TwoDimensional => self.line(),
@@ -211,7 +211,7 @@ impl<'f> Rows<'f> {
             }
             // Else the next line begins after the next sign for that; this one is as the one before.
             (None, _) => {
-                self.bits.to_end_of_line();
+                self.bits.seek_end_of_line();
             }
         }
         &self.row
@@ -375,7 +375,7 @@ impl Bits<'_> {
         bits
     }
 
-    fn to_byte(&mut self) {
+    fn seek_byte(&mut self) {
         self.at = self.at.div_ceil(8) * 8;
     }
 
@@ -385,7 +385,7 @@ impl Bits<'_> {
     }
 
     /// Goes to where that sign begins, or to the end.
-    fn to_end_of_line(&mut self) {
+    fn seek_end_of_line(&mut self) {
         let mut noughts = 0;
         while !self.is_over() {
             noughts = if self.bit(self.at) == 0 {

@@ -443,7 +443,11 @@ fn keys(config: &Config) -> Vec<String> {
     files.extend(config.mesh.key.as_deref().map(shown));
     vec![
         format!("Files that only the node's user may read; it does not start otherwise: {}.", files.join(", ")),
-        format!("The network's steward is believed by {}.", shown(&config.exchange.steward_key)),
+        format!(
+            "The network's stewards are believed by {}; {} of them must have signed.",
+            shown(&config.exchange.steward_key),
+            config.exchange.signatures_needed
+        ),
         "Passwords, tokens and apps' secrets are stored as digests; the secrets of codes are sealed.".into(),
     ]
 }

@@ -402,6 +402,7 @@ fn p28_each_page_about_a_patient_and_each_refusal_of_one_leaves_its_line() {
             (item.as_str(), &ann, StatusCode::OK),
             ("/staff/inbox", &ann, StatusCode::OK),
             ("/staff/patient/jane", &ed, StatusCode::FORBIDDEN),
+            ("/staff/patient/jane/shared", &ed, StatusCode::FORBIDDEN),
             (item.as_str(), &ed, StatusCode::FORBIDDEN),
             ("/staff/inbox", &ed, StatusCode::FORBIDDEN),
             ("/record", &jane, StatusCode::OK),

@@ -87,9 +87,9 @@ mod tests {
                 }
             }
         }
-        assert_eq!(WHITE[0b1101_1000_0000_0], Word { run: 64, bits: 5 });
+        assert_eq!(WHITE[0b1_1011_0000_0000], Word { run: 64, bits: 5 });
         assert_eq!(
-            BLACK[0b0000_0001_1111_1],
+            BLACK[0b0_0000_0011_1111],
             Word {
                 run: 2560,
                 bits: 12
