@@ -85,23 +85,7 @@ fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
     run(&root, &[&with[..], &["--strike", PRACTICE]].concat());
     countersign(&root);
     put(&root, &nodes.hospital.folder);
-    println!(
-        "{}",
-        run(
-            &root,
-            &["directory", "show", "--steward-key", "stewards.pub"]
-        )
-    );
     wait_for("the hospital's directory", 60, || {
-        println!(
-            "{:?} {:?}",
-            alarms(),
-            nodes
-                .hospital
-                .rows
-                .texts("SELECT query FROM audit WHERE query LIKE 'directory%'")
-        );
-
         let told = "SELECT query FROM audit WHERE query LIKE 'directory-version=3%'";
         nodes.hospital.rows.texts(told).pop()
     });

@@ -10,9 +10,9 @@ mod sign_in;
 mod tls;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use access::{Ods, Role};
 use anyhow::{Context, bail};
@@ -33,8 +33,6 @@ use crate::commands::directory::read_stewards;
 use crate::config::Config;
 use places::Places;
 
-/// How often the directory's file is looked at for a newer version.
-const DIRECTORY_SECONDS: u64 = 15;
 /// How long each part may take to stop.
 const STOP_SECONDS_MAX: u64 = 15;
 
@@ -130,11 +128,6 @@ impl Running {
                 listeners.exchange,
                 exchange.clone(),
                 places.peers,
-                stopped.clone(),
-            )),
-            tokio::spawn(follow_directory(
-                config.exchange.directory.clone(),
-                exchange.clone(),
                 stopped.clone(),
             )),
         ];
@@ -353,43 +346,5 @@ async fn peers(
 ) {
     if let Err(problem) = serve_peers(listener, exchange, limits, stopped).await {
         tracing::error!(%problem, "other nodes cannot reach this one");
-    }
-}
-
-/// Takes in a newer directory when its file changes, so that a member who is struck off is out without a restart.
-async fn follow_directory(
-    path: PathBuf,
-    exchange: Arc<Exchange>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let changed_at = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
-    let mut seen = changed_at(&path);
-    loop {
-        tokio::select! {
-            _ = stopped.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(Duration::from_secs(DIRECTORY_SECONDS)) => {}
-        }
-        let now_at = changed_at(&path);
-        if now_at == seen {
-            continue;
-        }
-        seen = now_at;
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            tracing::error!("the directory's file cannot be read; the one before stays in force");
-            continue;
-        };
-        let book = exchange.book();
-        match book.reload(&text, exchange.store().now()) {
-            Ok(true) => {
-                tracing::warn!(version = book.version(), "a newer directory is in force");
-                if let Err(problem) = exchange.remember_directory().await {
-                    tracing::error!(%problem, "the directory's version could not be noted");
-                }
-            }
-            Ok(false) => {}
-            Err(problem) => {
-                tracing::error!(%problem, "the new directory is refused; the one before stays in force");
-            }
-        }
     }
 }
