@@ -11,6 +11,8 @@ use crate::client::http::Client;
 use crate::setting::handover;
 
 const READY_SECONDS: u64 = 20;
+/// How often it is started again when its port is taken for a moment.
+const TRIES_MAX: u32 = 5;
 
 /// A process and how to start it again. Dropping it kills it.
 pub struct Process {
@@ -61,13 +63,29 @@ impl Process {
         self.child = Some(child.unwrap());
     }
 
+    /// Whether the last that it said is that somebody else listens where it should.
+    fn is_port_taken(&self) -> bool {
+        let log = self.log();
+        let last = log.trim_end().lines().last();
+        last.is_some_and(|line| line.contains("Address already in use"))
+    }
+
     fn wait_until_ready(&mut self, began: Instant) {
         let mut client = Client::new(self.pages);
+        let mut tries = 0;
         while !client
             .get("/fhir/metadata")
             .is_ok_and(|answer| answer.status == 200)
         {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            if ended.is_some() && self.is_port_taken() && tries < TRIES_MAX {
+                // Its port was free a moment ago, and some other program's connection has it for a moment.
+                tries += 1;
+                self.child = None;
+                thread::sleep(Duration::from_secs(1));
+                self.start_only();
+                continue;
+            }
             assert!(
                 ended.is_none(),
                 "handover ended ({ended:?}):\n{}",
