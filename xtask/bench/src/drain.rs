@@ -13,7 +13,7 @@ use crate::message::{HOSPITAL, PRACTICE, letter};
 use crate::node::network;
 use crate::report::{Report, Wanted};
 
-const PARCELS: i64 = 20_000;
+const PARCELS: i64 = 5_000;
 /// Until the sender notices that the neighbour is back, and at the very end, nothing is measured.
 const FROM: i64 = PARCELS / 10;
 const PER_SECOND_MIN: f64 = 3000.0;
@@ -58,7 +58,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
     let ended = reached(&inbox, ARRIVED, PARCELS)?;
     let rate = (PARCELS - FROM) as f64 / (ended - began).as_secs_f64();
     report.figure(
-        "a backlog of 20,000 letters, arriving at a neighbour that is back",
+        "a backlog of 5,000 letters, arriving at a neighbour that is back",
         "parcels/s",
         rate,
         Wanted::AtLeast(PER_SECOND_MIN),
