@@ -5,7 +5,8 @@ use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
 use serde::{Deserialize, Serialize};
-use store::parcels::{Named, Parcel, PartOf};
+use store::Effect;
+use store::parcels::{Named, Outgoing, Parcel, ParcelWrite, PartOf};
 
 use crate::instant;
 use crate::jws::read_strictly;
@@ -216,6 +217,24 @@ impl ParcelText {
             return value("A parcel has 1 to 20 contents.");
         }
         self.contents.iter().try_for_each(ContentNamed::check)
+    }
+
+    /// The effect that accepts a parcel which is all in its text, about that patient here.
+    ///
+    /// # Errors
+    /// As `parse`: what would not be taken is not sent.
+    pub(crate) fn accepted(&self, patient: &str) -> Result<Effect, Problem> {
+        let written = serde_json::to_string(self).map_err(|cause| {
+            Problem::new(Kind::Exception, "A parcel's text could not be written.").because(cause)
+        })?;
+        ParcelText::parse(&written)?;
+        let outgoing = Outgoing {
+            parcel: self.to_parcel(written)?,
+            patient: patient.to_string(),
+            document: String::new(),
+            contents: Vec::new(),
+        };
+        Ok(Effect::Parcel(ParcelWrite::Accept(Box::new(outgoing))))
     }
 
     /// The parcel as rows, with the digest of its text.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use fhir::problem::{Kind, Problem};
 use hl7v2::to_fhir::{Layer, Mapping};
-use store::{AuditWrite, Store};
+use store::Store;
 use tokio::sync::watch;
 
 use crate::mllp::stopped;
@@ -121,19 +121,7 @@ impl Mappings {
 
 /// Puts onto the work list why a mapping is refused, or takes it off.
 async fn show(store: &Store, why: Option<String>) {
-    let about = store.organisation().to_string();
-    let write = match why {
-        Some(what) => AuditWrite::Alarm {
-            kind: ALARM,
-            about,
-            what,
-        },
-        None => AuditWrite::Settle {
-            kind: ALARM.into(),
-            about,
-        },
-    };
-    if let Err(problem) = store.write_audit(write).await {
+    if let Err(problem) = store.set_alarm(ALARM, why).await {
         tracing::error!(%problem, "what came of a changed mapping could not be put on the work list");
     }
 }

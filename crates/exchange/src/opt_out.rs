@@ -16,7 +16,7 @@ use access::{AuditEntry, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use store::opt_out::{Check, CheckState, OptOutWrite, Standing};
-use store::{AuditWrite, Effect, Job, Store};
+use store::{Effect, Job, Store};
 use tokio::sync::watch;
 
 use crate::mesh::Mesh;
@@ -210,25 +210,13 @@ impl OptOuts {
     }
 
     async fn show(&self, looked: &Result<Looked, Problem>) {
-        let about = self.store.organisation().to_string();
-        let write = match looked {
+        let what = match looked {
             Ok(Looked::Idle | Looked::Sent(_) | Looked::Waiting(_)) => return,
-            Ok(Looked::Answered(_)) => AuditWrite::Settle {
-                kind: ALARM.into(),
-                about,
-            },
-            Ok(Looked::Failed(check)) => AuditWrite::Alarm {
-                kind: ALARM,
-                about,
-                what: check.reason.clone(),
-            },
-            Err(problem) => AuditWrite::Alarm {
-                kind: ALARM,
-                about,
-                what: problem.message.clone(),
-            },
+            Ok(Looked::Answered(_)) => None,
+            Ok(Looked::Failed(check)) => Some(check.reason.clone()),
+            Err(problem) => Some(problem.message.clone()),
         };
-        if let Err(problem) = self.store.write_audit(write).await {
+        if let Err(problem) = self.store.set_alarm(ALARM, what).await {
             tracing::error!(%problem, "what came of a check for opt-outs could not be put on the work list");
         }
     }

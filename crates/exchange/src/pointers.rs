@@ -10,7 +10,7 @@ use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use store::ask::{AskWrite, OwnPointer, Pointer};
-use store::parcels::{Incoming, Outgoing, Parcel, ParcelWrite};
+use store::parcels::{Incoming, Parcel, ParcelWrite};
 use store::{Effect, Job, Reading};
 use tokio::sync::watch;
 
@@ -181,19 +181,7 @@ impl Exchange {
             mesh: None,
             pointer: Some(pointer),
         };
-        let written = serde_json::to_string(&text).map_err(|cause| {
-            Problem::new(Kind::Exception, "A pointer could not be written.").because(cause)
-        })?;
-        ParcelText::parse(&written)?;
-        let outgoing = Outgoing {
-            parcel: text.to_parcel(written)?,
-            patient: patient.to_string(),
-            document: String::new(),
-            contents: Vec::new(),
-        };
-        Ok(Some(Effect::Parcel(ParcelWrite::Accept(Box::new(
-            outgoing,
-        )))))
+        text.accepted(patient).map(Some)
     }
 
     /// The job that holds a pointer which came, and keeps its parcel.

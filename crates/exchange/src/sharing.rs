@@ -12,7 +12,7 @@ use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use store::parcels::{Incoming, Named, Outgoing, Parcel, ParcelWrite};
+use store::parcels::{Incoming, Named, Parcel, ParcelWrite};
 use store::sharing::{Asked, Due, Rule, SharingWrite, Standpoint};
 use store::{Effect, Job, Reading};
 use tokio::sync::watch;
@@ -181,19 +181,7 @@ impl Exchange {
             mesh: None,
             pointer: None,
         };
-        let written = serde_json::to_string(&text).map_err(|cause| {
-            Problem::new(Kind::Exception, "A preference could not be written.").because(cause)
-        })?;
-        ParcelText::parse(&written)?;
-        let outgoing = Outgoing {
-            parcel: text.to_parcel(written)?,
-            patient: due.patient.clone(),
-            document: String::new(),
-            contents: Vec::new(),
-        };
-        Ok(Some(Effect::Parcel(ParcelWrite::Accept(Box::new(
-            outgoing,
-        )))))
+        text.accepted(&due.patient).map(Some)
     }
 
     /// The patient as others know them; `None` if this is not their home practice, or they cannot

@@ -12,7 +12,7 @@ use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use rand::seq::IndexedRandom as _;
 use store::parcels::ParcelWrite;
-use store::{AuditWrite, Effect, Job};
+use store::{Effect, Job};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -199,19 +199,7 @@ impl Follower {
         if self.told.as_ref() == Some(&what) {
             return;
         }
-        let about = self.exchange.organisation().to_string();
-        let write = match what.clone() {
-            Some(what) => AuditWrite::Alarm {
-                kind: ALARM,
-                about,
-                what,
-            },
-            None => AuditWrite::Settle {
-                kind: ALARM.into(),
-                about,
-            },
-        };
-        match self.exchange.store.write_audit(write).await {
+        match self.exchange.store.set_alarm(ALARM, what.clone()).await {
             Ok(()) => self.told = Some(what),
             Err(problem) => tracing::error!(%problem, "the directory's alarm could not be written"),
         }

@@ -12,8 +12,8 @@ use exchange::Identity;
 use exchange::copies::{CopyKind, CopyWriter, Recipient};
 use fhir::Problem;
 use fhir::date::{self, Millis};
+use store::Store;
 use store::copies::Copier;
-use store::{AuditWrite, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -229,13 +229,7 @@ impl Copies {
             date::instant(self.last_at),
             problem.message
         );
-        let about = self.store.organisation().to_string();
-        let write = AuditWrite::Alarm {
-            kind: ALARM,
-            about,
-            what,
-        };
-        if let Err(problem) = self.store.write_audit(write).await {
+        if let Err(problem) = self.store.set_alarm(ALARM, Some(what)).await {
             tracing::error!(%problem, "that copies are overdue could not be put on the work list");
         }
         self.is_alarmed = true;
@@ -245,11 +239,7 @@ impl Copies {
         if !self.is_alarmed {
             return;
         }
-        let write = AuditWrite::Settle {
-            kind: ALARM.into(),
-            about: self.store.organisation().to_string(),
-        };
-        self.is_alarmed = self.store.write_audit(write).await.is_err();
+        self.is_alarmed = self.store.set_alarm(ALARM, None).await.is_err();
     }
 }
 

@@ -292,6 +292,22 @@ impl Store {
         rows.first().map(checkpoint).transpose()
     }
 
+    /// Puts an alarm of that kind about this node onto the work list, or takes it off where there is nothing to say.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn set_alarm(&self, kind: &'static str, what: Option<String>) -> Result<(), Problem> {
+        let about = self.organisation().to_string();
+        self.write_audit(match what {
+            Some(what) => AuditWrite::Alarm { kind, about, what },
+            None => AuditWrite::Settle {
+                kind: kind.into(),
+                about,
+            },
+        })
+        .await
+    }
+
     /// What a person must know of about this node's log or a neighbour's.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use super::{Asker, FaxDone, Report, gone, once};
 use crate::database::Tx;
 use crate::hl7_inbox::WorkNote;
 use crate::parcels::event::{self, Actor, Known};
-use crate::parcels::outgoing::{self as parcel_rows, New};
+use crate::parcels::outgoing as parcel_rows;
 use crate::parcels::{Outgoing, State, content};
 use crate::sql::Sql;
 
@@ -28,31 +28,7 @@ pub(super) async fn queue(
             known: true,
         });
     }
-    let row = New {
-        parcel,
-        outward: true,
-        state: State::Accepted,
-        due: false,
-        proof: None,
-    };
-    let pid = parcel_rows::insert(tx, now, &row).await?;
-    let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
-        .with((!letter.patient.is_empty()).then_some(letter.patient.as_str()))
-        .with((!letter.document.is_empty()).then_some(letter.document.as_str()))
-        .with(pid);
-    tx.execute(&sql).await?;
-    content::keep(tx, now, letter).await?;
-    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    let nobody = Actor::default();
-    event::add(
-        tx,
-        now,
-        &known,
-        State::Accepted.code(),
-        &nobody,
-        "to leave by fax",
-    )
-    .await?;
+    let pid = parcel_rows::write(tx, now, letter, (false, "to leave by fax")).await?;
     parcel_rows::supersede_earlier(tx, now, pid, letter).await?;
     let sql = Sql::new(
         "INSERT INTO fax_out (pid, ods, dialled, state, tries, next_try, made_at, state_at, holder, \

@@ -15,6 +15,33 @@ const SUPERSEDED_MAX: i64 = 16;
 /// Parcels that are given up in one go; the rest follow in the next.
 const GIVEN_UP_MAX: i64 = 500;
 
+/// Writes what goes out, with the first step of its journey; `due` if a neighbour is to be sent it. Gives its number.
+pub(crate) async fn write(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    outgoing: &Outgoing,
+    (due, note): (bool, &str),
+) -> Result<i64, Problem> {
+    let row = New {
+        parcel: &outgoing.parcel,
+        outward: true,
+        state: State::Accepted,
+        due,
+        proof: None,
+    };
+    let pid = insert(tx, now, &row).await?;
+    let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
+        .with((!outgoing.patient.is_empty()).then_some(outgoing.patient.as_str()))
+        .with((!outgoing.document.is_empty()).then_some(outgoing.document.as_str()))
+        .with(pid);
+    tx.execute(&sql).await?;
+    content::keep(tx, now, outgoing).await?;
+    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    let (accepted, nobody) = (State::Accepted.code(), Actor::default());
+    event::add(tx, now, &known, accepted, &nobody, note).await?;
+    Ok(pid)
+}
+
 /// Accepts a parcel for delivery.
 pub(crate) async fn accept(
     tx: &mut Tx<'_>,
@@ -32,30 +59,7 @@ pub(crate) async fn accept(
             known: true,
         });
     }
-    let row = New {
-        parcel,
-        outward: true,
-        state: State::Accepted,
-        due: true,
-        proof: None,
-    };
-    let pid = insert(tx, now, &row).await?;
-    let sql = Sql::new("UPDATE parcel SET patient = $1, document = $2 WHERE pid = $3")
-        .with((!outgoing.patient.is_empty()).then_some(outgoing.patient.as_str()))
-        .with((!outgoing.document.is_empty()).then_some(outgoing.document.as_str()))
-        .with(pid);
-    tx.execute(&sql).await?;
-    content::keep(tx, now, outgoing).await?;
-    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    event::add(
-        tx,
-        now,
-        &known,
-        State::Accepted.code(),
-        &Actor::default(),
-        "",
-    )
-    .await?;
+    let pid = write(tx, now, outgoing, (true, "")).await?;
     peers::know(tx, parcel.recipient.as_str()).await?;
     if parcel.kind == super::Kind::Letter {
         supersede_earlier(tx, now, pid, outgoing).await?;
