@@ -298,13 +298,18 @@ fn what(resource: &Value) -> String {
         "/type/0",
         "/category/0",
         "/relationship",
-        "/class",
     ];
     let text = |at: &str| resource.pointer(at).and_then(Value::as_str);
     let named = text("/description").or_else(|| text("/title"));
     let named = named.map(str::to_owned);
     let named = named.or_else(|| concepts.iter().find_map(|at| concept(resource.pointer(at))));
-    let named = named.or_else(|| text("/medicationReference/display").map(str::to_owned));
+    // A visit's class is one code, without a text of its own.
+    let last = [
+        "/medicationReference/display",
+        "/class/display",
+        "/class/code",
+    ];
+    let named = named.or_else(|| last.iter().find_map(|at| text(at)).map(str::to_owned));
     named.unwrap_or_else(|| "without a description".to_owned())
 }
 
@@ -427,6 +432,8 @@ mod tests {
             (what(&allergy).as_str(), detail(&allergy).as_str()),
             ("Penicillin", "active · confirmed")
         );
+        let visit = json!({"class": {"code": "IMP", "display": "inpatient encounter"}});
+        assert_eq!(what(&visit), "inpatient encounter");
         assert_eq!(what(&json!({})), "without a description");
     }
 }
