@@ -220,6 +220,15 @@ impl Visit {
         decided
     }
 
+    /// The same visitor some time later, for what takes long: what was decided at its start may not hold
+    /// any more.
+    pub(crate) fn later(&self, now: Millis) -> Visit {
+        Visit {
+            now,
+            ..self.clone()
+        }
+    }
+
     /// A token for a form of this visitor's; empty for one who has none yet, which no form can
     /// match.
     pub fn form_token(&self) -> String {

@@ -84,8 +84,21 @@ fn answers(site: &Site, patient: &str) -> String {
     told
 }
 
-/// The files of a system export.
+/// The files of a system export, and its manifest.
 fn exported(client: &mut Client) -> Vec<String> {
+    let (files, manifest) = listed(client);
+    let mut texts = fetched(client, &files);
+    texts.push(manifest.to_string());
+    texts
+}
+
+fn fetched(client: &mut Client, files: &[String]) -> Vec<String> {
+    let text = |at: &String| client.get(at).unwrap().text();
+    files.iter().map(text).collect()
+}
+
+/// Where the files of a new system export are, and its manifest.
+fn listed(client: &mut Client) -> (Vec<String>, Value) {
     let begin = [
         ("prefer", "respond-async"),
         ("accept", "application/fhir+json"),
@@ -99,13 +112,9 @@ fn exported(client: &mut Client) -> Vec<String> {
         let answer = client.get(&at).unwrap();
         (answer.status == 200).then(|| answer.json())
     });
-    let files = manifest["output"].as_array().unwrap().clone();
-    let files = files
-        .iter()
-        .map(|file| path(file["url"].as_str().unwrap()).to_owned());
-    let mut texts: Vec<String> = files.map(|at| client.get(&at).unwrap().text()).collect();
-    texts.push(manifest.to_string());
-    texts
+    let files = manifest["output"].as_array().unwrap();
+    let address = |file: &Value| path(file["url"].as_str().unwrap()).to_owned();
+    (files.iter().map(address).collect(), manifest)
 }
 
 fn path(url: &str) -> &str {
@@ -161,6 +170,7 @@ fn p13_p14_a_flag_at_the_home_practice_takes_where_a_patient_lives_out_of_all_an
         );
     }
     assert_eq!(by_street(&nodes.practice), 1);
+    let (files_of_before, _) = listed(&mut nodes.practice.client());
     flag(&nodes.practice, &at_home);
     let since = Instant::now();
     for (site, patient) in &sites {
@@ -170,6 +180,10 @@ fn p13_p14_a_flag_at_the_home_practice_takes_where_a_patient_lives_out_of_all_an
             found(&answers(site, patient)).is_empty().then_some(())
         });
     }
+    // An export that was made before is fetched now.
+    let files = fetched(&mut nodes.practice.client(), &files_of_before).concat();
+    assert!(files.contains(&at_home), "the patient is in the files");
+    assert_eq!(found(&files.to_lowercase()), [""; 0]);
     println!(
         "nothing left at either after {} ms",
         since.elapsed().as_millis()

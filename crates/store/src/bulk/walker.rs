@@ -146,6 +146,12 @@ impl Walker {
         self
     }
 
+    /// Goes on under another scope of the same caller's. What has been read already, a page at most, is given
+    /// as it was read.
+    pub fn go_on_under(&mut self, scope: Scope) {
+        self.scope = scope;
+    }
+
     /// The next resource; none at the end. What it is about stands in the log before this returns.
     ///
     /// # Errors

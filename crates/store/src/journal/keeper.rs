@@ -26,6 +26,11 @@ const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How long it waits for the mover when both files are full.
 const ROOM_WAIT: Duration = Duration::from_secs(30);
+/// How long others are let come along, once somebody has: requests come in bursts, and whoever is late by less
+/// than this would wait for the whole of this sync and then for one of their own.
+const COMPANY_WAIT: Duration = Duration::from_micros(40);
+/// From so many in one sync on there is always company, without waiting for it.
+const COMPANY_MAX: usize = 16;
 /// So many messages in one sync mean that many senders are waiting.
 const PRESSING_MIN: usize = 8;
 
@@ -73,8 +78,13 @@ impl Keeper {
 
     /// Works until nobody can put anything any more.
     pub(super) fn run(mut self, mut file: File, mut waiting: tokio::sync::mpsc::Receiver<Item>) {
+        let mut before = 0;
         while let Some(first) = waiting.blocking_recv() {
+            if (2..COMPANY_MAX).contains(&before) {
+                let_come(COMPANY_WAIT);
+            }
             let gathered = gather(first, &mut waiting);
+            before = gathered.puts.len();
             self.keep(&mut file, gathered.puts);
             for flush in gathered.flushes {
                 self.handing.flush(flush);
@@ -217,6 +227,14 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.handing.end();
+    }
+}
+
+/// Lets the threads run that have something to put. Time this short cannot be slept.
+fn let_come(at_most: Duration) {
+    let end = Instant::now() + at_most;
+    while Instant::now() < end {
+        std::thread::yield_now();
     }
 }
 

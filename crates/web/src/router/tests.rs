@@ -231,6 +231,27 @@ async fn record(router: &Router, bo: &Bearing) {
     }
 }
 
+/// Whether what it does is about patients whom the node holds.
+fn is_about_patients(route: &Route) -> bool {
+    match route.does {
+        Does::Facts => false,
+        // What the node knows of codes is nobody's; what is indexed is the node's own affair; and what is
+        // only looked over or written otherwise is the caller's own.
+        Does::Operation(name, _) => ![
+            "convert",
+            "expand",
+            "lookup",
+            "subsumes",
+            "translate",
+            "validate",
+            "validate-code",
+            "reindex",
+        ]
+        .contains(&name),
+        Does::Interactions(_) => true,
+    }
+}
+
 #[test]
 fn p28_each_look_and_each_refusal_at_the_fhir_door_leaves_one_line() {
     on_each_database(async |ground| {
@@ -245,21 +266,7 @@ fn p28_each_look_and_each_refusal_at_the_fhir_door_leaves_one_line() {
             ("jane", token(&node, "jane").await),
         ] {
             for route in FHIR.iter().filter(|route| route.method == Method::GET) {
-                let about_patients = match route.does {
-                    Does::Facts => false,
-                    // What the node knows of codes is nobody's; what is indexed is the node's own affair.
-                    Does::Operation(name, _) => ![
-                        "expand",
-                        "lookup",
-                        "subsumes",
-                        "translate",
-                        "validate-code",
-                        "reindex",
-                    ]
-                    .contains(&name),
-                    Does::Interactions(_) => true,
-                };
-                if !about_patients {
+                if !is_about_patients(route) {
                     continue;
                 }
                 let path = format!("/fhir{}", filled(route.path, 0));
@@ -336,9 +343,7 @@ fn p28_each_write_and_each_refusal_of_one_at_the_fhir_door_leaves_its_lines() {
             ("ed", token(&node, "ed").await),
             ("jane", token(&node, "jane").await),
         ] {
-            let writes = |route: &&Route| {
-                route.method != Method::GET && matches!(route.does, Does::Interactions(_))
-            };
+            let writes = |route: &&Route| route.method != Method::GET && is_about_patients(route);
             for (route, id) in FHIR
                 .iter()
                 .filter(writes)

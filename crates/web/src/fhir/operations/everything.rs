@@ -16,9 +16,9 @@ use fhir::problem::{Kind, Problem};
 use store::bulk::{Cursor, Walk, Within};
 
 use super::parameters::as_query;
-use super::stream::{self, Addresses};
+use super::stream::{self, Addresses, Again};
 use crate::failure::Failure;
-use crate::fhir::ask::{Announced, Ask};
+use crate::fhir::ask::{Announced, Ask, Asked};
 use crate::fhir::check_known;
 use crate::fhir::query::joined;
 use crate::node::Node;
@@ -42,10 +42,10 @@ pub async fn patient_by_post(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    of_patient(&node, &as_query(&ask, &body)?, id).await
+    of_patient(&node, &Arc::new(as_query(&ask, &body)?), id).await
 }
 
-async fn of_patient(node: &Node, ask: &Ask, id: String) -> Result<Response, Failure> {
+async fn of_patient(node: &Arc<Node>, ask: &Asked, id: String) -> Result<Response, Failure> {
     let scope = ask.scope(node, Interaction::Everything, "Patient").await?;
     check_known(&id)?;
     let within = Within::Patients(vec![id.clone()]);
@@ -68,10 +68,10 @@ pub async fn encounter_by_post(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    of_encounter(&node, &as_query(&ask, &body)?, id).await
+    of_encounter(&node, &Arc::new(as_query(&ask, &body)?), id).await
 }
 
-async fn of_encounter(node: &Node, ask: &Ask, id: String) -> Result<Response, Failure> {
+async fn of_encounter(node: &Arc<Node>, ask: &Asked, id: String) -> Result<Response, Failure> {
     let scope = ask
         .scope(node, Interaction::Everything, "Encounter")
         .await?;
@@ -98,10 +98,10 @@ pub async fn patients_by_post(
     Announced(ask): Announced,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    of_patients(&node, &as_query(&ask, &body)?).await
+    of_patients(&node, &Arc::new(as_query(&ask, &body)?)).await
 }
 
-async fn of_patients(node: &Node, ask: &Ask) -> Result<Response, Failure> {
+async fn of_patients(node: &Arc<Node>, ask: &Asked) -> Result<Response, Failure> {
     let scope = ask.scope(node, Interaction::Everything, "Patient").await?;
     if let Reach::Compartment { patient, .. } = scope.reach() {
         let own = patient.clone();
@@ -127,12 +127,13 @@ async fn of_patients(node: &Node, ask: &Ask) -> Result<Response, Failure> {
         .walk(&scope, Interaction::Everything, target, walk)
         .await?;
     let addresses = addresses(node, ask, "Patient");
-    Ok(stream::bundle(walker, addresses).await?)
+    let again = Again::of(node, ask, (Interaction::Export, "Patient"));
+    Ok(stream::bundle(walker, again, addresses).await?)
 }
 
 async fn instance(
-    node: &Node,
-    ask: &Ask,
+    node: &Arc<Node>,
+    ask: &Asked,
     scope: &Scope,
     (ty, id): (&'static str, String),
     within: Within,
@@ -140,6 +141,7 @@ async fn instance(
     let walk = asked(ask, within)?;
     let mut addresses = addresses(node, ask, &format!("{ty}/{id}"));
     addresses.told = scope.shows().map(|_| NOT_FOR_PROXIES);
+    let again = Again::of(node, ask, (Interaction::Everything, ty));
     let target = Target {
         ty: ty.into(),
         id: Some(id),
@@ -150,7 +152,7 @@ async fn instance(
         .store
         .walk_from(scope, Interaction::Everything, target, walk)
         .await?;
-    Ok(stream::bundle(walker, addresses).await?)
+    Ok(stream::bundle(walker, again, addresses).await?)
 }
 
 fn asked(ask: &Ask, within: Within) -> Result<Walk, Problem> {

@@ -1,9 +1,13 @@
 //! A searchset Bundle that is sent while it is made: its first entry leaves at once, and no more of
 //! it than a piece is ever in memory.
 
+use std::sync::Arc;
+
+use access::Interaction;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use fhir::date::Millis;
 use fhir::json::write_text;
 use fhir::problem::Problem;
 use futures_util::stream;
@@ -11,9 +15,52 @@ use http::StatusCode;
 use store::bulk::{Cursor, Walked, Walker};
 
 use crate::fhir::answer;
+use crate::fhir::ask::Asked;
+use crate::node::Node;
 
 /// A piece that is sent at once, about, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
+
+/// How old a decision may be under which more of an answer is read. A record may be paused, a preference
+/// set, while an answer takes its time.
+const DECIDED_MILLIS: Millis = 1000;
+
+/// Asks again, while an answer is sent, whether it may be.
+pub struct Again {
+    node: Arc<Node>,
+    ask: Asked,
+    what: (Interaction, &'static str),
+    decided: Millis,
+}
+
+impl Again {
+    /// It has been decided just now that who asks may do this to that type.
+    pub fn of(node: &Arc<Node>, ask: &Asked, what: (Interaction, &'static str)) -> Again {
+        Again {
+            node: node.clone(),
+            ask: ask.clone(),
+            what,
+            decided: node.store.now(),
+        }
+    }
+
+    /// Decides anew, if it is time.
+    ///
+    /// # Errors
+    /// Why it may not be sent any more; the refusal is in the log.
+    async fn check(&mut self, walker: &mut Walker) -> Result<(), Problem> {
+        let now = self.node.store.now();
+        if now.saturating_sub(self.decided) < DECIDED_MILLIS {
+            return Ok(());
+        }
+        let (interaction, ty) = self.what;
+        let visit = self.ask.visit.later(now);
+        let scope = visit.scope(&self.node, interaction, ty).await?;
+        walker.go_on_under(scope);
+        self.decided = now;
+        Ok(())
+    }
+}
 
 /// What the Bundle says of itself.
 pub struct Addresses {
@@ -29,6 +76,7 @@ pub struct Addresses {
 
 struct Sending {
     walker: Walker,
+    again: Again,
     addresses: Addresses,
     first: Option<Walked>,
     started: bool,
@@ -41,10 +89,15 @@ struct Sending {
 ///
 /// # Errors
 /// What the first step of the walk finds.
-pub async fn bundle(mut walker: Walker, addresses: Addresses) -> Result<Response, Problem> {
+pub async fn bundle(
+    mut walker: Walker,
+    again: Again,
+    addresses: Addresses,
+) -> Result<Response, Problem> {
     let first = walker.next().await?;
     let sending = Sending {
         walker,
+        again,
         addresses,
         ended: first.is_none(),
         first,
@@ -67,6 +120,7 @@ pub async fn bundle(mut walker: Walker, addresses: Addresses) -> Result<Response
 
 impl Sending {
     async fn piece(&mut self) -> Result<Bytes, Problem> {
+        self.again.check(&mut self.walker).await?;
         let mut out = Vec::with_capacity(PIECE_BYTES);
         if !self.started {
             self.started = true;

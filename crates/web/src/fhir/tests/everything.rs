@@ -159,3 +159,49 @@ fn the_first_piece_leaves_before_the_rest_is_read() {
         node.store.clone().close().await;
     });
 }
+
+async fn pause(node: &crate::node::Node, patient: &str) {
+    let told = store::care::Told {
+        patient: patient.into(),
+        organisation: node.site.organisation.to_string(),
+        account: 1,
+        name: "Ann".into(),
+        role: "clerk".into(),
+        code: String::new(),
+        reason: "The patient asked for it.".into(),
+    };
+    let write = store::people::PeopleWrite::Pause { told };
+    let scope = access::Scope::system(access::SystemPurpose::Measure);
+    let job = store::Job::effect(store::Effect::People(write));
+    node.store.commit(&scope, job).await.unwrap();
+}
+
+/// A record that is paused, or kept back, while it is being sent is not sent to its end.
+#[test]
+fn p25_an_answer_under_way_is_broken_off_when_the_record_is_paused() {
+    on_each_database(async |ground| {
+        let (node, _) = record(ground).await;
+        for number in 1..=5 {
+            release(&node, "Observation", &format!("o{number}")).await;
+        }
+        let jane = Client::of(&node, "jane").await;
+        for pauses in [false, true] {
+            let request = Request::get("/fhir/Patient/jane/$everything")
+                .header(AUTHORIZATION, format!("Bearer {}", jane.token))
+                .body(Body::empty())
+                .unwrap();
+            let answer = jane.router.clone().oneshot(request).await.unwrap();
+            let mut body = answer.into_body();
+            body.frame().await.unwrap().unwrap();
+            if pauses {
+                pause(&node, "jane").await;
+            }
+            ground.clock().advance(1001);
+            let rest = body.collect().await;
+            assert_eq!(rest.is_ok(), !pauses, "pauses: {pauses}");
+        }
+        let refused = jane.get("/Patient/jane/$everything").await;
+        assert!(refused.status.is_client_error(), "{}", refused.text());
+        node.store.clone().close().await;
+    });
+}
