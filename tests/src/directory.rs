@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::node::neighbourhood::{Neighbourhood, PRACTICE, wait_for};
-use crate::node::process::run;
+use crate::client::http::Client;
+use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
+use crate::node::process::{Process, free_address, outcome, run};
 
 /// Gives both nodes two stewards, both of whom must sign, and starts them.
 fn two_stewards() -> Neighbourhood {
@@ -91,4 +92,143 @@ fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
     });
     let listed = run(&nodes.hospital.folder, &show);
     assert!(!listed.contains(PRACTICE), "{listed}");
+}
+
+/// What follows those words, up to the end of its sentence.
+fn after<'t>(text: &'t str, words: &str) -> &'t str {
+    let (_, rest) = text
+        .split_once(words)
+        .unwrap_or_else(|| panic!("{words}: {text}"));
+    rest.lines().next().unwrap().trim_end_matches('.').trim()
+}
+
+#[test]
+fn an_invited_organisation_joins_once_a_steward_has_signed_and_nobody_joins_in_its_place() {
+    let nodes = Neighbourhood::start();
+    let root = nodes.hospital.folder.parent().unwrap().to_owned();
+    let invite = [
+        "directory",
+        "invite",
+        "--steward",
+        "steward",
+        "--steward-key",
+        "steward/steward.pub",
+        "--ods",
+        "FZZ98",
+        "--name",
+        "Elm Pharmacy",
+        "--role",
+        "pharmacy",
+        "--at",
+        HOSPITAL,
+    ];
+    let invited = run(&root, &invite);
+    let [exchange, pages] = [free_address(), free_address()];
+    let (exchange, pages_url) = (format!("https://{exchange}"), format!("http://{pages}"));
+    let join = |folder: &str| {
+        let with = ["join", "invitation.jws", "--no-wait", "--folder", folder];
+        let reached = ["--exchange-url", &exchange, "--pages-url", &pages_url];
+        outcome(&root, &[&with[..], &reached].concat())
+    };
+    let (done, told) = join("FZZ98");
+    assert!(done && told.contains("A steward has yet to sign"), "{told}");
+    // Both ends read the same digits out to each other.
+    let stewards = after(&invited, "by telephone:");
+    assert_eq!(after(&told, "The stewards' fingerprint is"), stewards);
+    let alarms = || {
+        let rows = &nodes.hospital.rows;
+        rows.texts("SELECT what FROM audit_alarm WHERE kind = 'joining'")
+    };
+    let alarm = alarms().pop().unwrap()[0].clone().unwrap();
+    assert!(
+        alarm.contains("Elm Pharmacy (FZZ98) asks to join"),
+        "{alarm}"
+    );
+    let print = after(&told, "This node's card has the fingerprint");
+    assert!(alarm.contains(print), "{alarm}");
+    // Whoever else got hold of the invitation comes too late, and is told that somebody did come.
+    let (done, told) = join("thief");
+    assert!(
+        !done && told.contains("Another card of FZZ98 waits"),
+        "{told}"
+    );
+    // It cannot be answered with a card that is not its own.
+    forged(&nodes, &root);
+
+    let sign = ["directory", "sign", "--steward", "steward", "--keep"];
+    let card = nodes.hospital.folder.join("joining/FZZ98.json");
+    run(&root, &[&sign[..], &[card.to_str().unwrap()]].concat());
+    put(&root, &nodes.hospital.folder);
+    let told = wait_for("the directory", 60, || {
+        let (done, told) = join("FZZ98");
+        assert!(done, "{told}");
+        told.contains("Joined: the directory, version 2, lists 3 members")
+            .then_some(told)
+    });
+    assert!(told.contains("handover serve"), "{told}");
+    wait_for("the alarm's end", 60, || alarms().is_empty().then_some(()));
+    assert!(!card.exists());
+    let (done, told) = join("thief");
+    assert!(
+        !done && told.contains("a member already, with other keys"),
+        "{told}"
+    );
+
+    // What was made serves, and is a member: the hospital's newest directory reaches it.
+    let folder = root.join("FZZ98");
+    let settings = folder.join("handover.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let listens = [
+        ("[pages]\n", pages_url.trim_start_matches("http://")),
+        ("[exchange]\n", exchange.trim_start_matches("https://")),
+    ];
+    let text = listens
+        .iter()
+        .fold(text, |text, (section, at)| listening(&text, section, at));
+    fs::write(&settings, text).unwrap();
+    let mut pharmacy = Process::new(&folder, &["serve", "--config", "handover.toml"], pages);
+    pharmacy.start();
+    run(&root, &[&sign[..], &["--days", "70"]].concat());
+    put(&root, &nodes.hospital.folder);
+    wait_for("the pharmacy's directory", 60, || {
+        run(&folder, &["directory", "show"])
+            .contains("Version 3,")
+            .then_some(())
+    });
+}
+
+/// The settings with that section listening there.
+fn listening(text: &str, section: &str, at: &str) -> String {
+    let (before, rest) = text.split_once(section).unwrap();
+    let lines: Vec<String> = rest.lines().map(str::to_owned).collect();
+    let first = lines
+        .iter()
+        .position(|line| line.trim_start_matches("# ").starts_with("listen = "));
+    let mut lines = lines;
+    lines[first.unwrap()] = format!("listen = \"{at}\"");
+    format!("{before}{section}{}\n", lines.join("\n"))
+}
+
+/// The invitation with the practice's card, whose key is not at hand, and one that no steward has signed.
+fn forged(nodes: &Neighbourhood, root: &Path) {
+    let invitation = fs::read_to_string(root.join("invitation.jws")).unwrap();
+    let invitation = invitation.trim();
+    let card = fs::read_to_string(nodes.practice.folder.join("card.json")).unwrap();
+    let other = format!("{}A", &invitation[..invitation.len() - 1]);
+    for invitation in [invitation, &other] {
+        let body =
+            serde_json::json!({ "invitation": invitation, "card": card, "proof": invitation });
+        let mut client = Client::new(nodes.hospital.pages);
+        let answer = client.send_json("POST", "/network/join", &body).unwrap();
+        assert!(
+            matches!(answer.status, 400..=499),
+            "{} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+    let mut client = Client::new(nodes.hospital.pages);
+    let long = serde_json::json!({ "invitation": "x".repeat(70_000) });
+    let answer = client.send_json("POST", "/network/join", &long).unwrap();
+    assert_eq!(answer.status, 413, "{}", answer.text());
 }

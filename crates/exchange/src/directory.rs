@@ -5,6 +5,7 @@
 
 mod book;
 pub(crate) mod follow;
+pub mod joining;
 mod stewards;
 
 use access::Ods;

@@ -28,6 +28,10 @@ pub enum Statement {
     Preferences,
     /// What somebody asks of another organisation about a patient.
     Question,
+    /// That an organisation may join the network, by a steward.
+    Invitation,
+    /// That who answers an invitation holds the key of their card.
+    Joining,
 }
 
 impl Statement {
@@ -41,6 +45,8 @@ impl Statement {
             Statement::Copy => "handover-copy+jws",
             Statement::Preferences => "handover-preferences+jws",
             Statement::Question => "handover-question+jws",
+            Statement::Invitation => "handover-invitation+jws",
+            Statement::Joining => "handover-joining+jws",
         }
     }
 
@@ -49,7 +55,9 @@ impl Statement {
         match self {
             Statement::Directory => 16 << 20,
             // It goes inside a parcel's text.
-            Statement::Preferences | Statement::Question => 12 << 10,
+            Statement::Preferences | Statement::Question | Statement::Joining => 12 << 10,
+            // It is sent on inside a request of 64 KiB.
+            Statement::Invitation => 16 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
             Statement::Copy => 64 << 10,
         }
@@ -130,6 +138,26 @@ pub fn verify<T: DeserializeOwned>(
     UnparsedPublicKey::new(&ED25519, key)
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| refused("The signature does not fit."))?;
+    read_strictly(&decode(payload)?)
+}
+
+/// Reads a statement's payload without a look at its signature: to learn whose it says that it is, before that is
+/// verified.
+///
+/// # Errors
+/// `Security` if it is no statement of that kind; `Structure` if its payload is not of the expected form.
+pub(crate) fn read_payload<T: DeserializeOwned>(
+    jws: &str,
+    statement: Statement,
+) -> Result<T, Problem> {
+    let mut parts = jws.trim().split('.');
+    let (Some(header), Some(payload)) = (parts.next(), parts.next()) else {
+        return Err(refused("A signed statement has three parts."));
+    };
+    if jws.len() > statement.bytes_max() {
+        return Err(refused("The signed statement is too long."));
+    }
+    check_header(header, statement)?;
     read_strictly(&decode(payload)?)
 }
 

@@ -25,6 +25,7 @@ struct Arguments {
 enum Command {
     Demo(commands::demo::Demo),
     Init(commands::init::Init),
+    Join(commands::join::Join),
     Serve(commands::serve::Serve),
     Account(commands::account::Account),
     Audit(commands::audit::Audit),
@@ -62,6 +63,7 @@ fn main() -> std::process::ExitCode {
         match arguments.command {
             Command::Demo(demo) => demo.run().await,
             Command::Init(init) => init.run(),
+            Command::Join(join) => join.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Account(account) => account.run().await,
             Command::Audit(audit) => audit.run().await,

@@ -4,6 +4,7 @@ mod ask;
 mod checkpoints;
 mod content;
 mod directory;
+pub(crate) mod join;
 mod parcels;
 mod preferences;
 mod receipts;

@@ -29,6 +29,7 @@ use crate::oauth::{
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, letter, record, sharing};
+use crate::peers::join;
 use crate::staff::{
     care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent,
     shared, steps, subscribers, told, worklist,
@@ -47,6 +48,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(oauth_server(node.clone()))
         .merge(files())
         .merge(subscriptions::socket::route(node.clone()))
+        .merge(join::route(node.clone()))
         .merge(pages(node))
 }
 

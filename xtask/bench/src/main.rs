@@ -3,6 +3,7 @@
 //! Started by `cargo xtask bench`, which builds the release binary first. Everything runs on loopback, for a bounded time.
 
 mod acknowledgements;
+mod ask;
 mod audit_verify;
 mod bare;
 mod creates;
@@ -10,6 +11,7 @@ mod decision;
 mod definitions;
 mod demo;
 mod drain;
+mod far;
 mod http;
 mod idle;
 mod import;
@@ -81,6 +83,8 @@ enum Figure {
     Letter,
     /// How fast letters arrive that waited for a neighbour that was away.
     Drain,
+    /// What eight other nodes hold of one patient, asked for at once.
+    Ask,
     /// The demo's time to ready and its memory.
     Demo,
     /// Finding concepts by text among 500,000.
@@ -158,6 +162,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Drain) {
         drain::measure(&mut report)?;
+    }
+    if wanted(Figure::Ask) {
+        ask::measure(&mut report)?;
     }
     if wanted(Figure::Demo) {
         demo::measure(&mut report)?;

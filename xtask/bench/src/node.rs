@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::far;
 use crate::http;
 use crate::memory;
 use crate::slow_disk::SlowDisk;
@@ -60,7 +61,7 @@ impl Node {
     /// # Errors
     /// When it cannot be set up or does not start.
     pub fn start_in(store: &Store, ods: &str, role: &str, audit: &str) -> Result<Node> {
-        let mut nodes = network_in(&[(ods, role)], audit, None, store)?;
+        let mut nodes = network_in(&[(ods, role)], audit, None, (store, None))?;
         nodes.pop().context("no node")
     }
 
@@ -294,21 +295,30 @@ pub fn network(
     audit: &str,
     disk: Option<&SlowDisk>,
 ) -> Result<Vec<Node>> {
-    network_in(members, audit, disk, &Store::Sqlite)
+    network_in(members, audit, disk, (&Store::Sqlite, None))
+}
+
+/// As `network`; what any but the first says to other nodes arrives that much later.
+///
+/// # Errors
+/// When one cannot be set up or does not start.
+pub fn network_behind(members: &[(&str, &str)], audit: &str, later: Duration) -> Result<Vec<Node>> {
+    network_in(members, audit, None, (&Store::Sqlite, Some(later)))
 }
 
 fn network_in(
     members: &[(&str, &str)],
     audit: &str,
     disk: Option<&SlowDisk>,
-    store: &Store,
+    (store, later): (&Store, Option<Duration>),
 ) -> Result<Vec<Node>> {
     let network = std::sync::Arc::new(folder()?);
     let root = network.path().canonicalize()?;
     handover(&root, &["directory", "steward", "--folder", "steward"])?;
     let mut doors = Vec::new();
-    for (ods, role) in members {
-        doors.push(set_up(&root, (ods, role), audit, store)?);
+    for (number, (ods, role)) in members.iter().enumerate() {
+        let later = later.filter(|_| number > 0);
+        doors.push(set_up(&root, (ods, role), audit, (store, later))?);
     }
     let cards: Vec<String> = members
         .iter()
@@ -348,7 +358,12 @@ fn network_in(
     members.iter().zip(doors).map(start).collect()
 }
 
-fn set_up(root: &Path, (ods, role): (&str, &str), audit: &str, store: &Store) -> Result<Doors> {
+fn set_up(
+    root: &Path,
+    (ods, role): (&str, &str),
+    audit: &str,
+    (store, later): (&Store, Option<Duration>),
+) -> Result<Doors> {
     let doors = Doors {
         pages: free_address()?,
         exchange: free_address()?,
@@ -366,10 +381,18 @@ fn set_up(root: &Path, (ods, role): (&str, &str), audit: &str, store: &Store) ->
         exchange,
         mllp,
     } = &doors;
+    let told = match later {
+        Some(later) => {
+            let before = free_address()?;
+            far::stand_before(before, *exchange, later)?;
+            before
+        }
+        None => *exchange,
+    };
     let settings = format!(
         "[organisation]\nods = \"{ods}\"\nname = \"{name}\"\nroles = [\"{role}\"]\n\n\
          [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
-         [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{exchange}\"\n\n\
+         [exchange]\nlisten = \"{exchange}\"\npublic_url = \"https://{told}\"\n\n\
          [hl7v2]\nlisten = \"{mllp}\"\n\n[audit]\ndurability = \"{audit}\"\n"
     );
     let folder = root.join(ods);

@@ -87,6 +87,11 @@ impl Book {
         Ok(newer)
     }
 
+    /// Who must have signed it.
+    pub fn stewards(&self) -> &Stewards {
+        &self.stewards
+    }
+
     /// The version in use.
     pub fn version(&self) -> u64 {
         self.page.read().version

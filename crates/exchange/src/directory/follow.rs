@@ -96,6 +96,9 @@ impl Follower {
         if self.exchange.book.version() > self.kept {
             self.keep();
         }
+        if let Err(problem) = self.exchange.tidy_joining().await {
+            tracing::warn!(%problem, "cards that are listed now could not be put away");
+        }
         let soon = self.ends_soon();
         self.tell(wrong.or(soon)).await;
     }

@@ -1,5 +1,7 @@
 //! `handover directory`: the steward's work, and a node's card.
 
+mod invite;
+
 use std::path::{Path, PathBuf};
 
 use access::Ods;
@@ -10,6 +12,7 @@ use store::Clock;
 
 use super::init::write_card;
 use crate::config::Config;
+use invite::Guest;
 
 const STEWARD_KEY: &str = "steward.pem";
 const STEWARD_PUBLIC: &str = "steward.pub";
@@ -62,6 +65,42 @@ enum Command {
         /// The members' card.json files.
         #[arg(required_unless_present = "keep")]
         cards: Vec<PathBuf>,
+    },
+    /// Invites an organisation to the network.
+    ///
+    /// Give the file to them, and tell them the stewards' fingerprint by telephone. They run `handover join`; their card then
+    /// stands on the work list of the member where they answered, for you to compare and to sign with `sign --keep`.
+    Invite {
+        /// The folder with the steward's key.
+        #[arg(long)]
+        steward: PathBuf,
+        /// The present directory: it says at whose pages the invitation can be answered.
+        #[arg(long, default_value = "directory.jws")]
+        directory: PathBuf,
+        /// The stewards' public keys.
+        #[arg(long, default_value = "steward.pub")]
+        steward_key: PathBuf,
+        /// How many of them must sign the directory.
+        #[arg(long, default_value_t = 1)]
+        signatures_needed: u8,
+        /// The organisation's ODS code.
+        #[arg(long)]
+        ods: String,
+        /// The organisation's name.
+        #[arg(long)]
+        name: String,
+        /// What it is: hospital, gp-practice, pharmacy, social-care, ... (may be given more than once).
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+        /// For how many days it can be answered.
+        #[arg(long, default_value_t = 7)]
+        days: u16,
+        /// The members at whose pages it is answered, by ODS code; the first few of the directory if none is named.
+        #[arg(long, value_name = "ODS")]
+        at: Vec<String>,
+        /// The invitation to write.
+        #[arg(long, default_value = "invitation.jws")]
+        out: PathBuf,
     },
     /// Adds another steward's signature to a directory, after showing what it says.
     Countersign {
@@ -127,6 +166,30 @@ impl Directory {
                 steward_key,
                 dry_run,
             } => countersign(&steward, &directory, &steward_key, dry_run),
+            Command::Invite {
+                steward,
+                directory,
+                steward_key,
+                signatures_needed,
+                ods,
+                name,
+                roles,
+                days,
+                at,
+                out,
+            } => {
+                let key = open_steward(&steward)?;
+                let stewards = read_steward(&steward_key, signatures_needed)?;
+                let text = read(&directory)?;
+                let guest = Guest {
+                    ods,
+                    name,
+                    roles,
+                    days,
+                    at,
+                };
+                invite::invite(&key, &stewards, &text, guest, &out)
+            }
             Command::Show {
                 directory,
                 steward_key,

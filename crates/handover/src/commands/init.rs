@@ -17,39 +17,26 @@ const CARD_VALID_MS: i64 = 2 * 365 * 24 * 3600 * 1000;
 ///
 /// Nothing that is there already is overwritten. Afterwards: change what the settings say about addresses, run
 /// `handover directory card` if you did, hand card.json to the steward, and put the directory.jws and steward.pub you get
-/// back into the folder. Then `handover serve`.
+/// back into the folder. Then `handover serve`. Who has an invitation to a network needs only `handover join`.
 #[derive(clap::Args)]
 pub struct Init {
     /// The organisation's ODS code.
     #[arg(long)]
-    ods: String,
+    pub ods: String,
     /// The organisation's name, as letters and pages show it.
     #[arg(long)]
-    name: String,
+    pub name: String,
     /// What it is: hospital, gp-practice, pharmacy, social-care, ... (may be given more than once).
     #[arg(long = "role", required = true)]
-    roles: Vec<String>,
+    pub roles: Vec<String>,
     /// Where to put it all; made when it is not there.
     #[arg(long, default_value = ".")]
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Init {
     pub fn run(self) -> anyhow::Result<()> {
-        let ods = Ods::parse(&self.ods)?;
-        let settings = self.folder.join("handover.toml");
-        if settings.exists() {
-            bail!(
-                "{} is there already; nothing was changed",
-                settings.display()
-            );
-        }
-        std::fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
-        let text = settings_text(&ods, &self.name, &self.roles);
-        let config = Config::parse(&text)?;
-        std::fs::write(&settings, text).with_context(|| settings.display().to_string())?;
-        let identity = Identity::create(&self.folder.join(&config.exchange.keys), &ods)?;
-        let card = write_card(&identity, &config, &self.folder)?;
+        let (settings, card) = self.make(str::to_owned)?;
         println!("Made {} and the keys beside it.", settings.display());
         println!("Next:");
         println!(
@@ -71,6 +58,29 @@ impl Init {
         );
         println!("  5. handover serve --config {}", settings.display());
         Ok(())
+    }
+
+    /// Makes keys, settings and card; `change` is given the settings' text before it is written. Gives where the
+    /// settings and the card are.
+    ///
+    /// # Errors
+    /// If there are settings or keys already; what cannot be written.
+    pub fn make(&self, change: impl FnOnce(&str) -> String) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let ods = Ods::parse(&self.ods)?;
+        let settings = self.folder.join("handover.toml");
+        if settings.exists() {
+            bail!(
+                "{} is there already; nothing was changed",
+                settings.display()
+            );
+        }
+        std::fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
+        let text = change(&settings_text(&ods, &self.name, &self.roles));
+        let config = Config::parse(&text)?;
+        std::fs::write(&settings, text).with_context(|| settings.display().to_string())?;
+        let identity = Identity::create(&self.folder.join(&config.exchange.keys), &ods)?;
+        let card = write_card(&identity, &config, &self.folder)?;
+        Ok((settings, card))
     }
 }
 

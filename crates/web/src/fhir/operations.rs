@@ -11,4 +11,5 @@ pub mod match_patient;
 pub mod meta;
 pub(super) mod parameters;
 pub mod reindex;
+pub mod shared_record;
 mod stream;

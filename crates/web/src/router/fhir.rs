@@ -5,7 +5,7 @@ use http::Method;
 
 use crate::fhir as door;
 use crate::fhir::operations::{
-    bulk, document, everything, export, import, last_n, match_patient, meta, reindex,
+    bulk, document, everything, export, import, last_n, match_patient, meta, reindex, shared_record,
 };
 use crate::fhir::route::{Route, Takes};
 use crate::fhir::subscriptions;
@@ -187,6 +187,12 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/OperationDefinition/Patient-everything",
         ),
         || post(everything::patient_by_post),
+    ),
+    Route::operation(
+        Method::GET,
+        "/Patient/{id}/$shared-record",
+        ("shared-record", "urn:handover:operation:shared-record"),
+        || get(shared_record::of_patient),
     ),
     Route::operation(
         Method::GET,

@@ -20,7 +20,7 @@ pub(super) struct Kind {
     empty: &'static str,
 }
 
-pub(super) static KINDS: [Kind; 4] = [
+pub(super) static KINDS: [Kind; 5] = [
     Kind {
         code: "backup",
         id: "copies",
@@ -40,6 +40,16 @@ pub(super) static KINDS: [Kind; 4] = [
         next: "Whoever runs this node: ask the network’s stewards for a new one. It need reach only one member; the \
                others take it from there.",
         empty: "The directory of the network is in force, and does not end soon.",
+    },
+    Kind {
+        code: exchange::directory::joining::JOINING_ALARM,
+        id: "joining",
+        title: "Organisations that ask to join the network",
+        what: "Organisations that were invited",
+        state: "To be signed",
+        next: "Whoever runs this node: give the card to a steward. The steward compares its fingerprint with the organisation, by \
+               a telephone number that is known, and signs: `handover directory sign --keep` and the card.",
+        empty: "Nobody who was invited waits for a steward here.",
     },
     Kind {
         code: exchange::MAPPING_ALARM,

@@ -39,7 +39,7 @@ fn barred(knows: &Acquaintance, patient: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// `Forbidden`, saying why; those of the store.
-pub(super) async fn refuse_barred(
+pub(crate) async fn refuse_barred(
     node: &Node,
     scope: &Scope,
     patient: &str,

@@ -69,7 +69,11 @@ pub async fn page(
     Ok(Page::new("staff/shared.jinja", title, view).answer(&node.site, &visit))
 }
 
-fn asker(visit: &Visit) -> Result<Asker, Problem> {
+/// In whose name others are asked.
+///
+/// # Errors
+/// `Forbidden` for who is no member of staff.
+pub(crate) fn asker(visit: &Visit) -> Result<Asker, Problem> {
     match visit.caller().map(|caller| &caller.who) {
         Some(Who::Staff { name, role, .. }) => Ok(Asker {
             name: name.clone(),

@@ -1,8 +1,19 @@
+use std::sync::Arc;
+
 use access::{Caller, Interaction, Purpose, Role, Scope, SystemPurpose, Who};
+use axum::body::Body;
 use exchange::Exchange;
 use exchange::ask::{Person, SourceState};
 use fhir::json::{Limits, parse};
-use store::{Change, Expect, Job, Prepared, Release};
+use http::header::AUTHORIZATION;
+use http::{Request, StatusCode};
+use serde_json::Value;
+use store::accounts::{Holder, NewAccount};
+use store::{Change, Expect, Job, Prepared, Release, Store};
+
+use tower::ServiceExt;
+use web::secret::Secret;
+use web::{Node, Site};
 
 use crate::pair::Pair;
 
@@ -51,5 +62,71 @@ async fn a_record_is_asked_for_over_mutual_tls() {
     assert_eq!(shared.sources.len(), 1);
     assert_eq!(shared.sources[0].state, SourceState::Answered);
     assert_eq!(shared.items[0].resource["code"]["text"], "Penicillin");
+    at_the_fhir_door(&pair).await;
     pair.stop.send(true).unwrap();
+}
+
+/// A token of somebody with that role.
+async fn token(store: &Store, role: Role) -> String {
+    let account = NewAccount {
+        login: role.code().into(),
+        name: "Nura Nurse".into(),
+        holder: Holder::Staff {
+            role,
+            organisation: store.organisation().clone(),
+        },
+        password_hash: None,
+    };
+    let account = store.open_account(account).await.unwrap();
+    let secret = Secret::random();
+    let added = store.add_token(secret.digest(), account, "test").await;
+    added.unwrap();
+    secret.reveal().to_string()
+}
+
+/// The same, asked by an app in a clinician's name, over FHIR.
+async fn at_the_fhir_door(pair: &Pair) {
+    let site = Site {
+        organisation: pair.hospital.organisation().clone(),
+        name: "Hospital".into(),
+        base_url: "http://127.0.0.1:8080".into(),
+    };
+    let mut node = Node::new(pair.hospital.store().clone(), site);
+    node.exchange = Some(pair.hospital.clone());
+    let router = web::router(Arc::new(node));
+    let asked = async |role: Role, patient: &str| {
+        let token = token(pair.hospital.store(), role).await;
+        let request = Request::get(format!("/fhir/Patient/{patient}/$shared-record"))
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        let status = answer.status();
+        let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
+        let body: Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
+        (status, body)
+    };
+    let (status, bundle) = asked(Role::Clinician, "una-there").await;
+    assert_eq!(status, StatusCode::OK, "{bundle}");
+    let text = bundle.to_string();
+    let json = parse(text.as_bytes(), &Limits::default()).unwrap();
+    let definitions = fhir::definitions::Definitions::r4();
+    assert_eq!(fhir::validate::validate(&json, definitions), Ok(()));
+    let [allergy, outcome] = bundle["entry"].as_array().unwrap().as_slice() else {
+        panic!("{bundle}")
+    };
+    let allergy = &allergy["resource"];
+    assert_eq!(allergy["patient"]["reference"], "Patient/una-there");
+    assert_eq!(allergy["meta"]["tag"][0]["code"], "A81001");
+    let told = outcome["resource"]["issue"][0]["diagnostics"].as_str();
+    assert!(told.unwrap().contains("A81001 answered"), "{bundle}");
+    // A stranger's, and one who is nobody's.
+    assert_eq!(
+        asked(Role::Clinician, "nobody").await.0,
+        StatusCode::NOT_FOUND
+    );
+    // No person, no question: a system has no name to ask in.
+    for role in [Role::Engineer, Role::System] {
+        assert_eq!(asked(role, "una-there").await.0, StatusCode::FORBIDDEN);
+    }
 }
