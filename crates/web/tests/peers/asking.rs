@@ -41,6 +41,7 @@ async fn a_record_is_asked_for_over_mutual_tls() {
     put(&pair.hospital, "una-there", una).await;
     put(&pair.practice, "una", una).await;
     let allergy = r#"{"resourceType":"AllergyIntolerance","code":{"text":"Penicillin"},
+        "clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}]},
         "patient":{"reference":"Patient/una"}}"#;
     put(&pair.practice, "allergy", allergy).await;
     let who = Who::Staff {
