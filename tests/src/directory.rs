@@ -5,8 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use crate::client::http::Client;
+use crate::client::message::letter;
+use crate::client::mllp::{Sender, code};
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 use crate::node::process::{Process, free_address, outcome, run};
+
+const PID: &str = "H100001^^^RZZ98^MR~9990000018^^^NHS^NH||TESTER^AMINA||19510304|F";
 
 /// Gives both nodes two stewards, both of whom must sign, and starts them.
 fn two_stewards() -> Neighbourhood {
@@ -92,6 +96,63 @@ fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
     });
     let listed = run(&nodes.hospital.folder, &show);
     assert!(!listed.contains(PRACTICE), "{listed}");
+}
+
+/// How many certificates the hospital has in that directory.
+fn certificates(card: &Path) -> usize {
+    let card: serde_json::Value = serde_json::from_slice(&fs::read(card).unwrap()).unwrap();
+    card["certificates"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_node_takes_up_new_keys_while_it_runs_and_its_letters_go_on() {
+    let nodes = Neighbourhood::start();
+    let root = nodes.hospital.folder.parent().unwrap().to_owned();
+    let folder = &nodes.hospital.folder;
+    let sign = [
+        "directory",
+        "sign",
+        "--steward",
+        "steward",
+        "--keep",
+        "RZZ98/card.json",
+    ];
+    let mut sender = Sender::connect(nodes.hospital.mllp).unwrap();
+    let mut arrives = |id: &str| {
+        let message = letter(HOSPITAL, PRACTICE, id, PID);
+        assert_eq!(code(&sender.send(&message).unwrap()), "AA");
+        wait_for(id, 60, || nodes.practice.rows.parcels(false).remove(id));
+    };
+    arrives("BEFORE");
+    let key = || fs::read(folder.join("keys/signing.key")).unwrap();
+    let before = key();
+    run(folder, &["directory", "renew-keys"]);
+    assert_eq!(certificates(&folder.join("card.json")), 2);
+    assert_eq!(key(), before, "nobody believes the next ones yet");
+    arrives("MADE");
+    run(&root, &sign);
+    // It reaches the hospital from its neighbour.
+    put(&root, &nodes.practice.folder);
+    wait_for("the next keys", 60, || {
+        (!folder.join("keys/next").exists()).then_some(())
+    });
+    assert_ne!(key(), before);
+    arrives("TAKEN-UP");
+    // The old ones are struck off.
+    run(folder, &["directory", "card"]);
+    assert_eq!(certificates(&folder.join("card.json")), 1);
+    run(&root, &sign);
+    put(&root, &nodes.practice.folder);
+    wait_for("the directory without the old keys", 60, || {
+        run(folder, &["directory", "show"])
+            .contains("Version 3,")
+            .then_some(())
+    });
+    arrives("ALONE");
+    let told = "SELECT query FROM audit WHERE query LIKE 'keys-taken-up=%'";
+    wait_for("the log's line", 60, || {
+        nodes.hospital.rows.texts(told).pop()
+    });
 }
 
 /// What follows those words, up to the end of its sentence.

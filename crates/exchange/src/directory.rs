@@ -157,6 +157,20 @@ impl Member {
         }
     }
 
+    /// The same with another identity's keys beside its own.
+    #[must_use]
+    pub fn beside(mut self, next: &Identity, from: Millis, until: Millis) -> Member {
+        let sha256 = next.certificate_sha256();
+        let jwk = next.signing().public().clone();
+        self.certificates.push(Certificate {
+            sha256,
+            from,
+            until,
+        });
+        self.keys.push(Key { jwk, from, until });
+        self
+    }
+
     /// Reads a card.
     ///
     /// # Errors

@@ -2,16 +2,21 @@
 //!
 //! Keys live in a folder that only the node's user can read; settings name the folder, never a key.
 
+mod renewal;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use access::Ods;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fhir::problem::{Kind, Problem};
+use parking_lot::RwLock;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
@@ -128,12 +133,39 @@ impl SigningKey {
     }
 }
 
-/// Who a node is to its neighbours: its organisation and keys.
+/// Who a node is to its neighbours: its organisation and keys. The keys may be changed while the node runs: whoever
+/// signs or shows a certificate asks for them anew each time.
 pub struct Identity {
-    pub(crate) organisation: Ods,
-    pub(crate) signing: SigningKey,
-    pub(crate) certificate: CertificateDer<'static>,
-    pub(crate) tls_key: PrivatePkcs8KeyDer<'static>,
+    organisation: Ods,
+    folder: PathBuf,
+    keys: RwLock<Keys>,
+}
+
+#[derive(Clone)]
+struct Keys {
+    signing: Arc<SigningKey>,
+    tls: Arc<CertifiedKey>,
+}
+
+impl Keys {
+    fn read(folder: &Path) -> Result<Keys, Problem> {
+        let wrong = |file: &str| Problem::new(Kind::Invalid, format!("{file}: no such PEM file."));
+        let certificate = read_private(&folder.join(TLS_CERTIFICATE))?;
+        let certificate = CertificateDer::from_pem_slice(&certificate)
+            .map_err(|cause| wrong(TLS_CERTIFICATE).because(cause))?;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(&read_private(&folder.join(TLS_KEY))?)
+            .map_err(|cause| wrong(TLS_KEY).because(cause))?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let key = PrivateKeyDer::Pkcs8(key);
+        let tls = CertifiedKey::from_der(vec![certificate], key, &provider).map_err(|cause| {
+            let message = "The TLS certificate and key cannot be used.";
+            Problem::new(Kind::Invalid, message).because(cause)
+        })?;
+        Ok(Keys {
+            signing: Arc::new(SigningKey::open(&folder.join(SIGNING_KEY))?),
+            tls: Arc::new(tls),
+        })
+    }
 }
 
 impl Identity {
@@ -142,12 +174,7 @@ impl Identity {
     /// # Errors
     /// `Duplicate` if the folder holds keys already, `NoStore` if it cannot be written.
     pub fn create(folder: &Path, organisation: &Ods) -> Result<Identity, Problem> {
-        let mut builder = fs::DirBuilder::new();
-        builder
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|cause| could_not("The key folder cannot be made.").because(cause))?;
+        make_folder(folder)?;
         let made =
             |cause: rcgen::Error| could_not("A certificate could not be made.").because(cause);
         let key = rcgen::KeyPair::generate().map_err(made)?;
@@ -165,17 +192,11 @@ impl Identity {
     /// # Errors
     /// `Security` if others may read a key, `NoStore` or `Invalid` if one is missing or broken.
     pub fn open(folder: &Path, organisation: &Ods) -> Result<Identity, Problem> {
-        let wrong = |file: &str| Problem::new(Kind::Invalid, format!("{file}: no such PEM file."));
-        let certificate = read_private(&folder.join(TLS_CERTIFICATE))?;
-        let certificate = CertificateDer::from_pem_slice(&certificate)
-            .map_err(|cause| wrong(TLS_CERTIFICATE).because(cause))?;
-        let tls_key = PrivatePkcs8KeyDer::from_pem_slice(&read_private(&folder.join(TLS_KEY))?)
-            .map_err(|cause| wrong(TLS_KEY).because(cause))?;
+        renewal::finish(folder)?;
         Ok(Identity {
             organisation: organisation.clone(),
-            signing: SigningKey::open(&folder.join(SIGNING_KEY))?,
-            certificate,
-            tls_key,
+            folder: folder.to_owned(),
+            keys: RwLock::new(Keys::read(folder)?),
         })
     }
 
@@ -188,17 +209,19 @@ impl Identity {
         &self.organisation
     }
 
-    pub fn signing(&self) -> &SigningKey {
-        &self.signing
+    pub fn signing(&self) -> Arc<SigningKey> {
+        self.keys.read().signing.clone()
     }
 
     /// SHA-256 of the TLS certificate (DER), 64 hexadecimal digits: what the directory lists.
     pub fn certificate_sha256(&self) -> String {
-        sha256_hex(&self.certificate)
+        let tls = self.tls();
+        sha256_hex(tls.cert.first().map_or(&[], |it| it.as_ref()))
     }
 
-    pub(crate) fn tls_key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(self.tls_key.clone_key())
+    /// The certificate to show, and its key.
+    pub(crate) fn tls(&self) -> Arc<CertifiedKey> {
+        self.keys.read().tls.clone()
     }
 }
 
@@ -235,6 +258,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+fn make_folder(folder: &Path) -> Result<(), Problem> {
+    let mut builder = fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(|cause| could_not("The key folder cannot be made.").because(cause))
 }
 
 fn could_not(message: &'static str) -> Problem {
@@ -300,7 +329,7 @@ mod tests {
         let ods = Ods::parse("RZZ01").unwrap();
         let made = Identity::create(&keys, &ods).unwrap();
         let read = Identity::open(&keys, &ods).unwrap();
-        assert_eq!(made.signing.public(), read.signing.public());
+        assert_eq!(made.signing().public(), read.signing().public());
         assert_eq!(made.certificate_sha256(), read.certificate_sha256());
         assert_eq!(
             Identity::create(&keys, &ods).err().unwrap().kind,

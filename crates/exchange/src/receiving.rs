@@ -272,7 +272,7 @@ impl Exchange {
             to: peer.to_string(),
             receipts,
         };
-        let receipts = jws::sign(self.identity.signing(), Statement::Receipts, &statement)?;
+        let receipts = jws::sign(&self.identity.signing(), Statement::Receipts, &statement)?;
         wire::write(&Parcels { receipts, wanted })
     }
 

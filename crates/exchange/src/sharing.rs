@@ -112,7 +112,7 @@ impl Exchange {
             rules: rules.into_iter().map(RuleText::from).collect(),
             restricted: self.store.is_flagged(&scope, &due.patient).await?,
         };
-        let signed = jws::sign(self.identity.signing(), Statement::Preferences, &statement)?;
+        let signed = jws::sign(&self.identity.signing(), Statement::Preferences, &statement)?;
         let mut holders = self.store.holders(&scope, &due.patient).await?;
         let now = self.store.now();
         holders.retain(|ods| ods != self.organisation() && self.book.member(ods, now).is_some());

@@ -9,9 +9,12 @@ use std::sync::Arc;
 use access::Ods;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
@@ -158,6 +161,35 @@ impl ClientCertVerifier for Pinned {
     }
 }
 
+/// Shows the certificate that is this node's now.
+struct Own(Arc<Identity>);
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl ResolvesServerCert for Own {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.tls())
+    }
+}
+
+impl ResolvesClientCert for Own {
+    fn resolve(
+        &self,
+        _root_hint_subjects: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.tls())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
 /// The node's one clock, as TLS asks for it.
 #[derive(Debug)]
 struct NodeTime(Clock);
@@ -179,7 +211,11 @@ fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// `Invalid` if certificate and key do not belong together.
-pub fn server(identity: &Identity, book: Arc<Book>, clock: Clock) -> Result<ServerConfig, Problem> {
+pub fn server(
+    identity: &Arc<Identity>,
+    book: Arc<Book>,
+    clock: Clock,
+) -> Result<ServerConfig, Problem> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
     let verifier = Arc::new(Pinned {
@@ -191,8 +227,7 @@ pub fn server(identity: &Identity, book: Arc<Book>, clock: Clock) -> Result<Serv
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(unusable)?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(vec![identity.certificate.clone()], identity.tls_key())
-        .map_err(unusable)?;
+        .with_cert_resolver(Arc::new(Own(identity.clone())));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -202,7 +237,7 @@ pub fn server(identity: &Identity, book: Arc<Book>, clock: Clock) -> Result<Serv
 /// # Errors
 /// As `server`.
 pub fn client(
-    identity: &Identity,
+    identity: &Arc<Identity>,
     book: Arc<Book>,
     clock: Clock,
     peer: &Ods,
@@ -219,8 +254,7 @@ pub fn client(
         .map_err(unusable)?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_client_auth_cert(vec![identity.certificate.clone()], identity.tls_key())
-        .map_err(unusable)?;
+        .with_client_cert_resolver(Arc::new(Own(identity.clone())));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

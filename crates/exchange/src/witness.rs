@@ -109,7 +109,7 @@ impl Exchange {
             at,
             last_seq: head.last_seq,
             root: head.root,
-            note: statement.sign(&self.identity.signing)?,
+            note: statement.sign(&self.identity.signing())?,
         };
         self.store.write_audit(AuditWrite::Signed(signed)).await?;
         self.store.last_checkpoint().await
@@ -218,7 +218,7 @@ impl Exchange {
     ) -> Result<Option<u64>, Problem> {
         let own = self.organisation().clone();
         let seen = Statement::open(note, |origin| match *origin == own {
-            true => vec![self.identity.signing.public().clone()]
+            true => vec![self.identity.signing().public().clone()]
                 .into_iter()
                 .chain(self.audit_keys(&own))
                 .collect(),
@@ -320,7 +320,7 @@ impl Exchange {
         note: String,
     ) -> Result<Witnessing, Problem> {
         let own = self.organisation();
-        let line = statement.cosign(own, &self.identity.signing, self.store.now())?;
+        let line = statement.cosign(own, &self.identity.signing(), self.store.now())?;
         let write = AuditWrite::Witnessed {
             origin: peer.to_string(),
             old,

@@ -206,7 +206,7 @@ impl Exchange {
             emergency: emergency.map(|(code, reason)| Emergency { code, reason }),
         };
         let said = |problem: Problem| problem.message;
-        let signed = jws::sign(self.identity.signing(), Statement::Question, &question);
+        let signed = jws::sign(&self.identity.signing(), Statement::Question, &question);
         let ask = Ask {
             question: signed.map_err(said)?,
         };

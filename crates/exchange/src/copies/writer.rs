@@ -143,7 +143,7 @@ impl CopyWriter {
         };
         let (recipient, identity) = (self.recipient.clone(), self.identity.clone());
         let content = std::mem::take(&mut adding.content);
-        let make = move || object::make(manifest, &content, &recipient, identity.signing());
+        let make = move || object::make(manifest, &content, &recipient, &identity.signing());
         let made = tokio::task::spawn_blocking(make).await.map_err(|cause| {
             Problem::new(Kind::Exception, "The work on copies stopped.").because(cause)
         })?;

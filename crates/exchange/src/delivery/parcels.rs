@@ -101,7 +101,7 @@ impl Exchange {
             to: peer.to_string(),
             parcels: parcels.iter().map(|parcel| parcel.text.clone()).collect(),
         };
-        let manifest = jws::sign(self.identity.signing(), Statement::Manifest, &manifest)?;
+        let manifest = jws::sign(&self.identity.signing(), Statement::Manifest, &manifest)?;
         let mut contents: HashMap<&str, Inline> = HashMap::new();
         let mut room = INLINE_BYTES_IN_ALL_MAX;
         for part in parcels.iter().flat_map(|parcel| &parcel.parts) {

@@ -38,7 +38,7 @@ impl Exchange {
             to: peer.to_string(),
             receipts: receipts.collect(),
         };
-        let receipts = jws::sign(self.identity.signing(), Statement::Receipts, &statement)?;
+        let receipts = jws::sign(&self.identity.signing(), Statement::Receipts, &statement)?;
         let body = wire::write(&SendReceipts { receipts })?;
         let answer = self.transport.receipts(peer, Bytes::from(body)).await?;
         let answer: ReceiptsTaken = read_strictly(&answer).map_err(unreadable)?;

@@ -96,6 +96,13 @@ impl Follower {
         if self.exchange.book.version() > self.kept {
             self.keep();
         }
+        if let Err(problem) = self.exchange.renew_keys().await {
+            tracing::error!(%problem, "the next keys, which the directory lists, could not be taken up");
+            wrong = wrong.or(Some(format!(
+                "This node's next keys are listed and could not be taken up: {}",
+                problem.message
+            )));
+        }
         if let Err(problem) = self.exchange.tidy_joining().await {
             tracing::warn!(%problem, "cards that are listed now could not be put away");
         }
@@ -228,6 +235,39 @@ impl Exchange {
         };
         job.traces
             .push(scope.trace(Interaction::System, Outcome::Success, target));
+        self.store.commit(&scope, job).await?;
+        Ok(true)
+    }
+
+    /// Takes up this node's next keys once the directory lists them; gives whether it did. The follower does this by
+    /// itself.
+    ///
+    /// # Errors
+    /// `NoStore` if they cannot be moved into their place; those of the store, when they are in force already.
+    pub async fn renew_keys(&self) -> Result<bool, Problem> {
+        let Some(next) = self.identity.next()? else {
+            return Ok(false);
+        };
+        let now = self.store.now();
+        let own = self.book.member(self.organisation(), now);
+        let kid = next.signing().public().kid().to_owned();
+        let is_listed = own.is_some_and(|own| {
+            own.has_certificate(&next.certificate_sha256(), now) && own.key(&kid, now).is_some()
+        });
+        if !is_listed {
+            return Ok(false);
+        }
+        self.identity.take_up_next(now)?;
+        tracing::info!(key = kid, "this node's next keys are in force");
+        let scope = Scope::system(SystemPurpose::DeliverParcels);
+        let target = Target {
+            query: Some(format!("keys-taken-up={kid}").into()),
+            ..Target::default()
+        };
+        let job = Job {
+            traces: vec![scope.trace(Interaction::System, Outcome::Success, target)],
+            ..Job::default()
+        };
         self.store.commit(&scope, job).await?;
         Ok(true)
     }

@@ -176,7 +176,7 @@ impl Asked {
         Ok(Asked {
             invitation: invitation.trim().to_owned(),
             card: card.to_owned(),
-            proof: jws::sign(identity.signing(), Statement::Joining, &proof)?,
+            proof: jws::sign(&identity.signing(), Statement::Joining, &proof)?,
         })
     }
 

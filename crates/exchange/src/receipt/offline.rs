@@ -241,7 +241,7 @@ mod tests {
             to: "RZZ01".into(),
             receipts: steps,
         };
-        jws::sign(identity.signing(), Statement::Receipts, &said).unwrap()
+        jws::sign(&identity.signing(), Statement::Receipts, &said).unwrap()
     }
 
     #[test]

@@ -127,7 +127,7 @@ async fn the_example_on_the_protocols_page_is_what_a_node_says() {
         to: "A81001".into(),
         parcels: vec![text.clone()],
     };
-    let jws = jws::sign(sender.signing(), Statement::Manifest, &manifest).unwrap();
+    let jws = jws::sign(&sender.signing(), Statement::Manifest, &manifest).unwrap();
     let content = Inline::new(
         &exchange::keys::sha256_hex(CONTENT.as_bytes()),
         CONTENT.as_bytes(),

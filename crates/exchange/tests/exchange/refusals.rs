@@ -32,7 +32,7 @@ fn request(network: &Network, signer: usize, from: &str, to: &str, texts: &[Stri
         parcels: texts.to_vec(),
     };
     let key = network.identity(signer).signing();
-    let manifest = jws::sign(key, Statement::Manifest, &manifest).unwrap();
+    let manifest = jws::sign(&key, Statement::Manifest, &manifest).unwrap();
     let digest = exchange::keys::sha256_hex(CONTENT);
     let contents = vec![Inline::new(&digest, CONTENT)];
     write(&SendParcels { manifest, contents }).unwrap()
@@ -250,7 +250,7 @@ fn made_up(network: &Network, signer: usize, state: &str, digest: &str) -> Vec<u
         receipts: vec![receipt],
     };
     let key = network.identity(signer).signing();
-    let receipts = jws::sign(key, Statement::Receipts, &receipts).unwrap();
+    let receipts = jws::sign(&key, Statement::Receipts, &receipts).unwrap();
     write(&SendReceipts { receipts }).unwrap()
 }
 

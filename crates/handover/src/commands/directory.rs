@@ -38,6 +38,17 @@ enum Command {
         #[arg(long, default_value = "handover.toml")]
         config: PathBuf,
     },
+    /// Makes this node's next keys, and writes card.json with them beside the present ones.
+    ///
+    /// Have a steward sign the card. The node takes the new keys up by itself, within seconds of the directory that lists
+    /// them, without a restart; what is under way is not lost. Then write the card anew with `handover directory card`, which
+    /// leaves the old ones out, and have it signed: from then on nobody believes them. After a theft do that at once, and
+    /// have the node struck off meanwhile.
+    RenewKeys {
+        /// The node's settings.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
+    },
     /// Signs a directory of the members whose cards are given.
     ///
     /// Check each card with its owner by a way you trust (a call to a number you know) before you sign. Without --keep,
@@ -143,7 +154,8 @@ impl Directory {
                 println!("Keep {STEWARD_KEY} to yourself; give {STEWARD_PUBLIC} to every member.");
                 Ok(())
             }
-            Command::Card { config } => card(&config),
+            Command::Card { config } => card(&config, false),
+            Command::RenewKeys { config } => card(&config, true),
             Command::Sign {
                 steward,
                 out,
@@ -374,7 +386,7 @@ fn countersign(
     Ok(())
 }
 
-fn card(config_path: &Path) -> anyhow::Result<()> {
+fn card(config_path: &Path, renews: bool) -> anyhow::Result<()> {
     let config = Config::read(config_path)?;
     let ods = Ods::parse(&config.organisation.ods)?;
     if !Identity::exists(&config.exchange.keys) {
@@ -384,6 +396,9 @@ fn card(config_path: &Path) -> anyhow::Result<()> {
         );
     }
     let identity = Identity::open(&config.exchange.keys, &ods)?;
+    if renews {
+        identity.make_next()?;
+    }
     let folder = config_path.parent().unwrap_or(Path::new("."));
     println!(
         "Wrote {}.",

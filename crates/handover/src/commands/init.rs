@@ -105,7 +105,8 @@ fn settings_text(ods: &Ods, name: &str, roles: &[String]) -> String {
         + "\n"
 }
 
-/// Writes `card.json`: who this node is, for the directory.
+/// Writes `card.json`: who this node is, for the directory; with its next keys beside the present ones, if some are
+/// made.
 ///
 /// # Errors
 /// If an address in the settings could not stand in a directory, or the file cannot be written.
@@ -118,7 +119,10 @@ pub fn write_card(identity: &Identity, config: &Config, folder: &Path) -> anyhow
         mailboxes: config.mesh_server.named(),
     };
     let now = Clock::system().now();
-    let card = Member::card(identity, about, now, now + CARD_VALID_MS);
+    let mut card = Member::card(identity, about, now, now + CARD_VALID_MS);
+    if let Some(next) = identity.next()? {
+        card = card.beside(&next, now, now + CARD_VALID_MS);
+    }
     let json = serde_json::to_vec_pretty(&card)?;
     Member::parse(&json)?;
     let path = folder.join("card.json");

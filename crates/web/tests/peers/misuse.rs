@@ -31,7 +31,7 @@ impl ResolvesClientCert for NoCertificate {
 }
 
 /// TLS as a member would speak it, with that identity.
-fn config(pair: &Pair, identity: &exchange::Identity) -> ClientConfig {
+fn config(pair: &Pair, identity: &Arc<exchange::Identity>) -> ClientConfig {
     let clock = pair.hospital.store().clock().clone();
     let practice = Ods::parse("A81001").unwrap();
     exchange::tls::client(identity, pair.hospital.book().clone(), clock, &practice).unwrap()
