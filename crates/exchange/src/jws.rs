@@ -28,6 +28,8 @@ pub enum Statement {
     Preferences,
     /// What somebody asks of another organisation about a patient.
     Question,
+    /// What somebody asks of another organisation's diary.
+    Slots,
 }
 
 impl Statement {
@@ -41,6 +43,7 @@ impl Statement {
             Statement::Copy => "handover-copy+jws",
             Statement::Preferences => "handover-preferences+jws",
             Statement::Question => "handover-question+jws",
+            Statement::Slots => "handover-slots+jws",
         }
     }
 
@@ -50,6 +53,7 @@ impl Statement {
             Statement::Directory => 16 << 20,
             // It goes inside a parcel's text.
             Statement::Preferences | Statement::Question => 12 << 10,
+            Statement::Slots => 4 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
             Statement::Copy => 64 << 10,
         }
