@@ -19,7 +19,7 @@ use store::diary::{Audience, Slot};
 
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
 pub use local::{Hold, Session, book, cancel, change_slot, move_to, publish};
-pub use text::{BookingText, Offer};
+pub use text::{Act, BookingText, Offer, Outcome};
 
 /// The longest reason, in characters.
 pub const REASON_CHARS_MAX: usize = 500;

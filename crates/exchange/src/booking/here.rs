@@ -1,17 +1,19 @@
 //! What other organisations ask of this node's diary. The slot, the Appointment, the answer and the mark that the parcel was
 //! taken in are one commit, so that a booking is made once and always answered.
 
-use access::Scope;
+use access::{Ods, Scope};
 use fhir::problem::Problem;
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, Free, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
 
-use super::local::{freed, with_status, written};
+use super::local::{book, booked, booking_id, freed, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
-use super::{AHEAD_MILLIS, NEXT_MAX, Offer, TRIES_MAX, came_between, is_between, is_open};
+use super::{
+    AHEAD_MILLIS, Came, NEXT_MAX, Offer, TRIES_MAX, Wish, came_between, is_between, is_open, work,
+};
 use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::manifest::PatientNamed;
@@ -22,6 +24,46 @@ const MOVED: &str = "Moved to another time.";
 const WITHDRAWN: &str = "It was cancelled before it came.";
 
 impl Exchange {
+    /// Books a slot of this node's diary. Where the patient's practice is another member it is told, as if it had asked: the
+    /// patient sees the appointment in its pages, and moves or cancels it there.
+    ///
+    /// # Errors
+    /// As `booking::book`.
+    pub async fn book_here(&self, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
+        Box::pin(self.booking_here(scope, wish)).await
+    }
+
+    async fn booking_here(&self, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
+        let Some(home) = self.home_to_tell(wish.patient).await? else {
+            return book(&self.store, scope, wish).await;
+        };
+        // Who cannot be told from others there is booked here alone.
+        let Ok(who) = self.known_as(&work(scope), wish.patient).await else {
+            return book(&self.store, scope, wish).await;
+        };
+        let asked_as = booking_id(wish);
+        let id = id_for(home.as_str(), &asked_as);
+        let tell = |offer: &Offer| {
+            let text = BookingText {
+                offer: Some(offer.clone()),
+                ..answer_text(&asked_as, Outcome::Booked, wish.reason)
+            };
+            let about = (who.clone(), wish.patient);
+            Ok(vec![self.booking_parcel(&home, about, text)?.1])
+        };
+        let names = (id.as_str(), &home, asked_as.as_str());
+        booked(&self.store, scope, wish, names, &tell).await
+    }
+
+    /// The patient's practice, if it is another member.
+    async fn home_to_tell(&self, patient: &str) -> Result<Option<Ods>, Problem> {
+        let home = self.store.home_of(patient).await?;
+        let home = home.and_then(|code| Ods::parse(&code).ok());
+        let now = self.store.now();
+        let is_other = |it: &Ods| it != self.organisation() && self.book.member(it, now).is_some();
+        Ok(home.filter(is_other))
+    }
+
     /// Takes in a parcel of kind `booking`.
     pub(crate) async fn take_booking(
         &self,
@@ -271,5 +313,9 @@ impl Exchange {
 
 /// The Appointment's id here of another organisation's booking.
 fn id_here(parcel: &ToTakeIn, booking: &str) -> String {
-    Letter::parcel_id(&["appointment-for", parcel.sender.as_str(), booking])
+    id_for(parcel.sender.as_str(), booking)
+}
+
+fn id_for(asker: &str, booking: &str) -> String {
+    Letter::parcel_id(&["appointment-for", asker, booking])
 }

@@ -154,16 +154,25 @@ pub async fn change_slot(
 /// `NotFound` if there is no such slot; `BusinessRule` if a patient holds as many as one may; `Conflict` if others came
 /// between again and again; those of the store.
 pub async fn book(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
+    let id = booking_id(wish);
+    let own = store.organisation().clone();
+    let names = (id.as_str(), &own, id.as_str());
     // Its type is in no caller's.
-    Box::pin(booked(store, scope, wish)).await
+    Box::pin(booked(store, scope, wish, names, &|_| Ok(Vec::new()))).await
 }
 
-async fn booked(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
+/// Books under that Appointment's id, as asked for by that organisation under the second id, which is told by the effects.
+pub(super) async fn booked(
+    store: &Store,
+    scope: &Scope,
+    wish: &Wish<'_>,
+    (id, asker, asked_as): (&str, &Ods, &str),
+    tell: TellingOffer<'_>,
+) -> Result<Came, Problem> {
     check_reason(wish.reason)?;
     let (own, work) = (store.organisation(), work(scope));
-    let id = booking_id(wish);
     for _ in 0..TRIES_MAX {
-        if let Some(known) = store.booking(&work, &id).await? {
+        if let Some(known) = store.booking(&work, id).await? {
             return Ok(Came::Booked(known.id));
         }
         let now = store.now();
@@ -191,13 +200,14 @@ async fn booked(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, P
         };
         let made = (Expect::Absent, Release::At(now));
         let mut job = Job::change(taken);
-        job.changes.push(put(&visit.resource(), &id, own, made)?);
+        job.changes.push(put(&visit.resource(), id, own, made)?);
+        job.effects.extend(tell(&offer)?);
         let booking = Booking {
-            id: id.clone(),
+            id: id.to_string(),
             patient: wish.patient.to_string(),
             holder: own.to_string(),
-            asker: own.to_string(),
-            asked_as: id.clone(),
+            asker: asker.to_string(),
+            asked_as: asked_as.to_string(),
             slot: slot.id.clone(),
             starts_at: slot.starts_at,
             state: BookingState::Booked,
@@ -209,13 +219,13 @@ async fn booked(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, P
             next: String::new(),
         };
         job.effects.push(written(booking, Was::Nothing));
-        let what = ("Appointment", Some(id.as_str()));
+        let what = ("Appointment", Some(id));
         let patient = Some(wish.patient);
         job.traces
             .push(line(scope, Interaction::Book, what, patient));
         match store.commit(&work, job).await {
             Err(problem) if is_between(&problem) => {}
-            done => return done.map(|_| Came::Booked(id)),
+            done => return done.map(|_| Came::Booked(id.to_string())),
         }
     }
     Err(came_between())
@@ -295,6 +305,10 @@ async fn moved(
 pub async fn cancel(store: &Store, scope: &Scope, id: &str, reason: &str) -> Result<(), Problem> {
     Box::pin(cancelled(store, scope, (id, reason), &|_| Ok(Vec::new()))).await
 }
+
+/// The effects by which another organisation is told of what is booked.
+pub(super) type TellingOffer<'t> =
+    &'t (dyn Fn(&Offer) -> Result<Vec<Effect>, Problem> + Send + Sync);
 
 /// The effects by which another organisation is told of it.
 pub(super) type Telling<'t> = &'t (dyn Fn(&Booking) -> Result<Vec<Effect>, Problem> + Send + Sync);

@@ -157,16 +157,7 @@ impl Exchange {
             check_live(&booking, now)?;
             let was = booking.state;
             let who = self.known_as(&work, &booking.patient).await?;
-            let text = BookingText {
-                act: Act::Cancel,
-                booking: booking.asked_as.clone(),
-                offer: None,
-                instead_of: None,
-                reason: reason.to_string(),
-                by: by.chars().take(200).collect(),
-                outcome: None,
-                next: Vec::new(),
-            };
+            let text = cancel_text(&booking.asked_as, (reason, by));
             let holder = Ods::parse(&booking.holder)?;
             let about = (who, booking.patient.as_str());
             let (parcel, sent) = self.booking_parcel(&holder, about, text)?;
@@ -186,6 +177,69 @@ impl Exchange {
             match self.store.commit(&work, job).await {
                 Err(problem) if is_between(&problem) => {}
                 done => return done.map(|_| Ended::AskedFor),
+            }
+        }
+        Err(came_between())
+    }
+
+    /// Ends a booking that its holder does not answer, when a person has found out how it stands; the holder is told, should
+    /// it come to hear of it.
+    ///
+    /// # Errors
+    /// `NotFound`; `BusinessRule` if it does not wait for an answer of another organisation; those of the store.
+    pub async fn settle_booking(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (reason, by): (&str, &str),
+    ) -> Result<(), Problem> {
+        Box::pin(self.settling(scope, id, (reason, by))).await
+    }
+
+    async fn settling(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (reason, by): (&str, &str),
+    ) -> Result<(), Problem> {
+        check_reason(reason)?;
+        let work = work(scope);
+        for _ in 0..TRIES_MAX {
+            let booking = self.store.booking(&work, id).await?;
+            let booking = booking.ok_or_else(no_booking)?;
+            let was = booking.state;
+            let own = self.organisation();
+            let waits = matches!(was, BookingState::Asked | BookingState::Cancelling);
+            if !waits || booking.holder == own.as_str() {
+                let message = "This booking does not wait for another organisation's answer.";
+                return Err(Problem::new(Kind::BusinessRule, message));
+            }
+            let visit = AtHand::read(&self.store, &work, "Appointment", id).await?;
+            let mut visit = visit.ok_or_else(no_booking)?;
+            visit.cancel(reason);
+            let mut job = Job::change(visit.put(own)?);
+            if was == BookingState::Asked {
+                let who = self.known_as(&work, &booking.patient).await?;
+                let text = cancel_text(&booking.asked_as, (reason, by));
+                let about = (who, booking.patient.as_str());
+                let holder = Ods::parse(&booking.holder)?;
+                job.effects
+                    .push(self.booking_parcel(&holder, about, text)?.1);
+            }
+            let patient = booking.patient.clone();
+            let next = Booking {
+                state: BookingState::Cancelled,
+                state_at: self.store.now(),
+                reason: reason.to_string(),
+                ..booking
+            };
+            job.effects.push(written(next, Was::In(was)));
+            let action = Interaction::CancelAppointment;
+            let what = ("Appointment", Some(id));
+            job.traces.push(line(scope, action, what, Some(&patient)));
+            match self.store.commit(&work, job).await {
+                Err(problem) if is_between(&problem) => {}
+                done => return done.map(|_| ()),
             }
         }
         Err(came_between())
@@ -291,12 +345,16 @@ impl Exchange {
         for _ in 0..TRIES_MAX {
             let booking = self.store.booking(scope, &text.booking).await?;
             let own = self.organisation().as_str();
-            let ours = booking.filter(|it| it.holder == parcel.sender.as_str() && it.asker == own);
-            let Some(booking) = ours else {
-                let message = "It answers a booking that was not asked for here.";
-                return Err(Problem::new(Kind::Value, message));
+            let job = match booking {
+                Some(it) if it.holder == parcel.sender.as_str() && it.asker == own => {
+                    self.answered_job(scope, parcel, (text, it)).await?
+                }
+                None => self.told_job(scope, parcel, text).await?,
+                Some(_) => {
+                    let message = "It answers a booking that was not asked for there.";
+                    return Err(Problem::new(Kind::Value, message));
+                }
             };
-            let job = self.answered_job(scope, parcel, (text, booking)).await?;
             match self.store.commit(scope, job).await {
                 Err(problem) if is_between(&problem) => {}
                 done => return done.map(|_| ()),
@@ -348,6 +406,70 @@ impl Exchange {
         Ok(job)
     }
 
+    /// What another organisation has booked for a patient of this one by itself.
+    async fn told_job(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        text: &BookingText,
+    ) -> Result<Job, Problem> {
+        let (now, own) = (self.store.now(), self.organisation());
+        let id = text.booking.as_str();
+        let mut job = Job::default();
+        let (patient, state) = match (text.outcome, &text.offer) {
+            (Some(Outcome::Booked), Some(offer)) => {
+                let (_, mut fitting) = self.fitting(scope, &parcel.named).await?;
+                let one = (fitting.len() == 1).then(|| fitting.pop()).flatten();
+                let (patient, _) = one.ok_or_else(|| {
+                    let message = "It is booked for somebody whom nobody here is.";
+                    Problem::new(Kind::Value, message)
+                })?;
+                let visit = NewVisit {
+                    patient: &patient,
+                    offer,
+                    reason: &text.reason,
+                    holder: &parcel.sender,
+                    is_here: false,
+                    is_booked: true,
+                    created: now,
+                };
+                let made = (Expect::Absent, Release::At(now));
+                job.changes.push(put(&visit.resource(), id, own, made)?);
+                (patient, BookingState::Booked)
+            }
+            // It overtook what it ends.
+            (Some(Outcome::Cancelled), _) => (String::new(), BookingState::Cancelled),
+            _ => {
+                let message = "It answers a booking that was not asked for here.";
+                return Err(Problem::new(Kind::Value, message));
+            }
+        };
+        let offer = text.offer.as_ref();
+        let booking = Booking {
+            id: id.to_string(),
+            patient: patient.clone(),
+            holder: parcel.sender.to_string(),
+            asker: own.to_string(),
+            asked_as: id.to_string(),
+            slot: offer.map_or(String::new(), |it| it.slot.clone()),
+            starts_at: offer.map_or(0, |it| it.starts),
+            state,
+            asked_at: now,
+            state_at: now,
+            parcel: String::new(),
+            instead_of: String::new(),
+            reason: String::new(),
+            next: String::new(),
+        };
+        job.effects.push(written(booking, Was::Nothing));
+        job.effects.push(Effect::Diary(DiaryWrite::TakenIn {
+            pid: parcel.pid,
+            patient: patient.clone(),
+        }));
+        job.traces.push(parcel_line(scope, parcel, id, &patient));
+        Ok(job)
+    }
+
     /// What the new one came in the place of has ended.
     async fn replaced(&self, scope: &Scope, old: &str, job: &mut Job) -> Result<(), Problem> {
         if old.is_empty() {
@@ -383,6 +505,19 @@ fn follows(state: BookingState, outcome: Outcome) -> Option<BookingState> {
         (BookingState::Cancelling, _) => Some(BookingState::Cancelled),
         (BookingState::Booked, Outcome::Cancelled) => Some(BookingState::Cancelled),
         _ => None,
+    }
+}
+
+fn cancel_text(booking: &str, (reason, by): (&str, &str)) -> BookingText {
+    BookingText {
+        act: Act::Cancel,
+        booking: booking.to_string(),
+        offer: None,
+        instead_of: None,
+        reason: reason.to_string(),
+        by: by.chars().take(200).collect(),
+        outcome: None,
+        next: Vec::new(),
     }
 }
 

@@ -1,14 +1,15 @@
 //! Appointments across organisations: the practice books for Una at the hospital's clinic.
 
 use access::{Caller, Interaction, NhsNumber, Purpose, Scope, SystemPurpose, Who};
-use exchange::booking::{Came, Ended, Offer, Session, Wish, publish};
+use exchange::booking::{Act, BookingText, Came, Ended, Offer, Outcome, Session, Wish, publish};
+use exchange::manifest::{ParcelKind, ParcelText, PatientNamed};
 use fhir::search::Search;
 use serde_json::Value;
 use store::diary::{Audience, Booking, BookingState, Slot};
-use store::parcels::State;
+use store::parcels::{Outgoing, ParcelWrite, State};
 
 use crate::link::Fate;
-use crate::network::{DAY, HOSPITAL, Network, PRACTICE, UNA, on_each_database};
+use crate::network::{DAY, HOSPITAL, Network, PHARMACY, PRACTICE, UNA, on_each_database};
 
 const MINUTE: i64 = 60_000;
 
@@ -359,6 +360,40 @@ fn f08_a_booking_waits_while_its_holder_is_down_and_one_that_is_given_up_is_befo
 }
 
 #[test]
+fn a_booking_that_staff_settle_ends_here_and_there_whatever_still_arrives() {
+    on_each_database(async |network, _| {
+        clinic(network).await;
+        let id = asked(network).await;
+        network.link.set(|_, _| Fate::Lost);
+        network.nodes[PRACTICE].serve(&network.ods(HOSPITAL)).await;
+        let clerk = network.staff(
+            PRACTICE,
+            "Clara",
+            access::Role::Clerk,
+            Interaction::CancelAppointment,
+        );
+        let practice = &network.nodes[PRACTICE];
+        let why = ("It was not answered", "Clara");
+        practice.settle_booking(&clerk, &id, why).await.unwrap();
+        assert_eq!(state(network, &id).await, BookingState::Cancelled);
+        assert_eq!(status(network, &id).await, "cancelled");
+        network.link.set(|_, _| Fate::Fine);
+        for _ in 0..2 {
+            network.clock.advance(61_000);
+            carry(network).await;
+        }
+        assert_eq!(
+            state(network, &id).await,
+            BookingState::Cancelled,
+            "a late answer is not believed"
+        );
+        assert_eq!(there(network).await, ["cancelled"]);
+        assert_eq!(free(network).await, 3);
+        assert!(practice.settle_booking(&clerk, &id, why).await.is_err());
+    });
+}
+
+#[test]
 fn a_cancellation_that_overtakes_its_booking_leaves_nothing_booked() {
     on_each_database(async |network, _| {
         clinic(network).await;
@@ -447,6 +482,58 @@ fn what_its_holder_cancels_is_told_to_who_booked_it() {
 }
 
 #[test]
+fn what_staff_book_for_another_practices_patient_is_on_the_patients_list_there_and_ended_there() {
+    on_each_database(async |network, _| {
+        clinic(network).await;
+        let offer = offers(network).await.unwrap().remove(0);
+        let clerk = network.staff(
+            HOSPITAL,
+            "Carol Ward",
+            access::Role::Clerk,
+            Interaction::Book,
+        );
+        let wish = Wish {
+            patient: "una-there",
+            slot: &offer.slot,
+            reason: "Follow-up",
+            attempt: "c",
+            audience: Audience::Staff,
+        };
+        let hospital = &network.nodes[HOSPITAL];
+        let came = hospital.book_here(&clerk, &wish).await.unwrap();
+        assert!(matches!(came, Came::Booked(_)));
+        assert_eq!(
+            hospital.book_here(&clerk, &wish).await.unwrap(),
+            came,
+            "once"
+        );
+        carry(network).await;
+        carry(network).await;
+        let store = network.store(PRACTICE);
+        let known = store.bookings_of(&work(), "una").await.unwrap();
+        let [booked] = known.as_slice() else {
+            panic!("{known:?}")
+        };
+        assert_eq!(
+            (booked.state, booked.holder.as_str()),
+            (BookingState::Booked, "RZZ01")
+        );
+        assert_eq!(status(network, &booked.id).await, "booked");
+        let scope = una(network, Interaction::CancelAppointment);
+        let why = ("I am better", "Una Ash");
+        let practice = &network.nodes[PRACTICE];
+        practice
+            .cancel_booking(&scope, &booked.id, why)
+            .await
+            .unwrap();
+        carry(network).await;
+        assert_eq!(state(network, &booked.id).await, BookingState::Cancelled);
+        assert_eq!(there(network).await, ["cancelled"]);
+        assert_eq!(free(network).await, 3);
+    });
+}
+
+#[test]
 fn who_does_not_answer_is_named_within_the_set_time() {
     on_each_database(async |network, _| {
         clinic(network).await;
@@ -458,16 +545,79 @@ fn who_does_not_answer_is_named_within_the_set_time() {
     });
 }
 
+/// The pharmacy sends the practice a parcel of that kind about Una.
+async fn send_as_pharmacy(network: &Network, booking: BookingText) {
+    let text = ParcelText {
+        id: "forged".into(),
+        from: network.ods(PHARMACY).to_string(),
+        to: network.ods(PRACTICE).to_string(),
+        kind: ParcelKind::Booking,
+        made_at: network.clock.now(),
+        title: String::new(),
+        author: String::new(),
+        urgent: true,
+        marks: Vec::new(),
+        document: String::new(),
+        replaces: None,
+        patient: PatientNamed {
+            nhs_number: Some(UNA.into()),
+            birth_date: Some("1980-02-01".into()),
+            family: "Ash".into(),
+            given: String::new(),
+        },
+        contents: Vec::new(),
+        statement: None,
+        tell: Vec::new(),
+        mesh: None,
+        pointer: None,
+        booking: Some(Box::new(booking)),
+    };
+    let written = serde_json::to_string(&text).unwrap();
+    let outgoing = Outgoing {
+        parcel: text.to_parcel(written).unwrap(),
+        patient: String::new(),
+        document: String::new(),
+        contents: Vec::new(),
+    };
+    let accept = store::Effect::Parcel(ParcelWrite::Accept(Box::new(outgoing)));
+    let job = store::Job::effect(accept);
+    network.store(PHARMACY).commit(&work(), job).await.unwrap();
+    assert!(network.nodes[PHARMACY].serve(&network.ods(PRACTICE)).await);
+}
+
 #[test]
 fn a23_a_member_asks_for_slots_and_books_only_in_its_own_name() {
     on_each_database(async |network, _| {
         clinic(network).await;
         let id = asked(network).await;
         carry(network).await;
-        // An answer from who does not hold the diary changes nothing.
-        let stranger = network.ods(crate::network::PHARMACY);
+        // An answer from who does not hold the diary changes nothing, and is before a person.
+        let booking = BookingText {
+            act: Act::Answer,
+            booking: id.clone(),
+            offer: None,
+            instead_of: None,
+            reason: "It is off".into(),
+            by: String::new(),
+            outcome: Some(Outcome::Cancelled),
+            next: Vec::new(),
+        };
+        send_as_pharmacy(network, booking).await;
+        while network.nodes[PRACTICE].take_in().await.unwrap() > 0 {}
+        assert_eq!(state(network, &id).await, BookingState::Booked);
+        assert_eq!(status(network, &id).await, "booked");
+        let clerk = network.staff(
+            PRACTICE,
+            "Clara",
+            access::Role::Clerk,
+            Interaction::WorkList,
+        );
+        let aside = network.store(PRACTICE).bookings_set_aside(&clerk, 10).await;
+        let aside = aside.unwrap();
+        assert_eq!((aside.len(), aside[0].1.as_str()), (1, "FZZ01"));
+        // A question about slots is its peer's, for this node and of now.
+        let stranger = network.ods(PHARMACY);
         let refused = network.nodes[HOSPITAL].answer_slots(&stranger, b"{}").await;
         assert!(refused.is_err());
-        assert_eq!(state(network, &id).await, BookingState::Booked);
     });
 }

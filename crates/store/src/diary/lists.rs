@@ -13,6 +13,10 @@ use crate::store::Store;
 /// Slots in one answer at most.
 const SLOTS_MAX: u32 = 1_000;
 
+/// A booking whose time is so near is before a person when nobody has answered it for so long.
+const SOON_MILLIS: Millis = 86_400_000;
+const SOON_UNANSWERED_MILLIS: Millis = 15 * 60_000;
+
 /// What is looked for among the free slots.
 #[derive(Clone, Debug)]
 pub struct Free<'f> {
@@ -67,6 +71,29 @@ impl Store {
         let slots = self.rows(&sql).await?;
         self.trace_slots(scope, "free").await?;
         slots.iter().map(slot).collect()
+    }
+
+    /// The sorts of appointment that are free, each with whom; by when the first is.
+    ///
+    /// # Errors
+    /// As `free_slots`.
+    pub async fn free_sorts(
+        &self,
+        scope: &Scope,
+        free: &Free<'_>,
+    ) -> Result<Vec<(String, String)>, Problem> {
+        may(scope)?;
+        let mut sql = Sql::new(
+            "SELECT kind, held_by, MIN(starts_at) FROM diary_slot WHERE status = 'free' AND starts_at >= ",
+        );
+        sql.bind(free.from)
+            .push(" AND starts_at < ")
+            .bind(free.until);
+        sql.push(" AND audience >= ").bind(free.audience.number());
+        sql.push(" GROUP BY kind, held_by ORDER BY 3, 1, 2 LIMIT ")
+            .bind(free.count);
+        let read = |row: &Row| Ok((row.text(0)?.to_string(), row.text(1)?.to_string()));
+        self.rows(&sql).await?.iter().map(read).collect()
     }
 
     /// All slots that start in `[from, until)`, each with the booking that took it. For staff.
@@ -154,7 +181,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Bookings that could not be delivered, or that nobody has answered since `before`; the oldest first.
+    /// Bookings that could not be delivered, that nobody has answered since `before`, or whose time comes within a day and
+    /// that nobody has answered for a quarter of an hour; the oldest first.
     ///
     /// # Errors
     /// `Forbidden` for a scope that is not for the work list; those of the database.
@@ -177,6 +205,11 @@ impl Store {
         sql.bind(self.organisation().as_str().to_string());
         sql.push(" AND b.state IN ('asked', 'cancelling') AND (p.state = 'undeliverable' OR b.state_at < ")
             .bind(before);
+        let now = self.now();
+        sql.push(" OR b.state_at < ")
+            .bind(now.saturating_sub(SOON_UNANSWERED_MILLIS));
+        sql.push(" AND b.starts_at < ")
+            .bind(now.saturating_add(SOON_MILLIS));
         sql.push(") ORDER BY b.state_at, b.id LIMIT ").bind(count);
         let stuck = |row: &Row| {
             Ok(StuckBooking {

@@ -380,6 +380,14 @@ async fn show(
         ("elsewhere", "cancel-elsewhere"),
         ("other", "cancel-other"),
     ];
+    let state = found.booking.as_ref().map(|it| it.state);
+    // An address that is kept or sent again does not say what is so no more.
+    let done = done.filter(|id| match *id {
+        "done-booked" | "done-moved" => state == Some(BookingState::Booked),
+        "done-asked" => state == Some(BookingState::Asked),
+        "done-cancelling" => state == Some(BookingState::Cancelling),
+        _ => state == Some(BookingState::Cancelled),
+    });
     let view = views::One {
         t: language.texts(),
         lang: language.code(),

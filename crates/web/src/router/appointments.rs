@@ -25,5 +25,9 @@ pub fn routes() -> Router<Arc<Node>> {
             get(slot_book::page).post(slot_book::book),
         )
         .route("/staff/worklist/bookings/{id}/again", post(bookings::again))
+        .route(
+            "/staff/worklist/bookings/{id}/settled",
+            post(bookings::settled),
+        )
         .route("/staff/worklist/bookings/{id}/take", post(bookings::take))
 }

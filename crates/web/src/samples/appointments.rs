@@ -138,6 +138,11 @@ fn book(text: &str, language: Language) -> patient::Book {
         note: Some(text.into()),
         silent: silent.map(str::to_owned),
         empty: false,
+        sorts: vec![patient::Sort {
+            href: "/appointments/book?who=a".into(),
+            text: text.into(),
+            current: true,
+        }],
         later: Some("/appointments/book?from=2026-01-09".into()),
     };
     patient::Book {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use access::Scope;
+use access::{Interaction, Scope};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::date::Millis;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use store::Effect;
 use store::diary::{BookingState, DiaryWrite, StuckBooking};
 use store::parcels::State as Parcel;
@@ -74,12 +74,18 @@ fn row(node: &Node, stuck: &StuckBooking, now: Millis) -> views::Work {
         false => (
             "No answer",
             "yellow",
-            format!("Ring {other}. The patient's page says that it is not confirmed."),
+            format!(
+                "Ring {other} and the patient, then settle it: it ends. The patient's page says that it is not confirmed."
+            ),
         ),
     };
     let again = Link {
         text: "Send again",
         href: format!("/staff/worklist/bookings/{}/again", stuck.id),
+    };
+    let settled = Link {
+        text: "Settled",
+        href: format!("/staff/worklist/bookings/{}/settled", stuck.id),
     };
     views::Work {
         when: words::moment(stuck.since, now),
@@ -94,7 +100,11 @@ fn row(node: &Node, stuck: &StuckBooking, now: Millis) -> views::Work {
             reason => reason.to_owned(),
         },
         next,
-        actions: if undelivered { vec![again] } else { Vec::new() },
+        actions: if undelivered {
+            vec![again, settled]
+        } else {
+            vec![settled]
+        },
     }
 }
 
@@ -109,6 +119,25 @@ pub async fn again(
     let write = Effect::Diary(DiaryWrite::SendAgain { id });
     worklist::decide(&node, &visit, row, write).await?;
     Ok(see_other("/staff/worklist?done=booking-again"))
+}
+
+/// `POST /staff/worklist/bookings/{id}/settled`: it ends, as somebody has found out that it must.
+pub async fn settled(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    let interaction = Interaction::CancelAppointment;
+    let scope = visit.scope(&node, interaction, "Appointment").await?;
+    let by = visit.caller().map(words::caller).unwrap_or_default();
+    let reason = format!("{} ended it, as it was not answered.", node.site.name);
+    let exchange = node.exchange.as_ref().ok_or_else(|| {
+        let message = "Other organisations cannot be told from here.";
+        Problem::new(Kind::NotSupported, message)
+    })?;
+    exchange.settle_booking(&scope, &id, (&reason, &by)).await?;
+    Ok(see_other("/staff/worklist?done=booking-settled"))
 }
 
 /// `POST /staff/worklist/bookings/{id}/take`: a parcel is tried again, by its number.

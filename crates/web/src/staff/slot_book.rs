@@ -137,7 +137,10 @@ pub async fn book(
                 "Another system holds this organisation's diary, and stays the only diary.";
             return Err(Problem::new(Kind::BusinessRule, message).into());
         }
-        Choice::Here(_) => booking::book(&node.store, &scope, &wish).await?,
+        Choice::Here(_) => match &node.exchange {
+            Some(exchange) => exchange.book_here(&scope, &wish).await?,
+            None => booking::book(&node.store, &scope, &wish).await?,
+        },
         Choice::There(holder, _) => {
             let exchange = node.exchange.as_ref().ok_or_else(|| {
                 let message = "Other organisations cannot be asked from here.";

@@ -355,6 +355,7 @@ fn done(asked: &Asked) -> Option<Done> {
         "told" => "The message is sent again, and then what waits behind it.",
         "untold" => "The message is off the list. It is not sent; what waits behind it is.",
         "booking-again" => "The booking is sent again.",
+        "booking-settled" => "The booking has ended. The patient's page says so.",
         "booking-taken" => "The booking is tried again.",
         "fax-again" => "The letter is sent again by fax.",
         "fax-sent" => "The letter is noted as sent.",

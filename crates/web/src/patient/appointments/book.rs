@@ -19,7 +19,7 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other};
 use crate::patient::appointments::choice::{Choice, days, value};
-use crate::patient::appointments::{TIMES_MAX, find, text, times_like, views, whose};
+use crate::patient::appointments::{TIMES_MAX, find, text, times_like, views, what, whose};
 use crate::patient::name;
 use crate::visit::Visit;
 
@@ -33,6 +33,9 @@ pub struct Asked {
     /// The first day that is shown.
     #[serde(default)]
     from: String,
+    /// The mark of the only sort of appointment that is shown here.
+    #[serde(default)]
+    who: String,
 }
 
 /// `GET /appointments/book`
@@ -43,20 +46,55 @@ pub async fn page(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
     let from = date::span(&asked.from).map_or(visit.now, |span| span.low);
-    show(&node, &visit, tongue, (from.max(visit.now), None)).await
+    let looked = Looked {
+        from: from.max(visit.now),
+        who: asked.who,
+    };
+    show(&node, &visit, tongue, (looked, None)).await
+}
+
+/// From when on, and for which sort of appointment here.
+struct Looked {
+    from: Millis,
+    who: String,
+}
+
+impl Looked {
+    /// Everything from now on.
+    fn all(now: Millis) -> Looked {
+        Looked {
+            from: now,
+            who: String::new(),
+        }
+    }
+
+    fn address(&self, day: &str) -> String {
+        let who = match self.who.as_str() {
+            "" => String::new(),
+            who => format!("&who={who}"),
+        };
+        format!("/appointments/book?from={day}{who}")
+    }
+}
+
+/// What stands for a sort of appointment in an address: no words of anybody's.
+fn mark((kind, with): &(String, String)) -> String {
+    let mut mark = exchange::Letter::parcel_id(&["sort", kind, with]);
+    mark.truncate(12);
+    mark
 }
 
 async fn show(
     node: &Node,
     visit: &Visit,
     tongue: Tongue,
-    (from, wrong): (Millis, Option<&Fields>),
+    (looked, wrong): (Looked, Option<&Fields>),
 ) -> Result<Response, Refusal> {
     let language = tongue.language;
     let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
     whose(&scope)?;
-    let mut sources = vec![here(node, &scope, language, from).await?];
-    sources.extend(there(node, &scope, language, from).await?);
+    let mut sources = vec![here(node, &scope, language, &looked).await?];
+    sources.extend(there(node, &scope, language, looked.from).await?);
     let too_long = text(language, "book-too-long");
     let view = views::Book {
         t: language.texts(),
@@ -71,7 +109,7 @@ async fn show(
         reason: wrong.map_or("", |fields| fields.text("reason")).to_owned(),
         reason_error: wrong.map(|_| too_long.to_owned()),
         sources,
-        earliest: (from > visit.now).then_some("/appointments/book"),
+        earliest: (looked.from > visit.now).then_some("/appointments/book"),
     };
     let title = text(language, "book-title");
     let page = Page::new("patient/book.jinja", title, view).under("/appointments");
@@ -84,8 +122,9 @@ async fn here(
     node: &Node,
     scope: &Scope,
     language: Language,
-    from: Millis,
+    looked: &Looked,
 ) -> Result<views::Source, Problem> {
+    let from = looked.from;
     let place = node.site.name.clone();
     let own = &node.site.organisation;
     if !node.diary.kept_here {
@@ -97,13 +136,16 @@ async fn here(
             (None, Some(closed)),
         ));
     }
-    let free = Free {
+    let mut free = Free {
         from,
         until: from.saturating_add(booking::AHEAD_MILLIS),
         audience: Audience::Patients,
         like: None,
         count: TIMES_MAX,
     };
+    let sorts = node.store.free_sorts(scope, &free).await?;
+    let chosen = sorts.iter().find(|it| mark(it) == looked.who);
+    free.like = chosen.map(|(kind, with)| (kind.as_str(), with.as_str()));
     let slots = node.store.free_slots(scope, &free).await?;
     let times: Vec<(String, Offer)> = slots
         .iter()
@@ -118,9 +160,31 @@ async fn here(
         if day <= date::date(from) {
             day = date::date(from.saturating_add(DAY));
         }
-        source.later = Some(format!("/appointments/book?from={day}"));
+        source.later = Some(looked.address(&day));
+    }
+    if sorts.len() > 1 {
+        source.sorts = tabs(language, &sorts, chosen);
     }
     Ok(source)
+}
+
+/// The choice of one sort of appointment, or of all.
+fn tabs(
+    language: Language,
+    sorts: &[(String, String)],
+    chosen: Option<&(String, String)>,
+) -> Vec<views::Sort> {
+    let all = views::Sort {
+        href: "/appointments/book".to_owned(),
+        text: text(language, "book-anyone").to_owned(),
+        current: chosen.is_none(),
+    };
+    let sort = |it: &(String, String)| views::Sort {
+        href: format!("/appointments/book?who={}", mark(it)),
+        text: what(language, &it.0, &it.1),
+        current: chosen == Some(it),
+    };
+    std::iter::once(all).chain(sorts.iter().map(sort)).collect()
 }
 
 /// What other organisations offer, and who did not answer.
@@ -170,6 +234,7 @@ fn source(
         days: days(language, own, &times),
         note: note.filter(|_| !times.is_empty()),
         silent,
+        sorts: Vec::new(),
         later: None,
     }
 }
@@ -209,7 +274,8 @@ pub async fn check(
 ) -> Result<Response, Refusal> {
     let language = tongue.language;
     if fields.text("reason").chars().count() > REASON_CHARS_MAX {
-        return show(&node, &visit, tongue, (visit.now, Some(&fields))).await;
+        let looked = Looked::all(visit.now);
+        return show(&node, &visit, tongue, (looked, Some(&fields))).await;
     }
     let scope = visit.scope(&node, Interaction::Slots, "Slot").await?;
     whose(&scope)?;

@@ -43,6 +43,11 @@ async fn signed_in(node: &Arc<Node>, login: &str) -> Browser {
     browser
 }
 
+/// A page as it reads, with its slashes.
+fn plain(page: &str) -> String {
+    page.replace("&#x2f;", "/")
+}
+
 /// The values of that name on a page.
 fn values<'t>(page: &'t str, name: &str) -> Vec<&'t str> {
     let before = format!("name=\"{name}\" value=\"");
@@ -296,11 +301,9 @@ fn staff_hold_take_back_and_book_and_what_is_not_free_is_not_offered() {
         ann.get("/staff/slots?day=2026-01-06").await;
         let done = ann.post(&cancel, &[("reason", "The doctor is ill")]).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
-        let list = jane.get("/appointments").await.text;
-        let (_, rest) = list.split_once("href=\"/appointments/").unwrap();
-        let rest = rest
-            .split_once("href=\"/appointments/")
-            .map_or(rest, |(_, rest)| rest);
+        let list = plain(&jane.get("/appointments").await.text);
+        let (_, rest) = list.split_once("Past and cancelled").unwrap();
+        let (_, rest) = rest.split_once("href=\"/appointments/").unwrap();
         let id = rest.split('"').next().unwrap();
         let page = jane.get(&format!("/appointments/{id}")).await.text;
         assert!(page.contains("The doctor is ill"), "{page}");
@@ -328,7 +331,7 @@ fn only_who_may_take_a_slot_is_offered_it_and_a_session_is_published_once() {
         let mut ann = publish(&node, &staff).await;
         let mut jane = signed_in(&node, "jane").await;
         assert_eq!(free_times(&mut jane).await, 0);
-        let day = ann.get("/staff/slots?day=2026-01-06").await.text;
+        let day = plain(&ann.get("/staff/slots?day=2026-01-06").await.text);
         let (_, rest) = day.split_once("href=\"/staff/slots/here~").unwrap();
         let id = rest.split('/').next().unwrap();
         let choice = format!("here~{id}");
@@ -359,6 +362,25 @@ fn only_who_may_take_a_slot_is_offered_it_and_a_session_is_published_once() {
             refused.text
         );
         assert_eq!(free_times(&mut jane).await, 0);
+    });
+}
+
+#[test]
+fn a_patient_chooses_with_whom_and_sees_only_their_times() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        publish(&node, &[]).await;
+        publish(&node, &[("with", "Nurse Nora"), ("until", "09:30")]).await;
+        let mut jane = signed_in(&node, "jane").await;
+        let page = plain(&jane.get("/appointments/book").await.text);
+        assert_eq!(values(&page, "choice").len(), 9);
+        let (before, _) = page.split_once("with Nurse Nora</a>").unwrap();
+        let href = before.rsplit("href=\"").next().unwrap();
+        let href = href.split('"').next().unwrap().to_owned();
+        assert!(!href.contains("Nora"), "{href}");
+        let page = jane.get(&href).await.text;
+        assert_eq!(values(&page, "choice").len(), 3, "{page}");
     });
 }
 
@@ -529,6 +551,65 @@ fn the_pages_are_in_welsh_where_the_reader_wants_it_and_stay_so() {
         );
         let page = jane.get("/appointments?lang=en").await.text;
         assert!(page.contains("Your appointments"), "{page}");
+    });
+}
+
+#[test]
+fn a_booking_that_nobody_answers_is_on_the_work_list_and_the_patients_page_says_so() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let now = node.store.now();
+        let visit = format!(
+            r#"{{"resourceType":"Appointment","status":"pending","start":"{}","end":"{}",
+            "description":"Foot clinic","participant":[{{"actor":{{"reference":"Patient/jane"}},"status":"accepted"}}]}}"#,
+            fhir::date::instant(now + 86_400_000),
+            fhir::date::instant(now + 87_000_000),
+        );
+        letters::put(&node.store, "away", &visit, store::Release::At(now)).await;
+        let booking = store::diary::Booking {
+            id: "away".into(),
+            patient: "jane".into(),
+            holder: "RZZ01".into(),
+            asker: "A81001".into(),
+            asked_as: "away".into(),
+            slot: "s".into(),
+            starts_at: now + 86_400_000,
+            state: store::diary::BookingState::Asked,
+            asked_at: now - 90_000_000,
+            state_at: now - 90_000_000,
+            parcel: "p".into(),
+            instead_of: String::new(),
+            reason: String::new(),
+            next: String::new(),
+        };
+        let booking = Box::new(booking);
+        let was = store::diary::Was::Nothing;
+        let write = store::diary::DiaryWrite::Put { booking, was };
+        let job = store::Job::effect(store::Effect::Diary(write));
+        let scope = Scope::system(SystemPurpose::Measure);
+        node.store.commit(&scope, job).await.unwrap();
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/away").await.text;
+        assert!(page.contains("Asked for, not yet confirmed"), "{page}");
+        assert!(
+            page.contains("has not answered. It is not booked."),
+            "{page}"
+        );
+        assert!(!page.contains(">Booked<"), "{page}");
+        let list = jane.get("/appointments").await.text;
+        assert!(
+            list.contains("Foot clinic") && list.contains("RZZ01"),
+            "{list}"
+        );
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        let work = ann.get("/staff/worklist").await.text;
+        assert!(work.contains("Booking at RZZ01"), "{work}");
+        assert!(
+            work.contains("The patient&#x27;s page says that it is not confirmed.")
+                || work.contains("page says that it is not confirmed.")
+        );
     });
 }
 

@@ -87,7 +87,17 @@ pub struct Source {
     /// It did not answer, or books nothing here.
     pub silent: Option<String>,
     pub empty: bool,
+    /// With whom, to choose among.
+    pub sorts: Vec<Sort>,
     pub later: Option<String>,
+}
+
+/// One sort of appointment with somebody.
+#[derive(Serialize)]
+pub struct Sort {
+    pub href: String,
+    pub text: String,
+    pub current: bool,
 }
 
 /// The free times of one day.
