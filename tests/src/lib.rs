@@ -3,6 +3,8 @@
 //! One package, one test binary. `cargo xtask test` sets up what they need; see `setting` for how each is named.
 
 #[cfg(test)]
+mod appointments;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod audit;

@@ -123,6 +123,9 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::SetSharing
             | Interaction::Proxies
             | Interaction::OnlineAccess
+            | Interaction::Slots
+            | Interaction::Book
+            | Interaction::CancelAppointment
     );
     if !theirs {
         return Err(forbidden(

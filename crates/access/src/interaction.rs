@@ -64,6 +64,13 @@ pub enum Interaction {
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
     OnlineAccess,
+    /// The diary: which appointments are free, held or taken.
+    Slots,
+    /// Staff publish, hold, release and take back appointments that can be booked.
+    KeepDiary,
+    /// An appointment is made, or moved to another time.
+    Book,
+    CancelAppointment,
     /// Says that one cares for a patient, and so may see their record.
     ClaimRelationship,
     /// Opens one record for a time that is otherwise withheld ("break-glass").
@@ -140,6 +147,10 @@ impl Interaction {
             Interaction::SetSharing => "set-sharing",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
+            Interaction::Slots => "slots",
+            Interaction::KeepDiary => "keep-diary",
+            Interaction::Book => "book-appointment",
+            Interaction::CancelAppointment => "cancel-appointment",
             Interaction::ClaimRelationship => "claim-relationship",
             Interaction::EmergencyAccess => "emergency-access",
             Interaction::AccessLog => "access-log",
@@ -172,6 +183,7 @@ impl Interaction {
             | Interaction::Item
             | Interaction::ClaimRelationship
             | Interaction::EmergencyAccess
+            | Interaction::Slots
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -190,6 +202,9 @@ impl Interaction {
             | Interaction::SetSharing
             | Interaction::Proxies
             | Interaction::OnlineAccess
+            | Interaction::KeepDiary
+            | Interaction::Book
+            | Interaction::CancelAppointment
             | Interaction::WithdrawLetter
             | Interaction::HoldBack
             | Interaction::ReleaseToPatient => Sort::Change,

@@ -195,6 +195,10 @@ impl Online {
             | Interaction::Everything
             | Interaction::LastN
             | Interaction::Record => of_any(ty) || proxy.types().contains(&ty),
+            // Who sees a patient's visits may arrange them: a carer books and cancels.
+            Interaction::Slots | Interaction::Book | Interaction::CancelAppointment => {
+                proxy.types().contains(&"Appointment")
+            }
             Interaction::AccessLog => proxy.has(ACCESS_LOG),
             // A proxy makes no others, and says nothing of what may be shared. What goes on in the
             // account's name alone (exports, subscriptions) is for one's own record, and a document

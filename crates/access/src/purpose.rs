@@ -97,6 +97,8 @@ pub enum SystemPurpose {
     CarryMail,
     /// Takes faxes from a fax server, and hands it the letters for those who have no node.
     KeepFaxes,
+    /// Takes and frees slots for those who may book, and carries bookings between organisations.
+    KeepAppointments,
     /// Copies the whole store for a backup, and keeps account of the copies.
     KeepCopies,
     /// Tests and measurements.
@@ -131,6 +133,7 @@ impl SystemPurpose {
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::CarryMail => "carry-mail",
             SystemPurpose::KeepFaxes => "keep-faxes",
+            SystemPurpose::KeepAppointments => "keep-appointments",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",
         }

@@ -303,6 +303,16 @@ impl Transport for HttpTransport {
         Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
 
+    fn slots<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        let call = Call {
+            method: Method::POST,
+            path: "/exchange/v1/slots".to_string(),
+            start: None,
+            body,
+        };
+        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+    }
+
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing> {
         let call = checkpoints(Method::POST, body);
         Box::pin(async move {

@@ -50,6 +50,10 @@ pub struct Settings {
     pub ask_millis: u64,
     /// For how many hours the last good answer of each is kept; 0 for not at all.
     pub ask_keep_hours: u32,
+    /// Whose free appointments are offered here.
+    pub clinics: Vec<Ods>,
+    /// Whether this node holds its organisation's diary.
+    pub keeps_diary: bool,
 }
 
 impl Default for Settings {
@@ -68,6 +72,8 @@ impl Default for Settings {
             fax: None,
             ask_millis: 2_000,
             ask_keep_hours: 24,
+            clinics: Vec::new(),
+            keeps_diary: true,
         }
     }
 }

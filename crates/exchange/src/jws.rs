@@ -32,6 +32,8 @@ pub enum Statement {
     Invitation,
     /// That who answers an invitation holds the key of their card.
     Joining,
+    /// What somebody asks of another organisation's diary.
+    Slots,
 }
 
 impl Statement {
@@ -47,6 +49,7 @@ impl Statement {
             Statement::Question => "handover-question+jws",
             Statement::Invitation => "handover-invitation+jws",
             Statement::Joining => "handover-joining+jws",
+            Statement::Slots => "handover-slots+jws",
         }
     }
 
@@ -58,6 +61,7 @@ impl Statement {
             Statement::Preferences | Statement::Question | Statement::Joining => 12 << 10,
             // It is sent on inside a request of 64 KiB.
             Statement::Invitation => 16 << 10,
+            Statement::Slots => 4 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
             Statement::Copy => 64 << 10,
         }

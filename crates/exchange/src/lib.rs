@@ -8,6 +8,7 @@
 
 pub mod ask;
 pub mod backoff;
+pub mod booking;
 mod client;
 pub mod copies;
 mod delivery;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::Effect;
 use store::parcels::{Named, Outgoing, Parcel, ParcelWrite, PartOf};
 
+use crate::booking::BookingText;
 use crate::instant;
 use crate::jws::read_strictly;
 use crate::keys::sha256_hex;
@@ -74,6 +75,9 @@ pub struct ParcelText {
     /// Of a pointer: what it says beside whom it is about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pointer: Option<PointerText>,
+    /// Of a booking: what it says beside whom it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub booking: Option<Box<BookingText>>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -84,6 +88,7 @@ pub enum ParcelKind {
     SharingPreference,
     MeshMessage,
     RecordPointer,
+    Booking,
 }
 
 impl ParcelKind {
@@ -93,6 +98,7 @@ impl ParcelKind {
             ParcelKind::SharingPreference => store::parcels::Kind::SharingPreference,
             ParcelKind::MeshMessage => store::parcels::Kind::MeshMessage,
             ParcelKind::RecordPointer => store::parcels::Kind::RecordPointer,
+            ParcelKind::Booking => store::parcels::Kind::Booking,
         }
     }
 }
@@ -195,12 +201,18 @@ impl ParcelText {
         if (self.kind == ParcelKind::RecordPointer) != self.pointer.is_some() {
             return value("A pointer, and nothing else, says whose practice it is for.");
         }
-        if self.kind == ParcelKind::RecordPointer {
+        if (self.kind == ParcelKind::Booking) != self.booking.is_some() {
+            return value("A booking, and nothing else, says which appointment it is about.");
+        }
+        if let Some(booking) = &self.booking {
+            booking.check()?;
+        }
+        if matches!(self.kind, ParcelKind::RecordPointer | ParcelKind::Booking) {
             let is_bare =
                 self.contents.is_empty() && self.statement.is_none() && self.tell.is_empty();
             return match is_bare {
                 true => Ok(()),
-                false => value("A pointer has no contents and no statement."),
+                false => value("A pointer or a booking has no contents and no statement."),
             };
         }
         if self.kind == ParcelKind::SharingPreference {

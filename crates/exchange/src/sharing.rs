@@ -180,6 +180,7 @@ impl Exchange {
             tell,
             mesh: None,
             pointer: None,
+            booking: None,
         };
         text.accepted(&due.patient).map(Some)
     }

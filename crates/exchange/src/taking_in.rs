@@ -63,7 +63,7 @@ impl Exchange {
             Err(problem) if passes(&problem) => Err(problem),
             Err(problem) => {
                 tracing::error!(?problem, pid = parcel.pid, "a parcel cannot be taken in");
-                let reason = "The letter could not be taken in by itself: see the node's log.";
+                let reason = "It could not be taken in by itself: see the node's log.";
                 self.set_aside(scope, parcel.pid, reason).await?;
                 Ok(true)
             }
@@ -85,6 +85,11 @@ impl Exchange {
         let text = ParcelText::parse(&parcel.text)?;
         if let Some(mail) = &text.mesh {
             return self.put_into_mailbox(scope, parcel, mail).await;
+        }
+        if let Some(booking) = &text.booking {
+            let scope = Scope::system(SystemPurpose::KeepAppointments);
+            let said = (&text.patient, booking.as_ref());
+            return Box::pin(self.take_booking(&scope, parcel, said)).await;
         }
         let found = match &parcel.patient {
             // A person has said whose it is.

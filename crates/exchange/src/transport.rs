@@ -31,6 +31,8 @@ pub trait Transport: Send + Sync {
     /// `POST /exchange/v1/ask`: asks for what is held of a patient. A question serves once, so it is
     /// not sent again.
     fn record<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
+    /// `POST /exchange/v1/slots`: asks for free appointments.
+    fn slots<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
     /// `POST /exchange/v1/checkpoints`: shows a checkpoint to a witness.
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing>;
     /// `GET /exchange/v1/checkpoints`: what a witness has signed last; empty if nothing.

@@ -1,5 +1,6 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
+mod appointments;
 mod backup;
 mod fax;
 pub mod fhir;
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+pub use appointments::AppointmentsSection;
 pub use backup::BackupSection;
 pub use fax::FaxSection;
 pub use fhir::FhirSection;
@@ -350,6 +352,8 @@ pub struct Config {
     pub mesh_server: MeshServerSection,
     #[serde(default = "left_out")]
     pub fax: FaxSection,
+    #[serde(default = "left_out")]
+    pub appointments: AppointmentsSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -471,6 +475,7 @@ impl Config {
         self.hl7v2.check()?;
         self.opt_out.check(&self.mesh)?;
         self.fax.check()?;
+        self.appointments.check(ods)?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -505,6 +510,7 @@ pub fn example() -> String {
         OptOutSection::SECTION,
         MeshServerSection::SECTION,
         FaxSection::SECTION,
+        AppointmentsSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

@@ -78,6 +78,8 @@ impl Running {
             directory: Some(config.exchange.directory.clone()),
             ask_millis: config.sharing.ask_milliseconds,
             ask_keep_hours: config.sharing.keep_answers_hours,
+            clinics: clinics(config)?,
+            keeps_diary: config.appointments.keeps_diary(),
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
             ..exchange::Settings::default()
         };
@@ -251,6 +253,14 @@ fn second_keeper(config: &Config) -> anyhow::Result<Option<Ods>> {
     Ok(keeper.map(Ods::parse).transpose()?)
 }
 
+/// The settings are checked when they are read.
+fn clinics(config: &Config) -> anyhow::Result<Vec<Ods>> {
+    let codes = config.appointments.clinics.iter();
+    Ok(codes
+        .map(|code| Ods::parse(code))
+        .collect::<Result<_, _>>()?)
+}
+
 /// Four times before an answer would be too old, so that one that is lost does no harm.
 fn confirm_every_millis(config: &Config) -> u64 {
     (u64::from(config.sharing.unconfirmed_after_seconds) * 250).min(300_000)
@@ -326,6 +336,10 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.unnamed_roles = roles.filter_map(|role| Role::parse(role).ok()).collect();
     node.proxy_months_max = config.access.proxy_months_max;
     node.release_after_days = config.letters.release_after_days;
+    node.diary = web::Diary {
+        kept_here: config.appointments.keeps_diary(),
+        answer_hours: config.appointments.answer_hours,
+    };
     node.has_fax = config.fax.enabled;
     node.bulk.jobs_a_caller_max = config.bulk.jobs_a_caller_max;
     node.bulk.keep_hours = config.bulk.keep_hours;

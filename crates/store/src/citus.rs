@@ -121,6 +121,8 @@ const EVERYWHERE: &[&str] = &[
     "ask_copy",
     "pointer_own",
     "pointer_held",
+    "diary_slot",
+    "diary_booking",
 ];
 
 /// Every table.

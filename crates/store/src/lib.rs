@@ -38,6 +38,7 @@ mod clock;
 pub mod copies;
 mod database;
 mod dialect;
+pub mod diary;
 mod failure;
 mod fault;
 pub mod fax;

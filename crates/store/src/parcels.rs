@@ -27,6 +27,7 @@ use fhir::problem::Problem;
 
 use crate::database::Tx;
 
+pub(crate) use act::send_again;
 pub use act::{Action, HELD_BACK, RELEASED, Step};
 pub use content::Held;
 pub use journey::{Event, Item, Part};
@@ -76,6 +77,8 @@ pub enum Kind {
     Fax,
     /// That somebody holds something about a patient: all in its text, and kept with it.
     RecordPointer,
+    /// A booking, its end, or the answer to either: all in its text.
+    Booking,
 }
 
 impl Kind {
@@ -92,6 +95,7 @@ impl Kind {
             Kind::MeshMessage => "mesh-message",
             Kind::Fax => "fax",
             Kind::RecordPointer => "record-pointer",
+            Kind::Booking => "booking",
         }
     }
 }

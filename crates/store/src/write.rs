@@ -15,6 +15,7 @@ use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
+use crate::diary::{self, DiaryWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
@@ -130,6 +131,7 @@ pub enum Effect {
     People(PeopleWrite),
     Fax(FaxWrite),
     Ask(AskWrite),
+    Diary(DiaryWrite),
 }
 
 /// What came of an effect.
@@ -156,6 +158,7 @@ pub enum Done {
     People(PeopleDone),
     Fax(FaxDone),
     Ask,
+    Diary,
 }
 
 /// What came of one change.
@@ -235,6 +238,10 @@ pub(crate) async fn apply_effect(
         Effect::Ask(write) => {
             ask::apply(tx, now, write).await?;
             Done::Ask
+        }
+        Effect::Diary(write) => {
+            diary::apply(tx, now, write).await?;
+            Done::Diary
         }
     })
 }

@@ -25,7 +25,8 @@ pub mod staff;
 mod testing;
 pub mod visit;
 
-pub use node::{Node, Site};
+pub use node::{Diary, Node, Site};
+pub use page::words::moment_of as uk_moment;
 pub use peers::peers_router;
 pub use peers::serve::serve_peers;
 pub use router::{apps as apps_router, router};

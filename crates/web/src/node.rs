@@ -29,6 +29,8 @@ pub struct Node {
     pub unnamed_roles: Vec<Role>,
     /// For how many months an adult's leave to act for them lasts at most.
     pub proxy_months_max: u16,
+    /// The organisation's diary.
+    pub diary: Diary,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -62,6 +64,7 @@ impl Node {
             emergency_hours: 4,
             unnamed_roles: Vec::new(),
             proxy_months_max: 12,
+            diary: Diary::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),
@@ -75,6 +78,24 @@ impl Node {
     /// When what is written at that time and that nobody releases is shown to the patient.
     pub(crate) fn release_at(&self, now: Millis) -> Millis {
         now.saturating_add(i64::from(self.release_after_days) * DAY)
+    }
+}
+
+/// How the organisation's diary is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Diary {
+    /// Whether this node keeps it; otherwise another system does, and stays the only diary.
+    pub kept_here: bool,
+    /// A booking that another organisation has not answered for so many hours is put before staff.
+    pub answer_hours: u32,
+}
+
+impl Default for Diary {
+    fn default() -> Diary {
+        Diary {
+            kept_here: true,
+            answer_hours: 24,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod environment;
 pub mod headers;
 pub mod parts;
 pub mod problem;
+pub mod tongue;
 pub mod words;
 
 use axum::body::Body;

@@ -1,6 +1,7 @@
 //! The patients' pages.
 
 pub mod access_log;
+pub mod appointments;
 pub mod letter;
 pub mod online;
 pub mod people;

@@ -9,6 +9,7 @@ mod parcels;
 mod preferences;
 mod receipts;
 pub mod serve;
+mod slots;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, head, post};
 use exchange::Exchange;
 use exchange::ask::QUESTION_BYTES_MAX;
+use exchange::booking::SLOTS_QUESTION_BYTES_MAX;
 use exchange::wire::{BODY_BYTES_MAX, PIECE_BYTES_MAX, Refusal};
 use fhir::problem::{Kind, Problem};
 use http::request::Parts;
@@ -37,6 +39,10 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
         .route(
             "/exchange/v1/ask",
             post(ask::take).layer(DefaultBodyLimit::max(QUESTION_BYTES_MAX)),
+        )
+        .route(
+            "/exchange/v1/slots",
+            post(slots::take).layer(DefaultBodyLimit::max(SLOTS_QUESTION_BYTES_MAX)),
         )
         .route("/exchange/v1/receipts", post(receipts::take).layer(large))
         .route(

@@ -1,6 +1,7 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
-//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`.
+//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`.
 
+mod appointments;
 mod fax;
 mod fhir;
 mod menu;
@@ -195,6 +196,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(sign_in::routes())
         .merge(people::routes())
         .merge(fax::routes())
+        .merge(appointments::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

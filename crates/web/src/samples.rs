@@ -178,6 +178,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
         ),
     ];
     pages.extend(fax::all(text));
+    pages.extend(appointments::all(text));
     pages
 }
 
@@ -439,6 +440,7 @@ fn home(text: &str) -> patient::Home {
         who_looked: true,
         people: Some("1 person can act for you".into()),
         letters: "3 letters".into(),
+        appointments: appointments::tile(text),
         newest: letters(text),
         told: vec![patient::Told {
             when: moment(NOW - 86_400_000, NOW),
@@ -530,6 +532,7 @@ fn letter(text: &str) -> patient::LetterPage {
     }
 }
 
+mod appointments;
 mod care;
 mod fax;
 mod tests;

@@ -1,6 +1,7 @@
 //! The staff's pages.
 
 mod alarms;
+pub mod bookings;
 pub mod care;
 pub mod content;
 pub mod fax_count;
@@ -21,6 +22,9 @@ pub mod receipts;
 pub mod sent;
 pub mod shared;
 pub mod shared_views;
+pub mod slot_book;
+pub mod slot_views;
+pub mod slots;
 pub mod steps;
 pub mod subscribers;
 pub mod told;

@@ -161,6 +161,20 @@ fn p24_a_proxy_reads_what_it_was_given_and_changes_or_hands_on_nothing() {
     let mut more = online;
     more.proxies[0].categories.push("access-log".into());
     assert!(decide(true, &more, (Interaction::AccessLog, ""), now).is_ok());
+    // Appointments are arranged by who was given visits.
+    let arranging = [
+        Interaction::Slots,
+        Interaction::Book,
+        Interaction::CancelAppointment,
+    ];
+    for interaction in arranging {
+        assert!(decide(true, &more, (interaction, "Appointment"), now).is_err());
+    }
+    more.proxies[0].categories.push("visits".into());
+    for interaction in arranging {
+        assert!(decide(true, &more, (interaction, "Appointment"), now).is_ok());
+    }
+    assert!(decide(true, &more, (Interaction::KeepDiary, "Slot"), now).is_err());
     // For themselves they may as before.
     assert!(decide(false, &more, (Interaction::SetSharing, "Consent"), now).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Joining a network by invitation (`docs/protocol/exchange.md`, section 12): a steward signs an invitation, a new
+//! Joining a network by invitation (`docs/protocol/exchange.md`, section 15): a steward signs an invitation, a new
 //! node answers it with its card at a member's pages, the steward signs a directory that lists the card, and the new
 //! node is given that directory. The invitation opens no door by itself: until a steward has signed, who was invited
 //! is nobody.

@@ -37,6 +37,7 @@ enum Call {
     Receipts(Bytes),
     Preferences(Bytes),
     Ask(Bytes),
+    Slots(Bytes),
 }
 
 /// What connects the nodes.
@@ -135,6 +136,10 @@ impl Link {
                         .map(|it| (it.into(), 0)),
                 }
             }
+            Call::Slots(body) => node
+                .answer_slots(from, &body)
+                .await
+                .map(|it| (it.into(), 0)),
             Call::Held(sha256) => node
                 .held_content(from, &sha256)
                 .await
@@ -245,6 +250,16 @@ impl Transport for End {
                 std::future::pending::<()>().await;
             }
             Ok(self.link.send(&self.from, to, Call::Ask(body)).await?.0)
+        })
+    }
+
+    fn slots<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
+        Box::pin(async move {
+            let is_mute = self.link.mute.lock().contains(to);
+            if is_mute {
+                std::future::pending::<()>().await;
+            }
+            Ok(self.link.send(&self.from, to, Call::Slots(body)).await?.0)
         })
     }
 

@@ -8,6 +8,7 @@
 )]
 
 mod asking;
+mod booking;
 mod crossing;
 mod example;
 mod large;

@@ -51,6 +51,8 @@ pub struct Network {
     pub clock: Clock,
     /// The practice's, from its next start on.
     pub second_keeper: Option<Ods>,
+    /// Whether nodes hold their diary, from their next start on.
+    pub keeps_diary: bool,
     _folder: tempfile::TempDir,
 }
 
@@ -104,6 +106,7 @@ impl Network {
             books,
             clock,
             second_keeper: None,
+            keeps_diary: true,
             _folder: folder,
         };
         for (at, ground) in grounds.iter().enumerate() {
@@ -136,6 +139,11 @@ impl Network {
             second_keeper: self.second_keeper.clone().filter(|_| at == PRACTICE),
             mailboxes: Arc::new(Mailboxes::new(vec![own], None)),
             ask_millis: ASK_MILLIS,
+            clinics: match at {
+                PRACTICE => vec![Ods::parse(ORGANISATIONS[HOSPITAL]).unwrap()],
+                _ => Vec::new(),
+            },
+            keeps_diary: self.keeps_diary,
             ..Settings::default()
         };
         let node = Exchange::with_transport(store, identity, book, settings, end);

@@ -292,6 +292,20 @@ fn seen(config: &Config) -> Vec<String> {
                  what an emergency opened, and never of whom a preference or a restriction is known."
             ),
         },
+        match config.appointments.keeps_diary() {
+            true => "This node holds the diary: patients and, where a session is published for them, other \
+                 organisations book into it.".into(),
+            false => "Another system holds the diary; nothing is booked into this node.".into(),
+        },
+        match config.appointments.clinics.as_slice() {
+            [] => "No appointments of other organisations are booked from here.".into(),
+            clinics => format!(
+                "Who books an appointment at one of these has their NHS number, date of birth, family name and reason sent \
+                 there: {}. What they do not answer is before staff after {} hours.",
+                clinics.join(", "),
+                config.appointments.answer_hours
+            ),
+        },
         "What is sealed is its workgroup's; what a patient dissents from is withheld, and said to be.".into(),
         format!(
             "In an emergency a clinician opens one record with a reason and a second proof for {} hours; the privacy \

@@ -255,7 +255,7 @@ pub(crate) async fn apply(
                 return Err(too_late(parcel.state));
             }
         }
-        Action::SendAgain => send_again(tx, now, &parcel, step).await?,
+        Action::SendAgain => send_again(tx, now, &parcel, &step.actor).await?,
     }
     Ok(ParcelDone::Rows(1))
 }
@@ -349,17 +349,18 @@ async fn matched(
         .map(|_| ())
 }
 
-async fn send_again(
+/// Puts what could not be delivered on its way again.
+pub(crate) async fn send_again(
     tx: &mut Tx<'_>,
     now: Millis,
     parcel: &Known,
-    step: &Step,
+    actor: &Actor,
 ) -> Result<(), Problem> {
-    if parcel.state != State::Undeliverable {
+    if !parcel.outward || parcel.state != State::Undeliverable {
         return Err(unfit("Only what could not be delivered is sent again."));
     }
     let state = State::Waiting;
-    event::add(tx, now, parcel, state.code(), &step.actor, "sent again").await?;
+    event::add(tx, now, parcel, state.code(), actor, "sent again").await?;
     event::set_state(tx, parcel.pid, state, now).await?;
     if parcel.by_fax {
         return crate::fax::again(tx, now, parcel.pid).await;

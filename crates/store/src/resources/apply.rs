@@ -14,6 +14,7 @@ use super::veil::Veil;
 use super::{Prepared, Release, facts, labels, reindex, stored, veil};
 use crate::care;
 use crate::database::Tx;
+use crate::diary;
 use crate::sharing;
 use crate::terminology;
 use crate::write::{Change, Expect, Written};
@@ -60,6 +61,7 @@ pub(crate) async fn apply(
     applied.rows.write(tx).await?;
     care::derive(tx, scope, core.now(), changes).await?;
     sharing::follow(tx, core.now(), changes).await?;
+    diary::follow(tx, scope, changes).await?;
     reindex::asked_by(tx, core.now(), changes).await?;
     terminology::follow(tx, applied.now, changes).await?;
     Ok((applied.written, applied.lines))

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::labels::Labels;
 use super::{body, facts};
 use crate::care::Relation;
+use crate::diary::SlotSaid;
 use crate::sharing::Sharing;
 use crate::subscriptions::Watch;
 use crate::terminology::Ready;
@@ -39,6 +40,8 @@ pub struct Prepared {
     pub(crate) relation: Option<Box<Relation>>,
     /// What it says of sharing, or of the practice that keeps what is said.
     pub(crate) sharing: Option<Box<Sharing>>,
+    /// What a Slot says of when somebody can be seen.
+    pub(crate) slot: Option<Box<SlotSaid>>,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
     /// Of a Subscription, or of a Basic that is a SubscriptionTopic.
@@ -71,6 +74,7 @@ impl Prepared {
             labels: Box::new(labels),
             relation: Relation::of(ty, id, resource, organisation)?.map(Box::new),
             sharing: Sharing::of(ty, id, resource)?.map(Box::new),
+            slot: SlotSaid::of(ty, resource).map(Box::new),
             watch: Watch::of(ty, resource)?.map(Box::new),
             terms: Ready::of(ty, resource)?,
         })

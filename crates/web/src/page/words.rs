@@ -25,6 +25,20 @@ fn uk() -> &'static TimeZone {
     ZONE.get_or_init(|| TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").unwrap_or(TimeZone::UTC))
 }
 
+/// Day and time of a moment in the UK.
+pub fn there(at: Millis) -> Option<jiff::civil::DateTime> {
+    let time = Timestamp::from_millisecond(at).ok()?;
+    Some(time.to_zoned(uk().clone()).datetime())
+}
+
+/// The moment at which it is that day and time (`2026-01-05`, `09:30`) in the UK.
+pub fn moment_of(day: &str, time: &str) -> Option<Millis> {
+    let day = day.parse::<jiff::civil::Date>().ok()?;
+    let time = time.parse::<jiff::civil::Time>().ok()?;
+    let zoned = day.to_datetime(time).to_zoned(uk().clone()).ok()?;
+    Some(zoned.timestamp().as_millisecond())
+}
+
 /// A moment, told from `now`: "14:02" today, "21 Nov 14:02" this year, "21 Nov 2025" before.
 pub fn moment(at: Millis, now: Millis) -> Moment {
     let Ok(time) = Timestamp::from_millisecond(at) else {
@@ -122,6 +136,13 @@ mod tests {
         assert_eq!(moment(NOON - 86_400_000, NOON).short, "21 Jun 13:00");
         assert_eq!(moment(NOON - 200 * 86_400_000, NOON).short, "4 Dec 2025");
         assert_eq!(moment(NOON, NOON).full, "Monday 22 June 2026, 13:00:00");
+    }
+
+    #[test]
+    fn a_day_and_a_time_are_meant_as_uk_time() {
+        assert_eq!(moment_of("2026-06-22", "13:00"), Some(NOON));
+        assert_eq!(moment_of("2026-02-30", "13:00"), None);
+        assert_eq!(there(NOON).unwrap().to_string(), "2026-06-22T13:00:00");
     }
 
     #[test]

@@ -176,6 +176,10 @@ pub(crate) fn did(interaction: &str) -> String {
         "record" => "Looked at the record",
         "access-log" => "Looked at who looked",
         "set-sharing" => "Said what may be shared",
+        "slots" => "Looked for free appointments",
+        "keep-diary" => "Changed the diary",
+        "book-appointment" => "Booked or moved an appointment",
+        "cancel-appointment" => "Cancelled an appointment",
         "proxies" => "Looked at who may act for you, or changed it",
         other => other,
     };
@@ -215,6 +219,7 @@ pub(crate) fn why(purpose: &str) -> String {
         "keep-sharing" => "Keeping to what you want shared",
         "keep-pointers" => "Telling your practice where there is something about you",
         "answer-asks" => "Finding whom another organisation asks about",
+        "keep-appointments" => "Keeping appointments",
         "import" => "Taking in records from a file",
         "keep-whereabouts" => "Keeping secret where you live",
         "keep-familiar" => "Checking that nobody looks at records of people whom they know",

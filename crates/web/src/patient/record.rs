@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use crate::node::Node;
 use crate::page::problem::Refusal;
+use crate::page::tongue::Tongue;
 use crate::page::{Page, see_other, words};
+use crate::patient::appointments::{self, text};
 use crate::patient::{access_log, letters, name, views};
 use crate::visit::Visit;
 
@@ -21,17 +23,21 @@ const PAGE: usize = 30;
 const TOLD_MAX: usize = 20;
 
 /// What is not here, said on the home page.
-const NOT_HERE: &str = "Test results, medicines, appointments and prescriptions are not shown here yet. Ask your \
+const NOT_HERE: &str = "Test results, medicines and prescriptions are not shown here yet. Ask your \
      practice for them.";
 
 /// The home page; staff who come here are sent to their own.
-pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
+pub async fn home(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    tongue: Tongue,
+) -> Result<Response, Refusal> {
     let caller = visit.known()?;
     if !matches!(caller.who, Who::Patient { .. }) {
         return Ok(see_other(crate::router::home(caller).1));
     }
     if let Some(acting) = visit.acting() {
-        return Ok(others_home(&node, &visit, acting).await?);
+        return Ok(others_home(&node, &visit, tongue, acting).await?);
     }
     let (found, more) = letters(&node, &visit).await?;
     let view = views::Home {
@@ -40,6 +46,7 @@ pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
         who_looked: false,
         people: people(&node, &visit).await?,
         letters: count(found.len(), more),
+        appointments: tile(&node, &visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
         told: told(&node, &visit).await?,
         not_here: NOT_HERE,
@@ -51,7 +58,12 @@ pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
 }
 
 /// The home page of who acts for somebody else. What they are not shown is named.
-async fn others_home(node: &Node, visit: &Visit, acting: &Acting) -> Result<Response, Problem> {
+async fn others_home(
+    node: &Node,
+    visit: &Visit,
+    tongue: Tongue,
+    acting: &Acting,
+) -> Result<Response, Problem> {
     let (found, letters) = match letters(node, visit).await {
         Ok((found, more)) => {
             let letters = count(found.len(), more);
@@ -72,6 +84,7 @@ async fn others_home(node: &Node, visit: &Visit, acting: &Acting) -> Result<Resp
         who_looked: proxy.is_some_and(|it| it.has(ACCESS_LOG)),
         people: None,
         letters,
+        appointments: tile(node, visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(node)).collect(),
         told: Vec::new(),
         not_here: NOT_FOR_PROXIES,
@@ -80,6 +93,20 @@ async fn others_home(node: &Node, visit: &Visit, acting: &Acting) -> Result<Resp
     Ok(Page::new("patient/home.jinja", "Home", view)
         .under("/")
         .answer(&node.site, visit))
+}
+
+/// What is said of appointments.
+async fn tile(node: &Node, visit: &Visit, tongue: Tongue) -> Result<views::Tile, Problem> {
+    let language = tongue.language;
+    let (said, next) = appointments::tile(node, visit, language).await?;
+    let next = next.map(|(href, text)| views::TileLink { href, text });
+    Ok(views::Tile {
+        lang: language.code(),
+        heading: text(language, "appointments"),
+        said,
+        next,
+        book: text(language, "appointments-book"),
+    })
 }
 
 /// How many people may act for the patient, so that nobody's leave is forgotten.

@@ -17,11 +17,29 @@ pub struct Home {
     pub people: Option<String>,
     /// How many letters there are, in words.
     pub letters: String,
+    pub appointments: Tile,
     pub newest: Vec<Letter>,
     /// Who opened the record of their own accord, newest first.
     pub told: Vec<Told>,
     pub not_here: &'static str,
     pub done: Option<Done>,
+}
+
+/// What the home page says of appointments.
+#[derive(Serialize)]
+pub struct Tile {
+    pub lang: &'static str,
+    pub heading: &'static str,
+    pub said: String,
+    pub next: Option<TileLink>,
+    pub book: &'static str,
+}
+
+/// A link with words of its own.
+#[derive(Serialize)]
+pub struct TileLink {
+    pub href: String,
+    pub text: String,
 }
 
 /// What the patient is told of.

@@ -1,5 +1,5 @@
 //! Where whoever was invited to the network answers: at a member's pages, since only members are let in at the door
-//! for other nodes. What is sent proves itself (`docs/protocol/exchange.md`, section 12).
+//! for other nodes. What is sent proves itself (`docs/protocol/exchange.md`, section 15).
 
 use std::sync::Arc;
 

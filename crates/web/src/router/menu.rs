@@ -11,6 +11,7 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
         } => &[
             ("Inbox", "/staff/inbox"),
             ("Sent", "/staff/sent"),
+            ("Slots", "/staff/slots"),
             ("Work list", "/staff/worklist"),
             ("Apps", "/staff/apps"),
         ],
@@ -22,11 +23,15 @@ pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
             role: Role::PrivacyOfficer,
             ..
         } => &[("Privacy", "/staff/privacy"), ("Apps", "/staff/apps")],
-        Who::Patient { .. } if caller.acting.is_some() => {
-            &[("Home", "/"), ("Letters", "/record"), ("People", "/people")]
-        }
+        Who::Patient { .. } if caller.acting.is_some() => &[
+            ("Home", "/"),
+            ("Appointments", "/appointments"),
+            ("Letters", "/record"),
+            ("People", "/people"),
+        ],
         Who::Patient { .. } => &[
             ("Home", "/"),
+            ("Appointments", "/appointments"),
             ("Your letters", "/record"),
             ("Who looked", "/access-log"),
             ("Sharing", "/sharing"),

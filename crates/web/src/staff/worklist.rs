@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, fax_out, subscribers, views};
+use crate::staff::{alarms, bookings, fax_out, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -70,6 +70,7 @@ pub async fn page(
             rows,
             "Every letter that was sent has arrived or is on its way.",
         ),
+        bookings::group(&node, &scope, visit.now).await?,
         group(
             "faxes",
             "Letters by fax that did not get through",
@@ -353,6 +354,9 @@ fn done(asked: &Asked) -> Option<Done> {
         "off" => "The subscription is switched off.",
         "told" => "The message is sent again, and then what waits behind it.",
         "untold" => "The message is off the list. It is not sent; what waits behind it is.",
+        "booking-again" => "The booking is sent again.",
+        "booking-settled" => "The booking has ended. The patient's page says so.",
+        "booking-taken" => "The booking is tried again.",
         "fax-again" => "The letter is sent again by fax.",
         "fax-sent" => "The letter is noted as sent.",
         "fax-settled" => "The letter is off the list. It is not sent by fax.",

@@ -7,6 +7,7 @@ use access::{Ods, Role};
 use exchange::Identity;
 use exchange::directory::{About, Member};
 use store::Clock;
+use store::diary::Audience;
 
 use crate::config::Config;
 
@@ -25,10 +26,25 @@ pub struct Neighbour {
     hears_hl7: bool,
     /// A clinic without a node sends it faxes.
     pub has_fax: bool,
+    /// ODS codes of those whose appointments are offered there.
+    clinics: &'static [&'static str],
+    /// Who sees patients there, on every working day of the coming two weeks.
+    pub sessions: &'static [Session],
     pub accounts: &'static [Account],
     pub patients: &'static [PatientAccount],
     /// Patients who are registered there: a JSON array of FHIR Patient resources.
     pub registered: &'static str,
+}
+
+/// When somebody sees patients.
+pub struct Session {
+    pub with: &'static str,
+    pub kind: &'static str,
+    /// UK time, such as `09:00`.
+    pub from: &'static str,
+    pub until: &'static str,
+    pub minutes: i64,
+    pub audience: Audience,
 }
 
 /// One of the staff.
@@ -60,7 +76,8 @@ const HL7_PORT: u16 = 6;
 
 pub const ONE_THING_TO_TRY: &str = "  One thing to try: sign in at High Street Surgery as `secretary`, open a discharge letter and file it.
   Then look at Anytown General Hospital's sent board as `clerk`: the receipt is there. The letter is now on
-  the patient's own page at the surgery too.";
+  the patient's own page at the surgery too. Or sign in there as `margaret` and book an appointment, at the
+  surgery or at the hospital's foot clinic.";
 
 pub static NEIGHBOURS: &[Neighbour] = &[
     Neighbour {
@@ -71,6 +88,15 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         port: 0,
         hears_hl7: true,
         has_fax: false,
+        clinics: &[],
+        sessions: &[Session {
+            with: "Foot clinic, outpatients",
+            kind: "First visit",
+            from: "10:00",
+            until: "12:00",
+            minutes: 30,
+            audience: Audience::Organisations,
+        }],
         accounts: &[
             Account {
                 username: "clerk",
@@ -96,6 +122,25 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         port: 1,
         hears_hl7: false,
         has_fax: true,
+        clinics: &["RZZ01"],
+        sessions: &[
+            Session {
+                with: "Dr Devi Rao",
+                kind: "Appointment with a doctor",
+                from: "09:00",
+                until: "11:00",
+                minutes: 10,
+                audience: Audience::Patients,
+            },
+            Session {
+                with: "Nurse Nora Lint",
+                kind: "Appointment with a nurse",
+                from: "14:00",
+                until: "15:00",
+                minutes: 15,
+                audience: Audience::Patients,
+            },
+        ],
         accounts: &[
             Account {
                 username: "secretary",
@@ -146,6 +191,8 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         port: 2,
         hears_hl7: false,
         has_fax: false,
+        clinics: &[],
+        sessions: &[],
         accounts: &[Account {
             username: "pharmacist",
             name: "Peter Pestle",
@@ -174,6 +221,9 @@ impl Neighbour {
         );
         if self.hears_hl7 {
             text.push_str(&format!("\n[hl7v2]\nlisten = \"{}\"\n", at(HL7_PORT)));
+        }
+        if !self.clinics.is_empty() {
+            text.push_str(&format!("\n[appointments]\nclinics = {:?}\n", self.clinics));
         }
         if self.has_fax {
             text.push_str("\n[fax]\nenabled = true\n");

@@ -29,6 +29,7 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
     if neighbour.has_fax {
         take_fax(store).await?;
     }
+    publish_sessions(neighbour, store).await?;
     for patient in neighbour.patients {
         if store.credentials(patient.username).await?.is_none() {
             let holder = Holder::Patient {
@@ -36,6 +37,39 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
                 nhs_number: NhsNumber::parse(patient.nhs_number)?,
             };
             open_account(store, patient.username, patient.name, holder, PASSWORD).await?;
+        }
+    }
+    Ok(())
+}
+
+const DAY_MS: i64 = 86_400_000;
+/// Days for which there are sessions, from tomorrow on.
+const DAYS_AHEAD: i64 = 14;
+
+/// Publishes what is not published yet.
+async fn publish_sessions(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {
+    let scope = Scope::system(SystemPurpose::Demo);
+    let today = store.now() / DAY_MS;
+    // The first day of the count was a Thursday.
+    let is_working_day = |day: &i64| (day + 3).rem_euclid(7) < 5;
+    for day in (today + 1..=today + DAYS_AHEAD).filter(is_working_day) {
+        let date = fhir::date::date(day * DAY_MS);
+        for one in neighbour.sessions {
+            let at = |time| web::uk_moment(&date, time).context("a session's time");
+            let session = exchange::booking::Session {
+                from: at(one.from)?,
+                until: at(one.until)?,
+                minutes: one.minutes,
+                with: one.with.to_owned(),
+                kind: one.kind.to_owned(),
+                audience: one.audience,
+            };
+            match exchange::booking::publish(store, &scope, &session).await {
+                Err(problem) if problem.kind == fhir::problem::Kind::Duplicate => {}
+                published => {
+                    published?;
+                }
+            }
         }
     }
     Ok(())

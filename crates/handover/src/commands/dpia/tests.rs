@@ -160,6 +160,9 @@ const OTHERS: &[(&str, &str)] = &[
         "\"0113 496 0009\"\nenabled = true\nsendfax = \"/usr/bin/sendfax\"",
     ),
     ("fax.keep_days", "7\nenabled = true"),
+    ("appointments.diary", "\"another-system\""),
+    ("appointments.clinics", "[\"RZZ03\"]"),
+    ("appointments.answer_hours", "7\nclinics = [\"RZZ03\"]"),
     (
         "opt_out.mailbox",
         "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",

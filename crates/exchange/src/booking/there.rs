@@ -1,0 +1,585 @@
+//! Appointments in another organisation's diary: asked for, moved and cancelled by durable parcels; how they stand is what
+//! its answers say.
+
+use access::{Interaction, NhsNumber, Ods, Outcome as Logged, Scope, Target};
+use fhir::json::{self, Limits};
+use fhir::problem::{Kind, Problem};
+use store::diary::{Audience, Booking, BookingState, DiaryWrite, Was};
+use store::parcels::ToTakeIn;
+use store::{Effect, Expect, Job, Reading, Release};
+
+use super::local::{booking_id, cancelled, check_few, check_live, line, no_booking, written};
+use super::resource::{AtHand, NewVisit, put};
+use super::text::{Act, BookingText, Outcome};
+use super::{Came, Ended, Offer, TRIES_MAX, Wish, came_between, check_reason, is_between, work};
+use crate::exchange::Exchange;
+use crate::letter::Letter;
+use crate::manifest::{ParcelKind, ParcelText, PatientNamed};
+use crate::sharing::named;
+
+/// What a patient reads of an appointment in whose place another came.
+const MOVED: &str = "Moved to another time.";
+
+impl Exchange {
+    /// Asks another organisation for a slot that it offered. `by` is the name of who asks; `instead_of` the booking there
+    /// in whose place it is to come, which stands until the new one is confirmed.
+    ///
+    /// # Errors
+    /// `NotFound` if it is none whose clinics are offered here; `BusinessRule` if the patient's record lacks what they are
+    /// known by there, or a patient holds as many as one may; those of the store.
+    pub async fn ask_for(
+        &self,
+        scope: &Scope,
+        (holder, offer): (&Ods, &Offer),
+        wish: &Wish<'_>,
+        (by, instead_of): (&str, Option<&Booking>),
+    ) -> Result<Came, Problem> {
+        Box::pin(self.asked_for(scope, (holder, offer), wish, (by, instead_of))).await
+    }
+
+    async fn asked_for(
+        &self,
+        scope: &Scope,
+        (holder, offer): (&Ods, &Offer),
+        wish: &Wish<'_>,
+        (by, instead_of): (&str, Option<&Booking>),
+    ) -> Result<Came, Problem> {
+        check_reason(wish.reason)?;
+        offer.check()?;
+        if !self.settings.clinics.contains(holder) {
+            let message = "That organisation's appointments cannot be booked from here.";
+            return Err(Problem::new(Kind::NotFound, message));
+        }
+        let work = work(scope);
+        let id = booking_id(wish);
+        if let Some(known) = self.store.booking(&work, &id).await? {
+            return Ok(Came::Asked(known.id));
+        }
+        let now = self.store.now();
+        if offer.starts <= now {
+            return Ok(Came::Taken);
+        }
+        if let Some(old) = instead_of {
+            check_live(old, now)?;
+        }
+        if wish.audience == Audience::Patients && instead_of.is_none() {
+            check_few(&self.store, &work, wish.patient).await?;
+        }
+        let who = self.known_as(&work, wish.patient).await?;
+        let visit = NewVisit {
+            patient: wish.patient,
+            offer,
+            reason: wish.reason,
+            holder,
+            is_here: false,
+            is_booked: false,
+            created: now,
+        };
+        let text = BookingText {
+            act: Act::Book,
+            booking: id.clone(),
+            offer: Some(offer.clone()),
+            instead_of: instead_of.map(|it| it.id.clone()),
+            reason: wish.reason.to_string(),
+            by: by.chars().take(200).collect(),
+            outcome: None,
+            next: Vec::new(),
+        };
+        let (parcel, sent) = self.booking_parcel(holder, (who, wish.patient), text)?;
+        let own = self.organisation();
+        let made = (Expect::Absent, Release::At(now));
+        let mut job = Job::change(put(&visit.resource(), &id, own, made)?);
+        job.effects.push(sent);
+        let booking = Booking {
+            id: id.clone(),
+            patient: wish.patient.to_string(),
+            holder: holder.to_string(),
+            asker: own.to_string(),
+            asked_as: id.clone(),
+            slot: offer.slot.clone(),
+            starts_at: offer.starts,
+            state: BookingState::Asked,
+            asked_at: now,
+            state_at: now,
+            parcel,
+            instead_of: instead_of.map_or(String::new(), |it| it.id.clone()),
+            reason: String::new(),
+            next: String::new(),
+        };
+        job.effects.push(written(booking, Was::Nothing));
+        let what = ("Appointment", Some(id.as_str()));
+        job.traces
+            .push(line(scope, Interaction::Book, what, Some(wish.patient)));
+        match self.store.commit(&work, job).await {
+            // The same form came twice at a time.
+            Err(problem) if is_between(&problem) => match self.store.booking(&work, &id).await? {
+                Some(known) => Ok(Came::Asked(known.id)),
+                None => Err(problem),
+            },
+            done => done.map(|_| Came::Asked(id)),
+        }
+    }
+
+    /// Cancels an appointment, in whosever diary it is. What is another organisation's is cancelled when it has said so.
+    ///
+    /// # Errors
+    /// `NotFound`; `BusinessRule` if it is over or not booked any more; those of the store.
+    pub async fn cancel_booking(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (reason, by): (&str, &str),
+    ) -> Result<Ended, Problem> {
+        Box::pin(self.cancelling(scope, id, (reason, by))).await
+    }
+
+    async fn cancelling(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (reason, by): (&str, &str),
+    ) -> Result<Ended, Problem> {
+        check_reason(reason)?;
+        let work = work(scope);
+        for _ in 0..TRIES_MAX {
+            let booking = self.store.booking(&work, id).await?;
+            let booking = booking.ok_or_else(no_booking)?;
+            if booking.holder == self.organisation().as_str() {
+                self.cancel_here(scope, &booking, reason).await?;
+                return Ok(Ended::Now);
+            }
+            match booking.state {
+                BookingState::Cancelled => return Ok(Ended::Now),
+                BookingState::Cancelling => return Ok(Ended::AskedFor),
+                _ => {}
+            }
+            let now = self.store.now();
+            check_live(&booking, now)?;
+            let was = booking.state;
+            let who = self.known_as(&work, &booking.patient).await?;
+            let text = cancel_text(&booking.asked_as, (reason, by));
+            let holder = Ods::parse(&booking.holder)?;
+            let about = (who, booking.patient.as_str());
+            let (parcel, sent) = self.booking_parcel(&holder, about, text)?;
+            let mut job = Job::effect(sent);
+            let patient = booking.patient.clone();
+            let next = Booking {
+                state: BookingState::Cancelling,
+                state_at: now,
+                reason: reason.to_string(),
+                parcel,
+                ..booking
+            };
+            job.effects.push(written(next, Was::In(was)));
+            let action = Interaction::CancelAppointment;
+            let what = ("Appointment", Some(id));
+            job.traces.push(line(scope, action, what, Some(&patient)));
+            match self.store.commit(&work, job).await {
+                Err(problem) if is_between(&problem) => {}
+                done => return done.map(|_| Ended::AskedFor),
+            }
+        }
+        Err(came_between())
+    }
+
+    /// Ends a booking that its holder does not answer, when a person has found out how it stands; the holder is told, should
+    /// it come to hear of it.
+    ///
+    /// # Errors
+    /// `NotFound`; `BusinessRule` if it does not wait for an answer of another organisation; those of the store.
+    pub async fn settle_booking(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (reason, by): (&str, &str),
+    ) -> Result<(), Problem> {
+        Box::pin(self.settling(scope, id, (reason, by))).await
+    }
+
+    async fn settling(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (reason, by): (&str, &str),
+    ) -> Result<(), Problem> {
+        check_reason(reason)?;
+        let work = work(scope);
+        for _ in 0..TRIES_MAX {
+            let booking = self.store.booking(&work, id).await?;
+            let booking = booking.ok_or_else(no_booking)?;
+            let was = booking.state;
+            let own = self.organisation();
+            let waits = matches!(was, BookingState::Asked | BookingState::Cancelling);
+            if !waits || booking.holder == own.as_str() {
+                let message = "This booking does not wait for another organisation's answer.";
+                return Err(Problem::new(Kind::BusinessRule, message));
+            }
+            let visit = AtHand::read(&self.store, &work, "Appointment", id).await?;
+            let mut visit = visit.ok_or_else(no_booking)?;
+            visit.cancel(reason);
+            let mut job = Job::change(visit.put(own)?);
+            if was == BookingState::Asked {
+                let who = self.known_as(&work, &booking.patient).await?;
+                let text = cancel_text(&booking.asked_as, (reason, by));
+                let about = (who, booking.patient.as_str());
+                let holder = Ods::parse(&booking.holder)?;
+                job.effects
+                    .push(self.booking_parcel(&holder, about, text)?.1);
+            }
+            let patient = booking.patient.clone();
+            let next = Booking {
+                state: BookingState::Cancelled,
+                state_at: self.store.now(),
+                reason: reason.to_string(),
+                ..booking
+            };
+            job.effects.push(written(next, Was::In(was)));
+            let action = Interaction::CancelAppointment;
+            let what = ("Appointment", Some(id));
+            job.traces.push(line(scope, action, what, Some(&patient)));
+            match self.store.commit(&work, job).await {
+                Err(problem) if is_between(&problem) => {}
+                done => return done.map(|_| ()),
+            }
+        }
+        Err(came_between())
+    }
+
+    /// In this node's diary; another organisation that booked it is told in the same commit.
+    async fn cancel_here(
+        &self,
+        scope: &Scope,
+        booking: &Booking,
+        reason: &str,
+    ) -> Result<(), Problem> {
+        let own = self.organisation().as_str();
+        let told = match booking.asker == own {
+            true => None,
+            false => {
+                let who = self.known_as(&work(scope), &booking.patient).await?;
+                Some((Ods::parse(&booking.asker)?, who))
+            }
+        };
+        let tell = |ended: &Booking| {
+            let Some((asker, who)) = &told else {
+                return Ok(Vec::new());
+            };
+            let text = answer_text(&ended.asked_as, Outcome::Cancelled, &ended.reason);
+            let about = (who.clone(), ended.patient.as_str());
+            let (_, sent) = self.booking_parcel(asker, about, text)?;
+            Ok(vec![sent])
+        };
+        cancelled(&self.store, scope, (&booking.id, reason), &tell).await
+    }
+
+    /// The patient as other organisations know them.
+    pub(super) async fn known_as(
+        &self,
+        work: &Scope,
+        patient: &str,
+    ) -> Result<PatientNamed, Problem> {
+        let Reading::Found(version) = self.store.read(work, "Patient", patient).await? else {
+            return Err(Problem::new(
+                Kind::NotFound,
+                "There is no such patient here.",
+            ));
+        };
+        let who = named(&json::parse(&version.body, &Limits::default())?);
+        let number = who.nhs_number.as_deref();
+        let is_number = number.is_some_and(|it| NhsNumber::parse(it).is_ok());
+        if !is_number || who.birth_date.is_none() || who.family.is_empty() {
+            let message = "The record lacks NHS number, date of birth or family name, without which another organisation cannot be asked.";
+            return Err(Problem::new(Kind::BusinessRule, message));
+        }
+        Ok(who)
+    }
+
+    /// The parcel that says so: its id, and the effect that accepts it.
+    pub(super) fn booking_parcel(
+        &self,
+        to: &Ods,
+        (who, patient): (PatientNamed, &str),
+        booking: BookingText,
+    ) -> Result<(String, Effect), Problem> {
+        let id = self.booking_parcel_id(to, &booking);
+        let text = ParcelText {
+            id: id.clone(),
+            from: self.organisation().to_string(),
+            to: to.to_string(),
+            kind: ParcelKind::Booking,
+            made_at: self.store.now(),
+            title: String::new(),
+            author: String::new(),
+            // It is worth nothing once its time has come.
+            urgent: true,
+            marks: Vec::new(),
+            document: String::new(),
+            replaces: None,
+            patient: who,
+            contents: Vec::new(),
+            statement: None,
+            tell: Vec::new(),
+            mesh: None,
+            pointer: None,
+            booking: Some(Box::new(booking)),
+        };
+        Ok((id, text.accepted(patient)?))
+    }
+
+    pub(super) fn booking_parcel_id(&self, to: &Ods, booking: &BookingText) -> String {
+        let what = match (booking.act, booking.outcome) {
+            (Act::Book, _) => "book",
+            (Act::Cancel, _) => "cancel",
+            (Act::Answer, outcome) => outcome.map_or("", |it| it.state().code()),
+        };
+        Letter::parcel_id(&["booking", to.as_str(), &booking.booking, what])
+    }
+
+    /// Takes in what whose diary it is says of a booking that was asked for here.
+    pub(super) async fn take_answer(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        text: &BookingText,
+    ) -> Result<(), Problem> {
+        for _ in 0..TRIES_MAX {
+            let booking = self.store.booking(scope, &text.booking).await?;
+            let own = self.organisation().as_str();
+            let job = match booking {
+                Some(it) if it.holder == parcel.sender.as_str() && it.asker == own => {
+                    self.answered_job(scope, parcel, (text, it)).await?
+                }
+                None => self.told_job(scope, parcel, text).await?,
+                Some(_) => {
+                    let message = "It answers a booking that was not asked for there.";
+                    return Err(Problem::new(Kind::Value, message));
+                }
+            };
+            match self.store.commit(scope, job).await {
+                Err(problem) if is_between(&problem) => {}
+                done => return done.map(|_| ()),
+            }
+        }
+        Err(came_between())
+    }
+
+    async fn answered_job(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        (text, booking): (&BookingText, Booking),
+    ) -> Result<Job, Problem> {
+        let own = self.organisation();
+        let mut job = Job::default();
+        let patient = booking.patient.clone();
+        let id = booking.id.clone();
+        let outcome = text.outcome.unwrap_or(Outcome::Refused);
+        if let Some(state) = follows(booking.state, outcome) {
+            let visit = AtHand::read(&self.store, scope, "Appointment", &id).await?;
+            let mut visit = visit.ok_or_else(no_booking)?;
+            let was = booking.state;
+            let mut next = Booking {
+                state,
+                state_at: self.store.now(),
+                reason: text.reason.clone(),
+                next: String::new(),
+                ..booking
+            };
+            if let (BookingState::Booked, Some(offer)) = (state, &text.offer) {
+                visit.confirm(offer);
+                next.starts_at = offer.starts;
+                next.slot.clone_from(&offer.slot);
+                self.replaced(scope, &next.instead_of, &mut job).await?;
+            } else {
+                visit.cancel(&text.reason);
+                next.next = serde_json::to_string(&text.next).unwrap_or_default();
+            }
+            job.changes.push(visit.put(own)?);
+            job.effects.push(written(next, Was::In(was)));
+        }
+        let taken_in = DiaryWrite::TakenIn {
+            pid: parcel.pid,
+            patient: patient.clone(),
+        };
+        job.effects.push(Effect::Diary(taken_in));
+        job.traces.push(parcel_line(scope, parcel, &id, &patient));
+        Ok(job)
+    }
+
+    /// What another organisation has booked for a patient of this one by itself.
+    async fn told_job(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        text: &BookingText,
+    ) -> Result<Job, Problem> {
+        let (now, own) = (self.store.now(), self.organisation());
+        let id = text.booking.as_str();
+        let mut job = Job::default();
+        let (patient, state) = match (text.outcome, &text.offer) {
+            (Some(Outcome::Booked), Some(offer)) => {
+                let (_, mut fitting) = self.fitting(scope, &parcel.named).await?;
+                let one = (fitting.len() == 1).then(|| fitting.pop()).flatten();
+                let (patient, _) = one.ok_or_else(|| {
+                    let message = "It is booked for somebody whom nobody here is.";
+                    Problem::new(Kind::Value, message)
+                })?;
+                let visit = NewVisit {
+                    patient: &patient,
+                    offer,
+                    reason: &text.reason,
+                    holder: &parcel.sender,
+                    is_here: false,
+                    is_booked: true,
+                    created: now,
+                };
+                let made = (Expect::Absent, Release::At(now));
+                job.changes.push(put(&visit.resource(), id, own, made)?);
+                (patient, BookingState::Booked)
+            }
+            // It overtook what it ends.
+            (Some(Outcome::Cancelled), _) => (String::new(), BookingState::Cancelled),
+            _ => {
+                let message = "It answers a booking that was not asked for here.";
+                return Err(Problem::new(Kind::Value, message));
+            }
+        };
+        let offer = text.offer.as_ref();
+        let booking = Booking {
+            id: id.to_string(),
+            patient: patient.clone(),
+            holder: parcel.sender.to_string(),
+            asker: own.to_string(),
+            asked_as: id.to_string(),
+            slot: offer.map_or(String::new(), |it| it.slot.clone()),
+            starts_at: offer.map_or(0, |it| it.starts),
+            state,
+            asked_at: now,
+            state_at: now,
+            parcel: String::new(),
+            instead_of: String::new(),
+            reason: String::new(),
+            next: String::new(),
+        };
+        job.effects.push(written(booking, Was::Nothing));
+        job.effects.push(Effect::Diary(DiaryWrite::TakenIn {
+            pid: parcel.pid,
+            patient: patient.clone(),
+        }));
+        job.traces.push(parcel_line(scope, parcel, id, &patient));
+        Ok(job)
+    }
+
+    /// What the new one came in the place of has ended.
+    async fn replaced(&self, scope: &Scope, old: &str, job: &mut Job) -> Result<(), Problem> {
+        if old.is_empty() {
+            return Ok(());
+        }
+        let Some(old) = self.store.booking(scope, old).await? else {
+            return Ok(());
+        };
+        let visit = AtHand::read(&self.store, scope, "Appointment", &old.id).await?;
+        let Some(mut visit) = visit.filter(|_| old.state.is_live()) else {
+            return Ok(());
+        };
+        visit.cancel(MOVED);
+        job.changes.push(visit.put(self.organisation())?);
+        let was = old.state;
+        let ended = Booking {
+            state: BookingState::Cancelled,
+            state_at: self.store.now(),
+            reason: MOVED.to_string(),
+            ..old
+        };
+        job.effects.push(written(ended, Was::In(was)));
+        Ok(())
+    }
+}
+
+/// The state that follows from an answer; none where it changes nothing.
+fn follows(state: BookingState, outcome: Outcome) -> Option<BookingState> {
+    match (state, outcome) {
+        (BookingState::Asked, outcome) => Some(outcome.state()),
+        // That it was booked was said before that it is not wanted any more was heard.
+        (BookingState::Cancelling, Outcome::Booked) => None,
+        (BookingState::Cancelling, _) => Some(BookingState::Cancelled),
+        (BookingState::Booked, Outcome::Cancelled) => Some(BookingState::Cancelled),
+        _ => None,
+    }
+}
+
+fn cancel_text(booking: &str, (reason, by): (&str, &str)) -> BookingText {
+    BookingText {
+        act: Act::Cancel,
+        booking: booking.to_string(),
+        offer: None,
+        instead_of: None,
+        reason: reason.to_string(),
+        by: by.chars().take(200).collect(),
+        outcome: None,
+        next: Vec::new(),
+    }
+}
+
+/// An answer without an offer.
+pub(super) fn answer_text(booking: &str, outcome: Outcome, reason: &str) -> BookingText {
+    BookingText {
+        act: Act::Answer,
+        booking: booking.to_string(),
+        offer: None,
+        instead_of: None,
+        reason: reason.to_string(),
+        by: String::new(),
+        outcome: Some(outcome),
+        next: Vec::new(),
+    }
+}
+
+/// The log's line for what a parcel has done.
+pub(super) fn parcel_line(
+    scope: &Scope,
+    parcel: &ToTakeIn,
+    id: &str,
+    patient: &str,
+) -> access::AuditEntry {
+    let target = Target {
+        ty: "Appointment".into(),
+        id: Some(id.to_string()),
+        version: None,
+        patient: (!patient.is_empty()).then(|| patient.to_string()),
+        query: Some(format!("parcel={}/{}", parcel.sender, parcel.id).into()),
+    };
+    scope.trace(Interaction::System, Logged::Success, target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_changes_only_what_still_waits_for_it_or_holds() {
+        use BookingState::{Asked, Booked, Cancelled, Cancelling, Refused, Taken};
+        for (state, expected) in [
+            (
+                Asked,
+                [Some(Booked), Some(Taken), Some(Refused), Some(Cancelled)],
+            ),
+            (Booked, [None, None, None, Some(Cancelled)]),
+            (
+                Cancelling,
+                [None, Some(Cancelled), Some(Cancelled), Some(Cancelled)],
+            ),
+            (Taken, [None; 4]),
+            (Refused, [None; 4]),
+            (Cancelled, [None; 4]),
+        ] {
+            let outcomes = [
+                Outcome::Booked,
+                Outcome::Taken,
+                Outcome::Refused,
+                Outcome::Cancelled,
+            ];
+            assert_eq!(outcomes.map(|it| follows(state, it)), expected, "{state:?}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The language that a patient reads: English, or Welsh where the address, a cookie or the browser asks for it. Texts are
+//! Fluent messages (<https://projectfluent.org>) in `crates/web/locales`.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use fhir::date::Millis;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use http::header::{ACCEPT_LANGUAGE, COOKIE, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+
+use crate::page::words;
+
+/// The cookie that keeps the choice; it says nothing of anybody.
+const COOKIE_NAME: &str = "handover-language";
+const ENGLISH: &str = include_str!("../../locales/en.ftl");
+const WELSH: &str = include_str!("../../locales/cy.ftl");
+
+/// A language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Welsh,
+}
+
+/// What the reader wants, and whether the address has just said so.
+#[derive(Clone, Copy, Debug)]
+pub struct Tongue {
+    pub language: Language,
+    is_chosen: bool,
+}
+
+struct Texts {
+    bundle: FluentBundle<FluentResource>,
+    /// Messages that stand by themselves, for templates.
+    plain: BTreeMap<&'static str, String>,
+}
+
+impl Texts {
+    fn of(source: &'static str, language: &str) -> Texts {
+        let locale = language.parse().ok();
+        let mut bundle = FluentBundle::new_concurrent(locale.into_iter().collect());
+        // The marks around what is put in are for mixed directions, which these two are not.
+        bundle.set_use_isolating(false);
+        let resource = match FluentResource::try_new(source.to_owned()) {
+            Ok(resource) => resource,
+            Err((resource, errors)) => {
+                tracing::error!(?errors, language, "a text of the pages cannot be read");
+                resource
+            }
+        };
+        if let Err(errors) = bundle.add_resource(resource) {
+            tracing::error!(?errors, language, "a text of the pages cannot be used");
+        }
+        let mut texts = Texts {
+            bundle,
+            plain: BTreeMap::new(),
+        };
+        for (id, text) in messages(source).filter(|(_, text)| !text.contains("{ $")) {
+            let _ = text;
+            let told = texts.tell(id, &[]);
+            texts.plain.insert(id, told);
+        }
+        texts
+    }
+
+    fn tell(&self, id: &str, with: &[(&str, &str)]) -> String {
+        let message = self.bundle.get_message(id);
+        let Some(pattern) = message.and_then(|it| it.value()) else {
+            tracing::error!(id, "a text of the pages is missing");
+            return String::new();
+        };
+        let mut arguments = FluentArgs::new();
+        for (name, value) in with {
+            arguments.set(*name, (*value).to_owned());
+        }
+        let mut errors = Vec::new();
+        let told = self
+            .bundle
+            .format_pattern(pattern, Some(&arguments), &mut errors);
+        told.into_owned()
+    }
+}
+
+/// Ids and texts, as they stand in a source: each on one line.
+fn messages(source: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = source.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(" = "))
+}
+
+fn texts(language: Language) -> &'static Texts {
+    static TEXTS: LazyLock<[Texts; 2]> =
+        LazyLock::new(|| [Texts::of(ENGLISH, "en-GB"), Texts::of(WELSH, "cy")]);
+    let [english, welsh] = &*TEXTS;
+    match language {
+        Language::English => english,
+        Language::Welsh => welsh,
+    }
+}
+
+impl Language {
+    fn of(text: &str) -> Option<Language> {
+        match text.trim() {
+            "cy" => Some(Language::Welsh),
+            "en" => Some(Language::English),
+            _ => None,
+        }
+    }
+
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::Welsh => "cy",
+        }
+    }
+
+    /// The texts that stand by themselves, by id.
+    pub fn texts(self) -> &'static BTreeMap<&'static str, String> {
+        &texts(self).plain
+    }
+
+    /// One text, with what is put into it.
+    pub fn tell(self, id: &str, with: &[(&str, &str)]) -> String {
+        texts(self).tell(id, with)
+    }
+
+    /// A day in full: `Monday 5 January 2026`.
+    pub fn day(self, at: Millis) -> String {
+        let Some(there) = words::there(at) else {
+            return String::new();
+        };
+        match self {
+            Language::English => there.strftime("%A %-d %B %Y").to_string(),
+            Language::Welsh => {
+                let weekday = usize::try_from(there.weekday().to_monday_zero_offset());
+                let day = weekday.ok().and_then(|it| DAYS.get(it));
+                let month = usize::try_from(there.month() - 1);
+                let month = month.ok().and_then(|it| MONTHS.get(it));
+                let (day, month) = (day.unwrap_or(&""), month.unwrap_or(&""));
+                format!("{day} {} {month} {}", there.day(), there.year())
+            }
+        }
+    }
+
+    /// A time of day: `9:30`.
+    pub fn time(self, at: Millis) -> String {
+        let there = words::there(at);
+        there.map_or(String::new(), |it| it.strftime("%-H:%M").to_string())
+    }
+
+    /// Day and time in one.
+    pub fn when(self, at: Millis) -> String {
+        let (day, time) = (self.day(at), self.time(at));
+        self.tell("when", &[("day", &day), ("time", &time)])
+    }
+}
+
+const DAYS: [&str; 7] = [
+    "Dydd Llun",
+    "Dydd Mawrth",
+    "Dydd Mercher",
+    "Dydd Iau",
+    "Dydd Gwener",
+    "Dydd Sadwrn",
+    "Dydd Sul",
+];
+const MONTHS: [&str; 12] = [
+    "Ionawr",
+    "Chwefror",
+    "Mawrth",
+    "Ebrill",
+    "Mai",
+    "Mehefin",
+    "Gorffennaf",
+    "Awst",
+    "Medi",
+    "Hydref",
+    "Tachwedd",
+    "Rhagfyr",
+];
+
+impl Tongue {
+    /// Keeps in the browser what the address has asked for.
+    pub fn keep(self, mut response: Response) -> Response {
+        if self.is_chosen {
+            let code = self.language.code();
+            let cookie = format!("{COOKIE_NAME}={code}; Path=/; HttpOnly; SameSite=Lax");
+            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+        }
+        response
+    }
+}
+
+fn kept(headers: &HeaderMap) -> Option<Language> {
+    let lines = headers.get_all(COOKIE).iter();
+    let mut pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == COOKIE_NAME)?;
+    Language::of(value)
+}
+
+impl<S: Sync> FromRequestParts<S> for Tongue {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Tongue, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut asked = query.split('&').filter_map(|it| it.strip_prefix("lang="));
+        if let Some(language) = asked.next().and_then(Language::of) {
+            let is_chosen = true;
+            return Ok(Tongue {
+                language,
+                is_chosen,
+            });
+        }
+        let preferred = parts.headers.get(ACCEPT_LANGUAGE);
+        let preferred = preferred
+            .and_then(|it| it.to_str().ok())
+            .unwrap_or_default();
+        let language = match kept(&parts.headers) {
+            Some(language) => language,
+            None if preferred.trim_start().starts_with("cy") => Language::Welsh,
+            None => Language::English,
+        };
+        let is_chosen = false;
+        Ok(Tongue {
+            language,
+            is_chosen,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ids of a source, each with the names of what is put in.
+    fn shape(source: &'static str) -> Vec<(&'static str, Vec<String>)> {
+        let holes = |text: &str| {
+            let parts = text.split("{ $").skip(1);
+            let mut names: Vec<String> = parts
+                .filter_map(|part| part.split(' ').next())
+                .map(str::to_owned)
+                .collect();
+            names.sort();
+            names
+        };
+        let mut shape: Vec<_> = messages(source)
+            .map(|(id, text)| (id, holes(text)))
+            .collect();
+        shape.sort();
+        shape
+    }
+
+    #[test]
+    fn every_text_is_there_in_welsh_and_english_with_the_same_holes() {
+        let english = shape(ENGLISH);
+        assert_eq!(english, shape(WELSH));
+        assert!(english.len() > 50);
+        for language in [Language::English, Language::Welsh] {
+            for (id, text) in language.texts() {
+                assert!(!text.is_empty(), "{language:?} {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn days_and_times_are_told_in_both_languages() {
+        let at = 1_767_605_400_000; // 2026-01-05T09:30:00Z
+        assert_eq!(Language::English.when(at), "Monday 5 January 2026 at 9:30");
+        assert_eq!(Language::Welsh.when(at), "Dydd Llun 5 Ionawr 2026 am 9:30");
+    }
+}

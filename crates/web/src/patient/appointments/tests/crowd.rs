@@ -1,0 +1,142 @@
+//! Many who want one slot, over real connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use access::{Scope, SystemPurpose};
+use fhir::search::Search;
+use futures_util::future::join_all;
+use store::testing::on_each_database;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Barrier, watch};
+
+use super::{publish, signed_in, values};
+use crate::node::Node;
+use crate::serve::{Limits, serve};
+use crate::testing::{Browser, letters, node, patient};
+
+const CROWD: usize = 200;
+const TOM: [&str; 5] = ["tom", "Tom Helper", "tom", "9990000018", "1970-02-03"];
+const EVE: [&str; 5] = ["eve", "Eve Other", "eve", "9990000026", "1971-02-03"];
+
+/// The whole answer to a form that is sent on a connection of its own.
+async fn post(
+    address: SocketAddr,
+    browser: &(String, String),
+    body: &str,
+    start: &Barrier,
+) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (cookies, token) = browser;
+    let body = format!("csrf={token}&{body}");
+    let request = format!(
+        "POST /appointments/book HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         cookie: {cookies}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    start.wait().await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn carried(browser: &Browser) -> (String, String) {
+    let cookies: Vec<String> = browser
+        .cookies
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    (cookies.join("; "), browser.token.clone())
+}
+
+/// Sends a form from each of the crowd at one moment; all answers.
+async fn rush(node: &Arc<Node>, people: &[&str], body: impl Fn(usize) -> String) -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let router = crate::router(node.clone());
+    let serving = tokio::spawn(serve(listener, router, None, Limits::of(512), stopped));
+    let mut browsers = Vec::new();
+    for login in people {
+        let mut browser = signed_in(node, login).await;
+        browser.get("/appointments/book").await;
+        browsers.push(carried(&browser));
+    }
+    let start = Barrier::new(CROWD);
+    let bodies: Vec<String> = (0..CROWD).map(body).collect();
+    let sent = bodies.iter().enumerate().map(|(number, body)| {
+        let browser = &browsers[number % browsers.len()];
+        post(address, browser, body, &start)
+    });
+    let answers = join_all(sent).await;
+    stop.send(true).unwrap();
+    let _ = serving.await;
+    answers
+}
+
+async fn appointments(node: &Node) -> usize {
+    let scope = Scope::system(SystemPurpose::Measure);
+    let search = Search::all("Appointment", 1_000);
+    node.store
+        .search(&scope, &search)
+        .await
+        .unwrap()
+        .entries
+        .len()
+}
+
+#[test]
+fn of_200_who_want_one_slot_at_once_one_has_it_and_all_others_are_shown_the_next() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        patient(&node.store, TOM).await;
+        patient(&node.store, EVE).await;
+        publish(&node, &[]).await;
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/book").await.text;
+        let choice = values(&page, "choice")[0].to_owned();
+        let chosen = choice.replace('~', "%7E");
+        let people = ["jane", "tom", "eve"];
+        let body = |number: usize| format!("choice={chosen}&attempt=a{number}&reason=x");
+        let answers = rush(&node, &people, body).await;
+        let won = answers.iter().filter(|it| it.starts_with("HTTP/1.1 303"));
+        let lost = answers.iter().filter(|it| it.starts_with("HTTP/1.1 409"));
+        assert_eq!((won.count(), lost.clone().count()), (1, CROWD - 1));
+        for answer in lost {
+            assert!(answer.contains("Somebody else was faster"), "{answer}");
+        }
+        assert_eq!(appointments(&node).await, 1);
+        let page = jane.get("/appointments/book").await.text;
+        assert!(!page.contains(&choice), "it is not offered any more");
+        assert_eq!(values(&page, "choice").len(), 5);
+    });
+}
+
+#[test]
+fn f13_the_same_form_sent_200_times_at_once_books_once_and_shows_the_same_appointment() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        publish(&node, &[]).await;
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/book").await.text;
+        let chosen = values(&page, "choice")[0].replace('~', "%7E");
+        let body = |_: usize| format!("choice={chosen}&attempt=same&reason=x");
+        let answers = rush(&node, &["jane"], body).await;
+        let mut places: Vec<&str> = answers
+            .iter()
+            .map(|answer| {
+                let mut lines = answer.lines();
+                let found = lines.find_map(|line| line.strip_prefix("location: "));
+                found.unwrap_or_else(|| panic!("{answer}"))
+            })
+            .collect();
+        places.dedup();
+        assert_eq!(places.len(), 1, "{places:?}");
+        assert_eq!(appointments(&node).await, 1);
+    });
+}

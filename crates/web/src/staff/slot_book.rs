@@ -1,0 +1,164 @@
+//! `/staff/slots/{id}/book`: staff book for a patient, here or at another organisation.
+
+use std::sync::Arc;
+
+use access::{Interaction, Scope};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use exchange::booking::{self, Came, Offer, REASON_CHARS_MAX, Wish};
+use fhir::problem::{Kind, Problem};
+use store::diary::Audience;
+
+use crate::form::Fields;
+use crate::node::Node;
+use crate::page::parts::{Fault, Link};
+use crate::page::problem::Refusal;
+use crate::page::tongue::Language;
+use crate::page::{Page, see_other, words};
+use crate::patient::appointments::choice::Choice;
+use crate::patient::appointments::what;
+use crate::sign_in::proof;
+use crate::staff::slot_views as views;
+use crate::visit::Visit;
+
+/// A form that did not pass: its fields and what is wrong.
+type Wrong<'w> = (&'w Fields, &'static str);
+
+/// `GET /staff/slots/{id}/book`
+pub async fn page(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    show(&node, &visit, &id, None).await
+}
+
+/// The time that is to be booked, and the name of whose it is.
+async fn chosen(node: &Node, scope: &Scope, choice: &Choice) -> Result<(Offer, String), Problem> {
+    match choice {
+        Choice::Here(id) => {
+            let slot = node.store.slot(scope, id).await?;
+            let slot =
+                slot.ok_or_else(|| Problem::new(Kind::NotFound, "There is no such slot here."))?;
+            Ok((Offer::of(&slot), node.site.name.clone()))
+        }
+        Choice::There(holder, offer) => {
+            let name = (node.organisation_name)(holder.as_str());
+            Ok(((**offer).clone(), name))
+        }
+    }
+}
+
+async fn show(
+    node: &Node,
+    visit: &Visit,
+    id: &str,
+    wrong: Option<Wrong<'_>>,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
+    let choice = Choice::read(id)?;
+    let (offer, place) = chosen(node, &scope, &choice).await?;
+    let typed = |name: &str| wrong.map_or("", |(fields, _)| fields.text(name)).to_owned();
+    let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());
+    let is_there = matches!(choice, Choice::There(..));
+    let attempt = match typed("attempt") {
+        attempt if attempt.is_empty() => uuid::Uuid::new_v4().to_string(),
+        attempt => attempt,
+    };
+    let view = views::SlotBook {
+        errors: wrong
+            .iter()
+            .map(|(_, text)| Fault {
+                text,
+                href: "#nhs_number".into(),
+            })
+            .collect(),
+        back: match is_there {
+            true => Link {
+                text: "Other organisations",
+                href: "/staff/slots/there".into(),
+            },
+            false => Link {
+                text: "Slots",
+                href: format!("/staff/slots?day={day}"),
+            },
+        },
+        when: Language::English.when(offer.starts),
+        what: what(Language::English, &offer.kind, &offer.with),
+        note: is_there.then(|| {
+            format!("{place} confirms each booking; until then it is only asked for, and the patient's page says so.")
+        }),
+        place,
+        action: format!("/staff/slots/{id}/book"),
+        attempt,
+        nhs_number: typed("nhs_number"),
+        born: typed("born"),
+        family: typed("family"),
+        reason: typed("reason"),
+        error: wrong.map(|(_, text)| text.to_owned()),
+    };
+    let page = Page::new("staff/slot-book.jinja", "Book for a patient", view);
+    let page = page.under("/staff/slots").with_faults(wrong.is_some());
+    Ok(page.answer(&node.site, visit))
+}
+
+/// `POST /staff/slots/{id}/book`
+pub async fn book(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(&node, Interaction::Book, "Appointment").await?;
+    let choice = Choice::read(&id)?;
+    let typed = ["nhs_number", "born", "family"].map(|it| fields.text(it));
+    // All three together: nobody is booked for by a number alone.
+    let Some((patient, ..)) = proof::find(&node, &visit, typed).await? else {
+        let text = "Nobody here has this NHS number, date of birth and family name together";
+        return show(&node, &visit, &id, Some((&fields, text))).await;
+    };
+    let attempt = fields.text("attempt");
+    let reason = fields.text("reason");
+    if attempt.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+        let text = "Give a reason of up to 500 characters";
+        return show(&node, &visit, &id, Some((&fields, text))).await;
+    }
+    let (offer, _) = chosen(&node, &scope, &choice).await?;
+    let wish = Wish {
+        patient: &patient,
+        slot: &offer.slot,
+        reason,
+        attempt,
+        audience: Audience::Staff,
+    };
+    let came = match &choice {
+        Choice::Here(_) if !node.diary.kept_here => {
+            let message =
+                "Another system holds this organisation's diary, and stays the only diary.";
+            return Err(Problem::new(Kind::BusinessRule, message).into());
+        }
+        Choice::Here(_) => match &node.exchange {
+            Some(exchange) => exchange.book_here(&scope, &wish).await?,
+            None => booking::book(&node.store, &scope, &wish).await?,
+        },
+        Choice::There(holder, _) => {
+            let exchange = node.exchange.as_ref().ok_or_else(|| {
+                let message = "Other organisations cannot be asked from here.";
+                Problem::new(Kind::NotSupported, message)
+            })?;
+            let by = visit.caller().map(words::caller).unwrap_or_default();
+            let wanted = (holder, &offer);
+            exchange.ask_for(&scope, wanted, &wish, (&by, None)).await?
+        }
+    };
+    let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());
+    let done = match came {
+        Came::Booked(_) => "booked",
+        Came::Asked(_) => "asked",
+        Came::Taken => {
+            let message = "Somebody else has just booked this slot, or it is not free any more. Choose another.";
+            return Err(Problem::new(Kind::Conflict, message).into());
+        }
+    };
+    Ok(see_other(&format!("/staff/slots?day={day}&done={done}")))
+}

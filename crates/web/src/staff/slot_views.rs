@@ -1,0 +1,106 @@
+//! What the templates about the diary show.
+
+use serde::Serialize;
+
+use crate::page::parts::{Done, Fault, Label, Link};
+
+/// `staff/slots.jinja`
+#[derive(Serialize)]
+pub struct Slots {
+    pub done: Option<Done>,
+    pub errors: Vec<Fault>,
+    /// `2026-01-05`, and in words.
+    pub day: String,
+    pub day_words: String,
+    pub before: String,
+    pub after: String,
+    pub rows: Vec<SlotRow>,
+    /// Why no slots are published here.
+    pub closed: Option<&'static str>,
+    /// The way to other organisations' free appointments.
+    pub there: Option<&'static str>,
+    pub form: SessionForm,
+}
+
+/// One slot of a day.
+#[derive(Serialize)]
+pub struct SlotRow {
+    pub id: String,
+    pub time: String,
+    pub kind: String,
+    pub with: String,
+    pub who_may: &'static str,
+    pub state: Label,
+    /// For whom it is booked, as far as shown.
+    pub patient: Option<String>,
+    pub patient_href: Option<String>,
+    /// The organisation that booked it, if another.
+    pub by: Option<String>,
+    pub book: Option<String>,
+    /// What can be done with it: word and text.
+    pub actions: Vec<SlotAction>,
+    pub can_cancel: bool,
+}
+
+/// A button.
+#[derive(Serialize)]
+pub struct SlotAction {
+    pub word: &'static str,
+    pub text: &'static str,
+}
+
+/// The session to publish, as it was typed.
+#[derive(Default, Serialize)]
+pub struct SessionForm {
+    pub date: String,
+    pub from: String,
+    pub until: String,
+    pub minutes: String,
+    pub with: String,
+    pub kind: String,
+    pub who_may: String,
+    /// The field at fault, and what is wrong with it.
+    pub fault: String,
+    pub fault_text: String,
+}
+
+/// `staff/slots-there.jinja`
+#[derive(Serialize)]
+pub struct There {
+    pub sources: Vec<ThereSource>,
+}
+
+/// What one organisation offers.
+#[derive(Serialize)]
+pub struct ThereSource {
+    pub name: String,
+    pub silent: Option<String>,
+    pub rows: Vec<ThereRow>,
+}
+
+/// A free appointment there.
+#[derive(Serialize)]
+pub struct ThereRow {
+    pub when: String,
+    pub kind: String,
+    pub with: String,
+    pub book: String,
+}
+
+/// `staff/slot-book.jinja`
+#[derive(Serialize)]
+pub struct SlotBook {
+    pub errors: Vec<Fault>,
+    pub back: Link,
+    pub when: String,
+    pub what: String,
+    pub place: String,
+    pub note: Option<String>,
+    pub action: String,
+    pub attempt: String,
+    pub nhs_number: String,
+    pub born: String,
+    pub family: String,
+    pub reason: String,
+    pub error: Option<String>,
+}
