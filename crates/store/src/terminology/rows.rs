@@ -160,6 +160,14 @@ impl Builder {
             }
             self.note(kind::PROPERTY, property.code.clone(), num);
         }
+        for it in &concept.relationships {
+            self.note(
+                kind::PROPERTY,
+                format!("{}={}", it.attribute, it.value),
+                num,
+            );
+            self.note(kind::PROPERTY, it.attribute.clone(), num);
+        }
         for parent in parents {
             self.note(kind::CHILD, parent.to_string(), num);
         }
