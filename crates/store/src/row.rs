@@ -35,6 +35,15 @@ impl<'a> Cell<'a> {
 pub(crate) struct Row(pub(crate) Vec<Bind<'static>>);
 
 impl Row {
+    /// How many bytes of bodies it holds; texts and numbers do not count.
+    pub(crate) fn bytes_held(&self) -> usize {
+        let held = |cell: &Bind<'_>| match cell {
+            Bind::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.0.iter().map(held).sum()
+    }
+
     fn cell(&self, column: usize) -> Result<&Bind<'static>, Problem> {
         self.0.get(column).ok_or_else(|| misread(column))
     }

@@ -37,7 +37,10 @@ pub fn systems(source: &Source) -> String {
             kept.insert("resourceType".into(), json!("CodeSystem"));
             let concepts: Vec<Value> = items(system, "concept").iter().map(concept).collect();
             kept.insert("concept".into(), Value::from(concepts));
-            let all = text(system, "valueSet").split('|').next().unwrap_or_default();
+            let all = text(system, "valueSet")
+                .split('|')
+                .next()
+                .unwrap_or_default();
             lines.insert(format!("s\t{url}\t{all}"), Value::Object(kept));
         }
     }
@@ -85,7 +88,9 @@ fn is_listed(source: &Source, set: &Value) -> bool {
     let Some(compose) = set.get("compose") else {
         return false;
     };
-    let mut parts = items(compose, "include").iter().chain(items(compose, "exclude"));
+    let mut parts = items(compose, "include")
+        .iter()
+        .chain(items(compose, "exclude"));
     parts.all(|part| {
         let system = text(part, "system");
         let is_own = OWN.iter().any(|start| system.starts_with(start));

@@ -70,7 +70,11 @@ mod tests {
     #[test]
     fn every_code_system_and_value_set_that_r4_defines_reads() {
         let published = published();
-        assert!(published.systems.len() > 1000, "{}", published.systems.len());
+        assert!(
+            published.systems.len() > 1000,
+            "{}",
+            published.systems.len()
+        );
         assert!(published.sets.len() > 1000, "{}", published.sets.len());
         for (address, text) in &published.systems {
             let json = parse(text.as_bytes(), &Limits::default()).unwrap();

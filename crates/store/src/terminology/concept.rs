@@ -68,8 +68,7 @@ pub(super) fn packed(concept: &Concept, parents: &[u32]) -> Result<String, Probl
         )
     };
     let property = |it: &Property| (it.code.clone(), it.kind.clone(), it.value.clone());
-    let relationship =
-        |it: &Relationship| (it.group, it.attribute.clone(), it.value.clone());
+    let relationship = |it: &Relationship| (it.group, it.attribute.clone(), it.value.clone());
     let packed = Packed {
         f: concept.definition.clone(),
         i: concept.inactive,

@@ -86,11 +86,7 @@ impl Evaluation<'_> {
         .boxed()
     }
 
-    async fn parts(
-        &self,
-        system: &SystemRow,
-        parts: &[Refinement],
-    ) -> Result<Vec<Asked>, Problem> {
+    async fn parts(&self, system: &SystemRow, parts: &[Refinement]) -> Result<Vec<Asked>, Problem> {
         let mut asked = Vec::with_capacity(parts.len());
         for part in parts {
             asked.push(self.looked_up(system, part).await?);
@@ -98,11 +94,7 @@ impl Evaluation<'_> {
         Ok(asked)
     }
 
-    async fn attribute(
-        &self,
-        system: &SystemRow,
-        attribute: &Attribute,
-    ) -> Result<Asked, Problem> {
+    async fn attribute(&self, system: &SystemRow, attribute: &Attribute) -> Result<Asked, Problem> {
         let names = self.constrained(system, &attribute.name).await?;
         if names.count() > NAMES_MAX {
             let message = format!("A refinement names {NAMES_MAX} attributes at most.");
@@ -248,7 +240,8 @@ fn is_told_by_rows(asked: &Asked) -> bool {
             *times == Times::default() || (times.least, times.most) == (0, Some(0))
         }
         Asked::Group(times, inner) => {
-            let is_one = matches!(&**inner, Asked::Attribute { times, .. } if *times == Times::default());
+            let is_one =
+                matches!(&**inner, Asked::Attribute { times, .. } if *times == Times::default());
             *times == Times::default() && is_one
         }
         Asked::And(parts) | Asked::Or(parts) => parts.iter().all(is_told_by_rows),

@@ -36,8 +36,10 @@ fn what_r4_defines_is_looked_up_checked_and_expanded_with_nothing_loaded() {
         assert_eq!(found.system.version, "4.0.1");
         let nothing = store.lookup(&system(), GENDER, None, "f", None).await;
         assert_eq!(nothing.unwrap_err().kind, Kind::NotFound);
-        let other = store.lookup(&system(), GENDER, Some("9"), "female", None);
-        assert_eq!(other.await.unwrap_err().kind, Kind::NotFound);
+        let other = store
+            .lookup(&system(), GENDER, Some("9"), "female", None)
+            .await;
+        assert_eq!(other.unwrap_err().kind, Kind::NotFound);
         for (code, expected) in [("AMB", true), ("AMBULANT", false)] {
             let coded = Coded {
                 system: Some(ACT_CODE),
@@ -58,10 +60,26 @@ fn what_r4_defines_is_looked_up_checked_and_expanded_with_nothing_loaded() {
         let set = "http://hl7.org/fhir/ValueSet/observation-category";
         let vital = ("vital-signs".to_string(), "Vital Signs".to_string());
         assert_eq!(expanded(&store, set, "vital").await, [vital]);
-        let encounters = expanded(&store, "http://terminology.hl7.org/ValueSet/v3-ActEncounterCode", "").await;
-        assert!(encounters.iter().any(|(code, _)| code == "AMB"), "{encounters:?}");
-        assert!(!encounters.iter().any(|(code, _)| code == "FIN"), "{encounters:?}");
-        let genders = expanded(&store, "http://hl7.org/fhir/ValueSet/administrative-gender", "").await;
+        let encounters = expanded(
+            &store,
+            "http://terminology.hl7.org/ValueSet/v3-ActEncounterCode",
+            "",
+        )
+        .await;
+        assert!(
+            encounters.iter().any(|(code, _)| code == "AMB"),
+            "{encounters:?}"
+        );
+        assert!(
+            !encounters.iter().any(|(code, _)| code == "FIN"),
+            "{encounters:?}"
+        );
+        let genders = expanded(
+            &store,
+            "http://hl7.org/fhir/ValueSet/administrative-gender",
+            "",
+        )
+        .await;
         assert_eq!(genders.len(), 4, "{genders:?}");
         assert!(genders.iter().all(|(_, display)| !display.is_empty()));
     });
@@ -78,11 +96,21 @@ fn a_search_asks_by_what_r4_defines() {
         };
         let all = [("a", "vital-signs"), ("b", "laboratory"), ("c", "made-up")];
         for (id, category) in all {
-            commit(&store, vec![put(&seen(category), id)]).await.unwrap();
+            commit(&store, vec![put(&seen(category), id)])
+                .await
+                .unwrap();
         }
         for (name, value, expected) in [
-            ("category:in", "http://hl7.org/fhir/ValueSet/observation-category", "ab"),
-            ("category:not-in", "http://hl7.org/fhir/ValueSet/observation-category", "c"),
+            (
+                "category:in",
+                "http://hl7.org/fhir/ValueSet/observation-category",
+                "ab",
+            ),
+            (
+                "category:not-in",
+                "http://hl7.org/fhir/ValueSet/observation-category",
+                "c",
+            ),
             ("category:below", &format!("{CATEGORY}|laboratory"), "b"),
         ] {
             let query = [(name.to_string(), value.to_string())];
@@ -111,6 +139,10 @@ fn a_code_system_of_the_nodes_own_takes_the_place_of_what_r4_defines() {
         assert_eq!(display("male").await, Err(Kind::NotFound));
         let kinds = store.code_systems().await.unwrap();
         let kinds: Vec<&str> = kinds.iter().map(|it| it.kind.as_str()).collect();
-        assert_eq!(kinds, ["resource", "r4"], "written once, however often asked");
+        assert_eq!(
+            kinds,
+            ["resource", "r4"],
+            "written once, however often asked"
+        );
     });
 }

@@ -80,7 +80,10 @@ impl Reader<'_> {
             if has_group(&inner) || !self.take("}") {
                 return Err(self.unread());
             }
-            return Ok(Refinement::Group(times.unwrap_or_default(), Box::new(inner)));
+            return Ok(Refinement::Group(
+                times.unwrap_or_default(),
+                Box::new(inner),
+            ));
         }
         let (rest, depth) = (self.rest, self.depth);
         if times.is_none() && self.take("(") {
@@ -238,7 +241,10 @@ mod tests {
             ("363698007 =", Kind::Value),
             ("[2..1] 363698007 = *", Kind::Value),
             ("{ 363698007 = *", Kind::Value),
-            ("363698007 = * AND 116676008 = * OR 363698007 = *", Kind::Value),
+            (
+                "363698007 = * AND 116676008 = * OR 363698007 = *",
+                Kind::Value,
+            ),
         ] {
             let refused = parse(&format!("73211009 : {text}")).unwrap_err();
             assert_eq!(refused.kind, kind, "{text}: {}", refused.message);

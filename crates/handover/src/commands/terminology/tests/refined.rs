@@ -115,20 +115,45 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
             (format!("{site} != {h}"), vec![ear, both]),
             (format!("<< {any} = {germ}"), vec![ear, both]),
             (format!("({site} OR {cause}) = {germ}"), vec![ear, both]),
-            (format!("{site} = {e} AND {cause} = {germ}"), vec![ear, both]),
+            (
+                format!("{site} = {e} AND {cause} = {germ}"),
+                vec![ear, both],
+            ),
             (format!("{site} = {e}, {cause} = {germ}"), vec![ear, both]),
             (format!("{{ {site} = {e}, {cause} = {germ} }}"), vec![ear]),
             (format!("{{ {site} = {h}, {cause} = {germ} }}"), vec![both]),
-            (format!("{cause} = {germ} OR {site} = {h}"), vec![head, ear, both]),
-            (format!("{cause} = {germ} AND ({site} = {h} OR {site} = {germ})"), vec![both]),
-            (format!("[0..0] {cause} = *"), vec!["Ache of head", "Fever (finding)", "Headache with fever", "Pain (finding)", "Rare (finding)", head]),
+            (
+                format!("{cause} = {germ} OR {site} = {h}"),
+                vec![head, ear, both],
+            ),
+            (
+                format!("{cause} = {germ} AND ({site} = {h} OR {site} = {germ})"),
+                vec![both],
+            ),
+            (
+                format!("[0..0] {cause} = *"),
+                vec![
+                    "Ache of head",
+                    "Fever (finding)",
+                    "Headache with fever",
+                    "Pain (finding)",
+                    "Rare (finding)",
+                    head,
+                ],
+            ),
             (format!("[2..*] {site} = *"), vec![both]),
             (format!("[1..1] {site} = *"), vec![head, ear]),
             (format!("[2..2] {{ {site} = * }}"), vec![both]),
-            (format!("{{ {site} = {e}, [0..0] {cause} = * }}"), vec![both]),
+            (
+                format!("{{ {site} = {e}, [0..0] {cause} = * }}"),
+                vec![both],
+            ),
             (format!("{cause} = {h}"), vec![]),
         ] {
-            let set = format!("http://snomed.info/sct?fhir_vs=ecl/< {} : {refinement}", id(5));
+            let set = format!(
+                "http://snomed.info/sct?fhir_vs=ecl/< {} : {refinement}",
+                id(5)
+            );
             let mut found = displays(&store, &set, "").await;
             let mut expected: Vec<&str> = expected;
             found.sort_unstable();
