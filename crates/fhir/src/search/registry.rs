@@ -50,6 +50,11 @@ impl Registry {
         self.texts = Texts::of(generation);
     }
 
+    /// Whether resources are found by the words in them.
+    pub fn has_texts(&self) -> bool {
+        self.texts.is_some()
+    }
+
     pub(super) fn texts(&self) -> Option<&Texts> {
         self.texts.as_ref()
     }

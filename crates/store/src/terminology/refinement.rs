@@ -44,6 +44,12 @@ impl Evaluation<'_> {
         focus: Ranges,
         refinement: &Refinement,
     ) -> Result<Ranges, Problem> {
+        let related = self.store.posting(system, kind::PROPERTY, kind::RELATED);
+        if related.await?.is_empty() {
+            let message = "The release here has no relationships, so that refinements cannot be \
+                           answered; load it again.";
+            return Err(Problem::new(Kind::NotSupported, message));
+        }
         let asked = self.looked_up(system, refinement).await?;
         let could = focus.and(&self.could(system, &asked).await?);
         if is_told_by_rows(&asked) {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use fhir::problem::Kind;
+use store::terminology::{Asked, ExpansionOptions};
 use store::testing::on_each_database;
 
 use super::made_up::{
@@ -160,6 +162,18 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
             expected.sort_unstable();
             assert_eq!(found, expected, "{refinement}");
         }
+        let plain = tempfile::tempdir().unwrap();
+        snomed(plain.path());
+        loaded(System::Snomed, &open(plain.path()), &store).await;
+        let set = format!("http://snomed.info/sct?fhir_vs=ecl/* : {site} = *");
+        let options = ExpansionOptions::default();
+        let refused = store.expand(&scope(), Asked::Url(&set), &options).await;
+        assert_eq!(
+            refused.unwrap_err().kind,
+            Kind::NotSupported,
+            "no relationships"
+        );
+        loaded(System::Snomed, &open(folder.path()), &store).await;
         let told = store
             .lookup(&scope(), "http://snomed.info/sct", None, &id(IN_EAR), None)
             .await
