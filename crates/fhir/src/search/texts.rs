@@ -70,6 +70,10 @@ impl Gathered {
             let Some((key, _)) = ty.key(name) else {
                 continue;
             };
+            // R4 has it as a text, and it is an address.
+            if ty.shape == Shape::Reference && name == "reference" {
+                continue;
+            }
             let below = std::slice::from_ref(value);
             for item in value.as_array().unwrap_or(below) {
                 self.member(item, key.ty, definitions);

@@ -62,8 +62,9 @@ impl<'s> Evaluation<'s> {
     /// SNOMED CT, or one that R4 requires.
     async fn address(&mut self, canonical: &str) -> Result<Evaluated, Problem> {
         let (url, version) = match canonical.split_once('|') {
-            Some((url, version)) => (url, Some(version)),
-            None => (canonical, None),
+            // In ECL, terms stand between such lines.
+            Some((url, version)) if !url.contains("?fhir_vs=ecl/") => (url, Some(version)),
+            _ => (canonical, None),
         };
         if let Some(set) = self.store.value_set(self.scope, url, version).await? {
             return Ok(Evaluated {

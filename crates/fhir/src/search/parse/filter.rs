@@ -245,7 +245,7 @@ impl<'r> Reader<'r> {
             Some(_) => return Err(faulty("a chain's type is no resource type of FHIR R4")),
             None => reference.targets.clone(),
         };
-        let mut criteria = Vec::new();
+        let (mut criteria, mut refused) = (Vec::new(), None);
         for ty in types {
             match self.inside(ty, step, path, steps, end) {
                 Ok(clause) => criteria.push(Criterion::Chain {
@@ -254,13 +254,12 @@ impl<'r> Reader<'r> {
                 }),
                 Err(problem) if problem.kind == Kind::TooCostly => return Err(problem),
                 // Not every type has the parameter; at least one must.
-                Err(_) => {}
+                Err(problem) => refused = Some(problem),
             }
         }
         if criteria.is_empty() {
-            return Err(faulty(
-                "no type has the chain's parameter, or the value does not fit it",
-            ));
+            let none = || faulty("no type has the chain's parameter");
+            return Err(refused.unwrap_or_else(none));
         }
         if criteria.len() > chain::TYPES_MAX {
             let message = format!(

@@ -236,7 +236,7 @@ mod tests {
         for (text, kind) in [
             ("R 363698007 = 73211009", Kind::NotSupported),
             ("363698007 = #5", Kind::NotSupported),
-            ("{ { 363698007 = * } }", Kind::NotSupported),
+            ("{ { 363698007 = * } }", Kind::Value),
             ("363698007", Kind::Value),
             ("363698007 =", Kind::Value),
             ("[2..1] 363698007 = *", Kind::Value),
