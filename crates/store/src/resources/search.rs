@@ -39,9 +39,6 @@ use crate::writer::Core;
 use compile::Making;
 use cursor::Cursor;
 
-/// What a page's bodies may be larger than compressed than not, all together.
-const SLACK_BYTES: usize = 65_536;
-
 /// A resource that was found, and the patients whom it is about.
 pub(super) struct Found {
     version: Version,
@@ -124,7 +121,8 @@ impl Store {
             }
             last = Some(row);
         }
-        if let Some(last) = last.filter(|_| rows.len() > taken) {
+        let is_cut = Row::is_cut(&rows, self.page_bytes_max());
+        if let Some(last) = last.filter(|_| rows.len() > taken || is_cut) {
             let cursor = Cursor::of(last, sorted::FIRST_KEY, &search.sort)?;
             page.next = Some(cursor.text());
         }
@@ -143,8 +141,7 @@ impl Store {
         after: Option<&Cursor>,
         wanted: usize,
     ) -> Result<Vec<Row>, Problem> {
-        // Bodies stand compressed; what is not worth compressing gains a few bytes.
-        let bytes = self.page_bytes_max().saturating_add(SLACK_BYTES);
+        let bytes = self.page_bytes_max();
         if search.sort.is_empty() {
             let after = after.map(|cursor| cursor.rid);
             let sql = compile::page(making, search, after).up_to(bytes);
@@ -173,8 +170,7 @@ impl Store {
             let walk = sorted::walk(making, search, after);
             rows = self.rows_of(walk.map(|sql| sql.up_to(bytes))).await?;
         }
-        let held: usize = rows.iter().map(Row::bytes_held).sum();
-        if rows.len() <= wanted && held < bytes {
+        if rows.len() <= wanted && !Row::is_cut(&rows, bytes) {
             let after = past.map(|cursor| cursor.rid);
             let rest = sorted::rest(making, search, after);
             rows.extend(self.rows_of(rest.map(|sql| sql.up_to(bytes))).await?);
