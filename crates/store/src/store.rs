@@ -25,7 +25,7 @@ use crate::migrations;
 use crate::parcels;
 use crate::pool::Readers;
 use crate::reserve::Reserve;
-use crate::resources::{Cache, Shared, reindex};
+use crate::resources::{Cache, Merges, Shared, reindex};
 use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
 use crate::sql::Sql;
@@ -67,6 +67,7 @@ struct Inner {
     included_max: usize,
     page_bytes_max: usize,
     text_search: bool,
+    merges: Merges,
     cache: Option<Arc<Cache>>,
     /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
     late: Arc<Mutex<Vec<Vec<AuditEntry>>>>,
@@ -180,6 +181,7 @@ impl Store {
                 included_max: settings.included_max,
                 page_bytes_max: settings.page_bytes_max,
                 text_search: settings.text_search,
+                merges: Merges::default(),
                 cache,
                 late: Arc::default(),
                 parcels_changed: watch::Sender::new(0),
@@ -440,6 +442,10 @@ impl Store {
     /// The search parameters that resources are indexed by.
     pub fn registry(&self) -> Arc<Registry> {
         self.inner.registry.now()
+    }
+
+    pub(crate) fn merges(&self) -> &Merges {
+        &self.inner.merges
     }
 
     pub(crate) fn has_text_search(&self) -> bool {

@@ -28,6 +28,8 @@ use access::{Interaction, Outcome, Reach, Scope, Target};
 use fhir::problem::{Kind, Problem};
 use fhir::search::{ALL_TYPES, Clause, Criterion, Search, Total};
 
+pub(crate) use merged::Merges;
+
 use super::{Page, Version, body};
 use crate::care::Withheld;
 use crate::database::Tx;

@@ -4,9 +4,13 @@
 //! followed only from one that may be read to one that may be read. The other way nothing is followed: a
 //! search by the record that was given up finds what is there.
 
+use std::time::{Duration, Instant};
+
 use access::Scope;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Criterion, REPLACES, Search};
+
+use parking_lot::Mutex;
 
 use crate::resources::facts;
 use crate::sql::Sql;
@@ -25,10 +29,7 @@ pub(super) async fn widened(
     if !search.follows_merges {
         return Ok(None);
     }
-    let mut buffer = String::new();
-    let word = words::parameter(&mut buffer, "Patient", REPLACES);
-    // Nothing was ever merged.
-    if store.word(word).await? == UNKNOWN {
+    if !is_any(store).await? {
         return Ok(None);
     }
     let mut names = Vec::new();
@@ -48,6 +49,31 @@ pub(super) async fn widened(
     let mut widened = search.clone();
     widen(&mut widened.clauses, &search.base_url, &merged);
     Ok(Some(widened))
+}
+
+/// When it was last looked whether anything was ever merged here, and nothing was.
+#[derive(Debug, Default)]
+pub(crate) struct Merges {
+    none_at: Mutex<Option<Instant>>,
+}
+
+/// How long nothing is looked for again; what this process merges it knows at once.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Whether any record was ever merged into another.
+async fn is_any(store: &Store) -> Result<bool, Problem> {
+    let mut buffer = String::new();
+    let word = words::parameter(&mut buffer, "Patient", REPLACES);
+    if store.knows_word(word) {
+        return Ok(true);
+    }
+    let known = &store.merges().none_at;
+    if known.lock().is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+        return Ok(false);
+    }
+    let is_any = store.word(word).await? != UNKNOWN;
+    *known.lock() = (!is_any).then(Instant::now);
+    Ok(is_any)
 }
 
 /// The patients that are asked for by id.
@@ -161,7 +187,7 @@ async fn replaced(store: &Store, scope: &Scope, id: &str) -> Result<Vec<String>,
     sql.push(" AND q.shard = o.shard AND q.rid = o.rid AND q.del = 0");
     facts::push_scope_of(&mut sql, scope, "q");
     sql.push(" ORDER BY q.id LIMIT 65");
-    let rows = store.rows_apart(sql).await?;
+    let rows = store.rows_soon(sql).await?;
     rows.iter()
         .map(|row| row.text(0).map(str::to_string))
         .collect()
