@@ -1,6 +1,7 @@
 //! What must not happen, made to happen to real processes: kills, cut links, storms, a full disk.
 //! The numbers are those of the cases of faults that the project keeps.
 
+mod broken_off;
 mod cut_off;
 mod full_disk;
 mod kills;

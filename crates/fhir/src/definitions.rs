@@ -29,6 +29,9 @@ pub struct Definitions {
     pub(crate) parameters: Vec<SearchParameter>,
     /// Resource type → codes of the search parameters that put it into a patient's compartment.
     pub(crate) compartment: NameMap<Vec<&'static str>>,
+    /// The same of Device, Encounter, Practitioner and RelatedPerson, by that type. `{def}` stands
+    /// for the resource itself.
+    pub(crate) compartments: NameMap<NameMap<Vec<&'static str>>>,
     /// The invariants as published; `validate` compiles them.
     pub(crate) rules: Vec<Rule>,
     pub(crate) invariants: OnceLock<Invariants>,
@@ -238,6 +241,10 @@ mod tests {
         assert!(r4.types.len() > 600);
         assert_eq!(r4.parameters.len(), 1378);
         assert_eq!(r4.compartment.len(), 66);
+        let others = [("Device", 32), ("Encounter", 25), ("Practitioner", 59)];
+        for (of, types) in others.into_iter().chain([("RelatedPerson", 32)]) {
+            assert_eq!(r4.compartments.get(of).unwrap().len(), types, "{of}");
+        }
         assert!(r4.is_resource("Patient"));
         assert!(!r4.is_resource("HumanName") && !r4.is_resource("Resource"));
         let contact = r4.ty(r4.find("Patient.contact").unwrap());

@@ -115,6 +115,9 @@ pub struct Context<'r> {
     pub resource: Node<'r>,
     /// `%rootResource`: the resource that contains that one, or itself.
     pub root: Node<'r>,
+    /// `%previous` and `%current`, where a change is looked at: the resource before and after it.
+    pub previous: Option<Node<'r>>,
+    pub current: Option<Node<'r>>,
     pub now: Millis,
     /// Whether what a static check would refuse is a fault: unknown elements, `as` on several items.
     /// R4's own invariants need it off.
@@ -130,6 +133,8 @@ impl<'r> Context<'r> {
             focus: resource,
             resource,
             root: resource,
+            previous: None,
+            current: None,
             now: 0,
             strict: false,
             steps_max: STEPS_MAX,

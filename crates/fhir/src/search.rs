@@ -4,22 +4,27 @@
 
 mod canonical;
 mod clause;
+mod compartment;
 mod composite;
 mod custom;
 mod extract;
 mod fold;
+mod holds;
 mod links;
 mod names;
+mod near;
 mod parameter;
 mod parse;
 mod query;
 mod registry;
+mod texts;
 mod value;
 
 pub use clause::{Clause, Concept, Criterion, Numbers, Range, System};
 pub use custom::Custom;
-pub use extract::{EXTRACTION, Entry, Value, extract};
+pub use extract::{EXTRACTION, Entry, REPLACES, Value, extract};
 pub use fold::fold;
+pub use holds::About;
 pub use links::references;
 pub use parameter::{Parameter, ParameterKind, parameter, parameters};
 pub use query::{ALL_TYPES, Include, Included, Limits, Search, Sort, Total};

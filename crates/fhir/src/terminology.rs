@@ -8,6 +8,7 @@ pub mod compose;
 pub mod concept_map;
 pub mod ecl;
 pub mod hierarchy;
+pub mod published;
 pub mod ranges;
 pub mod sctid;
 pub mod words;

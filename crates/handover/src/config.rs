@@ -204,7 +204,7 @@ section! {
 }
 
 section! {
-    /// What a resource must follow, beside FHIR R4 itself, to be stored through the FHIR door.
+    /// What a resource must follow, beside FHIR R4 itself, to be stored through the FHIR door or by `handover import`.
     ProfilesSection in "profiles" {
         /// Canonical addresses of profiles, each for resources of its type. Their package must be here (`handover package`).
         enforced: Vec<String> = "[]", default;

@@ -234,6 +234,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     settings.unconfirmed_after_millis = i64::from(config.sharing.unconfirmed_after_seconds) * 1000;
     settings.search_seconds_max = config.fhir.search_seconds_max;
     settings.included_max = config.fhir.included_max;
+    settings.text_search = config.fhir.text_search;
     settings.page_bytes_max = config.fhir.page_bytes_max;
     settings.hl7_told = hl7v2::told(config);
     Store::open(settings)
@@ -345,11 +346,16 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.bulk.keep_hours = config.bulk.keep_hours;
     node.bulk.import_bytes_max = config.bulk.import_bytes_max;
     node.bulk.opt_out_days_max = config.opt_out.days_max;
-    node.fhir.enforced = web::fhir::validate::Enforced {
+    node.fhir.enforced = enforced(config);
+    node
+}
+
+/// The profiles that resources must follow, whichever way they come in.
+pub fn enforced(config: &Config) -> web::fhir::validate::Enforced {
+    web::fhir::validate::Enforced {
         profiles: config.profiles.enforced.clone(),
         declared: config.profiles.enforce_declared,
-    };
-    node
+    }
 }
 
 async fn peers(

@@ -76,6 +76,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(140, "0140_ask"),
     migration!(150, "0150_fax"),
     migration!(160, "0160_diary"),
+    migration!(180, "0180_topics"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
@@ -87,7 +88,12 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NUL
 /// # Errors
 /// `BusinessRule` if the schema has a step of a newer binary's that changed what this one relies on,
 /// or a step of another text, or if there are tables but no record of steps.
-pub(crate) async fn run(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Result<(), Problem> {
+pub(crate) async fn run(
+    tx: &mut Tx<'_>,
+    dialect: Dialect,
+    now: Millis,
+    text_search: bool,
+) -> Result<(), Problem> {
     let begin = match dialect {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
         // Two processes that start at once take turns.
@@ -97,7 +103,7 @@ pub(crate) async fn run(tx: &mut Tx<'_>, dialect: Dialect, now: Millis) -> Resul
     };
     tx.batch(begin).await?;
     let applied = match apply(tx, dialect, now).await {
-        Ok(()) => reindex::catch_up(tx, now).await,
+        Ok(()) => reindex::catch_up(tx, now, text_search).await,
         Err(problem) => Err(problem),
     };
     match applied {

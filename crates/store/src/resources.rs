@@ -30,6 +30,7 @@ pub use in_use::InUse;
 pub use prepared::Prepared;
 pub(crate) use reindex::Shared;
 pub use reindex::{Reindex, ReindexState, ReindexWrite};
+pub(crate) use search::Merges;
 
 /// One version of a resource, as it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

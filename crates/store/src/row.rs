@@ -35,6 +35,21 @@ impl<'a> Cell<'a> {
 pub(crate) struct Row(pub(crate) Vec<Bind<'static>>);
 
 impl Row {
+    /// How many bytes of bodies it holds; texts and numbers do not count.
+    pub(crate) fn bytes_held(&self) -> usize {
+        let held = |cell: &Bind<'_>| match cell {
+            Bind::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.0.iter().map(held).sum()
+    }
+
+    /// Whether reading may have stopped with the last of these rows: those before it reach the bytes.
+    pub(crate) fn is_cut(rows: &[Row], bytes_max: usize) -> bool {
+        let before = rows.split_last().map_or(&[][..], |(_, before)| before);
+        before.iter().map(Row::bytes_held).sum::<usize>() >= bytes_max
+    }
+
     fn cell(&self, column: usize) -> Result<&Bind<'static>, Problem> {
         self.0.get(column).ok_or_else(|| misread(column))
     }

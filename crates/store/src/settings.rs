@@ -57,6 +57,9 @@ pub struct Settings {
     /// Bytes of resources in one page, about: it ends with the match that reaches it. What comes
     /// along may have as many again; a search that would bring more is refused.
     pub page_bytes_max: usize,
+    /// Whether resources are found by the words in them (`_text`, `_content`). Processes that share a
+    /// database have to agree.
+    pub text_search: bool,
     /// What staff must have to see a patient's record.
     pub relationships: Relationships,
     /// What is done when staff would see their own record, and that of family or a colleague.
@@ -86,6 +89,7 @@ impl Settings {
             search_seconds_max: 20,
             included_max: 5000,
             page_bytes_max: 32 << 20,
+            text_search: false,
             relationships: Relationships::Organisation,
             on_familiar: (OnFamiliar::Refuse, OnFamiliar::Flag),
             unconfirmed_after_millis: 3_600_000,

@@ -89,6 +89,7 @@ pub(crate) struct Sql<'a> {
     text: Cow<'static, str>,
     binds: Vec<Bind<'a>>,
     varied: bool,
+    bytes_max: usize,
 }
 
 impl<'a> Sql<'a> {
@@ -98,6 +99,7 @@ impl<'a> Sql<'a> {
             text: Cow::Borrowed(text),
             binds: Vec::new(),
             varied: false,
+            bytes_max: usize::MAX,
         }
     }
 
@@ -114,6 +116,17 @@ impl<'a> Sql<'a> {
     pub(crate) fn with(mut self, value: impl Into<Bind<'a>>) -> Sql<'a> {
         self.binds.push(value.into());
         self
+    }
+
+    /// Reads no further than to the row behind the one with which its bytes reach that many.
+    #[must_use]
+    pub(crate) fn up_to(mut self, bytes: usize) -> Sql<'a> {
+        self.bytes_max = bytes;
+        self
+    }
+
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     /// Adds text.

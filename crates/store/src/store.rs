@@ -25,7 +25,7 @@ use crate::migrations;
 use crate::parcels;
 use crate::pool::Readers;
 use crate::reserve::Reserve;
-use crate::resources::{Cache, Shared, reindex};
+use crate::resources::{Cache, Merges, Shared, reindex};
 use crate::row::Row;
 use crate::settings::{AuditDurability, Database, Settings};
 use crate::sql::Sql;
@@ -66,6 +66,8 @@ struct Inner {
     registry: Shared,
     included_max: usize,
     page_bytes_max: usize,
+    text_search: bool,
+    merges: Merges,
     cache: Option<Arc<Cache>>,
     /// Lines of the log that no answer waits for (`AuditDurability::WithinOneSecond`).
     late: Arc<Mutex<Vec<Vec<AuditEntry>>>>,
@@ -110,6 +112,7 @@ impl Store {
                     &mut Tx::Sqlite(&mut connection),
                     Dialect::Sqlite,
                     now,
+                    settings.text_search,
                 ))?;
                 // Nobody else works on this file, so a lease in it is a killed process's.
                 at_once(parcels::end_leases(&mut Tx::Sqlite(&mut connection)))?;
@@ -148,7 +151,8 @@ impl Store {
                 let pool = postgres::pool(url, schema, POSTGRES_CONNECTIONS, seconds)?;
                 let client = pool.get().await.map_err(failure::pool)?;
                 postgres::create_schema(&client, schema).await?;
-                migrations::run(&mut Tx::Postgres(&client), Dialect::Postgres, now).await?;
+                let tx = &mut Tx::Postgres(&client);
+                migrations::run(tx, Dialect::Postgres, now, settings.text_search).await?;
                 trace_reserve = open_trace_reserve(&settings);
                 if let Some(reserve) = &trace_reserve {
                     let moved = journal::mark(&mut Tx::Postgres(&client), &reserve.name).await?;
@@ -176,6 +180,8 @@ impl Store {
                 registry,
                 included_max: settings.included_max,
                 page_bytes_max: settings.page_bytes_max,
+                text_search: settings.text_search,
+                merges: Merges::default(),
                 cache,
                 late: Arc::default(),
                 parcels_changed: watch::Sender::new(0),
@@ -195,6 +201,8 @@ impl Store {
         if store.inner.trace_reserve.is_some() {
             store.move_reserve();
         }
+        // What is written from now on is indexed by all that resources are to be found by.
+        reindex::begin(&store).await?;
         reindex::start(Weak(Arc::downgrade(&store.inner)));
         crate::whereabouts::start(Weak(Arc::downgrade(&store.inner)));
         Ok(store)
@@ -434,6 +442,14 @@ impl Store {
     /// The search parameters that resources are indexed by.
     pub fn registry(&self) -> Arc<Registry> {
         self.inner.registry.now()
+    }
+
+    pub(crate) fn merges(&self) -> &Merges {
+        &self.inner.merges
+    }
+
+    pub(crate) fn has_text_search(&self) -> bool {
+        self.inner.text_search
     }
 
     pub(crate) fn set_registry(&self, registry: Registry) {

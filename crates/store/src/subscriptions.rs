@@ -109,6 +109,8 @@ impl Sub {
     /// Whether it watches changes such as this.
     pub fn is_of(&self, change: &Changed) -> bool {
         let told = |topic: &Topic| match change.version {
+            // What kind of change it is takes a look at the version before.
+            _ if topic.looks_back() => true,
             0 | 1 => topic.creates,
             _ => topic.updates,
         };
@@ -162,7 +164,8 @@ pub struct Event {
 
 const SUB: &str = "SELECT s.id, s.account, s.state, s.ty, s.query, s.channel, s.endpoint, s.headers, \
      s.payload, s.content, s.topic, s.heartbeat_seconds, s.ends_at, s.events, s.tries, s.next_try, \
-     s.told_at, s.error, t.url, t.ty, t.creates, t.updates, t.query, t.filters, t.shape \
+     s.told_at, s.error, t.url, t.ty, t.creates, t.updates, t.query, t.filters, t.shape, t.deletes, \
+     t.previous, t.both_hold, t.on_create, t.on_delete, t.path \
      FROM sub s LEFT JOIN sub_topic t ON t.url = s.topic ";
 /// Subscriptions of a node, at most.
 pub const SUBS_MAX: u32 = 10_000;
@@ -299,5 +302,11 @@ fn topic(row: &Row, first: usize) -> Result<Option<Topic>, Problem> {
         query: row.text(first + 4)?.to_string(),
         filters: row.text(first + 5)?.to_string(),
         shape: row.text(first + 6)?.to_string(),
+        deletes: row.int(first + 7)? != 0,
+        previous: row.text(first + 8)?.to_string(),
+        both: row.int(first + 9)? != 0,
+        on_create: row.int_opt(first + 10)?.map(|it| it != 0),
+        on_delete: row.int_opt(first + 11)?.map(|it| it != 0),
+        path: row.text(first + 12)?.to_string(),
     }))
 }

@@ -19,6 +19,8 @@ mod load;
 mod lookup;
 mod members;
 mod memory;
+mod published;
+mod refinement;
 mod resource;
 mod rows;
 mod system;

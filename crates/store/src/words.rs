@@ -78,6 +78,11 @@ impl Store {
         Ok(row.text(0)?.to_string())
     }
 
+    /// Whether the word is known without a look, as all are that this process wrote.
+    pub(crate) fn knows_word(&self, word: &str) -> bool {
+        self.words().known(word).is_some()
+    }
+
     /// The number of a word for reading; `UNKNOWN` if it is in no row.
     pub(crate) async fn word(&self, word: &str) -> Result<i64, Problem> {
         if let Some(id) = self.words().known(word) {

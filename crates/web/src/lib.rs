@@ -34,7 +34,9 @@ pub use router::{apps as apps_router, router};
 pub mod bulk {
     //! Bulk work: the worker behind the door's jobs, and taking in lines, for the command too.
     pub use crate::fhir::operations::bulk_worker::{run, work};
-    pub use crate::fhir::operations::import::{LINES_AT_ONCE, Line, Read, Taking, numbered, read};
+    pub use crate::fhir::operations::import::{
+        Held, LINES_AT_ONCE, Line, Read, Taking, following, numbered, read,
+    };
 }
 
 pub mod subscriptions {

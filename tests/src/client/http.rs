@@ -136,6 +136,11 @@ impl Client {
     }
 }
 
+/// An answer whose bytes are these; nothing if it is not whole.
+pub fn whole(bytes: &[u8]) -> Option<Answer> {
+    parse(bytes)
+}
+
 fn parse(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;

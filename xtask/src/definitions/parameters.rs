@@ -1,5 +1,5 @@
-//! Search parameters, `[code, kind, [base…], expression, [target…]]`, and the patient compartment,
-//! `[type, [search parameter code…]]`.
+//! Search parameters, `[code, kind, [base…], expression, [target…]]`, the patient compartment,
+//! `[type, [search parameter code…]]`, and the others, `[what it is of, [[type, [code…]]…]]`.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -22,9 +22,23 @@ pub fn parameters(source: &Source) -> Result<Vec<Value>> {
 }
 
 pub fn compartment(source: &Source) -> Result<Vec<Value>> {
-    Ok(items(&source.patient_compartment, "resource")
+    Ok(members(&source.patient_compartment))
+}
+
+pub fn compartments(source: &Source) -> Vec<Value> {
+    let mut found: Vec<Value> = source
+        .other_compartments
+        .iter()
+        .map(|other| json!([text(other, "code"), members(other)]))
+        .collect();
+    found.sort_by_key(|other| other[0].to_string());
+    found
+}
+
+fn members(compartment: &Value) -> Vec<Value> {
+    items(compartment, "resource")
         .iter()
         .filter(|resource| !items(resource, "param").is_empty())
         .map(|resource| json!([text(resource, "code"), items(resource, "param")]))
-        .collect())
+        .collect()
 }

@@ -49,6 +49,15 @@ pub(super) fn r4() -> Option<Definitions> {
             .compartment
             .insert(name(item(found, 0)?)?, names(item(found, 1)?)?);
     }
+    for found in table.items("compartments") {
+        let mut types = NameMap::default();
+        for member in item(found, 1)?.as_array()? {
+            types.insert(name(item(member, 0)?)?, names(item(member, 1)?)?);
+        }
+        definitions
+            .compartments
+            .insert(name(item(found, 0)?)?, types);
+    }
     for found in table.items("invariants") {
         let mut rule = read_rule(found)?;
         rule.group = group(&mut definitions, rule.path);

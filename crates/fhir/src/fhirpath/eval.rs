@@ -100,6 +100,8 @@ impl<'r> Run<'r> {
             Variable::Context => vec![Value::Node(self.context.focus)],
             Variable::Resource => vec![Value::Node(self.context.resource)],
             Variable::RootResource => vec![Value::Node(self.context.root)],
+            Variable::Previous => self.context.previous.map(Value::Node).into_iter().collect(),
+            Variable::Current => self.context.current.map(Value::Node).into_iter().collect(),
         }
     }
 

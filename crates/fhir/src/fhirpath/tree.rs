@@ -41,6 +41,8 @@ pub(super) enum Variable {
     Context,
     Resource,
     RootResource,
+    Previous,
+    Current,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

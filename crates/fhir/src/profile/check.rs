@@ -295,9 +295,9 @@ impl<'a> Walk<'a> {
             resource,
             root: self.root.unwrap_or(resource),
             now: self.asked.now,
-            strict: false,
             steps_max: STEPS_MAX,
             world: &within,
+            ..Context::of(resource)
         };
         match expression.holds(&context, self.asked.definitions) {
             Ok(Some(false)) => {

@@ -74,6 +74,15 @@ pub enum Criterion {
     },
     /// The resource is of this type, in a search over all.
     Type(String),
+    /// The resource is of this type, in a search over all, and the clause holds for it.
+    Typed { ty: String, clause: Box<Clause> },
+    /// A place not farther from `at` than the square root of `square`, by the straight line; all are
+    /// on the sphere of radius 1. What is that near is also within `height`.
+    Near {
+        at: [f64; 3],
+        square: f64,
+        height: Numbers,
+    },
     /// The resource is in the compartment of the patient of this id.
     Compartment(String),
 }

@@ -3,6 +3,7 @@
 
 mod asides;
 mod composite;
+mod special;
 mod values;
 
 use super::parameter::{Parameter, ParameterKind, parameters};
@@ -11,10 +12,11 @@ use crate::definitions::Definitions;
 use crate::json::Json;
 
 pub use super::value::{Entry, Value};
+pub use special::REPLACES;
 
 /// Goes up whenever resources have entries that they did not have before: a store then indexes
 /// what it holds anew. A change that takes entries away gives them another code as well.
-pub const EXTRACTION: u32 = 2;
+pub const EXTRACTION: u32 = 3;
 
 /// The index rows of a resource, each once, in the order of the search parameters' codes. `_id` and
 /// `_lastUpdated` are not among them.
@@ -23,6 +25,7 @@ pub fn extract(ty: &str, resource: &Json<'_>) -> Vec<Entry> {
     for parameter in parameters(ty) {
         extract_one(parameter, resource, &mut entries);
     }
+    special::of(ty, resource, &mut entries);
     entries
 }
 

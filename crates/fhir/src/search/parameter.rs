@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::composite::{self, Component};
 use super::names::kept;
+use super::near;
 use crate::definitions::{Definitions, NameMap, SearchParameter, TypeId};
 use crate::path::Path;
 
@@ -71,7 +72,7 @@ impl Asides {
 impl Parameter {
     /// Whether resources are indexed by it, so that a search can use it.
     pub fn is_indexed(&self) -> bool {
-        self.path.is_some()
+        self.path.is_some() || self.code == near::CODE
     }
 }
 
@@ -212,7 +213,7 @@ mod tests {
                 .unwrap()
                 .is_indexed()
         );
-        assert!(!parameter("Location", "near").unwrap().is_indexed());
+        assert!(parameter("Location", "near").unwrap().is_indexed());
         assert!(parameter("Patient", "frobnicate").is_none());
         assert!(parameter("Nobody", "name").is_none());
     }

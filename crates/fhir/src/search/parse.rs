@@ -9,6 +9,7 @@ mod filter;
 mod numbers;
 mod outcome;
 mod split;
+mod texts;
 mod values;
 
 use super::query::{ALL_TYPES, Limits, Search};

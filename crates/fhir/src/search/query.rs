@@ -1,8 +1,10 @@
 //! A whole search: clauses, order, paging, what else is wanted, and the links that repeat it.
 
 use super::clause::{Clause, Criterion};
+use super::compartment;
 use super::parameter::ParameterKind;
 use super::parse::CURSOR;
+use crate::problem::Problem;
 
 /// What a server lets a search ask.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +108,9 @@ pub struct Search {
     pub base_url: String,
     /// What stands before the type in the links: `Patient/1/` for a compartment.
     pub(super) prefix: String,
+    /// Whether a search by a patient also finds what stands under records that this patient's
+    /// replaced (a merge).
+    pub follows_merges: bool,
     /// The pairs that were understood, as they came.
     pub(super) understood: Vec<(String, String)>,
 }
@@ -124,6 +129,7 @@ impl Search {
             ignored: Vec::new(),
             base_url: String::new(),
             prefix: String::new(),
+            follows_merges: false,
             understood: Vec::new(),
         }
     }
@@ -136,6 +142,22 @@ impl Search {
         self.clauses.push(Clause::one("", criterion));
         self.prefix = format!("Patient/{id}/");
         self
+    }
+
+    /// Only what is in the compartment of that Device, Encounter, Patient, Practitioner or
+    /// RelatedPerson (<https://hl7.org/fhir/R4/compartmentdefinition.html>).
+    ///
+    /// # Errors
+    /// `NotSupported` for a type that has no compartment; `Value` for a search of a type that is in
+    /// none of these.
+    pub fn within(mut self, of: &str, id: &str) -> Result<Search, Problem> {
+        if of == "Patient" {
+            return Ok(self.within_patient(id));
+        }
+        let clause = compartment::members(of, &self.ty, (id, &self.base_url))?;
+        self.clauses.push(clause);
+        self.prefix = format!("{of}/{id}/");
+        Ok(self)
     }
 
     /// The address of this very page, with only what was understood.

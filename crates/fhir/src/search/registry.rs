@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::custom::{Custom, plain};
 use super::extract::extract_one;
 use super::parameter::{Parameter, parameter, parameters};
+use super::texts::Texts;
 use super::value::Entry;
 use crate::json::Json;
 
@@ -15,6 +16,8 @@ pub struct Registry {
     own: HashMap<&'static str, Vec<Own>>,
     /// Whether what R4's own parameters give stands in the index for all resources.
     behind: bool,
+    /// Where words stand in the index, if resources are found by words.
+    texts: Option<Texts>,
 }
 
 /// A parameter of the node's own.
@@ -39,6 +42,21 @@ impl Registry {
     /// Whether the index is not yet as this version makes it.
     pub fn is_behind(&self) -> bool {
         self.behind
+    }
+
+    /// Says that resources are found by the words in them (`_text`, `_content`). Their entries stand
+    /// under a code with that number, so that those of an earlier time are never taken for them.
+    pub fn set_texts(&mut self, generation: i64) {
+        self.texts = Texts::of(generation);
+    }
+
+    /// Whether resources are found by the words in them.
+    pub fn has_texts(&self) -> bool {
+        self.texts.is_some()
+    }
+
+    pub(super) fn texts(&self) -> Option<&Texts> {
+        self.texts.as_ref()
     }
 
     /// Adds a parameter; one that was there under its code is replaced.
@@ -71,7 +89,7 @@ impl Registry {
 
     /// Whether resources of that type have entries beside those of R4's parameters.
     pub fn has_own(&self, ty: &str) -> bool {
-        self.own.get(ty).is_some_and(|own| !own.is_empty())
+        self.texts.is_some() || self.own.get(ty).is_some_and(|own| !own.is_empty())
     }
 
     /// All that resources of that type are indexed by: R4's and the node's own.
@@ -81,11 +99,14 @@ impl Registry {
         published.chain(own.iter().map(|own| &*own.parameter))
     }
 
-    /// The index rows that a resource has by the node's own parameters.
+    /// The index rows that a resource has by the node's own parameters, and by its words.
     pub fn extract_own(&self, ty: &str, resource: &Json<'_>) -> Vec<Entry> {
         let mut entries = Vec::new();
         for own in self.own.get(ty).map(Vec::as_slice).unwrap_or_default() {
             extract_one(&own.parameter, resource, &mut entries);
+        }
+        if let Some(texts) = &self.texts {
+            texts.extract(ty, resource, &mut entries);
         }
         entries
     }

@@ -33,6 +33,17 @@ pub struct Concept {
     pub inactive: bool,
     pub designations: Vec<Designation>,
     pub properties: Vec<Property>,
+    /// Only SNOMED CT has these.
+    pub relationships: Vec<Relationship>,
+}
+
+/// What a concept of SNOMED CT is defined by: that attribute leads to that concept. Relationships of
+/// one group belong together; each of group 0 stands alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relationship {
+    pub group: u32,
+    pub attribute: String,
+    pub value: String,
 }
 
 /// A property's value; `kind` is the last part of FHIR's `value[x]`: `Code`, `String`, `Boolean`, …
@@ -140,6 +151,7 @@ impl Gathered {
             inactive,
             designations: designations(item),
             properties,
+            relationships: Vec::new(),
         });
         self.known.insert(code.to_string(), place);
         place

@@ -1,7 +1,11 @@
 //! SNOMED CT's Expression Constraint Language, the basic part
 //! (<https://docs.snomed.org/snomed-ct-specifications/snomed-ct-expression-constraint-language>):
-//! `<`, `<<`, `<!`, `>`, `>>`, `>!`, `^`, `*`, AND, OR, MINUS and brackets, with terms between pipes.
-//! Refinements are refused by name.
+//! `<`, `<<`, `<!`, `>`, `>>`, `>!`, `^`, `*`, AND, OR, MINUS and brackets, with terms between pipes,
+//! and refinements. Filters, dots, reversed attributes and concrete values are refused by name.
+
+mod refinement;
+
+pub use refinement::{Attribute, Refinement, Times};
 
 use crate::problem::{Kind, Problem};
 
@@ -20,6 +24,8 @@ pub enum Ecl {
     And(Vec<Ecl>),
     Or(Vec<Ecl>),
     Minus(Box<Ecl>, Box<Ecl>),
+    /// Those of which that holds.
+    Refined(Box<Ecl>, Box<Refinement>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +50,7 @@ const SIGNS: &[(&str, Relation)] = &[
 /// Reads a constraint.
 ///
 /// # Errors
-/// `Value` with the place for what does not read, `NotSupported` for refinements and filters,
+/// `Value` with the place for what does not read, `NotSupported` for what is not built,
 /// `TooCostly` for what is too long or too deep.
 pub fn parse(text: &str) -> Result<Ecl, Problem> {
     if text.len() > BYTES_MAX {
@@ -109,9 +115,8 @@ impl Reader<'_> {
 
     fn unread(&self) -> Problem {
         let at = self.text.len() - self.rest.len() + 1;
-        if self.rest.starts_with([':', '{', '.', '[']) {
-            let message =
-                format!("ECL refinements and filters are not supported (character {at}).");
+        if self.rest.starts_with(['{', '.', '[']) {
+            let message = format!("ECL filters and dots are not supported (character {at}).");
             return Problem::new(Kind::NotSupported, message);
         }
         Problem::new(
@@ -131,7 +136,9 @@ impl Reader<'_> {
         }
         self.blank();
         let first = self.simple()?;
-        let found = if self.is_and() {
+        let found = if self.take(":") {
+            Ecl::Refined(Box::new(first), Box::new(self.refinement()?))
+        } else if self.is_and() {
             Ecl::And(self.parts(first, Reader::is_and)?)
         } else if self.word("OR") {
             Ecl::Or(self.parts(first, |reader| reader.word("OR"))?)
@@ -266,7 +273,8 @@ mod tests {
             ("(73211009", Kind::Value),
             ("73211009 AND 46635009 OR 46635009", Kind::Value),
             ("73211009 OR", Kind::Value),
-            ("< 73211009 : 363698007 = *", Kind::NotSupported),
+            ("< 73211009 . 363698007", Kind::NotSupported),
+            ("< 73211009 {{ term = \"x\" }}", Kind::NotSupported),
         ] {
             assert_eq!(parse(text).unwrap_err().kind, kind, "{text}");
         }
@@ -281,7 +289,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_of_its_signs_makes_it_panic(text in "[<>!^*() |0-9ANDORMIUSé]{0,60}") {
+        fn no_text_of_its_signs_makes_it_panic(text in "[<>!^*() |0-9ANDORMIUSé:={}.\\[\\]]{0,60}") {
             let _ = parse(&text);
         }
     }

@@ -169,10 +169,9 @@ impl<'a> Walk<'a> {
             focus,
             resource,
             root: self.root.unwrap_or(resource),
-            now: 0,
-            strict: false,
             steps_max: STEPS_MAX,
             world: self.world,
+            ..Context::of(resource)
         };
         let rule = &invariant.rule;
         match invariant.expression.holds(&context, self.definitions) {

@@ -10,9 +10,11 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use store::bulk::{BadLine, BulkJob, BulkState, BulkWrite};
 use store::{Effect, Job, Store};
-use web::bulk::{LINES_AT_ONCE, Line, Taking, read};
+use web::bulk::{Held, LINES_AT_ONCE, Line, Taking, following, read};
+use web::fhir::validate::Enforced;
 
-use super::account::open;
+use crate::config::Config;
+use crate::node::{self, open_store};
 
 /// The longest line taken, in bytes.
 const LINE_BYTES_MAX: u64 = 48 << 20;
@@ -25,7 +27,8 @@ const KEPT_MILLIS: i64 = 30 * 86_400_000;
 
 /// Takes in files of resources, one a line (NDJSON), as updates under their ids.
 ///
-/// Every line that is a valid resource is stored; every other is listed with its number and the reason. Stop the node first
+/// Every line that is a valid resource, and follows the profiles that `[profiles]` asks for, is stored; every other is
+/// listed with its number and the reason. Stop the node first
 /// if its store is a SQLite file. An import that was cut short goes on where it was when it is started again.
 #[derive(clap::Args)]
 pub struct Import {
@@ -42,12 +45,19 @@ pub struct Import {
 
 impl Import {
     pub async fn run(self) -> anyhow::Result<()> {
-        let (store, ods) = open(&self.config).await?;
+        let config = Config::read(&self.config)?;
+        let enforced = node::enforced(&config);
+        let store = open_store(&config).await?;
+        let into = Into {
+            ods: store.organisation().clone(),
+            store: store.clone(),
+            enforced,
+        };
         let mut refused = 0;
         for file in &self.files {
             let outcome = match self.dry_run {
-                true => check(file, &ods, store.now()),
-                false => import(&store, &ods, file).await,
+                true => check(&into, file).await,
+                false => import(&into, file).await,
             };
             refused += outcome.with_context(|| file.display().to_string())?;
         }
@@ -57,6 +67,13 @@ impl Import {
         }
         Ok(())
     }
+}
+
+/// Where lines go.
+struct Into {
+    store: Store,
+    ods: Ods,
+    enforced: Enforced,
 }
 
 /// The lines of a file, some at a time.
@@ -94,13 +111,14 @@ impl Lines {
     }
 }
 
-fn check(file: &Path, ods: &Ods, now: i64) -> anyhow::Result<u64> {
+async fn check(into: &Into, file: &Path) -> anyhow::Result<u64> {
     let mut lines = Lines::open(file)?;
     let (mut good, mut refused, mut more) = (0, 0, true);
     while more {
         let (some, is_more) = lines.next()?;
         more = is_more;
-        let found = read(&some, ods, now);
+        let found = read(&some, &into.ods, into.store.now());
+        let found = following(&into.store, Held::Here(&into.enforced), found).await?;
         good += found.good.len();
         refused += found.bad.len() as u64;
         list(file, &found.bad);
@@ -118,7 +136,8 @@ fn list(file: &Path, bad: &[BadLine]) {
     }
 }
 
-async fn import(store: &Store, ods: &Ods, file: &Path) -> anyhow::Result<u64> {
+async fn import(into: &Into, file: &Path) -> anyhow::Result<u64> {
+    let store = &into.store;
     let id = format!("file-{}", digest(file)?);
     let job = started(store, &id, file).await?;
     let done_before: u64 = job.cursor.parse().unwrap_or(0);
@@ -128,11 +147,11 @@ async fn import(store: &Store, ods: &Ods, file: &Path) -> anyhow::Result<u64> {
     let scope = Scope::system(SystemPurpose::Import);
     let taking = Taking {
         store,
-        organisation: ods,
+        organisation: &into.ods,
         scope: &scope,
         id: &id,
         state: BulkState::Receiving,
-        door: None,
+        held: Held::Here(&into.enforced),
     };
     let mut lines = Lines::open(file)?;
     let (mut from, mut refused, mut more) = (job.cursor, job.refused, true);
@@ -228,7 +247,6 @@ mod tests {
     #[test]
     fn an_import_that_was_cut_short_goes_on_where_it_was() {
         on_each_database(async |ground| {
-            let ods = Ods::parse("A81001").unwrap();
             let folder = store::testing::folder();
             let file = folder.join("patients.ndjson");
             let mut text = String::new();
@@ -239,9 +257,10 @@ mod tests {
             }
             text.push_str("no json\n");
             std::fs::write(&file, text).unwrap();
-            assert_eq!(check(&file, &ods, 0).unwrap(), 1);
             // The first 700 lines are done when the process ends.
             let store = ground.open().await;
+            let into = into(&store, &[]);
+            assert_eq!(check(&into, &file).await.unwrap(), 1);
             let id = format!("file-{}", digest(&file).unwrap());
             started(&store, &id, &file).await.unwrap();
             let advance = BulkWrite::Advance {
@@ -254,14 +273,58 @@ mod tests {
                 bad: Vec::new(),
             };
             write(&store, advance).await.unwrap();
-            assert_eq!(import(&store, &ods, &file).await.unwrap(), 1);
+            assert_eq!(import(&into, &file).await.unwrap(), 1);
             assert!(!there(&store, "p700").await);
             assert!(there(&store, "p701").await && there(&store, "p1200").await);
             // It is done: the same file again begins anew.
-            assert_eq!(import(&store, &ods, &file).await.unwrap(), 1);
+            assert_eq!(import(&into, &file).await.unwrap(), 1);
             assert!(there(&store, "p1").await);
             store.close().await;
             std::fs::remove_dir_all(folder).unwrap();
         });
+    }
+
+    #[test]
+    fn an_import_holds_lines_against_the_profiles_that_the_settings_ask_for() {
+        on_each_database(async |ground| {
+            let folder = store::testing::folder();
+            let file = folder.join("patients.ndjson");
+            let text = "{\"resourceType\":\"Patient\",\"id\":\"named\",\"name\":[{\"text\":\"x\"}]}\n\
+                {\"resourceType\":\"Patient\",\"id\":\"nameless\",\"active\":true}\n";
+            std::fs::write(&file, text).unwrap();
+            let store = ground.open().await;
+            let own = into(&store, &["https://profiles.example/named"]);
+            let profile = r#"{"resourceType":"StructureDefinition","id":"named","url":"https://profiles.example/named","name":"Named","status":"active","kind":"resource","abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient","path":"Patient"},{"id":"Patient.name","path":"Patient.name","min":1}]}}"#;
+            let json = fhir::json::parse(profile.as_bytes(), &fhir::json::Limits::default());
+            let change = store::Change::Put {
+                resource: store::Prepared::new(&json.unwrap(), "named", &own.ods).unwrap(),
+                expect: store::Expect::Anything,
+                release: store::Release::Keep,
+            };
+            let scope = Scope::system(SystemPurpose::Import);
+            store.commit(&scope, Job::change(change)).await.unwrap();
+            assert_eq!(check(&own, &file).await.unwrap(), 1, "a dry run says so");
+            assert!(!there(&store, "named").await);
+            assert_eq!(import(&own, &file).await.unwrap(), 1);
+            assert!(there(&store, "named").await && !there(&store, "nameless").await);
+            assert_eq!(import(&into(&store, &[]), &file).await.unwrap(), 0);
+            assert!(
+                there(&store, "nameless").await,
+                "where nothing is asked for"
+            );
+            store.close().await;
+            std::fs::remove_dir_all(folder).unwrap();
+        });
+    }
+
+    fn into(store: &Store, profiles: &[&str]) -> Into {
+        Into {
+            ods: Ods::parse("A81001").unwrap(),
+            store: store.clone(),
+            enforced: Enforced {
+                profiles: profiles.iter().map(ToString::to_string).collect(),
+                declared: false,
+            },
+        }
     }
 }

@@ -27,6 +27,9 @@ section! {
         page_bytes_max: usize = "33554432", default;
         /// Resources that may come along with a page (`_include`, `_revinclude`); at most 20000.
         included_max: usize = "5000", default;
+        /// Whether resources are found by the words of their narrative (`_text`) and of all text in them (`_content`). Takes
+        /// room in the index, and time in each write; what is there already is indexed by it after the start.
+        text_search: bool = "false", default;
         /// Steps of a chain or of `_has` inside each other; at most 8.
         chain_max: usize = "4", default;
         /// "single": a conditional delete deletes one resource, or none where several match. "multiple": all that match.

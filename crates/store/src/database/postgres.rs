@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod};
 use fhir::problem::{Kind, Problem};
+use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use tokio_postgres::types::{IsNull, ToSql, Type as PgType, private::BytesMut, to_sql_checked};
-use tokio_postgres::{NoTls, Statement};
+use tokio_postgres::{NoTls, RowStream, Statement};
 
 use crate::failure;
 use crate::row::{Cell, Row};
@@ -110,11 +111,31 @@ pub(crate) async fn execute(client: &Client, sql: &Sql<'_>) -> Result<u64, Probl
 pub(crate) async fn rows(client: &Client, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
     let statement = statement(client, sql).await?;
     let binds = binds(sql);
+    if sql.bytes_max() < usize::MAX {
+        let stream = client.query_raw(&statement, binds).await;
+        return rows_up_to(stream.map_err(failure::postgres)?, sql.bytes_max()).await;
+    }
     let rows = client
         .query(&statement, &binds)
         .await
         .map_err(failure::postgres)?;
     rows.iter().map(row).collect()
+}
+
+/// What comes behind is dropped as it comes, and never held.
+async fn rows_up_to(stream: RowStream, bytes_max: usize) -> Result<Vec<Row>, Problem> {
+    let mut stream = std::pin::pin!(stream);
+    let (mut out, mut bytes) = (Vec::new(), 0);
+    while let Some(found) = stream.try_next().await.map_err(failure::postgres)? {
+        let is_last = bytes >= bytes_max;
+        let row = row(&found)?;
+        bytes += row.bytes_held();
+        out.push(row);
+        if is_last {
+            break;
+        }
+    }
+    Ok(out)
 }
 
 /// As `rows`, each made into something while it is at hand.

@@ -95,13 +95,19 @@ pub(crate) fn rows(connection: &Connection, sql: &Sql<'_>) -> Result<Vec<Row>, P
     bind(&mut statement, sql.binds())?;
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
-    let mut out = Vec::new();
+    let (mut out, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(failure::sqlite)? {
+        let is_last = bytes >= sql.bytes_max();
         let mut cells = Vec::with_capacity(columns);
         for column in 0..columns {
             cells.push(cell(row.get_ref(column).map_err(failure::sqlite)?)?);
         }
-        out.push(Row(cells));
+        let row = Row(cells);
+        bytes += row.bytes_held();
+        out.push(row);
+        if is_last {
+            break;
+        }
     }
     Ok(out)
 }

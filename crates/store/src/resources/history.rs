@@ -19,8 +19,6 @@ use crate::words::UNKNOWN;
 
 /// Versions in one answer at most.
 const COUNT_MAX: u32 = 1000;
-/// Bytes of resources in one answer, about: the page ends with the version that reaches it.
-const PAGE_BYTES_MAX: usize = 32 << 20;
 
 /// Which versions are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,9 +116,11 @@ impl Store {
             _ => false,
         };
         let count = query.count.clamp(1, COUNT_MAX);
-        let sql = compile::page(scope, query, ty, is_rare, after, count);
+        let bytes_max = self.page_bytes_max();
+        let sql = compile::page(scope, query, ty, is_rare, after, count).up_to(bytes_max);
         let rows = self.rows_apart(sql).await?;
-        let (page, patients) = page(scope, &rows, usize::try_from(count).unwrap_or(1))?;
+        let count = usize::try_from(count).unwrap_or(1);
+        let (page, patients) = page(scope, &rows, count, bytes_max)?;
         self.trace_past(scope, query, patients).await?;
         Ok(Some(page))
     }
@@ -189,17 +189,19 @@ fn asked(query: &HistoryQuery) -> (Interaction, Target) {
     (action, target)
 }
 
-/// The page of these rows, of which there is one more than asked for if there is a next page; and
-/// the patients whom it is about.
+/// The page of these rows, and the patients whom it is about. There is one row more than asked for if
+/// there is a next page, or their bodies have so many bytes that no more were read. The page ends
+/// with the version that reaches them.
 fn page(
     scope: &Scope,
     rows: &[Row],
     count: usize,
+    bytes_max: usize,
 ) -> Result<(PastPage, BTreeSet<String>), Problem> {
     let (mut page, mut patients) = (PastPage::default(), BTreeSet::new());
     let (mut bytes, mut taken, mut last) = (0, 0, None);
     for row in rows.iter().take(count) {
-        if bytes >= PAGE_BYTES_MAX {
+        if bytes >= bytes_max {
             break;
         }
         taken += 1;
@@ -220,7 +222,7 @@ fn page(
             page.entries.extend(Past::of(reading, ty, id));
         }
     }
-    if taken < rows.len() {
+    if taken < rows.len() || Row::is_cut(rows, bytes_max) {
         page.next = last.map(|cursor| cursor.text());
     }
     Ok((page, patients))

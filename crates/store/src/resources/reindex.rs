@@ -23,7 +23,7 @@ use crate::words;
 use crate::write::Change;
 
 pub(crate) use own::Shared;
-pub(crate) use work::start;
+pub(crate) use work::{begin, start};
 
 /// What a job is called that indexes everything by R4's own parameters.
 const EVERYTHING: &str = "everything";
@@ -169,24 +169,49 @@ async fn anew(tx: &mut Tx<'_>, now: Millis) -> Result<(), Problem> {
     ask(tx, now, EVERYTHING).await
 }
 
-/// When a store is opened: asks for everything to be indexed anew if an older version did it. A
-/// store without resources has nothing to catch up with.
-pub(crate) async fn catch_up(tx: &mut Tx<'_>, now: Millis) -> Result<(), Problem> {
+/// When a store is opened: asks for everything to be indexed anew if an older version did it, or
+/// without the words that it now is to be found by. A store without resources has nothing to catch
+/// up with.
+pub(crate) async fn catch_up(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    text_search: bool,
+) -> Result<(), Problem> {
     const KNOWN: &str = "SELECT next FROM counter WHERE name = 'extraction'";
     const NOTE: &str = "INSERT INTO counter (name, next) VALUES ('extraction', $1) \
          ON CONFLICT (name) DO UPDATE SET next = excluded.next";
     let known = tx.row(&Sql::new(KNOWN)).await?;
     let known = known.map_or(Ok(1), |row| row.int(0))?;
-    if known >= i64::from(EXTRACTION) {
+    let has_more_words = words_begin(tx, text_search).await?;
+    if known >= i64::from(EXTRACTION) && !has_more_words {
         return Ok(());
     }
     let some = tx.row(&Sql::new("SELECT rid FROM place LIMIT 1")).await?;
     if some.is_some() {
         ask(tx, now, EVERYTHING).await?;
     }
-    tx.execute(&Sql::new(NOTE).with(i64::from(EXTRACTION)))
-        .await?;
+    let known = known.max(i64::from(EXTRACTION));
+    tx.execute(&Sql::new(NOTE).with(known)).await?;
     Ok(())
+}
+
+/// The counter of the times that words began to be indexed; below nothing while they are not.
+const TIMES: &str = "SELECT next FROM counter WHERE name = 'words'";
+
+/// Whether words are indexed from now on that were not before. What stands in the index from an
+/// earlier time is never found again: it was not kept up to date.
+async fn words_begin(tx: &mut Tx<'_>, text_search: bool) -> Result<bool, Problem> {
+    const NOTE: &str = "INSERT INTO counter (name, next) VALUES ('words', $1) \
+         ON CONFLICT (name) DO UPDATE SET next = excluded.next";
+    let times = tx.row(&Sql::new(TIMES)).await?;
+    let times = times.map_or(Ok(0), |row| row.int(0))?;
+    let now = match (text_search, times) {
+        (true, times) if times <= 0 => 1 - times,
+        (false, times) if times > 0 => -times,
+        _ => return Ok(false),
+    };
+    tx.execute(&Sql::new(NOTE).with(now)).await?;
+    Ok(text_search)
 }
 
 /// Applies a change of a job inside the writer's transaction.

@@ -8,8 +8,11 @@ mod compile;
 mod concepts;
 mod criteria;
 mod cursor;
+#[cfg(test)]
+mod cut;
 mod include;
 mod lead;
+mod merged;
 mod narrow;
 mod numbers;
 mod parts;
@@ -24,6 +27,8 @@ use std::collections::BTreeSet;
 use access::{Interaction, Outcome, Reach, Scope, Target};
 use fhir::problem::{Kind, Problem};
 use fhir::search::{ALL_TYPES, Clause, Criterion, Search, Total};
+
+pub(crate) use merged::Merges;
 
 use super::{Page, Version, body};
 use crate::care::Withheld;
@@ -57,15 +62,17 @@ impl Store {
         let after = after
             .map(|text| Cursor::parse(text, &search.sort))
             .transpose()?;
+        let widened = merged::widened(self, scope, search).await?;
+        let asked = widened.as_ref().unwrap_or(search);
         let nowhere = search.ty != ALL_TYPES && self.word(&search.ty).await? == UNKNOWN;
         let (page, patients) = if nowhere {
             (empty(search), BTreeSet::new())
         } else {
-            self.page(scope, search, after.as_ref()).await?
+            self.page(scope, asked, after.as_ref()).await?
         };
         let mut page = page;
-        page.withheld = self.withheld_from(scope, search).await?;
-        self.trace_search(scope, search, patients).await?;
+        page.withheld = self.withheld_from(scope, search, asked).await?;
+        self.trace_search(scope, asked, patients).await?;
         Ok(page)
     }
 
@@ -116,7 +123,8 @@ impl Store {
             }
             last = Some(row);
         }
-        if let Some(last) = last.filter(|_| rows.len() > taken) {
+        let is_cut = Row::is_cut(&rows, self.page_bytes_max());
+        if let Some(last) = last.filter(|_| rows.len() > taken || is_cut) {
             let cursor = Cursor::of(last, sorted::FIRST_KEY, &search.sort)?;
             page.next = Some(cursor.text());
         }
@@ -135,9 +143,10 @@ impl Store {
         after: Option<&Cursor>,
         wanted: usize,
     ) -> Result<Vec<Row>, Problem> {
+        let bytes = self.page_bytes_max();
         if search.sort.is_empty() {
             let after = after.map(|cursor| cursor.rid);
-            let sql = compile::page(making, search, after);
+            let sql = compile::page(making, search, after).up_to(bytes);
             let Some(sizes) = sizes::steps_first(search, making.sizes) else {
                 return self.rows_soon(sql).await;
             };
@@ -148,21 +157,25 @@ impl Store {
                 sizes: &sizes,
                 ..*making
             };
-            let sql = compile::page(&making, search, after);
+            let sql = compile::page(&making, search, after).up_to(bytes);
             return self.rows_apart(sql).await;
         }
         if !sorted::is_walked(making, search) {
-            return self.rows_soon(sorted::few(making, search, after)).await;
+            return self
+                .rows_soon(sorted::few(making, search, after).up_to(bytes))
+                .await;
         }
         let is_past = |cursor: &Cursor| cursor.keys.first().is_some_and(Option::is_none);
         let past = after.filter(|cursor| is_past(cursor));
         let mut rows = Vec::new();
         if past.is_none() {
-            rows = self.rows_of(sorted::walk(making, search, after)).await?;
+            let walk = sorted::walk(making, search, after);
+            rows = self.rows_of(walk.map(|sql| sql.up_to(bytes))).await?;
         }
-        if rows.len() <= wanted {
+        if rows.len() <= wanted && !Row::is_cut(&rows, bytes) {
             let after = past.map(|cursor| cursor.rid);
-            rows.extend(self.rows_of(sorted::rest(making, search, after)).await?);
+            let rest = sorted::rest(making, search, after);
+            rows.extend(self.rows_of(rest.map(|sql| sql.up_to(bytes))).await?);
         }
         Ok(rows)
     }
@@ -175,8 +188,14 @@ impl Store {
     }
 
     /// What is withheld is named to those who care for the patient, so that nobody takes "withheld"
-    /// for "none". Asked only where anything may be, and on the first page.
-    async fn withheld_from(&self, scope: &Scope, search: &Search) -> Result<Withheld, Problem> {
+    /// for "none". Asked only where anything may be, and on the first page. `asked` is the search with
+    /// the records that the patient's replaced: what is withheld of those counts too.
+    async fn withheld_from(
+        &self,
+        scope: &Scope,
+        search: &Search,
+        asked: &Search,
+    ) -> Result<Withheld, Problem> {
         let may_be = scope
             .withholds()
             .is_some_and(|it| it.has_dissents || it.has_sealed || it.unconfirmed_before.is_some());
@@ -187,11 +206,21 @@ impl Store {
         named(&search.ty, &search.clauses, &mut names);
         names.sort_unstable();
         names.dedup();
-        let [patient] = names.as_slice() else {
+        if names.len() != 1 {
             return Ok(Withheld::default());
-        };
+        }
+        names.clear();
+        named(&asked.ty, &asked.clauses, &mut names);
+        names.sort_unstable();
+        names.dedup();
         let ty = (search.ty != ALL_TYPES).then_some(search.ty.as_str());
-        self.withheld_of(scope, patient, ty).await
+        let mut withheld = Withheld::default();
+        for patient in names {
+            let more = self.withheld_of(scope, patient, ty).await?;
+            withheld.count += more.count;
+            withheld.sealed += more.sealed;
+        }
+        Ok(withheld)
     }
 
     async fn trace_search(
@@ -278,7 +307,9 @@ fn named<'s>(ty: &str, clauses: &'s [Clause], names: &mut Vec<&'s str>) {
                 names.extend(targets.iter().filter_map(|it| it.strip_prefix("Patient/")));
             }
             Criterion::All(clauses) => named(ty, clauses, names),
-            Criterion::Chain { ty, clause } | Criterion::Has { ty, clause, .. } => {
+            Criterion::Chain { ty, clause }
+            | Criterion::Has { ty, clause, .. }
+            | Criterion::Typed { ty, clause } => {
                 named(ty, std::slice::from_ref(clause), names);
             }
             _ => {}

@@ -3,6 +3,7 @@
 //! it says that the node does not do is refused when the topic is stored.
 
 use fhir::definitions::Definitions;
+use fhir::fhirpath::Expression;
 use fhir::json::Json;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
@@ -13,6 +14,8 @@ const CODES: &str = "http://hl7.org/fhir/fhir-types";
 const BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
 /// Parameters that can be filtered by, and includes, at most.
 const ITEMS_MAX: usize = 50;
+/// Bytes of a FHIRPath.
+const PATH_BYTES_MAX: usize = 4000;
 
 /// What a topic says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +26,19 @@ pub struct Topic {
     pub ty: String,
     pub creates: bool,
     pub updates: bool,
+    pub deletes: bool,
     /// What a resource must match.
     pub query: String,
+    /// What the version before must have matched.
+    pub previous: String,
+    /// Whether both have to; else one is enough.
+    pub both: bool,
+    /// What counts as the answer of `previous` for what was created, and of `query` for what was
+    /// deleted; where nothing is said, that question is left out.
+    pub on_create: Option<bool>,
+    pub on_delete: Option<bool>,
+    /// FHIRPath that has to hold, over `%previous` and `%current`.
+    pub path: String,
     /// What may be filtered by: a parameter a line, and its modifiers, all parted by spaces.
     pub filters: String,
     /// What is told besides: `_include=…&_revinclude=…`.
@@ -102,35 +116,90 @@ impl Topic {
         let ty = type_of(trigger)?;
         let all = inner(trigger, "supportedInteraction").filter_map(|it| it.text("valueCode"));
         let all: Vec<&str> = all.collect();
-        if let Some(other) = all.iter().find(|it| !matches!(**it, "create" | "update")) {
+        let known = ["create", "update", "delete"];
+        if let Some(other) = all.iter().find(|it| !known.contains(it)) {
             return Err(not_done(format!(
-                "supportedInteraction is create or update here, not {other}."
+                "supportedInteraction is create, update or delete, not {other}."
             )));
         }
-        if inner(trigger, "fhirPathCriteria").next().is_some() {
-            return Err(not_done(
-                "fhirPathCriteria is not supported; queryCriteria with current is.",
-            ));
-        }
-        let mut query = String::new();
-        if let Some(criteria) = inner(trigger, "queryCriteria").next() {
-            if value(criteria, "previous").is_some() {
-                return Err(not_done(
-                    "queryCriteria.previous is not supported: what matched before is not looked at.",
-                ));
-            }
-            query = value(criteria, "current").unwrap_or_default().to_string();
-        }
-        searched(&ty, &query)?;
-        Ok(Topic {
+        let path = inner(trigger, "fhirPathCriteria").next();
+        let path = path.and_then(|it| it.text("valueString"));
+        let mut topic = Topic {
             url: url.to_string(),
             ty,
             creates: all.is_empty() || all.contains(&"create"),
             updates: all.is_empty() || all.contains(&"update"),
-            query,
+            deletes: all.contains(&"delete"),
+            query: String::new(),
+            previous: String::new(),
+            both: false,
+            on_create: None,
+            on_delete: None,
+            path: path.unwrap_or_default().to_string(),
             filters: String::new(),
             shape: String::new(),
-        })
+        };
+        if let Some(criteria) = inner(trigger, "queryCriteria").next() {
+            topic.asks(criteria)?;
+        }
+        topic.asks_by_path()?;
+        Ok(topic)
+    }
+
+    /// `queryCriteria`.
+    fn asks(&mut self, criteria: &Json<'_>) -> Result<(), Problem> {
+        let text = |name| value(criteria, name).unwrap_or_default().to_string();
+        (self.query, self.previous) = (text("current"), text("previous"));
+        self.on_create = counts(criteria, "resultForCreate")?;
+        self.on_delete = counts(criteria, "resultForDelete")?;
+        let both = inner(criteria, "requireBoth").next();
+        self.both = both.and_then(|it| it.get("valueBoolean")?.as_bool()) == Some(true);
+        searched(&self.ty, &self.query)?;
+        let alone = |what: &str| {
+            not_done(format!(
+                "{what} may not lead to other resources or ask a terminology: it is asked of a version that is not the current one."
+            ))
+        };
+        if !searched(&self.ty, &self.previous)?.is_told_alone() {
+            return Err(alone("queryCriteria.previous"));
+        }
+        let asks_the_deleted = self.deletes && self.previous.is_empty() && self.on_delete.is_none();
+        if asks_the_deleted && !searched(&self.ty, &self.query)?.is_told_alone() {
+            return Err(alone("queryCriteria.current of what is deleted"));
+        }
+        Ok(())
+    }
+
+    /// `fhirPathCriteria`.
+    fn asks_by_path(&self) -> Result<(), Problem> {
+        if self.path.len() > PATH_BYTES_MAX {
+            return Err(refused("fhirPathCriteria is too long."));
+        }
+        if self.path.is_empty() {
+            return Ok(());
+        }
+        match Expression::compile(&self.path, Definitions::r4()) {
+            Ok(_) => Ok(()),
+            Err(reason) => Err(refused(format!(
+                "fhirPathCriteria does not read: {reason}."
+            ))),
+        }
+    }
+
+    /// Whether a change has to be looked at together with the version before it.
+    pub fn looks_back(&self) -> bool {
+        self.deletes || !self.previous.is_empty() || !self.path.is_empty()
+    }
+
+    /// What comes of its queries: whether the version of now and the one before match, as far as each
+    /// is asked.
+    pub fn is_met(&self, current: Option<bool>, previous: Option<bool>) -> bool {
+        match (current, previous) {
+            (Some(current), Some(previous)) if self.both => current && previous,
+            (Some(current), Some(previous)) => current || previous,
+            (Some(only), None) | (None, Some(only)) => only,
+            (None, None) => true,
+        }
     }
 
     fn filtered_by(&self, basic: &Json<'_>) -> Result<String, Problem> {
@@ -181,7 +250,7 @@ impl Topic {
             return Err(refused("A topic has at most 50 includes."));
         }
         let shape = shape.finish();
-        searched(&self.ty, &shape)?;
+        searched(&self.ty, &shape).map(|_| ())?;
         Ok(shape)
     }
 
@@ -233,11 +302,19 @@ fn type_of(part: &Json<'_>) -> Result<String, Problem> {
     Ok(ty.to_string())
 }
 
-fn searched(ty: &str, query: &str) -> Result<(), Problem> {
+/// What a result for creations or deletions counts as.
+fn counts(criteria: &Json<'_>, name: &str) -> Result<Option<bool>, Problem> {
+    match value(criteria, name) {
+        None => Ok(None),
+        Some("test-passes") => Ok(Some(true)),
+        Some("test-fails") => Ok(Some(false)),
+        Some(_) => Err(refused(format!("{name} is test-passes or test-fails."))),
+    }
+}
+
+fn searched(ty: &str, query: &str) -> Result<Search, Problem> {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
-    Search::parse(ty, &pairs, "", &Limits::default())
-        .map(|_| ())
-        .map_err(|problem| refused(problem.message))
+    Search::parse(ty, &pairs, "", &Limits::default()).map_err(|problem| refused(problem.message))
 }

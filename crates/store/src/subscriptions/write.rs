@@ -219,8 +219,9 @@ async fn keep_topic(tx: &mut Tx<'_>, id: &str, topic: Option<&Topic>) -> Result<
         return Err(Problem::new(Kind::Duplicate, message).at("Basic.extension"));
     }
     let sql = Sql::new(
-        "INSERT INTO sub_topic (id, url, ty, creates, updates, query, filters, shape) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO sub_topic (id, url, ty, creates, updates, query, filters, shape, deletes, \
+         previous, both_hold, on_create, on_delete, path) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     );
     let sql = sql
         .with(id)
@@ -230,7 +231,16 @@ async fn keep_topic(tx: &mut Tx<'_>, id: &str, topic: Option<&Topic>) -> Result<
         .with(i64::from(topic.creates))
         .with(i64::from(topic.updates));
     let sql = sql.with(topic.query.as_str()).with(topic.filters.as_str());
-    tx.execute(&sql.with(topic.shape.as_str())).await?;
+    let sql = sql
+        .with(topic.shape.as_str())
+        .with(i64::from(topic.deletes));
+    let sql = sql
+        .with(topic.previous.as_str())
+        .with(i64::from(topic.both));
+    let sql = sql
+        .with(topic.on_create.map(i64::from))
+        .with(topic.on_delete.map(i64::from));
+    tx.execute(&sql.with(topic.path.as_str())).await?;
     Ok(())
 }
 
@@ -239,7 +249,8 @@ async fn held(tx: &mut Tx<'_>, draft: &Draft) -> Result<String, Problem> {
     let refused =
         |message: String| Err(Problem::new(Kind::Invalid, message).at("Subscription.criteria"));
     let sql = Sql::new(
-        "SELECT url, ty, creates, updates, query, filters, shape FROM sub_topic WHERE url = $1",
+        "SELECT url, ty, creates, updates, query, filters, shape, deletes, previous, both_hold, \
+         on_create, on_delete, path FROM sub_topic WHERE url = $1",
     );
     let found = tx.row(&sql.with(draft.topic.as_str())).await?;
     let Some(topic) = found

@@ -1,7 +1,7 @@
 //! A concept as it is kept, and as it is shown.
 
 use fhir::problem::{Kind, Problem};
-use fhir::terminology::code_system::{Concept, Property};
+use fhir::terminology::code_system::{Concept, Property, Relationship};
 use fhir::terminology::compose::Designation;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,9 @@ pub struct ConceptDetail {
     pub definition: String,
     pub inactive: bool,
     pub designations: Vec<Designation>,
+    /// Its relationships are among them.
     pub properties: Vec<Property>,
+    pub(crate) relationships: Vec<Relationship>,
     /// The numbers of its parents.
     pub(crate) parents: Vec<u32>,
 }
@@ -50,6 +52,8 @@ struct Packed {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     p: Vec<(String, String, String)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    r: Vec<(u32, String, String)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     u: Vec<u32>,
 }
 
@@ -64,11 +68,13 @@ pub(super) fn packed(concept: &Concept, parents: &[u32]) -> Result<String, Probl
         )
     };
     let property = |it: &Property| (it.code.clone(), it.kind.clone(), it.value.clone());
+    let relationship = |it: &Relationship| (it.group, it.attribute.clone(), it.value.clone());
     let packed = Packed {
         f: concept.definition.clone(),
         i: concept.inactive,
         d: concept.designations.iter().map(designation).collect(),
         p: concept.properties.iter().map(property).collect(),
+        r: concept.relationships.iter().map(relationship).collect(),
         u: parents.to_vec(),
     };
     serde_json::to_string(&packed).map_err(|error| misread().because(error))
@@ -81,6 +87,19 @@ pub(super) fn unpacked(text: &str) -> Result<ConceptDetail, Problem> {
         used_as: (system, code),
         value,
     };
+    let relationships = packed.r.into_iter();
+    let relationships: Vec<Relationship> = relationships
+        .map(|(group, attribute, value)| Relationship {
+            group,
+            attribute,
+            value,
+        })
+        .collect();
+    let told = relationships.iter().map(|it| Property {
+        code: it.attribute.clone(),
+        kind: "Code".into(),
+        value: it.value.clone(),
+    });
     Ok(ConceptDetail {
         definition: packed.f,
         inactive: packed.i,
@@ -89,7 +108,9 @@ pub(super) fn unpacked(text: &str) -> Result<ConceptDetail, Problem> {
             .p
             .into_iter()
             .map(|(code, kind, value)| Property { code, kind, value })
+            .chain(told)
             .collect(),
+        relationships,
         parents: packed.u,
     })
 }

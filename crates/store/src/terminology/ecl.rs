@@ -11,7 +11,7 @@ use super::rows::kind;
 use super::system::SystemRow;
 
 /// Concepts whose relatives are asked for one by one.
-const EACH_MAX: u64 = 5000;
+pub(super) const EACH_MAX: u64 = 5000;
 
 impl Evaluation<'_> {
     /// The concepts of a constraint.
@@ -45,6 +45,10 @@ impl Evaluation<'_> {
                         found = found.or(&self.constrained(system, part).await?);
                     }
                     Ok(found)
+                }
+                Ecl::Refined(focus, refinement) => {
+                    let focus = self.constrained(system, focus).await?;
+                    self.refined(system, focus, refinement).await
                 }
                 Ecl::Minus(one, other) => {
                     let other = self.constrained(system, other).await?;
@@ -108,7 +112,7 @@ impl Evaluation<'_> {
     }
 }
 
-fn bounded(inner: &Ranges) -> Result<(), Problem> {
+pub(super) fn bounded(inner: &Ranges) -> Result<(), Problem> {
     if inner.count() <= EACH_MAX {
         return Ok(());
     }

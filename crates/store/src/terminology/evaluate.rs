@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::members::{Members, OfSystem};
 use super::system::{SystemRow, not_loaded, short};
-use super::{Asked, is_seen};
+use super::{Asked, is_seen, published};
 use crate::sql::Sql;
 use crate::store::Store;
 
@@ -62,8 +62,9 @@ impl<'s> Evaluation<'s> {
     /// SNOMED CT, or one that R4 requires.
     async fn address(&mut self, canonical: &str) -> Result<Evaluated, Problem> {
         let (url, version) = match canonical.split_once('|') {
-            Some((url, version)) => (url, Some(version)),
-            None => (canonical, None),
+            // In ECL, terms stand between such lines.
+            Some((url, version)) if !url.contains("?fhir_vs=ecl/") => (url, Some(version)),
+            _ => (canonical, None),
         };
         if let Some(set) = self.store.value_set(self.scope, url, version).await? {
             return Ok(Evaluated {
@@ -88,6 +89,21 @@ impl<'s> Evaluation<'s> {
                 name: system.name.clone(),
                 ..definition
             };
+            let all = system.all();
+            return Ok(Evaluated {
+                members: Members::one(OfSystem::of(system, all)),
+                definition,
+            });
+        }
+        if let Some(set) = published::value_set(url, version)? {
+            return Ok(Evaluated {
+                members: Box::pin(self.set(&set)).await?,
+                definition: headed(&set),
+            });
+        }
+        if let Some(whole) = fhir::terminology::published::whole_of(url)
+            && let Some(system) = self.store.system(self.scope, whole, None).await?
+        {
             let all = system.all();
             return Ok(Evaluated {
                 members: Members::one(OfSystem::of(system, all)),

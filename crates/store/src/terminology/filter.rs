@@ -225,7 +225,7 @@ impl Evaluation<'_> {
     }
 
     /// All keys that begin so.
-    async fn postings(
+    pub(super) async fn postings(
         &self,
         system: &SystemRow,
         kind: i64,

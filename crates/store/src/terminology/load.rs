@@ -115,7 +115,7 @@ impl Store {
         Ok(())
     }
 
-    async fn terminology_step(
+    pub(super) async fn terminology_step(
         &self,
         scope: &Scope,
         write: TerminologyWrite,

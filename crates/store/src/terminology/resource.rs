@@ -40,8 +40,9 @@ pub(crate) enum Ready {
     Map(Arc<MapReady>),
 }
 
+/// Opaque outside the store.
 #[derive(Debug)]
-pub(crate) struct SystemReady {
+pub struct SystemReady {
     system: CodeSystem,
     rows: Vec<Rows>,
 }
@@ -91,7 +92,16 @@ impl Ready {
 }
 
 impl SystemReady {
-    fn of(resource: &Json<'_>) -> Result<SystemReady, Problem> {
+    pub(super) fn url(&self) -> &str {
+        &self.system.url
+    }
+
+    pub(super) fn version(&self) -> &str {
+        &self.system.version
+    }
+
+    /// As `Ready::of`.
+    pub(super) fn of(resource: &Json<'_>) -> Result<SystemReady, Problem> {
         let mut system = CodeSystem::read(resource)?;
         check("concepts", system.concepts.len()).map_err(|it| it.at("CodeSystem.concept"))?;
         let hierarchy = system.hierarchy()?;
@@ -239,27 +249,12 @@ async fn add(
             tx.execute(&sql.with(organisation).with(id)).await?;
         }
         Ready::System(ready) => {
-            let it = &ready.system;
-            let sql = Sql::new(
-                "INSERT INTO ts_system (kind, url, version, name, title, content, value_set, folded, state, total, at, org, res) \
-                 VALUES ('resource', $1, $2, $3, $4, $5, $6, $7, 'live', $8, $9, $10, $11) RETURNING id",
-            );
-            let sql = sql
-                .with(&it.url)
-                .with(&it.version)
-                .with(&it.name)
-                .with(&it.title)
-                .with(&it.content);
-            let count = i64::try_from(it.concepts.len()).unwrap_or(i64::MAX);
-            let sql = sql
-                .with(&it.value_set)
-                .with(!it.is_case_sensitive)
-                .with(count)
-                .with(now);
-            let number = number(tx, &sql.with(organisation).with(id)).await?;
-            for rows in &ready.rows {
-                tx.insert_many(rows.table, &rows.values(number)).await?;
-            }
+            let head = Head {
+                kind: "resource",
+                organisation: Some(organisation),
+                id: Some(id),
+            };
+            add_system(tx, now, ready, head).await?;
         }
         Ready::Map(ready) => {
             let it = &ready.map;
@@ -276,6 +271,45 @@ async fn add(
             tx.insert_many(ready.rows.table, &ready.rows.values(number))
                 .await?;
         }
+    }
+    Ok(())
+}
+
+/// Where a code system's rows are from.
+pub(super) struct Head<'h> {
+    pub(super) kind: &'static str,
+    /// Who holds the resource, and its id, where there is one.
+    pub(super) organisation: Option<&'h str>,
+    pub(super) id: Option<&'h str>,
+}
+
+pub(super) async fn add_system(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    ready: &SystemReady,
+    head: Head<'_>,
+) -> Result<(), Problem> {
+    let it = &ready.system;
+    let sql = Sql::new(
+        "INSERT INTO ts_system (kind, url, version, name, title, content, value_set, folded, state, total, at, org, res) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'live', $9, $10, $11, $12) RETURNING id",
+    );
+    let sql = sql
+        .with(head.kind)
+        .with(&it.url)
+        .with(&it.version)
+        .with(&it.name)
+        .with(&it.title)
+        .with(&it.content);
+    let count = i64::try_from(it.concepts.len()).unwrap_or(i64::MAX);
+    let sql = sql
+        .with(&it.value_set)
+        .with(!it.is_case_sensitive)
+        .with(count)
+        .with(now);
+    let number = number(tx, &sql.with(head.organisation).with(head.id)).await?;
+    for rows in &ready.rows {
+        tx.insert_many(rows.table, &rows.values(number)).await?;
     }
     Ok(())
 }

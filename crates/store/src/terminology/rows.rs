@@ -16,6 +16,8 @@ pub(super) mod kind {
     pub const WORD: i64 = 1;
     /// `code=value`, and `code` for those that have it at all.
     pub const PROPERTY: i64 = 2;
+    /// The key, as a property, of those that have relationships.
+    pub const RELATED: &str = "#relationships";
     /// A reference set's code.
     pub const MEMBER: i64 = 3;
     pub const FOLDED_CODE: i64 = 4;
@@ -159,6 +161,17 @@ impl Builder {
                 );
             }
             self.note(kind::PROPERTY, property.code.clone(), num);
+        }
+        if !concept.relationships.is_empty() {
+            self.note(kind::PROPERTY, kind::RELATED.into(), num);
+        }
+        for it in &concept.relationships {
+            self.note(
+                kind::PROPERTY,
+                format!("{}={}", it.attribute, it.value),
+                num,
+            );
+            self.note(kind::PROPERTY, it.attribute.clone(), num);
         }
         for parent in parents {
             self.note(kind::CHILD, parent.to_string(), num);

@@ -5,8 +5,8 @@ use fhir::problem::{Kind, Problem};
 use fhir::terminology::ranges::{Ranges, Upward};
 
 use super::concept::number;
-use super::is_seen;
 use super::rows::kind;
+use super::{is_seen, published};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 500;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SystemRow {
     pub id: i64,
-    /// `snomed`, `dmd`, `icd10`, `loinc` or `resource`.
+    /// `snomed`, `dmd`, `icd10`, `loinc`, `resource`, or `r4` for what R4 itself defines.
     pub kind: String,
     pub url: String,
     pub version: String,
@@ -109,8 +109,21 @@ impl Store {
     }
 
     /// The live code system of that address, in that version or in any: a release first, then what
-    /// is complete, then the newest.
+    /// is complete, then the newest, then what R4 defines.
     pub(super) async fn system(
+        &self,
+        scope: &Scope,
+        url: &str,
+        version: Option<&str>,
+    ) -> Result<Option<SystemRow>, Problem> {
+        let found = self.system_here(scope, url, version).await?;
+        if found.is_none() && self.publish(url, version).await? {
+            return self.system_here(scope, url, version).await;
+        }
+        Ok(found)
+    }
+
+    async fn system_here(
         &self,
         scope: &Scope,
         url: &str,
@@ -132,7 +145,10 @@ impl Store {
                 && version.is_none_or(|version| system.is_version(version))
                 && !matches!(system.content.as_str(), "not-present" | "supplement")
         });
-        found.sort_by_key(|system| (system.kind == "resource", system.content != "complete"));
+        found.sort_by_key(|system| {
+            let (is_r4, is_resource) = (system.kind == published::KIND, system.kind == "resource");
+            (is_r4, is_resource, system.content != "complete")
+        });
         Ok(found.into_iter().next())
     }
 

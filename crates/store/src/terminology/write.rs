@@ -1,9 +1,13 @@
 //! Changes of terminology, inside the writer.
 
+use std::sync::Arc;
+
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::load::{NewMap, ReleaseHead};
+use super::published;
+use super::resource::SystemReady;
 use super::rows::Rows;
 use crate::database::Tx;
 use crate::failure;
@@ -28,6 +32,9 @@ pub enum TerminologyWrite {
     Retire { system: i64 },
     /// Removes some rows of a release that is gone.
     Clean { system: i64 },
+    /// Rows of a code system that R4 defines, unless they are there.
+    #[doc(hidden)]
+    Publish(Arc<SystemReady>),
 }
 
 /// Rows of a release.
@@ -106,6 +113,7 @@ pub(crate) async fn apply(
             Ok(TerminologyDone::Written)
         }
         TerminologyWrite::Clean { system } => clean(tx, *system).await,
+        TerminologyWrite::Publish(ready) => published::publish(tx, now, ready).await,
     }
 }
 

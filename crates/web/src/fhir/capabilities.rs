@@ -27,6 +27,15 @@ const EXPORT: &str = "Takes parameters of this server's own: _purpose (required;
      (consented, legal-duty or anonymised) with _optOutReason and _optOutBy. For purposes other than care, people who \
      opted out are left out, and without a recent answer about opt-outs the export is refused (409).";
 
+/// What can be searched within.
+const COMPARTMENTS: [&str; 5] = [
+    "device",
+    "encounter",
+    "patient",
+    "practitioner",
+    "relatedPerson",
+];
+
 /// Open to everyone: it tells of the server, not of anyone in it.
 pub async fn metadata(
     State(node): State<Arc<Node>>,
@@ -42,7 +51,9 @@ fn statement(node: &Node, at: &str) -> Value {
     let site = &node.site;
     let delete = node.fhir.conditional_delete.code();
     let types = Definitions::r4().resources().into_iter();
-    let resources: Vec<Value> = types.map(|ty| resource(ty, delete)).collect();
+    let has_words = node.store.registry().has_texts();
+    let resource = |ty| resource(ty, delete, has_words);
+    let resources: Vec<Value> = types.map(resource).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -60,6 +71,7 @@ fn statement(node: &Node, at: &str) -> Value {
                 "valueUri": site.websocket_url(),
             }],
             "security": security(site),
+            "compartment": COMPARTMENTS.map(|of| format!("http://hl7.org/fhir/CompartmentDefinition/{of}")),
             "resource": resources,
             "interaction": interactions(|route| route.level() == Level::System),
         }), |route| route.level() == Level::System)],
@@ -129,8 +141,11 @@ fn has(method: &Method, path: &str) -> bool {
         .any(|route| route.method == *method && route.path == path)
 }
 
-fn resource(ty: &'static str, delete: &'static str) -> Value {
-    let general = [("_id", "token"), ("_lastUpdated", "date")];
+fn resource(ty: &'static str, delete: &'static str, has_words: bool) -> Value {
+    let mut general = vec![("_id", "token"), ("_lastUpdated", "date")];
+    if has_words {
+        general.extend([("_content", "string"), ("_text", "string")]);
+    }
     let general = general
         .iter()
         .map(|(name, kind)| json!({ "name": name, "type": kind }));

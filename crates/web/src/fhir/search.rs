@@ -35,7 +35,7 @@ pub async fn search_all(
     page(&node, &ask, Within::Type(ALL_TYPES), &ask.query).await
 }
 
-/// In a patient's compartment, one type or all:
+/// In a compartment, one type or all:
 /// <https://hl7.org/fhir/R4/http.html#vsearch>
 pub async fn search_compartment(
     State(node): State<Arc<Node>>,
@@ -61,22 +61,18 @@ pub async fn search_compartment_by_post(
 enum Within<'p> {
     /// All of a type, or of all types.
     Type(&'p str),
-    /// The patient's id, and the type.
-    Patient(&'p str, &'p str),
+    /// What the compartment is of, its id, and the type.
+    Compartment(&'p str, &'p str, &'p str),
 }
 
-fn compartment<'p>(of: &str, id: &'p str, ty: &'p str) -> Result<Within<'p>, Problem> {
+fn compartment<'p>(of: &'p str, id: &'p str, ty: &'p str) -> Result<Within<'p>, Problem> {
     let is_type = |ty: &str| Definitions::r4().is_resource(ty);
     if !is_type(of) || (ty != ALL_TYPES && !is_type(ty)) {
         let message = "The FHIR door has nothing at this address.";
         return Err(Problem::new(Kind::NotFound, message));
     }
-    if of != "Patient" {
-        let message = "Only a Patient's compartment can be searched.";
-        return Err(Problem::new(Kind::NotSupported, message));
-    }
     super::check_known(id)?;
-    Ok(Within::Patient(id, ty))
+    Ok(Within::Compartment(of, id, ty))
 }
 
 /// The same with the query in a form, so that it stands in no log on the way.
@@ -124,7 +120,7 @@ async fn found(
     within: Within<'_>,
     query: &[(String, String)],
 ) -> Result<Vec<u8>, Problem> {
-    let (Within::Type(ty) | Within::Patient(_, ty)) = within;
+    let (Within::Type(ty) | Within::Compartment(_, _, ty)) = within;
     let decided_on = if ty == ALL_TYPES { "Patient" } else { ty };
     let scope = ask.scope(node, Interaction::Search, decided_on).await?;
     let base_url = node.site.fhir_url();
@@ -134,9 +130,10 @@ async fn found(
     };
     let registry = node.store.registry();
     let mut search = Search::parse_with(&registry, ty, query, &base_url, &limits)?;
-    if let Within::Patient(id, _) = within {
-        search = search.within_patient(id);
+    if let Within::Compartment(of, id, _) = within {
+        search = search.within(of, id)?;
     }
+    search.follows_merges = true;
     let page = node.store.search(&scope, &search).await?;
     fn found(version: &store::Version) -> Found<'_> {
         Found {

@@ -6,6 +6,7 @@
 //! subscriber may be told of the same event twice, never of none.
 
 pub mod binding;
+mod looking_back;
 mod notice;
 pub mod socket;
 mod sockets;
@@ -284,15 +285,9 @@ async fn events_for(
     sub: &Sub,
     changes: &[Changed],
 ) -> Result<Vec<(i64, NewEvent)>, Problem> {
-    let ids: HashSet<&str> = changes
-        .iter()
-        .filter(|change| sub.is_of(change))
-        .map(|change| change.id.as_str())
-        .collect();
-    if ids.is_empty() {
+    if !changes.iter().any(|change| sub.is_of(change)) {
         return Ok(Vec::new());
     }
-    let ids: Vec<&str> = ids.into_iter().collect();
     let query = match sub.whole_query() {
         Ok(query) => query,
         Err(problem) => {
@@ -308,7 +303,14 @@ async fn events_for(
         }
         Err(problem) => return Err(problem),
     };
-    let found = match matching(node, &scope, (&sub.ty, &query), &ids).await {
+    let of: Vec<&Changed> = changes.iter().filter(|it| sub.is_of(it)).collect();
+    let found = match &sub.says {
+        Some(topic) if topic.looks_back() => {
+            looking_back::told_of(node, sub, topic, &scope, &of).await
+        }
+        _ => found(node, &scope, (&sub.ty, &query), &of).await,
+    };
+    let found = match found {
         Ok(found) => found,
         // A parameter that is not there any more, or a search that takes too long.
         Err(problem) if !is_passing(&problem) => {
@@ -317,9 +319,7 @@ async fn events_for(
         }
         Err(problem) => return Err(problem),
     };
-    let changes = changes
-        .iter()
-        .filter(|it| sub.is_of(it) && found.contains(&it.id));
+    let changes = of.into_iter().filter(|it| found.contains(&it.seq));
     let event = |change: &Changed| {
         let event = NewEvent {
             sub: sub.id.clone(),
@@ -331,6 +331,20 @@ async fn events_for(
         (change.seq, event)
     };
     Ok(changes.map(event).collect())
+}
+
+/// Which of these changes are of what a search finds.
+async fn found(
+    node: &Node,
+    scope: &Scope,
+    query: (&str, &str),
+    changes: &[&Changed],
+) -> Result<HashSet<i64>, Problem> {
+    let ids: HashSet<&str> = changes.iter().map(|change| change.id.as_str()).collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let found = matching(node, scope, query, &ids).await?;
+    let is_found = |change: &&&Changed| found.contains(&change.id);
+    Ok(changes.iter().filter(is_found).map(|it| it.seq).collect())
 }
 
 fn is_passing(problem: &Problem) -> bool {

@@ -67,6 +67,17 @@ async fn apart<T: Send + 'static>(
 }
 
 impl Enforced {
+    /// The same without a door.
+    ///
+    /// # Errors
+    /// As `enforce`.
+    pub async fn followed(&self, store: &Store, bytes: &Bytes) -> Result<(), Problem> {
+        match self.is_on() {
+            true => self.hold(store, bytes).await,
+            false => Ok(()),
+        }
+    }
+
     async fn hold(&self, store: &Store, bytes: &Bytes) -> Result<(), Problem> {
         let enforced = self;
         let limits = Limits {

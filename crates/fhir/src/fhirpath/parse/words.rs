@@ -68,6 +68,8 @@ pub(super) fn variable(name: &str, at: usize) -> Parsed {
         "context" => return Ok(Expr::Variable(Variable::Context)),
         "resource" => return Ok(Expr::Variable(Variable::Resource)),
         "rootResource" => return Ok(Expr::Variable(Variable::RootResource)),
+        "previous" => return Ok(Expr::Variable(Variable::Previous)),
+        "current" => return Ok(Expr::Variable(Variable::Current)),
         "ucum" => "http://unitsofmeasure.org".to_string(),
         "sct" => "http://snomed.info/sct".to_string(),
         "loinc" => "http://loinc.org".to_string(),

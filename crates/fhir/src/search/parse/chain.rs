@@ -9,9 +9,9 @@ use crate::search::clause::{Clause, Criterion};
 use crate::search::parameter::ParameterKind;
 
 /// Types that a chain may lead to when it does not say which.
-const TYPES_MAX: usize = 12;
+pub(super) const TYPES_MAX: usize = 12;
 
-fn too_deep(context: Context<'_>) -> Problem {
+pub(super) fn too_deep(context: Context<'_>) -> Problem {
     let most = context.limits.chain_max;
     let message = format!("More than {most} chains inside each other.");
     Problem::new(Kind::TooCostly, message)

@@ -1,7 +1,9 @@
 //! One pair of a query as one clause.
 
 use super::split::split;
-use super::{Asked, Context, chain, criteria, dates, filter, no_modifier, unsupported, wrong};
+use super::{
+    Asked, Context, chain, criteria, dates, filter, no_modifier, texts, unsupported, wrong,
+};
 use crate::definitions::Definitions;
 use crate::problem::{Kind, Problem};
 use crate::resource::check_id;
@@ -72,6 +74,10 @@ pub(super) fn of_values(
                 criteria.push(Criterion::Type(value.clone()));
             }
         }
+        "_text" | "_content" => {
+            no_modifier(asked)?;
+            return texts::clause(context, ty, asked.code, values);
+        }
         "_list" => {
             no_modifier(asked)?;
             for value in values {
@@ -110,8 +116,7 @@ fn listed(value: &str) -> Result<Criterion, Problem> {
 fn refuse_what_is_not_here(asked: &Asked<'_>) -> Result<(), Problem> {
     let message = match asked.code {
         "_elements" | "_contained" | "_containedType" => "This result parameter is not supported.",
-        "_text" | "_content" => "Searching all text (_text, _content) is not supported.",
-        "_query" => "Named queries are not supported.",
+        "_query" => "No named query is defined here, so that _query can name none.",
         "_has" => "_has is _has:Type:reference:parameter.",
         _ => return Ok(()),
     };
@@ -158,7 +163,9 @@ pub(super) fn known<'c>(
 pub(super) fn weight(clause: &Clause) -> usize {
     let inner = clause.criteria.iter().map(|criterion| match criterion {
         Criterion::All(clauses) => clauses.iter().map(weight).sum(),
-        Criterion::Chain { clause, .. } | Criterion::Has { clause, .. } => weight(clause),
+        Criterion::Chain { clause, .. }
+        | Criterion::Has { clause, .. }
+        | Criterion::Typed { clause, .. } => weight(clause),
         _ => 0,
     });
     1 + inner.sum::<usize>()

@@ -5,6 +5,7 @@ use super::{Asked, Context, composite, dates, no_modifier, numbers, unsupported,
 use crate::problem::{Kind, Problem};
 use crate::search::clause::{Clause, Concept, Criterion, System};
 use crate::search::fold::fold;
+use crate::search::near;
 use crate::search::parameter::{Parameter, ParameterKind};
 
 /// Criteria under the code that they are asked of.
@@ -24,7 +25,10 @@ pub(super) fn clause(
             None => groups.push((code, criteria)),
         }
     }
-    let is_new = |code: &str| code.contains('#') || known.kind == ParameterKind::Composite;
+    let is_new = |code: &str| {
+        let is_special = known.kind == ParameterKind::Special;
+        code.contains('#') || is_special || known.kind == ParameterKind::Composite
+    };
     if context.registry.is_behind() && groups.iter().any(|(code, _)| is_new(code)) {
         let message =
             "Resources are still being indexed for this; see $reindex, or try again later.";
@@ -75,6 +79,12 @@ fn of_value(
         ParameterKind::Quantity => {
             no_modifier(asked)?;
             numbers::quantity(value, known)
+        }
+        ParameterKind::Special if known.code == "near" => {
+            no_modifier(asked)?;
+            let parts = split(value, '|');
+            let parts: Vec<String> = parts.iter().map(|part| unescaped(part)).collect();
+            Ok((known.code, vec![near::criterion(&parts)?]))
         }
         ParameterKind::Composite => {
             no_modifier(asked)?;

@@ -1,9 +1,11 @@
 //! `_filter` (<https://hl7.org/fhir/R4/search_filter.html>): `name eq "x" and (date ge 2024 or
 //! not(active eq true))`. `and` binds tighter than `or`. Each comparison becomes the clause that the
-//! search parameter's own form would have made. Conditions in square brackets are not supported.
+//! search parameter's own form would have made. A name may lead over references, several if need be,
+//! each with a condition of its own in square brackets: `subject[active eq true].general-practitioner.name`.
 
 use super::clause::{known, of_values};
-use super::{Asked, Context, unsupported};
+use super::{Asked, Context, chain, unsupported};
+use crate::definitions::Definitions;
 use crate::problem::{Kind, Problem};
 use crate::search::clause::{Clause, Criterion};
 use crate::search::fold::fold;
@@ -43,6 +45,8 @@ fn faulty(what: &str) -> Problem {
 enum Token {
     Open,
     Close,
+    OpenSquare,
+    CloseSquare,
     Word(String),
     Text(String),
 }
@@ -55,11 +59,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
             ' ' => continue,
             '(' => Token::Open,
             ')' => Token::Close,
-            '[' | ']' => {
-                return Err(unsupported(
-                    "_filter with conditions in square brackets is not supported.",
-                ));
-            }
+            '[' => Token::OpenSquare,
+            ']' => Token::CloseSquare,
             '"' => {
                 let mut text = String::new();
                 loop {
@@ -74,7 +75,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
             }
             first => {
                 let mut word = String::from(first);
-                while let Some(next) = letters.next_if(|next| !matches!(next, ' ' | '(' | ')')) {
+                let parts = |next: &char| matches!(next, ' ' | '(' | ')' | '[' | ']');
+                while let Some(next) = letters.next_if(|next| !parts(next)) {
                     word.push(next);
                 }
                 Token::Word(word)
@@ -147,10 +149,7 @@ impl<'r> Reader<'r> {
             Some(Token::Open) => {
                 self.depth += 1;
                 if self.depth > DEPTH_MAX {
-                    return Err(Problem::new(
-                        Kind::TooCostly,
-                        "_filter has too many brackets.",
-                    ));
+                    return Err(too_many_brackets());
                 }
                 let inner = self.or()?;
                 if self.next() != Some(&Token::Close) {
@@ -167,48 +166,107 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn comparison(&mut self, name: &str) -> Result<Clause, Problem> {
+    fn comparison(&mut self, name: &'r str) -> Result<Clause, Problem> {
+        let (path, last) = self.path(name)?;
         let (operator, value) = match (self.next(), self.next()) {
             (Some(Token::Word(operator)), Some(Token::Word(value) | Token::Text(value))) => {
                 (operator.as_str(), value.as_str())
             }
             _ => return Err(faulty("a comparison is parameter, operator, value")),
         };
-        if let Some((head, rest)) = name.split_once('.') {
-            // The comparison is the chain's last step.
-            return self.chained(head, rest, operator, value);
-        }
-        compared(self.context, self.ty, name, operator, value)
+        self.led(self.ty, &path, self.steps, (last, operator, value))
     }
 
-    fn chained(
+    /// The references that a name leads over, and the parameter at its end.
+    fn path(&mut self, name: &'r str) -> Result<(Vec<Step<'r>>, &'r str), Problem> {
+        let (mut path, mut rest) = (Vec::new(), name);
+        loop {
+            if let Some((head, behind)) = rest.split_once('.') {
+                path.push(Step { head, only: &[] });
+                rest = behind;
+            } else if self.tokens.first() == Some(&Token::OpenSquare) {
+                let only = self.bracketed()?;
+                path.push(Step { head: rest, only });
+                let behind = match self.next() {
+                    Some(Token::Word(word)) => word.strip_prefix('.'),
+                    _ => None,
+                };
+                rest =
+                    behind.ok_or_else(|| faulty("a point and a name follow a square bracket"))?;
+            } else {
+                return Ok((path, rest));
+            }
+        }
+    }
+
+    /// What stands between the square brackets that come next.
+    fn bracketed(&mut self) -> Result<&'r [Token], Problem> {
+        let mut depth = 0_usize;
+        for (at, token) in self.tokens.iter().enumerate() {
+            match token {
+                Token::OpenSquare => depth += 1,
+                Token::CloseSquare => depth = depth.saturating_sub(1),
+                _ => continue,
+            }
+            if depth == 0 {
+                let inside = self.tokens.get(1..at).unwrap_or_default();
+                self.tokens = self.tokens.get(at + 1..).unwrap_or_default();
+                return match inside.is_empty() {
+                    true => Err(faulty("there is nothing between square brackets")),
+                    false => Ok(inside),
+                };
+            }
+        }
+        Err(faulty("a square bracket is not closed"))
+    }
+
+    /// The comparison at the end of a path that starts from a type.
+    fn led(
         &self,
-        head: &str,
-        rest: &str,
-        operator: &str,
-        value: &str,
+        ty: &str,
+        path: &[Step<'r>],
+        steps: usize,
+        end: (&str, &str, &str),
     ) -> Result<Clause, Problem> {
-        let reference = known(self.context, self.ty, Asked::of(head).code)?;
-        let types: Vec<&str> = match Asked::of(head).modifier {
-            Some(ty) => vec![ty],
+        let Some((step, path)) = path.split_first() else {
+            let (name, operator, value) = end;
+            return compared(self.context, ty, name, operator, value);
+        };
+        let steps = steps
+            .checked_sub(1)
+            .ok_or_else(|| chain::too_deep(self.context))?;
+        let asked = Asked::of(step.head);
+        let reference = known(self.context, ty, asked.code)?;
+        if reference.kind != ParameterKind::Reference {
+            return Err(faulty("a name leads over what is no reference"));
+        }
+        let types: Vec<&str> = match asked.modifier {
+            Some(ty) if Definitions::r4().is_resource(ty) => vec![ty],
+            Some(_) => return Err(faulty("a chain's type is no resource type of FHIR R4")),
             None => reference.targets.clone(),
         };
-        if self.steps == 0 || rest.contains('.') {
-            return Err(unsupported(
-                "Chains of more than one step are not supported in _filter.",
-            ));
+        let (mut criteria, mut refused) = (Vec::new(), None);
+        for ty in types {
+            match self.inside(ty, step, path, steps, end) {
+                Ok(clause) => criteria.push(Criterion::Chain {
+                    ty: ty.to_string(),
+                    clause: Box::new(clause),
+                }),
+                Err(problem) if problem.kind == Kind::TooCostly => return Err(problem),
+                // Not every type has the parameter; at least one must.
+                Err(problem) => refused = Some(problem),
+            }
         }
-        let found = types.into_iter().filter_map(|ty| {
-            let clause = compared(self.context, ty, rest, operator, value).ok()?;
-            let clause = Box::new(clause);
-            let ty = ty.to_string();
-            Some(Criterion::Chain { ty, clause })
-        });
-        let criteria: Vec<Criterion> = found.take(12).collect();
         if criteria.is_empty() {
-            return Err(faulty(
-                "no type has the chain's parameter, or the value does not fit it",
-            ));
+            let none = || faulty("no type has the chain's parameter");
+            return Err(refused.unwrap_or_else(none));
+        }
+        if criteria.len() > chain::TYPES_MAX {
+            let message = format!(
+                "Say which type is meant, such as {}:Patient.",
+                reference.code
+            );
+            return Err(Problem::new(Kind::TooCostly, message));
         }
         Ok(Clause {
             code: reference.code.to_string(),
@@ -216,6 +274,47 @@ impl<'r> Reader<'r> {
             criteria,
         })
     }
+
+    /// What has to hold for the resource of that type at the other end of a step.
+    fn inside(
+        &self,
+        ty: &str,
+        step: &Step<'r>,
+        path: &[Step<'r>],
+        steps: usize,
+        end: (&str, &str, &str),
+    ) -> Result<Clause, Problem> {
+        let clause = self.led(ty, path, steps, end)?;
+        if step.only.is_empty() {
+            return Ok(clause);
+        }
+        let depth = self.depth + 1;
+        if depth > DEPTH_MAX {
+            return Err(too_many_brackets());
+        }
+        let mut reader = Reader {
+            context: self.context,
+            ty,
+            steps,
+            tokens: step.only,
+            depth,
+        };
+        let only = reader.or()?;
+        match reader.tokens.is_empty() {
+            true => Ok(Clause::all(vec![only, clause])),
+            false => Err(faulty("something follows the condition in square brackets")),
+        }
+    }
+}
+
+/// A reference on the way to what is compared, and what is asked of what it leads to.
+struct Step<'r> {
+    head: &'r str,
+    only: &'r [Token],
+}
+
+fn too_many_brackets() -> Problem {
+    Problem::new(Kind::TooCostly, "_filter has too many brackets.")
 }
 
 fn not(clause: Clause) -> Clause {

@@ -218,6 +218,7 @@ const OTHERWISE: &[&str] = &[
     "fhir.page_resources_max",
     "fhir.page_bytes_max",
     "fhir.included_max",
+    "fhir.text_search",
     "fhir.chain_max",
     "fhir.last_n_observations_max",
     "fhir.document_resources_max",

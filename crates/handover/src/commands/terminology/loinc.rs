@@ -167,6 +167,7 @@ fn concept(row: &Row<'_>) -> Concept {
         inactive: row.text("STATUS") == "DEPRECATED",
         designations: NAMES.iter().filter_map(name).collect(),
         properties: PROPERTIES.iter().filter_map(property).collect(),
+        relationships: Vec::new(),
     }
 }
 

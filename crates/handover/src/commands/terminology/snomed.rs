@@ -7,6 +7,7 @@
 
 mod components;
 mod refsets;
+mod relationships;
 mod rf2;
 
 use std::collections::BTreeMap;
@@ -190,6 +191,7 @@ async fn concepts(
                     value: is_defined.to_string(),
                 },
             ],
+            relationships: names.relationships,
         };
         if let Some(loading) = loading.as_deref_mut() {
             let parents = parents.of(number).collect();

@@ -1,6 +1,7 @@
 //! Releases of made-up content in the published layouts, loaded and asked.
 
 mod made_up;
+mod refined;
 
 use std::io::Read;
 use std::path::Path;

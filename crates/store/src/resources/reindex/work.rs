@@ -7,7 +7,7 @@ use fhir::definitions::Definitions;
 use fhir::problem::Problem;
 use fhir::search::{Custom, Registry, extract};
 
-use super::{EVERYTHING, Indexed, Place, Reindex, ReindexState, ReindexWrite};
+use super::{EVERYTHING, Indexed, Place, Reindex, ReindexState, ReindexWrite, TIMES};
 use crate::resources::body;
 use crate::sql::Sql;
 use crate::store::{Store, Weak};
@@ -32,6 +32,14 @@ pub(crate) fn start(store: Weak) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     });
+}
+
+/// Makes the registry what the jobs say, before anything is written.
+pub(crate) async fn begin(store: &Store) -> Result<(), Problem> {
+    let jobs = store.reindexing().await?;
+    let registry = registry(store, &jobs).await?;
+    store.set_registry(registry);
+    Ok(())
 }
 
 async fn look(store: &Store, seen: &mut Option<Vec<(i64, ReindexState)>>) -> Result<(), Problem> {
@@ -59,6 +67,11 @@ async fn look(store: &Store, seen: &mut Option<Vec<(i64, ReindexState)>>) -> Res
 /// R4's parameters and those of the jobs, each under its job's number.
 async fn registry(store: &Store, jobs: &[Reindex]) -> Result<Registry, Problem> {
     let mut registry = Registry::r4();
+    if store.has_text_search()
+        && let Some(row) = store.rows(&Sql::new(TIMES)).await?.first()
+    {
+        registry.set_texts(row.int(0)?);
+    }
     for job in jobs {
         let is_done = job.state == ReindexState::Done;
         if job.name == EVERYTHING {

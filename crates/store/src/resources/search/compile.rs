@@ -215,13 +215,10 @@ pub(crate) fn push_found(
                     .bind(patient);
             }
             Criterion::All(clauses) if level.depth < DEPTH_MAX => {
-                let inner = level.within(level.ty, clauses);
-                let lead = Lead::of(making, &inner);
-                let row = inner.row();
-                sql.push("SELECT ").push(row).push(".shard, ").push(row);
-                sql.push(".rid FROM ");
-                lead.push_from(sql, making, &inner);
-                push_where(sql, making, &inner, &lead);
+                push_level_found(sql, making, &level.within(level.ty, clauses));
+            }
+            Criterion::Typed { ty, clause } if level.depth < DEPTH_MAX => {
+                push_level_found(sql, making, &level.within(ty, std::slice::from_ref(clause)));
             }
             Criterion::Chain { ty, clause } if level.depth < DEPTH_MAX => {
                 steps::push_chain_found(sql, making, level, param, (ty, clause));
@@ -238,6 +235,16 @@ pub(crate) fn push_found(
             }
         }
     }
+}
+
+/// The rows for which all conditions of a level hold: shard and rid.
+fn push_level_found(sql: &mut Sql<'static>, making: &Making<'_>, level: &Level<'_>) {
+    let lead = Lead::of(making, level);
+    let row = level.row();
+    sql.push("SELECT ").push(row).push(".shard, ").push(row);
+    sql.push(".rid FROM ");
+    lead.push_from(sql, making, level);
+    push_where(sql, making, level, &lead);
 }
 
 /// The clause as a question to the row at hand. `at` is its place among the search's own.
@@ -320,6 +327,13 @@ fn push_one(
                     sql.push(if number == 0 { "" } else { " AND " });
                     push_filter(sql, making, level, usize::MAX, clause);
                 }
+                sql.push(")");
+            }
+            Criterion::Typed { ty, clause } => {
+                sql.push("(").push(row).push(".ty = ");
+                sql.bind(making.numbers.word(ty)).push(" AND ");
+                let typed = Level { ty, ..*level };
+                push_filter(sql, making, &typed, usize::MAX, clause);
                 sql.push(")");
             }
             Criterion::Chain { ty, clause } if level.depth < DEPTH_MAX => {

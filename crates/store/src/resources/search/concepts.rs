@@ -54,7 +54,9 @@ fn gather<'s>(clauses: &'s [Clause], concepts: &mut Vec<&'s Concept>) {
         match criterion {
             Criterion::Concept(concept) => concepts.push(concept),
             Criterion::All(clauses) => gather(clauses, concepts),
-            Criterion::Chain { clause, .. } | Criterion::Has { clause, .. } => {
+            Criterion::Chain { clause, .. }
+            | Criterion::Has { clause, .. }
+            | Criterion::Typed { clause, .. } => {
                 gather(std::slice::from_ref(clause), concepts);
             }
             _ => {}

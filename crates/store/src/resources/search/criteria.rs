@@ -22,8 +22,9 @@ pub(crate) fn table(
         | Criterion::Type(_)
         | Criterion::All(_)
         | Criterion::Chain { .. }
-        | Criterion::Has { .. } => None,
-        Criterion::Composite(_) => Some("ix_composite i"),
+        | Criterion::Has { .. }
+        | Criterion::Typed { .. } => None,
+        Criterion::Composite(_) | Criterion::Near { .. } => Some("ix_composite i"),
         Criterion::Token { .. } | Criterion::Concept(_) => Some("ix_token i"),
         Criterion::StringStarts(_)
         | Criterion::StringIs(_)
@@ -40,7 +41,7 @@ pub(crate) fn table(
             Some(ParameterKind::Date) => "ix_date i",
             Some(ParameterKind::Number | ParameterKind::Quantity) => "ix_quantity i",
             Some(ParameterKind::Uri) => "ix_uri i",
-            Some(ParameterKind::Composite) => "ix_composite i",
+            Some(ParameterKind::Composite | ParameterKind::Special) => "ix_composite i",
             _ => "ix_token i",
         }),
     }
@@ -67,6 +68,7 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
             concepts::push(sql, numbers.codes(concept), numbers);
         }
         Criterion::Composite(parts) => parts::push(sql, parts, numbers),
+        Criterion::Near { at, square, height } => parts::push_near(sql, *at, *square, *height),
         // These stand in no index table; `compile` asks them in other ways.
         Criterion::Id(_)
         | Criterion::LastUpdated(_)
@@ -75,6 +77,7 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
         | Criterion::All(_)
         | Criterion::Chain { .. }
         | Criterion::Has { .. }
+        | Criterion::Typed { .. }
         | Criterion::Missing(_) => {}
         Criterion::Token { system, code } => {
             if let Some(code) = code {
@@ -182,6 +185,8 @@ fn unwritable(criterion: &Criterion) -> bool {
         | Criterion::All(_)
         | Criterion::Chain { .. }
         | Criterion::Has { .. }
+        | Criterion::Typed { .. }
+        | Criterion::Near { .. }
         | Criterion::Missing(_) => false,
     }
 }

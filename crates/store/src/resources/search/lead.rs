@@ -147,10 +147,12 @@ pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
         Criterion::Token { code: Some(_), .. } => Some(15_000),
         Criterion::Has { .. } => Some(16_000),
         Criterion::Quantity { .. } => Some(17_000),
+        Criterion::Near { .. } => Some(17_200),
         Criterion::Concept(_) => Some(17_500),
         Criterion::Date { .. } => Some(18_000),
         // One level of these, so that their number has a bound.
         Criterion::All(clauses) if depth == 0 => clauses.iter().filter_map(guess_inner).min(),
+        Criterion::Typed { clause, .. } if depth == 0 => guess_typed(clause),
         // These find most of the type, or have no closed range: the type's own order is better.
         Criterion::Token { code: None, .. }
         | Criterion::StringStarts(_)
@@ -159,8 +161,19 @@ pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
         | Criterion::LastUpdated(_)
         | Criterion::Type(_)
         | Criterion::All(_)
+        | Criterion::Typed { .. }
         | Criterion::Missing(_) => None,
     });
+    guesses.collect::<Option<Vec<u64>>>()?.into_iter().max()
+}
+
+/// Where several parameters lead to one thing, each is one level down.
+fn guess_typed(clause: &Clause) -> Option<u64> {
+    let inner = |criterion: &Criterion| match criterion {
+        Criterion::All(clauses) => clauses.iter().filter_map(guess_inner).min(),
+        _ => guess(clause, 1),
+    };
+    let guesses = clause.criteria.iter().map(inner);
     guesses.collect::<Option<Vec<u64>>>()?.into_iter().max()
 }
 

@@ -118,7 +118,9 @@ fn words_in(ty: &str, criterion: &Criterion, wanted: &mut Vec<String>) {
         Criterion::Composite(parts) => parts.iter().for_each(|part| words_in(ty, part, wanted)),
         Criterion::Type(ty) => wanted.push(ty.clone()),
         Criterion::All(clauses) => words_of(ty, clauses, wanted),
-        Criterion::Chain { ty, clause } => words_of(ty, std::slice::from_ref(clause), wanted),
+        Criterion::Chain { ty, clause } | Criterion::Typed { ty, clause } => {
+            words_of(ty, std::slice::from_ref(clause), wanted)
+        }
         Criterion::Has {
             ty,
             reference,

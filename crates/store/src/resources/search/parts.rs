@@ -77,6 +77,19 @@ pub(super) fn push(sql: &mut Sql<'static>, parts: &[Criterion], numbers: &Number
     }
 }
 
+/// Where a Location is, is kept as three numbers: `low2`, `high2` and `low3`.
+pub(super) fn push_near(sql: &mut Sql<'static>, at: [f64; 3], square: f64, height: Interval) {
+    let [x, y, z] = at;
+    push_interval(sql, &LOW_3, height);
+    sql.push(" AND (i.low2 - ").bind(x);
+    sql.push(") * (i.low2 - ").bind(x);
+    sql.push(") + (i.high2 - ").bind(y);
+    sql.push(") * (i.high2 - ").bind(y);
+    sql.push(") + (i.low3 - ").bind(z);
+    sql.push(") * (i.low3 - ").bind(z);
+    sql.push(") <= ").bind(square);
+}
+
 fn in_reals(range: Range) -> Interval {
     Interval {
         from: range.from.map(real),

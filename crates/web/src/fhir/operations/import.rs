@@ -25,7 +25,7 @@ use super::{bulk, bulk_worker};
 use crate::failure::Failure;
 use crate::fhir::ask::Announced;
 use crate::fhir::incoming::release_of_changed;
-use crate::fhir::validate::enforce;
+use crate::fhir::validate::{Enforced, enforce};
 use crate::fhir::{RESOURCE_BYTES_MAX, VALUES_MAX};
 use crate::node::Node;
 
@@ -179,7 +179,7 @@ pub async fn finish(node: &Node, job: BulkJob) -> Result<(), Problem> {
         scope: &scope,
         id: &job.id,
         state: BulkState::Accepted,
-        door: Some(node),
+        held: Held::Door(node),
     };
     while let Some((first_line, bytes)) = node.store.bulk_chunk(&job.id, number).await? {
         let lines: Vec<Line> = numbered(&bytes.into(), first_line);
@@ -229,8 +229,17 @@ pub struct Taking<'t> {
     pub id: &'t str,
     /// What its state stays.
     pub state: BulkState,
-    /// Whose enforced profiles the lines must follow.
-    pub door: Option<&'t Node>,
+    /// The profiles that the lines must follow.
+    pub held: Held<'t>,
+}
+
+/// The profiles that are asked for, and on whose threads lines are held against them.
+#[derive(Clone, Copy)]
+pub enum Held<'t> {
+    /// Those of a door, on its threads beside those that serve.
+    Door(&'t Node),
+    /// These, here: where nothing is served.
+    Here(&'t Enforced),
 }
 
 impl Taking<'_> {
@@ -248,7 +257,8 @@ impl Taking<'_> {
         let owned = lines.to_vec();
         let work = tokio::task::spawn_blocking(move || read(&owned, &organisation, now));
         let broken = |error| Problem::new(Kind::Exception, "A step broke off.").because(error);
-        let Read { good, mut bad } = self.following(work.await.map_err(broken)?).await?;
+        let Read { good, mut bad } =
+            following(self.store, self.held, work.await.map_err(broken)?).await?;
         let job = Job {
             changes: good.iter().map(Good::change).collect(),
             effects: vec![self.advance(from, to, good.len(), &bad)],
@@ -286,28 +296,6 @@ impl Taking<'_> {
         Ok(bad)
     }
 
-    /// Sets aside what does not follow the profiles that the node asks for.
-    async fn following(&self, read: Read) -> Result<Read, Problem> {
-        let Some(node) = self.door else {
-            return Ok(read);
-        };
-        let (mut good, mut bad) = (Vec::with_capacity(read.good.len()), read.bad);
-        for line in read.good {
-            let text = line.body.slice_ref(line.body.trim_ascii());
-            match enforce(node, &text).await {
-                Ok(()) => good.push(line),
-                Err(problem) if is_the_stores(&problem) => return Err(problem),
-                Err(problem) => bad.push(BadLine {
-                    line: line.line,
-                    reason: problem.to_string(),
-                    body: line.body.to_vec(),
-                }),
-            }
-        }
-        bad.sort_by_key(|bad| bad.line);
-        Ok(Read { good, bad })
-    }
-
     fn advance(&self, from: &str, to: &str, done: usize, bad: &[BadLine]) -> Effect {
         Effect::Bulk(BulkWrite::Advance {
             id: self.id.to_string(),
@@ -319,6 +307,32 @@ impl Taking<'_> {
             bad: bad.to_vec(),
         })
     }
+}
+
+/// Sets aside what does not follow the profiles that are asked for.
+///
+/// # Errors
+/// What is no line's fault.
+pub async fn following(store: &Store, held: Held<'_>, read: Read) -> Result<Read, Problem> {
+    let (mut good, mut bad) = (Vec::with_capacity(read.good.len()), read.bad);
+    for line in read.good {
+        let text = line.body.slice_ref(line.body.trim_ascii());
+        let follows = match held {
+            Held::Door(node) => enforce(node, &text).await,
+            Held::Here(enforced) => enforced.followed(store, &text).await,
+        };
+        match follows {
+            Ok(()) => good.push(line),
+            Err(problem) if is_the_stores(&problem) => return Err(problem),
+            Err(problem) => bad.push(BadLine {
+                line: line.line,
+                reason: problem.to_string(),
+                body: line.body.to_vec(),
+            }),
+        }
+    }
+    bad.sort_by_key(|bad| bad.line);
+    Ok(Read { good, bad })
 }
 
 fn is_the_stores(problem: &Problem) -> bool {

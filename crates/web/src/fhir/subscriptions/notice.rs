@@ -48,13 +48,34 @@ impl Notice {
     }
 }
 
+/// What of an event's resource is told.
+pub enum Focus {
+    /// The subscriber may not see it, or not any more.
+    Hidden,
+    /// It was deleted, and the topic tells of that.
+    Gone,
+    Found(Bytes),
+}
+
+impl Focus {
+    /// As it was read under the subscriber's scope.
+    pub fn of(sub: &Sub, reading: Reading) -> Focus {
+        let tells = sub.says.as_ref().is_some_and(|topic| topic.deletes);
+        match reading {
+            Reading::Found(found) => Focus::Found(found.body),
+            Reading::Deleted { .. } if tells => Focus::Gone,
+            Reading::Deleted { .. } | Reading::Absent => Focus::Hidden,
+        }
+    }
+}
+
 /// The Bundle of a notification: the subscription's status, then what the events are about and what
 /// goes with it, as far as the subscription asks for it.
 pub fn bundle(
     node: &Node,
     sub: &Sub,
     notice: Notice,
-    events: &[(&Event, Option<Bytes>)],
+    events: &[(&Event, Focus)],
     more: &[Version],
 ) -> Vec<u8> {
     let base_url = node.site.fhir_url();
@@ -77,12 +98,17 @@ pub fn bundle(
         out.extend_from_slice(how.as_bytes());
     }
     out.push(b'}');
-    if sub.content == "full-resource" {
-        for (event, resource) in events {
-            if let Some(resource) = resource {
-                entry(&base_url, (&event.ty, &event.id), resource, &mut out);
+    for (event, focus) in events {
+        let named = (event.ty.as_str(), event.id.as_str());
+        match focus {
+            Focus::Found(resource) if sub.content == "full-resource" => {
+                entry(&base_url, named, resource, &mut out);
             }
+            Focus::Gone if sub.content != "empty" => deletion(&base_url, named, &mut out),
+            _ => {}
         }
+    }
+    if sub.content == "full-resource" {
         for it in more {
             entry(&base_url, (&it.ty, &it.id), &it.body, &mut out);
         }
@@ -102,12 +128,17 @@ fn entry(base_url: &str, (ty, id): (&str, &str), resource: &[u8], out: &mut Vec<
     out.extend_from_slice(how.as_bytes());
 }
 
-fn status_of(
-    base_url: &str,
-    sub: &Sub,
-    notice: Notice,
-    events: &[(&Event, Option<Bytes>)],
-) -> Value {
+/// That a resource is not there any more.
+fn deletion(base_url: &str, (ty, id): (&str, &str), out: &mut Vec<u8>) {
+    out.extend_from_slice(b",{\"fullUrl\":");
+    write_text(&format!("{base_url}/{ty}/{id}"), out);
+    let how = format!(
+        ",\"request\":{{\"method\":\"DELETE\",\"url\":\"{ty}/{id}\"}},\"response\":{{\"status\":\"200\"}}}}"
+    );
+    out.extend_from_slice(how.as_bytes());
+}
+
+fn status_of(base_url: &str, sub: &Sub, notice: Notice, events: &[(&Event, Focus)]) -> Value {
     let reference = json!({ "reference": format!("{base_url}/Subscription/{}", sub.id) });
     let mut parameters = vec![
         json!({ "name": "subscription", "valueReference": reference }),
@@ -118,12 +149,12 @@ fn status_of(
     if !sub.topic.is_empty() {
         parameters.insert(1, json!({ "name": "topic", "valueCanonical": sub.topic }));
     }
-    for (event, resource) in events {
+    for (event, focus) in events {
         let mut part = vec![
             json!({ "name": "event-number", "valueString": event.number.to_string() }),
             json!({ "name": "timestamp", "valueInstant": date::instant(event.at) }),
         ];
-        if sub.content != "empty" && resource.is_some() {
+        if sub.content != "empty" && !matches!(focus, Focus::Hidden) {
             let focus = json!({ "reference": format!("{base_url}/{}/{}", event.ty, event.id) });
             part.push(json!({ "name": "focus", "valueReference": focus }));
         }
@@ -185,11 +216,8 @@ pub async fn events(
     let mut told = Vec::with_capacity(found.len());
     for event in &found {
         let scope = ask.scope(&node, Interaction::Read, &event.ty).await?;
-        let resource = match node.store.read(&scope, &event.ty, &event.id).await? {
-            Reading::Found(found) => Some(found.body),
-            Reading::Deleted { .. } | Reading::Absent => None,
-        };
-        told.push((event, resource));
+        let reading = node.store.read(&scope, &event.ty, &event.id).await?;
+        told.push((event, Focus::of(&sub, reading)));
     }
     let bundle = bundle(&node, &sub, Notice::Events, &told, &[]);
     Ok(answer::json(StatusCode::OK, bundle))

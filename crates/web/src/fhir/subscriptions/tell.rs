@@ -1,13 +1,12 @@
 //! Telling one subscriber what is due.
 
 use access::{Interaction, Scope};
-use bytes::Bytes;
 use exchange::outgoing::Call;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
 use http::Method;
+use store::Version;
 use store::subscriptions::{Event, Sub, SubState, SubWrite};
-use store::{Reading, Version};
 
 use super::notice::{self, Notice};
 use super::{WEBSOCKET, set, write};
@@ -148,16 +147,17 @@ async fn call(
     scope: &Scope,
     event: &Event,
 ) -> Result<Option<Call>, Problem> {
-    let Reading::Found(found) = node.store.read(scope, &event.ty, &event.id).await? else {
+    let reading = node.store.read(scope, &event.ty, &event.id).await?;
+    let focus = notice::Focus::of(sub, reading);
+    if matches!(focus, notice::Focus::Hidden) {
         return Ok(None);
-    };
+    }
     if sub.channel == WEBSOCKET && sub.topic.is_empty() {
         return Ok(Some(post(sub, format!("ping {}", sub.id).into_bytes())));
     }
     if !sub.topic.is_empty() || sub.content == "id-only" {
         let more = more(node, sub, scope, event).await?;
-        let event = (event, Some(found.body));
-        let body = notice::bundle(node, sub, Notice::Event, &[event], &more);
+        let body = notice::bundle(node, sub, Notice::Event, &[(event, focus)], &more);
         return Ok(Some(post(sub, body)));
     }
     if sub.content == "empty" {
@@ -166,12 +166,16 @@ async fn call(
             ..post(sub, Vec::new())
         }));
     }
+    // Only topics tell of deletions.
+    let notice::Focus::Found(body) = focus else {
+        return Ok(None);
+    };
     let base = sub.endpoint.trim_end_matches('/');
     Ok(Some(Call {
         method: Method::PUT,
         url: format!("{base}/{}/{}", event.ty, event.id),
         headers: headers(sub, FHIR_JSON),
-        body: Bytes::clone(&found.body),
+        body,
     }))
 }
 

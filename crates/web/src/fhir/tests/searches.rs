@@ -151,3 +151,85 @@ fn only_a_system_asks_for_everything_to_be_indexed_anew_and_the_log_knows() {
         node.store.clone().close().await;
     });
 }
+
+#[test]
+fn the_door_searches_by_place_within_other_compartments_and_over_a_merge() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let linked = |id: &str, ty: &str, other: &str| {
+            format!(
+                r#"{{"resourceType":"Patient","id":"{id}","link":[{{"type":"{ty}","other":{{"reference":"Patient/{other}"}}}}]}}"#
+            )
+        };
+        let plain = |id: &str| format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
+        for (path, text) in [
+            ("/Patient/new", plain("new")),
+            ("/Patient/old", plain("old")),
+            ("/Patient/new", linked("new", "replaces", "old")),
+            ("/Patient/old", linked("old", "replaced-by", "new")),
+            ("/Observation/one", observation("one", "new")),
+            ("/Observation/two", observation("two", "old")),
+            (
+                "/Encounter/visit",
+                r#"{"resourceType":"Encounter","id":"visit","status":"finished","class":{"code":"AMB"}}"#.into(),
+            ),
+            (
+                "/Observation/three",
+                r#"{"resourceType":"Observation","id":"three","status":"final","code":{"text":"x"},"encounter":{"reference":"Encounter/visit"}}"#.into(),
+            ),
+            (
+                "/Location/leeds",
+                r#"{"resourceType":"Location","id":"leeds","position":{"latitude":53.8,"longitude":-1.54}}"#.into(),
+            ),
+        ] {
+            let made = bo.put(path, &text).await;
+            assert!(made.status.is_success(), "{path}: {}", made.text());
+        }
+        for (path, expected) in [
+            ("/Observation?patient=new&_sort=_id", vec!["one", "two"]),
+            ("/Observation?patient=old", vec!["two"]),
+            ("/Patient/new/Observation?_sort=_id", vec!["one", "two"]),
+            ("/Encounter/visit/Observation", vec!["three"]),
+            ("/Encounter/visit/*?_sort=_id", vec!["three", "visit"]),
+            ("/Location?near=53.8|-1.55|2|km", vec!["leeds"]),
+            ("/Location?near=53.8|-1.55|200|m", vec![]),
+        ] {
+            let found = bo.get(&path.replace('|', "%7C")).await;
+            assert_eq!(found.status, StatusCode::OK, "{path}: {}", found.text());
+            found.is_valid();
+            let ids: Vec<String> = entries(&found.json()).into_iter().map(|it| it.0).collect();
+            assert_eq!(ids, expected, "{path}");
+        }
+        for (path, told) in [
+            ("/Location/leeds/Encounter", "Compartments are those of"),
+            ("/Encounter/visit/Patient", "in no compartment"),
+            ("/Location?near=1", "near "),
+            (
+                "/Observation?_query=current-high-risk",
+                "No named query is defined here",
+            ),
+            ("/Observation?_content=x", "[fhir] text_search"),
+            ("/Observation?date:exact=2024", "modifier"),
+        ] {
+            let refused = bo.get(path).await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path}");
+            assert!(refused.text().contains(told), "{path}: {}", refused.text());
+        }
+        let told = bo.get("/metadata").await.json();
+        let rest = &told["rest"][0];
+        assert_eq!(rest["compartment"].as_array().unwrap().len(), 5);
+        let resources = rest["resource"].as_array().unwrap();
+        let location = resources
+            .iter()
+            .find(|it| it["type"] == "Location")
+            .unwrap();
+        let parameters = location["searchParam"].as_array().unwrap();
+        assert!(
+            parameters
+                .iter()
+                .any(|it| it["name"] == "near" && it["type"] == "special")
+        );
+        assert!(!parameters.iter().any(|it| it["name"] == "_content"));
+    });
+}

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use anyhow::ensure;
+use fhir::terminology::code_system::Relationship;
 use fhir::terminology::hierarchy::Hierarchy;
 
 use super::SYNONYM;
 use super::refsets::Preferred;
+use super::relationships;
 use super::rf2::{self, Files};
 use crate::commands::terminology::source::Place;
 
@@ -14,7 +16,7 @@ const IS_A: u64 = 116_680_003;
 const FULLY_SPECIFIED: u64 = 900_000_000_000_003_001;
 const DEFINED: &str = "900000000000073002";
 /// An inferred or additional relationship; a stated one is no part of the hierarchy.
-const STATED: &str = "900000000000010007";
+pub(super) const STATED: &str = "900000000000010007";
 
 /// All concepts: sorted by identifier, so that a place is found by it.
 pub struct Components(Vec<Component>);
@@ -194,6 +196,8 @@ pub struct Name {
 pub struct NamesOf {
     pub all: Vec<Name>,
     pub definition: String,
+    /// What it is defined by, beside what it is below.
+    pub relationships: Vec<Relationship>,
 }
 
 impl NamesOf {
@@ -260,6 +264,7 @@ impl Names {
             }
             Ok(())
         })?;
+        relationships::read(files, components, place, &mut names)?;
         Ok(Names(names))
     }
 }

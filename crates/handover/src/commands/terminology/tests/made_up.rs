@@ -17,11 +17,11 @@ fn description(item: u64) -> String {
     with_check_digit(item * 1_000_000_000 + 999_999_911).to_string()
 }
 
-fn relationship(item: u64) -> String {
+pub fn relationship(item: u64) -> String {
     with_check_digit(item * 1_000_000_000 + 999_999_912).to_string()
 }
 
-fn write(folder: &Path, name: &str, lines: &[String]) {
+pub fn write(folder: &Path, name: &str, lines: &[String]) {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut text = String::new();
@@ -31,17 +31,17 @@ fn write(folder: &Path, name: &str, lines: &[String]) {
     fs::write(path, text).unwrap();
 }
 
-const MODULE: &str = "900000000000207008";
+pub const MODULE: &str = "900000000000207008";
 const IS_A: &str = "116680003";
 
-fn concept(item: u64, active: u8, time: &str) -> String {
+pub fn concept(item: u64, active: u8, time: &str) -> String {
     format!(
         "{}\t{time}\t{active}\t{MODULE}\t900000000000074008",
         id(item)
     )
 }
 
-fn name(number: u64, item: u64, kind: &str, term: &str) -> String {
+pub fn name(number: u64, item: u64, kind: &str, term: &str) -> String {
     format!(
         "{}\t20260101\t1\t{MODULE}\t{}\ten\t{kind}\t{term}\t900000000000448009",
         description(number),
@@ -49,7 +49,7 @@ fn name(number: u64, item: u64, kind: &str, term: &str) -> String {
     )
 }
 
-fn is_a(number: u64, child: u64, parent: u64, active: u8, time: &str) -> String {
+pub fn is_a(number: u64, child: u64, parent: u64, active: u8, time: &str) -> String {
     format!(
         "{}\t{time}\t{active}\t{MODULE}\t{}\t{}\t0\t{IS_A}\t900000000000011006\t900000000000451002",
         relationship(number),
@@ -58,10 +58,10 @@ fn is_a(number: u64, child: u64, parent: u64, active: u8, time: &str) -> String 
     )
 }
 
-const CONCEPTS: &str = "id\teffectiveTime\tactive\tmoduleId\tdefinitionStatusId";
-const DESCRIPTIONS: &str = "id\teffectiveTime\tactive\tmoduleId\tconceptId\tlanguageCode\ttypeId\tterm\tcaseSignificanceId";
-const RELATIONSHIPS: &str = "id\teffectiveTime\tactive\tmoduleId\tsourceId\tdestinationId\trelationshipGroup\ttypeId\tcharacteristicTypeId\tmodifierId";
-const FULL: &str = "900000000000003001";
+pub const CONCEPTS: &str = "id\teffectiveTime\tactive\tmoduleId\tdefinitionStatusId";
+pub const DESCRIPTIONS: &str = "id\teffectiveTime\tactive\tmoduleId\tconceptId\tlanguageCode\ttypeId\tterm\tcaseSignificanceId";
+pub const RELATIONSHIPS: &str = "id\teffectiveTime\tactive\tmoduleId\tsourceId\tdestinationId\trelationshipGroup\ttypeId\tcharacteristicTypeId\tmodifierId";
+pub const FULL: &str = "900000000000003001";
 const SYNONYM: &str = "900000000000013009";
 
 /// A root, two branches with a concept below both, one that is no longer in use; and an extension that prefers another

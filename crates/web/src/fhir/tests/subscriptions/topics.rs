@@ -7,7 +7,7 @@ use super::{BACKPORT, Hook, JANE, StatusCode, observation, ready, status, subscr
 const URL: &str = "https://example.org/topics/new-observation";
 
 /// A topic of new observations that are final, filtered by `subject`, told with the patient.
-fn topic(change: impl Fn(String) -> String) -> String {
+pub fn topic(change: impl Fn(String) -> String) -> String {
     let element = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic";
     change(format!(
         r#"{{"resourceType":"Basic","id":"t","code":{{"coding":[{{"system":"http://hl7.org/fhir/fhir-types","code":"SubscriptionTopic"}}]}},
@@ -20,7 +20,7 @@ fn topic(change: impl Fn(String) -> String) -> String {
     ))
 }
 
-fn to_topic(url: &str, filter: &str) -> String {
+pub fn to_topic(url: &str, filter: &str) -> String {
     let channel = format!(
         r#","payload":"application/fhir+json","_payload":{{"extension":[{{"url":"{BACKPORT}payload-content","valueCode":"full-resource"}}]}}"#
     );
@@ -88,8 +88,19 @@ fn a_topic_that_the_node_cannot_hold_to_is_refused_when_it_is_stored() {
     on_each_database(async |ground| {
         let (node, bo) = ready(ground).await;
         for (from, to) in [
-            ("\"create\"", "\"delete\""),
-            ("\"current\"", "\"previous\""),
+            ("\"create\"", "\"frob\""),
+            (
+                r#""current","valueString":"status=final""#,
+                r#""previous","valueString":"subject.name=x""#,
+            ),
+            (
+                r#"{"url":"current","#,
+                r#"{"url":"resultForCreate","valueCode":"perhaps"},{"url":"current","#,
+            ),
+            (
+                r#"{"url":"queryCriteria","#,
+                r#"{"url":"fhirPathCriteria","valueString":"%previous.frob("},{"url":"queryCriteria","#,
+            ),
             ("status=final", "frob=final"),
             (
                 "StructureDefinition/Observation\"}",

@@ -1,0 +1,182 @@
+//! Two records of one person that were merged: a search by the one that stayed finds what stands under
+//! both, as far as both may be read.
+
+use access::{Interaction, Scope};
+use fhir::search::{ALL_TYPES, Limits, Search};
+use store::testing::{START, on_each_database};
+use store::{Change, Expect, Release, Store};
+
+use crate::people::{commit, observation, patient, prepared, put, staff, system};
+
+const BASE: &str = "https://gp.example/fhir";
+
+fn search(ty: &str, name: &str, value: &str) -> Search {
+    let query = [(name.to_string(), value.to_string())];
+    let mut search = Search::parse(ty, &query, BASE, &Limits::default()).unwrap();
+    search.follows_merges = true;
+    search
+}
+
+async fn ids(store: &Store, scope: &Scope, search: &Search) -> String {
+    let page = store.search(scope, search).await.unwrap();
+    let mut ids: Vec<String> = page.entries.into_iter().map(|it| it.id).collect();
+    ids.sort_unstable();
+    ids.join(" ")
+}
+
+fn linked(id: &str, links: &[(&str, &str)], organisation: &str) -> Change {
+    let links: Vec<String> = links
+        .iter()
+        .map(|(ty, other)| {
+            format!(r#"{{"type":"{ty}","other":{{"reference":"Patient/{other}"}}}}"#)
+        })
+        .collect();
+    let links = match links.is_empty() {
+        true => String::new(),
+        false => format!(r#","link":[{}]"#, links.join(",")),
+    };
+    let text = format!(r#"{{"resourceType":"Patient","name":[{{"family":"{id}"}}]{links}}}"#);
+    Change::Put {
+        resource: prepared(&text, id, organisation),
+        expect: Expect::Anything,
+        release: Release::At(START),
+    }
+}
+
+/// As ADT A40 leaves it: `old` was given up for `new`, and `older` before that for `old`.
+async fn merged(store: &Store) {
+    let changes = vec![
+        linked("new", &[("replaces", "old")], "A81001"),
+        linked(
+            "old",
+            &[("replaced-by", "new"), ("replaces", "older")],
+            "A81001",
+        ),
+        linked("older", &[("replaced-by", "old")], "A81001"),
+        linked("twin", &[("seealso", "new")], "A81001"),
+        put(&observation("new", "1", "2024-01-01"), "of-new"),
+        put(&observation("old", "1", "2024-01-02"), "of-old"),
+        put(&observation("older", "1", "2024-01-03"), "of-older"),
+        put(&observation("twin", "1", "2024-01-04"), "of-twin"),
+    ];
+    commit(store, changes).await.unwrap();
+}
+
+#[test]
+fn a_search_by_the_record_that_stayed_finds_what_stands_under_those_it_replaced() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        merged(&store).await;
+        let all = "of-new of-old of-older";
+        for (name, value, expected) in [
+            ("patient", "new", all),
+            ("subject", "Patient/new", all),
+            ("subject", "https://gp.example/fhir/Patient/new", all),
+            ("subject:Patient", "new", all),
+            (
+                "subject",
+                "Patient/new,Patient/twin",
+                "of-new of-old of-older of-twin",
+            ),
+            (
+                "_filter",
+                "subject re Patient/new and date gt 2024-01-01",
+                "of-old of-older",
+            ),
+            ("patient", "old", "of-old of-older"),
+            ("patient", "older", "of-older"),
+            ("patient", "twin", "of-twin"),
+        ] {
+            let asked = search("Observation", name, value);
+            assert_eq!(
+                ids(&store, &system(), &asked).await,
+                expected,
+                "{name}={value}"
+            );
+            let staff = staff("A81001", Interaction::Search);
+            assert_eq!(
+                ids(&store, &staff, &asked).await,
+                expected,
+                "{name}={value}"
+            );
+        }
+        let mut counted = search("Observation", "patient", "new");
+        counted.count = 0;
+        let page = store.search(&system(), &counted).await.unwrap();
+        assert_eq!(page.total, Some(3));
+        let within = |ty: &str| {
+            let mut search = Search::parse(ty, &[], BASE, &Limits::default()).unwrap();
+            search.follows_merges = true;
+            search.within_patient("new")
+        };
+        assert_eq!(ids(&store, &system(), &within("Observation")).await, all);
+        let everything = ids(&store, &system(), &within(ALL_TYPES)).await;
+        assert_eq!(everything, "new of-new of-old of-older old older");
+        let mut alone = search("Observation", "patient", "new");
+        alone.follows_merges = false;
+        assert_eq!(ids(&store, &system(), &alone).await, "of-new");
+    });
+}
+
+#[test]
+fn pages_over_both_records_hold_each_result_once() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        merged(&store).await;
+        for sort in ["", "-date"] {
+            let mut asked = search("Observation", "patient", "new");
+            if !sort.is_empty() {
+                let query = [("_sort".to_string(), sort.to_string())];
+                let sorted = Search::parse("Observation", &query, BASE, &Limits::default());
+                asked.sort = sorted.unwrap().sort;
+            }
+            asked.count = 1;
+            let mut found = Vec::new();
+            loop {
+                let page = store.search(&system(), &asked).await.unwrap();
+                found.extend(page.entries.into_iter().map(|it| it.id));
+                asked.after = page.next;
+                if asked.after.is_none() {
+                    break;
+                }
+            }
+            let mut expected = vec!["of-new", "of-old", "of-older"];
+            if !sort.is_empty() {
+                expected.reverse();
+            }
+            assert_eq!(found, expected, "{sort}");
+        }
+    });
+}
+
+#[test]
+fn a_record_is_followed_only_where_both_may_be_read_and_an_undone_merge_not_at_all() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let changes = vec![
+            linked("new", &[("replaces", "old")], "A81001"),
+            linked("old", &[("replaced-by", "new")], "B82002"),
+            put(&observation("new", "1", "2024-01-01"), "of-new"),
+            put(&observation("old", "1", "2024-01-02"), "of-old"),
+        ];
+        commit(&store, changes).await.unwrap();
+        let asked = search("Observation", "patient", "new");
+        let own = staff("A81001", Interaction::Search);
+        assert_eq!(
+            ids(&store, &own, &asked).await,
+            "of-new",
+            "the other is another's record"
+        );
+        assert_eq!(ids(&store, &system(), &asked).await, "of-new of-old");
+        let themselves = patient("new", Interaction::Search, START + 1);
+        assert_eq!(
+            ids(&store, &themselves, &asked).await,
+            "",
+            "nothing is released"
+        );
+        // A37 takes both links away.
+        let changes = vec![linked("new", &[], "A81001"), linked("old", &[], "B82002")];
+        commit(&store, changes).await.unwrap();
+        assert_eq!(ids(&store, &system(), &asked).await, "of-new");
+    });
+}
