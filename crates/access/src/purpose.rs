@@ -97,6 +97,8 @@ pub enum SystemPurpose {
     CarryMail,
     /// Takes faxes from a fax server, and hands it the letters for those who have no node.
     KeepFaxes,
+    /// Carries ITK3 documents and their responses over MESH.
+    CarryItk3,
     /// Copies the whole store for a backup, and keeps account of the copies.
     KeepCopies,
     /// Tests and measurements.
@@ -131,6 +133,7 @@ impl SystemPurpose {
             SystemPurpose::AnswerWho => "answer-who-looked",
             SystemPurpose::CarryMail => "carry-mail",
             SystemPurpose::KeepFaxes => "keep-faxes",
+            SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::Measure => "measure",
         }

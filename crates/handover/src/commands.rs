@@ -14,6 +14,7 @@ pub mod fax;
 mod fuzz;
 pub mod import;
 pub mod init;
+pub mod itk3;
 pub mod map;
 pub mod mesh;
 pub mod migrate;

@@ -75,6 +75,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(130, "0130_mesh"),
     migration!(140, "0140_ask"),
     migration!(150, "0150_fax"),
+    migration!(190, "0190_itk3"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

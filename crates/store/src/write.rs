@@ -18,6 +18,7 @@ use crate::database::Tx;
 use crate::fax::{self, FaxDone, FaxWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
+use crate::itk3::{self, Itk3Done, Itk3Write};
 use crate::journal::Batch;
 use crate::mesh::{self, MeshDone, MeshWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
@@ -129,6 +130,7 @@ pub enum Effect {
     Mesh(MeshWrite),
     People(PeopleWrite),
     Fax(FaxWrite),
+    Itk3(Itk3Write),
     Ask(AskWrite),
 }
 
@@ -155,6 +157,7 @@ pub enum Done {
     Mesh(MeshDone),
     People(PeopleDone),
     Fax(FaxDone),
+    Itk3(Itk3Done),
     Ask,
 }
 
@@ -232,6 +235,7 @@ pub(crate) async fn apply_effect(
         Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
         Effect::Fax(write) => Done::Fax(fax::apply(tx, now, write).await?),
+        Effect::Itk3(write) => Done::Itk3(itk3::apply(tx, now, write).await?),
         Effect::Ask(write) => {
             ask::apply(tx, now, write).await?;
             Done::Ask

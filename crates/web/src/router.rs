@@ -3,6 +3,7 @@
 
 mod fax;
 mod fhir;
+mod itk3;
 mod menu;
 mod people;
 mod sign_in;
@@ -193,6 +194,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(sign_in::routes())
         .merge(people::routes())
         .merge(fax::routes())
+        .merge(itk3::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),
