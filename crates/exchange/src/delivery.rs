@@ -188,6 +188,7 @@ impl Exchange {
                 | Done::Mesh(_)
                 | Done::People(_)
                 | Done::Fax(_)
+                | Done::Itk3(_)
                 | Done::Ask
                 | Done::Diary => None,
             }))

@@ -15,6 +15,7 @@ use crate::client::HttpTransport;
 use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::fax::Allowed;
+use crate::itk3::Routes;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
 use crate::tls;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub mailboxes: Arc<Mailboxes>,
     /// The file of the directory, where the node is to follow newer ones.
     pub directory: Option<PathBuf>,
+    /// To whom letters go as ITK3 documents over MESH, where they have no node. `None`: to nobody.
+    pub itk3: Option<Arc<Routes>>,
     /// To whom letters may go by fax, where they have no node. `None`: there is no fax server.
     pub fax: Option<Arc<Allowed>>,
     /// How long all organisations together are waited for that are asked about a patient, in
@@ -69,6 +72,7 @@ impl Default for Settings {
             confirm_every_millis: 300_000,
             mailboxes: Arc::default(),
             directory: None,
+            itk3: None,
             fax: None,
             ask_millis: 2_000,
             ask_keep_hours: 24,

@@ -5,10 +5,12 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use store::Effect;
 use store::fax::FaxWrite;
+use store::itk3::{Itk3Write, NewOut};
 use store::parcels::{Outgoing, ParcelWrite};
 
 use crate::exchange::Exchange;
 use crate::fax;
+use crate::itk3::Routed;
 use crate::keys::sha256_hex;
 use crate::manifest::{ContentNamed, Mark, ParcelKind, ParcelText, PatientNamed, TEXT_BYTES_MAX};
 
@@ -37,6 +39,13 @@ pub struct Letter {
     /// Ids of the Patient and DocumentReference here.
     pub patient: String,
     pub document: String,
+}
+
+/// How a letter leaves.
+enum Way {
+    Node,
+    Itk3(Routed),
+    Fax,
 }
 
 /// One part of a letter.
@@ -72,10 +81,7 @@ impl Exchange {
             let message = "The receiver is this organisation itself.";
             return Err(Problem::new(Kind::BusinessRule, message));
         }
-        let by_fax = self.book.member(&to, self.store.now()).is_none();
-        if by_fax {
-            self.check_fax(&to, &letter)?;
-        }
+        let way = self.way(&to, &letter)?;
         let named = |content: &LetterContent| ContentNamed {
             sha256: sha256_hex(&content.bytes),
             size: content.bytes.len() as u64,
@@ -117,9 +123,11 @@ impl Exchange {
         }
         ParcelText::parse(&text)?;
         let mut parcel = parcel.to_parcel(text)?;
-        if by_fax {
-            parcel.kind = store::parcels::Kind::Fax;
-        }
+        parcel.kind = match way {
+            Way::Node => parcel.kind,
+            Way::Itk3(_) => store::parcels::Kind::Itk3,
+            Way::Fax => store::parcels::Kind::Fax,
+        };
         let outgoing = Outgoing {
             parcel,
             patient: letter.patient,
@@ -130,11 +138,31 @@ impl Exchange {
                 .map(|content| content.bytes)
                 .collect(),
         };
-        let outgoing = Box::new(outgoing);
-        Ok(match by_fax {
-            true => Effect::Fax(FaxWrite::Queue(outgoing)),
-            false => Effect::Parcel(ParcelWrite::Accept(outgoing)),
+        Ok(match way {
+            Way::Node => Effect::Parcel(ParcelWrite::Accept(Box::new(outgoing))),
+            Way::Fax => Effect::Fax(FaxWrite::Queue(Box::new(outgoing))),
+            Way::Itk3(routed) => Effect::Itk3(Itk3Write::Queue(Box::new(NewOut {
+                letter: outgoing,
+                mailbox: routed.mailbox,
+                workflow: routed.workflow,
+                // Nobody outside can guess them, so that nobody else can answer.
+                bundle: uuid::Uuid::new_v4().to_string(),
+                header: uuid::Uuid::new_v4().to_string(),
+            }))),
         })
+    }
+
+    /// To its node; without one as an ITK3 document; where that cannot be, by fax.
+    fn way(&self, to: &Ods, letter: &Letter) -> Result<Way, Problem> {
+        if self.book.member(to, self.store.now()).is_some() {
+            return Ok(Way::Node);
+        }
+        let routes = self.settings.itk3.as_ref();
+        if let Some(routed) = routes.and_then(|routes| routes.to(letter)) {
+            return Ok(Way::Itk3(routed));
+        }
+        self.check_fax(to, letter)?;
+        Ok(Way::Fax)
     }
 
     /// Whether a letter can go by fax to an organisation that has no node.

@@ -18,6 +18,7 @@ pub mod fax;
 pub mod hl7_out;
 mod instant;
 pub mod intake;
+pub mod itk3;
 pub mod jws;
 pub mod jwt;
 pub mod keys;

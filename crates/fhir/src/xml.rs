@@ -8,6 +8,7 @@
 mod narrative;
 mod read;
 mod tokens;
+pub mod tree;
 mod write;
 
 pub use read::to_json;

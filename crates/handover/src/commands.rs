@@ -15,6 +15,7 @@ mod fuzz;
 pub mod import;
 pub mod init;
 pub mod join;
+pub mod itk3;
 pub mod map;
 pub mod mesh;
 pub mod migrate;

@@ -5,6 +5,7 @@ mod backup;
 mod fax;
 pub mod fhir;
 mod hl7v2;
+mod itk3;
 mod mesh;
 mod mesh_server;
 pub mod section;
@@ -19,6 +20,7 @@ pub use backup::BackupSection;
 pub use fax::FaxSection;
 pub use fhir::FhirSection;
 pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
+pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};
 pub use mesh_server::MeshServerSection;
 use section::section;
@@ -354,6 +356,8 @@ pub struct Config {
     pub fax: FaxSection,
     #[serde(default = "left_out")]
     pub appointments: AppointmentsSection,
+    #[serde(default = "left_out")]
+    pub itk3: Itk3Section,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -476,6 +480,7 @@ impl Config {
         self.opt_out.check(&self.mesh)?;
         self.fax.check()?;
         self.appointments.check(ods)?;
+        self.itk3.check(&self.mesh)?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -511,6 +516,7 @@ pub fn example() -> String {
         MeshServerSection::SECTION,
         FaxSection::SECTION,
         AppointmentsSection::SECTION,
+        Itk3Section::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

@@ -3,6 +3,7 @@
 pub mod copies;
 pub mod fax;
 pub mod hl7v2;
+pub mod itk3;
 pub mod mesh;
 pub mod opt_out;
 mod places;
@@ -69,6 +70,7 @@ impl Running {
         let opt_outs = opt_out::open(config, &store)?;
         let hl7v2 = hl7v2::Parts::open(config)?;
         let faxes = fax::open(config, &store).await?;
+        let itk3 = itk3::open(config, &store)?;
         let settings = exchange::Settings {
             release_after_days: config.letters.release_after_days,
             undeliverable_after_days: config.letters.undeliverable_after_days,
@@ -81,6 +83,7 @@ impl Running {
             clinics: clinics(config)?,
             keeps_diary: config.appointments.keeps_diary(),
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
+            itk3: itk3.as_ref().map(|it| it.routes.clone()),
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -151,6 +154,7 @@ impl Running {
         }
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(faxes.map(|it| tokio::spawn(it.worker.run(stopped.clone()))));
+        parts.extend(itk3.map(|it| tokio::spawn(it.worker.run(stopped.clone()))));
         parts.extend(opt_outs.map(|it| tokio::spawn(it.run(stopped.clone()))));
         parts.extend(hl7v2.start(&store, &exchange, listeners.hl7v2, &stopped));
         Ok(Running {

@@ -35,6 +35,7 @@ const SPREAD: &[&str] = &[
     "parcel_notice",
     "mesh_piece",
     "fax_piece",
+    "itk3_piece",
 ];
 
 /// Tables of few rows, or looked up before a shard is known.
@@ -117,6 +118,9 @@ const EVERYWHERE: &[&str] = &[
     "fax_out",
     "fax_page",
     "fax_number",
+    "itk3_out",
+    "itk3_in",
+    "itk3_answer",
     "ask_seen",
     "ask_copy",
     "pointer_own",

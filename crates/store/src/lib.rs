@@ -45,6 +45,7 @@ pub mod fax;
 mod forward;
 pub mod hl7_inbox;
 pub mod hl7_out;
+pub mod itk3;
 mod journal;
 pub mod mesh;
 mod migrations;

@@ -77,6 +77,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(150, "0150_fax"),
     migration!(160, "0160_diary"),
     migration!(180, "0180_topics"),
+    migration!(190, "0190_itk3"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -33,6 +33,7 @@ pub use content::Held;
 pub use journey::{Event, Item, Part};
 pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
 pub use notice::Notice;
+pub(crate) use notice::leave as left;
 pub(crate) use outgoing::set_aside;
 pub use peers::Neighbour;
 pub(crate) use peers::end_leases;
@@ -75,6 +76,8 @@ pub enum Kind {
     MeshMessage,
     /// A letter that came or goes by fax: there is no node at the other end, and nobody to tell.
     Fax,
+    /// A letter that came or goes as an ITK3 document over MESH: its own responses tell of its steps.
+    Itk3,
     /// That somebody holds something about a patient: all in its text, and kept with it.
     RecordPointer,
     /// A booking, its end, or the answer to either: all in its text.
@@ -94,6 +97,7 @@ impl Kind {
             Kind::SharingPreference => "sharing-preference",
             Kind::MeshMessage => "mesh-message",
             Kind::Fax => "fax",
+            Kind::Itk3 => "itk3",
             Kind::RecordPointer => "record-pointer",
             Kind::Booking => "booking",
         }

@@ -19,6 +19,7 @@ use crate::diary::{self, DiaryWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
+use crate::itk3::{self, Itk3Done, Itk3Write};
 use crate::journal::Batch;
 use crate::mesh::{self, MeshDone, MeshWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
@@ -130,6 +131,7 @@ pub enum Effect {
     Mesh(MeshWrite),
     People(PeopleWrite),
     Fax(FaxWrite),
+    Itk3(Itk3Write),
     Ask(AskWrite),
     Diary(DiaryWrite),
 }
@@ -157,6 +159,7 @@ pub enum Done {
     Mesh(MeshDone),
     People(PeopleDone),
     Fax(FaxDone),
+    Itk3(Itk3Done),
     Ask,
     Diary,
 }
@@ -235,6 +238,7 @@ pub(crate) async fn apply_effect(
         Effect::Mesh(write) => Done::Mesh(mesh::apply(tx, now, write).await?),
         Effect::People(write) => Done::People(people::apply(tx, now, write).await?),
         Effect::Fax(write) => Done::Fax(fax::apply(tx, now, write).await?),
+        Effect::Itk3(write) => Done::Itk3(itk3::apply(tx, now, write).await?),
         Effect::Ask(write) => {
             ask::apply(tx, now, write).await?;
             Done::Ask

@@ -4,6 +4,7 @@
 mod appointments;
 mod fax;
 mod fhir;
+mod itk3;
 mod menu;
 mod people;
 mod sign_in;
@@ -197,6 +198,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(people::routes())
         .merge(fax::routes())
         .merge(appointments::routes())
+        .merge(itk3::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

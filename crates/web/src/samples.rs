@@ -292,6 +292,7 @@ fn item(text: &str) -> staff::Item {
         from: format!("{text} Hospital"),
         author: Some(text.into()),
         by_fax: false,
+        source: Some("It came by ITK3 over MESH: its sender is not proved by a signature of ours."),
         dated_word: "received",
         dated: moment(NOW - 60_000, NOW),
         content: content(text),

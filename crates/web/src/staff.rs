@@ -11,6 +11,7 @@ pub mod fax_out;
 pub mod fax_views;
 pub mod inbox;
 pub mod item;
+pub mod itk3;
 pub mod live;
 mod matching;
 pub mod message;
@@ -54,6 +55,9 @@ fn about(letter: &Letter) -> Person {
 fn other_end(node: &Node, letter: &Letter, ods: &str) -> String {
     match letter.shown {
         Shown::Whole if by_fax_in(letter) => letter.author.clone(),
+        Shown::Whole if letter.by_itk3 && !letter.outward => {
+            format!("{} (by MESH, not proved)", (node.organisation_name)(ods))
+        }
         Shown::Whole => (node.organisation_name)(ods),
         Shown::Sealed | Shown::Withheld => NOT_SHOWN.to_owned(),
     }
@@ -119,7 +123,7 @@ fn state_there(letter: &Letter) -> Label {
             text: "Faxed",
             colour: Some("blue"),
         },
-        state => parts::state(state),
+        state => itk3::state_there(letter).unwrap_or_else(|| parts::state(state)),
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Head {
     pub ty: MessageType,
     /// The sender's mailbox; empty for reports, which MESH itself makes.
     pub from: String,
+    /// The mailbox that it was for, as its sender wrote it; may name a patient.
+    pub to: String,
     pub workflow: String,
     pub local_id: String,
     pub subject: String,
@@ -61,6 +63,7 @@ impl Head {
                 _ => MessageType::Data,
             },
             from: text("mex-from").to_ascii_uppercase(),
+            to: text("mex-to"),
             workflow: text("mex-workflowid"),
             local_id: text("mex-localid"),
             subject: text("mex-subject"),
@@ -173,12 +176,12 @@ pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
         (404, _) | (410, _) => (Kind::NotFound, "It is not there any more."),
         (417, "12") => (
             Kind::Value,
-            "The mailbox that it was for is not registered: check [opt_out] mailbox.",
+            "The mailbox that it was for is not registered: check [opt_out] mailbox, or [itk3] receivers.",
         ),
         (425 | 429 | 500..=599, _) => (Kind::Transient, "It is tried again later."),
         _ => (
             Kind::Processing,
-            "Check the settings of [mesh] and [opt_out].",
+            "Check the settings of [mesh], [opt_out] and [itk3].",
         ),
     };
     let mut message = format!("MESH was asked to {what} and answered {status}");

@@ -13,6 +13,8 @@ use crate::manifest::{Mark, ParcelText};
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const PARCEL: &str = "urn:handover:parcel";
+/// Of what came as an ITK3 document: no signature stands behind its sender.
+const ITK3: &str = "urn:handover:itk3";
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 const MARKS: &str = "urn:handover:mark";
 /// Hexadecimal digits of a digest that make an id: 160 bits, and room for what stands before them.
@@ -94,7 +96,7 @@ fn document(
     let name = format!("{}/{}", parcel.sender, parcel.id);
     document.insert(
         "masterIdentifier".into(),
-        json!({ "system": PARCEL, "value": name }),
+        json!({ "system": system(parcel), "value": name }),
     );
     if !text.document.is_empty() {
         let assigner = json!({ "identifier": organisation(&parcel.sender) });
@@ -181,9 +183,17 @@ fn provenance(
         }],
         "entity": [{
             "role": "source",
-            "what": { "identifier": { "system": PARCEL, "value": name } },
+            "what": { "identifier": { "system": system(parcel), "value": name } },
         }],
     })
+}
+
+/// Which names the parcel's name is one of.
+fn system(parcel: &ToTakeIn) -> &'static str {
+    match parcel.by_itk3 {
+        true => ITK3,
+        false => PARCEL,
+    }
 }
 
 fn organisation(ods: &Ods) -> Value {

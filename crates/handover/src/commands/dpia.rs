@@ -397,6 +397,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     ));
     lines.push(opt_outs(config));
     lines.push(faxes(config));
+    lines.push(itk3(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }
@@ -440,6 +441,32 @@ fn faxes(config: &Config) -> String {
         "Faxes are taken from a fax server and wait until a person says whose they are; their files are kept {} days after \
          that. {out}",
         fax.keep_days
+    )
+}
+
+fn itk3(config: &Config) -> String {
+    let (itk3, mesh) = (&config.itk3, &config.mesh);
+    let (true, Some(url), Some(own)) = (itk3.enabled, &mesh.base_url, &mesh.mailbox) else {
+        return "No ITK3 documents are sent or taken over MESH.".into();
+    };
+    let known = itk3.receivers().iter();
+    let known: Vec<String> = known
+        .map(|it| format!("{} ({})", it.ods, it.mailbox))
+        .collect();
+    let known = match known.as_slice() {
+        [] => "nobody by a mailbox that is known".to_owned(),
+        known => known.join(", "),
+    };
+    let others = match itk3.automatic {
+        true => {
+            "others' practices as MESH finds them by the patient's NHS number, date of birth and surname"
+        }
+        false => "nobody else",
+    };
+    format!(
+        "Letters for organisations without a node leave as ITK3 documents over MESH at {url} from the mailbox {own}: to {known}; \
+         and to {others}. What comes there is kept as it came for {} days.",
+        itk3.keep_days
     )
 }
 

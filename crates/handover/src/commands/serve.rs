@@ -45,6 +45,7 @@ impl Serve {
             }
         );
         println!("  faxes            {}", faxes(&config));
+        println!("  ITK3 documents   {}", itk3(&config));
         println!("  copies           {}", crate::node::copies::told(&config));
         tokio::select! {
             told = told_to_stop() => told?,
@@ -61,6 +62,13 @@ fn faxes(config: &Config) -> &'static str {
         (false, _) => "off; [fax] enabled takes them from a fax server",
         (true, None) => "taken from the fax server; none leave",
         (true, Some(_)) => "taken from the fax server, and handed to it",
+    }
+}
+
+fn itk3(config: &Config) -> &'static str {
+    match config.itk3.enabled {
+        true => "sent and taken over the mailbox of [mesh]",
+        false => "off; [itk3] enabled sends and takes them over MESH",
     }
 }
 

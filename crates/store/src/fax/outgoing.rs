@@ -30,17 +30,22 @@ pub(super) async fn queue(
     }
     let pid = parcel_rows::write(tx, now, letter, (false, "to leave by fax")).await?;
     parcel_rows::supersede_earlier(tx, now, pid, letter).await?;
+    put(tx, now, pid, parcel.recipient.as_str()).await?;
+    Ok(FaxDone::Queued { pid, known: false })
+}
+
+/// Puts a parcel that goes out onto the list of those that leave by fax.
+pub(crate) async fn put(tx: &mut Tx<'_>, now: Millis, pid: i64, ods: &str) -> Result<(), Problem> {
     let sql = Sql::new(
         "INSERT INTO fax_out (pid, ods, dialled, state, tries, next_try, made_at, state_at, holder, \
          tag, job, pages, pages_sent, work, reason, next_step) \
          VALUES ($1, $2, '', 'waiting', 0, 0, $3, $4, '', '', '', 0, 0, 0, '', '')",
     )
     .with(pid)
-    .with(parcel.recipient.as_str())
+    .with(ods)
     .with(now)
     .with(now);
-    tx.execute(&sql).await?;
-    Ok(FaxDone::Queued { pid, known: false })
+    tx.execute(&sql).await.map(|_| ())
 }
 
 /// Written before the fax server is spoken to: after a crash it is known that it may have the fax.

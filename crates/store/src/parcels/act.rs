@@ -251,6 +251,11 @@ pub(crate) async fn apply(
                     "The letter has gone to the fax server and cannot be taken back: ring whoever got it.",
                 ));
             }
+            if parcel.by_itk3 && !crate::itk3::is_waiting(tx, parcel.pid).await? {
+                return Err(unfit(
+                    "The letter has gone to MESH and cannot be taken back: ring whoever got it.",
+                ));
+            }
             if !take_back(tx, now, &parcel, state, &step.actor, reason).await? {
                 return Err(too_late(parcel.state));
             }
@@ -292,6 +297,9 @@ async fn received(
     }
     let seq = event::add(tx, now, parcel, state.code(), &step.actor, note).await?;
     event::set_state(tx, parcel.pid, state, now).await?;
+    if parcel.by_itk3 {
+        crate::itk3::stepped(tx, now, parcel.pid, (state, note)).await?;
+    }
     event::tell(tx, parcel, seq).await
 }
 
@@ -364,6 +372,9 @@ pub(crate) async fn send_again(
     event::set_state(tx, parcel.pid, state, now).await?;
     if parcel.by_fax {
         return crate::fax::again(tx, now, parcel.pid).await;
+    }
+    if parcel.by_itk3 {
+        return crate::itk3::again(tx, now, parcel.pid).await;
     }
     let sql = Sql::new("UPDATE parcel SET due = 1, due_since = $1, reason = NULL WHERE pid = $2")
         .with(now)

@@ -186,7 +186,9 @@ async fn is_needed(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<bool, 
         "SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
          AND parcel.shard = parcel_part.shard WHERE parcel_part.sha256 = $1 AND parcel.sender = $2 \
          AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable' OR \
-         parcel.kind = 'fax' AND parcel.state IN ('accepted', 'waiting')) LIMIT 1",
+         parcel.kind = 'fax' AND parcel.state IN ('accepted', 'waiting') OR parcel.kind = 'itk3' AND \
+         parcel.direction = 0 AND EXISTS (SELECT 1 FROM itk3_out i WHERE i.pid = parcel.pid \
+         AND i.state NOT IN ('accepted', 'settled'))) LIMIT 1",
     )
     .with(sha256)
     .with(sender);

@@ -37,6 +37,8 @@ pub(crate) struct Known {
     pub(crate) message: Option<String>,
     /// Whether it came or goes by fax.
     pub(crate) by_fax: bool,
+    /// Whether it came or goes as an ITK3 document.
+    pub(crate) by_itk3: bool,
 }
 
 impl Known {
@@ -103,6 +105,7 @@ async fn read(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<Option<Known>, Problem> 
             false => None,
         },
         by_fax: row.text(12)? == super::Kind::Fax.code(),
+        by_itk3: row.text(12)? == super::Kind::Itk3.code(),
     }))
 }
 
@@ -174,9 +177,10 @@ pub(crate) async fn set_due(tx: &mut Tx<'_>, pid: i64, due: bool) -> Result<(), 
     tx.execute(&sql).await.map(|_| ())
 }
 
-/// Queues a step for the other side to be told. At the other end of a fax there is nobody to tell.
+/// Queues a step for the other side to be told. At the other end of a fax there is nobody to tell, and that of an
+/// ITK3 document is told by its responses.
 pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<(), Problem> {
-    if parcel.by_fax {
+    if parcel.by_fax || parcel.by_itk3 {
         return Ok(());
     }
     let sql =
@@ -298,7 +302,7 @@ async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Re
     notice::leave(tx, now, parcel.pid, state).await
 }
 
-async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
+pub(crate) async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
     let sql = Sql::new("UPDATE parcel SET due = 0, unmatched = 0 WHERE pid = $1").with(pid);
     tx.execute(&sql).await.map(|_| ())
 }

@@ -92,6 +92,10 @@ pub struct Letter {
     pub outward: bool,
     /// Whether it came or goes by fax: nobody at the other end is told of any step.
     pub by_fax: bool,
+    /// Whether it came or goes as an ITK3 document over MESH.
+    pub by_itk3: bool,
+    /// Of one that goes so: where that stands (`itk3_out`), or `unanswered`.
+    pub itk3: Option<String>,
     /// How much of it is shown; the rest is empty here.
     pub shown: Shown,
 }
@@ -116,9 +120,10 @@ pub struct Counts {
 const COLUMNS: &str = "SELECT p.pid, p.id, p.sender, p.recipient, p.title, p.author, \
      p.urgent, p.marked, p.nhs_number, p.birth_date, p.family, p.given, p.stored_at, p.state, \
      p.state_at, p.unmatched, p.reason, q.last_error, q.next_try, p.patient, p.document, p.binaries, \
-     p.direction, p.kind, ";
+     p.direction, p.kind, CASE WHEN i.work = 1 AND i.state IN ('handed', 'received') THEN 'unanswered' \
+     ELSE i.state END, ";
 const FROM: &str = " FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient \
-     AND p.direction = 0 AND p.due = 1";
+     AND p.direction = 0 AND p.due = 1 LEFT JOIN itk3_out i ON i.pid = p.pid AND p.kind = 'itk3'";
 
 /// The beginning of a reading of letters that the scope knows to be there, as far as the owner.
 pub(super) fn reading(scope: &Scope, owner: String, document_ty: i64) -> Sql<'static> {
@@ -126,7 +131,7 @@ pub(super) fn reading(scope: &Scope, owner: String, document_ty: i64) -> Sql<'st
     shown::push_shown(&mut sql, scope);
     sql.push(FROM);
     shown::push_document(&mut sql, scope, document_ty);
-    sql.push(" WHERE p.kind IN ('letter', 'fax') AND p.owner = ")
+    sql.push(" WHERE p.kind IN ('letter', 'fax', 'itk3') AND p.owner = ")
         .bind(owner);
     shown::push_unlocked(&mut sql, scope);
     sql
@@ -162,7 +167,9 @@ pub(super) fn letter(row: &Row) -> Result<Letter, Problem> {
         made: event::made(row, 19)?,
         outward: row.int(22)? == 0,
         by_fax: row.text(23)? == super::Kind::Fax.code(),
-        shown: Shown::from_row(row, 24)?,
+        by_itk3: row.text(23)? == super::Kind::Itk3.code(),
+        itk3: text_opt(24)?,
+        shown: Shown::from_row(row, 25)?,
     }
     .only_shown())
 }
@@ -309,7 +316,7 @@ impl Store {
             }
             sql.push("(SELECT COUNT(*) FROM parcel p");
             shown::push_document(&mut sql, scope, document_ty);
-            sql.push(" WHERE p.kind IN ('letter', 'fax') AND p.owner = ")
+            sql.push(" WHERE p.kind IN ('letter', 'fax', 'itk3') AND p.owner = ")
                 .bind(owner.clone());
             shown::push_unlocked(&mut sql, scope);
             sql.push(list).push(")");

@@ -228,6 +228,9 @@ pub(crate) async fn take_back(
     if parcel.by_fax {
         crate::fax::taken_back(tx, now, parcel.pid).await?;
     }
+    if parcel.by_itk3 {
+        crate::itk3::taken_back(tx, now, parcel.pid).await?;
+    }
     let seq = event::add(tx, now, parcel, state.code(), actor, note).await?;
     event::set_state(tx, parcel.pid, state, now).await?;
     event::set_due(tx, parcel.pid, false).await?;

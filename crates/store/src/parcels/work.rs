@@ -61,6 +61,8 @@ pub struct ToTakeIn {
     pub parts: Vec<PartOf>,
     /// The Patient here, where a person has matched it.
     pub patient: Option<String>,
+    /// Whether it came as an ITK3 document: no signature proves its sender.
+    pub by_itk3: bool,
 }
 
 impl Store {
@@ -220,8 +222,8 @@ impl Store {
     ) -> Result<Vec<ToTakeIn>, Problem> {
         check(scope)?;
         let sql = Sql::new(
-            "SELECT pid, sender, id, text, stored_at, nhs_number, birth_date, family, given, patient \
-             FROM parcel WHERE direction = 1 AND due = 1 ORDER BY urgent DESC, pid LIMIT $1",
+            "SELECT pid, sender, id, text, stored_at, nhs_number, birth_date, family, given, patient, \
+             kind FROM parcel WHERE direction = 1 AND due = 1 ORDER BY urgent DESC, pid LIMIT $1",
         )
         .with(count_max);
         let mut parcels = Vec::new();
@@ -241,6 +243,7 @@ impl Store {
                 },
                 parts: self.parts(pid).await?,
                 patient: row.text_opt(9)?.map(str::to_string),
+                by_itk3: row.text(10)? == super::Kind::Itk3.code(),
             });
         }
         Ok(parcels)

@@ -145,6 +145,10 @@ fn step_words(event: &Event) -> &'static str {
             "held-back" => "Held back from the patient",
             "released" => "Released to the patient",
             "refused" => "Refused by the other side",
+            "handed-over" => "Handed over",
+            "answered" => "Answered by the receiver",
+            "accepted-there" => "Accepted by the receiver",
+            "settled" => "Settled by a person",
             _ => "Changed",
         },
     }

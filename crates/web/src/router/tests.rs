@@ -24,6 +24,7 @@ fn addresses() -> Vec<String> {
         include_str!("sign_in.rs"),
         include_str!("people.rs"),
         include_str!("fax.rs"),
+        include_str!("itk3.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

@@ -71,6 +71,16 @@ pub(super) static KINDS: [Kind; 5] = [
                beyond care leave out everybody whose answer is too old.",
         empty: "No check has failed since the last that was answered. Where no mailbox is set, none is made.",
     },
+    Kind {
+        code: exchange::itk3::ALARM,
+        id: "itk3-mailbox",
+        title: "The mailbox for ITK3 documents",
+        what: "What waits in this organisation’s mailbox at MESH",
+        state: "Not collected",
+        next: "Whoever runs this node: see whether [mesh] and [itk3] are right and MESH can be reached. Letters may be waiting \
+               there; MESH keeps them for five days.",
+        empty: "The mailbox was collected when it was last looked into. Where [itk3] is off, none is.",
+    },
 ];
 
 impl Kind {

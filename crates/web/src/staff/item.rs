@@ -221,6 +221,7 @@ fn view(
         from: staff::other_end(node, letter, &letter.sender),
         author: (!letter.author.is_empty() && !by_fax).then(|| letter.author.clone()),
         by_fax,
+        source: (item.inward && letter.by_itk3).then_some(staff::itk3::NOT_PROVED),
         dated_word: if item.inward { "received" } else { "accepted" },
         dated: words::moment(letter.stored_at, visit.now),
         content,

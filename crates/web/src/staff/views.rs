@@ -70,6 +70,8 @@ pub struct Item {
     pub author: Option<String>,
     /// It came by fax: there is nobody to send it back to, or to be told of what is done.
     pub by_fax: bool,
+    /// What is to be known of how it came, where it came otherwise than from a node.
+    pub source: Option<&'static str>,
     /// "written", "received" or "sent".
     pub dated_word: &'static str,
     pub dated: Moment,

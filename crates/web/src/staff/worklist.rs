@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, bookings, fax_out, subscribers, views};
+use crate::staff::{alarms, bookings, fax_out, itk3, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -42,6 +42,7 @@ pub async fn page(
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
+    let itk3_stuck = node.store.itk3_work_list(&scope, ROWS_MAX).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let alarms = node.store.alarms().await?;
     let sees_letters = sees_letters(&visit);
@@ -50,6 +51,8 @@ pub async fn page(
     let rows = stuck.iter().map(unsent).collect();
     let fax = |it| fax_out::row(&node, it, sees_letters, visit.now);
     let fax_rows = faxes.iter().map(fax).collect();
+    let by_itk3 = |it| itk3::row(&node, it, sees_letters, visit.now);
+    let itk3_rows = itk3_stuck.iter().map(by_itk3).collect();
     let mut groups = vec![
         logs(&node, &alarms, visit.now),
         group(
@@ -76,6 +79,12 @@ pub async fn page(
             "Letters by fax that did not get through",
             fax_rows,
             "Every letter that left by fax has been confirmed, or is on its way.",
+        ),
+        group(
+            "itk3",
+            "ITK3 documents over MESH that need somebody",
+            itk3_rows,
+            "Every ITK3 document that was sent is answered or on its way, and every one that came was taken.",
         ),
         group(
             "mail",
@@ -360,6 +369,14 @@ fn done(asked: &Asked) -> Option<Done> {
         "fax-again" => "The letter is sent again by fax.",
         "fax-sent" => "The letter is noted as sent.",
         "fax-settled" => "The letter is off the list. It is not sent by fax.",
+        "itk3-again" => "The letter is sent again over MESH.",
+        "itk3-sent" => "The letter is noted as sent; its responses are waited for.",
+        "itk3-fax" => "The letter leaves by fax instead.",
+        "itk3-settled" => "The letter is off the list. It is not sent over MESH any more.",
+        "itk3-read" => "The message reads now. Its letter is being put into the inbox.",
+        "itk3-in-settled" => "The message is off the list.",
+        "itk3-answer-again" => "The response is sent again.",
+        "itk3-answer-settled" => "The response is off the list. It is not sent.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

@@ -164,6 +164,22 @@ const OTHERS: &[(&str, &str)] = &[
     ("appointments.clinics", "[\"RZZ03\"]"),
     ("appointments.answer_hours", "7\nclinics = [\"RZZ03\"]"),
     (
+        "itk3.enabled",
+        "true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "itk3.receiver",
+        "[{ ods = \"A81001\", mailbox = \"B\" }]\nenabled = true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "itk3.automatic",
+        "true\nenabled = true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
+        "itk3.keep_days",
+        "7\nenabled = true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
+    ),
+    (
         "opt_out.mailbox",
         "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
     ),
@@ -197,6 +213,13 @@ const OTHERWISE: &[&str] = &[
     "opt_out.answer_hours",
     "opt_out.request_workflow",
     "opt_out.answer_workflow",
+    "itk3.date_order",
+    "itk3.telephone",
+    "itk3.tries_max",
+    "itk3.infrastructure_hours",
+    "itk3.business_hours",
+    "itk3.message_bytes_max",
+    "itk3.look_seconds",
     "fax.file_bytes_max",
     "fax.pages_max",
     "fax.tries_max",
