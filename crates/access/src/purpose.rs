@@ -99,6 +99,8 @@ pub enum SystemPurpose {
     KeepFaxes,
     /// Copies the whole store for a backup, and keeps account of the copies.
     KeepCopies,
+    /// Carries prescriptions to the Electronic Prescription Service, and keeps what comes back of them.
+    CarryPrescriptions,
     /// Tests and measurements.
     Measure,
 }
@@ -132,6 +134,7 @@ impl SystemPurpose {
             SystemPurpose::CarryMail => "carry-mail",
             SystemPurpose::KeepFaxes => "keep-faxes",
             SystemPurpose::KeepCopies => "keep-copies",
+            SystemPurpose::CarryPrescriptions => "carry-prescriptions",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -188,7 +188,8 @@ impl Exchange {
                 | Done::Mesh(_)
                 | Done::People(_)
                 | Done::Fax(_)
-                | Done::Ask => None,
+                | Done::Ask
+                | Done::Prescription => None,
             }))
     }
 }

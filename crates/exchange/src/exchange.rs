@@ -17,6 +17,7 @@ use crate::directory::Book;
 use crate::fax::Allowed;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
+use crate::prescriptions::eps::Eps;
 use crate::tls;
 use crate::transport::Transport;
 use crate::workers::Workers;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub directory: Option<PathBuf>,
     /// To whom letters may go by fax, where they have no node. `None`: there is no fax server.
     pub fax: Option<Arc<Allowed>>,
+    /// The Electronic Prescription Service, where prescriptions go through it from here.
+    pub eps: Option<Arc<Eps>>,
     /// How long all organisations together are waited for that are asked about a patient, in
     /// milliseconds.
     pub ask_millis: u64,
@@ -66,6 +69,7 @@ impl Default for Settings {
             mailboxes: Arc::default(),
             directory: None,
             fax: None,
+            eps: None,
             ask_millis: 2_000,
             ask_keep_hours: 24,
         }

@@ -104,6 +104,7 @@ impl Exchange {
             tell: Vec::new(),
             mesh: None,
             pointer: None,
+            prescription: None,
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)

@@ -180,6 +180,7 @@ impl Exchange {
             tell: Vec::new(),
             mesh: None,
             pointer: Some(pointer),
+            prescription: None,
         };
         text.accepted(patient).map(Some)
     }

@@ -180,6 +180,7 @@ impl Exchange {
         if !known {
             let ty = match parcel.kind {
                 store::parcels::Kind::MeshMessage => "",
+                store::parcels::Kind::PrescriptionStatus => "Task",
                 _ => "DocumentReference",
             };
             let target = Target {

@@ -180,6 +180,7 @@ impl Exchange {
             tell,
             mesh: None,
             pointer: None,
+            prescription: None,
         };
         text.accepted(&due.patient).map(Some)
     }

@@ -63,7 +63,7 @@ impl Exchange {
             Err(problem) if passes(&problem) => Err(problem),
             Err(problem) => {
                 tracing::error!(?problem, pid = parcel.pid, "a parcel cannot be taken in");
-                let reason = "The letter could not be taken in by itself: see the node's log.";
+                let reason = "It could not be taken in by itself: see the node's log.";
                 self.set_aside(scope, parcel.pid, reason).await?;
                 Ok(true)
             }
@@ -95,6 +95,13 @@ impl Exchange {
             Match::Patient(patient) => patient,
             Match::Nobody(reason) => return self.set_aside(scope, parcel.pid, reason).await,
         };
+        if let Some(status) = &text.prescription {
+            let taken = self.take_status(scope, parcel, status, &patient).await?;
+            return match taken {
+                None => Ok(()),
+                Some(why) => self.set_aside(scope, parcel.pid, why).await,
+            };
+        }
         let mut contents = Vec::new();
         for part in &parcel.parts {
             contents.push(self.content_of(scope, parcel, part).await?);

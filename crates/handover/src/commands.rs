@@ -23,6 +23,7 @@ pub mod receipt;
 pub mod restore;
 pub mod roles;
 pub mod serve;
+pub mod stand_in;
 pub mod terminology;
 pub mod token;
 pub mod workgroup;

@@ -6,7 +6,8 @@ pub mod fhir;
 mod hl7v2;
 mod mesh;
 mod mesh_server;
-pub mod section;
+pub mod prescriptions;
+mod section;
 mod who_sees;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use fhir::FhirSection;
 pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use mesh::{MeshSection, OptOutSection};
 pub use mesh_server::MeshServerSection;
+pub use prescriptions::PrescriptionsSection;
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -350,6 +352,8 @@ pub struct Config {
     pub mesh_server: MeshServerSection,
     #[serde(default = "left_out")]
     pub fax: FaxSection,
+    #[serde(default = "left_out")]
+    pub prescriptions: PrescriptionsSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -471,6 +475,7 @@ impl Config {
         self.hl7v2.check()?;
         self.opt_out.check(&self.mesh)?;
         self.fax.check()?;
+        self.prescriptions.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {

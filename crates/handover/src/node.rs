@@ -19,6 +19,7 @@ use anyhow::{Context, bail};
 use exchange::jwt::IdentityKey;
 use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
+use exchange::prescriptions::eps::Eps;
 use exchange::sealing::SealingKey;
 use exchange::{Book, Exchange, Identity, Workers};
 use rustls::ServerConfig;
@@ -79,6 +80,7 @@ impl Running {
             ask_millis: config.sharing.ask_milliseconds,
             ask_keep_hours: config.sharing.keep_answers_hours,
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
+            eps: eps(config)?,
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -245,6 +247,13 @@ fn secret_text(path: &Path) -> anyhow::Result<String> {
     Ok(text.trim().to_owned())
 }
 
+/// EPS, where the settings name its address.
+fn eps(config: &Config) -> anyhow::Result<Option<Arc<Eps>>> {
+    let eps = config.prescriptions.eps.as_deref().map(Eps::new);
+    let eps = eps.transpose().context("prescriptions.eps")?;
+    Ok(eps.map(Arc::new))
+}
+
 /// The settings are checked when they are read.
 fn second_keeper(config: &Config) -> anyhow::Result<Option<Ods>> {
     let keeper = config.sharing.second_keeper.as_deref();
@@ -308,9 +317,13 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         organisation: ods.clone(),
         name: config.organisation.name.clone(),
         base_url: config.pages.public_url.trim_end_matches('/').to_owned(),
+        roles: config.organisation.roles.clone(),
     };
     let mut node = web::Node::new(store.clone(), site);
     let book = book.clone();
+    let listed = book.clone();
+    node.pharmacies = Arc::new(move || pharmacies(&listed));
+    node.has_eps = config.prescriptions.eps.is_some();
     node.organisation_name = Arc::new(move |ods| book.name(ods));
     node.fhir.bounds = config.fhir.bounds();
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
@@ -336,6 +349,18 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         declared: config.profiles.enforce_declared,
     };
     node
+}
+
+/// The pharmacies that the directory lists, by name.
+fn pharmacies(book: &Book) -> Vec<(String, String)> {
+    let members = book.members();
+    let members = members.iter();
+    let pharmacies = members.filter(|it| it.roles.iter().any(|role| role == "pharmacy"));
+    let mut named: Vec<_> = pharmacies
+        .map(|it| (it.ods.clone(), it.name.clone()))
+        .collect();
+    named.sort_by(|a, b| a.1.cmp(&b.1));
+    named
 }
 
 async fn peers(

@@ -117,6 +117,8 @@ const EVERYWHERE: &[&str] = &[
     "fax_out",
     "fax_page",
     "fax_number",
+    "nominated_pharmacy",
+    "eps_message",
     "ask_seen",
     "ask_copy",
     "pointer_own",

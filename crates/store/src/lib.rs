@@ -53,6 +53,7 @@ pub mod packages;
 pub mod parcels;
 pub mod people;
 mod pool;
+pub mod prescriptions;
 mod reserve;
 mod resources;
 mod row;

@@ -75,6 +75,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(130, "0130_mesh"),
     migration!(140, "0140_ask"),
     migration!(150, "0150_fax"),
+    migration!(170, "0170_prescriptions"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -25,6 +25,7 @@ use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
+use crate::prescriptions::{self, PrescriptionWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
@@ -130,6 +131,7 @@ pub enum Effect {
     People(PeopleWrite),
     Fax(FaxWrite),
     Ask(AskWrite),
+    Prescription(PrescriptionWrite),
 }
 
 /// What came of an effect.
@@ -156,6 +158,7 @@ pub enum Done {
     People(PeopleDone),
     Fax(FaxDone),
     Ask,
+    Prescription,
 }
 
 /// What came of one change.
@@ -235,6 +238,10 @@ pub(crate) async fn apply_effect(
         Effect::Ask(write) => {
             ask::apply(tx, now, write).await?;
             Done::Ask
+        }
+        Effect::Prescription(write) => {
+            prescriptions::apply(tx, now, write).await?;
+            Done::Prescription
         }
     })
 }

@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod letter;
 pub mod online;
 pub mod people;
+pub mod prescriptions;
 pub mod record;
 pub mod sharing;
 pub mod views;

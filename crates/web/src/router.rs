@@ -1,10 +1,11 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
-//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`.
+//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of prescriptions in `prescriptions`.
 
 mod fax;
 mod fhir;
 mod menu;
 mod people;
+mod prescriptions;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -193,6 +194,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(sign_in::routes())
         .merge(people::routes())
         .merge(fax::routes())
+        .merge(prescriptions::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

@@ -20,6 +20,7 @@ fn site() -> Site {
         organisation: Ods::parse("A81001").unwrap(),
         name: "Willow Road Surgery".into(),
         base_url: "http://127.0.0.1:1".into(),
+        roles: vec!["gp-practice".into()],
     }
 }
 
@@ -178,6 +179,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
         ),
     ];
     pages.extend(fax::all(text));
+    pages.extend(prescriptions::all(text));
     pages
 }
 
@@ -440,12 +442,13 @@ fn home(text: &str) -> patient::Home {
         people: Some("1 person can act for you".into()),
         letters: "3 letters".into(),
         newest: letters(text),
+        prescriptions: Some(prescriptions::tile(text)),
         told: vec![patient::Told {
             when: moment(NOW - 86_400_000, NOW),
             what: format!("{text} opened your record in an emergency"),
             why: text.into(),
         }],
-        not_here: "Appointments, prescriptions and test results are not here yet.",
+        not_here: "Appointments and test results are not here yet.",
         done: None,
     }
 }
@@ -532,4 +535,5 @@ fn letter(text: &str) -> patient::LetterPage {
 
 mod care;
 mod fax;
+mod prescriptions;
 mod tests;

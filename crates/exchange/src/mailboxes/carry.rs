@@ -160,6 +160,7 @@ impl Exchange {
             tell: Vec::new(),
             mesh: Some(Box::new(mail)),
             pointer: None,
+            prescription: None,
         };
         let written = serde_json::to_string(&text).map_err(|cause| {
             Problem::new(Kind::Exception, "A message could not be written.").because(cause)

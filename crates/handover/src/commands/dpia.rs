@@ -383,6 +383,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     ));
     lines.push(opt_outs(config));
     lines.push(faxes(config));
+    lines.push(prescriptions(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }
@@ -427,6 +428,16 @@ fn faxes(config: &Config) -> String {
          that. {out}",
         fax.keep_days
     )
+}
+
+fn prescriptions(config: &Config) -> String {
+    match &config.prescriptions.eps {
+        None => "Prescriptions are neither sent to nor fetched from the Electronic Prescription Service.".into(),
+        Some(eps) => format!(
+            "Prescriptions go to, and come from, a stand-in of the Electronic Prescription Service at {eps}: names, dates of birth, \
+             NHS numbers, addresses and medicines. It is no lawful service."
+        ),
+    }
 }
 
 fn keys(config: &Config) -> Vec<String> {

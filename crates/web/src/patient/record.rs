@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
-use crate::patient::{access_log, letters, name, views};
+use crate::patient::{access_log, letters, name, prescriptions, views};
 use crate::visit::Visit;
 
 /// Letters on one page.
@@ -21,8 +21,8 @@ const PAGE: usize = 30;
 const TOLD_MAX: usize = 20;
 
 /// What is not here, said on the home page.
-const NOT_HERE: &str = "Test results, medicines, appointments and prescriptions are not shown here yet. Ask your \
-     practice for them.";
+const NOT_HERE: &str =
+    "Test results and appointments are not shown here yet. Ask your practice for them.";
 
 /// The home page; staff who come here are sent to their own.
 pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
@@ -41,6 +41,7 @@ pub async fn home(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
         people: people(&node, &visit).await?,
         letters: count(found.len(), more),
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
+        prescriptions: prescriptions::tile(&node, &visit).await?,
         told: told(&node, &visit).await?,
         not_here: NOT_HERE,
         done: None,
@@ -73,6 +74,7 @@ async fn others_home(node: &Node, visit: &Visit, acting: &Acting) -> Result<Resp
         people: None,
         letters,
         newest: found.iter().take(3).map(|it| it.view(node)).collect(),
+        prescriptions: prescriptions::tile(node, visit).await?,
         told: Vec::new(),
         not_here: NOT_FOR_PROXIES,
         done: None,

@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, fax_out, subscribers, views};
+use crate::staff::{alarms, fax_out, stuck_prescriptions, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -42,6 +42,7 @@ pub async fn page(
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
+    let prescriptions = stuck_prescriptions::groups(&node, &scope, ROWS_MAX, visit.now).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let alarms = node.store.alarms().await?;
     let sees_letters = sees_letters(&visit);
@@ -89,6 +90,7 @@ pub async fn page(
             "Every subscriber is told of changes.",
         ),
     ];
+    groups.extend(prescriptions);
     // Behind what proves that nothing was altered, before what only one message or letter is about.
     let shown = |kind: &alarms::Kind| kind.group(&alarms, visit.now);
     groups.splice(1..1, alarms::KINDS.iter().map(shown));
@@ -356,6 +358,11 @@ fn done(asked: &Asked) -> Option<Done> {
         "fax-again" => "The letter is sent again by fax.",
         "fax-sent" => "The letter is noted as sent.",
         "fax-settled" => "The letter is off the list. It is not sent by fax.",
+        "eps-again" => "The same message is sent to EPS again.",
+        "status-again" => {
+            "The status is looked at again. If it still fits nothing, it comes back here."
+        }
+        "off-list" => "It is off the list. It is still kept as it came.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

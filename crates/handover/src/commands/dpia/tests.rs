@@ -160,6 +160,7 @@ const OTHERS: &[(&str, &str)] = &[
         "\"0113 496 0009\"\nenabled = true\nsendfax = \"/usr/bin/sendfax\"",
     ),
     ("fax.keep_days", "7\nenabled = true"),
+    ("prescriptions.eps", "\"http://127.0.0.1:8107\""),
     (
         "opt_out.mailbox",
         "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
