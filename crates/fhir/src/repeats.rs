@@ -9,6 +9,7 @@
 use serde_json::Value;
 
 use crate::date::{self, Millis};
+use crate::whereabouts::{INTEGRITY, REDACTED};
 
 /// How long before the last supply runs out the next may be asked for, in milliseconds: seven days.
 pub const EARLY_MILLIS: Millis = 7 * DAY;
@@ -52,6 +53,8 @@ pub enum State {
     NoneLeft,
     /// It was stopped, or is on hold.
     Stopped,
+    /// It carries a security label, which a request for it would not: it is ordered by speaking to people.
+    Labelled,
     /// It was asked for, in the order of that name, which is under way.
     AskedFor(String),
 }
@@ -122,6 +125,8 @@ fn item(request: &Value, requests: &[Value], tasks: &[Value], now: Millis) -> It
         State::AskedFor(order)
     } else if text(request, "/status") != "active" {
         State::Stopped
+    } else if is_labelled(request) {
+        State::Labelled
     } else if let Some(by) = review_by.filter(|by| *by <= now) {
         State::ReviewNeeded(by)
     } else if left == Some(0) {
@@ -142,6 +147,13 @@ fn item(request: &Value, requests: &[Value], tasks: &[Value], now: Millis) -> It
         left,
         state,
     }
+}
+
+/// Whether it carries a label that keeps it from anybody.
+pub fn is_labelled(request: &Value) -> bool {
+    let mut labels = each(request, "/meta/security");
+    // That something was taken out of it keeps it from nobody.
+    labels.any(|it| text(it, "/system") != INTEGRITY || text(it, "/code") != REDACTED)
 }
 
 /// From when on the next supply may be asked for.
@@ -430,6 +442,15 @@ mod tests {
         let mut another = task("requested", "2026-03-18");
         another["code"]["coding"][0]["code"] = json!("dispense");
         assert_eq!(state(&[plan()], &[another]), State::Due);
+    }
+
+    #[test]
+    fn what_carries_a_label_is_not_copied_into_a_request() {
+        let mut labelled = plan();
+        labelled["meta"] = json!({"security": [{"system": "urn:x", "code": "HIV"}]});
+        assert_eq!(state(&[labelled.clone()], &[]), State::Labelled);
+        labelled["meta"] = json!({"security": [{"system": INTEGRITY, "code": REDACTED}]});
+        assert_eq!(state(&[labelled], &[]), State::Due);
     }
 
     #[test]

@@ -510,6 +510,7 @@ pub fn example() -> String {
         OptOutSection::SECTION,
         MeshServerSection::SECTION,
         FaxSection::SECTION,
+        PrescriptionsSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

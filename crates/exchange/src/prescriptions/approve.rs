@@ -63,6 +63,12 @@ pub fn approve(
     let mut tasks = Vec::new();
     for (before, quantity) in items {
         undecided(&before.item)?;
+        // An issue would be a copy without its label.
+        if fhir::repeats::is_labelled(&before.plan) {
+            let message =
+                "A medicine with a security label is prescribed in the practice's own system.";
+            return Err(Problem::new(Kind::Value, message));
+        }
         let issue = issue(approval, before, quantity.as_deref(), &prescription)?;
         let mut task = before.task.clone();
         let item_number = number::uuid(&format!("{}/{prescription}", before.item.id));
@@ -201,7 +207,8 @@ fn changed_quantity(supply: &mut Value, quantity: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The job that refuses these items with a reason that the patient reads.
+/// The job that refuses these items with a reason that the patient reads: what was asked, and what EPS
+/// refused, of which all items of the prescription must be given.
 ///
 /// # Errors
 /// `Required` without items or a reason; `TooLong` for a reason of more than 500 characters;
@@ -221,8 +228,15 @@ pub fn refuse(
         return Err(Problem::new(Kind::TooLong, message));
     }
     let mut job = Job::default();
+    let mut abandoned: Vec<&str> = Vec::new();
     for before in items {
-        undecided(&before.item)?;
+        let number = before.item.prescription.as_str();
+        match before.item.step() {
+            // It must not go after all when somebody sends it again from the work list.
+            Step::EpsRefused if abandoned.contains(&number) => {}
+            Step::EpsRefused => abandoned.push(number),
+            _ => undecided(&before.item)?,
+        }
         let mut task = before.task.clone();
         let taken = Taken {
             step: Step::Refused,
@@ -233,6 +247,11 @@ pub fn refuse(
         task::take(&mut task, &taken);
         let as_seen = (Expect::Version(before.item.version), Release::Keep);
         job.changes.push(put(&task, practice, as_seen)?);
+    }
+    for subject in abandoned {
+        let subject = subject.to_string();
+        let abandon = PrescriptionWrite::Abandon { subject };
+        job.effects.push(Effect::Prescription(abandon));
     }
     Ok(job)
 }
@@ -323,6 +342,10 @@ mod tests {
             (job.changes.len(), job.effects.len(), job.expected.len()),
             (2, 1, 1)
         );
+        let mut labelled = before();
+        labelled.plan["meta"] = json!({"security": [{"system": "urn:x", "code": "HIV"}]});
+        let problem = approve(&approval, &[(labelled, None)]).unwrap_err();
+        assert_eq!(problem.kind, Kind::Value);
         let outside = Approval {
             eps: false,
             ..approval

@@ -266,10 +266,10 @@ pub fn signed(draft: &Value, signature: &str, timestamp: &str) -> Value {
     bundle
 }
 
-/// What a pharmacy asks for: all that is waiting for it. `id` names the request: asked again, it is
-/// answered the same.
-pub fn release(id: &str, pharmacy: &str, name: &str) -> Value {
-    json!({
+/// What a pharmacy asks for: all that is waiting for it, or one prescription by its number. `id` names
+/// the request: asked again, it is answered the same.
+pub fn release(id: &str, (pharmacy, name): (&str, &str), number: Option<&str>) -> Value {
+    let mut asked = json!({
         "resourceType": "Parameters",
         "id": id,
         "parameter": [
@@ -286,7 +286,14 @@ pub fn release(id: &str, pharmacy: &str, name: &str) -> Value {
             } },
             { "name": "status", "valueCode": "accepted" },
         ],
-    })
+    });
+    if let Some(number) = number
+        && let Some(all) = asked.get_mut("parameter").and_then(Value::as_array_mut)
+    {
+        let identifier = json!({ "system": ORDER_NUMBER, "value": number });
+        all.push(json!({ "name": "group-identifier", "valueIdentifier": identifier }));
+    }
+    asked
 }
 
 /// A prescription that came from EPS.
@@ -294,6 +301,8 @@ pub fn release(id: &str, pharmacy: &str, name: &str) -> Value {
 pub struct Released {
     pub number: String,
     pub practice: String,
+    /// The prescriber's name; empty where the message does not say it.
+    pub prescriber: String,
     pub patient: Value,
     /// The number of each item, and its MedicationRequest.
     pub items: Vec<(String, Value)>,
@@ -336,11 +345,24 @@ fn prescription(message: &Value) -> Result<Released, String> {
         (Some(patient), Some(practice)) if !items.is_empty() => Ok(Released {
             number,
             practice,
+            prescriber: of("Practitioner").next().map_or(String::new(), name),
             patient: patient.clone(),
             items,
         }),
         _ => Err(number),
     }
+}
+
+/// A person's name in words.
+fn name(person: &Value) -> String {
+    let words = text(person, "/name/0/text");
+    if !words.is_empty() {
+        return words.to_string();
+    }
+    let parts = ["/name/0/prefix/0", "/name/0/given/0", "/name/0/family"];
+    let parts = parts.map(|place| text(person, place));
+    let parts: Vec<&str> = parts.into_iter().filter(|it| !it.is_empty()).collect();
+    parts.join(" ")
 }
 
 /// What a pharmacy tells of one item.
@@ -434,3 +456,6 @@ pub fn returned(id: &str, pharmacy: &str, (number, reason): (&str, &str), at: Mi
         "requester": organisation(pharmacy),
     })
 }
+
+#[cfg(test)]
+mod tests;

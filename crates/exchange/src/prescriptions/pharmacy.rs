@@ -60,14 +60,18 @@ impl Exchange {
         self.settings.eps.is_some()
     }
 
-    /// Fetches what is waiting at EPS for this pharmacy. The question is kept before it is asked and is
+    /// Fetches what is waiting at EPS for this pharmacy, or the prescription of that number. The question is kept before it is asked and is
     /// asked again under its own name until its answer is taken in, so that nothing that EPS has handed
     /// over is lost on the way.
     ///
     /// # Errors
     /// `NotSupported` without EPS; `Transient` if it does not answer; `Processing` if it refuses; those of
     /// the store.
-    pub async fn fetch_prescriptions(&self, scope: &Scope) -> Result<Fetched, Problem> {
+    pub async fn fetch_prescriptions(
+        &self,
+        scope: &Scope,
+        number: Option<&str>,
+    ) -> Result<Fetched, Problem> {
         let Some(eps) = self.settings.eps.clone() else {
             let message = "This node is not connected to EPS.";
             return Err(Problem::new(Kind::NotSupported, message));
@@ -79,7 +83,7 @@ impl Exchange {
             if is_left && self.open_question(&own).await?.is_none() {
                 continue;
             }
-            let question = self.question(&own).await?;
+            let question = self.question(&own, number).await?;
             let number = question.number;
             match eps.release(&question.key, &question.payload).await {
                 Answer::Taken(answer) => {
@@ -121,7 +125,11 @@ impl Exchange {
     }
 
     /// The question to be asked: the one that is open, or a new one.
-    async fn question(&self, own: &Scope) -> Result<store::prescriptions::EpsMessage, Problem> {
+    async fn question(
+        &self,
+        own: &Scope,
+        number: Option<&str>,
+    ) -> Result<store::prescriptions::EpsMessage, Problem> {
         if let Some(open) = self.open_question(own).await? {
             return Ok(open);
         }
@@ -134,7 +142,7 @@ impl Exchange {
             subject: String::new(),
             patient: String::new(),
             tasks: Vec::new(),
-            draft: message::release(&id, pharmacy, &name).to_string(),
+            draft: message::release(&id, (pharmacy, &name), number).to_string(),
         };
         let queue = PrescriptionWrite::Queue(Box::new(new));
         let job = Job::effect(Effect::Prescription(queue));
@@ -201,7 +209,7 @@ impl Exchange {
                 }
                 _ => (Expect::Absent, 0),
             };
-            let copy = request_here(item, request, &patient);
+            let copy = request_here(item, request, (&patient, &came.prescriber));
             let copy_id = text(&copy, "/id").to_string();
             let mut task = task::new(&task::New {
                 id: &id,
@@ -212,7 +220,7 @@ impl Exchange {
                 name: &repeats::name(request),
                 dose: &repeats::dose(request),
                 quantity: &repeats::quantity(request),
-                requester: text(request, "/requester/display"),
+                requester: &came.prescriber,
                 pharmacy: Some(self.organisation().as_str()),
                 practice: Some(&came.practice),
             });
@@ -224,7 +232,7 @@ impl Exchange {
                 reason: String::new(),
             };
             task::take(&mut task, &taken);
-            task::told(&mut task, number + 1);
+            task::told(&mut task, number + 1, self.organisation().as_str());
             let organisation = self.organisation();
             job.changes
                 .push(put(&task, organisation, (version, Release::At(now)))?);
@@ -319,7 +327,7 @@ impl Exchange {
             };
             task::take(&mut task, &taken);
             let number = item.told + 1;
-            task::told(&mut task, number);
+            task::told(&mut task, number, self.organisation().as_str());
             let as_read = (Expect::Version(item.version), Release::Keep);
             job.changes.push(put(&task, self.organisation(), as_read)?);
             told.push(StatusItem {
@@ -504,10 +512,11 @@ fn named(patient: &Value) -> PatientNamed {
 
 /// An item's MedicationRequest as it is kept here: about the Patient here, and with its references to the
 /// rest of the message turned into words.
-fn request_here(item: &str, request: &Value, patient: &str) -> Value {
+fn request_here(item: &str, request: &Value, (patient, prescriber): (&str, &str)) -> Value {
     let mut here = request.clone();
     if let Some(here) = here.as_object_mut() {
         for name in [
+            "requester",
             "meta",
             "text",
             "contained",
@@ -525,14 +534,8 @@ fn request_here(item: &str, request: &Value, patient: &str) -> Value {
     );
     let subject = json!({ "reference": format!("Patient/{patient}") });
     set(&mut here, "subject", subject);
-    let requester = text(request, "/requester/display");
-    match requester {
-        "" => {
-            if let Some(here) = here.as_object_mut() {
-                here.remove("requester");
-            }
-        }
-        name => set(&mut here, "requester", json!({ "display": name })),
+    if !prescriber.is_empty() {
+        set(&mut here, "requester", json!({ "display": prescriber }));
     }
     here
 }

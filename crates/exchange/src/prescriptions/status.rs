@@ -143,8 +143,17 @@ impl Exchange {
                 "The request of that number is another patient's, or of another prescription.",
             ));
         }
-        if told.number <= item.told {
-            return Ok(Fit::Known);
+        let from = parcel.sender.as_str();
+        match item.told_by.as_str() {
+            known if known == from && told.number <= item.told => return Ok(Fit::Known),
+            known if known == from || known.is_empty() => {}
+            // Another may have it once the one that had it gave it back.
+            _ if item.step() == Step::Returned => {}
+            _ => {
+                return Ok(Fit::Nothing(
+                    "Another pharmacy has this item, and has not given it back.",
+                ));
+            }
         }
         let taken = Taken {
             step,
@@ -153,7 +162,7 @@ impl Exchange {
             reason: told.reason.clone(),
         };
         task::take(&mut task, &taken);
-        task::told(&mut task, told.number);
+        task::told(&mut task, told.number, from);
         let as_read = (Expect::Version(version.version), Release::Keep);
         let change = put(&task, self.organisation(), as_read)?;
         Ok(Fit::Change(Box::new(change)))

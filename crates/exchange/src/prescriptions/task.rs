@@ -21,6 +21,7 @@ const OWN: &str = "urn:handover:prescription-step";
 const HISTORY: &str =
     "https://fhir.nhs.uk/StructureDefinition/Extension-DM-PrescriptionStatusHistory";
 const STATUS_NUMBER: &str = "urn:handover:status-number";
+const STATUS_FROM: &str = "urn:handover:status-from";
 /// Steps kept of one item: the oldest after the first go.
 const STEPS_MAX: usize = 60;
 
@@ -152,8 +153,9 @@ pub struct Item {
     /// ODS codes of the pharmacy and of the practice; empty where none is named.
     pub pharmacy: String,
     pub practice: String,
-    /// The last status that was told of it, by its number.
+    /// The last status that was told of it, by its number, and by which pharmacy.
     pub told: i64,
+    pub told_by: String,
     pub steps: Vec<Taken>,
 }
 
@@ -188,8 +190,12 @@ impl Item {
             let reference = text(task, place).strip_prefix(before);
             reference.unwrap_or_default().to_string()
         };
-        let mut extensions = each(task, "/extension");
-        let told = extensions.find(|it| text(it, "/url") == STATUS_NUMBER);
+        let extension = |url: &str| {
+            let mut extensions = each(task, "/extension");
+            extensions.find(|it| text(it, "/url") == url)
+        };
+        let told = extension(STATUS_NUMBER);
+        let told_by = extension(STATUS_FROM).map_or("", |it| text(it, "/valueString"));
         Some(Item {
             id: text(task, "/id").to_string(),
             version,
@@ -206,6 +212,7 @@ impl Item {
             told: told
                 .and_then(|it| it.get("valueInteger")?.as_i64())
                 .unwrap_or(0),
+            told_by: told_by.to_string(),
             steps: steps(task),
         })
     }
@@ -293,8 +300,10 @@ pub fn new(new: &New<'_>) -> Value {
         "description": new.name,
         "focus": { "reference": format!("MedicationRequest/{}", new.request) },
         "for": { "reference": format!("Patient/{}", new.patient) },
-        "requester": { "display": new.requester },
     });
+    if !new.requester.is_empty() {
+        set(&mut task, "requester", json!({ "display": new.requester }));
+    }
     if !input.is_empty() {
         set(&mut task, "input", Value::Array(input));
     }
@@ -335,11 +344,13 @@ pub fn take(task: &mut Value, taken: &Taken) {
     set(task, "extension", Value::Array(extensions));
 }
 
-/// Notes the number of the last status that was told of it.
-pub fn told(task: &mut Value, number: i64) {
-    let others = each(task, "/extension").filter(|it| text(it, "/url") != STATUS_NUMBER);
+/// Notes the number of the last status that was told of it, and by which pharmacy.
+pub fn told(task: &mut Value, number: i64, by: &str) {
+    let own = [STATUS_NUMBER, STATUS_FROM];
+    let others = each(task, "/extension").filter(|it| !own.contains(&text(it, "/url")));
     let mut extensions: Vec<Value> = others.cloned().collect();
     extensions.push(json!({ "url": STATUS_NUMBER, "valueInteger": number }));
+    extensions.push(json!({ "url": STATUS_FROM, "valueString": by }));
     set(task, "extension", Value::Array(extensions));
 }
 
@@ -398,8 +409,8 @@ mod tests {
         for step in &steps {
             take(&mut task, step);
         }
-        told(&mut task, 4);
-        told(&mut task, 5);
+        told(&mut task, 4, "FZZ02");
+        told(&mut task, 5, "FZZ01");
         numbered(&mut task, "i1", "N1");
         issued(&mut task, "m2");
         let item = Item::read(&task).unwrap();
@@ -408,7 +419,8 @@ mod tests {
             (item.step(), item.reason()),
             (Step::PartReady, "14 tablets are owed")
         );
-        assert_eq!((item.told, item.asked_at()), (5, 1_000));
+        assert_eq!((item.told, item.told_by.as_str()), (5, "FZZ01"));
+        assert_eq!(item.asked_at(), 1_000);
         assert_eq!((item.order.as_str(), item.patient.as_str()), ("o1", "jane"));
         assert_eq!(
             (item.pharmacy.as_str(), item.practice.as_str()),

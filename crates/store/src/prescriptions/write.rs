@@ -89,6 +89,9 @@ pub enum PrescriptionWrite {
     Again { number: i64 },
     /// From the work list: a person has seen to it.
     Settled { number: i64 },
+    /// The prescriber gives up a prescription that EPS refused: it is not sent any more. `Conflict` unless
+    /// it is one.
+    Abandon { subject: String },
     /// From the work list: a status that fitted nothing is looked at again.
     StatusAgain { pid: i64 },
     /// From the work list: a person has seen to a status that fitted nothing.
@@ -167,6 +170,14 @@ pub(crate) async fn apply(
                 tx.execute(&sql.with(now).with(*number)).await?,
                 Kind::NotFound,
             )
+        }
+        PrescriptionWrite::Abandon { subject } => {
+            let sql = Sql::new(
+                "UPDATE eps_message SET state = 'settled', state_at = $1 \
+                 WHERE subject = $2 AND kind = 'order' AND (state = 'refused' OR state = 'settled')",
+            );
+            let changed = tx.execute(&sql.with(now).with(subject.as_str())).await?;
+            once(changed, Kind::Conflict)
         }
         PrescriptionWrite::StatusAgain { pid } => status(tx, *pid, true).await,
         PrescriptionWrite::StatusSettled { pid } => status(tx, *pid, false).await,

@@ -233,6 +233,10 @@ async fn chosen(
     patient: &str,
     words: &Words,
 ) -> Result<String, Problem> {
+    // Where a restricted patient collects their medicines tells where they are (P13).
+    if node.store.keeps_whereabouts(patient).await? {
+        return Ok(words.restricted_pharmacy.to_owned());
+    }
     let pharmacy = node.store.nominated_pharmacy(scope, patient).await?;
     Ok(match pharmacy {
         Some(ods) => with(words.your_pharmacy, &(node.organisation_name)(&ods)),
@@ -251,6 +255,7 @@ fn medicine(item: &Item, tongue: Tongue) -> views::Medicine {
         Due::ReviewNeeded(by) => (Some(with(words.review, &until(*by))), None),
         Due::NoneLeft => (Some(words.none_left.to_owned()), None),
         Due::Stopped => (Some(words.stopped.to_owned()), None),
+        Due::Labelled => (Some(words.labelled.to_owned()), None),
         Due::AskedFor(order) => {
             let href = format!("/prescriptions/{order}");
             (Some(words.asked_for.to_owned()), Some(href))
@@ -416,9 +421,10 @@ pub async fn one(
         },
         title: title.clone(),
         pharmacy: match pharmacy {
-            "" => words.no_pharmacy.to_owned(),
+            "" => chosen(&node, &scope, &patient, words).await?,
             ods => with(words.your_pharmacy, &(node.organisation_name)(ods)),
         },
+        numbers: numbers(&items, words),
         items: items.iter().map(|it| tracked(it, tongue)).collect(),
         notes: match (
             node.has_eps,
@@ -435,6 +441,17 @@ pub async fn one(
         .under("/prescriptions")
         .said_in(tongue)
         .answer(&node.site, &visit))
+}
+
+/// The numbers by which a pharmacy finds what it has not fetched yet.
+fn numbers(items: &[Asked], words: &Words) -> Vec<String> {
+    let open = items.iter();
+    let open = open.filter(|it| matches!(it.step(), Step::WithEps | Step::Returned));
+    let mut numbers: Vec<String> = open
+        .map(|it| with(words.number, &it.prescription))
+        .collect();
+    numbers.dedup();
+    numbers
 }
 
 fn tracked(item: &Asked, tongue: Tongue) -> views::Tracked {
@@ -459,3 +476,6 @@ fn tracked(item: &Asked, tongue: Tongue) -> views::Tracked {
         steps: item.steps.iter().map(step).collect(),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -121,6 +121,7 @@ fn one(text: &str) -> patient::One {
         done: Some(words.done_asked),
         title: text.into(),
         pharmacy: text.into(),
+        numbers: vec![text.into()],
         items: vec![patient::Tracked {
             name: text.into(),
             dose: text.into(),

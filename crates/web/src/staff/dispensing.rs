@@ -7,6 +7,7 @@ use access::{Interaction, Scope};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use exchange::Exchange;
+use exchange::prescriptions::number::is_sound;
 use exchange::prescriptions::pharmacy::Act;
 use exchange::prescriptions::task::{DISPENSE_CODE, Item, Step};
 use fhir::problem::{Kind, Problem};
@@ -166,15 +167,21 @@ fn dispensed(item: &Item) -> views::Dispensed {
     }
 }
 
-/// `POST /staff/dispensing/fetch`
+/// `POST /staff/dispensing/fetch`: all that waits for this pharmacy, or one by its number.
 pub async fn fetch(
     State(node): State<Arc<Node>>,
     visit: Visit,
-    _: Fields,
+    fields: Fields,
 ) -> Result<Response, Refusal> {
     let exchange = at_pharmacy(&node)?;
     let scope = visit.scope(&node, Interaction::Dispense, "Task").await?;
-    let fetched = Box::pin(exchange.fetch_prescriptions(&scope)).await;
+    let number = fields.text("number").to_ascii_uppercase();
+    if !number.is_empty() && !is_sound(&number) {
+        let said = "The number is not right. It is like 628738-A83008-7EFE6P.".to_owned();
+        return show(&node, &visit, "", Some(said)).await;
+    }
+    let number = (!number.is_empty()).then_some(number.as_str());
+    let fetched = Box::pin(exchange.fetch_prescriptions(&scope, number)).await;
     match fetched {
         Ok(fetched) => {
             let done = match (fetched.prescriptions, fetched.unread) {

@@ -10,7 +10,7 @@ use access::{Interaction, Role, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::prescriptions::approve::{self, Approval, Before};
-use exchange::prescriptions::task::Item;
+use exchange::prescriptions::task::{Item, Step};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
@@ -207,7 +207,11 @@ async fn show(node: &Node, visit: &Visit, order: &str, typed: Typed) -> Result<R
         requests_withheld: request.requests_withheld,
         pharmacy: request.pharmacy(node),
         stand_in: node.has_eps,
-        decided: request.decided.iter().map(decided).collect(),
+        decided: request
+            .decided
+            .iter()
+            .map(|it| decided(it, request.is_restricted))
+            .collect(),
     };
     let title = format!("Prescription for {}", request.who.name);
     let page = Page::new("staff/prescription.jinja", title, view);
@@ -217,14 +221,17 @@ async fn show(node: &Node, visit: &Visit, order: &str, typed: Typed) -> Result<R
         .answer(&node.site, visit))
 }
 
-fn decided(item: &Item) -> views::Decided {
+/// Of a restricted patient the pharmacy is not named.
+fn decided(item: &Item, is_restricted: bool) -> views::Decided {
+    let by = item.steps.last();
+    let by = by.filter(|it| !(is_restricted && it.step.is_pharmacys()));
     views::Decided {
         name: item.name.clone(),
         what: crate::patient::prescriptions::words::step(
             item.step(),
             crate::page::tongue::Tongue::English,
         ),
-        who: item.steps.last().map_or(String::new(), |it| it.who.clone()),
+        who: by.map_or(String::new(), |it| it.who.clone()),
         reason: item.reason().to_owned(),
     }
 }
@@ -243,11 +250,12 @@ pub async fn approve(
         return look_again(&node, &visit, &order).await;
     }
     let mut items = Vec::new();
-    for (before, shown) in request.before()?.into_iter().zip(&request.items) {
+    for before in request.before()? {
         let typed = fields
             .text(&format!("quantity-{}", before.item.id))
             .to_owned();
-        let shown = shown.amount();
+        let shown = before.plan.pointer("/dispenseRequest/quantity/value");
+        let shown = shown.map_or(String::new(), ToString::to_string);
         items.push((
             before,
             (!typed.is_empty() && typed != shown).then_some(typed),
@@ -299,7 +307,7 @@ pub async fn refuse(
     let all = request.tasks_before();
     let chosen: Vec<Before> = all
         .into_iter()
-        .filter(|it| only.is_empty() || it.item.id == only)
+        .filter(|it| only.is_empty() || it.item.id == only || goes_with(&request, only, it))
         .collect();
     if chosen.is_empty() {
         return look_again(&node, &visit, &order).await;
@@ -318,6 +326,16 @@ pub async fn refuse(
         Err(problem) => return Err(problem.into()),
     };
     settle(&node, &visit, (&scope, job), (&order, "refused")).await
+}
+
+/// Whether an item is of the same prescription that EPS refused as the chosen one: it goes as a whole.
+fn goes_with(request: &Request, chosen: &str, it: &Before) -> bool {
+    let mut items = request.items.iter().map(|it| &it.task);
+    let chosen = items.find(|item| item.id == chosen);
+    it.item.step() == Step::EpsRefused
+        && chosen.is_some_and(|item| {
+            item.step() == Step::EpsRefused && item.prescription == it.item.prescription
+        })
 }
 
 /// Commits a decision; what somebody else decided meanwhile is to be looked at again.

@@ -38,7 +38,9 @@ async fn show(
         .scope(node, Interaction::Record, "MedicationRequest")
         .await?;
     let words = Words::of(visit.tongue());
+    let is_restricted = node.store.keeps_whereabouts(&patient).await?;
     let own = node.store.nominated_pharmacy(&scope, &patient).await?;
+    let own = own.filter(|_| !is_restricted);
     let pharmacy = |(ods, name): (String, String)| views::Pharmacy {
         chosen: own.as_deref() == Some(&ods),
         ods,

@@ -73,6 +73,8 @@ pub struct One {
     pub done: Option<&'static str>,
     pub title: String,
     pub pharmacy: String,
+    /// The prescription's number, in words, while it waits for a pharmacy.
+    pub numbers: Vec<String>,
     pub items: Vec<Tracked>,
     pub notes: Vec<&'static str>,
     pub here: String,

@@ -36,6 +36,8 @@ pub struct Request {
     pub allergies: Allergies,
     /// Medicines of the patient that are withheld from the reader.
     pub requests_withheld: u64,
+    /// Nobody is to learn where the patient is, nor so where they collect their medicines (P13).
+    pub is_restricted: bool,
 }
 
 /// One item of it.
@@ -81,6 +83,9 @@ impl Allergies {
 impl Asked {
     /// Why it must be looked at more closely.
     pub fn doubt(&self) -> Option<&'static str> {
+        if self.task.step() == Step::EpsRefused {
+            return Some("EPS did not take it: see the work list, or refuse it.");
+        }
         let Some(plan) = &self.plan else {
             return Some(
                 "What allows this medicine is withheld from you, or is no repeat any more.",
@@ -92,16 +97,9 @@ impl Asked {
             Due::ReviewNeeded(_) => Some("The review is over due."),
             Due::NoneLeft => Some("No issue is left."),
             Due::Stopped => Some("It was stopped, or is on hold."),
+            Due::Labelled => Some("It carries a security label: prescribe it in your own system."),
             Due::AskedFor(_) => Some("It was asked for in another order too."),
         }
-    }
-
-    /// The number of the quantity that is shown.
-    pub fn amount(&self) -> String {
-        let value = self
-            .plan_resource
-            .pointer("/dispenseRequest/quantity/value");
-        value.map_or(String::new(), ToString::to_string)
     }
 
     fn before(&self) -> Before {
@@ -168,7 +166,8 @@ impl Request {
                 "What allows one of the medicines is not shown to you, so you cannot approve it.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
-        Ok(self.tasks_before())
+        let asked = |it: &Before| it.item.step() == Step::Asked;
+        Ok(self.tasks_before().into_iter().filter(asked).collect())
     }
 
     /// What is to be refused: for that nobody needs to see more than what was asked.
@@ -179,8 +178,11 @@ impl Request {
     /// The pharmacy that the patient chose when they asked, in words.
     pub fn pharmacy(&self, node: &Node) -> String {
         match self.asked_pharmacy() {
+            _ if self.is_restricted => {
+                "The pharmacy is restricted, as is where the patient lives.".to_owned()
+            }
             "" => "No pharmacy was chosen: any can fetch it.".to_owned(),
-            ods => format!("For {}", (node.organisation_name)(ods)),
+            ods => format!("For {}.", (node.organisation_name)(ods)),
         }
     }
 
@@ -247,9 +249,14 @@ pub async fn queue(
     scope: &Scope,
     now: Millis,
 ) -> Result<(Vec<Request>, u64, bool), Problem> {
-    let (tasks, withheld, mut more) = tasks(node, scope, (ORDER_CODE, "requested")).await?;
+    let (mut open, mut withheld, mut more) = tasks(node, scope, (ORDER_CODE, "requested")).await?;
+    // What EPS refused is the prescriber's again.
+    let (held, hidden, further) = tasks(node, scope, (ORDER_CODE, "on-hold")).await?;
+    open.extend(held);
+    withheld += hidden;
+    more |= further;
     let mut groups: Vec<Vec<(Value, Item)>> = Vec::new();
-    for (resource, item) in tasks {
+    for (resource, item) in open {
         let of = |group: &&mut Vec<(Value, Item)>| {
             let first = group.first();
             first.is_some_and(|(_, it)| it.order == item.order && it.patient == item.patient)
@@ -328,7 +335,7 @@ async fn request(
     let (open, decided): (Vec<_>, Vec<_>) = tasks
         .into_iter()
         .filter(|(_, it)| it.patient == patient)
-        .partition(|(_, it)| it.step() == Step::Asked);
+        .partition(|(_, it)| matches!(it.step(), Step::Asked | Step::EpsRefused));
     let items = open.into_iter().map(|(resource, task)| {
         let stored = requests
             .iter()
@@ -347,10 +354,15 @@ async fn request(
         items: items.collect(),
         decided: decided.into_iter().map(|(_, it)| it).collect(),
         allergies: allergies(node, scope, &patient).await?,
+        is_restricted: node.store.keeps_whereabouts(&patient).await?,
         requests_withheld: withheld.count + withheld.sealed,
         resource,
         patient,
     }))
+}
+
+fn said<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name).and_then(Value::as_str)
 }
 
 /// SNOMED CT's concept that somebody has no known allergy.
@@ -384,9 +396,7 @@ async fn allergies(node: &Node, scope: &Scope, patient: &str) -> Result<Allergie
         };
         let is_over = |place: &str, words: &[&str]| {
             let coding = of(place);
-            coding["code"]
-                .as_str()
-                .is_some_and(|it| words.contains(&it))
+            said(&coding, "code").is_some_and(|it| words.contains(&it))
         };
         if is_over(
             "/verificationStatus/coding",
@@ -396,12 +406,12 @@ async fn allergies(node: &Node, scope: &Scope, patient: &str) -> Result<Allergie
             continue;
         }
         let coding = of("/code/coding");
-        if coding["code"] == NO_KNOWN_ALLERGY {
+        if said(&coding, "code") == Some(NO_KNOWN_ALLERGY) {
             found.none_known = true;
             continue;
         }
         let words = allergy.pointer("/code/text").and_then(Value::as_str);
-        let words = words.or(coding["display"].as_str());
+        let words = words.or(said(&coding, "display"));
         let words = words.unwrap_or("an allergy without a name").trim();
         found.listed.push(words.to_owned());
     }

@@ -83,10 +83,10 @@ async fn a_prescription_is_released_to_its_pharmacy_alone_and_again_to_the_same_
     let stand_in = Arc::new(StandIn::open(None).unwrap());
     let message = signed(&stand_in, &draft()).await;
     ask(&stand_in, PROCESS, &message).await;
-    let other = message::release("q0", "FZZ02", "Other");
+    let other = message::release("q0", ("FZZ02", "Other"), None);
     let (_, nothing) = ask(&stand_in, RELEASE, &other).await;
     assert!(message::released(&nothing).is_empty());
-    let own = message::release("q1", "FZZ01", "Corner");
+    let own = message::release("q1", ("FZZ01", "Corner"), None);
     let (_, first) = ask(&stand_in, RELEASE, &own).await;
     let came = message::released(&first);
     let came = came[0].as_ref().unwrap();
@@ -96,7 +96,7 @@ async fn a_prescription_is_released_to_its_pharmacy_alone_and_again_to_the_same_
     );
     let again = ask(&stand_in, RELEASE, &own).await;
     assert_eq!(again.1, first, "its answer was lost");
-    let next = message::release("q2", "FZZ01", "Corner");
+    let next = message::release("q2", ("FZZ01", "Corner"), None);
     let next = ask(&stand_in, RELEASE, &next).await;
     assert!(message::released(&next.1).is_empty());
     let back = |id, from| message::returned(id, from, (NUMBER, "Closed"), 0);
@@ -126,4 +126,24 @@ async fn what_it_holds_is_there_again_after_a_restart() {
         1,
         "it had been taken"
     );
+}
+
+#[tokio::test]
+async fn who_knows_its_number_can_fetch_what_was_given_back() {
+    let stand_in = Arc::new(StandIn::open(None).unwrap());
+    let message = signed(&stand_in, &draft()).await;
+    ask(&stand_in, PROCESS, &message).await;
+    let own = message::release("q1", ("FZZ01", "Corner"), None);
+    ask(&stand_in, RELEASE, &own).await;
+    let back = message::returned("r1", "FZZ01", (NUMBER, "Closed"), 0);
+    ask(&stand_in, "/FHIR/R4/Task", &back).await;
+    let all = message::release("q2", ("FZZ02", "Other"), None);
+    let all = ask(&stand_in, RELEASE, &all).await;
+    assert!(
+        message::released(&all.1).is_empty(),
+        "not theirs to take unasked"
+    );
+    let one = message::release("q3", ("FZZ02", "Other"), Some(NUMBER));
+    let one = ask(&stand_in, RELEASE, &one).await;
+    assert_eq!(message::released(&one.1).len(), 1);
 }
