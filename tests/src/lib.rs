@@ -46,6 +46,8 @@ mod opt_out;
 #[cfg(test)]
 mod parsers;
 #[cfg(test)]
+mod prescriptions;
+#[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod setting;
 #[cfg(test)]

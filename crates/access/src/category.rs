@@ -32,6 +32,8 @@ pub const CATEGORIES: [Category; 6] = [
             "MedicationDispense",
             "MedicationRequest",
             "MedicationStatement",
+            // What the patient asked for, and how far it is.
+            "Task",
         ],
     },
     Category {
@@ -51,13 +53,18 @@ pub const CATEGORIES: [Category; 6] = [
     },
 ];
 
-/// Only for people who act for the patient, and never given unasked: where the patient lives, and
-/// who looked.
-pub const FOR_PEOPLE: [Category; 2] = [
+/// Only for people who act for the patient, and never given unasked: where the patient lives, to order
+/// medicines, and who looked.
+pub const FOR_PEOPLE: [Category; 3] = [
     Category {
         code: "details",
         name: "Name, address and other details",
         types: &["Patient"],
+    },
+    Category {
+        code: ORDERS,
+        name: "Order the repeat medicines that they see",
+        types: &[],
     },
     Category {
         code: ACCESS_LOG,
@@ -66,6 +73,8 @@ pub const FOR_PEOPLE: [Category; 2] = [
     },
 ];
 
+/// The word of the category that opens no resource, but lets somebody ask for what they see.
+pub const ORDERS: &str = "orders";
 /// The word of the category that opens no resource, but the list of who looked.
 pub const ACCESS_LOG: &str = "access-log";
 

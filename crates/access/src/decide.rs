@@ -121,6 +121,7 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::Record
             | Interaction::AccessLog
             | Interaction::SetSharing
+            | Interaction::OrderMedicines
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::Slots
@@ -150,8 +151,10 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
         }
         // What a patient wants is written by staff as a Consent, in their own name.
         (_, _) if interaction == Interaction::SetSharing => false,
+        // What a patient asks for is theirs to ask for.
+        (_, _) if interaction == Interaction::OrderMedicines => false,
         (Role::Clinician, Sort::Look | Sort::Change) => true,
-        // "Acted on" is only ever a named clinician's, and so are the judgement that a label (third
+        // "Acted on" is only ever a named clinician's, and so are what is prescribed, the judgement that a label (third
         // party, serious harm) may go, what a patient should not or may read, and that care cannot wait for leave to look.
         (Role::Clerk, Sort::Look | Sort::Change) => !matches!(
             interaction,
@@ -160,6 +163,7 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
                 | Interaction::EmergencyAccess
                 | Interaction::HoldBack
                 | Interaction::ReleaseToPatient
+                | Interaction::Prescribe
         ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,

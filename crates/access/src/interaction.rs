@@ -60,6 +60,14 @@ pub enum Interaction {
     Record,
     /// A patient says what may be shared with whom.
     SetSharing,
+    /// A patient, or somebody for them, asks for repeat medicines and says which pharmacy is to have the prescription.
+    OrderMedicines,
+    /// The practice's queue of requests for medicines, or the pharmacy's of prescriptions.
+    Prescriptions,
+    /// A named prescriber approves or refuses what a patient asks for.
+    Prescribe,
+    /// A pharmacy fetches prescriptions, and says what became of them.
+    Dispense,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -145,6 +153,10 @@ impl Interaction {
             Interaction::ReleaseToPatient => "release-letter",
             Interaction::Record => "record",
             Interaction::SetSharing => "set-sharing",
+            Interaction::OrderMedicines => "order-medicines",
+            Interaction::Prescriptions => "prescriptions",
+            Interaction::Prescribe => "prescribe",
+            Interaction::Dispense => "dispense",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -184,6 +196,7 @@ impl Interaction {
             | Interaction::ClaimRelationship
             | Interaction::EmergencyAccess
             | Interaction::Slots
+            | Interaction::Prescriptions
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -200,6 +213,9 @@ impl Interaction {
             | Interaction::ActOnLetter
             | Interaction::SendLetter
             | Interaction::SetSharing
+            | Interaction::OrderMedicines
+            | Interaction::Prescribe
+            | Interaction::Dispense
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

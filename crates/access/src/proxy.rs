@@ -4,7 +4,7 @@
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 
-use crate::category::{ACCESS_LOG, for_people};
+use crate::category::{ACCESS_LOG, ORDERS, for_people};
 use crate::interaction::Interaction;
 
 /// For whom a caller acts in their session.
@@ -200,6 +200,8 @@ impl Online {
                 proxy.types().contains(&"Appointment")
             }
             Interaction::AccessLog => proxy.has(ACCESS_LOG),
+            // What one does not see one does not order.
+            Interaction::OrderMedicines => proxy.has(ORDERS) && proxy.types().contains(&ty),
             // A proxy makes no others, and says nothing of what may be shared. What goes on in the
             // account's name alone (exports, subscriptions) is for one's own record, and a document
             // has no place in which to say that something of it is not shown.

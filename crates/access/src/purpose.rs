@@ -103,6 +103,8 @@ pub enum SystemPurpose {
     CarryItk3,
     /// Copies the whole store for a backup, and keeps account of the copies.
     KeepCopies,
+    /// Carries prescriptions to the Electronic Prescription Service, and keeps what comes back of them.
+    CarryPrescriptions,
     /// Tests and measurements.
     Measure,
 }
@@ -138,6 +140,7 @@ impl SystemPurpose {
             SystemPurpose::KeepAppointments => "keep-appointments",
             SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
+            SystemPurpose::CarryPrescriptions => "carry-prescriptions",
             SystemPurpose::Measure => "measure",
         }
     }

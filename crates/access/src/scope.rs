@@ -190,11 +190,19 @@ impl Scope {
     }
 
     /// Whether resources may be changed with it: a scope that was decided for a look never may,
-    /// and a patient changes nothing but what they want shared.
+    /// and a patient changes nothing but what they want shared, and what they ask for.
     pub fn may_change(&self) -> bool {
-        let is_own_wish = self.interaction == Interaction::SetSharing;
-        let reaches = is_own_wish || !matches!(self.reach, Reach::Compartment { .. });
+        let reaches = self.wish().is_some() || !matches!(self.reach, Reach::Compartment { .. });
         reaches && matches!(self.interaction.sort(), Sort::Change | Sort::Inner)
+    }
+
+    /// The resource type in which a patient's own wish is written down, if the scope is for one.
+    fn wish(&self) -> Option<&'static str> {
+        match self.interaction {
+            Interaction::SetSharing => Some("Consent"),
+            Interaction::OrderMedicines => Some("Task"),
+            _ => None,
+        }
     }
 
     /// Whether a resource of that type may be created, changed or (`deletes`) deleted with it, in a
@@ -203,8 +211,7 @@ impl Scope {
     /// # Errors
     /// `Forbidden` for what only the organisation's own systems set up.
     pub fn may_set_up(&self, ty: &str, deletes: bool) -> Result<(), Problem> {
-        let is_own_wish = self.interaction == Interaction::SetSharing;
-        if is_own_wish && (ty != "Consent" || deletes) {
+        if self.wish().is_some_and(|wish| ty != wish || deletes) {
             return Err(Problem::new(Kind::Forbidden, "Only a wish is set here."));
         }
         let is_staff = self.agent.kind == AgentKind::Staff;

@@ -190,7 +190,8 @@ impl Exchange {
                 | Done::Fax(_)
                 | Done::Itk3(_)
                 | Done::Ask
-                | Done::Diary => None,
+                | Done::Diary
+                | Done::Prescription => None,
             }))
     }
 }

@@ -18,6 +18,7 @@ use crate::fax::Allowed;
 use crate::itk3::Routes;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
+use crate::prescriptions::eps::Eps;
 use crate::tls;
 use crate::transport::Transport;
 use crate::workers::Workers;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub itk3: Option<Arc<Routes>>,
     /// To whom letters may go by fax, where they have no node. `None`: there is no fax server.
     pub fax: Option<Arc<Allowed>>,
+    /// The Electronic Prescription Service, where prescriptions go through it from here.
+    pub eps: Option<Arc<Eps>>,
     /// How long all organisations together are waited for that are asked about a patient, in
     /// milliseconds.
     pub ask_millis: u64,
@@ -74,6 +77,7 @@ impl Default for Settings {
             directory: None,
             itk3: None,
             fax: None,
+            eps: None,
             ask_millis: 2_000,
             ask_keep_hours: 24,
             clinics: Vec::new(),

@@ -111,6 +111,7 @@ impl Exchange {
             mesh: None,
             pointer: None,
             booking: None,
+            prescription: None,
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)

@@ -32,6 +32,7 @@ pub mod note;
 pub mod opt_out;
 pub mod outgoing;
 pub mod pointers;
+pub mod prescriptions;
 pub mod receipt;
 pub mod receiving;
 pub mod sealing;

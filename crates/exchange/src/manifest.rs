@@ -14,6 +14,7 @@ use crate::jws::read_strictly;
 use crate::keys::sha256_hex;
 use crate::mailboxes::MailPart;
 use crate::pointers::PointerText;
+use crate::prescriptions::status::StatusText;
 
 /// The version of the protocol that all statements carry.
 pub const PROTOCOL: u32 = 1;
@@ -78,6 +79,9 @@ pub struct ParcelText {
     /// Of a booking: what it says beside whom it is about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub booking: Option<Box<BookingText>>,
+    /// Of a prescription's status: what became of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub prescription: Option<StatusText>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -89,6 +93,7 @@ pub enum ParcelKind {
     MeshMessage,
     RecordPointer,
     Booking,
+    PrescriptionStatus,
 }
 
 impl ParcelKind {
@@ -99,6 +104,7 @@ impl ParcelKind {
             ParcelKind::MeshMessage => store::parcels::Kind::MeshMessage,
             ParcelKind::RecordPointer => store::parcels::Kind::RecordPointer,
             ParcelKind::Booking => store::parcels::Kind::Booking,
+            ParcelKind::PrescriptionStatus => store::parcels::Kind::PrescriptionStatus,
         }
     }
 }
@@ -189,6 +195,12 @@ impl ParcelText {
         {
             return value("The patient's date of birth is not of the form YYYY-MM-DD.");
         }
+        self.check_kind()
+    }
+
+    /// What each kind must say, and no other may.
+    fn check_kind(&self) -> Result<(), Problem> {
+        let value = |what: &str| Err(Problem::new(Kind::Value, what));
         if (self.kind == ParcelKind::MeshMessage) != self.mesh.is_some() {
             return value("A message for a mailbox, and nothing else, says what is written on it.");
         }
@@ -207,12 +219,26 @@ impl ParcelText {
         if let Some(booking) = &self.booking {
             booking.check()?;
         }
-        if matches!(self.kind, ParcelKind::RecordPointer | ParcelKind::Booking) {
+        if (self.kind == ParcelKind::PrescriptionStatus) != self.prescription.is_some() {
+            return value("A prescription's status, and nothing else, says what became of one.");
+        }
+        if let Some(status) = &self.prescription {
+            status.check()?;
+            if self.document != status.prescription {
+                return value("A prescription's status bears the prescription's number.");
+            }
+        }
+        if matches!(
+            self.kind,
+            ParcelKind::RecordPointer | ParcelKind::Booking | ParcelKind::PrescriptionStatus
+        ) {
             let is_bare =
                 self.contents.is_empty() && self.statement.is_none() && self.tell.is_empty();
             return match is_bare {
                 true => Ok(()),
-                false => value("A pointer or a booking has no contents and no statement."),
+                false => value(
+                    "A pointer, a booking or a prescription's status has no contents and no statement.",
+                ),
             };
         }
         if self.kind == ParcelKind::SharingPreference {

@@ -181,6 +181,7 @@ impl Exchange {
             mesh: None,
             pointer: Some(pointer),
             booking: None,
+            prescription: None,
         };
         text.accepted(patient).map(Some)
     }

@@ -181,6 +181,7 @@ impl Exchange {
             let ty = match parcel.kind {
                 store::parcels::Kind::MeshMessage => "",
                 store::parcels::Kind::Booking => "Appointment",
+                store::parcels::Kind::PrescriptionStatus => "Task",
                 _ => "DocumentReference",
             };
             let target = Target {

@@ -181,6 +181,7 @@ impl Exchange {
             mesh: None,
             pointer: None,
             booking: None,
+            prescription: None,
         };
         text.accepted(&due.patient).map(Some)
     }

@@ -100,6 +100,13 @@ impl Exchange {
             Match::Patient(patient) => patient,
             Match::Nobody(reason) => return self.set_aside(scope, parcel.pid, reason).await,
         };
+        if let Some(status) = &text.prescription {
+            let taken = self.take_status(scope, parcel, status, &patient).await?;
+            return match taken {
+                None => Ok(()),
+                Some(why) => self.set_aside(scope, parcel.pid, why).await,
+            };
+        }
         let mut contents = Vec::new();
         for part in &parcel.parts {
             contents.push(self.content_of(scope, parcel, part).await?);

@@ -17,6 +17,7 @@ use crate::directory;
 use crate::exchange::Exchange;
 use crate::mailboxes;
 use crate::pointers;
+use crate::prescriptions;
 use crate::sharing;
 use crate::witness;
 
@@ -44,6 +45,7 @@ impl Workers {
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
             tokio::spawn(pointers::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),
         ];

@@ -8,8 +8,9 @@ use crate::resource::check_id;
 use crate::search::parameter;
 
 /// The ids of the Patients whose compartment holds the resource, each once: the Patient itself, what
-/// refers to it as the compartment's definition says, and a Binary whose `securityContext` is the
-/// Patient. Only relative references (`Patient/1`) count: a patient of another server is not ours.
+/// refers to it as the compartment's definition says, a Binary whose `securityContext` is the
+/// Patient, and a Task that is for the Patient: R5 has those in the compartment, and what somebody asked
+/// for is not for all to see. Only relative references (`Patient/1`) count: a patient of another server is not ours.
 pub fn patients(ty: &str, resource: &Json<'_>) -> Vec<String> {
     let definitions = Definitions::r4();
     let mut found = Vec::new();
@@ -19,6 +20,7 @@ pub fn patients(ty: &str, resource: &Json<'_>) -> Vec<String> {
             resource.get("securityContext").and_then(patient),
             &mut found,
         ),
+        "Task" => add(resource.get("for").and_then(patient), &mut found),
         _ => {}
     }
     let codes = definitions
@@ -39,7 +41,7 @@ pub fn patients(ty: &str, resource: &Json<'_>) -> Vec<String> {
     found
 }
 
-/// The types that can be in a patient's compartment: those of the definition, and Binary.
+/// The types that can be in a patient's compartment: those of the definition, Binary and Task.
 pub fn types() -> Vec<String> {
     let definitions = Definitions::r4();
     let mut types: Vec<String> = definitions
@@ -47,7 +49,7 @@ pub fn types() -> Vec<String> {
         .keys()
         .map(ToString::to_string)
         .collect();
-    types.extend(["Binary".to_string(), "Patient".to_string()]);
+    types.extend(["Binary", "Patient", "Task"].map(str::to_string));
     types.sort_unstable();
     types.dedup();
     types

@@ -18,6 +18,7 @@ pub mod patch;
 pub mod path;
 pub mod problem;
 pub mod profile;
+pub mod repeats;
 pub mod resource;
 pub mod search;
 pub mod terminology;

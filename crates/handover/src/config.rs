@@ -8,7 +8,8 @@ mod hl7v2;
 mod itk3;
 mod mesh;
 mod mesh_server;
-pub mod section;
+pub mod prescriptions;
+mod section;
 mod who_sees;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};
 pub use mesh_server::MeshServerSection;
+pub use prescriptions::PrescriptionsSection;
 use section::section;
 use serde::Deserialize;
 use web::sign_in::Way;
@@ -358,6 +360,8 @@ pub struct Config {
     pub appointments: AppointmentsSection,
     #[serde(default = "left_out")]
     pub itk3: Itk3Section,
+    #[serde(default = "left_out")]
+    pub prescriptions: PrescriptionsSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -481,6 +485,7 @@ impl Config {
         self.fax.check()?;
         self.appointments.check(ods)?;
         self.itk3.check(&self.mesh)?;
+        self.prescriptions.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -517,6 +522,7 @@ pub fn example() -> String {
         FaxSection::SECTION,
         AppointmentsSection::SECTION,
         Itk3Section::SECTION,
+        PrescriptionsSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

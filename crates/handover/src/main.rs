@@ -48,6 +48,7 @@ enum Command {
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
     Drill(commands::drill::Drill),
+    StandIn(commands::stand_in::StandIn),
 }
 
 fn main() -> std::process::ExitCode {
@@ -87,6 +88,7 @@ fn main() -> std::process::ExitCode {
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
             Command::Drill(drill) => drill.run().await,
+            Command::StandIn(stand_in) => stand_in.run().await,
         }
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.

@@ -20,6 +20,7 @@ use anyhow::{Context, bail};
 use exchange::jwt::IdentityKey;
 use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
+use exchange::prescriptions::eps::Eps;
 use exchange::sealing::SealingKey;
 use exchange::{Book, Exchange, Identity, Workers};
 use rustls::ServerConfig;
@@ -84,6 +85,7 @@ impl Running {
             keeps_diary: config.appointments.keeps_diary(),
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
             itk3: itk3.as_ref().map(|it| it.routes.clone()),
+            eps: eps(config)?,
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -252,6 +254,13 @@ fn secret_text(path: &Path) -> anyhow::Result<String> {
     Ok(text.trim().to_owned())
 }
 
+/// EPS, where the settings name its address.
+fn eps(config: &Config) -> anyhow::Result<Option<Arc<Eps>>> {
+    let eps = config.prescriptions.eps.as_deref().map(Eps::new);
+    let eps = eps.transpose().context("prescriptions.eps")?;
+    Ok(eps.map(Arc::new))
+}
+
 /// The settings are checked when they are read.
 fn second_keeper(config: &Config) -> anyhow::Result<Option<Ods>> {
     let keeper = config.sharing.second_keeper.as_deref();
@@ -323,9 +332,13 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
         organisation: ods.clone(),
         name: config.organisation.name.clone(),
         base_url: config.pages.public_url.trim_end_matches('/').to_owned(),
+        roles: config.organisation.roles.clone(),
     };
     let mut node = web::Node::new(store.clone(), site);
     let book = book.clone();
+    let listed = book.clone();
+    node.pharmacies = Arc::new(move || pharmacies(&listed));
+    node.has_eps = config.prescriptions.eps.is_some();
     node.organisation_name = Arc::new(move |ods| book.name(ods));
     node.fhir.bounds = config.fhir.bounds();
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
@@ -360,6 +373,18 @@ pub fn enforced(config: &Config) -> web::fhir::validate::Enforced {
         profiles: config.profiles.enforced.clone(),
         declared: config.profiles.enforce_declared,
     }
+}
+
+/// The pharmacies that the directory lists, by name.
+fn pharmacies(book: &Book) -> Vec<(String, String)> {
+    let members = book.members();
+    let members = members.iter();
+    let pharmacies = members.filter(|it| it.roles.iter().any(|role| role == "pharmacy"));
+    let mut named: Vec<_> = pharmacies
+        .map(|it| (it.ods.clone(), it.name.clone()))
+        .collect();
+    named.sort_by(|a, b| a.1.cmp(&b.1));
+    named
 }
 
 async fn peers(

@@ -121,6 +121,8 @@ const EVERYWHERE: &[&str] = &[
     "itk3_out",
     "itk3_in",
     "itk3_answer",
+    "nominated_pharmacy",
+    "eps_message",
     "ask_seen",
     "ask_copy",
     "pointer_own",

@@ -55,6 +55,7 @@ pub mod packages;
 pub mod parcels;
 pub mod people;
 mod pool;
+pub mod prescriptions;
 mod reserve;
 mod resources;
 mod row;

@@ -76,6 +76,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(140, "0140_ask"),
     migration!(150, "0150_fax"),
     migration!(160, "0160_diary"),
+    migration!(170, "0170_prescriptions"),
     migration!(180, "0180_topics"),
     migration!(190, "0190_itk3"),
 ];

@@ -82,6 +82,9 @@ pub enum Kind {
     RecordPointer,
     /// A booking, its end, or the answer to either: all in its text.
     Booking,
+    /// What became of a prescription: all in its text, and taken in after it; `unique_id` is the
+    /// prescription's number.
+    PrescriptionStatus,
 }
 
 impl Kind {
@@ -100,6 +103,7 @@ impl Kind {
             Kind::Itk3 => "itk3",
             Kind::RecordPointer => "record-pointer",
             Kind::Booking => "booking",
+            Kind::PrescriptionStatus => "prescription-status",
         }
     }
 }
@@ -219,6 +223,8 @@ pub enum ParcelWrite {
     },
     /// What it carries has been put into a mailbox here, in this job.
     PutIntoMailbox { pid: i64 },
+    /// What it tells of a prescription has been noted, in this job.
+    StatusTaken { pid: i64, patient: String },
     /// Nobody here fits: a person must look.
     Unmatched { pid: i64, reason: String },
     /// What another organisation tells.
@@ -319,6 +325,9 @@ pub(crate) async fn apply(
             binaries,
         } => incoming::taken_in(tx, now, *pid, patient, document, binaries).await,
         ParcelWrite::PutIntoMailbox { pid } => incoming::put_into_mailbox(tx, now, *pid).await,
+        ParcelWrite::StatusTaken { pid, patient } => {
+            incoming::status_taken(tx, now, *pid, patient).await
+        }
         ParcelWrite::Unmatched { pid, reason } => incoming::unmatched(tx, *pid, reason).await,
         ParcelWrite::Told(told) => event::told(tx, now, told).await,
         ParcelWrite::Step(step) => act::apply(tx, now, step).await,

@@ -5,7 +5,7 @@ mod traces;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{AuditEntry, Interaction, Ods, Scope};
+use access::{AuditEntry, Interaction, Ods, Reach, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::search::Registry;
@@ -514,11 +514,27 @@ fn may_be_done(scope: &Scope, job: &Job) -> Result<(), Problem> {
             }
             Change::Release { .. } | Change::Veil { .. } => Ok(()),
             Change::Delete { .. } => scope.may_set_up(ty, true),
-            Change::Put { .. } => scope.may_set_up(ty, false),
+            Change::Put { resource, .. } => scope
+                .may_set_up(ty, false)
+                .and_then(|()| is_own(scope, resource)),
         };
         may.map_err(|problem| problem.at(format!("{ty}/{id}")))?;
     }
     Ok(())
+}
+
+/// A patient writes into their own compartment and no other.
+fn is_own(scope: &Scope, resource: &crate::Prepared) -> Result<(), Problem> {
+    let Reach::Compartment { patient, .. } = scope.reach() else {
+        return Ok(());
+    };
+    match resource.patients.as_slice() {
+        [own] if own == patient => Ok(()),
+        _ => Err(Problem::new(
+            Kind::Forbidden,
+            "Only what is one's own is set here.",
+        )),
+    }
 }
 
 pub(crate) fn throttled() -> Problem {

@@ -27,6 +27,7 @@ use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
+use crate::prescriptions::{self, PrescriptionWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
@@ -134,6 +135,7 @@ pub enum Effect {
     Itk3(Itk3Write),
     Ask(AskWrite),
     Diary(DiaryWrite),
+    Prescription(PrescriptionWrite),
 }
 
 /// What came of an effect.
@@ -162,6 +164,7 @@ pub enum Done {
     Itk3(Itk3Done),
     Ask,
     Diary,
+    Prescription,
 }
 
 /// What came of one change.
@@ -246,6 +249,10 @@ pub(crate) async fn apply_effect(
         Effect::Diary(write) => {
             diary::apply(tx, now, write).await?;
             Done::Diary
+        }
+        Effect::Prescription(write) => {
+            prescriptions::apply(tx, now, write).await?;
+            Done::Prescription
         }
     })
 }

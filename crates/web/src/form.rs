@@ -21,6 +21,14 @@ impl Fields {
         found.map_or("", |(_, text)| text.trim())
     }
 
+    /// The texts of all fields of that name that are not empty, such as of boxes that were ticked.
+    pub fn each<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        let found = self.0.iter().filter(move |(field, _)| field == name);
+        found
+            .map(|(_, text)| text.trim())
+            .filter(|it| !it.is_empty())
+    }
+
     /// The field's text as it was typed, such as a password's.
     pub fn exact(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(field, _)| field == name);

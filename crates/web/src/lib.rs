@@ -21,6 +21,7 @@ pub mod secret;
 pub mod serve;
 pub mod sign_in;
 pub mod staff;
+pub mod stand_in;
 #[cfg(test)]
 mod testing;
 pub mod visit;

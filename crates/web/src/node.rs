@@ -17,6 +17,10 @@ pub struct Node {
     pub sign_in: SignIn,
     /// The name of the organisation of an ODS code, as the directory has it.
     pub organisation_name: Names,
+    /// The pharmacies of the directory: ODS code and name.
+    pub pharmacies: Pharmacies,
+    /// Whether prescriptions go through EPS, or today its stand-in, from here.
+    pub has_eps: bool,
     /// Whether a fax server hands faxes over; pages lead to them.
     pub has_fax: bool,
     /// By which other organisations are asked what they hold of a patient.
@@ -44,6 +48,9 @@ pub struct Node {
 /// Looks up an organisation's name by its ODS code; the code itself where there is none.
 pub type Names = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Lists pharmacies: ODS code and name.
+pub type Pharmacies = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+
 /// Where subscribers open websockets.
 pub(crate) const WEBSOCKET_PATH: &str = "/subscriptions/websocket";
 /// A day, in milliseconds.
@@ -58,6 +65,8 @@ impl Node {
             site,
             sign_in: SignIn::default(),
             organisation_name: Arc::new(str::to_owned),
+            pharmacies: Arc::new(Vec::new),
+            has_eps: false,
             has_fax: false,
             exchange: None,
             release_after_days: 14,
@@ -108,9 +117,21 @@ pub struct Site {
     /// Where browsers and FHIR clients reach it, such as `https://handover.example.nhs.uk`, without
     /// a slash at the end.
     pub base_url: String,
+    /// What it is, in the directory's words, such as `gp-practice`.
+    pub roles: Vec<String>,
 }
 
 impl Site {
+    /// Whether medicines are ordered and prescribed here.
+    pub fn is_practice(&self) -> bool {
+        self.roles.iter().any(|role| role == "gp-practice")
+    }
+
+    /// Whether prescriptions are dispensed here.
+    pub fn is_pharmacy(&self) -> bool {
+        self.roles.iter().any(|role| role == "pharmacy")
+    }
+
     /// The address of the FHIR door.
     pub fn fhir_url(&self) -> String {
         format!("{}/fhir", self.base_url)

@@ -19,6 +19,7 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::node::Site;
+use crate::page::tongue::Language;
 use crate::secret;
 use crate::sign_in::Door;
 use crate::visit::Visit;
@@ -30,6 +31,7 @@ pub struct Page<V> {
     view: V,
     current: &'static str,
     status: StatusCode,
+    tongue: Language,
 }
 
 /// What the frame around every page needs.
@@ -50,6 +52,8 @@ struct Frame<'a> {
     acting: Option<&'a str>,
     csrf: String,
     nonce: &'a str,
+    /// The language of what is not the frame, where it is another.
+    lang: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -69,6 +73,7 @@ impl<V: Serialize> Page<V> {
             view,
             current: "",
             status,
+            tongue: Language::English,
         }
     }
 
@@ -76,6 +81,13 @@ impl<V: Serialize> Page<V> {
     #[must_use]
     pub fn under(mut self, destination: &'static str) -> Page<V> {
         self.current = destination;
+        self
+    }
+
+    /// Says in which language the page is written.
+    #[must_use]
+    pub fn said_in(mut self, tongue: Language) -> Page<V> {
+        self.tongue = tongue;
         self
     }
 
@@ -117,12 +129,12 @@ impl<V: Serialize> Page<V> {
     fn frame<'a>(&'a self, site: &'a Site, visit: &'a Visit, nonce: &'a str) -> Frame<'a> {
         let staff = visit.on_staff_pages();
         let destinations = match visit.caller() {
-            Some(caller) => crate::router::menu(caller),
-            None => &[],
+            Some(caller) => crate::router::menu(site, caller),
+            None => Vec::new(),
         };
         let navigation = destinations
-            .iter()
-            .map(|&(text, href)| Destination {
+            .into_iter()
+            .map(|(text, href)| Destination {
                 text,
                 href,
                 current: href == self.current,
@@ -140,6 +152,7 @@ impl<V: Serialize> Page<V> {
             acting: visit.acting().map(|it| it.name.as_str()),
             csrf: visit.form_token(),
             nonce,
+            lang: (self.tongue != Language::English).then(|| self.tongue.code()),
         }
     }
 }

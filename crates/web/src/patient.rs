@@ -5,6 +5,7 @@ pub mod appointments;
 pub mod letter;
 pub mod online;
 pub mod people;
+pub mod prescriptions;
 pub mod record;
 pub mod sharing;
 pub mod views;

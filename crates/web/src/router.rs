@@ -1,5 +1,6 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
-//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`.
+//! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`,
+//! those of prescriptions in `prescriptions`.
 
 mod appointments;
 mod fax;
@@ -7,6 +8,7 @@ mod fhir;
 mod itk3;
 mod menu;
 mod people;
+mod prescriptions;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -199,6 +201,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(fax::routes())
         .merge(appointments::routes())
         .merge(itk3::routes())
+        .merge(prescriptions::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

@@ -20,6 +20,7 @@ fn site() -> Site {
         organisation: Ods::parse("A81001").unwrap(),
         name: "Willow Road Surgery".into(),
         base_url: "http://127.0.0.1:1".into(),
+        roles: vec!["gp-practice".into()],
     }
 }
 
@@ -179,6 +180,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     ];
     pages.extend(fax::all(text));
     pages.extend(appointments::all(text));
+    pages.extend(prescriptions::all(text));
     pages
 }
 
@@ -443,12 +445,13 @@ fn home(text: &str) -> patient::Home {
         letters: "3 letters".into(),
         appointments: appointments::tile(text),
         newest: letters(text),
+        prescriptions: Some(prescriptions::tile(text)),
         told: vec![patient::Told {
             when: moment(NOW - 86_400_000, NOW),
             what: format!("{text} opened your record in an emergency"),
             why: text.into(),
         }],
-        not_here: "Appointments, prescriptions and test results are not here yet.",
+        not_here: "Appointments and test results are not here yet.",
         done: None,
     }
 }
@@ -536,4 +539,5 @@ fn letter(text: &str) -> patient::LetterPage {
 mod appointments;
 mod care;
 mod fax;
+mod prescriptions;
 mod tests;

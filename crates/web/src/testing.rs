@@ -65,6 +65,7 @@ async fn bare_node_with(store: Store) -> Node {
         organisation: organisation(),
         name: "Willow Road Surgery".into(),
         base_url: "http://127.0.0.1:8080".into(),
+        roles: vec!["gp-practice".into()],
     };
     Node::new(store, site)
 }

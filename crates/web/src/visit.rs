@@ -21,6 +21,7 @@ use crate::oauth;
 use crate::oauth::bearer::Scheme;
 use crate::page::headers;
 use crate::page::problem::{self, Refusal};
+use crate::page::tongue::Language;
 use crate::secret::{FormKey, Secret};
 use crate::sign_in::{Known, Way};
 
@@ -38,6 +39,7 @@ pub struct Visit {
     form_key: Option<FormKey>,
     path: Arc<str>,
     method: Method,
+    tongue: Language,
 }
 
 /// What the caller was known by.
@@ -106,6 +108,7 @@ impl Visit {
             form_key: kept.flatten().map(|secret| secret.form_key()),
             path: request.uri.path().into(),
             method: request.method.clone(),
+            tongue: Language::wanted(&request.headers),
         }
     }
 
@@ -120,6 +123,11 @@ impl Visit {
         self.assurance = known.assurance;
         self.own_nhs_number = known.own_nhs_number;
         self.proof = proof;
+    }
+
+    /// The language that is wanted, where a page has it.
+    pub fn tongue(&self) -> Language {
+        self.tongue
     }
 
     /// Who is signed in, if anyone is.
@@ -328,6 +336,7 @@ impl Visit {
             form_key: Some(Secret::random().form_key()),
             path: path.into(),
             method: Method::GET,
+            tongue: Language::English,
         }
     }
 }

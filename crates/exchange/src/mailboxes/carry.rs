@@ -161,6 +161,7 @@ impl Exchange {
             mesh: Some(Box::new(mail)),
             pointer: None,
             booking: None,
+            prescription: None,
         };
         let written = serde_json::to_string(&text).map_err(|cause| {
             Problem::new(Kind::Exception, "A message could not be written.").because(cause)

@@ -31,7 +31,7 @@ pub struct Demo {
     /// Removes what an earlier demo left, and starts over.
     #[arg(long)]
     fresh: bool,
-    /// The first of seven ports on 127.0.0.1.
+    /// The first of eight ports on 127.0.0.1.
     #[arg(long, default_value_t = 8100, value_parser = clap::value_parser!(u16).range(1024..=65_500))]
     base_port: u16,
     /// Starts the nodes without playing the day.
@@ -48,6 +48,10 @@ impl Demo {
             .map(|it| it.place(&self.data, self.base_port))
             .collect::<anyhow::Result<Vec<Place>>>()?;
         make_keys_and_directory(&self.data, &places)?;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let shelf = self.data.join("stand-in-of-eps.json");
+        let listen = neighbours::eps_address(self.base_port);
+        let eps = super::stand_in::start_eps(listen, Some(&shelf), stopped).await?;
         let mut running = Vec::new();
         for place in &places {
             running.push(start(place).await?);
@@ -65,6 +69,8 @@ impl Demo {
         for node in running {
             node.stop().await;
         }
+        let _ = stop.send(true);
+        let _ = eps.await;
         Ok(())
     }
 }
@@ -173,6 +179,7 @@ fn tell(places: &[Place], began: Instant) {
         "  Everybody's password is {PASSWORD}. All people are made up; a real node asks for more than a password.\n"
     );
     println!("{}", neighbours::ONE_THING_TO_TRY);
+    println!("{}", neighbours::ANOTHER);
     println!("\nCtrl-C ends it.\n");
 }
 

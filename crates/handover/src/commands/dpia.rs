@@ -398,6 +398,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     lines.push(opt_outs(config));
     lines.push(faxes(config));
     lines.push(itk3(config));
+    lines.push(prescriptions(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }
@@ -468,6 +469,16 @@ fn itk3(config: &Config) -> String {
          and to {others}. What comes there is kept as it came for {} days.",
         itk3.keep_days
     )
+}
+
+fn prescriptions(config: &Config) -> String {
+    match &config.prescriptions.eps {
+        None => "Prescriptions are neither sent to nor fetched from the Electronic Prescription Service.".into(),
+        Some(eps) => format!(
+            "Prescriptions go to, and come from, a stand-in of the Electronic Prescription Service at {eps}: names, dates of birth, \
+             NHS numbers, addresses and medicines. It is no lawful service."
+        ),
+    }
 }
 
 fn keys(config: &Config) -> Vec<String> {

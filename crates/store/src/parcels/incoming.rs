@@ -145,6 +145,21 @@ pub(crate) async fn put_into_mailbox(
     Ok(ParcelDone::Rows(1))
 }
 
+/// What it tells of a prescription is noted. `Conflict` if it was so before: the job is undone.
+pub(crate) async fn status_taken(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+    patient: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
+         AND direction = 1 AND due = 1 AND kind = 'prescription-status'",
+    );
+    take_in(tx, now, pid, &sql.with(patient).with(pid)).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
 /// Notes that a parcel was taken in, by the statement that changes its row if it waits for that.
 async fn take_in(tx: &mut Tx<'_>, now: Millis, pid: i64, sql: &Sql<'_>) -> Result<(), Problem> {
     if tx.execute(sql).await? != 1 {

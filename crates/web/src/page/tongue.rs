@@ -1,11 +1,11 @@
 //! The language that a patient reads: English, or Welsh where the address, a cookie or the browser asks for it. Texts are
-//! Fluent messages (<https://projectfluent.org>) in `crates/web/locales`.
+//! Fluent messages (<https://projectfluent.org>) in `crates/web/locales`; those about prescriptions are a table of their own.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::LazyLock;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Query};
 use axum::response::Response;
 use fhir::date::Millis;
 use fluent_bundle::concurrent::FluentBundle;
@@ -13,17 +13,22 @@ use fluent_bundle::{FluentArgs, FluentResource};
 use http::header::{ACCEPT_LANGUAGE, COOKIE, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
+use serde::Deserialize;
 
-use crate::page::words;
+use crate::page::see_other;
+use crate::page::words::{self, Moment};
 
 /// The cookie that keeps the choice; it says nothing of anybody.
 const COOKIE_NAME: &str = "handover-language";
+/// Headers longer than this are not looked through.
+const HEADER_BYTES_MAX: usize = 8192;
 const ENGLISH: &str = include_str!("../../locales/en.ftl");
 const WELSH: &str = include_str!("../../locales/cy.ftl");
 
 /// A language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
+    #[default]
     English,
     Welsh,
 }
@@ -112,7 +117,23 @@ impl Language {
         }
     }
 
-    /// Its code.
+    /// What a request asks for: what was chosen before, or else what the browser likes best.
+    pub fn wanted(headers: &HeaderMap) -> Language {
+        if let Some(language) = kept(headers) {
+            return language;
+        }
+        let first = texts_of(headers, ACCEPT_LANGUAGE).next();
+        let first = first.unwrap_or_default().trim_start();
+        match first
+            .get(..2)
+            .is_some_and(|it| it.eq_ignore_ascii_case("cy"))
+        {
+            true => Language::Welsh,
+            false => Language::English,
+        }
+    }
+
+    /// Its code (BCP 47).
     pub fn code(self) -> &'static str {
         match self {
             Language::English => "en",
@@ -148,6 +169,21 @@ impl Language {
         }
     }
 
+    /// A day in short, as `words::date` has it.
+    pub fn date(self, at: Millis) -> Moment {
+        let mut moment = words::date(at);
+        if self == Language::Welsh {
+            let months = SHORT_MONTHS.iter().zip(MONTHS);
+            if let Some((english, welsh)) =
+                months.into_iter().find(|it| moment.short.contains(it.0))
+            {
+                moment.short = moment.short.replace(english, welsh);
+                moment.full = moment.short.clone();
+            }
+        }
+        moment
+    }
+
     /// A time of day: `9:30`.
     pub fn time(self, at: Millis) -> String {
         let there = words::there(at);
@@ -170,6 +206,9 @@ const DAYS: [&str; 7] = [
     "Dydd Sadwrn",
     "Dydd Sul",
 ];
+const SHORT_MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 const MONTHS: [&str; 12] = [
     "Ionawr",
     "Chwefror",
@@ -190,7 +229,8 @@ impl Tongue {
     pub fn keep(self, mut response: Response) -> Response {
         if self.is_chosen {
             let code = self.language.code();
-            let cookie = format!("{COOKIE_NAME}={code}; Path=/; HttpOnly; SameSite=Lax");
+            let cookie =
+                format!("{COOKIE_NAME}={code}; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000");
             if let Ok(cookie) = HeaderValue::from_str(&cookie) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
@@ -199,14 +239,46 @@ impl Tongue {
     }
 }
 
+fn texts_of(headers: &HeaderMap, name: http::HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .filter(|value| value.len() <= HEADER_BYTES_MAX)
+        .filter_map(|value| value.to_str().ok())
+}
+
 fn kept(headers: &HeaderMap) -> Option<Language> {
-    let lines = headers.get_all(COOKIE).iter();
-    let mut pairs = lines
-        .filter_map(|line| line.to_str().ok())
+    let mut pairs = texts_of(headers, COOKIE)
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == COOKIE_NAME)?;
     Language::of(value)
+}
+
+/// What `/language` is asked for.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// `GET /language`: keeps the choice, and goes back to one of the pages that has both.
+pub async fn choose(Query(asked): Query<Asked>) -> Response {
+    let is_ours = asked.next.starts_with("/prescriptions") || asked.next == "/pharmacy";
+    let is_plain = asked
+        .next
+        .bytes()
+        .all(|it| it.is_ascii_alphanumeric() || b"/-".contains(&it));
+    let next = match is_ours && is_plain {
+        true => asked.next.as_str(),
+        false => "/prescriptions",
+    };
+    let chosen = Tongue {
+        language: Language::of(&asked.to).unwrap_or_default(),
+        is_chosen: true,
+    };
+    chosen.keep(see_other(next))
 }
 
 impl<S: Sync> FromRequestParts<S> for Tongue {
@@ -222,15 +294,7 @@ impl<S: Sync> FromRequestParts<S> for Tongue {
                 is_chosen,
             });
         }
-        let preferred = parts.headers.get(ACCEPT_LANGUAGE);
-        let preferred = preferred
-            .and_then(|it| it.to_str().ok())
-            .unwrap_or_default();
-        let language = match kept(&parts.headers) {
-            Some(language) => language,
-            None if preferred.trim_start().starts_with("cy") => Language::Welsh,
-            None => Language::English,
-        };
+        let language = Language::wanted(&parts.headers);
         let is_chosen = false;
         Ok(Tongue {
             language,
@@ -278,5 +342,32 @@ mod tests {
         let at = 1_767_605_400_000; // 2026-01-05T09:30:00Z
         assert_eq!(Language::English.when(at), "Monday 5 January 2026 at 9:30");
         assert_eq!(Language::Welsh.when(at), "Dydd Llun 5 Ionawr 2026 am 9:30");
+    }
+
+    #[test]
+    fn a_choice_counts_before_the_browsers_wish() {
+        let of = |pairs: &[(http::HeaderName, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(name, HeaderValue::from_str(value).unwrap());
+            }
+            Language::wanted(&headers)
+        };
+        assert_eq!(of(&[]), Language::English);
+        assert_eq!(of(&[(ACCEPT_LANGUAGE, "cy-GB,en;q=0.5")]), Language::Welsh);
+        assert_eq!(
+            of(&[(ACCEPT_LANGUAGE, "en-GB,cy;q=0.5")]),
+            Language::English
+        );
+        let chosen = (COOKIE, "a=b; handover-language=en");
+        assert_eq!(of(&[(ACCEPT_LANGUAGE, "cy"), chosen]), Language::English);
+        assert_eq!(of(&[(COOKIE, "handover-language=cy")]), Language::Welsh);
+    }
+
+    #[test]
+    fn days_are_said_in_short_in_either() {
+        let noon = 1_782_129_600_000;
+        assert_eq!(Language::English.date(noon).short, "22 Jun 2026");
+        assert_eq!(Language::Welsh.date(noon).short, "22 Mehefin 2026");
     }
 }

@@ -14,7 +14,7 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::Tongue;
 use crate::page::{Page, see_other, words};
 use crate::patient::appointments::{self, text};
-use crate::patient::{access_log, letters, name, views};
+use crate::patient::{access_log, letters, name, prescriptions, views};
 use crate::visit::Visit;
 
 /// Letters on one page.
@@ -23,8 +23,7 @@ const PAGE: usize = 30;
 const TOLD_MAX: usize = 20;
 
 /// What is not here, said on the home page.
-const NOT_HERE: &str = "Test results, medicines and prescriptions are not shown here yet. Ask your \
-     practice for them.";
+const NOT_HERE: &str = "Test results are not shown here yet. Ask your practice for them.";
 
 /// The home page; staff who come here are sent to their own.
 pub async fn home(
@@ -48,6 +47,7 @@ pub async fn home(
         letters: count(found.len(), more),
         appointments: tile(&node, &visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
+        prescriptions: prescriptions::tile(&node, &visit).await?,
         told: told(&node, &visit).await?,
         not_here: NOT_HERE,
         done: None,
@@ -86,6 +86,7 @@ async fn others_home(
         letters,
         appointments: tile(node, visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(node)).collect(),
+        prescriptions: prescriptions::tile(node, visit).await?,
         told: Vec::new(),
         not_here: NOT_FOR_PROXIES,
         done: None,

@@ -19,6 +19,8 @@ pub struct Home {
     pub letters: String,
     pub appointments: Tile,
     pub newest: Vec<Letter>,
+    /// The way to prescriptions, where medicines are ordered here.
+    pub prescriptions: Option<crate::patient::prescriptions::views::Tile>,
     /// Who opened the record of their own accord, newest first.
     pub told: Vec<Told>,
     pub not_here: &'static str,

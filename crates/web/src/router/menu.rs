@@ -2,8 +2,37 @@
 
 use access::{Caller, Role, Who};
 
-/// The main menu for that caller: text and address.
-pub fn menu(caller: &Caller) -> &'static [(&'static str, &'static str)] {
+use crate::node::Site;
+
+/// Text and address.
+type Place = (&'static str, &'static str);
+
+/// The main menu for that caller at that organisation.
+pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
+    let mut places = everywhere(caller).to_vec();
+    let is_patient = matches!(caller.who, Who::Patient { .. });
+    let works = matches!(
+        caller.who,
+        Who::Staff {
+            role: Role::Clinician | Role::Clerk,
+            ..
+        }
+    );
+    // Behind the letters, which come first.
+    if site.is_practice() && is_patient {
+        places.insert(2, ("Prescriptions", "/prescriptions"));
+    }
+    if site.is_practice() && works {
+        places.insert(2, ("Prescriptions", "/staff/prescriptions"));
+    }
+    if site.is_pharmacy() && works {
+        places.insert(2, ("Dispensing", "/staff/dispensing"));
+    }
+    places
+}
+
+/// What the menu has at every organisation.
+fn everywhere(caller: &Caller) -> &'static [Place] {
     match &caller.who {
         Who::Staff {
             role: Role::Clinician | Role::Clerk,

@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, bookings, fax_out, itk3, subscribers, views};
+use crate::staff::{alarms, bookings, fax_out, itk3, stuck_prescriptions, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -43,6 +43,7 @@ pub async fn page(
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
     let itk3_stuck = node.store.itk3_work_list(&scope, ROWS_MAX).await?;
+    let prescriptions = stuck_prescriptions::groups(&node, &scope, ROWS_MAX, visit.now).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let alarms = node.store.alarms().await?;
     let sees_letters = sees_letters(&visit);
@@ -99,6 +100,7 @@ pub async fn page(
             "Every subscriber is told of changes.",
         ),
     ];
+    groups.extend(prescriptions);
     // Behind what proves that nothing was altered, before what only one message or letter is about.
     let shown = |kind: &alarms::Kind| kind.group(&alarms, visit.now);
     groups.splice(1..1, alarms::KINDS.iter().map(shown));
@@ -377,6 +379,11 @@ fn done(asked: &Asked) -> Option<Done> {
         "itk3-in-settled" => "The message is off the list.",
         "itk3-answer-again" => "The response is sent again.",
         "itk3-answer-settled" => "The response is off the list. It is not sent.",
+        "eps-again" => "The same message is sent to EPS again.",
+        "status-again" => {
+            "The status is looked at again. If it still fits nothing, it comes back here."
+        }
+        "off-list" => "It is off the list. It is still kept as it came.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,
     };

@@ -34,6 +34,8 @@ pub struct Neighbour {
     pub patients: &'static [PatientAccount],
     /// Patients who are registered there: a JSON array of FHIR Patient resources.
     pub registered: &'static str,
+    /// Their repeat medicines: a JSON array of FHIR resources with ids.
+    pub medicines: &'static str,
 }
 
 /// When somebody sees patients.
@@ -73,11 +75,21 @@ pub struct Place {
 
 const PORTS_APART: u16 = 3;
 const HL7_PORT: u16 = 6;
+const EPS_PORT: u16 = 7;
+
+/// Where the stand-in of EPS listens.
+pub fn eps_address(base_port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + EPS_PORT))
+}
 
 pub const ONE_THING_TO_TRY: &str = "  One thing to try: sign in at High Street Surgery as `secretary`, open a discharge letter and file it.
   Then look at Anytown General Hospital's sent board as `clerk`: the receipt is there. The letter is now on
   the patient's own page at the surgery too. Or sign in there as `margaret` and book an appointment, at the
   surgery or at the hospital's foot clinic.";
+
+pub const ANOTHER: &str = "  Another: sign in at the surgery as patient `margaret` and order her medicines; approve them there as `doctor`;
+  then dispense them at Corner Pharmacy as `pharmacist`, and watch her page follow. A stand-in takes the place of the
+  Electronic Prescription Service: nothing of it is a lawful prescription.";
 
 pub static NEIGHBOURS: &[Neighbour] = &[
     Neighbour {
@@ -113,6 +125,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         ],
         patients: &[],
         registered: "[]",
+        medicines: "[]",
     },
     Neighbour {
         folder: "practice",
@@ -152,7 +165,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
                 username: "doctor",
                 name: "Dr Devi Rao",
                 role: Role::Clinician,
-                about: "GP: the inbox, and can act on a letter",
+                about: "GP: the inbox, can act on a letter and prescribe",
             },
             Account {
                 username: "keeper",
@@ -182,6 +195,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
             },
         ],
         registered: include_str!("../../../demo/registered.json"),
+        medicines: include_str!("../../../demo/medicines.json"),
     },
     Neighbour {
         folder: "pharmacy",
@@ -197,10 +211,11 @@ pub static NEIGHBOURS: &[Neighbour] = &[
             username: "pharmacist",
             name: "Peter Pestle",
             role: Role::Clinician,
-            about: "pharmacist: the inbox",
+            about: "pharmacist: the inbox, and dispensing",
         }],
         patients: &[],
         registered: "[]",
+        medicines: "[]",
     },
 ];
 
@@ -227,6 +242,10 @@ impl Neighbour {
         }
         if self.has_fax {
             text.push_str("\n[fax]\nenabled = true\n");
+        }
+        if !self.hears_hl7 {
+            let eps = eps_address(base_port);
+            text.push_str(&format!("\n[prescriptions]\neps = \"http://{eps}\"\n"));
         }
         std::fs::create_dir_all(&folder)?;
         let file = folder.join("handover.toml");

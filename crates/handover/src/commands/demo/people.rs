@@ -4,6 +4,7 @@ use access::{NhsNumber, Ods, Scope, SystemPurpose};
 use anyhow::Context as _;
 use fhir::json::{self, Limits};
 use store::accounts::Holder;
+use store::prescriptions::PrescriptionWrite;
 use store::{Change, Expect, Job, Prepared, Reading, Release, Store};
 
 use super::PASSWORD;
@@ -16,7 +17,9 @@ use crate::commands::account::open_account;
 /// If the store cannot write.
 pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {
     let ods = Ods::parse(neighbour.ods)?;
-    register_patients(neighbour, &ods, store).await?;
+    register(neighbour.registered, &ods, store).await?;
+    register(neighbour.medicines, &ods, store).await?;
+    nominate(neighbour, store).await?;
     for account in neighbour.accounts {
         if store.credentials(account.username).await?.is_none() {
             let holder = Holder::Staff {
@@ -75,6 +78,8 @@ async fn publish_sessions(neighbour: &Neighbour, store: &Store) -> anyhow::Resul
     Ok(())
 }
 
+/// The pharmacy of the neighbourhood.
+const PHARMACY: &str = "FZZ01";
 /// A fax as a fax server would hand it over; the same one at each start.
 const FAX: &[u8] = include_bytes!("../../../demo/fax-from-old-mill.tif");
 
@@ -93,21 +98,41 @@ async fn take_fax(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn register_patients(neighbour: &Neighbour, ods: &Ods, store: &Store) -> anyhow::Result<()> {
-    let patients: Vec<serde_json::Value> = serde_json::from_str(neighbour.registered)?;
+/// Lets the patients who can sign in have chosen the corner pharmacy, unless they have chosen.
+async fn nominate(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {
+    let scope = Scope::system(SystemPurpose::Demo);
+    for patient in neighbour.patients {
+        let chosen = store.nominated_pharmacy(&scope, patient.patient).await?;
+        if chosen.is_none() {
+            let write = PrescriptionWrite::Nominate {
+                patient: patient.patient.to_owned(),
+                pharmacy: PHARMACY.to_owned(),
+                by: patient.name.to_owned(),
+            };
+            let job = Job::effect(store::Effect::Prescription(write));
+            store.commit(&scope, job).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores those resources that are not there.
+async fn register(resources: &str, ods: &Ods, store: &Store) -> anyhow::Result<()> {
+    let resources: Vec<serde_json::Value> = serde_json::from_str(resources)?;
     let scope = Scope::system(SystemPurpose::Demo);
     let mut job = Job::default();
-    for patient in &patients {
-        let id = patient.get("id").and_then(serde_json::Value::as_str);
-        let id = id.context("a registered patient without an id")?;
-        if matches!(store.read(&scope, "Patient", id).await?, Reading::Found(_)) {
+    for resource in &resources {
+        let member = |name: &str| resource.get(name).and_then(serde_json::Value::as_str);
+        let id = member("id").context("a resource of the demo without an id")?;
+        let ty = member("resourceType").context("a resource of the demo without a type")?;
+        if matches!(store.read(&scope, ty, id).await?, Reading::Found(_)) {
             continue;
         }
-        let text = patient.to_string();
-        let patient = json::parse(text.as_bytes(), &Limits::default())?;
-        fhir::validate::validate(&patient, fhir::definitions::Definitions::r4())?;
+        let text = resource.to_string();
+        let resource = json::parse(text.as_bytes(), &Limits::default())?;
+        fhir::validate::validate(&resource, fhir::definitions::Definitions::r4())?;
         job.changes.push(Change::Put {
-            resource: Prepared::new(&patient, id, ods)?,
+            resource: Prepared::new(&resource, id, ods)?,
             expect: Expect::Absent,
             release: Release::At(store.now()),
         });

@@ -179,6 +179,7 @@ const OTHERS: &[(&str, &str)] = &[
         "itk3.keep_days",
         "7\nenabled = true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
     ),
+    ("prescriptions.eps", "\"http://127.0.0.1:8107\""),
     (
         "opt_out.mailbox",
         "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",

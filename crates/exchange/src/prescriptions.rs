@@ -1,0 +1,63 @@
+//! Repeat prescriptions (`docs/prescriptions.md`): what a patient asks for is a Task at their practice; what
+//! a prescriber approves is signed and goes through the Electronic Prescription Service (EPS); a pharmacy
+//! fetches it there, and tells the practice in parcels of kind `prescription-status` what became of it.
+//!
+//! Invariant: a parcel is not a prescription: what the pharmacy dispenses came to it from EPS. Invariant:
+//! nothing is sent to EPS but by a named prescriber's act, and what was sent once is sent again only byte
+//! for byte. Invariant: a status moves a request on only if it is newer than what is known.
+
+pub mod approve;
+mod carry;
+pub mod eps;
+pub mod message;
+pub mod number;
+pub mod order;
+pub mod pharmacy;
+pub mod status;
+pub mod task;
+
+pub(crate) use carry::run;
+
+use access::Ods;
+use fhir::json::{self, Limits};
+use fhir::problem::Problem;
+use serde_json::Value;
+use store::{Change, Expect, Prepared, Release};
+
+/// The change that writes a resource whose JSON names its id.
+pub(crate) fn put(
+    resource: &Value,
+    organisation: &Ods,
+    (expect, release): (Expect, Release),
+) -> Result<Change, Problem> {
+    let text = resource.to_string();
+    let json = json::parse(text.as_bytes(), &Limits::default())?;
+    let id = resource
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Ok(Change::Put {
+        resource: Prepared::new(&json, id, organisation)?,
+        expect,
+        release,
+    })
+}
+
+/// A text in a resource; empty if it is not there.
+pub(crate) fn text<'v>(value: &'v Value, place: &str) -> &'v str {
+    let found = value.pointer(place).and_then(Value::as_str);
+    found.unwrap_or_default()
+}
+
+/// The items of a list in a resource.
+pub(crate) fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
+    let items = value.pointer(place).and_then(Value::as_array);
+    items.into_iter().flatten()
+}
+
+/// Sets a member of an object.
+pub(crate) fn set(value: &mut Value, name: &str, to: Value) {
+    if let Some(object) = value.as_object_mut() {
+        object.insert(name.to_string(), to);
+    }
+}

@@ -1,0 +1,203 @@
+//! EPS as a client: what it answers, and what follows from that. It is reached over the guarded client; today
+//! only its stand-in can be, since a prescriber's signature needs their smartcard (decision 0171).
+
+use bytes::Bytes;
+use fhir::problem::{Kind, Problem};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{each, text};
+use crate::outgoing::{Call, Outgoing};
+
+/// How long an answer is waited for.
+const SECONDS_MAX: u64 = 20;
+/// An answer with many prescriptions is as long as this at most.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+const REASON_CHARS_MAX: usize = 300;
+
+/// Where EPS is.
+pub struct Eps {
+    base: String,
+    client: Outgoing,
+}
+
+impl std::fmt::Debug for Eps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Eps").field("base", &self.base).finish()
+    }
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Taken(Value),
+    /// Nothing can be told from it: the same bytes are to be sent again.
+    NotNow(String),
+    /// It does not take this, and will not.
+    Refused(String),
+}
+
+/// What `$prepare` gives to be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    pub digest: String,
+    pub timestamp: String,
+    pub algorithm: String,
+}
+
+impl Eps {
+    /// EPS at that address, such as `http://127.0.0.1:8107`.
+    ///
+    /// # Errors
+    /// `Value` if it is no address; `Exception` if TLS cannot be set up.
+    pub fn new(url: &str) -> Result<Eps, Problem> {
+        let read: Result<http::Uri, _> = url.parse();
+        let read = read
+            .ok()
+            .filter(|it| matches!(it.scheme_str(), Some("http" | "https")));
+        let host = read.and_then(|it| it.host().map(str::to_string));
+        let Some(host) = host else {
+            return Err(Problem::new(
+                Kind::Value,
+                "The address of EPS does not read.",
+            ));
+        };
+        let client = Outgoing::new(&[host]).map_err(|cause| {
+            Problem::new(Kind::Exception, "TLS towards EPS could not be set up.").because(cause)
+        })?;
+        Ok(Eps {
+            base: url.trim_end_matches('/').to_string(),
+            client: client.bounded(SECONDS_MAX, ANSWER_BYTES_MAX),
+        })
+    }
+
+    /// What is to be signed of a prescription.
+    pub async fn prepare(&self, draft: &str) -> Result<Prepared, Answer> {
+        let answer = self.post("/FHIR/R4/$prepare", "", draft.to_string()).await;
+        let Answer::Taken(parameters) = answer else {
+            return Err(answer);
+        };
+        let value = |name: &str| {
+            let mut all = each(&parameters, "/parameter");
+            let found = all.find(|it| text(it, "/name") == name);
+            found.map_or("", |it| text(it, "/valueString")).to_string()
+        };
+        let prepared = Prepared {
+            digest: value("digest"),
+            timestamp: value("timestamp"),
+            algorithm: value("algorithm"),
+        };
+        if prepared.digest.is_empty() || prepared.timestamp.is_empty() {
+            let why = "What EPS gave to be signed does not read.";
+            return Err(Answer::Refused(why.to_string()));
+        }
+        Ok(prepared)
+    }
+
+    /// Has the stand-in sign with its software key: no lawful signature.
+    pub async fn sign_at_stand_in(
+        &self,
+        prepared: &Prepared,
+        prescriber: &str,
+    ) -> Result<String, Answer> {
+        let body = json!({ "digest": prepared.digest, "prescriber": prescriber });
+        match self.post("/stand-in/sign", "", body.to_string()).await {
+            Answer::Taken(answer) => {
+                let signature = text(&answer, "/signature").to_string();
+                match signature.is_empty() {
+                    false => Ok(signature),
+                    true => Err(Answer::Refused("There was no signature.".to_string())),
+                }
+            }
+            Answer::Refused(why) => Err(Answer::Refused(format!(
+                "Only the stand-in of EPS can be used: a prescriber's smartcard signs elsewhere. {why}"
+            ))),
+            not_now => Err(not_now),
+        }
+    }
+
+    /// Sends a message; `key` names it among requests.
+    pub async fn process(&self, key: &str, payload: &str) -> Answer {
+        self.post("/FHIR/R4/$process-message", key, payload.to_string())
+            .await
+    }
+
+    /// Asks for what is waiting for a pharmacy.
+    pub async fn release(&self, key: &str, payload: &str) -> Answer {
+        self.post("/FHIR/R4/Task/$release", key, payload.to_string())
+            .await
+    }
+
+    /// Gives a prescription back.
+    pub async fn give_back(&self, key: &str, payload: &str) -> Answer {
+        self.post("/FHIR/R4/Task", key, payload.to_string()).await
+    }
+
+    async fn post(&self, path: &str, key: &str, body: String) -> Answer {
+        let mut headers = vec![(
+            "content-type".to_string(),
+            "application/fhir+json".to_string(),
+        )];
+        if !key.is_empty() {
+            headers.push(("x-request-id".to_string(), super::number::uuid(key)));
+        }
+        let call = Call {
+            method: Method::POST,
+            url: format!("{}{path}", self.base),
+            headers,
+            body: Bytes::from(body),
+        };
+        match self.client.answer(call).await {
+            Ok((status, body)) => understood(status, &body),
+            Err(why) => Answer::NotNow(format!("EPS did not answer: {why}")),
+        }
+    }
+}
+
+/// What an answer means. Of a time-out on the way (504), or anything else that is not EPS's own word about
+/// this message, nobody knows whether it was taken.
+fn understood(status: u16, body: &[u8]) -> Answer {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
+    match (status, json) {
+        (200 | 201, Some(json)) => Answer::Taken(json),
+        (400..=428 | 430..=499, json) if status != 408 => {
+            let json = json.unwrap_or(Value::Null);
+            let mut issues = each(&json, "/issue");
+            let said = issues.find_map(|it| {
+                let said = [text(it, "/diagnostics"), text(it, "/details/text")];
+                said.into_iter().find(|it| !it.is_empty())
+            });
+            let said: String = said
+                .unwrap_or_default()
+                .chars()
+                .take(REASON_CHARS_MAX)
+                .collect();
+            Answer::Refused(format!("EPS answered {status}. {said}").trim().to_string())
+        }
+        (status, _) => Answer::NotNow(format!("EPS answered {status}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_eps_itself_says_of_a_message_is_final() {
+        let taken = understood(200, b"{\"resourceType\":\"OperationOutcome\"}");
+        assert!(matches!(taken, Answer::Taken(_)));
+        let outcome = br#"{"issue":[{"diagnostics":"Invalid signature"}]}"#;
+        let refused = understood(400, outcome);
+        assert_eq!(
+            refused,
+            Answer::Refused("EPS answered 400. Invalid signature".into())
+        );
+        for status in [504, 500, 502, 408, 429, 302, 200] {
+            assert!(
+                matches!(understood(status, b"<html>"), Answer::NotNow(_)),
+                "{status}"
+            );
+        }
+        assert!(Eps::new("nonsense").is_err());
+    }
+}

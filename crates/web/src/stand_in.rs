@@ -1,0 +1,4 @@
+//! Stand-ins of national services, for the demo and tests. None of them is the service it stands for, and
+//! nothing that goes through one has any force.
+
+pub mod eps;
