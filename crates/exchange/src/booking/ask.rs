@@ -142,7 +142,7 @@ impl Exchange {
             since: now,
             until: now.saturating_add(AHEAD_MILLIS),
         };
-        let signed = jws::sign(self.identity.signing(), Statement::Slots, &question);
+        let signed = jws::sign(&self.identity.signing(), Statement::Slots, &question);
         let ask = AskSlots {
             question: signed.map_err(said)?,
         };

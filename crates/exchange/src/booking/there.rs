@@ -321,6 +321,7 @@ impl Exchange {
             tell: Vec::new(),
             mesh: None,
             pointer: None,
+            prescription: None,
             booking: Some(Box::new(booking)),
         };
         Ok((id, text.accepted(patient)?))

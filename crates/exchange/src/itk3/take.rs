@@ -162,6 +162,8 @@ fn letter(arrived: &Arrived, message: &Message, key: &str, me: &Ods) -> Result<R
         tell: Vec::new(),
         mesh: None,
         pointer: None,
+        booking: None,
+        prescription: None,
     };
     let unsound = |_| {
         refusal(

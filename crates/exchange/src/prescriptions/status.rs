@@ -210,6 +210,7 @@ impl Exchange {
             tell: Vec::new(),
             mesh: None,
             pointer: None,
+            booking: None,
             prescription: Some(status),
         };
         text.accepted(patient).map(Some)
