@@ -570,6 +570,7 @@ async fn send_as_pharmacy(network: &Network, booking: BookingText) {
         tell: Vec::new(),
         mesh: None,
         pointer: None,
+        prescription: None,
         booking: Some(Box::new(booking)),
     };
     let written = serde_json::to_string(&text).unwrap();

@@ -20,7 +20,7 @@ pub(super) struct Kind {
     empty: &'static str,
 }
 
-pub(super) static KINDS: [Kind; 5] = [
+pub(super) static KINDS: [Kind; 6] = [
     Kind {
         code: "backup",
         id: "copies",
