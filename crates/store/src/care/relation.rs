@@ -52,6 +52,9 @@ impl Relation {
                 ends: if is_here { Ends::Open } else { Ends::Now },
             }));
         }
+        if ty == "Appointment" {
+            return Ok(of_appointment(resource));
+        }
         let kind = match ty {
             "Encounter" => Kind::Encounter,
             "DocumentReference" | "ServiceRequest" => Kind::Referral,
@@ -88,6 +91,29 @@ fn is_registered(resource: &Json<'_>, organisation: &Ods) -> bool {
     let practices = resource.items("generalPractitioner").iter();
     let is_current = resource.get("active") != Some(&Json::Bool(false));
     is_current && managing.into_iter().chain(practices).any(is_here)
+}
+
+/// Who is expected here may be looked up by who sees them, and for some time after: as with a referral.
+fn of_appointment(resource: &Json<'_>) -> Option<Relation> {
+    let participants = resource.items("participant").iter();
+    let mut actors = participants.filter_map(|it| it.get("actor")?.text("reference"));
+    let patient = actors.find_map(|it| it.strip_prefix("Patient/"))?;
+    let is_expected = matches!(
+        resource.text("status"),
+        Some("booked" | "arrived" | "checked-in" | "fulfilled")
+    );
+    let end = resource.text("end").or(resource.text("start"));
+    let end = end.and_then(date::span).map(|span| span.high);
+    Some(Relation {
+        patient: patient.to_string(),
+        kind: Kind::Referral,
+        starts_at: None,
+        ends: match (is_expected, end) {
+            (true, Some(end)) => Ends::At(end.saturating_add(REFERRAL)),
+            (true, None) => Ends::After(REFERRAL),
+            (false, _) => Ends::Now,
+        },
+    })
 }
 
 fn of_encounter(resource: &Json<'_>) -> (Option<Millis>, Ends) {

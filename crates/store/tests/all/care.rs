@@ -510,6 +510,20 @@ fn p02_relationships_follow_from_what_the_organisations_systems_write() {
         assert!(sees(&store, "Observation", "o", START).await);
         change(put(&stay("finished"), "e")).await;
         assert!(!sees(&store, "Observation", "o", START).await);
+        let visit = |status: &str| {
+            format!(
+                r#"{{"resourceType":"Appointment","status":"{status}","start":"2026-01-06T09:00:00Z","end":"2026-01-06T09:10:00Z","participant":[{{"actor":{{"reference":"Patient/p"}},"status":"accepted"}}]}}"#
+            )
+        };
+        change(put(&visit("pending"), "v")).await;
+        assert!(
+            !sees(&store, "Observation", "o", START).await,
+            "asked for elsewhere"
+        );
+        change(put(&visit("booked"), "v")).await;
+        assert!(sees(&store, "Observation", "o", START).await);
+        change(put(&visit("cancelled"), "v")).await;
+        assert!(!sees(&store, "Observation", "o", START).await);
         // Nobody lets themselves in by writing one.
         let own = staff("A81001", Interaction::Create);
         let job = Job::change(put(&stay("in-progress"), "mine"));
