@@ -1,12 +1,12 @@
 //! Two records of one person that were merged: a search by the one that stayed finds what stands under
 //! both, as far as both may be read.
 
-use access::{Interaction, Scope};
+use access::{Interaction, Scope, Standing};
 use fhir::search::{ALL_TYPES, Limits, Search};
 use store::testing::{START, on_each_database};
 use store::{Change, Expect, Release, Store};
 
-use crate::people::{commit, observation, patient, prepared, put, staff, system};
+use crate::people::{commit, observation, patient, prepared, put, staff, staff_with, system};
 
 const BASE: &str = "https://gp.example/fhir";
 
@@ -178,5 +178,32 @@ fn a_record_is_followed_only_where_both_may_be_read_and_an_undone_merge_not_at_a
         let changes = vec![linked("new", &[], "A81001"), linked("old", &[], "B82002")];
         commit(&store, changes).await.unwrap();
         assert_eq!(ids(&store, &system(), &asked).await, "of-new");
+    });
+}
+
+#[test]
+fn what_is_withheld_of_the_record_that_was_given_up_is_told_as_withheld() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        merged(&store).await;
+        let labels = r#""meta":{"security":[{"system":"urn:handover:seal","code":"sealed"},{"system":"urn:handover:workgroup","code":"gum"}]},"status""#;
+        let sealed = observation("old", "1", "2024-01-05").replacen("\"status\"", labels, 1);
+        commit(&store, vec![put(&sealed, "sealed")]).await.unwrap();
+        let standing = Standing {
+            has_sealed: true,
+            ..Standing::default()
+        };
+        let scope = staff_with(&standing, Interaction::Search, START);
+        let asked = search("Observation", "patient", "new");
+        let page = store.search(&scope, &asked).await.unwrap();
+        assert_eq!(page.entries.len(), 3);
+        assert_eq!((page.withheld.count, page.withheld.sealed), (1, 1));
+        let team = Standing {
+            workgroups: vec!["gum".into()],
+            ..standing
+        };
+        let scope = staff_with(&team, Interaction::Search, START);
+        let page = store.search(&scope, &asked).await.unwrap();
+        assert_eq!((page.entries.len(), page.withheld.count), (4, 0));
     });
 }

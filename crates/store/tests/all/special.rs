@@ -1,12 +1,12 @@
 //! Search by place, by words, and within compartments.
 
-use access::{Interaction, Scope};
+use access::{Interaction, Scope, Standing};
 use fhir::problem::Kind;
 use fhir::search::{ALL_TYPES, Limits, Search};
 use store::testing::{START, on_each_database};
 use store::{Change, Expect, Release, Settings, Store};
 
-use crate::people::{commit, delete, patient, prepared, put, staff, system};
+use crate::people::{commit, delete, patient, prepared, put, staff, staff_with, system};
 
 const BASE: &str = "https://gp.example/fhir";
 
@@ -207,6 +207,18 @@ fn what_may_not_be_read_is_not_found_by_its_words() {
         assert_eq!(found(&store, &themselves, &search).await, "bone kidney");
         let stranger = patient("q", Interaction::Search, START + 1);
         assert_eq!(found(&store, &stranger, &search).await, "");
+        let labels = r#""meta":{"security":[{"system":"urn:handover:seal","code":"sealed"},{"system":"urn:handover:workgroup","code":"gum"}]},"note""#;
+        let sealed = r#"{"resourceType":"Condition","subject":{"reference":"Patient/p"},"note":[{"text":"metastases"}]}"#;
+        let sealed = sealed.replacen("\"note\"", labels, 1);
+        commit(&store, vec![put(&sealed, "sealed")]).await.unwrap();
+        let outside = staff_with(&Standing::default(), Interaction::Search, START);
+        assert_eq!(found(&store, &outside, &search).await, "bone liver");
+        let team = Standing {
+            workgroups: vec!["gum".into()],
+            ..Standing::default()
+        };
+        let inside = staff_with(&team, Interaction::Search, START);
+        assert_eq!(found(&store, &inside, &search).await, "bone liver sealed");
         let mut count = search.clone();
         count.count = 0;
         let page = store.search(&other, &count).await.unwrap();
