@@ -110,6 +110,10 @@ fn x01_x03_any_json_is_read_or_refused_within_bounds() {
 }
 
 fn xml_target(bytes: &[u8]) -> String {
+    // The same bytes as an ITK3 message: read or refused, with a reason that people can be told.
+    if let Err(unread) = fhir::itk3::read(bytes, &SMALL) {
+        refusal(&unread.problem);
+    }
     let json = match xml::to_json(bytes, &SMALL) {
         Ok(json) => json,
         Err(problem) => return refusal(&problem),

@@ -37,6 +37,8 @@ mod fuzz;
 #[cfg(test)]
 mod hl7v2;
 #[cfg(test)]
+mod itk3;
+#[cfg(test)]
 mod mesh;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]

@@ -7,3 +7,5 @@ mod national;
 mod raw;
 mod refusals;
 mod transcript;
+
+pub use house::House;

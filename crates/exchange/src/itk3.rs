@@ -11,6 +11,8 @@ mod reply;
 mod routing;
 mod send;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -131,7 +131,9 @@ impl Itk3 {
                     reference: header.reference.clone(),
                     ..super::take::bare(arrived, bytes)
                 };
-                self.write(take(new)).await
+                let told = format!("itk3-stray from={}", arrived.mailbox);
+                let line = self.line(told, None, None);
+                self.traced(take(new), Some(line)).await
             }
             other => other,
         }

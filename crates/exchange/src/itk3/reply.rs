@@ -33,12 +33,13 @@ impl Itk3 {
     async fn answer(&self, answer: &ToAnswer) -> Result<(), Problem> {
         let number = answer.number;
         let known = match answer.tries {
-            0 => None,
-            _ => self.mesh.tracked_as(&answer.name).await?,
+            0 => Ok(None),
+            _ => self.mesh.tracked_as(&answer.name).await,
         };
         let sent = match known {
-            Some(known) => Ok(known.message_id),
-            None => {
+            Err(problem) => Err(problem),
+            Ok(Some(known)) => Ok(known.message_id),
+            Ok(None) => {
                 let envelope = Envelope {
                     to: &answer.mailbox,
                     workflow: &format!("{}{ANSWERS}", answer.workflow),

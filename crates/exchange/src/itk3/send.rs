@@ -29,12 +29,14 @@ impl Itk3 {
         for it in handing.await?.iter().filter(|it| it.holder != self.holder) {
             tracing::warn!(letter = it.number, "handing a letter to MESH was cut off");
             let number = it.number;
-            let write = match self.mesh.tracked_as(&it.local_id).await? {
-                Some(known) => Itk3Write::Handed {
+            let write = match self.mesh.tracked_as(&it.local_id).await {
+                // Asked again in the next round.
+                Err(problem) if passes(&problem) => return Err(problem),
+                Ok(Some(known)) => Itk3Write::Handed {
                     number,
                     outside: known.message_id,
                 },
-                None => Itk3Write::Unsure {
+                Ok(None) | Err(_) => Itk3Write::Unsure {
                     number,
                     note: unclear(
                         it,

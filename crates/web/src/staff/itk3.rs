@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Who};
+use access::{Interaction, Scope, Who};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use exchange::itk3::{Arrived, read};
@@ -46,8 +46,25 @@ pub(super) fn state_there(letter: &Letter) -> Option<Label> {
     })
 }
 
+/// The group of the work list.
+pub(super) async fn group(
+    node: &Node,
+    scope: &Scope,
+    sees_letters: bool,
+    now: Millis,
+) -> Result<views::Group, Problem> {
+    let stuck = node.store.itk3_work_list(scope, worklist::ROWS_MAX).await?;
+    let rows = stuck.iter().map(|it| row(node, it, sees_letters, now));
+    Ok(worklist::group(
+        "itk3",
+        "ITK3 documents over MESH that need somebody",
+        rows.collect(),
+        "Every ITK3 document that was sent is answered or on its way, and every one that came was taken.",
+    ))
+}
+
 /// A row of the work list.
-pub(super) fn row(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views::Work {
+fn row(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views::Work {
     let number = stuck.number;
     let other = &stuck.other;
     let (what, address, next) = match stuck.list {

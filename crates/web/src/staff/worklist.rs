@@ -21,7 +21,7 @@ use crate::staff::{alarms, bookings, fax_out, itk3, stuck_prescriptions, subscri
 use crate::visit::Visit;
 
 /// The most rows of one group.
-const ROWS_MAX: u32 = 100;
+pub(super) const ROWS_MAX: u32 = 100;
 
 /// What the address may ask for.
 #[derive(Deserialize)]
@@ -42,7 +42,6 @@ pub async fn page(
     let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
-    let itk3_stuck = node.store.itk3_work_list(&scope, ROWS_MAX).await?;
     let prescriptions = stuck_prescriptions::groups(&node, &scope, ROWS_MAX, visit.now).await?;
     let subscribers = subscribers::stuck(&node, visit.now).await?;
     let alarms = node.store.alarms().await?;
@@ -52,8 +51,6 @@ pub async fn page(
     let rows = stuck.iter().map(unsent).collect();
     let fax = |it| fax_out::row(&node, it, sees_letters, visit.now);
     let fax_rows = faxes.iter().map(fax).collect();
-    let by_itk3 = |it| itk3::row(&node, it, sees_letters, visit.now);
-    let itk3_rows = itk3_stuck.iter().map(by_itk3).collect();
     let mut groups = vec![
         logs(&node, &alarms, visit.now),
         group(
@@ -81,12 +78,7 @@ pub async fn page(
             fax_rows,
             "Every letter that left by fax has been confirmed, or is on its way.",
         ),
-        group(
-            "itk3",
-            "ITK3 documents over MESH that need somebody",
-            itk3_rows,
-            "Every ITK3 document that was sent is answered or on its way, and every one that came was taken.",
-        ),
+        itk3::group(&node, &scope, sees_letters, visit.now).await?,
         group(
             "mail",
             "Messages of mailboxes that were not delivered",

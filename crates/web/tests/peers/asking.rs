@@ -90,6 +90,7 @@ async fn at_the_fhir_door(pair: &Pair) {
     let site = Site {
         organisation: pair.hospital.organisation().clone(),
         name: "Hospital".into(),
+        roles: Vec::new(),
         base_url: "http://127.0.0.1:8080".into(),
     };
     let mut node = Node::new(pair.hospital.store().clone(), site);
