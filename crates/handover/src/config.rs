@@ -6,8 +6,8 @@ pub mod fhir;
 mod hl7v2;
 mod mesh;
 mod mesh_server;
-pub mod prescriptions;
-mod section;
+mod prescriptions;
+pub mod section;
 mod who_sees;
 
 use std::net::SocketAddr;
