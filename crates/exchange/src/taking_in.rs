@@ -279,7 +279,7 @@ fn is_same(patient: &Json<'_>, birth_date: &str, family: &str) -> bool {
 }
 
 /// Whether the trouble is the store's and may pass, so that the parcel is simply tried again.
-fn passes(problem: &Problem) -> bool {
+pub(crate) fn passes(problem: &Problem) -> bool {
     matches!(
         problem.kind,
         Kind::Transient | Kind::Throttled | Kind::NoStore | Kind::Timeout

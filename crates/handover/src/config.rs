@@ -8,8 +8,8 @@ mod hl7v2;
 mod itk3;
 mod mesh;
 mod mesh_server;
-pub mod prescriptions;
-mod section;
+mod prescriptions;
+pub mod section;
 mod who_sees;
 
 use std::net::SocketAddr;

@@ -2,27 +2,26 @@
 //! supplied or given back. What is done here, the message to EPS and the parcel to the practice are one
 //! commit.
 
-use access::{Scope, SystemPurpose};
+mod taking;
+
+use access::Scope;
 use fhir::date;
 use fhir::problem::{Kind, Problem};
 use fhir::repeats;
 use serde_json::{Value, json};
-use store::parcels::Named;
 use store::prescriptions::{EpsKind, EpsNew, PrescriptionWrite};
 use store::{Effect, Expect, Job, Reading, Release};
 
 use super::eps::Answer;
-use super::message::{self, Released};
+use super::message;
 use super::status::{StatusItem, StatusText};
-use super::task::{self, DISPENSE_CODE, Item, Step, Taken};
+use super::task::{self, Item, Step, Taken};
 use super::{each, number, put, set, text};
 use crate::exchange::Exchange;
-use crate::keys::sha256_hex;
 use crate::letter::Letter;
 use crate::manifest::PatientNamed;
+use crate::taking_in::passes;
 
-/// Digits of what names a patient who came with a prescription.
-const ID_DIGITS: usize = 40;
 /// The longest reason, or description of what is owed, in characters.
 pub const REASON_CHARS_MAX: usize = 500;
 
@@ -50,7 +49,7 @@ pub enum Act {
 pub struct Fetched {
     /// Prescriptions that came now.
     pub prescriptions: usize,
-    /// Those in the answer that do not read: they stay with EPS's record of this pharmacy.
+    /// Those in the answer that could not be taken in: the question stands on the work list for them.
     pub unread: usize,
 }
 
@@ -151,7 +150,8 @@ impl Exchange {
         open.ok_or_else(|| Problem::new(Kind::Transient, "Somebody fetches at the same time."))
     }
 
-    /// Puts what came into the store, in one commit with the end of the question.
+    /// Puts what came into the store, in one commit with the end of the question. Where something does not
+    /// read, the question goes onto the work list: asked again from there, it is answered the same.
     async fn take_prescriptions(
         &self,
         scope: &Scope,
@@ -162,139 +162,41 @@ impl Exchange {
         let mut job = Job::default();
         let mut patients: Vec<String> = Vec::new();
         for came in message::released(answer) {
-            let Ok(came) = came else {
-                fetched.unread += 1;
-                tracing::error!("a prescription from EPS does not read");
-                continue;
+            let mut one = Job::default();
+            let taken = match &came {
+                Ok(came) => {
+                    Box::pin(self.take_prescription(scope, came, &mut patients, &mut one)).await
+                }
+                Err(_) => Err(Problem::new(
+                    Kind::Structure,
+                    "A prescription does not read.",
+                )),
             };
-            if self
-                .take_prescription(scope, &came, &mut patients, &mut job)
-                .await?
-            {
-                fetched.prescriptions += 1;
+            match taken {
+                Ok(is_new) => {
+                    fetched.prescriptions += usize::from(is_new);
+                    job.changes.extend(one.changes);
+                    job.effects.extend(one.effects);
+                }
+                Err(problem) if passes(&problem) => return Err(problem),
+                Err(problem) => {
+                    tracing::error!(?problem, "a prescription from EPS was not taken in");
+                    fetched.unread += 1;
+                }
             }
         }
-        let sent = PrescriptionWrite::Sent { number };
-        job.effects.push(Effect::Prescription(sent));
+        let end = match fetched.unread {
+            0 => PrescriptionWrite::Sent { number },
+            unread => PrescriptionWrite::Refused {
+                number,
+                reason: format!(
+                    "EPS answered, but {unread} of the prescriptions in its answer could not be taken in."
+                ),
+            },
+        };
+        job.effects.push(Effect::Prescription(end));
         self.store.commit(scope, job).await?;
         Ok(fetched)
-    }
-
-    /// Adds one prescription to the job; gives whether it is new here.
-    async fn take_prescription(
-        &self,
-        scope: &Scope,
-        came: &Released,
-        patients: &mut Vec<String>,
-        job: &mut Job,
-    ) -> Result<bool, Problem> {
-        let own = Scope::system(SystemPurpose::CarryPrescriptions);
-        let now = self.store.now();
-        let named = named(&came.patient);
-        let (patient, is_new) = self.patient_here(&own, &named).await?;
-        let mut told = Vec::new();
-        for (item, request) in &came.items {
-            let id = Letter::parcel_id(&["dispense", item]);
-            let known = self.store.read(&own, "Task", &id).await?;
-            // What was given back may come again; what is here otherwise came before.
-            let (version, number) = match known {
-                Reading::Found(version) => {
-                    let task: Value = serde_json::from_slice(&version.body).unwrap_or(Value::Null);
-                    match Item::read(&task) {
-                        Some(item) if item.step() == Step::Returned => {
-                            (Expect::Version(version.version), item.told)
-                        }
-                        _ => continue,
-                    }
-                }
-                _ => (Expect::Absent, 0),
-            };
-            let copy = request_here(item, request, (&patient, &came.prescriber));
-            let copy_id = text(&copy, "/id").to_string();
-            let mut task = task::new(&task::New {
-                id: &id,
-                code: DISPENSE_CODE,
-                group: (task::ORDER_NUMBER, &came.number),
-                patient: &patient,
-                request: &copy_id,
-                name: &repeats::name(request),
-                dose: &repeats::dose(request),
-                quantity: &repeats::quantity(request),
-                requester: &came.prescriber,
-                pharmacy: Some(self.organisation().as_str()),
-                practice: Some(&came.practice),
-            });
-            task::numbered(&mut task, item, &came.number);
-            let taken = Taken {
-                step: Step::WithPharmacy,
-                at: now,
-                who: scope.agent().name.clone(),
-                reason: String::new(),
-            };
-            task::take(&mut task, &taken);
-            task::told(&mut task, number + 1, self.organisation().as_str());
-            let organisation = self.organisation();
-            job.changes
-                .push(put(&task, organisation, (version, Release::At(now)))?);
-            let anything = (Expect::Anything, Release::At(now));
-            job.changes.push(put(&copy, organisation, anything)?);
-            told.push(StatusItem {
-                item: item.clone(),
-                number: number + 1,
-                status: Step::WithPharmacy.code().to_string(),
-                reason: String::new(),
-            });
-        }
-        if told.is_empty() {
-            return Ok(false);
-        }
-        if is_new && !patients.contains(&patient) {
-            let mut resource = came.patient.clone();
-            set(&mut resource, "id", patient.clone().into());
-            let once = (Expect::Absent, Release::At(now));
-            job.changes.push(put(&resource, self.organisation(), once)?);
-            patients.push(patient.clone());
-        }
-        let status = StatusText {
-            prescription: came.number.clone(),
-            at: now,
-            items: told,
-        };
-        job.effects
-            .extend(self.status_to(&came.practice, (&patient, named), status)?);
-        Ok(true)
-    }
-
-    /// The Patient here, and whether it is one that has yet to be written.
-    async fn patient_here(
-        &self,
-        own: &Scope,
-        named: &PatientNamed,
-    ) -> Result<(String, bool), Problem> {
-        let known = Named {
-            nhs_number: named.nhs_number.clone(),
-            birth_date: named.birth_date.clone(),
-            family: named.family.clone(),
-            given: named.given.clone(),
-        };
-        let (_, found) = self.fitting(own, &known).await?;
-        if let Some((patient, _)) = found.into_iter().next() {
-            return Ok((patient, false));
-        }
-        // Of another birth date or family name it is another record, whatever its number.
-        let name = format!(
-            "{}/{}/{}",
-            named.nhs_number.as_deref().unwrap_or_default(),
-            named.birth_date.as_deref().unwrap_or_default(),
-            fhir::search::fold(&named.family)
-        );
-        let digest = sha256_hex(name.as_bytes());
-        let id = format!("eps-{}", digest.get(..ID_DIGITS).unwrap_or(&digest));
-        let is_here = matches!(
-            self.store.read(own, "Patient", &id).await?,
-            Reading::Found(_)
-        );
-        Ok((id, !is_here))
     }
 
     /// Does that with these items, which are all of one prescription.
@@ -508,36 +410,6 @@ fn named(patient: &Value) -> PatientNamed {
         family: text(patient, "/name/0/family").to_string(),
         given: given.join(" "),
     }
-}
-
-/// An item's MedicationRequest as it is kept here: about the Patient here, and with its references to the
-/// rest of the message turned into words.
-fn request_here(item: &str, request: &Value, (patient, prescriber): (&str, &str)) -> Value {
-    let mut here = request.clone();
-    if let Some(here) = here.as_object_mut() {
-        for name in [
-            "requester",
-            "meta",
-            "text",
-            "contained",
-            "basedOn",
-            "encounter",
-            "supportingInformation",
-        ] {
-            here.remove(name);
-        }
-    }
-    set(
-        &mut here,
-        "id",
-        Letter::parcel_id(&["eps-item", item]).into(),
-    );
-    let subject = json!({ "reference": format!("Patient/{patient}") });
-    set(&mut here, "subject", subject);
-    if !prescriber.is_empty() {
-        set(&mut here, "requester", json!({ "display": prescriber }));
-    }
-    here
 }
 
 #[cfg(test)]

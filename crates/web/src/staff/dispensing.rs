@@ -100,7 +100,7 @@ fn said(done: &str) -> Option<Done> {
         "none" => "Nothing new is waiting at EPS for this pharmacy.",
         "fetched" => "Prescriptions were fetched.",
         "unread" => {
-            "Prescriptions were fetched. One could not be read: it is named in the node's log; ask whoever runs it."
+            "Prescriptions were fetched. What could not be taken in stands on the work list."
         }
         "noted" => "Noted. The practice and EPS are told.",
         _ => return None,

@@ -57,6 +57,11 @@ fn message(stuck: &EpsStuck, now: Millis) -> views::Work {
         href: format!("{address}/{what}"),
     };
     let (state, colour, next) = match (stuck.refused, stuck.kind) {
+        (true, EpsKind::Release) => (
+            "Refused",
+            "red",
+            "Ask whoever runs this node what the log says. Send again puts the same question, which EPS answers the same, when prescriptions are fetched next.".to_owned(),
+        ),
         (true, _) => (
             "Refused",
             "red",

@@ -57,7 +57,7 @@ fn all_that_is_due_is_ticked_and_ordered_once_however_often_the_form_is_sent() {
     on_each_database(async |ground| {
         let node = practice(ground).await;
         let mut jane = jane(&node).await;
-        let home = jane.get("/").await.text;
+        let home = jane.get("/").await.text.replace("&#x2f;", "/");
         assert!(home.contains("2 medicines can be ordered now"), "{home}");
         assert!(home.contains("href=\"/prescriptions/order\""), "{home}");
         let form = jane.get("/prescriptions/order").await.text;
@@ -237,7 +237,7 @@ fn medicines_are_ordered_at_a_practice_alone() {
         letters::patient(&node.store).await;
         let node = Arc::new(node);
         let mut jane = jane(&node).await;
-        assert!(!jane.get("/").await.text.contains("/prescriptions"));
+        assert!(!jane.get("/").await.text.contains("Prescriptions"));
         for address in ["/prescriptions", "/prescriptions/order", "/pharmacy"] {
             assert_eq!(
                 jane.get(address).await.status,
