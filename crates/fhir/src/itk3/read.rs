@@ -44,27 +44,32 @@ pub struct Seen {
 }
 
 /// A code, and what is wrong.
-type Fault = (&'static str, Problem);
+type Fault = Box<(&'static str, Problem)>;
 
 fn fault(code: &'static str, message: &str) -> Fault {
-    (code, Problem::new(Kind::Structure, message))
+    Box::new((code, Problem::new(Kind::Structure, message)))
 }
 
 /// Reads a message.
 ///
 /// # Errors
 /// What is wrong, as the code of a response says it.
-pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Unread> {
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Box<Unread>> {
     let mut seen = Seen::default();
-    let tree = parse(bytes, limits).map_err(|problem| Unread {
-        code: codes::UNREADABLE,
-        problem,
-        seen: Seen::default(),
+    let tree = parse(bytes, limits).map_err(|problem| {
+        Box::new(Unread {
+            code: codes::UNREADABLE,
+            problem,
+            seen: Seen::default(),
+        })
     })?;
-    message(&tree, &mut seen).map_err(|(code, problem)| Unread {
-        code,
-        problem,
-        seen,
+    message(&tree, &mut seen).map_err(|fault| {
+        let (code, problem) = *fault;
+        Box::new(Unread {
+            code,
+            problem,
+            seen,
+        })
     })
 }
 

@@ -151,7 +151,8 @@ fn prose(tokens: &mut Tokens<'_>) -> Result<String, Problem> {
                 open.push(name.to_owned());
             }
             Event::End(_) => {
-                if open.pop().is_some_and(|name| is_block(&name)) {
+                let ended = open.pop();
+                if ended.is_some_and(|name| is_block(&name)) {
                     break_line(&mut said);
                 }
             }
@@ -195,11 +196,7 @@ fn is_block(name: &str) -> bool {
 fn begin(said: &mut String, name: &str) {
     match name {
         "br" => said.push('\n'),
-        "td" | "th" => {
-            if !said.is_empty() && !said.ends_with('\n') {
-                said.push_str(" | ");
-            }
-        }
+        "td" | "th" if !said.is_empty() && !said.ends_with('\n') => said.push_str(" | "),
         "li" => {
             break_line(said);
             said.push_str("- ");
