@@ -2,6 +2,7 @@
 
 use access::Ods;
 use fhir::itk3::{Body, Document, Header, Message, Organisation, Part, Person, write};
+use store::fax::{Asker, FaxWrite};
 use store::itk3::{Answer, Decider, Itk3Done, List, NewOut, Stuck};
 use store::parcels::{Kind as ParcelKind, Named, Outgoing, Parcel, PartOf, State};
 use store::testing::{Ground, on_each_database};
@@ -137,6 +138,22 @@ fn ann() -> Decider {
     }
 }
 
+/// Two people put the practice's number in force.
+fn allowed() -> [FaxWrite; 2] {
+    let by = |account| Asker {
+        account,
+        who: format!("Person {account}"),
+    };
+    let number = "+441134960001".to_owned();
+    let propose = FaxWrite::Propose {
+        number: number.clone(),
+        ods: PRACTICE.into(),
+        name: "Practice".into(),
+        by: by(1),
+    };
+    [propose, FaxWrite::Confirm { number, by: by(2) }]
+}
+
 const HOUR: i64 = 3_600_000;
 
 #[test]
@@ -230,17 +247,15 @@ fn a_negative_response_and_a_report_put_a_letter_before_a_person_who_sends_it_on
         let by_fax = Itk3Write::ByFax { number, who: ann() };
         let refused = change(&worker, by_fax.clone()).await.unwrap_err();
         assert_eq!(refused.kind, Kind::BusinessRule);
-        ground
-            .execute(
-                "INSERT INTO fax_number (number, ods, name, state, asked_by, asked_who, asked_at, confirmed_who, \
-                 confirmed_at) VALUES ('+441134960001', 'A99998', 'Practice', 'in-force', 1, 'A', 0, 'B', 0)",
-            )
-            .await;
+        let faxes = Scope::system(SystemPurpose::KeepFaxes);
+        for write in allowed() {
+            let job = Job::effect(Effect::Fax(write));
+            store.commit(&faxes, job).await.unwrap();
+        }
         change(&worker, by_fax).await.unwrap();
         assert!(stuck(&worker).await.is_empty());
         let letter = store.item(&worker.scope, pid).await.unwrap().letter;
         assert!(letter.by_fax && !letter.by_itk3);
-        let faxes = Scope::system(SystemPurpose::KeepFaxes);
         assert_eq!(store.faxes_to_send(&faxes, 9).await.unwrap().len(), 1);
         store.close().await;
     });
