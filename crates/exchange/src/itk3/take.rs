@@ -69,13 +69,19 @@ fn key(arrived: &Arrived, bundle: &str) -> String {
 }
 
 /// A document, or what could not be read as one, as it is kept.
-pub fn read(arrived: &Arrived, bytes: Vec<u8>, read: Result<Message, Unread>, me: &Ods) -> NewIn {
+pub fn read(
+    arrived: &Arrived,
+    bytes: Vec<u8>,
+    read: Result<Message, Box<Unread>>,
+    me: &Ods,
+) -> NewIn {
     let mut new = bare(arrived, bytes);
     // What came as a response is never answered: two nodes would not come to an end.
     let may_answer = !arrived.workflow.ends_with(ANSWERS);
     let message = match read {
         Ok(message) => message,
         Err(unread) => {
+            let unread = *unread;
             new.key = key(arrived, &unread.seen.bundle);
             new.bundle = unread.seen.bundle;
             new.header = unread.seen.header;

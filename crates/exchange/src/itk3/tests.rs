@@ -22,7 +22,12 @@ fn worker(store: &Store, clock: &Clock) -> Itk3 {
     });
     let credentials = Credentials::new("RZZ98OT001", "password", "key").unwrap();
     // Nobody is there: these tests hand over what MESH would.
-    let mesh = Mesh::new("http://127.0.0.1:1", tls.unwrap(), credentials, clock.clone());
+    let mesh = Mesh::new(
+        "http://127.0.0.1:1",
+        tls.unwrap(),
+        credentials,
+        clock.clone(),
+    );
     let settings = Settings {
         name: "Anytown Hospital".into(),
         telephone: String::new(),
@@ -100,7 +105,9 @@ async fn hand(worker: &Itk3, number: i64, outside: &str) {
     };
     change(worker, handing).await.unwrap();
     let outside = outside.to_owned();
-    change(worker, Itk3Write::Handed { number, outside }).await.unwrap();
+    change(worker, Itk3Write::Handed { number, outside })
+        .await
+        .unwrap();
 }
 
 fn answer(code: &str) -> Itk3Write {
@@ -146,21 +153,33 @@ fn a_missing_response_puts_a_letter_before_a_person_and_a_late_one_takes_it_off(
         let rows = stuck(&worker).await;
         assert!(rows[0].reason.contains("After 24 hours A99998"), "{rows:?}");
         assert!(rows[0].next_step.contains("Ring them"), "{rows:?}");
-        assert_eq!(state(&worker, pid).await, (State::Waiting, "unanswered".into()));
+        assert_eq!(
+            state(&worker, pid).await,
+            (State::Waiting, "unanswered".into())
+        );
         change(&worker, answer("20013")).await.unwrap();
         assert!(stuck(&worker).await.is_empty());
-        assert_eq!(state(&worker, pid).await, (State::Delivered, "received".into()));
+        assert_eq!(
+            state(&worker, pid).await,
+            (State::Delivered, "received".into())
+        );
         // The same once more is no news.
         change(&worker, answer("20013")).await.unwrap();
         let events = store.item(&worker.scope, pid).await.unwrap().events;
-        assert_eq!(events.iter().filter(|it| it.note.contains("20013")).count(), 1);
+        assert_eq!(
+            events.iter().filter(|it| it.note.contains("20013")).count(),
+            1
+        );
         ground.clock().advance(121 * HOUR);
         worker.unanswered().await.unwrap();
         let rows = stuck(&worker).await;
         assert!(rows[0].reason.contains("business response"), "{rows:?}");
         change(&worker, answer("30001")).await.unwrap();
         assert!(stuck(&worker).await.is_empty());
-        assert_eq!(state(&worker, pid).await, (State::Delivered, "accepted".into()));
+        assert_eq!(
+            state(&worker, pid).await,
+            (State::Delivered, "accepted".into())
+        );
         store.close().await;
     });
 }
@@ -172,14 +191,25 @@ fn a_negative_response_and_a_report_put_a_letter_before_a_person_who_sends_it_on
         let worker = worker(&store, ground.clock());
         let pid = handed(&worker).await;
         change(&worker, answer("20009")).await.unwrap();
-        assert_eq!(state(&worker, pid).await, (State::Undeliverable, "refused".into()));
+        assert_eq!(
+            state(&worker, pid).await,
+            (State::Undeliverable, "refused".into())
+        );
         let rows = stuck(&worker).await;
-        assert!(rows[0].reason.contains("20009: Payload validation failure"), "{rows:?}");
+        assert!(
+            rows[0].reason.contains("20009: Payload validation failure"),
+            "{rows:?}"
+        );
         let number = rows[0].number;
-        change(&worker, Itk3Write::Again { number, who: ann() }).await.unwrap();
+        change(&worker, Itk3Write::Again { number, who: ann() })
+            .await
+            .unwrap();
         let again = store.itk3_to_send(&worker.scope, 9).await.unwrap();
         // It bears the names that it had: its receiver can tell.
-        assert_eq!((again[0].bundle.as_str(), again[0].header.as_str()), ("b1", HEADER));
+        assert_eq!(
+            (again[0].bundle.as_str(), again[0].header.as_str()),
+            ("b1", HEADER)
+        );
         hand(&worker, number, "M2").await;
         let report = |outside: &str| Itk3Write::Reported {
             outside: outside.into(),
@@ -187,7 +217,11 @@ fn a_negative_response_and_a_report_put_a_letter_before_a_person_who_sends_it_on
             code: "14".into(),
         };
         let other = change(&worker, report("M9")).await.unwrap();
-        assert_eq!(other, Itk3Done::Reported(false), "it is about somebody else's message");
+        assert_eq!(
+            other,
+            Itk3Done::Reported(false),
+            "it is about somebody else's message"
+        );
         change(&worker, report("M2")).await.unwrap();
         let rows = stuck(&worker).await;
         assert_eq!(rows[0].state, "failed");
@@ -253,7 +287,13 @@ fn a_response_counts_only_from_the_mailbox_that_the_letter_went_to() {
         let what: Vec<_> = rows.iter().map(|it| (it.list, it.state.as_str())).collect();
         assert_eq!(what, [(List::In, "stray"), (List::In, "stray")]);
         // And nobody is answered: two nodes would not come to an end.
-        assert!(store.itk3_to_answer(&worker.scope, 9).await.unwrap().is_empty());
+        assert!(
+            store
+                .itk3_to_answer(&worker.scope, 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         store.close().await;
     });
 }
@@ -274,7 +314,9 @@ fn document(bundle: &str, replaces: Option<&str>) -> Message {
             timestamp: "2026-01-05T09:00:00Z".into(),
             wants_business: true,
             wants_infrastructure: true,
-            definition: "https://fhir.nhs.uk/STU3/MessageDefinition/ITK-EC-Discharge-MessageDefinition-1".into(),
+            definition:
+                "https://fhir.nhs.uk/STU3/MessageDefinition/ITK-EC-Discharge-MessageDefinition-1"
+                    .into(),
             reference: "ref".into(),
             local: None,
         },
@@ -316,7 +358,11 @@ async fn came(worker: &Itk3, message: &Message, outside: &str, to: &str) {
 }
 
 async fn codes_due(worker: &Itk3) -> Vec<String> {
-    let due = worker.store.itk3_to_answer(&worker.scope, 99).await.unwrap();
+    let due = worker
+        .store
+        .itk3_to_answer(&worker.scope, 99)
+        .await
+        .unwrap();
     due.into_iter().map(|it| it.code).collect()
 }
 
@@ -328,15 +374,26 @@ fn a_document_that_comes_twice_is_one_letter_and_a_later_one_takes_its_place() {
         let first = document("doc-1", None);
         came(&worker, &first, "M1", "").await;
         came(&worker, &first, "M1", "").await;
-        assert_eq!(codes_due(&worker).await, ["20013"], "MESH handed over the same message");
+        assert_eq!(
+            codes_due(&worker).await,
+            ["20013"],
+            "MESH handed over the same message"
+        );
         came(&worker, &first, "M2", "").await;
-        assert_eq!(codes_due(&worker).await, ["20013", "20013"], "it was sent once more");
+        assert_eq!(
+            codes_due(&worker).await,
+            ["20013", "20013"],
+            "it was sent once more"
+        );
         let taking = Scope::system(SystemPurpose::TakeInParcels);
         let waiting = store.to_take_in(&taking, 9).await.unwrap();
         assert_eq!(waiting.len(), 1);
         assert!(waiting[0].by_itk3);
         let item = store.item(&worker.scope, waiting[0].pid).await.unwrap();
-        assert!(item.letter.marked, "what is restricted is not released by a rule of days");
+        assert!(
+            item.letter.marked,
+            "what is restricted is not released by a rule of days"
+        );
         assert_eq!(item.letter.sender, "RZZ01");
         // One that says that it replaces the first, from the same mailbox.
         came(&worker, &document("doc-2", Some("doc-1")), "M3", "").await;
@@ -363,20 +420,39 @@ fn a_document_that_was_addressed_by_another_patient_is_refused_and_kept() {
         .into_iter()
         .enumerate()
         {
-            came(&worker, &document(&format!("doc-{at}"), None), &format!("M{at}"), to).await;
+            came(
+                &worker,
+                &document(&format!("doc-{at}"), None),
+                &format!("M{at}"),
+                to,
+            )
+            .await;
         }
-        assert_eq!(codes_due(&worker).await, ["20013", "20013", "20009", "20009", "20009"]);
+        assert_eq!(
+            codes_due(&worker).await,
+            ["20013", "20013", "20009", "20009", "20009"]
+        );
         let rows = stuck(&worker).await;
         assert_eq!(rows.len(), 3);
         for row in &rows {
             assert!(row.reason.contains("differ from those"), "{row:?}");
-            assert!(!row.reason.contains("943") && !row.reason.contains("Oak"), "{row:?}");
+            assert!(
+                !row.reason.contains("943") && !row.reason.contains("Oak"),
+                "{row:?}"
+            );
             let kept = store.itk3_came(&worker.scope, row.number).await.unwrap();
             assert!(kept.bytes.starts_with(b"<Bundle"));
         }
         // What a person is to look at is not forgotten; what was taken is, in time.
         ground.clock().advance(31 * 24 * HOUR);
-        change(&worker, Itk3Write::Tidy { before: store.now() - HOUR }).await.unwrap();
+        change(
+            &worker,
+            Itk3Write::Tidy {
+                before: store.now() - HOUR,
+            },
+        )
+        .await
+        .unwrap();
         assert!(store.itk3_came(&worker.scope, rows[0].number).await.is_ok());
         store.close().await;
     });

@@ -43,28 +43,32 @@ pub struct Seen {
     pub wants_infrastructure: Option<bool>,
 }
 
-/// A code, and what is wrong.
-type Fault = (&'static str, Problem);
+/// A code, and what is wrong: nothing of what the message holds.
+type Fault = (&'static str, &'static str);
 
-fn fault(code: &'static str, message: &str) -> Fault {
-    (code, Problem::new(Kind::Structure, message))
+fn fault(code: &'static str, message: &'static str) -> Fault {
+    (code, message)
 }
 
 /// Reads a message.
 ///
 /// # Errors
 /// What is wrong, as the code of a response says it.
-pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Unread> {
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Box<Unread>> {
     let mut seen = Seen::default();
-    let tree = parse(bytes, limits).map_err(|problem| Unread {
-        code: codes::UNREADABLE,
-        problem,
-        seen: Seen::default(),
+    let tree = parse(bytes, limits).map_err(|problem| {
+        Box::new(Unread {
+            code: codes::UNREADABLE,
+            problem,
+            seen: Seen::default(),
+        })
     })?;
-    message(&tree, &mut seen).map_err(|(code, problem)| Unread {
-        code,
-        problem,
-        seen,
+    message(&tree, &mut seen).map_err(|(code, message)| {
+        Box::new(Unread {
+            code,
+            problem: Problem::new(Kind::Structure, message),
+            seen,
+        })
     })
 }
 
@@ -255,7 +259,7 @@ fn read_response(
 }
 
 fn focus(header: &Element, entries: &Entries<'_>) -> Result<Document, Fault> {
-    let wrong = |message: &str| fault(codes::PAYLOAD, message);
+    let wrong = |message: &'static str| fault(codes::PAYLOAD, message);
     let bundle = entries
         .named(header.child("focus"))
         .filter(|it| it.name == "Bundle" && it.text(&["type"]) == Some("document"))

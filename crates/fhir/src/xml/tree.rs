@@ -150,11 +150,7 @@ fn prose(tokens: &mut Tokens<'_>) -> Result<String, Problem> {
                 begin(&mut said, name);
                 open.push(name.to_owned());
             }
-            Event::End(_) => {
-                if open.pop().is_some_and(|name| is_block(&name)) {
-                    break_line(&mut said);
-                }
-            }
+            Event::End(_) => end(&mut said, open.pop()),
             Event::Text(text) => add(&mut said, &text),
             Event::CData(text) => add(&mut said, &text),
             Event::GeneralRef(name) => {
@@ -195,17 +191,19 @@ fn is_block(name: &str) -> bool {
 fn begin(said: &mut String, name: &str) {
     match name {
         "br" => said.push('\n'),
-        "td" | "th" => {
-            if !said.is_empty() && !said.ends_with('\n') {
-                said.push_str(" | ");
-            }
-        }
+        "td" | "th" if !said.is_empty() && !said.ends_with('\n') => said.push_str(" | "),
         "li" => {
             break_line(said);
             said.push_str("- ");
         }
         name if is_block(name) => break_line(said),
         _ => {}
+    }
+}
+
+fn end(said: &mut String, name: Option<String>) {
+    if name.is_some_and(|name| is_block(&name)) {
+        break_line(said);
     }
 }
 
