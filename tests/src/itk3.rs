@@ -196,7 +196,7 @@ fn a_letter_goes_over_mesh_into_the_inbox_and_both_responses_come_back() {
         column(&nodes.practice, query).get(1).cloned()
     });
     let item = format!("/staff/item/{pid}");
-    let fields = [("reason", "not-our-patient"), ("note", "Ask Mr Secret")];
+    let fields = [("reason", "not-our-patient"), ("note", "Ask Mr Hush")];
     post(&mut theirs, &item, &format!("{item}/return"), &fields);
     wait_for_states(&nodes.hospital, "itk3_out", &["accepted", "refused"]);
     let list = ours.get("/staff/worklist").unwrap().text();
@@ -208,7 +208,7 @@ fn a_letter_goes_over_mesh_into_the_inbox_and_both_responses_come_back() {
         assert!(list.contains(told), "{told}: {list}");
     }
     // What a person wrote stays where it was written.
-    assert!(!list.contains("Secret"), "{list}");
+    assert!(!list.contains("Hush"), "{list}");
     post(
         &mut ours,
         "/staff/worklist",

@@ -81,6 +81,7 @@ pub fn read(
     let message = match read {
         Ok(message) => message,
         Err(unread) => {
+            let unread = *unread;
             new.key = key(arrived, &unread.seen.bundle);
             new.bundle = unread.seen.bundle;
             new.header = unread.seen.header;

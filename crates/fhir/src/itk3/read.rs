@@ -43,11 +43,11 @@ pub struct Seen {
     pub wants_infrastructure: Option<bool>,
 }
 
-/// A code, and what is wrong.
-type Fault = Box<(&'static str, Problem)>;
+/// A code, and what is wrong: nothing of what the message holds.
+type Fault = (&'static str, &'static str);
 
-fn fault(code: &'static str, message: &str) -> Fault {
-    Box::new((code, Problem::new(Kind::Structure, message)))
+fn fault(code: &'static str, message: &'static str) -> Fault {
+    (code, message)
 }
 
 /// Reads a message.
@@ -63,11 +63,10 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Message, Box<Unread>> {
             seen: Seen::default(),
         })
     })?;
-    message(&tree, &mut seen).map_err(|fault| {
-        let (code, problem) = *fault;
+    message(&tree, &mut seen).map_err(|(code, message)| {
         Box::new(Unread {
             code,
-            problem,
+            problem: Problem::new(Kind::Structure, message),
             seen,
         })
     })
@@ -260,7 +259,7 @@ fn read_response(
 }
 
 fn focus(header: &Element, entries: &Entries<'_>) -> Result<Document, Fault> {
-    let wrong = |message: &str| fault(codes::PAYLOAD, message);
+    let wrong = |message: &'static str| fault(codes::PAYLOAD, message);
     let bundle = entries
         .named(header.child("focus"))
         .filter(|it| it.name == "Bundle" && it.text(&["type"]) == Some("document"))

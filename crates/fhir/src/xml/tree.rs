@@ -150,12 +150,7 @@ fn prose(tokens: &mut Tokens<'_>) -> Result<String, Problem> {
                 begin(&mut said, name);
                 open.push(name.to_owned());
             }
-            Event::End(_) => {
-                let ended = open.pop();
-                if ended.is_some_and(|name| is_block(&name)) {
-                    break_line(&mut said);
-                }
-            }
+            Event::End(_) => end(&mut said, open.pop()),
             Event::Text(text) => add(&mut said, &text),
             Event::CData(text) => add(&mut said, &text),
             Event::GeneralRef(name) => {
@@ -203,6 +198,12 @@ fn begin(said: &mut String, name: &str) {
         }
         name if is_block(name) => break_line(said),
         _ => {}
+    }
+}
+
+fn end(said: &mut String, name: Option<String>) {
+    if name.is_some_and(|name| is_block(&name)) {
+        break_line(said);
     }
 }
 
