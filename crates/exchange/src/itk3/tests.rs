@@ -2,6 +2,7 @@
 
 use access::Ods;
 use fhir::itk3::{Body, Document, Header, Message, Organisation, Part, Person, write};
+use store::fax::{Asker, FaxWrite};
 use store::itk3::{Answer, Decider, Itk3Done, List, NewOut, Stuck};
 use store::parcels::{Kind as ParcelKind, Named, Outgoing, Parcel, PartOf, State};
 use store::testing::{Ground, on_each_database};
@@ -230,12 +231,22 @@ fn a_negative_response_and_a_report_put_a_letter_before_a_person_who_sends_it_on
         let by_fax = Itk3Write::ByFax { number, who: ann() };
         let refused = change(&worker, by_fax.clone()).await.unwrap_err();
         assert_eq!(refused.kind, Kind::BusinessRule);
-        ground
-            .execute(
-                "INSERT INTO fax_number (number, ods, name, state, asked_by, asked_who, asked_at, confirmed_who, \
-                 confirmed_at) VALUES ('+441134960001', 'A99998', 'Practice', 'in-force', 1, 'A', 0, 'B', 0)",
-            )
-            .await;
+        let asker = |account| Asker {
+            account,
+            who: format!("Person {account}"),
+        };
+        let number = "+441134960001".to_owned();
+        let propose = FaxWrite::Propose {
+            number: number.clone(),
+            ods: PRACTICE.into(),
+            name: "Practice".into(),
+            by: asker(1),
+        };
+        let by = asker(2);
+        for write in [propose, FaxWrite::Confirm { number, by }] {
+            let job = Job::effect(Effect::Fax(write));
+            store.commit(&worker.scope, job).await.unwrap();
+        }
         change(&worker, by_fax).await.unwrap();
         assert!(stuck(&worker).await.is_empty());
         let letter = store.item(&worker.scope, pid).await.unwrap().letter;
