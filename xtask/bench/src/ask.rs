@@ -195,6 +195,10 @@ fn about(ty: &str, number: usize) -> Value {
         "AllergyIntolerance" => json!({
             "resourceType": ty,
             "id": "a",
+            "clinicalStatus": { "coding": [{
+                "system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
+                "code": "active",
+            }] },
             "code": { "text": "Penicillin" },
             "patient": patient,
         }),
