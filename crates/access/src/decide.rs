@@ -165,8 +165,6 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
                 | Interaction::ReleaseToPatient
                 | Interaction::Prescribe
         ),
-        // Other organisations are asked in a person's name, and a system has none.
-        (Role::System, _) if interaction == Interaction::Ask => false,
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,
         (Role::PrivacyOfficer, Sort::Audit) => true,

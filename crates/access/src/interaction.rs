@@ -240,7 +240,7 @@ impl Interaction {
         )
     }
 
-    /// Whether it is one of FHIR's own.
+    /// Whether it is one of FHIR's own. Asking other organisations is not: that is done in a person's name.
     pub(crate) fn is_rest(self) -> bool {
         matches!(
             self,
@@ -261,7 +261,6 @@ impl Interaction {
                 | Interaction::LastN
                 | Interaction::Match
                 | Interaction::Document
-                | Interaction::Ask
                 | Interaction::Export
                 | Interaction::Import
                 | Interaction::Subscribe

@@ -89,9 +89,6 @@ impl Exchange {
         };
         let parcel = ParcelText {
             id: letter.id,
-            from: self.organisation().to_string(),
-            to: to.to_string(),
-            kind: ParcelKind::Letter,
             made_at: letter.made_at,
             title: letter.title,
             author: letter.author,
@@ -106,12 +103,7 @@ impl Exchange {
                 given: letter.given,
             },
             contents: letter.contents.iter().map(named).collect(),
-            statement: None,
-            tell: Vec::new(),
-            mesh: None,
-            pointer: None,
-            booking: None,
-            prescription: None,
+            ..ParcelText::of(ParcelKind::Letter, self.organisation(), &to)
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
             Problem::new(Kind::Exception, "The parcel could not be written.").because(cause)

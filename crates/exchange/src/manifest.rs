@@ -120,7 +120,7 @@ pub enum Mark {
 }
 
 /// The person a parcel is about, as the sender knows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatientNamed {
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -145,6 +145,31 @@ pub struct ContentNamed {
 }
 
 impl ParcelText {
+    /// A parcel of that kind from one organisation to another, and nothing else: what its kind needs is set beside.
+    pub fn of(kind: ParcelKind, from: &Ods, to: &Ods) -> ParcelText {
+        ParcelText {
+            id: String::new(),
+            from: from.to_string(),
+            to: to.to_string(),
+            kind,
+            made_at: 0,
+            title: String::new(),
+            author: String::new(),
+            urgent: false,
+            marks: Vec::new(),
+            document: String::new(),
+            replaces: None,
+            patient: PatientNamed::default(),
+            contents: Vec::new(),
+            statement: None,
+            tell: Vec::new(),
+            mesh: None,
+            pointer: None,
+            booking: None,
+            prescription: None,
+        }
+    }
+
     /// Reads and checks a parcel's text.
     ///
     /// # Errors

@@ -164,24 +164,10 @@ impl Exchange {
         }
         let text = ParcelText {
             id,
-            from: own.to_string(),
-            to: to.to_string(),
-            kind: ParcelKind::RecordPointer,
             made_at: self.store.now(),
-            title: String::new(),
-            author: String::new(),
-            urgent: false,
-            marks: Vec::new(),
-            document: String::new(),
-            replaces: None,
             patient: who.clone(),
-            contents: Vec::new(),
-            statement: None,
-            tell: Vec::new(),
-            mesh: None,
             pointer: Some(pointer),
-            booking: None,
-            prescription: None,
+            ..ParcelText::of(ParcelKind::RecordPointer, own, to)
         };
         text.accepted(patient).map(Some)
     }

@@ -164,24 +164,12 @@ impl Exchange {
         }
         let text = ParcelText {
             id,
-            from: own.to_string(),
-            to: to.to_string(),
-            kind: ParcelKind::SharingPreference,
             made_at: due.at,
-            title: String::new(),
-            author: String::new(),
             urgent: true,
-            marks: Vec::new(),
-            document: String::new(),
-            replaces: None,
             patient: patient.clone(),
-            contents: Vec::new(),
             statement: Some(signed.to_string()),
             tell,
-            mesh: None,
-            pointer: None,
-            booking: None,
-            prescription: None,
+            ..ParcelText::of(ParcelKind::SharingPreference, own, to)
         };
         text.accepted(&due.patient).map(Some)
     }

@@ -7,7 +7,7 @@ pub(crate) mod sqlite;
 use std::future::Future;
 use std::time::Instant;
 
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 use futures_util::FutureExt;
 
 use crate::failure;
@@ -27,6 +27,21 @@ impl Tx<'_> {
         match self {
             Tx::Sqlite(connection) => sqlite::execute(connection, sql),
             Tx::Postgres(client) => postgres::execute(client, sql).await,
+        }
+    }
+
+    /// A change that finds its row where it was; otherwise the job is undone.
+    ///
+    /// # Errors
+    /// `Conflict` with that message if it finds none; those of the database.
+    pub(crate) async fn execute_once(
+        &mut self,
+        sql: &Sql<'_>,
+        otherwise: &'static str,
+    ) -> Result<(), Problem> {
+        match self.execute(sql).await? {
+            0 => Err(Problem::new(Kind::Conflict, otherwise)),
+            _ => Ok(()),
         }
     }
 

@@ -18,6 +18,7 @@ use fhir::problem::{Kind, Problem};
 
 use crate::database::Tx;
 use crate::hl7_inbox::WorkNote;
+use crate::parcels::event::Actor;
 use crate::parcels::{Outgoing, Parcel};
 use crate::sql::Sql;
 
@@ -59,11 +60,22 @@ pub struct Matched {
     pub account: Option<i64>,
 }
 
-/// Who asks for a change of a number, or confirms it.
+/// Who asks for a change of a number or confirms it, or decides about a row of the work list.
 #[derive(Clone, Debug)]
 pub struct Asker {
     pub account: i64,
     pub who: String,
+}
+
+impl Asker {
+    /// As they stand in a letter's journey.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            who: self.who.clone(),
+            role: String::new(),
+            account: Some(self.account),
+        }
+    }
 }
 
 /// A fax server's word on a job.
@@ -216,13 +228,9 @@ pub(crate) async fn apply(
     Ok(FaxDone::Done)
 }
 
-/// A change that finds its row where it was, or undoes the job.
 async fn once(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<(), Problem> {
-    if tx.execute(sql).await? == 0 {
-        let message = "This fax is not where it was; look at it again.";
-        return Err(Problem::new(Kind::Conflict, message));
-    }
-    Ok(())
+    tx.execute_once(sql, "This fax is not where it was; look at it again.")
+        .await
 }
 
 fn gone() -> Problem {

@@ -9,8 +9,9 @@ mod write;
 
 use access::{Reach, Scope};
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 
+use crate::reach::{forbidden, own};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -142,15 +143,4 @@ impl Store {
         let rows = self.rows_apart(sql.with(count.min(COUNT_MAX))).await?;
         rows.iter().map(stuck).collect()
     }
-}
-
-fn own(scope: &Scope) -> Result<(), Problem> {
-    if *scope.reach() == Reach::Everything && scope.may_change() {
-        return Ok(());
-    }
-    Err(forbidden())
-}
-
-fn forbidden() -> Problem {
-    Problem::new(Kind::Forbidden, "This is not part of your role.")
 }

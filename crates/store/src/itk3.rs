@@ -14,6 +14,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use crate::database::Tx;
+use crate::fax::Asker;
 use crate::hl7_inbox::WorkNote;
 use crate::parcels::Outgoing;
 use crate::sql::Sql;
@@ -86,13 +87,6 @@ pub struct Answer {
     pub ods: String,
 }
 
-/// Who decides about a row of the work list.
-#[derive(Clone, Debug)]
-pub struct Decider {
-    pub account: i64,
-    pub who: String,
-}
-
 /// What the writer can do to these rows.
 #[derive(Clone, Debug)]
 pub enum Itk3Write {
@@ -143,22 +137,22 @@ pub enum Itk3Write {
     /// A person wants it sent (again). `Conflict` if it is not on the work list, or was answered.
     Again {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     /// A person has looked at MESH: it was sent.
     WasSent {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     /// A person sends it by fax instead. `BusinessRule` if no number is in force.
     ByFax {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     /// A person has seen to it; it is not sent.
     Settled {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     /// Keeps a message that came. The same again is counted and answered again.
     Take(Box<NewIn>),
@@ -170,7 +164,7 @@ pub enum Itk3Write {
     /// A person has seen to a message that was not taken.
     InSettled {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     /// MESH has a response under this id.
     AnswerSent {
@@ -186,11 +180,11 @@ pub enum Itk3Write {
     },
     AnswerAgain {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     AnswerSettled {
         number: i64,
-        who: Decider,
+        who: Asker,
     },
     /// Bytes of messages that were taken or settled before then are forgotten.
     Tidy {
@@ -279,13 +273,9 @@ async fn came(tx: &mut Tx<'_>, now: Millis, write: &Itk3Write) -> Result<(), Pro
     }
 }
 
-/// A change that finds its row where it was, or undoes the job.
 async fn once(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<(), Problem> {
-    if tx.execute(sql).await? == 0 {
-        let message = "This letter is not where it was; look at it again.";
-        return Err(Problem::new(Kind::Conflict, message));
-    }
-    Ok(())
+    tx.execute_once(sql, "This letter is not where it was; look at it again.")
+        .await
 }
 
 fn gone() -> Problem {

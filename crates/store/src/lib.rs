@@ -56,6 +56,7 @@ pub mod parcels;
 pub mod people;
 mod pool;
 pub mod prescriptions;
+mod reach;
 mod reserve;
 mod resources;
 mod row;

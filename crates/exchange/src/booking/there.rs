@@ -304,25 +304,12 @@ impl Exchange {
         let id = self.booking_parcel_id(to, &booking);
         let text = ParcelText {
             id: id.clone(),
-            from: self.organisation().to_string(),
-            to: to.to_string(),
-            kind: ParcelKind::Booking,
             made_at: self.store.now(),
-            title: String::new(),
-            author: String::new(),
             // It is worth nothing once its time has come.
             urgent: true,
-            marks: Vec::new(),
-            document: String::new(),
-            replaces: None,
             patient: who,
-            contents: Vec::new(),
-            statement: None,
-            tell: Vec::new(),
-            mesh: None,
-            pointer: None,
-            prescription: None,
             booking: Some(Box::new(booking)),
+            ..ParcelText::of(ParcelKind::Booking, self.organisation(), to)
         };
         Ok((id, text.accepted(patient)?))
     }

@@ -147,13 +147,9 @@ fn letter(arrived: &Arrived, message: &Message, key: &str, me: &Ods) -> Result<R
     let digits = key.get(..ID_DIGITS).unwrap_or(key);
     let text = ParcelText {
         id: format!("itk3-{digits}"),
-        from: sender.to_string(),
-        to: me.to_string(),
-        kind: ParcelKind::Letter,
         made_at: made_at(document, arrived.received_at),
         title: title(arrived, document),
         author: document.author.clone(),
-        urgent: false,
         // What is restricted must not reach the patient's page by a rule of days.
         marks: document
             .restricted
@@ -164,12 +160,7 @@ fn letter(arrived: &Arrived, message: &Message, key: &str, me: &Ods) -> Result<R
         replaces: document.replaces.clone(),
         patient: patient(&document.patient),
         contents: parts.iter().map(named).collect(),
-        statement: None,
-        tell: Vec::new(),
-        mesh: None,
-        pointer: None,
-        booking: None,
-        prescription: None,
+        ..ParcelText::of(ParcelKind::Letter, &sender, me)
     };
     let unsound = |_| {
         refusal(

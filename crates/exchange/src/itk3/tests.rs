@@ -3,7 +3,7 @@
 use access::Ods;
 use fhir::itk3::{Body, Document, Header, Message, Organisation, Part, Person, write};
 use store::fax::{Asker, FaxWrite};
-use store::itk3::{Answer, Decider, Itk3Done, List, NewOut, Stuck};
+use store::itk3::{Answer, Itk3Done, List, NewOut, Stuck};
 use store::parcels::{Kind as ParcelKind, Named, Outgoing, Parcel, PartOf, State};
 use store::testing::{Ground, on_each_database};
 use store::{Clock, Done};
@@ -131,8 +131,8 @@ async fn state(worker: &Itk3, pid: i64) -> (State, String) {
     (letter.state, letter.itk3.unwrap_or_default())
 }
 
-fn ann() -> Decider {
-    Decider {
+fn ann() -> Asker {
+    Asker {
         account: 1,
         who: "Ann".into(),
     }

@@ -12,7 +12,7 @@ use super::MailPart;
 use crate::exchange::Exchange;
 use crate::keys::sha256_hex;
 use crate::letter::Letter;
-use crate::manifest::{ContentNamed, ParcelKind, ParcelText, PatientNamed};
+use crate::manifest::{ContentNamed, ParcelKind, ParcelText};
 
 /// Messages that are looked at in one go.
 const AT_ONCE: u32 = 4;
@@ -132,36 +132,22 @@ impl Exchange {
             chunk: place.chunk,
             plain: place.stored.plain,
         };
-        let own = self.organisation().to_string();
+        let own = self.organisation();
         let text = ParcelText {
-            id: Letter::parcel_id(&["mesh", &own, &message.id, &part.to_string()]),
-            from: own,
-            to: Ods::parse(&message.organisation)?.to_string(),
-            kind: ParcelKind::MeshMessage,
+            id: Letter::parcel_id(&["mesh", own.as_str(), &message.id, &part.to_string()]),
             made_at: message.accepted_at,
-            title: String::new(),
-            author: String::new(),
-            urgent: false,
-            marks: Vec::new(),
             document: message.id.clone(),
-            replaces: None,
-            patient: PatientNamed {
-                nhs_number: None,
-                birth_date: None,
-                family: String::new(),
-                given: String::new(),
-            },
             contents: vec![ContentNamed {
                 sha256: sha256_hex(&bytes),
                 size: bytes.len() as u64,
                 content_type: "application/octet-stream".to_string(),
             }],
-            statement: None,
-            tell: Vec::new(),
             mesh: Some(Box::new(mail)),
-            pointer: None,
-            booking: None,
-            prescription: None,
+            ..ParcelText::of(
+                ParcelKind::MeshMessage,
+                own,
+                &Ods::parse(&message.organisation)?,
+            )
         };
         let written = serde_json::to_string(&text).map_err(|cause| {
             Problem::new(Kind::Exception, "A message could not be written.").because(cause)

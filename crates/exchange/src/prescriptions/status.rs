@@ -194,24 +194,15 @@ impl Exchange {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let text = ParcelText {
             id: crate::letter::Letter::parcel_id(&parts),
-            from: self.organisation().to_string(),
-            to: to.to_string(),
-            kind: crate::manifest::ParcelKind::PrescriptionStatus,
             made_at: now,
-            title: String::new(),
-            author: String::new(),
-            urgent: false,
-            marks: Vec::new(),
             document: status.prescription.clone(),
-            replaces: None,
             patient: who,
-            contents: Vec::new(),
-            statement: None,
-            tell: Vec::new(),
-            mesh: None,
-            pointer: None,
-            booking: None,
             prescription: Some(status),
+            ..ParcelText::of(
+                crate::manifest::ParcelKind::PrescriptionStatus,
+                self.organisation(),
+                &to,
+            )
         };
         text.accepted(patient).map(Some)
     }

@@ -330,29 +330,20 @@ fn who_does_not_answer_is_named_within_the_set_time() {
 async fn send_as_pharmacy(network: &Network, booking: BookingText) {
     let text = ParcelText {
         id: "forged".into(),
-        from: network.ods(PHARMACY).to_string(),
-        to: network.ods(PRACTICE).to_string(),
-        kind: ParcelKind::Booking,
         made_at: network.clock.now(),
-        title: String::new(),
-        author: String::new(),
         urgent: true,
-        marks: Vec::new(),
-        document: String::new(),
-        replaces: None,
         patient: PatientNamed {
             nhs_number: Some(UNA.into()),
             birth_date: Some("1980-02-01".into()),
             family: "Ash".into(),
             given: String::new(),
         },
-        contents: Vec::new(),
-        statement: None,
-        tell: Vec::new(),
-        mesh: None,
-        pointer: None,
-        prescription: None,
         booking: Some(Box::new(booking)),
+        ..ParcelText::of(
+            ParcelKind::Booking,
+            &network.ods(PHARMACY),
+            &network.ods(PRACTICE),
+        )
     };
     let written = serde_json::to_string(&text).unwrap();
     let outgoing = Outgoing {

@@ -2,9 +2,10 @@
 
 use access::{Interaction, Outcome, Reach, Scope, Target};
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 
 use super::ItemState;
+use crate::reach::forbidden;
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -187,10 +188,6 @@ pub struct Withheld {
     pub count: u64,
     /// How many of them are sealed.
     pub sealed: u64,
-}
-
-fn forbidden() -> Problem {
-    Problem::new(Kind::Forbidden, "This is not part of your role.")
 }
 
 fn item(row: &Row) -> Result<PrivacyItem, Problem> {

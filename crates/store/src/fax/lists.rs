@@ -1,11 +1,12 @@
 //! Reading faxes: for the pages, for the worker, and counted by month.
 
-use access::{Outcome, Reach, Scope, Target};
+use access::{Outcome, Scope, Target};
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 
 use super::gone;
 use crate::parcels::{PartOf, lists};
+use crate::reach::{own, staff};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -382,23 +383,4 @@ impl Store {
         }
         Ok(counts)
     }
-}
-
-fn own(scope: &Scope) -> Result<(), Problem> {
-    if *scope.reach() == Reach::Everything && scope.may_change() {
-        return Ok(());
-    }
-    Err(forbidden())
-}
-
-/// The organisation's own people, and its workers: no patient, and no mailbox's system.
-fn staff(scope: &Scope) -> Result<(), Problem> {
-    match scope.reach() {
-        Reach::Everything | Reach::Organisation(_) => Ok(()),
-        Reach::Compartment { .. } | Reach::Mailbox(_) => Err(forbidden()),
-    }
-}
-
-fn forbidden() -> Problem {
-    Problem::new(Kind::Forbidden, "This is not part of your role.")
 }

@@ -223,7 +223,7 @@ pub(super) async fn sent_again(
          work = 0, reason = '', next_step = '' WHERE number = $2 AND work = 1",
     );
     once(tx, &sql.with(now).with(number)).await?;
-    let actor = person(who);
+    let actor = who.actor();
     step(tx, now, number, (State::Waiting, &actor), "sent again").await
 }
 
@@ -236,7 +236,7 @@ pub(super) async fn was_sent(
     let sql = Sql::new("UPDATE fax_out SET work = 0 WHERE number = $1 AND work = 1");
     once(tx, &sql.with(number)).await?;
     let note = "seen on the fax server that it was sent";
-    sent(tx, now, number, (&person(who), note)).await
+    sent(tx, now, number, (&who.actor(), note)).await
 }
 
 pub(super) async fn settled(
@@ -250,7 +250,7 @@ pub(super) async fn settled(
     );
     once(tx, &sql.with(now).with(number)).await?;
     let note = "settled: not sent by fax any more";
-    step(tx, now, number, (State::Undeliverable, &person(who)), note).await
+    step(tx, now, number, (State::Undeliverable, &who.actor()), note).await
 }
 
 /// Whether it has not been handed over yet, so that it can be taken back.
@@ -277,14 +277,6 @@ pub(crate) async fn again(tx: &mut Tx<'_>, now: Millis, pid: i64) -> Result<(), 
     once(tx, &sql.with(now).with(pid)).await?;
     let sql = Sql::new("UPDATE parcel SET reason = NULL WHERE pid = $1").with(pid);
     tx.execute(&sql).await.map(|_| ())
-}
-
-fn person(who: &Asker) -> Actor {
-    Actor {
-        who: who.who.clone(),
-        role: String::new(),
-        account: Some(who.account),
-    }
 }
 
 async fn parcel_of(tx: &mut Tx<'_>, number: i64) -> Result<Known, Problem> {

@@ -2,11 +2,12 @@
 
 use access::{AgentKind, Outcome, Reach, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 use fhir::search::{Clause, Criterion, Search, System};
 
 use super::gone;
 use super::masked::masked;
+use crate::reach::forbidden;
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -293,8 +294,4 @@ impl Store {
         }
         Ok(patients)
     }
-}
-
-fn forbidden() -> Problem {
-    Problem::new(Kind::Forbidden, "This is not part of your role.")
 }

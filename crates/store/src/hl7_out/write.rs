@@ -1,7 +1,7 @@
 //! Changes of these rows.
 
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 
 use crate::database::Tx;
 use crate::hl7_inbox::{Hl7Write, WorkNote};
@@ -122,11 +122,8 @@ pub(crate) async fn apply(
 }
 
 async fn once(tx: &mut Tx<'_>, sql: &Sql<'_>) -> Result<(), Problem> {
-    if tx.execute(sql).await? == 0 {
-        let message = "This message is not where it was; look at the work list again.";
-        return Err(Problem::new(Kind::Conflict, message));
-    }
-    Ok(())
+    let otherwise = "This message is not where it was; look at the work list again.";
+    tx.execute_once(sql, otherwise).await
 }
 
 async fn insert(tx: &mut Tx<'_>, now: Millis, message: &NewMessage) -> Result<(), Problem> {

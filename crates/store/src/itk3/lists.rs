@@ -1,11 +1,12 @@
 //! Reading ITK3 documents: for the worker, for the work list, and counted.
 
-use access::{Outcome, Reach, Scope, Target};
+use access::{Outcome, Scope, Target};
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 
 use super::gone;
 use crate::parcels::{Named, PartOf};
+use crate::reach::{own, staff};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -347,24 +348,4 @@ fn list(number: i64) -> List {
         1 => List::In,
         _ => List::Answer,
     }
-}
-
-/// Workers alone read across all patients.
-fn own(scope: &Scope) -> Result<(), Problem> {
-    if *scope.reach() == Reach::Everything && scope.may_change() {
-        return Ok(());
-    }
-    Err(forbidden())
-}
-
-/// The organisation's own people, and its workers.
-fn staff(scope: &Scope) -> Result<(), Problem> {
-    match scope.reach() {
-        Reach::Everything | Reach::Organisation(_) => Ok(()),
-        Reach::Compartment { .. } | Reach::Mailbox(_) => Err(forbidden()),
-    }
-}
-
-fn forbidden() -> Problem {
-    Problem::new(Kind::Forbidden, "This is not part of your role.")
 }

@@ -4,7 +4,7 @@ use fhir::date::Millis;
 use fhir::itk3::codes;
 use fhir::problem::{Kind, Problem};
 
-use super::{Answer, Decider, Itk3Done, NewOut, gone, once};
+use super::{Answer, Asker, Itk3Done, NewOut, gone, once};
 use crate::database::Tx;
 use crate::hl7_inbox::WorkNote;
 use crate::parcels::event::{self, Actor, Known};
@@ -308,7 +308,7 @@ pub(super) async fn sent_again(
     tx: &mut Tx<'_>,
     now: Millis,
     number: i64,
-    who: &Decider,
+    who: &Asker,
 ) -> Result<(), Problem> {
     let parcel = parcel_of(tx, number).await?;
     let may = parcel.state.may_become(State::Waiting) || parcel.state == State::Waiting;
@@ -326,7 +326,7 @@ pub(super) async fn sent_again(
         tx,
         now,
         number,
-        (State::Waiting, &person(who)),
+        (State::Waiting, &who.actor()),
         "sent again",
     )
     .await
@@ -336,7 +336,7 @@ pub(super) async fn was_sent(
     tx: &mut Tx<'_>,
     now: Millis,
     number: i64,
-    who: &Decider,
+    who: &Asker,
 ) -> Result<(), Problem> {
     let sql = Sql::new(
         "UPDATE itk3_out SET state = 'handed', state_at = $1, work = 0, reason = '', next_step = '' \
@@ -344,7 +344,7 @@ pub(super) async fn was_sent(
     );
     once(tx, &sql.with(now).with(number)).await?;
     let note = "seen at MESH that it was sent";
-    with_mesh(tx, now, number, &person(who), note).await
+    with_mesh(tx, now, number, &who.actor(), note).await
 }
 
 /// MESH has it: nothing is known of its receiver yet.
@@ -368,7 +368,7 @@ pub(super) async fn by_fax(
     tx: &mut Tx<'_>,
     now: Millis,
     number: i64,
-    who: &Decider,
+    who: &Asker,
 ) -> Result<(), Problem> {
     let parcel = parcel_of(tx, number).await?;
     let sql = Sql::new("SELECT 1 FROM fax_number WHERE ods = $1 AND state = 'in-force'");
@@ -389,7 +389,7 @@ pub(super) async fn by_fax(
         tx,
         now,
         number,
-        (State::Waiting, &person(who)),
+        (State::Waiting, &who.actor()),
         "to leave by fax instead",
     )
     .await?;
@@ -402,15 +402,15 @@ pub(super) async fn settled(
     tx: &mut Tx<'_>,
     now: Millis,
     number: i64,
-    who: &Decider,
+    who: &Asker,
 ) -> Result<(), Problem> {
     end(tx, now, number).await?;
     let note = "settled: not sent as an ITK3 document any more";
     let parcel = parcel_of(tx, number).await?;
     if parcel.state.may_become(State::Undeliverable) || parcel.state == State::Undeliverable {
-        step(tx, now, number, (State::Undeliverable, &person(who)), note).await?;
+        step(tx, now, number, (State::Undeliverable, &who.actor()), note).await?;
     } else {
-        event::add(tx, now, &parcel, "settled", &person(who), note).await?;
+        event::add(tx, now, &parcel, "settled", &who.actor(), note).await?;
     }
     content::release(tx, parcel.pid, &parcel.sender).await
 }
@@ -446,14 +446,6 @@ pub(crate) async fn again(tx: &mut Tx<'_>, now: Millis, pid: i64) -> Result<(), 
     );
     once(tx, &sql.with(now).with(pid)).await?;
     event::set_reason(tx, pid, "").await
-}
-
-fn person(who: &Decider) -> Actor {
-    Actor {
-        who: who.who.clone(),
-        role: String::new(),
-        account: Some(who.account),
-    }
 }
 
 async fn parcel_of(tx: &mut Tx<'_>, number: i64) -> Result<Known, Problem> {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Ods, Outcome, Target, Who};
+use access::{Interaction, Ods, Outcome, Target};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use exchange::fax::number;
 use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
-use store::fax::{Asker, FaxWrite, Numbered};
+use store::fax::{FaxWrite, Numbered};
 use store::{Effect, Job};
 
 use crate::form::Fields;
@@ -17,7 +17,7 @@ use crate::page::parts::{Done, Fault, Label};
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
 use crate::staff::fax_in::tabs;
-use crate::staff::fax_views as views;
+use crate::staff::{fax_views as views, worklist};
 use crate::visit::Visit;
 
 /// The longest name, in characters.
@@ -49,7 +49,7 @@ async fn show(
     wrong: Option<Wrong<'_>>,
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(node, Interaction::Neighbours, "").await?;
-    let (account, _) = me(visit)?;
+    let account = worklist::me(visit)?.account;
     let numbers = node.store.fax_numbers(&scope).await?;
     let wrong = wrong.as_ref();
     let typed = |name: &str| {
@@ -82,17 +82,6 @@ async fn show(
     };
     let page = Page::new("staff/fax-numbers.jinja", "Fax numbers", view).under("/staff/worklist");
     Ok(page.with_faults(wrong.is_some()).answer(&node.site, visit))
-}
-
-/// Who is at work here.
-fn me(visit: &Visit) -> Result<(i64, String), Problem> {
-    match &visit.known()?.who {
-        Who::Staff { account, name, .. } => Ok((*account, name.clone())),
-        _ => Err(Problem::new(
-            Kind::Forbidden,
-            "This is not part of your role.",
-        )),
-    }
 }
 
 fn row(it: &Numbered, me: i64) -> views::NumberRow {
@@ -155,8 +144,7 @@ pub async fn take(
     fields: Fields,
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(&node, Interaction::Neighbours, "").await?;
-    let (account, who) = me(&visit)?;
-    let by = Asker { account, who };
+    let by = worklist::me(&visit)?;
     let what = fields.text("do");
     let given = number::parse(fields.text("number"));
     let number = match given {

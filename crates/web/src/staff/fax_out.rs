@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use access::Who;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use exchange::fax::number;
 use fhir::date::Millis;
-use fhir::problem::{Kind, Problem};
 use store::Effect;
-use store::fax::{Asker, FaxWrite, StuckFax};
+use store::fax::{FaxWrite, StuckFax};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -62,7 +60,7 @@ pub async fn again(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
+    let who = worklist::me(&visit)?;
     decide(&node, &visit, number, FaxWrite::Again { number, who }).await?;
     Ok(see_other("/staff/worklist?done=fax-again"))
 }
@@ -74,7 +72,7 @@ pub async fn sent(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
+    let who = worklist::me(&visit)?;
     decide(&node, &visit, number, FaxWrite::WasSent { number, who }).await?;
     Ok(see_other("/staff/worklist?done=fax-sent"))
 }
@@ -86,7 +84,7 @@ pub async fn settled(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
+    let who = worklist::me(&visit)?;
     decide(&node, &visit, number, FaxWrite::Settled { number, who }).await?;
     Ok(see_other("/staff/worklist?done=fax-settled"))
 }
@@ -94,17 +92,4 @@ pub async fn settled(
 async fn decide(node: &Node, visit: &Visit, number: i64, write: FaxWrite) -> Result<(), Refusal> {
     let row = format!("fax-out={number}");
     worklist::decide(node, visit, row, Effect::Fax(write)).await
-}
-
-fn me(visit: &Visit) -> Result<Asker, Problem> {
-    match &visit.known()?.who {
-        Who::Staff { account, name, .. } => Ok(Asker {
-            account: *account,
-            who: name.clone(),
-        }),
-        _ => Err(Problem::new(
-            Kind::Forbidden,
-            "This is not part of your role.",
-        )),
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Scope, Who};
+use access::{Interaction, Scope};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use exchange::itk3::{Arrived, read};
@@ -11,7 +11,8 @@ use fhir::date::Millis;
 use fhir::json::Limits;
 use fhir::problem::{Kind, Problem};
 use store::Effect;
-use store::itk3::{Decider, Itk3Write, List, Read, Stuck};
+use store::fax::Asker;
+use store::itk3::{Itk3Write, List, Read, Stuck};
 use store::parcels::Letter;
 
 use crate::form::Fields;
@@ -141,13 +142,21 @@ fn actions(stuck: &Stuck, address: &str) -> Vec<Link> {
     }
 }
 
+/// Writes down what somebody has decided about a row of that list.
 async fn decide(
     node: &Node,
     visit: &Visit,
-    row: String,
-    write: Itk3Write,
+    (list, number): (List, i64),
+    write: impl FnOnce(i64, Asker) -> Itk3Write,
     done: &str,
 ) -> Result<Response, Refusal> {
+    let write = write(number, worklist::me(visit)?);
+    let name = match list {
+        List::Out => "itk3-out",
+        List::In => "itk3-in",
+        List::Answer => "itk3-answer",
+    };
+    let row = format!("{name}={number}");
     worklist::decide(node, visit, row, Effect::Itk3(write)).await?;
     Ok(see_other(&format!("/staff/worklist?done={done}")))
 }
@@ -159,9 +168,8 @@ pub async fn again(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::Again { number, who };
-    decide(&node, &visit, out(number), write, "itk3-again").await
+    let write = |number, who| Itk3Write::Again { number, who };
+    decide(&node, &visit, (List::Out, number), write, "itk3-again").await
 }
 
 /// `POST …/itk3/{number}/sent`
@@ -171,9 +179,8 @@ pub async fn sent(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::WasSent { number, who };
-    decide(&node, &visit, out(number), write, "itk3-sent").await
+    let write = |number, who| Itk3Write::WasSent { number, who };
+    decide(&node, &visit, (List::Out, number), write, "itk3-sent").await
 }
 
 /// `POST …/itk3/{number}/fax`
@@ -183,9 +190,8 @@ pub async fn by_fax(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::ByFax { number, who };
-    decide(&node, &visit, out(number), write, "itk3-fax").await
+    let write = |number, who| Itk3Write::ByFax { number, who };
+    decide(&node, &visit, (List::Out, number), write, "itk3-fax").await
 }
 
 /// `POST …/itk3/{number}/settled`
@@ -195,9 +201,8 @@ pub async fn settled(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::Settled { number, who };
-    decide(&node, &visit, out(number), write, "itk3-settled").await
+    let write = |number, who| Itk3Write::Settled { number, who };
+    decide(&node, &visit, (List::Out, number), write, "itk3-settled").await
 }
 
 /// `POST …/itk3-in/{number}/again`: what was refused is read once more, as this version reads.
@@ -231,15 +236,8 @@ pub async fn read_again(
             return Err(Problem::new(Kind::BusinessRule, message).into());
         }
     };
-    let write = Itk3Write::TakeAgain { number, letter };
-    decide(
-        &node,
-        &visit,
-        format!("itk3-in={number}"),
-        write,
-        "itk3-read",
-    )
-    .await
+    let write = |number, _| Itk3Write::TakeAgain { number, letter };
+    decide(&node, &visit, (List::In, number), write, "itk3-read").await
 }
 
 /// `POST …/itk3-in/{number}/settled`
@@ -249,16 +247,8 @@ pub async fn in_settled(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::InSettled { number, who };
-    decide(
-        &node,
-        &visit,
-        format!("itk3-in={number}"),
-        write,
-        "itk3-in-settled",
-    )
-    .await
+    let write = |number, who| Itk3Write::InSettled { number, who };
+    decide(&node, &visit, (List::In, number), write, "itk3-in-settled").await
 }
 
 /// `POST …/itk3-answers/{number}/again`
@@ -268,12 +258,11 @@ pub async fn answer_again(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::AnswerAgain { number, who };
+    let write = |number, who| Itk3Write::AnswerAgain { number, who };
     decide(
         &node,
         &visit,
-        format!("itk3-answer={number}"),
+        (List::Answer, number),
         write,
         "itk3-answer-again",
     )
@@ -287,31 +276,13 @@ pub async fn answer_settled(
     Path(number): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    let who = me(&visit)?;
-    let write = Itk3Write::AnswerSettled { number, who };
+    let write = |number, who| Itk3Write::AnswerSettled { number, who };
     decide(
         &node,
         &visit,
-        format!("itk3-answer={number}"),
+        (List::Answer, number),
         write,
         "itk3-answer-settled",
     )
     .await
-}
-
-fn out(number: i64) -> String {
-    format!("itk3-out={number}")
-}
-
-fn me(visit: &Visit) -> Result<Decider, Problem> {
-    match &visit.known()?.who {
-        Who::Staff { account, name, .. } => Ok(Decider {
-            account: *account,
-            who: name.clone(),
-        }),
-        _ => Err(Problem::new(
-            Kind::Forbidden,
-            "This is not part of your role.",
-        )),
-    }
 }

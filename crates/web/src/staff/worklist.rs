@@ -6,7 +6,9 @@ use access::{Interaction, Outcome, Role, Target, Who};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
+use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
+use store::fax::Asker;
 use store::hl7_inbox::StuckMessage;
 use store::hl7_out::StuckOutgoing;
 use store::mesh::Message;
@@ -123,6 +125,23 @@ pub(super) async fn decide(
     };
     node.store.commit(&scope, job).await?;
     Ok(())
+}
+
+/// Who is at work here.
+///
+/// # Errors
+/// `Forbidden` for who is no member of staff.
+pub(super) fn me(visit: &Visit) -> Result<Asker, Problem> {
+    match &visit.known()?.who {
+        Who::Staff { account, name, .. } => Ok(Asker {
+            account: *account,
+            who: name.clone(),
+        }),
+        _ => Err(Problem::new(
+            Kind::Forbidden,
+            "This is not part of your role.",
+        )),
+    }
 }
 
 /// The alarms about logs, of which people decide.
