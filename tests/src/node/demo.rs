@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::look::Rows;
 use super::neighbourhood::wait_for;
-use super::process::Process;
+use super::process::{Process, free_address};
 
 /// Ports that the demo takes from its base on.
 const PORTS: u16 = 10;
@@ -91,13 +91,9 @@ impl Demo {
 /// The first of a run of ports that were free a moment ago.
 fn free_ports() -> u16 {
     loop {
-        let base = TcpListener::bind(("127.0.0.1", 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let base = free_address().port();
         let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if base < u16::MAX - PORTS && (base..base + PORTS).all(free) {
+        if (base..base + PORTS).all(free) {
             return base;
         }
     }

@@ -199,10 +199,13 @@ fn ended(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A loopback address with a port that was free a moment ago.
+/// A loopback address with a port that was free a moment ago, below those from which systems take the ports of
+/// outgoing connections: no other test's connection gets it in the meantime and keeps it.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    loop {
+        let port = rand::random_range(10_000..30_000);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
