@@ -2,7 +2,7 @@
 //! commit each writes the resources, ends the message's waiting and accepts its letter as a parcel.
 //!
 //! Invariant: a message has its effect once, wherever the process stops. Invariant: messages about
-//! one patient are applied in the order in which they came. Invariant: what cannot be mapped or sent
+//! one patient are applied in the order in which they came, each after the one before is durable. Invariant: what cannot be mapped or sent
 //! stands on the work list with the reason and the next step.
 
 mod apply;
@@ -10,13 +10,13 @@ mod post;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use access::{Ods, Scope, SystemPurpose};
 use fhir::problem::{Kind, Problem};
-use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hl7v2::time::Zone;
 use hl7v2::to_fhir::{Context, Mapped, Mapping, Unidentified};
 use store::Store;
@@ -28,10 +28,12 @@ pub use post::Post;
 use crate::Mappings;
 
 /// Messages read from the inbox at once, and about how many bytes of them.
-const READ_MAX: u32 = 64;
-const READ_BYTES_MAX: usize = 64 << 20;
+const READ_MAX: u32 = 256;
+const READ_BYTES_MAX: usize = 32 << 20;
 /// Messages (about different patients) that are applied at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 48;
+/// Readings that go on where the one before ended, before one looks from the oldest again.
+const ON_END_MAX: u32 = 8;
 /// How long the worker sleeps when nothing wakes it.
 const SLEEP: Duration = Duration::from_secs(1);
 /// How long it waits after the store could not be written.
@@ -104,27 +106,66 @@ impl Intake {
     /// # Errors
     /// Those of the store that will pass; what waits, waits on.
     pub async fn work_off(&self, stop: &watch::Receiver<bool>) -> Result<(), Problem> {
-        while !*stop.borrow() {
-            // Senders wait for their acknowledgements; nobody waits for the mapping. It is behind by
-            // what a burst brings, and goes on in small steps should the burst not end.
-            self.store.let_others_first().await;
-            let waiting = self
-                .store
-                .hl7_waiting(&self.scope, 0, READ_MAX, READ_BYTES_MAX)
-                .await?;
-            if waiting.is_empty() {
-                break;
+        let mut plans = self.next(0).await?;
+        let mut on_end = 0;
+        while !plans.is_empty() && !*stop.borrow() {
+            let last = plans.iter().map(|plan| plan.waiting.number).max();
+            on_end += 1;
+            if on_end < ON_END_MAX {
+                // The next ones are read and mapped while these are applied.
+                let next = self.next(last.unwrap_or_default());
+                let (applied, next) = tokio::join!(self.apply_all(plans, stop), next);
+                applied?;
+                plans = next?;
+            } else {
+                self.apply_all(plans, stop).await?;
+                plans = Vec::new();
             }
-            let mut plans = self.plans(waiting).await?;
-            while !plans.is_empty() {
-                let (now, later) = wave(plans);
-                for outcome in join_all(now.iter().map(|plan| self.apply(plan))).await {
-                    outcome?;
-                }
-                plans = later;
+            if plans.is_empty() {
+                // What was put back to be mapped again has an older number.
+                plans = self.next(0).await?;
+                on_end = 0;
             }
         }
         Ok(())
+    }
+
+    /// Those that wait after that number, mapped.
+    async fn next(&self, after: i64) -> Result<Vec<Plan>, Problem> {
+        // Senders wait for their acknowledgements; nobody waits for the mapping. It is behind by
+        // what a burst brings, and goes on in small steps should the burst not end.
+        self.store.let_others_first().await;
+        let waiting = self
+            .store
+            .hl7_waiting(&self.scope, after, READ_MAX, READ_BYTES_MAX)
+            .await?;
+        match waiting.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.plans(waiting).await,
+        }
+    }
+
+    /// Applies all: each as soon as those before it about the same patients are done.
+    async fn apply_all(
+        &self,
+        plans: Vec<Plan>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), Problem> {
+        let mut queue = Queue::of(plans);
+        let mut applied = FuturesUnordered::new();
+        loop {
+            while applied.len() < AT_ONCE && !*stop.borrow() {
+                let Some((place, plan)) = queue.next() else {
+                    break;
+                };
+                applied.push(async move { (self.apply(&plan).await, place, plan) });
+            }
+            let Some((outcome, place, plan)) = applied.next().await else {
+                return Ok(());
+            };
+            outcome?;
+            queue.done(place, &plan);
+        }
     }
 
     /// Reads and maps messages, off the threads that serve.
@@ -178,19 +219,71 @@ impl Plan {
     }
 }
 
-/// Those that can be applied at once, none about the same patient as one before it; and the rest,
-/// in order.
-fn wave(plans: Vec<Plan>) -> (Vec<Plan>, Vec<Plan>) {
-    let mut patients: HashSet<String> = HashSet::new();
-    let (mut now, mut later) = (Vec::new(), Vec::new());
-    for plan in plans {
-        let free = !plan.patients().any(|patient| patients.contains(patient));
-        patients.extend(plan.patients().map(str::to_owned));
-        if free && now.len() < AT_ONCE {
-            now.push(plan);
-        } else {
-            later.push(plan);
+/// Messages in the order in which they came, of which those can be begun whose patients no earlier one
+/// is about.
+struct Queue {
+    /// By place in the order.
+    plans: Vec<Option<Plan>>,
+    /// The places that wait for each patient, the one that is first in front.
+    lines: HashMap<String, VecDeque<usize>>,
+    /// The places that can be begun.
+    ready: VecDeque<usize>,
+}
+
+impl Queue {
+    fn of(plans: Vec<Plan>) -> Queue {
+        let mut lines: HashMap<String, VecDeque<usize>> = HashMap::new();
+        for (place, plan) in plans.iter().enumerate() {
+            for patient in plan.patients() {
+                let line = lines.entry(patient.to_owned()).or_default();
+                if line.back() != Some(&place) {
+                    line.push_back(place);
+                }
+            }
+        }
+        let mut queue = Queue {
+            plans: plans.into_iter().map(Some).collect(),
+            lines,
+            ready: VecDeque::new(),
+        };
+        queue.ready = (0..queue.plans.len())
+            .filter(|place| queue.is_first(*place))
+            .collect();
+        queue
+    }
+
+    /// Whether it is first in the line of each of its patients.
+    fn is_first(&self, place: usize) -> bool {
+        let plan = self.plans.get(place).and_then(Option::as_ref);
+        plan.is_some_and(|plan| {
+            plan.patients().all(|patient| {
+                let first = self.lines.get(patient).and_then(VecDeque::front);
+                first == Some(&place)
+            })
+        })
+    }
+
+    /// The next that can be begun, with its place.
+    fn next(&mut self) -> Option<(usize, Plan)> {
+        let place = self.ready.pop_front()?;
+        Some((place, self.plans.get_mut(place)?.take()?))
+    }
+
+    /// It is done: who stood behind it moves up.
+    fn done(&mut self, place: usize, plan: &Plan) {
+        for patient in plan.patients() {
+            let Some(line) = self.lines.get_mut(patient) else {
+                continue;
+            };
+            let next = match line.front() {
+                Some(first) if *first == place => {
+                    line.pop_front();
+                    line.front().copied()
+                }
+                _ => None,
+            };
+            let ready = next.filter(|place| self.is_first(*place) && !self.ready.contains(place));
+            self.ready.extend(ready);
         }
     }
-    (now, later)
 }

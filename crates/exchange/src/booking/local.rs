@@ -172,19 +172,22 @@ pub(super) async fn booked(
     check_reason(wish.reason)?;
     let (own, work) = (store.organisation(), work(scope));
     for _ in 0..TRIES_MAX {
+        let now = store.now();
+        let few = match wish.audience {
+            Audience::Patients => check_few(store, &work, wish.patient).await,
+            Audience::Staff | Audience::Organisations => Ok(()),
+        };
+        let slot = store.slot(&work, wish.slot).await?;
+        // Looked for last: what the same form did meanwhile, sent twice, is then seen here and not taken for somebody
+        // else's in what was read before.
         if let Some(known) = store.booking(&work, id).await? {
             return Ok(Came::Booked(known.id));
         }
-        let now = store.now();
-        let Some(slot) = store.slot(&work, wish.slot).await? else {
-            return Err(no_slot());
-        };
+        let slot = slot.ok_or_else(no_slot)?;
         if !is_open(&slot, wish.audience, now) {
             return Ok(Came::Taken);
         }
-        if wish.audience == Audience::Patients {
-            check_few(store, &work, wish.patient).await?;
-        }
+        few?;
         let offer = Offer::of(&slot);
         let visit = NewVisit {
             patient: wish.patient,
@@ -253,6 +256,8 @@ async fn moved(
 ) -> Result<Came, Problem> {
     let (own, work) = (store.organisation(), work(scope));
     for _ in 0..TRIES_MAX {
+        let slot = store.slot(&work, to).await?;
+        // After the slot, as in `booked`.
         let booking = store.booking(&work, &booking.id).await?;
         let booking = booking.ok_or_else(no_booking)?;
         let now = store.now();
@@ -260,9 +265,7 @@ async fn moved(
             return Ok(Came::Booked(booking.id));
         }
         check_live(&booking, now)?;
-        let Some(slot) = store.slot(&work, to).await? else {
-            return Err(no_slot());
-        };
+        let slot = slot.ok_or_else(no_slot)?;
         if !is_open(&slot, audience, now) {
             return Ok(Came::Taken);
         }

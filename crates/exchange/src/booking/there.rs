@@ -52,6 +52,12 @@ impl Exchange {
         }
         let work = work(scope);
         let id = booking_id(wish);
+        let counts = wish.audience == Audience::Patients && instead_of.is_none();
+        let few = match counts {
+            true => check_few(&self.store, &work, wish.patient).await,
+            false => Ok(()),
+        };
+        // After the count, which has the same form's own booking in it if that was sent twice.
         if let Some(known) = self.store.booking(&work, &id).await? {
             return Ok(Came::Asked(known.id));
         }
@@ -62,9 +68,7 @@ impl Exchange {
         if let Some(old) = instead_of {
             check_live(old, now)?;
         }
-        if wish.audience == Audience::Patients && instead_of.is_none() {
-            check_few(&self.store, &work, wish.patient).await?;
-        }
+        few?;
         let who = self.known_as(&work, wish.patient).await?;
         let visit = NewVisit {
             patient: wish.patient,
