@@ -12,6 +12,7 @@ pub(crate) mod people;
 mod repeats;
 mod reserve;
 mod restricted;
+mod rewound;
 mod sharing;
 mod syncs;
 

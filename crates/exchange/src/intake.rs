@@ -9,6 +9,7 @@ mod apply;
 mod post;
 #[cfg(test)]
 mod tests;
+mod undone;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -198,7 +199,7 @@ impl Intake {
 fn map(mapping: &Mapping, body: &[u8], context: &Context) -> Result<Mapped, Problem> {
     // What is read in between is only ever read, or made anew for the next message.
     let work = std::panic::AssertUnwindSafe(|| match hl7v2::parse(body) {
-        Ok(message) => hl7v2::to_fhir::map_by(mapping, &message, context),
+        Ok(message) => hl7v2::to_fhir::map_to_keep(mapping, &message, context),
         Err(fault) => Err(Problem::new(Kind::Structure, fault.to_string())),
     });
     let mapped = std::panic::catch_unwind(work);

@@ -19,6 +19,7 @@ pub mod join;
 pub mod map;
 pub mod mesh;
 pub mod migrate;
+pub mod neighbour;
 pub mod opt_out;
 pub mod package;
 pub mod receipt;

@@ -36,6 +36,7 @@ use crate::time::{Millis, Zone};
 use build::Build;
 use fhir::problem::{Kind, Problem};
 use interpret::Interpreter;
+use ledger::Ledger;
 use serde_json::Value;
 use std::cell::RefCell;
 
@@ -165,7 +166,7 @@ pub struct Mapped {
     pub resources: Vec<Made>,
     /// The letter, if the message carries one.
     pub letter: Option<Letter>,
-    /// What became of every field that was sent.
+    /// What became of every field that was sent; empty by `map_to_keep`.
     pub account: Vec<FieldAccount>,
 }
 
@@ -218,6 +219,24 @@ pub fn map(message: &Message, context: &Context) -> Result<Mapped, Problem> {
 /// Translates a message by that mapping. Errors are for people: they name what is missing and
 /// where.
 pub fn map_by(mapping: &Mapping, message: &Message, context: &Context) -> Result<Mapped, Problem> {
+    mapped(mapping, message, context, Ledger::default())
+}
+
+/// As `map_by` for those who do not ask what became of each field: `Mapped::account` is empty.
+pub fn map_to_keep(
+    mapping: &Mapping,
+    message: &Message,
+    context: &Context,
+) -> Result<Mapped, Problem> {
+    mapped(mapping, message, context, Ledger::closed())
+}
+
+fn mapped(
+    mapping: &Mapping,
+    message: &Message,
+    context: &Context,
+    ledger: Ledger,
+) -> Result<Mapped, Problem> {
     let header = header(message.text().as_bytes())
         .map_err(|f| Problem::new(Kind::Required, f.to_string()))?;
     let tables = mapping.of(&header)?;
@@ -233,7 +252,8 @@ pub fn map_by(mapping: &Mapping, message: &Message, context: &Context) -> Result
         })?;
     let key = message_key(&header);
     let facility = header.sending_facility.clone();
-    let interpreter = Interpreter::new(tables, message, context.zone, facility);
+    let mut interpreter = Interpreter::new(tables, message, context.zone, facility);
+    interpreter.ledger = ledger;
     let mut build = Build::walk(interpreter, structure);
     let agents = provenance::agents(&mut build);
     let ids = identity::identify(&build, context, &key)?;

@@ -14,6 +14,7 @@ mod marking;
 mod notice;
 pub(crate) mod outgoing;
 mod peers;
+mod rewound;
 mod shown;
 pub mod state;
 mod stuck;
@@ -37,6 +38,7 @@ pub(crate) use notice::leave as left;
 pub(crate) use outgoing::set_aside;
 pub use peers::Neighbour;
 pub(crate) use peers::end_leases;
+pub use rewound::{LISTED_MAX, Rewound};
 pub use shown::Shown;
 pub use state::{STATES, Side, State};
 pub use stuck::Stuck;
@@ -196,6 +198,8 @@ pub enum ParcelWrite {
         patient: String,
         reason: String,
     },
+    /// What a document here tells of did not happen: every letter that carried it is withdrawn.
+    CancelDocument { document: String, reason: String },
     /// Stores a parcel that came in. Its contents must be here: `Incomplete` otherwise.
     Receive(Box<Incoming>),
     /// Notes that these contents will come from that sender: SHA-256 and size of each.
@@ -252,6 +256,13 @@ pub enum ParcelWrite {
     },
     /// What was accepted before then and is not delivered goes onto the list of the undeliverable.
     GiveUp { accepted_before: Millis },
+    /// The neighbour was put back to a copy of before `since`: a parcel that it had taken goes again, with these contents
+    /// (SHA-256 and bytes), and steps that it was told are told again.
+    Rewound {
+        pid: i64,
+        since: Millis,
+        contents: Vec<(String, Vec<u8>)>,
+    },
     /// These receipts have arrived.
     ReceiptsTaken { numbers: Vec<i64> },
     /// The other side does not take this receipt, and will not.
@@ -352,12 +363,20 @@ pub(crate) async fn apply(
         ParcelWrite::ReceiptRefused { number, reason } => {
             event::receipt_refused(tx, *number, reason).await
         }
+        ParcelWrite::Rewound {
+            pid,
+            since,
+            contents,
+        } => rewound::again(tx, now, (*pid, *since), contents).await,
         ParcelWrite::Cancel {
             sender,
             document_number,
             patient,
             reason,
         } => outgoing::cancel(tx, now, sender, (document_number, patient), reason).await,
+        ParcelWrite::CancelDocument { document, reason } => {
+            outgoing::cancel_document(tx, now, document, reason).await
+        }
         ParcelWrite::Directory { version } => peers::directory(tx, *version).await,
         ParcelWrite::NoticeSeen { account, pid } => notice::seen(tx, now, *account, *pid).await,
         ParcelWrite::Tidy { wanted_before } => content::tidy(tx, *wanted_before).await,

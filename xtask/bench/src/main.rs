@@ -36,6 +36,10 @@ use anyhow::Result;
 use clap::{Parser, ValueEnum};
 use report::Report;
 
+// As in the node: what is measured within this process is what the node would do.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(
     name = "cargo xtask bench",

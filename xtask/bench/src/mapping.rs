@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use hl7v2::time::Zone;
-use hl7v2::to_fhir::{Context, Mapping, Unidentified, map_by};
+use hl7v2::to_fhir::{Context, Mapping, Unidentified, map_to_keep};
 
 use crate::measure::median;
 use crate::message::{HOSPITAL, admission};
@@ -31,7 +31,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
         for (_, text) in (0..MESSAGES).zip(messages.iter().cycle()) {
             let message = hl7v2::parse(black_box(text.as_bytes()))
                 .map_err(|fault| anyhow!("the bench's message cannot be read: {fault}"))?;
-            let mapped = map_by(&mapping, &message, &context)
+            let mapped = map_to_keep(&mapping, &message, &context)
                 .map_err(|problem| anyhow!("the bench's message cannot be mapped: {problem}"))?;
             black_box(mapped);
         }

@@ -71,11 +71,13 @@ impl Intake {
             Some(note) => (None, Some(note)),
             None => post(plan, mapped, (&self.organisation, self.post.as_ref())),
         };
+        let (withdrawn, undone) = self.withdrawn(plan, mapped).await?;
         job.effects.push(Effect::Hl7(Hl7Write::Mapped {
             number: plan.waiting.number,
-            note,
+            note: note.or(undone),
         }));
         job.effects.extend(sent);
+        job.effects.extend(withdrawn);
         job.traces.push(self.trace(plan));
         Ok(job)
     }

@@ -1,6 +1,7 @@
 mod again;
 mod labels;
 mod numbers;
+mod undone;
 
 use std::sync::Arc;
 

@@ -106,9 +106,9 @@ impl Restore {
 }
 
 /// A time of the command line, in milliseconds since 1970.
-fn time(text: &str) -> anyhow::Result<i64> {
+pub fn time(text: &str) -> anyhow::Result<i64> {
     let time: jiff::Timestamp = text
         .parse()
-        .with_context(|| format!("--to: {text} is not a time such as 2026-11-28T10:15:00Z"))?;
+        .with_context(|| format!("{text} is not a time such as 2026-11-28T10:15:00Z"))?;
     Ok(time.as_millisecond())
 }

@@ -31,7 +31,7 @@ pub fn primitive(ty: &str, text: &str, zone: Zone) -> Result<Value, String> {
         "time" => Dtm::time_of(text).map(Value::from),
         _ => None,
     };
-    made.ok_or(format!("it is not a FHIR {ty}"))
+    made.ok_or_else(|| format!("it is not a FHIR {ty}"))
 }
 
 /// Whether the text is a decimal number as HL7's NM allows: sign, digits, point, digits.

@@ -2,7 +2,7 @@
 //! add to the same element, and one resource can refer to another before either has an id.
 
 use super::path::Step;
-use super::shape::{is_primitive, required, shape};
+use super::shape::{Shape, is_primitive, required, shape};
 use serde_json::{Map, Value};
 
 /// A node's place in the arena.
@@ -25,7 +25,60 @@ struct Node {
     ty: &'static str,
     value: Option<Value>,
     refers_to: Option<NodeId>,
-    elements: Vec<(String, Vec<(Key, NodeId)>)>,
+    elements: Vec<Element>,
+}
+
+/// All occurrences of an element.
+#[derive(Debug)]
+struct Element {
+    name: String,
+    shape: Shape,
+    entries: Vec<(Key, NodeId)>,
+}
+
+/// A path with what the definitions say of it, from a resource or data type on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walk {
+    /// Of each step that is an element.
+    shapes: Vec<Option<Shape>>,
+    /// The step that takes a repetition: the first labelled one, else the last that repeats.
+    repeating: Option<usize>,
+}
+
+impl Walk {
+    /// The error is a sentence on why the path cannot be followed.
+    pub fn of(from: &'static str, steps: &[Step]) -> Result<Walk, String> {
+        let mut ty = from;
+        let (mut last, mut labelled) = (None, None);
+        let mut shapes = Vec::with_capacity(steps.len());
+        for (n, step) in steps.iter().enumerate() {
+            match step {
+                Step::Into(into) => {
+                    let made = MADE_BY_REFERENCE.into_iter().find(|ty| ty == into);
+                    ty = made.ok_or_else(|| format!("no {into} is made"))?;
+                    shapes.push(None);
+                }
+                Step::Element { name, label } => {
+                    let shape =
+                        shape(ty, name).ok_or_else(|| format!("FHIR has no {ty}.{name}"))?;
+                    if shape.many && !is_shared(*label) {
+                        last = Some(n);
+                        labelled = labelled.or(label.map(|_| n));
+                    }
+                    ty = shape.ty;
+                    shapes.push(Some(shape));
+                }
+            }
+        }
+        Ok(Walk {
+            shapes,
+            repeating: labelled.or(last),
+        })
+    }
+}
+
+fn is_shared(label: Option<u16>) -> bool {
+    label.is_some_and(|label| label >= SHARED_LABEL)
 }
 
 /// All nodes of all resources that are being built.
@@ -85,8 +138,7 @@ impl Arena {
 
     /// The node that the path leads to from `from`, made where it is not there yet.
     ///
-    /// The repetition belongs to the first labelled step, else to the last step that repeats.
-    /// The error is a sentence on why the path cannot be followed.
+    /// The error is a sentence on why the path cannot be followed; nothing is made then.
     pub fn follow(
         &mut self,
         from: NodeId,
@@ -94,73 +146,63 @@ impl Arena {
         application: u32,
         repetition: u16,
     ) -> Result<NodeId, String> {
-        let repeating = self.repeating_step(from, steps)?;
+        let walk = Walk::of(self.ty(from), steps)?;
+        self.walk(from, (steps, &walk), application, repetition)
+    }
+
+    /// As `follow`, by a walk of the node's own type.
+    pub fn walk(
+        &mut self,
+        from: NodeId,
+        (steps, walk): (&[Step], &Walk),
+        application: u32,
+        repetition: u16,
+    ) -> Result<NodeId, String> {
         let mut at = from;
-        for (n, step) in steps.iter().enumerate() {
-            match step {
-                Step::Into(ty) => at = self.referred(at, ty)?,
-                Step::Element { name, label } => {
-                    let repetition = if repeating == Some(n) { repetition } else { 0 };
-                    let is_shared = label.is_some_and(|label| label >= SHARED_LABEL);
+        for (n, (step, shape)) in steps.iter().zip(&walk.shapes).enumerate() {
+            match (step, shape) {
+                (Step::Into(ty), _) => at = self.referred(at, ty)?,
+                (Step::Element { name, label }, Some(shape)) => {
+                    let is_meant = walk.repeating == Some(n);
                     let key = Key {
-                        application: if is_shared { 0 } else { application },
+                        application: if is_shared(*label) { 0 } else { application },
                         label: *label,
-                        repetition,
+                        repetition: if is_meant { repetition } else { 0 },
                     };
-                    at = self.element(at, name, key)?;
+                    at = self.child(at, (name, *shape), key);
                 }
+                (Step::Element { name, .. }, None) => return Err(format!("no {name} is made")),
             }
         }
         Ok(at)
     }
 
-    /// Which step takes the repetition, with the whole path checked before anything is made.
-    fn repeating_step(&self, from: NodeId, steps: &[Step]) -> Result<Option<usize>, String> {
-        let mut ty = self.ty(from).to_owned();
-        let mut last = None;
-        let mut labelled = None;
-        for (n, step) in steps.iter().enumerate() {
-            match step {
-                Step::Into(into) if MADE_BY_REFERENCE.contains(&into.as_str()) => {
-                    ty.clone_from(into);
-                }
-                Step::Into(into) => return Err(format!("no {into} is made")),
-                Step::Element { name, label } => {
-                    let shape = shape(&ty, name).ok_or(format!("FHIR has no {ty}.{name}"))?;
-                    let is_shared = label.is_some_and(|label| label >= SHARED_LABEL);
-                    if shape.many && !is_shared {
-                        last = Some(n);
-                        labelled = labelled.or(label.map(|_| n));
-                    }
-                    ty = shape.ty.to_owned();
-                }
-            }
-        }
-        Ok(labelled.or(last))
-    }
-
     /// A child element; of one that does not repeat there is only ever one.
     pub fn element(&mut self, of: NodeId, name: &str, key: Key) -> Result<NodeId, String> {
         let ty = self.ty(of);
-        let shape = shape(ty, name).ok_or(format!("FHIR has no {ty}.{name}"))?;
-        let found = self.nodes.get(of).and_then(|n| {
-            let (_, entries) = n.elements.iter().find(|(n, _)| n == name)?;
-            entries
-                .iter()
-                .find(|(k, _)| !shape.many || *k == key)
-                .map(|(_, id)| *id)
-        });
-        if let Some(id) = found {
-            return Ok(id);
-        }
-        let id = self.node(shape.ty);
+        let shape = shape(ty, name).ok_or_else(|| format!("FHIR has no {ty}.{name}"))?;
+        Ok(self.child(of, (name, shape), key))
+    }
+
+    fn child(&mut self, of: NodeId, (name, shape): (&str, Shape), key: Key) -> NodeId {
+        let id = self.nodes.len();
         if let Some(node) = self.nodes.get_mut(of) {
-            match node.elements.iter_mut().find(|(n, _)| n == name) {
-                Some((_, entries)) => entries.push((key, id)),
-                None => node.elements.push((name.to_owned(), vec![(key, id)])),
+            match node.elements.iter_mut().find(|it| it.name == name) {
+                Some(element) => {
+                    let mut entries = element.entries.iter();
+                    if let Some((_, id)) = entries.find(|(k, _)| !shape.many || *k == key) {
+                        return *id;
+                    }
+                    element.entries.push((key, id));
+                }
+                None => node.elements.push(Element {
+                    name: name.to_owned(),
+                    shape,
+                    entries: vec![(key, id)],
+                }),
             }
         }
-        Ok(id)
+        self.node(shape.ty)
     }
 
     /// The resource that a Reference refers to, begun where it refers to none yet.
@@ -188,12 +230,8 @@ impl Arena {
 
     /// The resource that the first Reference in an element of a resource refers to.
     pub fn referred_by(&self, root: NodeId, element: &str) -> Option<NodeId> {
-        let (_, entries) = self
-            .nodes
-            .get(root)?
-            .elements
-            .iter()
-            .find(|(name, _)| name == element)?;
+        let elements = &self.nodes.get(root)?.elements;
+        let entries = &elements.iter().find(|it| it.name == element)?.entries;
         let (_, reference) = entries.first()?;
         self.nodes.get(*reference)?.refers_to
     }
@@ -239,18 +277,21 @@ impl Arena {
         }
         let mut object = Map::new();
         let mut chosen: Vec<&str> = Vec::new();
-        for (name, entries) in &node.elements {
+        for element in &node.elements {
             // Of several types of a choice, the first that holds something stays.
-            let choice = shape(node.ty, name).and_then(|shape| shape.choice);
+            let choice = element.shape.choice;
             if choice.is_some_and(|choice| chosen.contains(&choice)) {
                 continue;
             }
             let before = object.len();
-            self.render_element(node.ty, name, entries, reference, &mut object);
+            self.render_element(element, reference, &mut object);
             chosen.extend(choice.filter(|_| object.len() > before));
         }
         // What lacks a part that R4 requires of it cannot stand: a place without its name.
-        if required(node.ty).any(|name| !object.contains_key(name)) {
+        if required(node.ty)
+            .iter()
+            .any(|name| !object.contains_key(*name))
+        {
             return None;
         }
         let says_something = match node.ty {
@@ -265,13 +306,14 @@ impl Arena {
 
     fn render_element(
         &self,
-        ty: &str,
-        name: &str,
-        entries: &[(Key, NodeId)],
+        Element {
+            name,
+            shape,
+            entries,
+        }: &Element,
         reference: &dyn Fn(NodeId) -> Value,
         object: &mut Map<String, Value>,
     ) {
-        let Some(shape) = shape(ty, name) else { return };
         let mut values: Vec<Value> = Vec::new();
         let mut beside: Vec<Value> = Vec::new();
         for (_, id) in entries {
@@ -301,16 +343,18 @@ impl Arena {
                 object.insert(name, value);
             }
         };
-        put(object, name.to_owned(), values);
-        put(object, format!("_{name}"), beside);
+        put(object, name.clone(), values);
+        if beside.iter().any(|v| !v.is_null()) {
+            put(object, format!("_{name}"), beside);
+        }
     }
 
     /// What stands beside a primitive: its extensions.
     fn extensions(&self, node: NodeId, reference: &dyn Fn(NodeId) -> Value) -> Option<Value> {
         let node = self.nodes.get(node)?;
         let mut object = Map::new();
-        for (name, entries) in &node.elements {
-            self.render_element(node.ty, name, entries, reference, &mut object);
+        for element in &node.elements {
+            self.render_element(element, reference, &mut object);
         }
         (!object.is_empty()).then_some(Value::Object(object))
     }

@@ -160,6 +160,9 @@ impl<'m> Interpreter<'m> {
 
     /// Notes that the field at hand went to the row's element.
     fn credit(&mut self, row: &Row, target: NodeId) {
+        if self.ledger.is_closed() {
+            return;
+        }
         let to = match row.to.trim() {
             "$this" => self.arena.ty(target).to_owned(),
             to => format!("{}.{to}", self.arena.ty(target)),
@@ -178,7 +181,12 @@ impl<'m> Interpreter<'m> {
             self.note("FHIR has no element for it; HL7 names an extension that is not defined yet");
             return None;
         };
-        match self.arena.follow(target, steps, application, repetition) {
+        let walk = row.walk(self.arena.ty(target));
+        let reached = walk.and_then(|walk| {
+            let path = (steps, walk.as_ref());
+            self.arena.walk(target, path, application, repetition)
+        });
+        match reached {
             Ok(node) => Some(node),
             Err(reason) => {
                 self.note(&reason);

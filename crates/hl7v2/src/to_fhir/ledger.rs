@@ -18,11 +18,28 @@ pub struct Ledger {
     entries: BTreeMap<(u32, u16), Entry>,
     /// Lines that stand nowhere in the message's structure.
     nowhere: Vec<u32>,
+    is_closed: bool,
 }
 
 impl Ledger {
+    /// A ledger into which nothing is written: its account is empty.
+    pub fn closed() -> Ledger {
+        Ledger {
+            is_closed: true,
+            ..Ledger::default()
+        }
+    }
+
+    /// Whether what is told it is lost.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// The field's content, or some of it, went to that element.
     pub fn mapped(&mut self, line: u32, field: u16, to: &str) {
+        if self.is_closed {
+            return;
+        }
         let entry = self.entries.entry((line, field)).or_default();
         if !entry.to.iter().any(|t| t == to) {
             entry.to.push(to.to_owned());
@@ -31,6 +48,9 @@ impl Ledger {
 
     /// Some of the field's content could not be held, for that reason.
     pub fn note(&mut self, line: u32, field: u16, reason: &str) {
+        if self.is_closed {
+            return;
+        }
         let entry = self.entries.entry((line, field)).or_default();
         if !entry.notes.iter().any(|n| n == reason) {
             entry.notes.push(reason.to_owned());
@@ -50,6 +70,9 @@ impl Ledger {
         structure: &Structure,
     ) -> Vec<FieldAccount> {
         let mut account = Vec::new();
+        if self.is_closed {
+            return account;
+        }
         for segment in message.segments() {
             for number in 1..=segment.field_count() {
                 if !segment.field(number).repetitions().any(|r| r.is_valued()) {

@@ -2,6 +2,8 @@
 //! repeats. From the definitions of R4; the check of what is made is `fhir::validate`'s.
 
 use fhir::definitions::Definitions;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// An element: its type, and whether it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +59,24 @@ const COMPLETED_LATER: [&str; 2] = ["Observation.component", "Appointment.partic
 
 /// The elements that R4 requires of a data type or backbone; none for a resource, whose required
 /// elements have defaults, and for what is completed later.
-pub fn required(ty: &str) -> impl Iterator<Item = &'static str> {
+pub fn required(ty: &str) -> &'static [&'static str] {
+    static REQUIRED: LazyLock<HashMap<&'static str, Vec<&'static str>>> = LazyLock::new(all);
+    REQUIRED.get(ty).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The required elements of all types that have some.
+fn all() -> HashMap<&'static str, Vec<&'static str>> {
     let r4 = Definitions::r4();
-    let found = r4
-        .find(ty)
-        .filter(|_| r4.resource(ty).is_none() && !COMPLETED_LATER.contains(&ty));
-    let elements = found
-        .map(|id| r4.ty(id).elements.as_slice())
-        .unwrap_or_default();
-    elements
-        .iter()
-        .filter(|e| e.min > 0 && !e.is_choice)
-        .map(|e| e.name)
+    let is_meant = |ty: &&fhir::definitions::Type| {
+        r4.resource(ty.name).is_none() && !COMPLETED_LATER.contains(&ty.name)
+    };
+    let types = r4.types().iter().filter(is_meant);
+    let named = types.map(|ty| {
+        let elements = ty.elements.iter();
+        let required = elements.filter(|e| e.min > 0 && !e.is_choice);
+        (ty.name, required.map(|e| e.name).collect::<Vec<_>>())
+    });
+    named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// Whether the type is a primitive: FHIR writes those with a small first letter.

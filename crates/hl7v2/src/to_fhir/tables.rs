@@ -4,9 +4,11 @@
 mod layer;
 mod ours;
 
+use super::draft::Walk;
 use super::path::{Step, steps};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -138,13 +140,29 @@ pub struct Row {
 impl Row {
     /// The steps to the row's element; `None` where it has no path that can be followed.
     pub(super) fn steps(&self) -> Option<&[Step]> {
-        self.path.0.get_or_init(|| steps(&self.to)).as_deref()
+        let steps = self.path.steps.get_or_init(|| steps(&self.to));
+        steps.as_deref()
+    }
+
+    /// The walk along the row's steps from that type, or why there is none. That from the type of the row's first use
+    /// is remembered, and rows are used from one type.
+    pub(super) fn walk(&self, from: &'static str) -> Result<Cow<'_, Walk>, String> {
+        let read = || Walk::of(from, self.steps().unwrap_or_default());
+        let (first, walk) = self.path.walk.get_or_init(|| (from, read()));
+        match walk {
+            _ if *first != from => read().map(Cow::Owned),
+            Ok(walk) => Ok(Cow::Borrowed(walk)),
+            Err(reason) => Err(reason.clone()),
+        }
     }
 }
 
 /// A path as it was read when its row was first used.
 #[derive(Debug, Clone, Default)]
-pub struct ReadPath(OnceLock<Option<Vec<Step>>>);
+pub struct ReadPath {
+    steps: OnceLock<Option<Vec<Step>>>,
+    walk: OnceLock<(&'static str, Result<Walk, String>)>,
+}
 
 /// A part of an assigned value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -251,7 +269,7 @@ impl Tables {
 
     /// Whether a segment map is interpreted.
     pub fn takes(&self, map: &str) -> bool {
-        self.ours.taken.iter().any(|t| t == map)
+        self.ours.taken.contains(map)
     }
 }
 

@@ -36,6 +36,20 @@ pub(crate) async fn keep(tx: &mut Tx<'_>, now: Millis, outgoing: &Outgoing) -> R
     Ok(())
 }
 
+/// Keeps a content of a parcel that goes again.
+pub(crate) async fn keep_one(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    sender: &str,
+    sha256: &str,
+    bytes: &[u8],
+) -> Result<(), Problem> {
+    if insert(tx, now, sender, sha256, bytes.len() as u64).await? {
+        append(tx, sender, sha256, 0, bytes, true).await?;
+    }
+    Ok(())
+}
+
 fn shard(sha256: &str) -> i64 {
     crate::shard::of(sha256.as_bytes())
 }

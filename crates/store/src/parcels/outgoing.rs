@@ -201,8 +201,32 @@ pub(crate) async fn cancel(
     .with(document_number)
     .with(patient)
     .with(SUPERSEDED_MAX);
+    withdraw_all(tx, now, &sql, reason).await
+}
+
+/// Withdraws what was sent of a document here.
+pub(crate) async fn cancel_document(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    document: &str,
+    reason: &str,
+) -> Result<ParcelDone, Problem> {
+    let sql = Sql::new(
+        "SELECT pid FROM parcel WHERE direction = 0 AND document = $1 ORDER BY pid LIMIT $2",
+    )
+    .with(document)
+    .with(SUPERSEDED_MAX);
+    withdraw_all(tx, now, &sql, reason).await
+}
+
+async fn withdraw_all(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    sql: &Sql<'_>,
+    reason: &str,
+) -> Result<ParcelDone, Problem> {
     let mut withdrawn = 0;
-    for row in tx.rows(&sql).await? {
+    for row in tx.rows(sql).await? {
         if let Some(letter) = event::by_pid(tx, row.int(0)?).await? {
             let actor = Actor::default();
             let state = State::Withdrawn;

@@ -2,7 +2,7 @@
 
 use super::{Code, Place, Row, Structure, Target};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A layer over the published tables: ours, and that of a site for one sender or for all.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Ours {
     /// Corrections of what segments are mapped to.
     pub targets: Vec<TargetChange>,
     /// Segment maps that are interpreted; targets by other maps are not made.
-    pub taken: Vec<String>,
+    pub taken: HashSet<String>,
     /// By what a resource of a type is known, best first: what the number is, then the fields that
     /// must all hold something (`["placer", "ORC-2"]`).
     pub keys: BTreeMap<String, Vec<Vec<String>>>,
