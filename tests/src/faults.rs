@@ -9,6 +9,7 @@ mod lines;
 mod links;
 mod memory;
 pub(crate) mod people;
+mod poison;
 mod repeats;
 mod reserve;
 mod restricted;

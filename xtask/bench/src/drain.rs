@@ -9,11 +9,13 @@ use anyhow::{Result, ensure};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::load::framed;
-use crate::message::{HOSPITAL, PRACTICE, letter};
+use crate::message::{HOSPITAL, PRACTICE, letter_about};
 use crate::node::network;
 use crate::report::{Report, Wanted};
 
 const PARCELS: i64 = 5_000;
+/// Whom the letters are about: those about one person go one after the other.
+const PEOPLE: usize = 500;
 /// Until the sender notices that the neighbour is back, and at the very end, nothing is measured.
 const FROM: i64 = PARCELS / 10;
 const PER_SECOND_MIN: f64 = 3000.0;
@@ -80,7 +82,8 @@ fn send(mllp: std::net::SocketAddr, sender: usize) -> Result<()> {
     for number in 0..count {
         // Each a document of its own: a newer one with the same number would stand in its place.
         let id = format!("drain-{sender}-{number}");
-        stream.write_all(&framed(&letter(&id)))?;
+        let person = u32::try_from((sender * count + number) % PEOPLE)?;
+        stream.write_all(&framed(&letter_about(&id, person)))?;
         let mut answer = [0; 1024];
         ensure!(stream.read(&mut answer)? > 0, "the hospital hung up");
     }

@@ -30,3 +30,31 @@ pub fn letter(id: &str) -> String {
          OBX|1|TX|DS^Discharge summary^L||Dear colleague, Mrs Tester went home today.||||||F\r"
     )
 }
+
+/// The same letter about one of many made-up people.
+pub fn letter_about(id: &str, person: u32) -> String {
+    let (number, hospital) = (nhs_number(person), 200_000 + person);
+    letter(id)
+        .replace("H100001^", &format!("H{hospital}^"))
+        .replace("9990000018", &number)
+        .replace("TESTER^AMINA", &format!("TESTER{person}^AMINA"))
+}
+
+/// A number of the test range, with the digit that checks it. Those that have none are left out.
+fn nhs_number(person: u32) -> String {
+    let numbers = (person * 2..).filter_map(|it| {
+        let digits = format!("999{it:06}");
+        let weights = (2..=10).rev();
+        let sum: u32 = digits
+            .bytes()
+            .zip(weights)
+            .map(|(digit, weight)| u32::from(digit - b'0') * weight)
+            .sum();
+        match 11 - sum % 11 {
+            11 => Some(format!("{digits}0")),
+            10 => None,
+            check => Some(format!("{digits}{check}")),
+        }
+    });
+    numbers.take(1).collect()
+}

@@ -12,6 +12,10 @@ use super::{Door, Settings, stopped};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
+/// The most that is read and forgotten of a message that was refused.
+const REST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What ends a message on the line.
+const END: [u8; 2] = [0x1c, 0x0d];
 /// From here on a message counts as a large one.
 const LARGE_BYTES: usize = 1024 * 1024;
 
@@ -66,9 +70,42 @@ impl Connection {
                 stream.flush().await
             };
             let within = Duration::from_secs(self.settings.answer_seconds);
-            if !matches!(timeout(within, sent).await, Ok(Ok(()))) || !goes_on {
+            if !matches!(timeout(within, sent).await, Ok(Ok(()))) {
                 return;
             }
+            if !goes_on {
+                return self.let_it_end(&mut stream, &mut buffer, &mut stop).await;
+            }
+        }
+    }
+
+    /// Reads on what a sender still sends of a message that was refused, and forgets it: were the connection closed
+    /// before, the sender would be told that it broke, not why, and would send the same again.
+    async fn let_it_end<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+        buffer: &mut [u8],
+        stop: &mut watch::Receiver<bool>,
+    ) {
+        let within = Duration::from_secs(self.settings.message_seconds);
+        // Behind the answer there is the end, for whoever reads.
+        let _ = timeout(within, stream.shutdown()).await;
+        let rest = async {
+            let mut bytes = 0;
+            while let Ok(count) = stream.read(buffer).await
+                && count > 0
+                && bytes < REST_BYTES_MAX
+            {
+                bytes += count;
+                // The sender has the answer and says nothing more.
+                if buffer.get(..count).is_some_and(|it| it.ends_with(&END)) {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            _ = timeout(within, rest) => {}
+            () = stopped(stop) => {}
         }
     }
 
