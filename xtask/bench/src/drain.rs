@@ -25,6 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 const SENDERS: usize = 16;
 const ACCEPTED: &str = "SELECT count(*) FROM parcel WHERE direction = 0";
 const ARRIVED: &str = "SELECT count(*) FROM parcel WHERE direction = 1";
+const URGENT: &str = "SELECT count(*) FROM parcel WHERE direction = 1 AND urgent = 1";
+/// A patient waits for it: as long as a letter may take with nothing before it, and the batch under way.
+const URGENT_MILLIS_MAX: f64 = 2000.0;
 const RECEIPTED: &str = "SELECT count(*) FROM parcel WHERE direction = 0 AND state = 'delivered'";
 
 /// Letters wait for a practice whose node hangs; then it goes on.
@@ -57,6 +60,8 @@ pub fn measure(report: &mut Report) -> Result<()> {
     came?;
     let inbox = open(&practice.store())?;
     let began = reached(&inbox, ARRIVED, FROM)?;
+    let urgent = urgent(hospital.mllp, &inbox)?;
+    let behind = count(&inbox, ARRIVED)?;
     let ended = reached(&inbox, ARRIVED, PARCELS)?;
     let rate = (PARCELS - FROM) as f64 / (ended - began).as_secs_f64();
     report.figure(
@@ -64,6 +69,16 @@ pub fn measure(report: &mut Report) -> Result<()> {
         "parcels/s",
         rate,
         Wanted::AtLeast(PER_SECOND_MIN),
+    );
+    report.figure(
+        "an urgent letter sent while it drains, from its acknowledgement to its arrival",
+        "ms",
+        urgent.as_secs_f64() * 1000.0,
+        Wanted::Below(URGENT_MILLIS_MAX),
+    );
+    ensure!(
+        behind < PARCELS,
+        "the backlog was gone before the urgent letter came"
     );
     let receipted = reached(&open(&hospital.store())?, RECEIPTED, PARCELS)?;
     report.figure(
@@ -90,6 +105,18 @@ fn send(mllp: std::net::SocketAddr, sender: usize) -> Result<()> {
     Ok(())
 }
 
+/// Sends an urgent letter; how long after its acknowledgement it is at the practice.
+fn urgent(mllp: std::net::SocketAddr, inbox: &Connection) -> Result<Duration> {
+    let text = letter_about("drain-urgent", 1);
+    let text = text.replace("TXA|", "ORC|RE\rTQ1|1||||||||S\rOBR|1|||DS^Letter\rTXA|");
+    let mut stream = TcpStream::connect(mllp)?;
+    stream.set_nodelay(true)?;
+    stream.write_all(&framed(&text))?;
+    ensure!(stream.read(&mut [0; 1024])? > 0, "the hospital hung up");
+    let began = Instant::now();
+    Ok(reached(inbox, URGENT, 1)? - began)
+}
+
 fn open(store: &Path) -> Result<Connection> {
     Ok(Connection::open_with_flags(
         store,
@@ -97,18 +124,23 @@ fn open(store: &Path) -> Result<Connection> {
     )?)
 }
 
+fn count(store: &Connection, count: &str) -> Result<i64> {
+    Ok(store
+        .prepare_cached(count)?
+        .query_row([], |row| row.get(0))?)
+}
+
 /// When there are so many rows.
-fn reached(store: &Connection, count: &str, rows: i64) -> Result<Instant> {
+fn reached(store: &Connection, query: &str, rows: i64) -> Result<Instant> {
     let began = Instant::now();
-    let mut statement = store.prepare_cached(count)?;
     loop {
-        let there: i64 = statement.query_row([], |row| row.get(0))?;
+        let there = count(store, query)?;
         if there >= rows {
             return Ok(Instant::now());
         }
         ensure!(
             began.elapsed() < WAIT_MAX,
-            "{there} of {rows} rows after {} s: {count}",
+            "{there} of {rows} rows after {} s: {query}",
             WAIT_MAX.as_secs()
         );
         std::thread::sleep(LOOK_EVERY);

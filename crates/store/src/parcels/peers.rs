@@ -42,7 +42,11 @@ pub(crate) async fn know(tx: &mut Tx<'_>, peer: &str) -> Result<(), Problem> {
     tx.execute(&sql).await.map(|_| ())
 }
 
-/// A try failed. What was only accepted becomes `waiting`, once; the reason stands beside it.
+/// Parcels that become `waiting` with one failure, so that a long backlog holds up no other write.
+const WAITING_MAX: i64 = 5000;
+
+/// A try failed. What was only accepted becomes `waiting`, once; the reason stands beside it. Of very much the newest
+/// does, and the rest with the next failures.
 pub(crate) async fn failed(
     tx: &mut Tx<'_>,
     now: Millis,
@@ -62,25 +66,40 @@ pub(crate) async fn failed(
     .with(error)
     .with(peer);
     tx.execute(&sql).await?;
+    // The newest first: that they are waiting tells that nothing new has come since.
+    let sql = Sql::new(
+        "SELECT MIN(pid) FROM (SELECT pid FROM parcel WHERE direction = 0 AND due = 1 \
+         AND recipient = $1 AND state = 'accepted' ORDER BY pid DESC LIMIT $2) newest",
+    )
+    .with(peer)
+    .with(WAITING_MAX);
+    let first = tx.row(&sql).await?;
+    let Some(first) = first.and_then(|row| row.int_opt(0).ok().flatten()) else {
+        return Ok(ParcelDone::Rows(0));
+    };
     let sql = Sql::new(
         "INSERT INTO parcel_event (shard, pid, seq, origin, origin_seq, event, at, who, role, note) \
          SELECT p.shard, p.pid, e.seq, p.owner, e.seq, 'waiting', CAST($1 AS BIGINT), '', '', \
          CAST($2 AS TEXT) FROM parcel p JOIN \
-         (SELECT shard, pid, MAX(seq) + 1 AS seq FROM parcel_event GROUP BY shard, pid) e \
-         ON e.pid = p.pid AND e.shard = p.shard \
-         WHERE p.direction = 0 AND p.due = 1 AND p.recipient = $3 AND p.state = 'accepted'",
+         (SELECT shard, pid, MAX(seq) + 1 AS seq FROM parcel_event WHERE pid >= $3 \
+         GROUP BY shard, pid) e ON e.pid = p.pid AND e.shard = p.shard \
+         WHERE p.direction = 0 AND p.due = 1 AND p.recipient = $4 AND p.state = 'accepted' \
+         AND p.pid >= $5",
     )
     .with(now)
     .with(error)
-    .with(peer);
+    .with(first)
+    .with(peer)
+    .with(first);
     tx.execute(&sql).await?;
     let sql = Sql::new(
         "UPDATE parcel SET state = $1, state_at = $2 WHERE direction = 0 AND due = 1 \
-         AND recipient = $3 AND state = 'accepted'",
+         AND recipient = $3 AND state = 'accepted' AND pid >= $4",
     )
     .with(State::Waiting.code())
     .with(now)
-    .with(peer);
+    .with(peer)
+    .with(first);
     tx.execute(&sql).await.map(ParcelDone::Rows)
 }
 

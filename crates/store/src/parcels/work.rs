@@ -72,9 +72,12 @@ impl Store {
     /// Those of the database.
     pub async fn peers_to_serve(&self) -> Result<Vec<PeerWork>, Problem> {
         let sql = Sql::new(
-            "SELECT peer, tries, next_try, last_try_at, (SELECT COUNT(*) FROM parcel p \
-             WHERE p.direction = 0 AND p.due = 1 AND p.recipient = parcel_peer.peer \
-             AND p.state = 'accepted') FROM parcel_peer WHERE \
+            "SELECT peer, tries, next_try, last_try_at, \
+             (SELECT p.state FROM parcel p WHERE p.direction = 0 AND p.due = 1 \
+             AND p.recipient = parcel_peer.peer AND p.urgent = 1 ORDER BY p.pid DESC LIMIT 1), \
+             (SELECT p.state FROM parcel p WHERE p.direction = 0 AND p.due = 1 \
+             AND p.recipient = parcel_peer.peer AND p.urgent = 0 ORDER BY p.pid DESC LIMIT 1) \
+             FROM parcel_peer WHERE \
              EXISTS (SELECT 1 FROM parcel p WHERE p.direction = 0 AND p.due = 1 \
              AND p.recipient = parcel_peer.peer) OR \
              EXISTS (SELECT 1 FROM parcel_receipt r WHERE r.peer = parcel_peer.peer \
@@ -88,7 +91,9 @@ impl Store {
                     tries: u32::try_from(row.int(1)?).unwrap_or(u32::MAX),
                     next_try: row.int(2)?,
                     last_try_at: row.int_opt(3)?,
-                    fresh: row.int(4)? > 0,
+                    // A failure makes waiting what is accepted: where something is, the newest is.
+                    fresh: [row.text_opt(4)?, row.text_opt(5)?]
+                        .contains(&Some(State::Accepted.code())),
                 })
             })
             .collect()
@@ -105,15 +110,24 @@ impl Store {
         count_max: u32,
     ) -> Result<Vec<ToDeliver>, Problem> {
         check(scope)?;
-        let sql = Sql::new(
-            "SELECT pid, id, text, digest, patient, document, binaries FROM parcel \
-             WHERE direction = 0 AND due = 1 \
-             AND recipient = $1 ORDER BY urgent DESC, pid LIMIT $2",
-        )
-        .with(peer.as_str())
-        .with(count_max);
+        let of = |urgent: bool, count_max: u32| {
+            // One urgency at a time, so that the index alone tells the order, however many wait.
+            Sql::new(
+                "SELECT pid, id, text, digest, patient, document, binaries FROM parcel \
+                 WHERE direction = 0 AND due = 1 AND recipient = $1 AND urgent = $2 \
+                 ORDER BY pid LIMIT $3",
+            )
+            .with(peer.as_str())
+            .with(urgent)
+            .with(count_max)
+        };
+        let mut rows = self.rows(&of(true, count_max)).await?;
+        let left = count_max.saturating_sub(u32::try_from(rows.len()).unwrap_or(count_max));
+        if left > 0 {
+            rows.extend(self.rows(&of(false, left)).await?);
+        }
         let mut parcels = Vec::new();
-        for row in self.rows(&sql).await? {
+        for row in rows {
             let pid = row.int(0)?;
             parcels.push(ToDeliver {
                 pid,
