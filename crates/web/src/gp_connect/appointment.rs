@@ -69,7 +69,9 @@ fn visit(node: &Node, version: &Version) -> Result<Option<Visit>, Refused> {
         let text = known.pointer(place).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
-    let at = |name: &str| date::span(&text(name)).map(|span| span.low);
+    // GP Connect tells times to the second.
+    let second = |at: Millis| at.div_euclid(1000).saturating_mul(1000);
+    let at = |name: &str| date::span(&text(name)).map(|span| second(span.low));
     let list = |name: &str| {
         known
             .get(name)

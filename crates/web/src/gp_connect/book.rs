@@ -108,7 +108,9 @@ async fn check(node: &Node, admitted: &Admitted, wanted: &Wanted) -> Result<(), 
     let Some(slot) = slot.filter(|it| it.audience >= admitted.audience) else {
         return no(Trouble::ReferenceNotFound, "There is no such Slot here.");
     };
-    if (slot.starts_at, slot.ends_at) != (wanted.starts, wanted.ends) {
+    // GP Connect tells times to the second.
+    let same = |a: i64, b: i64| a.div_euclid(1000) == b.div_euclid(1000);
+    if !same(slot.starts_at, wanted.starts) || !same(slot.ends_at, wanted.ends) {
         let words = "start and end are those of the slot.";
         return no(Trouble::InvalidResource, words);
     }

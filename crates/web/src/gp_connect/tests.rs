@@ -62,7 +62,8 @@ async fn set_up(ground: &Ground) -> Setting {
         proxy: Some(exchange::keys::sha256_hex(b"the proxy's certificate")),
     });
     let node = Arc::new(node);
-    let from = node.store.now() + DAY;
+    // Sessions begin on the minute.
+    let from = (node.store.now() + DAY) / 60_000 * 60_000;
     for (audience, with) in [
         (Audience::Organisations, "Nurse Obi"),
         (Audience::Patients, "Dr Rao"),
@@ -229,7 +230,7 @@ fn code(outcome: &Value) -> &str {
 #[test]
 fn another_system_finds_books_amends_and_cancels_with_the_published_requests() {
     on_each_database(async |ground| {
-        let it = set_up(&ground).await;
+        let it = set_up(ground).await;
         let found = it.get(
             Call::FindPatient,
             "/Patient?identifier=https://fhir.nhs.uk/Id/nhs-number%7C9434765919",
@@ -337,7 +338,7 @@ fn another_system_finds_books_amends_and_cancels_with_the_published_requests() {
 #[test]
 fn who_is_not_proved_or_does_not_fit_is_told_why_and_nothing_else() {
     on_each_database(async |ground| {
-        let it = set_up(&ground).await;
+        let it = set_up(ground).await;
         let slots = it.slots();
         let with = async |name: &'static str, value: &str| {
             let mut headers = it.headers(Call::FindSlots);
@@ -408,7 +409,7 @@ fn who_is_not_proved_or_does_not_fit_is_told_why_and_nothing_else() {
 #[test]
 fn what_is_not_whole_or_not_there_is_refused_by_its_code() {
     on_each_database(async |ground| {
-        let it = set_up(&ground).await;
+        let it = set_up(ground).await;
         let whole = it.request(&it.offered().await[0]);
         for (place, value, expected) in [
             (
