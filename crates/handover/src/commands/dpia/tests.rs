@@ -298,6 +298,7 @@ fn changed(setting: &str, value: &str) -> [String; 2] {
         ("mesh", "mailbox") => "mailbox = \"A\"\n",
         ("mesh", "key") => "key = \"mesh.key\"\n",
         ("opt_out", "mailbox") => "mailbox = \"B\"\n",
+        ("gp_connect", "asid") => "asid = \"1\"\n",
         _ => "",
     };
     let without = format!("{LEAST}\n[{section}]\n{usual}{needed}\n");
