@@ -33,7 +33,7 @@ fn set_up() -> Neighbourhood {
 }
 
 /// Puts Amina on record there; her id.
-fn register(site: &Site) -> String {
+pub(crate) fn register(site: &Site) -> String {
     let answer = site.client().send_json("POST", "/fhir/Patient", &patient());
     let answer = answer.unwrap();
     assert_eq!(answer.status, 201, "{}", answer.text());
@@ -41,7 +41,7 @@ fn register(site: &Site) -> String {
 }
 
 /// Amina's account at the practice, signed in.
-fn amina(site: &Site) -> Client {
+pub(crate) fn amina(site: &Site) -> Client {
     let id = register(site);
     let mut command = Command::new(handover())
         .args(["account", "add-patient", "--username", "amina"])
@@ -60,7 +60,7 @@ fn amina(site: &Site) -> Client {
     client
 }
 
-fn sign_in(client: &mut Client, door: &str, login: &str) {
+pub(crate) fn sign_in(client: &mut Client, door: &str, login: &str) {
     let csrf = form_token(&client.get(door).unwrap());
     let fields = [
         ("csrf", csrf.as_str()),
@@ -72,7 +72,7 @@ fn sign_in(client: &mut Client, door: &str, login: &str) {
 }
 
 /// A clinic of twelve appointments at the hospital, in two days.
-fn publish(site: &Site) {
+pub(crate) fn publish(site: &Site) {
     account(site, "carol", "Carol Ward", "clerk");
     let mut carol = Client::new(site.pages);
     sign_in(&mut carol, "/staff/login", "carol");
@@ -123,7 +123,7 @@ fn chosen(client: &mut Client) -> Vec<(&'static str, String)> {
 }
 
 /// Sends the form; the appointment's address.
-fn send(client: &mut Client, form: &[(&'static str, String)]) -> String {
+pub(crate) fn send(client: &mut Client, form: &[(&'static str, String)]) -> String {
     let fields: Vec<(&str, &str)> = form.iter().map(|(name, it)| (*name, it.as_str())).collect();
     let answer = client.post_form("/appointments/book", &fields).unwrap();
     assert_eq!(answer.status, 303, "{}", answer.text());
@@ -131,13 +131,13 @@ fn send(client: &mut Client, form: &[(&'static str, String)]) -> String {
     address.split('?').next().unwrap().to_owned()
 }
 
-fn says(client: &mut Client, address: &str, words: &str) -> bool {
+pub(crate) fn says(client: &mut Client, address: &str, words: &str) -> bool {
     let page = client.get(address);
     page.is_ok_and(|page| page.text().contains(words))
 }
 
 /// How the bookings stand there, by their states.
-fn states(site: &Site, state: &str) -> i64 {
+pub(crate) fn states(site: &Site, state: &str) -> i64 {
     let sql = format!("SELECT CAST(COUNT(*) AS TEXT) FROM diary_booking WHERE state = '{state}'");
     site.rows.number(&sql)
 }

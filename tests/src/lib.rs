@@ -35,6 +35,8 @@ mod fax;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod gp_connect;
+#[cfg(test)]
 mod hl7v2;
 #[cfg(test)]
 mod itk3;

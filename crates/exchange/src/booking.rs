@@ -5,10 +5,13 @@
 //! Invariant: of many who want one slot, one has it, and what is not done is not half done. Invariant: what another
 //! organisation has not confirmed is never shown as booked.
 
+mod amend;
 mod ask;
+pub(crate) mod carry;
 mod here;
 mod local;
 mod resource;
+mod system;
 mod text;
 mod there;
 
@@ -17,8 +20,9 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use store::diary::{Audience, Slot};
 
+pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
-pub use local::{Hold, Session, book, cancel, change_slot, move_to, publish};
+pub use local::{Hold, Session, book, book_with, cancel, change_slot, move_to, publish};
 pub use text::{Act, BookingText, Offer, Outcome};
 
 /// The longest reason, in characters.

@@ -15,6 +15,7 @@ use crate::client::HttpTransport;
 use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::fax::Allowed;
+use crate::gp_connect::System;
 use crate::itk3::Routes;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub clinics: Vec<Ods>,
     /// Whether this node holds its organisation's diary.
     pub keeps_diary: bool,
+    /// The organisation's own system, which holds its diary, where it is booked into from here.
+    pub system: Option<Arc<System>>,
 }
 
 impl Default for Settings {
@@ -82,6 +85,7 @@ impl Default for Settings {
             ask_keep_hours: 24,
             clinics: Vec::new(),
             keeps_diary: true,
+            system: None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod delivery;
 pub mod directory;
 mod exchange;
 pub mod fax;
+pub mod gp_connect;
 pub mod hl7_out;
 mod instant;
 pub mod intake;

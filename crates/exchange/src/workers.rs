@@ -12,6 +12,7 @@ use store::{Effect, Job};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::booking;
 use crate::delivery::wait_millis;
 use crate::directory;
 use crate::exchange::Exchange;
@@ -46,6 +47,7 @@ impl Workers {
             tokio::spawn(pointers::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),
         ];

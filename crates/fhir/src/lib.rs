@@ -10,6 +10,7 @@ pub mod compartment;
 pub mod date;
 pub mod definitions;
 pub mod fhirpath;
+pub mod gp_connect;
 pub mod itk3;
 pub mod json;
 pub mod matching;

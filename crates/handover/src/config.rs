@@ -1,9 +1,11 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
 mod appointments;
+mod apps;
 mod backup;
 mod fax;
 pub mod fhir;
+mod gp_connect;
 mod hl7v2;
 mod itk3;
 mod mesh;
@@ -17,9 +19,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 pub use appointments::AppointmentsSection;
+pub use apps::AppsSection;
 pub use backup::BackupSection;
 pub use fax::FaxSection;
 pub use fhir::FhirSection;
+pub use gp_connect::GpConnectSection;
 pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};
@@ -194,20 +198,6 @@ section! {
 }
 
 section! {
-    /// Apps and systems of others that use the FHIR door with tokens (SMART App Launch).
-    AppsSection in "apps" {
-        /// Whether anybody may register an app over HTTP. It does nothing until a person approves it.
-        registration_open: bool = "false", default;
-        /// Whether an app may have a shared secret. A key of its own (private_key_jwt) is better.
-        secrets_allowed: bool = "false", default;
-        /// Where it listens with mutual TLS. Tokens fetched there are bound to the certificate that the app showed (RFC 8705). It needs pages.tls_certificate.
-        mtls_listen: Option<SocketAddr> = "\"127.0.0.1:8444\"", optional;
-        /// The address that apps use for it.
-        mtls_url: Option<String> = "\"https://127.0.0.1:8444\"", optional;
-    }
-}
-
-section! {
     /// What a resource must follow, beside FHIR R4 itself, to be stored through the FHIR door or by `handover import`.
     ProfilesSection in "profiles" {
         /// Canonical addresses of profiles, each for resources of its type. Their package must be here (`handover package`).
@@ -234,23 +224,6 @@ impl SignInSection {
         }
         if self.idle_minutes == 0 || self.absolute_hours == 0 {
             bail!("sign_in.idle_minutes and absolute_hours: must be at least 1");
-        }
-        Ok(())
-    }
-}
-
-impl AppsSection {
-    fn check(&self, pages: &Pages) -> anyhow::Result<()> {
-        if self.mtls_listen.is_some() != self.mtls_url.is_some() {
-            bail!("apps.mtls_listen and apps.mtls_url go together");
-        }
-        if self.mtls_listen.is_some() && pages.tls_certificate.is_none() {
-            bail!("apps.mtls_listen: needs pages.tls_certificate and pages.tls_key");
-        }
-        if let Some(url) = &self.mtls_url
-            && !url.starts_with("https://")
-        {
-            bail!("apps.mtls_url: must begin with https://");
         }
         Ok(())
     }
@@ -359,6 +332,8 @@ pub struct Config {
     #[serde(default = "left_out")]
     pub appointments: AppointmentsSection,
     #[serde(default = "left_out")]
+    pub gp_connect: GpConnectSection,
+    #[serde(default = "left_out")]
     pub itk3: Itk3Section,
     #[serde(default = "left_out")]
     pub prescriptions: PrescriptionsSection,
@@ -426,6 +401,7 @@ impl Config {
         .chain(self.hl7v2.paths())
         .chain(self.mesh_server.paths())
         .chain(self.fax.paths())
+        .chain(self.gp_connect.paths())
         {
             *path = folder.join(&*path);
         }
@@ -484,6 +460,7 @@ impl Config {
         self.opt_out.check(&self.mesh)?;
         self.fax.check()?;
         self.appointments.check(ods)?;
+        self.gp_connect.check(self.appointments.keeps_diary())?;
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;
         self.mesh_server
@@ -521,6 +498,7 @@ pub fn example() -> String {
         MeshServerSection::SECTION,
         FaxSection::SECTION,
         AppointmentsSection::SECTION,
+        GpConnectSection::SECTION,
         Itk3Section::SECTION,
         PrescriptionsSection::SECTION,
     ];

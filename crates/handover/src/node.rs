@@ -2,6 +2,7 @@
 
 pub mod copies;
 pub mod fax;
+mod gp_connect;
 pub mod hl7v2;
 pub mod itk3;
 pub mod mesh;
@@ -86,6 +87,7 @@ impl Running {
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
             itk3: itk3.as_ref().map(|it| it.routes.clone()),
             eps: eps(config)?,
+            system: gp_connect::system(config, &ods)?,
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -96,6 +98,7 @@ impl Running {
             .context("exchange.directory")?;
         let mut node = web_node(config, &ods, &store, &book);
         node.exchange = Some(exchange.clone());
+        node.gp_connect = gp_connect::door(config)?;
         node.sign_in = sign_in::sign_in(config)?;
         if let Some(oidc) = &node.sign_in.staff_oidc {
             let remembered = store

@@ -7,6 +7,7 @@
 
 mod lists;
 mod slot;
+mod system;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -15,6 +16,7 @@ use fhir::date::Millis;
 
 pub use lists::{Free, StuckBooking};
 pub(crate) use slot::{SlotSaid, follow};
+pub use system::SystemBooking;
 pub(crate) use write::apply;
 pub use write::{DiaryWrite, Was};
 

@@ -7,6 +7,7 @@ mod form;
 #[cfg(test)]
 #[path = "../../../fuzz/mutate.rs"]
 mod fuzz;
+pub mod gp_connect;
 pub mod mesh;
 mod node;
 pub mod oauth;

@@ -35,6 +35,8 @@ pub struct Node {
     pub proxy_months_max: u16,
     /// The organisation's diary.
     pub diary: Diary,
+    /// By which other systems book into the diary under GP Connect; `None`: by none.
+    pub gp_connect: Option<crate::gp_connect::Door>,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -74,6 +76,7 @@ impl Node {
             unnamed_roles: Vec::new(),
             proxy_months_max: 12,
             diary: Diary::default(),
+            gp_connect: None,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),

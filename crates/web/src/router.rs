@@ -26,6 +26,7 @@ use tower_http::compression::CompressionLayer;
 use crate::fhir::route::Takes;
 use crate::fhir::subscriptions;
 use crate::fhir::{self as door, Announce, Bounds};
+use crate::gp_connect;
 use crate::node::Node;
 use crate::oauth::{
     apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
@@ -53,6 +54,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(files())
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
+        .merge(gp_connect::route(node.clone()))
         .merge(pages(node))
 }
 
@@ -60,6 +62,7 @@ pub fn router(node: Arc<Node>) -> Router {
 pub fn apps(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir_door(node.clone()))
+        .merge(gp_connect::route(node.clone()))
         .merge(oauth_server(node))
 }
 

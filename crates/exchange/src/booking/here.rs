@@ -3,11 +3,12 @@
 
 use access::{Ods, Scope};
 use fhir::problem::Problem;
+use serde_json::{Map, Value};
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, Free, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
 
-use super::local::{book, booked, booking_id, freed, with_status, written};
+use super::local::{book_with, booked, booking_id, freed, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
@@ -30,16 +31,34 @@ impl Exchange {
     /// # Errors
     /// As `booking::book`.
     pub async fn book_here(&self, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
-        Box::pin(self.booking_here(scope, wish)).await
+        self.book_here_with(scope, wish, &Map::new()).await
     }
 
-    async fn booking_here(&self, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
+    /// The same, with further members of the Appointment, such as who booked it.
+    ///
+    /// # Errors
+    /// As `booking::book`.
+    pub async fn book_here_with(
+        &self,
+        scope: &Scope,
+        wish: &Wish<'_>,
+        more: &Map<String, Value>,
+    ) -> Result<Came, Problem> {
+        Box::pin(self.booking_here(scope, wish, more)).await
+    }
+
+    async fn booking_here(
+        &self,
+        scope: &Scope,
+        wish: &Wish<'_>,
+        more: &Map<String, Value>,
+    ) -> Result<Came, Problem> {
         let Some(home) = self.home_to_tell(wish.patient).await? else {
-            return book(&self.store, scope, wish).await;
+            return book_with(&self.store, scope, wish, more).await;
         };
         // Who cannot be told from others there is booked here alone.
         let Ok(who) = self.known_as(&work(scope), wish.patient).await else {
-            return book(&self.store, scope, wish).await;
+            return book_with(&self.store, scope, wish, more).await;
         };
         let asked_as = booking_id(wish);
         let id = id_for(home.as_str(), &asked_as);
@@ -52,7 +71,7 @@ impl Exchange {
             Ok(vec![self.booking_parcel(&home, about, text)?.1])
         };
         let names = (id.as_str(), &home, asked_as.as_str());
-        booked(&self.store, scope, wish, names, &tell).await
+        booked(&self.store, scope, wish, names, (more, &tell)).await
     }
 
     /// The patient's practice, if it is another member.

@@ -3,7 +3,7 @@
 use access::{Interaction, Ods, Outcome, Scope, Target};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::diary::{Audience, BOOKABLE_BY, Booking, BookingState, DiaryWrite, Slot, Was};
 use store::{Effect, Expect, Job, Release, Store};
 
@@ -154,11 +154,25 @@ pub async fn change_slot(
 /// `NotFound` if there is no such slot; `BusinessRule` if a patient holds as many as one may; `Conflict` if others came
 /// between again and again; those of the store.
 pub async fn book(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
+    book_with(store, scope, wish, &Map::new()).await
+}
+
+/// The same, with further members of the Appointment, such as who booked it.
+///
+/// # Errors
+/// As `book`.
+pub async fn book_with(
+    store: &Store,
+    scope: &Scope,
+    wish: &Wish<'_>,
+    more: &Map<String, Value>,
+) -> Result<Came, Problem> {
     let id = booking_id(wish);
     let own = store.organisation().clone();
     let names = (id.as_str(), &own, id.as_str());
     // Its type is in no caller's.
-    Box::pin(booked(store, scope, wish, names, &|_| Ok(Vec::new()))).await
+    let nobody = &|_: &Offer| Ok(Vec::new());
+    Box::pin(booked(store, scope, wish, names, (more, nobody))).await
 }
 
 /// Books under that Appointment's id, as asked for by that organisation under the second id, which is told by the effects.
@@ -167,7 +181,7 @@ pub(super) async fn booked(
     scope: &Scope,
     wish: &Wish<'_>,
     (id, asker, asked_as): (&str, &Ods, &str),
-    tell: TellingOffer<'_>,
+    (more, tell): (&Map<String, Value>, TellingOffer<'_>),
 ) -> Result<Came, Problem> {
     check_reason(wish.reason)?;
     let (own, work) = (store.organisation(), work(scope));
@@ -203,7 +217,8 @@ pub(super) async fn booked(
         };
         let made = (Expect::Absent, Release::At(now));
         let mut job = Job::change(taken);
-        job.changes.push(put(&visit.resource(), id, own, made)?);
+        let resource = visit.resource_with(more);
+        job.changes.push(put(&resource, id, own, made)?);
         job.effects.extend(tell(&offer)?);
         let booking = Booking {
             id: id.to_string(),

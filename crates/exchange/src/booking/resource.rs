@@ -26,6 +26,17 @@ pub(super) struct NewVisit<'v> {
 }
 
 impl NewVisit<'_> {
+    /// The resource with further members; what it says by itself stands.
+    pub(super) fn resource_with(&self, more: &Map<String, Value>) -> Value {
+        let mut visit = self.resource();
+        if let Some(members) = visit.as_object_mut() {
+            for (name, value) in more {
+                members.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        visit
+    }
+
     pub(super) fn resource(&self) -> Value {
         let (status, taking) = match self.is_booked {
             true => ("booked", "accepted"),
@@ -122,6 +133,39 @@ impl AtHand {
 
     pub(super) fn set(&mut self, name: &str, value: Value) {
         self.body.insert(name.into(), value);
+    }
+
+    /// An Appointment's sort, with whom it is, and why.
+    pub(super) fn words(&self) -> (String, String, String) {
+        let text = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_string()
+        };
+        let first = |name: &str| text(self.body.get(name).and_then(|it| it.pointer("/0/text")));
+        (
+            first("serviceType"),
+            text(self.body.get("description")),
+            first("reasonCode"),
+        )
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// An Appointment's words: why it is, and what is to be known besides.
+    pub(super) fn set_reason(&mut self, reason: &str, comment: &str) {
+        for (name, text, value) in [
+            ("reasonCode", reason, json!([{ "text": reason }])),
+            ("comment", comment, json!(comment)),
+        ] {
+            match text.is_empty() {
+                true => self.body.remove(name),
+                false => self.body.insert(name.into(), value),
+            };
+        }
     }
 
     pub(super) fn status(&self) -> &str {

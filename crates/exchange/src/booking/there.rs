@@ -149,6 +149,12 @@ impl Exchange {
             let booking = self.store.booking(&work, id).await?;
             let booking = booking.ok_or_else(no_booking)?;
             if booking.holder == self.organisation().as_str() {
+                match self.cancel_in_system(scope, &booking, reason).await {
+                    Err(problem) if is_between(&problem) => continue,
+                    Ok(None) => {}
+                    Ok(Some(ended)) => return Ok(ended),
+                    Err(problem) => return Err(problem),
+                }
                 self.cancel_here(scope, &booking, reason).await?;
                 return Ok(Ended::Now);
             }
@@ -213,6 +219,11 @@ impl Exchange {
             let booking = booking.ok_or_else(no_booking)?;
             let was = booking.state;
             let own = self.organisation();
+            match self.settle_in_system(scope, &booking, reason).await {
+                Err(problem) if is_between(&problem) => continue,
+                Ok(false) => {}
+                done => return done.map(|_| ()),
+            }
             let waits = matches!(was, BookingState::Asked | BookingState::Cancelling);
             if !waits || booking.holder == own.as_str() {
                 let message = "This booking does not wait for another organisation's answer.";

@@ -46,7 +46,7 @@ pub struct StuckBooking {
 const SLOT: &str = "SELECT d.id, d.schedule, d.status, d.starts_at, d.ends_at, d.kind, d.held_by, d.audience, \
      r.ver FROM diary_slot d JOIN place p ON p.id = d.id JOIN res r ON r.shard = p.shard AND r.rid = p.rid \
      WHERE p.ty = ";
-const BOOKING: &str = "SELECT b.id, b.patient, b.holder, b.asker, b.asked_as, b.slot, b.starts_at, b.state, \
+pub(super) const BOOKING: &str = "SELECT b.id, b.patient, b.holder, b.asker, b.asked_as, b.slot, b.starts_at, b.state, \
      b.asked_at, b.state_at, b.parcel, b.instead_of, b.reason, b.next FROM diary_booking b WHERE ";
 
 impl Store {
@@ -197,10 +197,11 @@ impl Store {
         }
         let mut sql = Sql::varied(
             "SELECT b.id, b.holder, b.state, b.state_at, p.state, \
-             COALESCE(p.reason, q.last_error, '') FROM diary_booking b \
+             COALESCE(p.reason, q.last_error, s.last_error, '') FROM diary_booking b \
+             LEFT JOIN system_booking s ON s.id = b.id \
              LEFT JOIN parcel p ON p.sender = b.asker AND p.id = b.parcel \
              LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1 \
-             WHERE b.parcel <> '' AND b.asker = ",
+             WHERE (b.parcel <> '' OR s.id IS NOT NULL) AND b.asker = ",
         );
         sql.bind(self.organisation().as_str().to_string());
         sql.push(" AND b.state IN ('asked', 'cancelling') AND (p.state = 'undeliverable' OR b.state_at < ")
@@ -297,7 +298,7 @@ fn slot(row: &Row) -> Result<Slot, Problem> {
     })
 }
 
-fn booking(row: &Row) -> Result<Booking, Problem> {
+pub(super) fn booking(row: &Row) -> Result<Booking, Problem> {
     let text = |at: usize| row.text(at).map(str::to_string);
     Ok(Booking {
         id: text(0)?,

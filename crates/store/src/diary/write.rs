@@ -3,7 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::{Booking, BookingState};
+use super::{Booking, BookingState, SystemBooking, system};
 use crate::database::Tx;
 use crate::parcels::{self, event, outgoing};
 use crate::sql::Sql;
@@ -28,6 +28,8 @@ pub enum DiaryWrite {
     TakeAgain { pid: i64 },
     /// A booking that could not be delivered is to be sent again, by its Appointment's id.
     SendAgain { id: String },
+    /// How far a booking is in the organisation's own system.
+    System(SystemBooking),
 }
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
@@ -45,7 +47,11 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &DiaryWrite) -> R
             );
             tx.execute(&sql.with(*pid)).await.map(|_| ())
         }
-        DiaryWrite::SendAgain { id } => send_again(tx, now, id).await,
+        DiaryWrite::SendAgain { id } => match system::again(tx, now, id).await? {
+            true => Ok(()),
+            false => send_again(tx, now, id).await,
+        },
+        DiaryWrite::System(booking) => system::put(tx, booking).await,
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use access::{Interaction, NOT_FOR_PROXIES, Reach, Scope};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use exchange::Exchange;
 use exchange::booking::{self, Ended, Offer};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
@@ -26,11 +27,11 @@ use crate::node::Node;
 use crate::page::parts::{Fault, Label};
 use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
-use crate::page::{Page, see_other};
+use crate::page::{Page, see_other, words};
 use crate::patient::name;
 use crate::record::json;
 use crate::visit::Visit;
-use choice::days;
+use choice::{SYSTEM, days};
 
 /// Appointments looked through.
 const LOOKED_MAX: u32 = 500;
@@ -373,7 +374,7 @@ async fn show(
         Some(booking) => other_times(node, visit, &found, booking).await?,
         None => Vec::new(),
     };
-    let next = next_times(&found);
+    let next = next_times(node, &found);
     let why = [
         ("better", "cancel-better"),
         ("time", "cancel-time"),
@@ -434,6 +435,18 @@ async fn other_times(
 ) -> Result<Vec<(String, Offer)>, Problem> {
     let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
     let own = node.site.organisation.as_str();
+    if booking.holder == own && asks_system(node) {
+        let exchange = node.exchange.as_ref();
+        let mut like = match exchange {
+            Some(exchange) => system_times(exchange, &scope, visit)
+                .await?
+                .unwrap_or_default(),
+            None => Vec::new(),
+        };
+        like.retain(|(_, it)| it.kind == found.kind && it.with == found.with);
+        like.truncate(TIMES_MAX as usize);
+        return Ok(like);
+    }
     if booking.holder == own {
         let slot = node.store.slot(&scope, &booking.slot).await?;
         let (kind, with) = match &slot {
@@ -483,14 +496,44 @@ pub(crate) async fn times_like(
         .collect())
 }
 
+/// Whether the organisation's own system holds the diary, and is booked into from here.
+pub(crate) fn asks_system(node: &Node) -> bool {
+    let has = node.exchange.as_ref().is_some_and(|it| it.has_system());
+    has && !node.diary.kept_here
+}
+
+/// What the organisation's own system offers.
+///
+/// # Errors
+/// Those of asking; that it did not answer is told inside, with the reason.
+pub(crate) async fn system_times(
+    exchange: &Exchange,
+    scope: &Scope,
+    visit: &Visit,
+) -> Result<Result<Vec<(String, Offer)>, String>, Problem> {
+    let person = visit.caller().map(words::caller).unwrap_or_default();
+    let found = exchange.free_in_system(scope, &person).await?;
+    let none = || Err("It is not asked from here.".to_owned());
+    let offers = found.map_or_else(none, |it| it.offers);
+    let named = |it| (SYSTEM.to_owned(), it);
+    Ok(offers.map(|all| all.into_iter().map(named).collect()))
+}
+
 /// What whose diary it is offered instead of what was taken.
-fn next_times(found: &Appointment) -> Vec<(String, Offer)> {
+fn next_times(node: &Node, found: &Appointment) -> Vec<(String, Offer)> {
     let Some(booking) = &found.booking else {
         return Vec::new();
     };
     let offers: Vec<Offer> = serde_json::from_str(&booking.next).unwrap_or_default();
-    let holder = &booking.holder;
-    offers.into_iter().map(|it| (holder.clone(), it)).collect()
+    let is_own = booking.holder == node.site.organisation.as_str();
+    let holder = match is_own && asks_system(node) {
+        true => SYSTEM,
+        false => booking.holder.as_str(),
+    };
+    offers
+        .into_iter()
+        .map(|it| (holder.to_owned(), it))
+        .collect()
 }
 
 /// `POST /appointments/{id}/cancel`

@@ -16,7 +16,7 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::Language;
 use crate::page::{Page, see_other, words};
 use crate::patient::appointments::choice::Choice;
-use crate::patient::appointments::what;
+use crate::patient::appointments::{asks_system, what};
 use crate::sign_in::proof;
 use crate::staff::slot_views as views;
 use crate::visit::Visit;
@@ -46,6 +46,7 @@ async fn chosen(node: &Node, scope: &Scope, choice: &Choice) -> Result<(Offer, S
             let name = (node.organisation_name)(holder.as_str());
             Ok(((**offer).clone(), name))
         }
+        Choice::System(offer) => Ok(((**offer).clone(), node.site.name.clone())),
     }
 }
 
@@ -60,7 +61,7 @@ async fn show(
     let (offer, place) = chosen(node, &scope, &choice).await?;
     let typed = |name: &str| wrong.map_or("", |(fields, _)| fields.text(name)).to_owned();
     let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());
-    let is_there = matches!(choice, Choice::There(..));
+    let is_there = !matches!(choice, Choice::Here(_));
     let attempt = match typed("attempt") {
         attempt if attempt.is_empty() => uuid::Uuid::new_v4().to_string(),
         attempt => attempt,
@@ -75,7 +76,10 @@ async fn show(
             .collect(),
         back: match is_there {
             true => Link {
-                text: "Other organisations",
+                text: match choice {
+                    Choice::System(_) => "Slots of other systems",
+                    _ => "Other organisations",
+                },
                 href: "/staff/slots/there".into(),
             },
             false => Link {
@@ -149,6 +153,17 @@ pub async fn book(
             let by = visit.caller().map(words::caller).unwrap_or_default();
             let wanted = (holder, &offer);
             exchange.ask_for(&scope, wanted, &wish, (&by, None)).await?
+        }
+        Choice::System(_) => {
+            let exchange = node.exchange.as_ref().filter(|_| asks_system(&node));
+            let exchange = exchange.ok_or_else(|| {
+                let message = "The organisation's own system cannot be asked from here.";
+                Problem::new(Kind::NotSupported, message)
+            })?;
+            let by = visit.caller().map(words::caller).unwrap_or_default();
+            exchange
+                .ask_system_for(&scope, &offer, &wish, (&by, None))
+                .await?
         }
     };
     let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());

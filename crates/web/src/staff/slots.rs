@@ -18,7 +18,8 @@ use crate::page::parts::{Done, Fault, Label};
 use crate::page::problem::Refusal;
 use crate::page::tongue::Language;
 use crate::page::{Page, see_other, words};
-use crate::patient::appointments::choice::value;
+use crate::patient::appointments::asks_system;
+use crate::patient::appointments::choice::{SYSTEM, value};
 use crate::record;
 use crate::staff::slot_views as views;
 use crate::visit::Visit;
@@ -103,7 +104,10 @@ async fn show(
         who_may: "patients".into(),
         ..views::SessionForm::default()
     });
-    let asks = node.exchange.as_ref().is_some_and(|it| it.has_clinics());
+    let asks = node
+        .exchange
+        .as_ref()
+        .is_some_and(|it| it.has_clinics() || asks_system(node));
     let view = views::Slots {
         done: done.map(|text| Done {
             text,
@@ -370,16 +374,23 @@ pub async fn cancel(
 /// `GET /staff/slots/there`: what other organisations offer, and who did not answer.
 pub async fn there(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
     let scope = visit.scope(&node, Interaction::Slots, "Slot").await?;
-    let found = match &node.exchange {
-        Some(exchange) => exchange.free_there(&scope).await?,
-        None => Vec::new(),
-    };
+    let mut found = Vec::new();
+    if let Some(exchange) = &node.exchange {
+        if asks_system(&node) {
+            let person = visit.caller().map(words::caller).unwrap_or_default();
+            found.extend(exchange.free_in_system(&scope, &person).await?);
+        }
+        found.extend(exchange.free_there(&scope).await?);
+    }
     let own = &node.site.organisation;
     let mut sources = Vec::new();
     for one in found {
         let holder = one.organisation.as_str();
         let row = |offer: &booking::Offer| {
-            let chosen = value(own, holder, offer);
+            let chosen = match holder == own.as_str() {
+                true => value(own, SYSTEM, offer),
+                false => value(own, holder, offer),
+            };
             views::ThereRow {
                 when: Language::English.when(offer.starts),
                 kind: offer.kind.clone(),

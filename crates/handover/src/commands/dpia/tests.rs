@@ -181,6 +181,18 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("prescriptions.eps", "\"http://127.0.0.1:8107\""),
     (
+        "gp_connect.asid",
+        "\"7\"\nconsumer = [{ asid = \"2\", ods = \"RZZ03\", keys = \"k\" }]",
+    ),
+    (
+        "gp_connect.consumer",
+        "[{ asid = \"2\", ods = \"RZZ03\", keys = \"k\" }]\nasid = \"1\"",
+    ),
+    (
+        "gp_connect.proxy_certificate",
+        "\"00b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+    ),
+    (
         "opt_out.mailbox",
         "\"C\"\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
     ),
@@ -203,6 +215,11 @@ const OTHERS: &[(&str, &str)] = &[
 const OTHERWISE: &[&str] = &[
     "nhs_login.key_id",
     "sharing.ask_milliseconds",
+    // They stand in the facts where appointments.diary is another system's.
+    "gp_connect.signed",
+    "gp_connect.system",
+    "gp_connect.system_asid",
+    "gp_connect.telephone",
     // They stand in the facts where their partner does: neither goes without.
     "backup.s3_bucket",
     "mesh.certificate",
@@ -281,6 +298,7 @@ fn changed(setting: &str, value: &str) -> [String; 2] {
         ("mesh", "mailbox") => "mailbox = \"A\"\n",
         ("mesh", "key") => "key = \"mesh.key\"\n",
         ("opt_out", "mailbox") => "mailbox = \"B\"\n",
+        ("gp_connect", "asid") => "asid = \"1\"\n",
         _ => "",
     };
     let without = format!("{LEAST}\n[{section}]\n{usual}{needed}\n");

@@ -18,8 +18,10 @@ use crate::page::parts::Fault;
 use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other};
-use crate::patient::appointments::choice::{Choice, days, value};
-use crate::patient::appointments::{TIMES_MAX, find, text, times_like, views, what, whose};
+use crate::patient::appointments::choice::{Choice, SYSTEM, days, value};
+use crate::patient::appointments::{
+    TIMES_MAX, asks_system, find, system_times, text, times_like, views, what, whose,
+};
 use crate::patient::name;
 use crate::visit::Visit;
 
@@ -93,7 +95,14 @@ async fn show(
     let language = tongue.language;
     let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
     whose(&scope)?;
-    let mut sources = vec![here(node, &scope, language, &looked).await?];
+    let own = match &node.exchange {
+        Some(exchange) if asks_system(node) => {
+            let times = system_times(exchange, &scope, visit).await?;
+            in_system(node, language, (times, looked.from))
+        }
+        _ => here(node, &scope, language, &looked).await?,
+    };
+    let mut sources = vec![own];
     sources.extend(there(node, &scope, language, looked.from).await?);
     let too_long = text(language, "book-too-long");
     let view = views::Book {
@@ -166,6 +175,35 @@ async fn here(
         source.sorts = tabs(language, &sorts, chosen);
     }
     Ok(source)
+}
+
+/// What the organisation's own system offers, or that it did not answer.
+fn in_system(
+    node: &Node,
+    language: Language,
+    (times, from): (Result<Vec<(String, Offer)>, String>, Millis),
+) -> views::Source {
+    let own = &node.site.organisation;
+    let place = node.site.name.clone();
+    match times {
+        Ok(mut times) => {
+            times.retain(|(_, it)| it.starts >= from);
+            let later = times.get(TIMES_MAX as usize).map(|(_, it)| it.starts);
+            times.truncate(TIMES_MAX as usize);
+            let note = language.tell("book-confirmed-later", &[("place", &place)]);
+            let mut source = source(language, own, (place, times), (Some(note), None));
+            let later = later.map(date::date).filter(|day| *day > date::date(from));
+            source.later = later.map(|day| format!("/appointments/book?from={day}"));
+            source
+        }
+        Err(why) => {
+            let with = [("place", place.as_str()), ("reason", why.as_str())];
+            let silent = language.tell("book-silent", &with);
+            let advice = text(language, "book-silent-advice");
+            let silent = format!("{silent} {advice}");
+            source(language, own, (place, Vec::new()), (None, Some(silent)))
+        }
+    }
 }
 
 /// The choice of one sort of appointment, or of all.
@@ -262,6 +300,11 @@ async fn chosen(
             let is_open = offer.starts > now;
             Ok(is_open.then(|| (holder.clone(), (**offer).clone())))
         }
+        Choice::System(offer) => {
+            let own = node.site.organisation.clone();
+            let is_open = offer.starts > now;
+            Ok(is_open.then(|| (own, (**offer).clone())))
+        }
     }
 }
 
@@ -289,8 +332,9 @@ pub async fn check(
         id => Some(language.when(find(&node, &visit, id).await?.starts)),
     };
     let place = (node.organisation_name)(holder.as_str());
-    let is_here = holder == node.site.organisation;
-    let place = if is_here {
+    let is_own = holder == node.site.organisation;
+    let is_here = matches!(choice, Choice::Here(_));
+    let place = if is_own {
         node.site.name.clone()
     } else {
         place
@@ -321,7 +365,10 @@ pub async fn check(
         reason: fields.text("reason").to_owned(),
         whose,
         instead,
-        choice: value(&node.site.organisation, holder.as_str(), &offer),
+        choice: match &choice {
+            Choice::System(_) => value(&node.site.organisation, SYSTEM, &offer),
+            _ => value(&node.site.organisation, holder.as_str(), &offer),
+        },
         attempt: uuid::Uuid::new_v4().to_string(),
         instead_of,
         button: text(language, button).to_owned(),
@@ -391,6 +438,7 @@ pub async fn book(
             let wanted = (holder, offer.as_ref());
             exchange.ask_for(&scope, wanted, &wish, by).await?
         }
+        Choice::System(offer) => ask_system(&node, &visit, &scope, (offer, &fields)).await?,
     };
     match came {
         Came::Booked(id) => {
@@ -404,6 +452,33 @@ pub async fn book(
         Came::Asked(id) => Ok(see_other(&format!("/appointments/{id}?done=asked"))),
         Came::Taken => taken(&node, &visit, tongue, (&choice, &fields)).await,
     }
+}
+
+/// Asks the organisation's own system for a time that it offered.
+async fn ask_system(
+    node: &Node,
+    visit: &Visit,
+    scope: &Scope,
+    (offer, fields): (&Offer, &Fields),
+) -> Result<Came, Problem> {
+    let wish = Wish {
+        patient: whose(scope)?,
+        slot: &offer.slot,
+        reason: fields.text("reason"),
+        attempt: fields.text("attempt"),
+        audience: Audience::Patients,
+    };
+    let old = match fields.text("instead_of") {
+        "" => None,
+        id => Some(booked(node, visit, id, &node.site.organisation).await?),
+    };
+    let exchange = node.exchange.as_ref().filter(|_| asks_system(node));
+    let exchange = exchange.ok_or_else(|| {
+        let message = "The organisation's own system cannot be asked from here.";
+        Problem::new(Kind::NotSupported, message)
+    })?;
+    let by = (name(visit).unwrap_or_default(), old.as_ref());
+    exchange.ask_system_for(scope, offer, &wish, by).await
 }
 
 /// The patient's booking of that id, which must be in the diary that the new time is in.
@@ -435,7 +510,7 @@ async fn taken(
             Some(slot) => times_like(node, &scope, (&slot.kind, &slot.held_by)).await?,
             None => Vec::new(),
         },
-        Choice::There(..) => Vec::new(),
+        Choice::There(..) | Choice::System(_) => Vec::new(),
     };
     let view = views::Taken {
         t: language.texts(),

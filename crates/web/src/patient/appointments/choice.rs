@@ -12,6 +12,8 @@ use crate::patient::appointments::{views, what};
 
 /// Stands before a slot of this node's own diary.
 const HERE: &str = "here";
+/// Stands for the organisation's own system, which holds its diary.
+pub(crate) const SYSTEM: &str = "system";
 
 /// A time that was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum Choice {
     Here(String),
     /// What another organisation offered, as its answer said; it looks again when it is asked.
     There(Ods, Box<Offer>),
+    /// What the organisation's own system offered.
+    System(Box<Offer>),
 }
 
 impl Choice {
@@ -34,10 +38,13 @@ impl Choice {
             check_id(rest).map_err(|_| wrong())?;
             return Ok(Choice::Here(rest.to_owned()));
         }
-        let holder = Ods::parse(holder).map_err(|_| wrong())?;
         let bytes = URL_SAFE_NO_PAD.decode(rest).map_err(|_| wrong())?;
         let offer: Offer = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
         offer.check().map_err(|_| wrong())?;
+        if holder == SYSTEM {
+            return Ok(Choice::System(Box::new(offer)));
+        }
+        let holder = Ods::parse(holder).map_err(|_| wrong())?;
         Ok(Choice::There(holder, Box::new(offer)))
     }
 }
@@ -78,6 +85,16 @@ pub(crate) fn days(language: Language, own: &Ods, times: &[(String, Offer)]) -> 
 mod tests {
     use super::*;
 
+    fn offer_of_system() -> Offer {
+        Offer {
+            slot: "s".into(),
+            starts: 1_767_605_400_000,
+            ends: 1_767_606_000_000,
+            kind: "Clinic".into(),
+            with: String::new(),
+        }
+    }
+
     #[test]
     fn a_chosen_time_comes_back_as_it_was_offered_and_nothing_else_does() {
         let own = Ods::parse("A81001").unwrap();
@@ -96,7 +113,13 @@ mod tests {
             Choice::read(&there).unwrap(),
             Choice::There(hospital, Box::new(offer))
         );
+        let system = value(&own, SYSTEM, &offer_of_system());
+        assert_eq!(
+            Choice::read(&system).unwrap(),
+            Choice::System(Box::new(offer_of_system()))
+        );
         for wrong in [
+            "system~e30",
             "",
             "here",
             "here~",

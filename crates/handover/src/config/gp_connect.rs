@@ -1,0 +1,142 @@
+//! The section about GP Connect.
+
+use std::path::PathBuf;
+
+use access::Ods;
+use anyhow::bail;
+use exchange::gp_connect::System;
+use serde::Deserialize;
+
+use super::section::section;
+
+section! {
+    /// GP Connect appointments: systems that book into the diary of this node, or, with [appointments] diary = "another-system", the organisation's own system that this node books into. See docs/gp-connect.md.
+    GpConnectSection in "gp_connect" {
+        /// This node's ASID, by which systems name each other.
+        asid: Option<String> = "\"200000000001\"", optional;
+        /// Systems that may book here, each a table [[gp_connect.consumer]]. `keys` is a file with the public keys (JWKS) that sign its tokens; left out for one that comes through the Spine's proxy alone.
+        consumer: Option<Vec<ConsumerSetting>> = "[{ asid = \"200000000002\", ods = \"RZZ01\", keys = \"keys/rzz01.jwks\" }]", optional;
+        /// The SHA-256 digest (hex) of the certificate that the Spine's proxy shows at apps.mtls_listen. What comes with it needs no signature.
+        proxy_certificate: Option<String> = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", optional;
+        /// The address of the organisation's own system, which holds the diary.
+        system: Option<String> = "\"https://system.example.nhs.uk/A81001/STU3/1\"", optional;
+        /// That system's ASID.
+        system_asid: Option<String> = "\"200000000003\"", optional;
+        /// The organisation's telephone number, which stands in each booking.
+        telephone: Option<String> = "\"0113 496 0000\"", optional;
+        /// True when tokens are signed with the key that /oauth2/jwks shows; false where they go through the Spine's proxy, which takes them without.
+        signed: bool = "true", default;
+    }
+}
+
+/// A system that may book here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsumerSetting {
+    pub asid: String,
+    pub ods: String,
+    pub keys: Option<PathBuf>,
+}
+
+fn is_asid(text: &str) -> bool {
+    (1..=20).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit())
+}
+
+impl GpConnectSection {
+    pub(super) fn check(&self, keeps_diary: bool) -> anyhow::Result<()> {
+        let used = self.system.is_some() || !self.consumers().is_empty();
+        if used && !self.asid.as_deref().is_some_and(is_asid) {
+            bail!("gp_connect.asid: must be this node's ASID, up to 20 digits");
+        }
+        if !self.consumers().is_empty() && !keeps_diary {
+            bail!("gp_connect.consumer: appointments.diary is another system's");
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for it in self.consumers() {
+            if !is_asid(&it.asid) || !seen.insert(&it.asid) || Ods::parse(&it.ods).is_err() {
+                bail!(
+                    "gp_connect.consumer: {:?} of {:?} is not an ASID of an ODS code, or is there twice",
+                    it.asid,
+                    it.ods
+                );
+            }
+            if it.keys.is_none() && self.proxy_certificate.is_none() {
+                bail!(
+                    "gp_connect.consumer: {} needs keys, or gp_connect.proxy_certificate",
+                    it.asid
+                );
+            }
+        }
+        let is_digest = |it: &&str| it.len() == 64 && it.bytes().all(|it| it.is_ascii_hexdigit());
+        if let Some(digest) = self.proxy_certificate.as_deref()
+            && !is_digest(&digest)
+        {
+            bail!("gp_connect.proxy_certificate: must be 64 hexadecimal digits");
+        }
+        let Some(system) = &self.system else {
+            return Ok(());
+        };
+        if keeps_diary {
+            bail!("gp_connect.system: needs appointments.diary = \"another-system\"");
+        }
+        if System::client(system).is_err() {
+            bail!(
+                "gp_connect.system: must be an address such as https://system.example.nhs.uk/STU3/1"
+            );
+        }
+        if !self.system_asid.as_deref().is_some_and(is_asid) {
+            bail!("gp_connect.system_asid: must be the system's ASID, up to 20 digits");
+        }
+        let telephone = self.telephone.as_deref().unwrap_or_default();
+        if !(1..=40).contains(&telephone.chars().count()) || telephone.chars().any(char::is_control)
+        {
+            bail!("gp_connect.telephone: must be one line of up to 40 characters");
+        }
+        Ok(())
+    }
+
+    pub fn consumers(&self) -> &[ConsumerSetting] {
+        self.consumer.as_deref().unwrap_or_default()
+    }
+
+    /// The paths, for those who take them from the file's folder.
+    pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let consumers = self.consumer.iter_mut().flatten();
+        consumers.filter_map(|it| it.keys.as_mut()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn a_wrong_setting_of_gp_connect_is_named() {
+        let with = |diary: &str, more: &str| {
+            let text = format!(
+                "[organisation]\nods = \"A81001\"\nname = \"A\"\nroles = []\n[appointments]\ndiary = \"{diary}\"\n[gp_connect]\n{more}"
+            );
+            Config::parse(&text)
+        };
+        let wrong = |diary: &str, more: &str| format!("{:#}", with(diary, more).unwrap_err());
+        let one = "[[gp_connect.consumer]]\nasid = \"2\"\nods = \"RZZ01\"\nkeys = \"k\"\n";
+        let own = "asid = \"1\"\n";
+        assert!(with("node", &format!("{own}{one}")).is_ok());
+        assert!(wrong("node", one).contains("gp_connect.asid"));
+        assert!(wrong("another-system", &format!("{own}{one}")).contains("gp_connect.consumer"));
+        assert!(wrong("node", &format!("{own}{one}{one}")).contains("twice"));
+        let bare = one.replace("keys = \"k\"\n", "");
+        assert!(wrong("node", &format!("{own}{bare}")).contains("needs keys"));
+        assert!(wrong("node", "proxy_certificate = \"x\"").contains("proxy_certificate"));
+        let system = "asid = \"1\"\nsystem = \"http://127.0.0.1:1\"\nsystem_asid = \"2\"\ntelephone = \"1\"\n";
+        assert!(with("another-system", system).is_ok());
+        assert!(wrong("node", system).contains("gp_connect.system"));
+        for (old, new, named) in [
+            ("http://127.0.0.1:1", "nonsense", "gp_connect.system"),
+            ("system_asid = \"2\"", "", "gp_connect.system_asid"),
+            ("telephone = \"1\"", "", "gp_connect.telephone"),
+        ] {
+            assert!(wrong("another-system", &system.replace(old, new)).contains(named));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Wiring of GP Connect: the door for others, and the organisation's own system.
+
+use std::sync::Arc;
+
+use access::Ods;
+use anyhow::Context;
+use exchange::gp_connect::System;
+use exchange::jwt::{IdentityKey, Jwks};
+use fhir::gp_connect::BookedBy;
+use web::gp_connect::{Consumer, Door};
+
+use crate::config::Config;
+
+/// The door, where the settings name systems that may call.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub fn door(config: &Config) -> anyhow::Result<Option<Door>> {
+    let settings = &config.gp_connect;
+    if settings.consumers().is_empty() {
+        return Ok(None);
+    }
+    let mut consumers = Vec::new();
+    for it in settings.consumers() {
+        let named = || format!("gp_connect.consumer: {}", it.asid);
+        let keys = it.keys.as_deref().map(|path| {
+            let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+            Jwks::read(&text).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", path.display()))
+        });
+        consumers.push(Consumer {
+            asid: it.asid.clone(),
+            ods: Ods::parse(&it.ods).with_context(named)?,
+            keys: keys.transpose().with_context(named)?,
+        });
+    }
+    Ok(Some(Door {
+        asid: settings.asid.clone().unwrap_or_default(),
+        consumers,
+        proxy: settings.proxy_certificate.clone(),
+    }))
+}
+
+/// The organisation's own system, where the settings name its address.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub fn system(config: &Config, ods: &Ods) -> anyhow::Result<Option<Arc<System>>> {
+    let settings = &config.gp_connect;
+    let Some(url) = &settings.system else {
+        return Ok(None);
+    };
+    let text = |setting: &Option<String>| setting.clone().unwrap_or_default();
+    let booked_by = BookedBy {
+        ods: ods.to_string(),
+        name: config.organisation.name.clone(),
+        phone: text(&settings.telephone),
+        sort: String::new(),
+    };
+    let key = settings.signed.then(|| {
+        let path = config.exchange.keys.join("openid.pk8");
+        IdentityKey::open(&path).context("exchange.keys: openid.pk8")
+    });
+    let issuer = config.pages.public_url.trim_end_matches('/');
+    let asids = (text(&settings.system_asid), text(&settings.asid));
+    let system = System::new(
+        url,
+        (&asids.0, &asids.1),
+        (issuer, ods, booked_by),
+        key.transpose()?,
+    );
+    Ok(Some(Arc::new(system.context("gp_connect.system")?)))
+}
