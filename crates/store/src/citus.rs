@@ -129,6 +129,7 @@ const EVERYWHERE: &[&str] = &[
     "pointer_held",
     "diary_slot",
     "diary_booking",
+    "draft",
 ];
 
 /// Every table.
