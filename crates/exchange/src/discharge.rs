@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use letters::{Section, letter, read_sections, section_code, sections};
-pub use medicines::{Taken, compare};
+pub use medicines::{Taken, compare, concept};
 pub use sign::Signing;
 
 /// The word of its drafts in tables.

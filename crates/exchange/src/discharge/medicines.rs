@@ -53,8 +53,8 @@ fn name(resource: &Value) -> Option<String> {
     (!named.is_empty()).then_some(named)
 }
 
-/// A concept in words.
-fn concept(concept: &Value) -> String {
+/// A concept in words; empty if it has none.
+pub fn concept(concept: &Value) -> String {
     let own = text(concept, "/text");
     if !own.is_empty() {
         return own.trim().to_owned();
