@@ -79,7 +79,8 @@ impl Plan {
         let team = labels.find(|it| it["system"] == WORKGROUP);
         let activity = |heading: &str| {
             let mut found = each("/activity").map(|it| &it["detail"]);
-            let found = found.find(|it| it["code"]["text"] == heading)?;
+            let found = found
+                .find(|it| it.pointer("/code/text").and_then(Value::as_str) == Some(heading))?;
             found["description"].as_str().map(str::to_owned)
         };
         let texts = HEADINGS

@@ -131,7 +131,9 @@ pub async fn sign(
     let mut who = json(&draft.patient)?;
     let found = load::record(&node, &scope, &draft.patient.id, &who).await?;
     // The body is as it was stored, without its own name.
-    who["id"] = draft.patient.id.clone().into();
+    if let Some(object) = who.as_object_mut() {
+        object.insert("id".into(), draft.patient.id.clone().into());
+    }
     let job = exchange.sign_discharge(
         &written,
         &Signing {
