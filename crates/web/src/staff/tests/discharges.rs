@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use access::{Ods, Scope, SystemPurpose};
+use exchange::itk3::{Receiver, Routes, SEND_DOCUMENT};
 use exchange::{About, Book, Directory, Exchange, Identity, Member, Settings, SigningKey};
 use http::StatusCode;
 use store::care::CareWrite;
@@ -15,7 +16,8 @@ use crate::testing::{Answer, Browser, bare_node};
 
 const NEW: &str = "/staff/discharges/new?patient=jane";
 
-/// A hospital that can send to the practice `A81002` and the pharmacy `FZZ01`; it knows no social care by a node.
+/// A hospital that can send to the practice `A81002` and the pharmacy `FZZ01` by their nodes, and to the practice
+/// `A81003` over MESH; it knows no social care.
 async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) {
     let mut node = bare_node(ground).await;
     node.site.roles = vec!["hospital".into()];
@@ -53,7 +55,20 @@ async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) {
     let text = directory.sign(&steward).unwrap();
     let book = Arc::new(Book::new(&text, steward.public().clone(), now).unwrap());
     let own = identities[0].0.clone();
-    let exchange = Exchange::new(node.store.clone(), own, book, Settings::default());
+    let receiver = Receiver {
+        ods: Ods::parse("A81003").unwrap(),
+        mailbox: "A81003OT001".into(),
+        workflow: SEND_DOCUMENT.into(),
+    };
+    let routes = Routes {
+        receivers: vec![receiver],
+        automatic: false,
+    };
+    let settings = Settings {
+        itk3: Some(Arc::new(routes)),
+        ..Settings::default()
+    };
+    let exchange = Exchange::new(node.store.clone(), own, book, settings);
     node.exchange = Some(exchange);
     letters::patient(&node.store).await;
     (folder, Arc::new(node))
@@ -342,6 +357,79 @@ fn allergies_that_are_withheld_from_the_writer_are_never_written_as_none() {
             look.matches("was withheld from whoever wrote this letter")
                 .count(),
             2
+        );
+    });
+}
+
+/// Who has no node but a mailbox at MESH gets the letter so, in the same commit as the others theirs.
+#[test]
+fn a_practice_without_a_node_gets_the_discharge_as_an_itk3_document() {
+    on_each_database(async |ground| {
+        let (_folder, node) = hospital(ground).await;
+        let mut bo = staff(&node, "bo").await;
+        let mut fields = whole();
+        fields.retain(|(name, _)| *name != "practice");
+        fields.push(("practice", "A81003"));
+        let sign = begun(&mut bo, &fields).await.location().to_owned();
+        bo.get(&sign).await;
+        let done = bo.post(&sign, &[("version", "1")]).await;
+        assert_eq!(done.location(), "/staff/sent?done=signed", "{}", done.text);
+        let board = store::parcels::ListFilter::new(store::parcels::Show::AllOut);
+        let page = node
+            .store
+            .letters(&sent(&node).await, &board)
+            .await
+            .unwrap();
+        let mut ways: Vec<(String, bool)> = page
+            .letters
+            .iter()
+            .map(|it| (it.recipient.clone(), it.by_itk3))
+            .collect();
+        ways.sort();
+        let way = |ods: &str, by_itk3| (ods.to_owned(), by_itk3);
+        assert_eq!(
+            ways,
+            [
+                way("8AA01", false),
+                way("A81003", true),
+                way("FZZ01", false)
+            ]
+        );
+    });
+}
+
+/// The release rule holds for what a hospital writes as for any letter, and a mark keeps it back for good.
+#[test]
+fn the_patient_reads_a_discharge_when_its_rule_says_so_and_never_past_a_mark() {
+    on_each_database(async |ground| {
+        let (_folder, node) = hospital(ground).await;
+        let mut bo = staff(&node, "bo").await;
+        for mark in ["", "serious-harm"] {
+            let mut fields = whole();
+            fields.retain(|(name, _)| *name != "diagnoses");
+            let canary = format!("Canary{mark}");
+            fields.extend([("mark", mark), ("diagnoses", canary.as_str())]);
+            let sign = begun(&mut bo, &fields).await.location().to_owned();
+            bo.get(&sign).await;
+            let done = bo.post(&sign, &[("version", "1")]).await;
+            assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+        }
+        let mut jane = Browser::new(&node);
+        jane.sign_in("/login", "jane").await;
+        let listed = |page: &str| {
+            page.matches("/record/letters/")
+                .count()
+                .max(page.matches("&#x2f;record&#x2f;letters&#x2f;").count())
+        };
+        assert_eq!(listed(&jane.get("/record").await.text), 0, "not yet");
+        let days = i64::from(node.release_after_days) * 86_400_000;
+        ground.clock().advance(days + 1_000);
+        jane.sign_in("/login", "jane").await;
+        let page = jane.get("/record").await.text;
+        assert_eq!(
+            listed(&page),
+            3,
+            "of six letters the three unmarked: {page}"
         );
     });
 }
