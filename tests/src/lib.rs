@@ -29,6 +29,8 @@ mod demo;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod discharge;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fax;

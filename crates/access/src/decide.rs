@@ -164,6 +164,7 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
                 | Interaction::HoldBack
                 | Interaction::ReleaseToPatient
                 | Interaction::Prescribe
+                | Interaction::SignLetter
         ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,

@@ -51,6 +51,12 @@ pub enum Interaction {
     ActOnLetter,
     SendLetter,
     WithdrawLetter,
+    /// What nobody has signed yet: who wrote it, and since when.
+    Unsigned,
+    /// A letter in the making is begun, read to be written on, changed or thrown away.
+    WriteLetter,
+    /// A clinician signs what a letter says, with which it leaves.
+    SignLetter,
     /// A clinician's judgement that a letter is not for the patient to read: it tells of somebody else,
     /// or could do serious harm.
     HoldBack,
@@ -149,6 +155,9 @@ impl Interaction {
             Interaction::ActOnLetter => "act-on-letter",
             Interaction::SendLetter => "send-letter",
             Interaction::WithdrawLetter => "withdraw-letter",
+            Interaction::Unsigned => "unsigned",
+            Interaction::WriteLetter => "write-letter",
+            Interaction::SignLetter => "sign-letter",
             Interaction::HoldBack => "hold-back-letter",
             Interaction::ReleaseToPatient => "release-letter",
             Interaction::Record => "record",
@@ -197,6 +206,7 @@ impl Interaction {
             | Interaction::EmergencyAccess
             | Interaction::Slots
             | Interaction::Prescriptions
+            | Interaction::Unsigned
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -222,6 +232,8 @@ impl Interaction {
             | Interaction::Book
             | Interaction::CancelAppointment
             | Interaction::WithdrawLetter
+            | Interaction::WriteLetter
+            | Interaction::SignLetter
             | Interaction::HoldBack
             | Interaction::ReleaseToPatient => Sort::Change,
             Interaction::WorkList | Interaction::Neighbours => Sort::Operate,

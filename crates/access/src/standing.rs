@@ -160,7 +160,8 @@ pub struct Withholds {
     pub unconfirmed_before: Option<Millis>,
     /// What is sealed is left out, but for these workgroups'.
     pub workgroups: Vec<String>,
-    /// Patients whose records are open all the same: neither relationship nor preference is asked.
+    /// Patients whose records are open all the same: neither relationship nor preference is asked, and what is sealed
+    /// until an emergency is open as well.
     pub opened: Vec<String>,
     /// Patients whose sealed items are open as well; never what is sealed and locked.
     pub unsealed: Vec<String>,
@@ -222,7 +223,7 @@ impl Withholds {
     }
 
     /// What is left out for somebody at another organisation. They are in no team here, so all that is
-    /// sealed is left out without a trace, and restricted whereabouts are never released to them; an
+    /// sealed is left out without a trace (but what is sealed until an emergency is named as withheld), and restricted whereabouts are never released to them; an
     /// emergency opens that one patient's record as it does for staff here.
     pub(crate) fn of_asker(
         standing: &Standing,

@@ -76,12 +76,37 @@ impl Exchange {
     /// `NotFound` if the directory does not list the receiver; `BusinessRule` if that is this
     /// organisation; `Value` or `TooLong` for what the protocol does not carry.
     pub fn send_letter(&self, letter: Letter) -> Result<Effect, Problem> {
-        let to = letter.to.clone();
-        if &to == self.organisation() {
+        self.check_receiver(&letter)?;
+        let way = self.way(&letter.to, &letter)?;
+        self.sent_by(letter, way)
+    }
+
+    /// As `send_letter`; but where no way leads to the receiver the letter waits on the work list, with that as the
+    /// reason, and leaves when the receiver joins.
+    ///
+    /// # Errors
+    /// As `send_letter`, but for `NotFound`.
+    pub fn post_letter(&self, letter: Letter) -> Result<Effect, Problem> {
+        self.check_receiver(&letter)?;
+        let way = match self.way(&letter.to, &letter) {
+            Err(problem) if matches!(problem.kind, Kind::NotFound | Kind::NotSupported) => {
+                Way::Node
+            }
+            way => way?,
+        };
+        self.sent_by(letter, way)
+    }
+
+    fn check_receiver(&self, letter: &Letter) -> Result<(), Problem> {
+        if &letter.to == self.organisation() {
             let message = "The receiver is this organisation itself.";
             return Err(Problem::new(Kind::BusinessRule, message));
         }
-        let way = self.way(&to, &letter)?;
+        Ok(())
+    }
+
+    fn sent_by(&self, letter: Letter, way: Way) -> Result<Effect, Problem> {
+        let to = letter.to.clone();
         let named = |content: &LetterContent| ContentNamed {
             sha256: sha256_hex(&content.bytes),
             size: content.bytes.len() as u64,

@@ -13,6 +13,7 @@ mod client;
 pub mod copies;
 mod delivery;
 pub mod directory;
+pub mod discharge;
 mod exchange;
 pub mod fax;
 pub mod gp_connect;

@@ -43,6 +43,18 @@ pub(crate) fn put(
     })
 }
 
+/// The same for a page that writes a resource whole.
+///
+/// # Errors
+/// `Structure`, `Value` for what is no resource.
+pub fn written(
+    resource: &Value,
+    organisation: &Ods,
+    how: (Expect, Release),
+) -> Result<Change, Problem> {
+    put(resource, organisation, how)
+}
+
 /// A text in a resource; empty if it is not there.
 pub(crate) fn text<'v>(value: &'v Value, place: &str) -> &'v str {
     let found = value.pointer(place).and_then(Value::as_str);

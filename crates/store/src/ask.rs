@@ -1,7 +1,8 @@
 //! What another organisation is answered of one patient, and what is kept of others' answers.
 //!
 //! Invariant: an answer's line in the audit log, and the question's name, which serves once, are on the
-//! disk before the answer leaves. Invariant: what is sealed leaves no trace in an answer.
+//! disk before the answer leaves. Invariant: what is sealed leaves no trace in an answer; what is sealed until an
+//! emergency is named as withheld, and given to who opened the record in one.
 
 mod copies;
 mod pointers;
@@ -11,7 +12,7 @@ use access::{Interaction, Ods, Outcome, Reach, Scope, Standing, SystemPurpose, T
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use crate::care::Told;
+use crate::care::{Told, UNTIL_EMERGENCY};
 use crate::resources::{Version, body, facts};
 use crate::sql::Sql;
 use crate::store::Store;
@@ -181,7 +182,7 @@ impl Store {
         Ok(answered)
     }
 
-    /// The types of which the scope is not shown all; never for what is sealed.
+    /// The types of which the scope is not shown all; never for what is sealed, but for what an emergency opens.
     async fn withheld_types(
         &self,
         scope: &Scope,
@@ -191,7 +192,8 @@ impl Store {
         let may_be = scope
             .withholds()
             .is_some_and(|it| it.has_dissents || it.unconfirmed_before.is_some());
-        if !may_be {
+        let own = self.organisation().as_str();
+        if !may_be && !self.is_any(UNTIL_EMERGENCY, own).await? {
             return Ok(Vec::new());
         }
         let all = self
@@ -252,11 +254,11 @@ fn counted(
     sql
 }
 
-/// What is there of the patient, of these types and not sealed.
+/// What is there of the patient, of these types, and not sealed but until an emergency.
 fn push_of_patient(sql: &mut Sql<'static>, patient: &str, numbers: &[(i64, &'static str)]) {
     sql.push(" FROM compartment c CROSS JOIN res r WHERE c.patient = ")
         .bind(patient.to_string());
-    sql.push(" AND r.shard = c.shard AND r.rid = c.rid AND r.del = 0 AND r.guard = 0");
+    sql.push(" AND r.shard = c.shard AND r.rid = c.rid AND r.del = 0 AND r.guard IN (0, 3)");
     sql.push(" AND r.ty IN (");
     for (at, (number, _)) in numbers.iter().enumerate() {
         sql.push(if at == 0 { "" } else { ", " }).bind(*number);

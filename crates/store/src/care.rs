@@ -38,6 +38,8 @@ const OPENINGS_MAX: i64 = 64;
 
 const DISSENT: &str = "SELECT 1 FROM care_dissent WHERE org = $1 LIMIT 1";
 const SEALED: &str = "SELECT 1 FROM res WHERE org = $1 AND guard = 1 LIMIT 1";
+/// What is sealed until somebody opens the record in an emergency.
+pub(crate) const UNTIL_EMERGENCY: &str = "SELECT 1 FROM res WHERE org = $1 AND guard = 3 LIMIT 1";
 const LOCKED: &str = "SELECT 1 FROM res WHERE org = $1 AND guard = 2 LIMIT 1";
 const TEAMS: &str = "SELECT 1 FROM care_workgroup LIMIT 1";
 
@@ -197,7 +199,8 @@ impl Store {
             workgroups: self.workgroups(account).await?,
             openings: self.openings(account, now).await?,
             has_dissents: self.is_any(DISSENT, organisation.as_str()).await?,
-            has_sealed: self.is_any(SEALED, organisation.as_str()).await?,
+            has_sealed: self.is_any(SEALED, organisation.as_str()).await?
+                || self.is_any(UNTIL_EMERGENCY, organisation.as_str()).await?,
             has_teams: !self.rows(&Sql::new(TEAMS)).await?.is_empty()
                 || self.is_any(LOCKED, organisation.as_str()).await?,
             unconfirmed_before: self.unconfirmed_before(now).await?,
@@ -291,7 +294,11 @@ impl Store {
         Ok(openings)
     }
 
-    async fn is_any(&self, sql: &'static str, organisation: &str) -> Result<bool, Problem> {
+    pub(crate) async fn is_any(
+        &self,
+        sql: &'static str,
+        organisation: &str,
+    ) -> Result<bool, Problem> {
         Ok(!self
             .rows(&Sql::new(sql).with(organisation))
             .await?

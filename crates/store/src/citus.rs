@@ -130,6 +130,7 @@ const EVERYWHERE: &[&str] = &[
     "diary_slot",
     "diary_booking",
     "system_booking",
+    "draft",
 ];
 
 /// Every table.

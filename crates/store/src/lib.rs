@@ -39,6 +39,7 @@ pub mod copies;
 mod database;
 mod dialect;
 pub mod diary;
+pub mod drafts;
 mod failure;
 mod fault;
 pub mod fax;

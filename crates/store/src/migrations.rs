@@ -80,6 +80,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(180, "0180_topics"),
     migration!(190, "0190_itk3"),
     migration!(200, "0200_gp_connect"),
+    migration!(220, "0220_draft"),
+    migration!(221, "0221_until_emergency"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -16,6 +16,7 @@ use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
 use crate::diary::{self, DiaryWrite};
+use crate::drafts::{self, DraftWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
@@ -136,6 +137,7 @@ pub enum Effect {
     Ask(AskWrite),
     Diary(DiaryWrite),
     Prescription(PrescriptionWrite),
+    Draft(DraftWrite),
 }
 
 /// What came of an effect.
@@ -165,6 +167,7 @@ pub enum Done {
     Ask,
     Diary,
     Prescription,
+    Draft,
 }
 
 /// What came of one change.
@@ -253,6 +256,10 @@ pub(crate) async fn apply_effect(
         Effect::Prescription(write) => {
             prescriptions::apply(tx, now, write).await?;
             Done::Prescription
+        }
+        Effect::Draft(write) => {
+            drafts::apply(tx, now, write).await?;
+            Done::Draft
         }
     })
 }

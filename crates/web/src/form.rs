@@ -9,7 +9,7 @@ use crate::page::problem::Refusal;
 use crate::visit::Visit;
 
 /// The most fields a form may bring.
-const FIELDS_MAX: usize = 64;
+const FIELDS_MAX: usize = 256;
 
 /// The fields of a form whose token was right.
 pub struct Fields(Vec<(String, String)>);

@@ -130,6 +130,11 @@ impl Site {
         self.roles.iter().any(|role| role == "gp-practice")
     }
 
+    /// Whether people are discharged from here.
+    pub fn is_hospital(&self) -> bool {
+        self.roles.iter().any(|role| role == "hospital")
+    }
+
     /// Whether prescriptions are dispensed here.
     pub fn is_pharmacy(&self) -> bool {
         self.roles.iter().any(|role| role == "pharmacy")

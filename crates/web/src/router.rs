@@ -1,8 +1,10 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
 //! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`,
-//! those of prescriptions in `prescriptions`.
+//! those of prescriptions in `prescriptions`, those of discharges in `discharges`, those of crisis plans in `crisis_plan`.
 
 mod appointments;
+mod crisis_plan;
+mod discharges;
 mod fax;
 mod fhir;
 mod itk3;
@@ -204,6 +206,8 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(fax::routes())
         .merge(appointments::routes())
         .merge(itk3::routes())
+        .merge(discharges::routes())
+        .merge(crisis_plan::routes())
         .merge(prescriptions::routes())
         .route(
             "/oauth2/authorize",

@@ -181,6 +181,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(fax::all(text));
     pages.extend(appointments::all(text));
     pages.extend(prescriptions::all(text));
+    pages.extend(discharges::all(text));
     pages
 }
 
@@ -538,6 +539,7 @@ fn letter(text: &str) -> patient::LetterPage {
 
 mod appointments;
 mod care;
+mod discharges;
 mod fax;
 mod prescriptions;
 mod tests;

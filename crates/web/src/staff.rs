@@ -4,6 +4,8 @@ mod alarms;
 pub mod bookings;
 pub mod care;
 pub mod content;
+pub mod crisis_plan;
+pub mod discharges;
 pub mod dispensing;
 pub mod fax_count;
 pub mod fax_in;

@@ -10,6 +10,7 @@
 mod asking;
 mod booking;
 mod crossing;
+mod discharging;
 mod example;
 mod large;
 mod link;

@@ -75,7 +75,7 @@ impl Store {
         let upto = (last.int(0)?, last.int(1)?);
         let mut patients: Vec<String> = Vec::new();
         for row in &rows {
-            if TYPES.contains(&row.text(3)?) && row.int(4)? == 0 {
+            if TYPES.contains(&row.text(3)?) && matches!(row.int(4)?, 0 | 3) {
                 let about = row.text(2)?.split(' ').filter(|id| !id.is_empty());
                 patients.extend(about.map(str::to_string));
             }
@@ -133,14 +133,16 @@ impl Store {
         Ok(due)
     }
 
-    /// Whether anything is held of the patient that is not sealed.
+    /// Whether anything is held of the patient that is not sealed, or that an emergency opens.
     async fn holds(&self, patient: &str) -> Result<bool, Problem> {
         let mut sql = Sql::new(
             "SELECT 1 FROM compartment c JOIN res r ON r.shard = c.shard AND r.rid = c.rid \
              WHERE c.patient = ",
         );
         sql.bind(patient.to_string());
-        sql.push(" AND r.del = 0 AND r.guard = 0 AND r.ty IN (SELECT id FROM word WHERE text IN (");
+        sql.push(
+            " AND r.del = 0 AND r.guard IN (0, 3) AND r.ty IN (SELECT id FROM word WHERE text IN (",
+        );
         for (at, ty) in TYPES.iter().enumerate() {
             sql.push(if at == 0 { "" } else { ", " }).bind(*ty);
         }

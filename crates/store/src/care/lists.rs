@@ -146,7 +146,7 @@ impl Store {
             return Ok((0, 0));
         };
         let mut sql = Sql::varied(
-            "SELECT COUNT(*), COALESCE(CAST(SUM(r.guard) AS BIGINT), 0) \
+            "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN r.guard = 1 THEN 1 ELSE 0 END) AS BIGINT), 0) \
              FROM compartment c CROSS JOIN res r WHERE c.patient = ",
         );
         sql.bind(patient.to_string());

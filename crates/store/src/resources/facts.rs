@@ -105,8 +105,13 @@ impl Facts {
         }
         let is_members = withholds.workgroups.contains(&self.workgroup);
         if self.guard != 0 && !is_members {
-            let is_unsealed = self.guard == 1 && !withholds.unsealed.is_empty();
-            return if is_unsealed { None } else { Some(false) };
+            let (opened, unsealed) = (&withholds.opened, &withholds.unsealed);
+            let may_be_open = match self.guard {
+                1 => !unsealed.is_empty(),
+                3 => !opened.is_empty() || !unsealed.is_empty(),
+                _ => false,
+            };
+            return if may_be_open { None } else { Some(false) };
         }
         let is_asked = self.patients.is_empty() || withholds.is_sealing_only();
         is_asked.then_some(true)

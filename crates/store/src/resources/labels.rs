@@ -24,7 +24,7 @@ pub(crate) struct Labels {
     pub(crate) seal: Seal,
 }
 
-/// The system of the labels `sealed` and `sealed-and-locked`.
+/// The system of the labels `sealed`, `sealed-and-locked` and `until-emergency`.
 const SEAL: &str = "urn:handover:seal";
 /// The system of the label that names the workgroup to which a resource is sealed.
 const WORKGROUP: &str = "urn:handover:workgroup";
@@ -44,7 +44,7 @@ const ORDINARY: [&str; 4] = [
 /// Who of an organisation a resource is kept to, and whether people who act for the patient see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seal {
-    /// 0 open, 1 sealed, 2 sealed and locked.
+    /// 0 open, 1 sealed, 2 sealed and locked, 3 sealed until somebody opens the record in an emergency.
     pub(crate) guard: i64,
     pub(crate) workgroup: String,
     /// It carries a label that keeps it from people who act for the patient (P24).
@@ -57,6 +57,15 @@ impl Seal {
         self.guard != 0 || self.is_sensitive
     }
 
+    /// Which of two keeps the closer: what an emergency opens is kept less than what is sealed.
+    fn strictness(&self) -> i64 {
+        match self.guard {
+            0 => 0,
+            3 => 1,
+            guard => guard + 1,
+        }
+    }
+
     fn of(resource: &Json<'_>) -> Seal {
         let labels = resource.get("meta").map(|meta| meta.items("security"));
         let code = |system: &str| {
@@ -67,6 +76,7 @@ impl Seal {
         let guard = match code(SEAL) {
             None => return Seal::default(),
             Some("sealed") => 1,
+            Some("until-emergency") => 3,
             // A word that is not known keeps it all the closer.
             Some(_) => 2,
         };
@@ -106,7 +116,7 @@ impl Labels {
                 labels.is_labelled |= copied.is_labelled;
                 labels.marks.extend(copied.marks);
                 let is_sensitive = labels.seal.is_sensitive || copied.seal.is_sensitive;
-                if copied.seal.guard > labels.seal.guard {
+                if copied.seal.strictness() > labels.seal.strictness() {
                     labels.seal = copied.seal;
                 }
                 labels.seal.is_sensitive = is_sensitive;

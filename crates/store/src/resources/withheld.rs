@@ -54,7 +54,8 @@ fn push_barred(sql: &mut Sql<'_>, withholds: &Withholds, row: &'static str) {
     }
 }
 
-/// What is sealed is its workgroup's; what is not locked is also theirs who unsealed the patient's.
+/// What is sealed is its workgroup's; what is not locked is also theirs who unsealed the patient's, and what is sealed
+/// until an emergency theirs who opened the record in one.
 fn push_seal(sql: &mut Sql<'_>, withholds: &Withholds, row: &'static str) {
     sql.push(" AND (").push(row).push(".guard = 0");
     if !withholds.workgroups.is_empty() {
@@ -65,6 +66,13 @@ fn push_seal(sql: &mut Sql<'_>, withholds: &Withholds, row: &'static str) {
         sql.push(" OR (").push(row).push(".guard = 1 AND ");
         push_is_one_of(sql, &withholds.unsealed, row);
         sql.push(")");
+    }
+    for opened in [&withholds.opened, &withholds.unsealed] {
+        if !opened.is_empty() {
+            sql.push(" OR (").push(row).push(".guard = 3 AND ");
+            push_is_one_of(sql, opened, row);
+            sql.push(")");
+        }
     }
     sql.push(")");
 }

@@ -182,6 +182,8 @@ pub(crate) fn did(interaction: &str) -> String {
         "cancel-appointment" => "Cancelled an appointment",
         "order-medicines" => "Ordered medicines, or chose a pharmacy",
         "prescriptions" => "Saw in a list of prescriptions",
+        "write-letter" => "Wrote a letter about you",
+        "sign-letter" => "Signed and sent letters about you",
         "prescribe" => "Decided about a prescription",
         "dispense" => "Dispensed, or told about a prescription",
         "proxies" => "Looked at who may act for you, or changed it",

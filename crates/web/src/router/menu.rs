@@ -25,6 +25,9 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     if site.is_practice() && works {
         places.insert(2, ("Prescriptions", "/staff/prescriptions"));
     }
+    if site.is_hospital() && works {
+        places.insert(2, ("Unsigned", "/staff/unsigned"));
+    }
     if site.is_pharmacy() && works {
         places.insert(2, ("Dispensing", "/staff/dispensing"));
     }

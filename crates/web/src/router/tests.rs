@@ -25,6 +25,8 @@ fn addresses() -> Vec<String> {
         include_str!("people.rs"),
         include_str!("fax.rs"),
         include_str!("itk3.rs"),
+        include_str!("discharges.rs"),
+        include_str!("crisis_plan.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

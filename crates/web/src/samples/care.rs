@@ -110,6 +110,8 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         count,
     };
     staff::PatientPage {
+        discharge: Some("/staff/discharges/new?patient=p".into()),
+        crisis_plan: "/staff/crisis-plan/p".into(),
         patient: person(text),
         name: text.into(),
         counts: vec![count("DocumentReference", 4), count("Observation", 12)],

@@ -104,6 +104,11 @@ pub async fn page(
             .exchange
             .is_some()
             .then(|| format!("/staff/patient/{patient}/shared")),
+        discharge: node
+            .site
+            .is_hospital()
+            .then(|| format!("/staff/discharges/new?patient={patient}")),
+        crisis_plan: format!("/staff/crisis-plan/{patient}"),
     };
     Ok(Page::new("staff/patient.jinja", who.name, view).answer(&node.site, &visit))
 }

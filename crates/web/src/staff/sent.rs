@@ -10,7 +10,7 @@ use serde::Deserialize;
 use store::parcels::{Counts, Letter, ListFilter, Show, Shown, State as Parcel};
 
 use crate::node::Node;
-use crate::page::parts::Tab;
+use crate::page::parts::{Done, Tab};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{self, subject, views};
@@ -21,6 +21,8 @@ use crate::visit::Visit;
 pub struct Asked {
     #[serde(default)]
     show: String,
+    #[serde(default)]
+    done: String,
     after: Option<String>,
 }
 
@@ -88,7 +90,11 @@ pub async fn page(
         empty: list.empty,
         older,
         newest: asked.after.map(|_| base.clone()),
-        done: None,
+        done: (asked.done == "signed").then_some(Done {
+            text: "Signed. Each letter is on its way; this board shows where it is.",
+            href: None,
+            link: None,
+        }),
         events: "/staff/sent/events",
         here: base,
     };

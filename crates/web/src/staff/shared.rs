@@ -334,6 +334,15 @@ fn detail(resource: &Value) -> String {
     parts.extend(text("/dosageInstruction/0/text").map(str::to_owned));
     parts.extend(text("/dosage/0/text").map(str::to_owned));
     parts.extend(text("/conclusion").map(str::to_owned));
+    // Of a plan all that is to be done: who opened it in an emergency has nowhere else to read it.
+    let activities = resource.pointer("/activity").and_then(Value::as_array);
+    for activity in activities.into_iter().flatten() {
+        let said = activity.pointer("/detail/description");
+        if let Some(said) = said.and_then(Value::as_str) {
+            let heading = concept(activity.pointer("/detail/code")).unwrap_or_default();
+            parts.push(format!("{heading}: {said}"));
+        }
+    }
     let state =
         concept(resource.get("clinicalStatus")).or_else(|| text("/status").map(str::to_owned));
     parts.extend(state);

@@ -1,5 +1,7 @@
 mod board;
 mod care;
+mod crisis_plan;
+mod discharges;
 mod doors;
 mod fax;
 mod messages;

@@ -281,6 +281,9 @@ pub struct PatientPage {
     pub people: String,
     /// Where other organisations are asked.
     pub shared: Option<String>,
+    /// Where a discharge is written, at a hospital.
+    pub discharge: Option<String>,
+    pub crisis_plan: String,
 }
 
 /// How many there are of something.

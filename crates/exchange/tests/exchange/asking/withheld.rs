@@ -176,3 +176,45 @@ fn p13_nothing_that_comes_tells_where_a_restricted_patient_is() {
         assert!(copies.await.unwrap().is_empty());
     });
 }
+
+/// A crisis plan is named as withheld to who asks, and given to who opened the record in an emergency.
+#[test]
+fn a_crisis_plan_is_named_as_withheld_and_opens_to_another_organisation_in_an_emergency() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        let plan = json!({
+            "resourceType": "CarePlan", "status": "active", "intent": "plan", "title": "Crisis plan",
+            "subject": { "reference": "Patient/una" },
+            "meta": { "security": [
+                { "system": "urn:handover:seal", "code": "until-emergency" },
+                { "system": "urn:handover:workgroup", "code": "crisis-team" },
+            ] },
+        });
+        network.put(PRACTICE, "plan", &plan.to_string()).await;
+        let locked = plan.to_string().replace("until-emergency", "sealed");
+        network
+            .put(
+                PRACTICE,
+                "sealed",
+                &locked.replace("Crisis plan", "Sealed plan"),
+            )
+            .await;
+        let titles = |shared: &exchange::ask::SharedRecord| {
+            let of = |it: &exchange::ask::Item| it.resource["title"].as_str().map(str::to_owned);
+            shared.items.iter().filter_map(of).collect::<Vec<_>>()
+        };
+        let shared = ask(network).await;
+        assert!(titles(&shared).is_empty());
+        assert_eq!(source(network, &shared, PRACTICE).withheld, ["CarePlan"]);
+        open_in_an_emergency(network).await;
+        let shared = ask(network).await;
+        // What is sealed for good stays so, and leaves no trace.
+        assert_eq!(titles(&shared), ["Crisis plan"]);
+        assert!(source(network, &shared, PRACTICE).withheld.is_empty());
+        let lines = log(network, PRACTICE).await;
+        assert_eq!(lines[0].purpose, "BTG");
+        let items = privacy_items(network).await;
+        assert_eq!(items.len(), 1, "{items:?}");
+        assert_eq!(items[0].name, "Nura Nurse (RZZ01)");
+    });
+}

@@ -117,6 +117,12 @@ pub static NEIGHBOURS: &[Neighbour] = &[
                 about: "ward clerk: the sent board",
             },
             Account {
+                username: "registrar",
+                name: "Dr Nia Ward",
+                role: Role::Clinician,
+                about: "writes and signs discharges, on a patient's page",
+            },
+            Account {
                 username: "engineer",
                 name: "Imran Feed",
                 role: Role::Engineer,

@@ -1,0 +1,253 @@
+//! The act: a draft is signed, and all that it says leaves, in one job.
+
+use access::{NhsNumber, Ods};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fhir::date::{self, Millis};
+use fhir::problem::{Kind, Problem};
+use serde_json::{Value, json};
+use store::drafts::{DraftWrite, End};
+use store::{Effect, Expect, Job, Release};
+
+use super::{Discharge, Hidden, Reader, Section, letter, name_of, section_code, sections};
+use crate::exchange::Exchange;
+use crate::letter::{Letter, LetterContent};
+use crate::manifest::Mark;
+use crate::prescriptions::{each, put, set, text};
+
+const SNOMED: &str = "http://snomed.info/sct";
+const HEADINGS: &str = "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings";
+const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+const MARKS: &str = "urn:handover:mark";
+const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Who signs which draft of whom.
+#[derive(Clone, Debug)]
+pub struct Signing<'a> {
+    /// The draft and the version that its signer saw.
+    pub draft: &'a str,
+    pub version: i64,
+    /// The Patient as stored here.
+    pub patient: &'a Value,
+    pub signer: &'a str,
+    /// This organisation's name.
+    pub from: &'a str,
+    pub hidden: Hidden,
+    /// When the patient is shown it here, if nothing keeps it from them.
+    pub release_at: Millis,
+    pub now: Millis,
+}
+
+impl Exchange {
+    /// The job that ends the draft, keeps what was signed in the record here, and sends each reader its letter: by its
+    /// node, else as an ITK3 document or by fax, and where no way leads to it onto the work list.
+    ///
+    /// # Errors
+    /// `BusinessRule` for what `check` finds, and for a letter to this organisation itself; `TooLong` for names that the
+    /// protocol does not carry.
+    pub fn sign_discharge(&self, it: &Discharge, by: &Signing<'_>) -> Result<Job, Problem> {
+        if let Some((_, said)) = it.check().first() {
+            return Err(Problem::new(Kind::BusinessRule, *said));
+        }
+        let mut job = Job::default();
+        let name = |ods: &str| self.book.name(ods);
+        let everything = sections(it, Reader::Practice, by.hidden, &name);
+        let whole = composition(it, by, &everything);
+        job.changes.push(self.kept(it, by, &whole)?);
+        for reader in Reader::ALL {
+            let Some(code) = it.recipient(reader) else {
+                continue;
+            };
+            let to = Ods::parse(code)?;
+            let told = sections(it, reader, by.hidden, &name);
+            let ends = (
+                reader,
+                &*format!("{} ({to})", name(code)),
+                &*format!("{} ({})", by.from, self.organisation()),
+            );
+            let bytes = letter(ends, by.patient, &told, (by.signer, by.now)).into_bytes();
+            let [binary, document] = made(it, by, (reader, self.organisation()), &bytes);
+            job.changes.push(self.kept(it, by, &binary)?);
+            job.changes.push(self.kept(it, by, &document)?);
+            let letter = self.letter(it, by, (reader, to), bytes)?;
+            job.effects.push(self.post_letter(letter)?);
+        }
+        job.effects.push(Effect::Draft(DraftWrite::End {
+            id: by.draft.to_owned(),
+            version: by.version,
+            end: End::Signed,
+            by: by.signer.to_owned(),
+        }));
+        Ok(job)
+    }
+
+    fn kept(
+        &self,
+        it: &Discharge,
+        by: &Signing<'_>,
+        resource: &Value,
+    ) -> Result<store::Change, Problem> {
+        let release = match mark(it) {
+            Some(_) => Release::Never,
+            None => Release::At(by.release_at),
+        };
+        put(resource, self.organisation(), (Expect::Absent, release))
+    }
+
+    fn letter(
+        &self,
+        it: &Discharge,
+        by: &Signing<'_>,
+        (reader, to): (Reader, Ods),
+        bytes: Vec<u8>,
+    ) -> Result<Letter, Problem> {
+        let number = each(by.patient, "/identifier")
+            .find(|it| text(it, "/system") == NhsNumber::SYSTEM)
+            .map(|it| NhsNumber::parse(text(it, "/value")));
+        let born = text(by.patient, "/birthDate");
+        let (family, given) = name_of(by.patient);
+        Ok(Letter {
+            id: Letter::parcel_id(&["discharge", by.draft, reader.code()]),
+            to,
+            made_at: by.now,
+            title: reader.title().to_owned(),
+            author: by.signer.to_owned(),
+            urgent: it.urgent,
+            marks: mark(it).into_iter().collect(),
+            document_number: format!("{}-{}", by.draft, reader.code()),
+            replaces: None,
+            nhs_number: number.transpose()?,
+            birth_date: (!born.is_empty()).then(|| born.to_owned()),
+            family,
+            given,
+            contents: vec![LetterContent {
+                content_type: PLAIN.to_owned(),
+                bytes,
+            }],
+            patient: text(by.patient, "/id").to_owned(),
+            document: id(by, reader.code(), "document"),
+        })
+    }
+}
+
+fn mark(it: &Discharge) -> Option<Mark> {
+    match it.mark.as_str() {
+        "third-party" => Some(Mark::ThirdParty),
+        "serious-harm" => Some(Mark::SeriousHarm),
+        _ => None,
+    }
+}
+
+fn id(by: &Signing<'_>, reader: &str, what: &str) -> String {
+    Letter::parcel_id(&["discharge", by.draft, reader, what])
+}
+
+fn subject(by: &Signing<'_>) -> Value {
+    json!({ "reference": format!("Patient/{}", text(by.patient, "/id")) })
+}
+
+fn summary_type() -> Value {
+    json!({ "coding": [{ "system": SNOMED, "code": "373942005", "display": "Discharge summary" }] })
+}
+
+/// All that was signed, by its headings (<https://hl7.org/fhir/R4/composition.html>).
+fn composition(it: &Discharge, by: &Signing<'_>, sections: &[Section]) -> Value {
+    let section = |it: &Section| {
+        let (own, snomed) = section_code(&it.heading);
+        let codes = [(HEADINGS, own), (SNOMED, snomed)];
+        let codes = codes.into_iter().filter(|(_, code)| !code.is_empty());
+        let coding = codes.map(|(system, code)| json!({ "system": system, "code": code }));
+        json!({
+            "title": it.heading,
+            "code": { "coding": coding.collect::<Value>(), "text": it.heading },
+            "text": { "status": "generated", "div": division(&it.text) },
+        })
+    };
+    let mut made = json!({
+        "resourceType": "Composition",
+        "id": id(by, "", "composition"),
+        "identifier": { "system": "urn:handover:discharge", "value": by.draft },
+        "status": "final",
+        "type": summary_type(),
+        "subject": subject(by),
+        "date": date::instant(by.now),
+        "author": [{ "display": by.signer }],
+        "title": Reader::Practice.title(),
+        "section": sections.iter().map(section).collect::<Value>(),
+    });
+    if mark(it).is_some() {
+        let restricted = json!({ "security": [{ "system": CONFIDENTIALITY, "code": "R" }] });
+        set(&mut made, "meta", restricted);
+    }
+    made
+}
+
+fn division(said: &str) -> String {
+    let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
+    for line in said.lines().filter(|it| !it.trim().is_empty()) {
+        div.push_str("<p>");
+        for character in line.chars() {
+            match character {
+                '&' => div.push_str("&amp;"),
+                '<' => div.push_str("&lt;"),
+                '>' => div.push_str("&gt;"),
+                it if it < ' ' => div.push(' '),
+                it => div.push(it),
+            }
+        }
+        div.push_str("</p>");
+    }
+    div.push_str("</div>");
+    div
+}
+
+/// The letter to one reader as it stands in the record here: Binary and DocumentReference.
+fn made(
+    it: &Discharge,
+    by: &Signing<'_>,
+    (reader, own): (Reader, &Ods),
+    bytes: &[u8],
+) -> [Value; 2] {
+    let binary = id(by, reader.code(), "binary");
+    let content = json!({
+        "resourceType": "Binary",
+        "id": binary,
+        "contentType": PLAIN,
+        "securityContext": subject(by),
+        "data": STANDARD.encode(bytes),
+    });
+    let composition = format!("Composition/{}", id(by, "", "composition"));
+    let mut document = json!({
+        "resourceType": "DocumentReference",
+        "id": id(by, reader.code(), "document"),
+        "identifier": [{ "value": format!("{}-{}", by.draft, reader.code()) }],
+        "status": "current",
+        "docStatus": "final",
+        "type": summary_type(),
+        "subject": subject(by),
+        "date": date::instant(by.now),
+        "author": [{ "display": by.signer }],
+        "custodian": { "identifier": { "system": ODS, "value": own.as_str() } },
+        "description": reader.title(),
+        "content": [{ "attachment": {
+            "contentType": PLAIN,
+            "url": format!("Binary/{binary}"),
+            "size": bytes.len(),
+            "title": reader.title(),
+        } }],
+        "context": { "related": [{ "reference": composition }] },
+    });
+    if let Some(mark) = mark(it) {
+        let why = match mark {
+            Mark::ThirdParty => "third-party",
+            Mark::SeriousHarm => "serious-harm",
+        };
+        let labels = json!([
+            { "coding": [{ "system": CONFIDENTIALITY, "code": "R" }] },
+            { "coding": [{ "system": MARKS, "code": why }] },
+        ]);
+        set(&mut document, "securityLabel", labels);
+    }
+    [content, document]
+}

@@ -1,0 +1,298 @@
+//! `/staff/discharges`: a discharge is written once, kept as a draft for as long as it takes, and signed once: with that the
+//! practice, the pharmacy and social care each have their letter on its way. `/staff/unsigned` lists what nobody has
+//! signed.
+
+mod form;
+mod load;
+mod signing;
+pub mod unsigned;
+pub mod views;
+
+use std::sync::Arc;
+
+use access::{Interaction, Outcome, Scope, Target, Who};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use exchange::discharge::{Discharge, Fault, KIND};
+use fhir::problem::{Kind, Problem};
+use serde::Deserialize;
+use store::drafts::{Draft, DraftWrite, End, NewDraft};
+use store::{Effect, Job, Reading};
+
+use crate::form::Fields;
+use crate::node::Node;
+use crate::page::problem::Refusal;
+use crate::page::see_other;
+use crate::record::{self, json};
+use crate::staff::care;
+use crate::visit::Visit;
+use form::Shown;
+pub use signing::{look, sign};
+
+/// What the addresses may ask for.
+#[derive(Default, Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    patient: String,
+    #[serde(default)]
+    done: String,
+}
+
+/// Discharges are written at a hospital and nowhere else.
+fn at_hospital(node: &Node) -> Result<(), Problem> {
+    match node.site.is_hospital() {
+        true => Ok(()),
+        false => Err(Problem::new(
+            Kind::NotFound,
+            "Discharges are written at the hospital.",
+        )),
+    }
+}
+
+/// `GET /staff/discharges/new?patient=…`: the form, filled from the record. Nothing is kept yet.
+pub async fn new(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    at_hospital(&node)?;
+    let scope = visit
+        .scope(&node, Interaction::WriteLetter, "Patient")
+        .await?;
+    let who = patient(&node, &scope, &asked.patient).await?;
+    let found = load::record(&node, &scope, &asked.patient, &who).await?;
+    let page = Shown {
+        who: record::patient(&who),
+        patient: &asked.patient,
+        draft: None,
+        attempt: uuid::Uuid::new_v4().to_string(),
+        typed: found.prefilled.clone(),
+        notes: found.notes(),
+        faults: &[],
+        done: "",
+    };
+    Ok(form::answer(&node, &visit, page))
+}
+
+/// `POST /staff/discharges/new`: from now on it is a draft. The same form twice begins one.
+pub async fn begin(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    at_hospital(&node)?;
+    let scope = visit
+        .scope(&node, Interaction::WriteLetter, "Patient")
+        .await?;
+    let id = fields.text("patient").to_owned();
+    let attempt = uuid::Uuid::parse_str(fields.text("attempt"))
+        .map_err(|_| Problem::new(Kind::Value, "This form is not whole; open the page again."))?;
+    let attempt = attempt.to_string();
+    let who = patient(&node, &scope, &id).await?;
+    let typed = form::typed(&fields);
+    let faults = typed.check_size();
+    if !faults.is_empty() {
+        let found = load::record(&node, &scope, &id, &who).await?;
+        let page = Shown {
+            who: record::patient(&who),
+            patient: &id,
+            draft: None,
+            attempt,
+            typed,
+            notes: found.notes(),
+            faults: &faults,
+            done: "",
+        };
+        return Ok(form::answer(&node, &visit, page));
+    }
+    let (account, author) = writer(&visit)?;
+    let new = NewDraft {
+        id: attempt.clone(),
+        kind: KIND,
+        patient: id.clone(),
+        account,
+        author,
+        body: written(&typed)?,
+    };
+    let write = DraftWrite::Begin(Box::new(new));
+    match node.store.commit(&scope, job(&scope, write, &id)).await {
+        // The same form was sent twice: the first has begun it.
+        Ok(_) => {}
+        Err(problem) if problem.kind == Kind::Conflict => {}
+        Err(problem) => return Err(problem.into()),
+    }
+    Ok(see_other(&next(&attempt, &fields)))
+}
+
+/// `GET /staff/discharges/{id}`
+pub async fn draft(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
+    at_hospital(&node)?;
+    let scope = visit
+        .scope(&node, Interaction::WriteLetter, "Patient")
+        .await?;
+    let draft = node.store.draft(&scope, KIND, &id).await?;
+    let typed = read(&draft)?;
+    show(&node, &visit, &scope, &draft, (typed, &[], &asked.done)).await
+}
+
+/// The form with a draft in it, or with what was typed over it.
+async fn show(
+    node: &Node,
+    visit: &Visit,
+    scope: &Scope,
+    draft: &Draft,
+    (typed, faults, done): (Discharge, &[Fault], &str),
+) -> Result<Response, Refusal> {
+    let who = json(&draft.patient)?;
+    let found = load::record(node, scope, &draft.patient.id, &who).await?;
+    let page = Shown {
+        who: record::patient(&who),
+        patient: &draft.patient.id,
+        draft: Some(draft),
+        attempt: String::new(),
+        typed,
+        notes: found.notes(),
+        faults,
+        done,
+    };
+    Ok(form::answer(node, visit, page))
+}
+
+/// `POST /staff/discharges/{id}`: written anew, over what its writer saw.
+pub async fn save(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    at_hospital(&node)?;
+    let scope = visit
+        .scope(&node, Interaction::WriteLetter, "Patient")
+        .await?;
+    let draft = node.store.draft(&scope, KIND, &id).await?;
+    let typed = form::typed(&fields);
+    let faults = typed.check_size();
+    if !faults.is_empty() {
+        return show(&node, &visit, &scope, &draft, (typed, &faults, "")).await;
+    }
+    let (account, author) = writer(&visit)?;
+    let write = DraftWrite::Save {
+        id: id.clone(),
+        version: version(&fields),
+        account,
+        author,
+        body: written(&typed)?,
+    };
+    let job = job(&scope, write, &draft.patient.id);
+    match node.store.commit(&scope, job).await {
+        Ok(_) => Ok(see_other(&next(&id, &fields))),
+        Err(problem) if problem.kind == Kind::Conflict => {
+            // What was typed is shown beside the version that is there now: nobody's words are lost.
+            let draft = node.store.draft(&scope, KIND, &id).await?;
+            let moved: [Fault; 1] = [("diagnoses", MOVED)];
+            show(&node, &visit, &scope, &draft, (typed, &moved, "")).await
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+const MOVED: &str = "Somebody else changed this draft while you wrote. What you typed is below and not kept yet: keep it to \
+     write over theirs, or open the draft again to see theirs";
+
+/// `POST /staff/discharges/{id}/discard`
+pub async fn discard(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    at_hospital(&node)?;
+    let scope = visit
+        .scope(&node, Interaction::WriteLetter, "Patient")
+        .await?;
+    let draft = node.store.draft(&scope, KIND, &id).await?;
+    let (_, by) = writer(&visit)?;
+    let write = DraftWrite::End {
+        id: id.clone(),
+        version: version(&fields),
+        end: End::Discarded,
+        by,
+    };
+    let job = job(&scope, write, &draft.patient.id);
+    match node.store.commit(&scope, job).await {
+        Ok(_) => Ok(see_other("/staff/unsigned?done=discarded")),
+        Err(problem) if problem.kind == Kind::Conflict => Ok(moved(&id)),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Back to the draft, which is another than was seen.
+fn moved(id: &str) -> Response {
+    see_other(&format!("/staff/discharges/{id}?done=moved"))
+}
+
+/// Where a form leads that was kept.
+fn next(id: &str, fields: &Fields) -> String {
+    match fields.text("then") {
+        "look" => format!("/staff/discharges/{id}/sign"),
+        _ => format!("/staff/discharges/{id}?done=kept"),
+    }
+}
+
+fn version(fields: &Fields) -> i64 {
+    fields.text("version").parse().unwrap_or(0)
+}
+
+/// The Patient as the scope shows them.
+async fn patient(node: &Node, scope: &Scope, id: &str) -> Result<serde_json::Value, Problem> {
+    care::check(id)?;
+    match node.store.read(scope, "Patient", id).await? {
+        Reading::Found(version) => json(&version),
+        _ => Err(Problem::new(
+            Kind::NotFound,
+            "There is no such patient here, or nobody has recorded that you care for them.",
+        )),
+    }
+}
+
+fn read(draft: &Draft) -> Result<Discharge, Problem> {
+    serde_json::from_str(&draft.body).map_err(|cause| {
+        Problem::new(Kind::Exception, "A draft here does not read.").because(cause)
+    })
+}
+
+fn written(discharge: &Discharge) -> Result<String, Problem> {
+    serde_json::to_string(discharge).map_err(|cause| {
+        Problem::new(Kind::Exception, "The draft could not be written.").because(cause)
+    })
+}
+
+/// Who writes: the account and the name.
+fn writer(visit: &Visit) -> Result<(i64, String), Problem> {
+    match &visit.known()?.who {
+        Who::Staff { account, name, .. } => Ok((*account, name.clone())),
+        _ => Err(Problem::new(
+            Kind::Forbidden,
+            "This is not part of your role.",
+        )),
+    }
+}
+
+/// The change of a draft with its line in the log.
+fn job(scope: &Scope, write: DraftWrite, patient: &str) -> Job {
+    let target = Target {
+        ty: "Patient".into(),
+        id: Some(patient.to_owned()),
+        patient: Some(patient.to_owned()),
+        ..Target::default()
+    };
+    Job {
+        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
+        ..Job::effect(Effect::Draft(write))
+    }
+}
