@@ -191,6 +191,7 @@ impl Exchange {
                 | Done::Itk3(_)
                 | Done::Ask
                 | Done::Diary
+                | Done::Pds
                 | Done::Prescription => None,
             }))
     }

@@ -16,6 +16,7 @@ use crate::delivery::wait_millis;
 use crate::directory;
 use crate::exchange::Exchange;
 use crate::mailboxes;
+use crate::pds;
 use crate::pointers;
 use crate::prescriptions;
 use crate::sharing;
@@ -45,6 +46,7 @@ impl Workers {
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
             tokio::spawn(pointers::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(pds::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),

@@ -1,6 +1,7 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
 mod appointments;
+mod apps;
 mod backup;
 mod fax;
 pub mod fhir;
@@ -8,6 +9,7 @@ mod hl7v2;
 mod itk3;
 mod mesh;
 mod mesh_server;
+mod pds;
 mod prescriptions;
 pub mod section;
 mod who_sees;
@@ -24,6 +26,7 @@ pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};
 pub use mesh_server::MeshServerSection;
+pub use pds::PdsSection;
 pub use prescriptions::PrescriptionsSection;
 use section::section;
 use serde::Deserialize;
@@ -239,23 +242,6 @@ impl SignInSection {
     }
 }
 
-impl AppsSection {
-    fn check(&self, pages: &Pages) -> anyhow::Result<()> {
-        if self.mtls_listen.is_some() != self.mtls_url.is_some() {
-            bail!("apps.mtls_listen and apps.mtls_url go together");
-        }
-        if self.mtls_listen.is_some() && pages.tls_certificate.is_none() {
-            bail!("apps.mtls_listen: needs pages.tls_certificate and pages.tls_key");
-        }
-        if let Some(url) = &self.mtls_url
-            && !url.starts_with("https://")
-        {
-            bail!("apps.mtls_url: must begin with https://");
-        }
-        Ok(())
-    }
-}
-
 /// A provider's address and this node's name there go together, and the way there is TLS.
 fn check_provider(key: &str, issuer: Option<&str>, client_id: Option<&str>) -> anyhow::Result<()> {
     let Some(issuer) = issuer else {
@@ -362,6 +348,8 @@ pub struct Config {
     pub itk3: Itk3Section,
     #[serde(default = "left_out")]
     pub prescriptions: PrescriptionsSection,
+    #[serde(default = "left_out")]
+    pub pds: PdsSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -419,6 +407,7 @@ impl Config {
             self.backup.folder.as_mut(),
             Some(&mut self.backup.s3_credentials),
             Some(&mut self.backup.key),
+            Some(&mut self.pds.key),
         ]
         .into_iter()
         .flatten()
@@ -486,6 +475,7 @@ impl Config {
         self.appointments.check(ods)?;
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;
+        self.pds.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -523,6 +513,7 @@ pub fn example() -> String {
         AppointmentsSection::SECTION,
         Itk3Section::SECTION,
         PrescriptionsSection::SECTION,
+        PdsSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

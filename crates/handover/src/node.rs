@@ -6,6 +6,7 @@ pub mod hl7v2;
 pub mod itk3;
 pub mod mesh;
 pub mod opt_out;
+mod pds;
 mod places;
 mod sign_in;
 mod tls;
@@ -86,6 +87,7 @@ impl Running {
             fax: faxes.as_ref().map(|it| it.allowed.clone()),
             itk3: itk3.as_ref().map(|it| it.routes.clone()),
             eps: eps(config)?,
+            pds: pds::open(config)?,
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;

@@ -99,6 +99,8 @@ const EVERYWHERE: &[&str] = &[
     "sharing_home",
     "sharing_link",
     "restricted",
+    "pds_trace",
+    "care_team_opening",
     "proxy",
     "proxy_offer",
     "online_access",

@@ -26,6 +26,7 @@ use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::pds::{self, PdsWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::prescriptions::{self, PrescriptionWrite};
 use crate::resources::{Prepared, Release};
@@ -136,6 +137,7 @@ pub enum Effect {
     Ask(AskWrite),
     Diary(DiaryWrite),
     Prescription(PrescriptionWrite),
+    Pds(PdsWrite),
 }
 
 /// What came of an effect.
@@ -165,6 +167,7 @@ pub enum Done {
     Ask,
     Diary,
     Prescription,
+    Pds,
 }
 
 /// What came of one change.
@@ -253,6 +256,10 @@ pub(crate) async fn apply_effect(
         Effect::Prescription(write) => {
             prescriptions::apply(tx, now, write).await?;
             Done::Prescription
+        }
+        Effect::Pds(write) => {
+            pds::apply(tx, now, write).await?;
+            Done::Pds
         }
     })
 }

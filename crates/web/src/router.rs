@@ -7,6 +7,7 @@ mod fax;
 mod fhir;
 mod itk3;
 mod menu;
+mod pds;
 mod people;
 mod prescriptions;
 mod sign_in;
@@ -201,6 +202,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(fax::routes())
         .merge(appointments::routes())
         .merge(itk3::routes())
+        .merge(pds::routes())
         .merge(prescriptions::routes())
         .route(
             "/oauth2/authorize",

@@ -3,6 +3,7 @@ mod care;
 mod doors;
 mod fax;
 mod messages;
+mod pds;
 mod prescriptions;
 mod sealed;
 
