@@ -4,6 +4,7 @@
 //! disk before the answer leaves. Invariant: what is sealed leaves no trace in an answer.
 
 mod copies;
+mod locate;
 mod pointers;
 mod write;
 
@@ -18,6 +19,7 @@ use crate::store::Store;
 use crate::write::{Effect, Job};
 
 pub use copies::{Copy, Receivable};
+pub use locate::{DocumentPointer, LocateWrite, Located};
 pub use pointers::{OwnPointer, Pointer};
 pub use write::AskWrite;
 pub(crate) use write::{apply, moved};

@@ -100,6 +100,7 @@ const EVERYWHERE: &[&str] = &[
     "sharing_link",
     "restricted",
     "pds_trace",
+    "nrl_pointer",
     "care_team_opening",
     "proxy",
     "proxy_offer",

@@ -80,6 +80,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(180, "0180_topics"),
     migration!(190, "0190_itk3"),
     migration!(230, "0230_pds"),
+    migration!(231, "0231_nrl"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

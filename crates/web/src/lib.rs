@@ -9,6 +9,7 @@ mod form;
 mod fuzz;
 pub mod mesh;
 mod node;
+mod nrl;
 pub mod oauth;
 pub mod page;
 pub mod patient;

@@ -28,6 +28,7 @@ use crate::fhir::route::Takes;
 use crate::fhir::subscriptions;
 use crate::fhir::{self as door, Announce, Bounds};
 use crate::node::Node;
+use crate::nrl;
 use crate::oauth::{
     apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
 };
@@ -54,6 +55,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(files())
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
+        .merge(nrl::routes(node.clone()))
         .merge(pages(node))
 }
 
@@ -61,6 +63,7 @@ pub fn router(node: Arc<Node>) -> Router {
 pub fn apps(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir_door(node.clone()))
+        .merge(nrl::routes(node.clone()))
         .merge(oauth_server(node))
 }
 
