@@ -15,6 +15,8 @@ CREATE TABLE pds_trace (
 
 CREATE INDEX pds_trace_state ON pds_trace (state, next_try);
 
+CREATE INDEX pds_trace_state_at ON pds_trace (state, state_at);
+
 -- Where a restricted patient lives, released to a team that must find the door, until then.
 CREATE TABLE care_team_opening (
   number {serial},

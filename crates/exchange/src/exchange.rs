@@ -107,7 +107,7 @@ pub struct Exchange {
 }
 
 /// Questions that are answered at a time.
-const ANSWERING_MAX: usize = 32;
+pub(crate) const ANSWERING_MAX: usize = 32;
 
 impl Exchange {
     /// An exchange over HTTP and mutual TLS.

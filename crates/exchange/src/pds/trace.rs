@@ -74,11 +74,10 @@ impl Exchange {
     pub async fn trace_people(&self, pds: &Pds) -> Result<bool, Problem> {
         let more = self.note_new_patients().await?;
         let before = self.store.now().saturating_sub(pds.fresh_for);
-        let renew = PdsWrite::Renew {
-            before,
-            count: RENEWED_AT_ONCE,
-        };
-        self.pds_write(renew).await?;
+        if self.store.pds_is_any_old(&scope(), before).await? {
+            let count = RENEWED_AT_ONCE;
+            self.pds_write(PdsWrite::Renew { before, count }).await?;
+        }
         let due = self.store.pds_due(&scope(), AT_ONCE).await?;
         for patient in &due {
             match Box::pin(self.trace_one(pds, patient)).await {

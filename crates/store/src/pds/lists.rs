@@ -116,6 +116,18 @@ impl Store {
         rows.iter().map(due).collect()
     }
 
+    /// Whether an answer is from before that time, so that it is to be asked for anew.
+    ///
+    /// # Errors
+    /// `Forbidden` for any scope but the node's own; those of the database.
+    pub async fn pds_is_any_old(&self, scope: &Scope, before: Millis) -> Result<bool, Problem> {
+        own(scope)?;
+        let sql = Sql::new(
+            "SELECT 1 FROM pds_trace WHERE state = 'matched' AND state_at < $1 LIMIT 1",
+        );
+        Ok(!self.rows(&sql.with(before)).await?.is_empty())
+    }
+
     /// How a patient's trace stands; `None` if there never was one. The reader has been shown the Patient
     /// before; the line in the log says that this was read too.
     ///
