@@ -122,9 +122,8 @@ impl Store {
     /// `Forbidden` for any scope but the node's own; those of the database.
     pub async fn pds_is_any_old(&self, scope: &Scope, before: Millis) -> Result<bool, Problem> {
         own(scope)?;
-        let sql = Sql::new(
-            "SELECT 1 FROM pds_trace WHERE state = 'matched' AND state_at < $1 LIMIT 1",
-        );
+        let sql =
+            Sql::new("SELECT 1 FROM pds_trace WHERE state = 'matched' AND state_at < $1 LIMIT 1");
         Ok(!self.rows(&sql.with(before)).await?.is_empty())
     }
 

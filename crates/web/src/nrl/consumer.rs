@@ -66,6 +66,8 @@ impl Asked {
                 }
                 "next-page-token" => asked.after = value.clone(),
                 "_summary" if value == "count" => asked.count_only = true,
+                // As the FHIR door reads `_summary=count` of an address.
+                "_count" if value == "0" => asked.count_only = true,
                 _ => return Err(Refused::invalid(name, "There is no such parameter.")),
             }
         }

@@ -48,7 +48,13 @@ fn of_more_sources_than_are_asked_each_is_named_and_the_cut_is_said() {
         let lines = log(network, HOSPITAL).await;
         let asked: usize = lines
             .iter()
-            .filter_map(|it| it.target.query.as_deref()?.strip_prefix("asked=").map(str::to_owned))
+            .filter_map(|it| {
+                it.target
+                    .query
+                    .as_deref()?
+                    .strip_prefix("asked=")
+                    .map(str::to_owned)
+            })
             .map(|it| it.split(',').count())
             .sum();
         assert_eq!(asked, SOURCES_MAX);
