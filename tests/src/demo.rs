@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::http::Client;
 use crate::node::demo::Demo;
+use crate::node::neighbourhood::wait_for;
 use crate::node::process::outcome;
 
 const READY_MAX: Duration = Duration::from_secs(3);
@@ -50,6 +51,23 @@ fn sign_in(client: &mut Client, login: &str) {
     ];
     let answer = client.post_form("/staff/login", &fields).unwrap();
     assert_eq!(answer.status, 303, "{}", answer.text());
+}
+
+/// The stand-in of PDS says where the practice's patients are registered, and the page says as of when.
+#[test]
+fn the_demo_s_people_are_traced_in_the_stand_in_of_pds() {
+    let mut demo = Demo::new();
+    demo.process.start();
+    demo.wait_for_the_day();
+    let address = demo.practice();
+    let mut client = Client::new(address.strip_prefix("http://").unwrap().parse().unwrap());
+    sign_in(&mut client, "doctor");
+    wait_for("the trace", 60, || {
+        let page = client.get("/staff/patient/margaret-hill").unwrap();
+        let text = page.text();
+        (text.contains("As PDS had it") && text.contains("Agrees")).then_some(())
+    });
+    demo.process.interrupt();
 }
 
 #[test]

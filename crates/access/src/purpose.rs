@@ -105,6 +105,8 @@ pub enum SystemPurpose {
     KeepCopies,
     /// Carries prescriptions to the Electronic Prescription Service, and keeps what comes back of them.
     CarryPrescriptions,
+    /// Asks PDS who the people here are, and takes over what is certain of its answers.
+    TracePeople,
     /// Tests and measurements.
     Measure,
 }
@@ -141,6 +143,7 @@ impl SystemPurpose {
             SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",
+            SystemPurpose::TracePeople => "trace-people",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -8,6 +8,8 @@ mod answer;
 mod merge;
 mod question;
 mod round;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

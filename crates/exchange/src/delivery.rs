@@ -192,7 +192,8 @@ impl Exchange {
                 | Done::Ask
                 | Done::Diary
                 | Done::Prescription
-                | Done::Draft => None,
+                | Done::Draft
+                | Done::Pds => None,
             }))
     }
 }

@@ -19,6 +19,7 @@ use crate::gp_connect::System;
 use crate::itk3::Routes;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
+use crate::pds::Pds;
 use crate::prescriptions::eps::Eps;
 use crate::tls;
 use crate::transport::Transport;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub fax: Option<Arc<Allowed>>,
     /// The Electronic Prescription Service, where prescriptions go through it from here.
     pub eps: Option<Arc<Eps>>,
+    /// PDS, where it is asked who the people here are.
+    pub pds: Option<Arc<Pds>>,
     /// How long all organisations together are waited for that are asked about a patient, in
     /// milliseconds.
     pub ask_millis: u64,
@@ -81,6 +84,7 @@ impl Default for Settings {
             itk3: None,
             fax: None,
             eps: None,
+            pds: None,
             ask_millis: 2_000,
             ask_keep_hours: 24,
             clinics: Vec::new(),
@@ -107,7 +111,7 @@ pub struct Exchange {
 }
 
 /// Questions that are answered at a time.
-const ANSWERING_MAX: usize = 32;
+pub(crate) const ANSWERING_MAX: usize = 32;
 
 impl Exchange {
     /// An exchange over HTTP and mutual TLS.

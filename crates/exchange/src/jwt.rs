@@ -4,9 +4,11 @@
 //! Which key verifies is for the caller to say, and the key says which algorithm: a header picks among
 //! what both allow, and its `jku`, `x5u`, `x5c` and `jwk` are never followed (A03).
 
+mod client;
 mod jwk;
 mod own;
 
+pub use client::ClientKey;
 pub use jwk::{Jwk, Jwks};
 pub use own::IdentityKey;
 

@@ -33,6 +33,7 @@ pub mod mllp;
 pub mod note;
 pub mod opt_out;
 pub mod outgoing;
+pub mod pds;
 pub mod pointers;
 pub mod prescriptions;
 pub mod receipt;

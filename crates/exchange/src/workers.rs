@@ -17,6 +17,7 @@ use crate::delivery::wait_millis;
 use crate::directory;
 use crate::exchange::Exchange;
 use crate::mailboxes;
+use crate::pds;
 use crate::pointers;
 use crate::prescriptions;
 use crate::sharing;
@@ -46,6 +47,7 @@ impl Workers {
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
             tokio::spawn(pointers::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(pds::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
             tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),

@@ -10,6 +10,7 @@ mod hl7v2;
 mod itk3;
 mod mesh;
 mod mesh_server;
+mod pds;
 mod prescriptions;
 pub mod section;
 mod who_sees;
@@ -28,6 +29,7 @@ pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};
 pub use mesh_server::MeshServerSection;
+pub use pds::PdsSection;
 pub use prescriptions::PrescriptionsSection;
 use section::section;
 use serde::Deserialize;
@@ -337,6 +339,8 @@ pub struct Config {
     pub itk3: Itk3Section,
     #[serde(default = "left_out")]
     pub prescriptions: PrescriptionsSection,
+    #[serde(default = "left_out")]
+    pub pds: PdsSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -394,6 +398,7 @@ impl Config {
             self.backup.folder.as_mut(),
             Some(&mut self.backup.s3_credentials),
             Some(&mut self.backup.key),
+            Some(&mut self.pds.key),
         ]
         .into_iter()
         .flatten()
@@ -463,6 +468,7 @@ impl Config {
         self.gp_connect.check(self.appointments.keeps_diary())?;
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;
+        self.pds.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -501,6 +507,7 @@ pub fn example() -> String {
         GpConnectSection::SECTION,
         Itk3Section::SECTION,
         PrescriptionsSection::SECTION,
+        PdsSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

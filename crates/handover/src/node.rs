@@ -7,6 +7,7 @@ pub mod hl7v2;
 pub mod itk3;
 pub mod mesh;
 pub mod opt_out;
+mod pds;
 mod places;
 mod sign_in;
 mod tls;
@@ -88,6 +89,7 @@ impl Running {
             itk3: itk3.as_ref().map(|it| it.routes.clone()),
             eps: eps(config)?,
             system: gp_connect::system(config, &ods)?,
+            pds: pds::open(config)?,
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;

@@ -5,6 +5,7 @@
 //! emergency is named as withheld, and given to who opened the record in one.
 
 mod copies;
+mod locate;
 mod pointers;
 mod write;
 
@@ -19,6 +20,7 @@ use crate::store::Store;
 use crate::write::{Effect, Job};
 
 pub use copies::{Copy, Receivable};
+pub use locate::{DocumentPointer, LocateWrite, Located};
 pub use pointers::{OwnPointer, Pointer};
 pub use write::AskWrite;
 pub(crate) use write::{apply, moved};

@@ -4,6 +4,7 @@
 mod familiar;
 mod lists;
 mod relation;
+mod team;
 mod write;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::store::Store;
 
 pub use lists::{Notice, PrivacyItem, Withheld};
 pub(crate) use relation::{Relation, derive};
+pub use team::TeamOpening;
 pub use write::{CareDone, CareWrite, FamiliarKind, ItemState, Kind, Link, Told};
 pub(crate) use write::{apply, check_reason, list, notify};
 
@@ -291,6 +293,7 @@ impl Store {
                 });
             }
         }
+        openings.extend(self.openings_of_teams(account, now).await?);
         Ok(openings)
     }
 

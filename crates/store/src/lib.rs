@@ -54,6 +54,7 @@ pub mod oauth;
 pub mod opt_out;
 pub mod packages;
 pub mod parcels;
+pub mod pds;
 pub mod people;
 mod pool;
 pub mod prescriptions;

@@ -82,6 +82,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(200, "0200_gp_connect"),
     migration!(220, "0220_draft"),
     migration!(221, "0221_until_emergency"),
+    migration!(230, "0230_pds"),
+    migration!(231, "0231_nrl"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

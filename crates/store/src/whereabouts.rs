@@ -79,6 +79,7 @@ pub(crate) async fn flag(
     );
     let sql = sql.with(patient).with(is_own).with(now);
     tx.execute(&sql.with(places.to_lines())).await?;
+    crate::pds::forget(tx, patient).await?;
     crate::sharing::changed(tx, now, patient).await
 }
 
@@ -101,6 +102,7 @@ pub(crate) async fn told(
             Sql::new("UPDATE restricted SET home = '', swept = 0 WHERE patient = $1 AND home = $2");
         return tx.execute(&sql.with(patient).with(home)).await.map(|_| ());
     }
+    crate::pds::forget(tx, patient).await?;
     let places = said_ever(tx, patient).await?;
     let sql = Sql::new(
         "INSERT INTO restricted (patient, own, home, since, places, swept) \

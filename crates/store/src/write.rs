@@ -27,6 +27,7 @@ use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::pds::{self, PdsWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::prescriptions::{self, PrescriptionWrite};
 use crate::resources::{Prepared, Release};
@@ -138,6 +139,7 @@ pub enum Effect {
     Diary(DiaryWrite),
     Prescription(PrescriptionWrite),
     Draft(DraftWrite),
+    Pds(PdsWrite),
 }
 
 /// What came of an effect.
@@ -168,6 +170,7 @@ pub enum Done {
     Diary,
     Prescription,
     Draft,
+    Pds,
 }
 
 /// What came of one change.
@@ -260,6 +263,10 @@ pub(crate) async fn apply_effect(
         Effect::Draft(write) => {
             drafts::apply(tx, now, write).await?;
             Done::Draft
+        }
+        Effect::Pds(write) => {
+            pds::apply(tx, now, write).await?;
+            Done::Pds
         }
     })
 }

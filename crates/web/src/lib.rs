@@ -10,6 +10,7 @@ mod fuzz;
 pub mod gp_connect;
 pub mod mesh;
 mod node;
+mod nrl;
 pub mod oauth;
 pub mod page;
 pub mod patient;

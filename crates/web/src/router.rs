@@ -9,6 +9,7 @@ mod fax;
 mod fhir;
 mod itk3;
 mod menu;
+mod pds;
 mod people;
 mod prescriptions;
 mod sign_in;
@@ -30,6 +31,7 @@ use crate::fhir::subscriptions;
 use crate::fhir::{self as door, Announce, Bounds};
 use crate::gp_connect;
 use crate::node::Node;
+use crate::nrl;
 use crate::oauth::{
     apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
 };
@@ -57,6 +59,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
         .merge(gp_connect::route(node.clone()))
+        .merge(nrl::routes(node.clone()))
         .merge(pages(node))
 }
 
@@ -65,6 +68,7 @@ pub fn apps(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir_door(node.clone()))
         .merge(gp_connect::route(node.clone()))
+        .merge(nrl::routes(node.clone()))
         .merge(oauth_server(node))
 }
 
@@ -208,6 +212,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(itk3::routes())
         .merge(discharges::routes())
         .merge(crisis_plan::routes())
+        .merge(pds::routes())
         .merge(prescriptions::routes())
         .route(
             "/oauth2/authorize",

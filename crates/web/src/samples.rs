@@ -129,6 +129,20 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
             Page::new("staff/patient.jinja", text, care::patient(text)).answer(&site, &clerk()),
         ),
         (
+            "patients",
+            Page::new(
+                "staff/patients.jinja",
+                "Find a patient",
+                pds::patients(text),
+            )
+            .under("/staff/patients")
+            .answer(&site, &clerk()),
+        ),
+        (
+            "team-release",
+            Page::new("staff/team-release.jinja", text, pds::team(text)).answer(&site, &clerk()),
+        ),
+        (
             "home",
             Page::new("patient/home.jinja", "Home", home(text))
                 .under("/")
@@ -541,5 +555,6 @@ mod appointments;
 mod care;
 mod discharges;
 mod fax;
+mod pds;
 mod prescriptions;
 mod tests;

@@ -2,3 +2,4 @@
 //! nothing that goes through one has any force.
 
 pub mod eps;
+pub mod pds;

@@ -45,6 +45,9 @@ pub(super) struct Heard {
     pub body: Bytes,
 }
 
+/// Those who are named without being asked, at most.
+const LEFT_MAX: usize = 400;
+
 type Questions<'q> = FuturesUnordered<BoxFuture<'q, Heard>>;
 
 /// Whom to ask.
@@ -52,7 +55,8 @@ struct Whom {
     asked: BTreeSet<Ods>,
     home: Option<Ods>,
     keeper: Option<Ods>,
-    is_cut: bool,
+    /// Who is not asked, because others are already.
+    left: BTreeSet<Ods>,
 }
 
 impl Exchange {
@@ -94,7 +98,9 @@ impl Exchange {
                 }
             }
         }
-        Ok((heard, whom.is_cut))
+        let is_cut = !whom.left.is_empty();
+        heard.extend(whom.left.into_iter().map(not_asked));
+        Ok((heard, is_cut))
     }
 
     /// Who is known to hold something: the home practice, those with whom letters about the patient were
@@ -129,7 +135,7 @@ impl Exchange {
             asked: BTreeSet::new(),
             keeper: keeper.filter(|it| it != self.organisation()),
             home,
-            is_cut: false,
+            left: BTreeSet::new(),
         };
         Ok((whom, first))
     }
@@ -148,8 +154,10 @@ impl Exchange {
                 continue;
             }
             if whom.asked.len() >= SOURCES_MAX {
-                whom.is_cut = true;
-                break;
+                if whom.left.len() < LEFT_MAX {
+                    whom.left.insert(ods);
+                }
+                continue;
             }
             whom.asked.insert(ods.clone());
             new.push(ods);
@@ -220,6 +228,17 @@ impl Exchange {
         }
         *body = came;
         Ok(answer)
+    }
+}
+
+/// Somebody who holds something and is named, though nobody asked them.
+fn not_asked(organisation: Ods) -> Heard {
+    Heard {
+        organisation,
+        answer: Err(format!(
+            "Not asked: {SOURCES_MAX} others were, and no more are at a time."
+        )),
+        body: Bytes::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What other organisations hold of a patient, asked for in a person's name.
 
+mod many;
 mod silent;
 mod withheld;
 

@@ -52,6 +52,9 @@ impl Demo {
         let shelf = self.data.join("stand-in-of-eps.json");
         let listen = neighbours::eps_address(self.base_port);
         let eps = super::stand_in::start_eps(listen, Some(&shelf), stopped).await?;
+        let listen = neighbours::pds_address(self.base_port);
+        let known = people::known_to_pds();
+        let pds = super::stand_in::start_pds(listen, &known, stop.subscribe()).await?;
         let mut running = Vec::new();
         for place in &places {
             running.push(start(place).await?);
@@ -71,6 +74,7 @@ impl Demo {
         }
         let _ = stop.send(true);
         let _ = eps.await;
+        let _ = pds.await;
         Ok(())
     }
 }

@@ -401,6 +401,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     lines.push(itk3(config));
     lines.push(prescriptions(config));
     lines.extend(gp_connect::told(config));
+    lines.push(pds(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }
@@ -483,6 +484,24 @@ fn prescriptions(config: &Config) -> String {
     }
 }
 
+fn pds(config: &Config) -> String {
+    let section = &config.pds;
+    match &section.url {
+        None => "PDS, the national record of who is who, is not asked.".into(),
+        Some(url) => format!(
+            "PDS at {url} is asked who the people here are, at most {} times a second and again after {} hours: NHS numbers go there, and \
+             names, dates of birth and postcodes where staff look for somebody. What it says is kept here with its time. This node shows itself there as {}.",
+            section.a_second,
+            section.fresh_hours,
+            match (&section.client, &section.token_url) {
+                (Some(client), Some(token_url)) =>
+                    format!("{client}, by {token_url}, key {}", section.key_id),
+                _ => "nobody: it is a stand-in on this machine".into(),
+            }
+        ),
+    }
+}
+
 fn keys(config: &Config) -> Vec<String> {
     let of = |issuer: &Option<String>, key: &Path| issuer.as_ref().map(|_| shown(key));
     let mut files = vec![format!(
@@ -495,6 +514,7 @@ fn keys(config: &Config) -> Vec<String> {
     files.extend(of(&config.mesh.base_url, &config.mesh.password));
     files.extend(of(&config.mesh.base_url, &config.mesh.shared_key));
     files.extend(config.mesh.key.as_deref().map(shown));
+    files.extend(of(&config.pds.client, &config.pds.key));
     vec![
         format!("Files that only the node's user may read; it does not start otherwise: {}.", files.join(", ")),
         format!(

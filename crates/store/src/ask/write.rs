@@ -3,6 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
+use super::locate::{self, LocateWrite};
 use super::pointers::Pointer;
 use crate::care::{self, Told};
 use crate::database::Tx;
@@ -49,6 +50,8 @@ pub enum AskWrite {
     },
     /// A pointer that another organisation told.
     Hold(Box<Pointer>),
+    /// Pointers to single documents.
+    Locate(LocateWrite),
 }
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
@@ -100,6 +103,7 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &AskWrite) -> Res
             tx.execute(&sql).await.map(|_| ())
         }
         AskWrite::Hold(pointer) => hold(tx, now, pointer).await,
+        AskWrite::Locate(write) => locate::apply(tx, now, write).await,
     }
 }
 

@@ -4,6 +4,7 @@ use access::{Familiar, OpeningKind};
 use fhir::date::Millis;
 use fhir::problem::{self, Problem};
 
+use super::team;
 use crate::database::Tx;
 use crate::sql::Sql;
 use crate::words;
@@ -150,6 +151,17 @@ pub enum CareWrite {
         told: Told,
         ends_at: Millis,
     },
+    /// Where a restricted patient lives is released to a team until then, as is told.
+    Release {
+        told: Told,
+        workgroup: String,
+        ends_at: Millis,
+    },
+    /// A release to a team ends now.
+    Recall {
+        number: i64,
+        patient: String,
+    },
     /// An opening ends now.
     Shut {
         kind: OpeningKind,
@@ -224,6 +236,12 @@ pub(crate) async fn apply(
             told,
             ends_at,
         } => open(tx, now, (*kind, *ends_at), told).await,
+        CareWrite::Release {
+            told,
+            workgroup,
+            ends_at,
+        } => team::release(tx, now, told, (workgroup, *ends_at)).await,
+        CareWrite::Recall { number, patient } => team::recall(tx, now, (*number, patient)).await,
         CareWrite::Shut {
             kind,
             account,

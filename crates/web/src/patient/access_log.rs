@@ -229,6 +229,7 @@ pub(crate) fn why(purpose: &str) -> String {
         "keep-appointments" => "Keeping appointments",
         "carry-prescriptions" => "Carrying a prescription to the pharmacy",
         "import" => "Taking in records from a file",
+        "trace-people" => "Comparing who you are with the national record",
         "keep-whereabouts" => "Keeping secret where you live",
         "keep-familiar" => "Checking that nobody looks at records of people whom they know",
         "open-account" => "Opening your account",

@@ -137,6 +137,9 @@ async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
         let did = match notice.kind.as_str() {
             "self-claimed" => "said that they care for you, to see your record",
             "unseal" => "opened what is sealed in your record",
+            "whereabouts-team" => {
+                "let a team that visits you see where you live, which is restricted"
+            }
             "whereabouts" => "looked up where you live, which is restricted",
             _ => "opened your record in an emergency",
         };

@@ -44,6 +44,7 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
             ("Inbox", "/staff/inbox"),
             ("Sent", "/staff/sent"),
             ("Slots", "/staff/slots"),
+            ("Patients", "/staff/patients"),
             ("Work list", "/staff/worklist"),
             ("Apps", "/staff/apps"),
         ],

@@ -124,6 +124,8 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         restricted: true,
         released: true,
         locate: "/staff/whereabouts/jane".into(),
+        team: "/staff/whereabouts/jane/team".into(),
+        pds: Some(super::pds::part(text)),
         people: "/staff/people/jane".into(),
         shared: Some("/staff/patient/jane/shared".into()),
     }

@@ -194,7 +194,7 @@ async fn ask(node: &Node, visit: &Visit, door: Door, patient: &str) -> Result<Re
 }
 
 /// Whether the caller proved just now, with two factors, who they are (P04).
-fn is_confirmed(visit: &Visit) -> bool {
+pub(super) fn is_confirmed(visit: &Visit) -> bool {
     let assurance = visit.assurance();
     visit.session().is_some() && assurance.stepped_up_within(step_up::COUNTS, visit.now)
 }

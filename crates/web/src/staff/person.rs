@@ -14,7 +14,7 @@ use crate::page::Page;
 use crate::page::parts::Person;
 use crate::page::problem::Refusal;
 use crate::record;
-use crate::staff::{care, views};
+use crate::staff::{care, pds, views};
 use crate::visit::Visit;
 
 /// Resources listed at most.
@@ -82,7 +82,12 @@ pub async fn page(
             None => counts.push(views::Count { what: ty, count: 1 }),
         }
     }
+    let restricted = node.store.keeps_whereabouts(&patient).await?;
+    let released = located.contains(&patient);
+    let hidden = restricted && !released;
+    let pds = pds::part(&node, &scope, (&patient, &resource, hidden), visit.now).await?;
     let view = views::PatientPage {
+        pds,
         patient: Person::new(
             &who.name,
             who.birth_date.as_deref(),
@@ -96,9 +101,10 @@ pub async fn page(
         emergency: format!("/staff/emergency-access/{patient}"),
         unseal: format!("/staff/unseal/{patient}"),
         lives: record::whereabouts(&resource),
-        restricted: node.store.keeps_whereabouts(&patient).await?,
-        released: located.contains(&patient),
+        restricted,
+        released,
         locate: format!("/staff/whereabouts/{patient}"),
+        team: format!("/staff/whereabouts/{patient}/team"),
         people: format!("/staff/people/{patient}"),
         shared: node
             .exchange

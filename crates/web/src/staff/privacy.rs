@@ -112,6 +112,7 @@ fn row(item: &PrivacyItem, me: i64, now: Millis) -> views::PrivacyRow {
         "self-claimed" => "Relationship claimed (B0016)",
         "unseal" => "Sealed items opened (B0083)",
         "whereabouts" => "Restricted whereabouts seen",
+        "whereabouts-team" => "Restricted whereabouts released to a team",
         "own-record" => "Own record opened",
         "familiar-record" => "Record of family or a colleague opened",
         "proxy-granted" => "Somebody may act for the patient",

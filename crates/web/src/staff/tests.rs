@@ -5,6 +5,7 @@ mod discharges;
 mod doors;
 mod fax;
 mod messages;
+mod pds;
 mod prescriptions;
 mod sealed;
 

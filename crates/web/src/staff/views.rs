@@ -277,6 +277,10 @@ pub struct PatientPage {
     pub restricted: bool,
     pub released: bool,
     pub locate: String,
+    /// Where it is released to a team.
+    pub team: String,
+    /// What PDS says beside what is held here.
+    pub pds: Option<crate::staff::pds::Part>,
     /// Who acts for them, and whether the record is shown online; none for who may not look.
     pub people: String,
     /// Where other organisations are asked.

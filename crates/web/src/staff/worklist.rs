@@ -19,7 +19,7 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, bookings, fax_out, itk3, stuck_prescriptions, subscribers, views};
+use crate::staff::{alarms, bookings, fax_out, itk3, pds, stuck_prescriptions, subscribers, views};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -95,6 +95,8 @@ pub async fn page(
         ),
     ];
     groups.extend(prescriptions);
+    let people = (sees_letters, visit.now);
+    groups.push(pds::stuck(&node, &scope, ROWS_MAX, people).await?);
     // Behind what proves that nothing was altered, before what only one message or letter is about.
     let shown = |kind: &alarms::Kind| kind.group(&alarms, visit.now);
     groups.splice(1..1, alarms::KINDS.iter().map(shown));

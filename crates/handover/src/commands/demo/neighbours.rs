@@ -76,10 +76,16 @@ pub struct Place {
 const PORTS_APART: u16 = 3;
 const HL7_PORT: u16 = 6;
 const EPS_PORT: u16 = 7;
+const PDS_PORT: u16 = 8;
 
 /// Where the stand-in of EPS listens.
 pub fn eps_address(base_port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + EPS_PORT))
+}
+
+/// Where the stand-in of PDS listens.
+pub fn pds_address(base_port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + PDS_PORT))
 }
 
 pub const ONE_THING_TO_TRY: &str = "  One thing to try: sign in at High Street Surgery as `secretary`, open a discharge letter and file it.
@@ -253,6 +259,10 @@ impl Neighbour {
             let eps = eps_address(base_port);
             text.push_str(&format!("\n[prescriptions]\neps = \"http://{eps}\"\n"));
         }
+        text.push_str(&format!(
+            "\n[pds]\nurl = \"http://{}\"\n",
+            pds_address(base_port)
+        ));
         std::fs::create_dir_all(&folder)?;
         let file = folder.join("handover.toml");
         std::fs::write(&file, text)?;

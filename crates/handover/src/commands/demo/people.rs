@@ -11,6 +11,26 @@ use super::PASSWORD;
 use super::neighbours::Neighbour;
 use crate::commands::account::open_account;
 
+/// The made-up people as the stand-in of PDS knows them: all registered patients, each at their practice.
+pub fn known_to_pds() -> String {
+    let mut known = Vec::new();
+    for neighbour in super::neighbours::NEIGHBOURS {
+        let registered: Vec<serde_json::Value> =
+            serde_json::from_str(neighbour.registered).unwrap_or_default();
+        for mut person in registered {
+            let practice = exchange::pds::said::practice_reference(neighbour.ods);
+            if let Some(members) = person.as_object_mut() {
+                members.insert(
+                    "generalPractitioner".to_owned(),
+                    [practice].as_slice().into(),
+                );
+            }
+            known.push(person);
+        }
+    }
+    serde_json::Value::Array(known).to_string()
+}
+
 /// Makes what is not there yet. Safe to repeat.
 ///
 /// # Errors

@@ -180,6 +180,13 @@ const OTHERS: &[(&str, &str)] = &[
         "7\nenabled = true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
     ),
     ("prescriptions.eps", "\"http://127.0.0.1:8107\""),
+    ("pds.url", "\"http://127.0.0.1:8108\""),
+    ("pds.fresh_hours", "7\nurl = \"http://127.0.0.1:8108\""),
+    ("pds.a_second", "7\nurl = \"http://127.0.0.1:8108\""),
+    (
+        "pds.key",
+        "\"other.pem\"\nurl = \"https://x.example\"\ntoken_url = \"https://y.example\"\nclient = \"a\"",
+    ),
     (
         "gp_connect.asid",
         "\"7\"\nconsumer = [{ asid = \"2\", ods = \"RZZ03\", keys = \"k\" }]",
@@ -223,6 +230,9 @@ const OTHERWISE: &[&str] = &[
     // They stand in the facts where their partner does: neither goes without.
     "backup.s3_bucket",
     "mesh.certificate",
+    "pds.client",
+    "pds.token_url",
+    "pds.key_id",
     "mesh_server.mailbox",
     "mesh_server.message_bytes_max",
     "mesh_server.shared_key",
