@@ -18,6 +18,7 @@ use fhir::problem::{Kind, Problem};
 use store::diary::{Audience, Slot};
 
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
+pub(crate) use local::booking_id as id_of;
 pub use local::{Hold, Session, book, cancel, change_slot, move_to, publish};
 pub use text::{Act, BookingText, Offer, Outcome};
 

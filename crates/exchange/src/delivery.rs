@@ -191,7 +191,8 @@ impl Exchange {
                 | Done::Itk3(_)
                 | Done::Ask
                 | Done::Diary
-                | Done::Prescription => None,
+                | Done::Prescription
+                | Done::Referral => None,
             }))
     }
 }

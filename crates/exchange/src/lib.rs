@@ -35,6 +35,7 @@ pub mod pointers;
 pub mod prescriptions;
 pub mod receipt;
 pub mod receiving;
+pub mod referrals;
 pub mod sealing;
 mod sharing;
 mod taking_in;

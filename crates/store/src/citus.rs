@@ -129,6 +129,8 @@ const EVERYWHERE: &[&str] = &[
     "pointer_held",
     "diary_slot",
     "diary_booking",
+    "referral",
+    "bars_message",
 ];
 
 /// Every table.

@@ -79,6 +79,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(170, "0170_prescriptions"),
     migration!(180, "0180_topics"),
     migration!(190, "0190_itk3"),
+    migration!(210, "0210_referrals"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

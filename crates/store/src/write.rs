@@ -28,6 +28,7 @@ use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::prescriptions::{self, PrescriptionWrite};
+use crate::referrals::{self, ReferralWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
@@ -136,6 +137,7 @@ pub enum Effect {
     Ask(AskWrite),
     Diary(DiaryWrite),
     Prescription(PrescriptionWrite),
+    Referral(ReferralWrite),
 }
 
 /// What came of an effect.
@@ -165,6 +167,7 @@ pub enum Done {
     Ask,
     Diary,
     Prescription,
+    Referral,
 }
 
 /// What came of one change.
@@ -253,6 +256,10 @@ pub(crate) async fn apply_effect(
         Effect::Prescription(write) => {
             prescriptions::apply(tx, now, write).await?;
             Done::Prescription
+        }
+        Effect::Referral(write) => {
+            referrals::apply(tx, now, write).await?;
+            Done::Referral
         }
     })
 }

@@ -158,10 +158,10 @@ pub async fn book(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came,
     let own = store.organisation().clone();
     let names = (id.as_str(), &own, id.as_str());
     // Its type is in no caller's.
-    Box::pin(booked(store, scope, wish, names, &|_| Ok(Vec::new()))).await
+    Box::pin(booked(store, scope, wish, names, &|_| Ok(Job::default()))).await
 }
 
-/// Books under that Appointment's id, as asked for by that organisation under the second id, which is told by the effects.
+/// Books under that Appointment's id, as asked for by that organisation under the second id, with what the job says beside.
 pub(super) async fn booked(
     store: &Store,
     scope: &Scope,
@@ -204,7 +204,10 @@ pub(super) async fn booked(
         let made = (Expect::Absent, Release::At(now));
         let mut job = Job::change(taken);
         job.changes.push(put(&visit.resource(), id, own, made)?);
-        job.effects.extend(tell(&offer)?);
+        let told = tell(&offer)?;
+        job.changes.extend(told.changes);
+        job.effects.extend(told.effects);
+        job.traces.extend(told.traces);
         let booking = Booking {
             id: id.to_string(),
             patient: wish.patient.to_string(),
@@ -309,9 +312,8 @@ pub async fn cancel(store: &Store, scope: &Scope, id: &str, reason: &str) -> Res
     Box::pin(cancelled(store, scope, (id, reason), &|_| Ok(Vec::new()))).await
 }
 
-/// The effects by which another organisation is told of what is booked.
-pub(super) type TellingOffer<'t> =
-    &'t (dyn Fn(&Offer) -> Result<Vec<Effect>, Problem> + Send + Sync);
+/// What goes with a booking in its commit: by which another organisation is told of what is booked, and why it was.
+pub(super) type TellingOffer<'t> = &'t (dyn Fn(&Offer) -> Result<Job, Problem> + Send + Sync);
 
 /// The effects by which another organisation is told of it.
 pub(super) type Telling<'t> = &'t (dyn Fn(&Booking) -> Result<Vec<Effect>, Problem> + Send + Sync);
@@ -360,7 +362,7 @@ pub(super) async fn cancelled(
 }
 
 /// The id of the Appointment that a form makes: the same form makes the same.
-pub(super) fn booking_id(wish: &Wish<'_>) -> String {
+pub(crate) fn booking_id(wish: &Wish<'_>) -> String {
     Letter::parcel_id(&["appointment", wish.patient, wish.attempt])
 }
 
