@@ -1,6 +1,6 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
 //! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`,
-//! those of prescriptions in `prescriptions`.
+//! those of prescriptions in `prescriptions`, those of referrals in `referrals`.
 
 mod appointments;
 mod fax;
@@ -9,6 +9,7 @@ mod itk3;
 mod menu;
 mod people;
 mod prescriptions;
+mod referrals;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -202,6 +203,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(appointments::routes())
         .merge(itk3::routes())
         .merge(prescriptions::routes())
+        .merge(referrals::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

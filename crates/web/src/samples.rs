@@ -181,6 +181,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(fax::all(text));
     pages.extend(appointments::all(text));
     pages.extend(prescriptions::all(text));
+    pages.extend(referrals::all(text));
     pages
 }
 
@@ -446,6 +447,7 @@ fn home(text: &str) -> patient::Home {
         appointments: appointments::tile(text),
         newest: letters(text),
         prescriptions: Some(prescriptions::tile(text)),
+        referrals: Some(referrals::tile(text)),
         told: vec![patient::Told {
             when: moment(NOW - 86_400_000, NOW),
             what: format!("{text} opened your record in an emergency"),
@@ -540,4 +542,5 @@ mod appointments;
 mod care;
 mod fax;
 mod prescriptions;
+mod referrals;
 mod tests;

@@ -40,6 +40,7 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
         } => &[
             ("Inbox", "/staff/inbox"),
             ("Sent", "/staff/sent"),
+            ("Referrals", "/staff/referrals"),
             ("Slots", "/staff/slots"),
             ("Work list", "/staff/worklist"),
             ("Apps", "/staff/apps"),

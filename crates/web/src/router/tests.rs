@@ -25,6 +25,7 @@ fn addresses() -> Vec<String> {
         include_str!("people.rs"),
         include_str!("fax.rs"),
         include_str!("itk3.rs"),
+        include_str!("referrals.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

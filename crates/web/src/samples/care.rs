@@ -123,6 +123,7 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         released: true,
         locate: "/staff/whereabouts/jane".into(),
         people: "/staff/people/jane".into(),
+        refer: Some("/staff/referrals/new?patient=jane".into()),
         shared: Some("/staff/patient/jane/shared".into()),
     }
 }

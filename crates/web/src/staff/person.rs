@@ -100,6 +100,10 @@ pub async fn page(
         released: located.contains(&patient),
         locate: format!("/staff/whereabouts/{patient}"),
         people: format!("/staff/people/{patient}"),
+        refer: node
+            .exchange
+            .is_some()
+            .then(|| format!("/staff/referrals/new?patient={patient}")),
         shared: node
             .exchange
             .is_some()
