@@ -1,4 +1,4 @@
-//! Referrals between nodes (`docs/protocol/exchange.md`, section 15; decision 0210): a structured request in a signed parcel of
+//! Referrals between nodes (`docs/protocol/exchange.md`, section 16; decision 0210): a structured request in a signed parcel of
 //! kind `referral`; at its receiver a named clinician accepts it, asks, or gives it back, and each step is a parcel too.
 //!
 //! Invariant: a referral is accepted only by a named clinician's step, and shown as accepted only once that step is here.

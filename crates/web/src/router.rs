@@ -52,6 +52,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(fhir_door(node.clone()))
         .merge(oauth_server(node.clone()))
         .merge(files())
+        .merge(crate::bars::routes(node.clone()))
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
         .merge(pages(node))
@@ -61,6 +62,7 @@ pub fn router(node: Arc<Node>) -> Router {
 pub fn apps(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir_door(node.clone()))
+        .merge(crate::bars::routes(node.clone()))
         .merge(oauth_server(node))
 }
 

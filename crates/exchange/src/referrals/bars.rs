@@ -1,6 +1,8 @@
 //! Referrals that come by the Booking and Referral Standard: the same work item as those of nodes. The door reads the message.
 
 use access::{Interaction, Ods, Scope};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fhir::problem::{Kind, Problem};
 use store::parcels::Named;
 use store::referrals::{Referral, ReferralState, ReferralWas, ReferralWrite, Way};
@@ -10,6 +12,7 @@ use super::resource::{self, New};
 use super::text::{Act, ReferralText, Request};
 use super::{AtHand, TRIES_MAX, came_between, gone, id_here, is_between, line, work, written};
 use crate::exchange::Exchange;
+use crate::letter::Letter;
 use crate::prescriptions::put;
 
 /// A message as the door has read it.
@@ -31,6 +34,8 @@ pub struct BarsReferral {
     pub request: Request,
     /// What is said of a change or a cancellation.
     pub words: String,
+    /// The message as it came, which is kept.
+    pub body: Vec<u8>,
 }
 
 /// What came of it.
@@ -102,7 +107,7 @@ impl Exchange {
             from: (&came.sender, &came.sender_name),
             to: (own, &name),
             made_at: now,
-            document: "",
+            document: &came.kept_as("document"),
         };
         let mut body = resource::new(&made, &came.request);
         let step = came.step(1, now);
@@ -113,6 +118,11 @@ impl Exchange {
         };
         let once = (Expect::Absent, Release::At(now));
         job.changes.push(put(&body, own, once)?);
+        for kept in came.kept(&patient, now) {
+            // What it says is for the patient once the practice or a rule releases it, as a letter is.
+            let once = (Expect::Absent, Release::Keep);
+            job.changes.push(put(&kept, own, once)?);
+        }
         let referral = Referral {
             id: id.to_string(),
             inward: true,
@@ -170,7 +180,13 @@ impl Exchange {
         }
         resource::note(&mut at_hand.body, &step, &came.sender);
         resource::stands(&mut at_hand.body, state);
-        let mut job = Job::change(at_hand.put(self.organisation())?);
+        resource::encloses(&mut at_hand.body, &came.kept_as("document"));
+        let own = self.organisation();
+        let mut job = Job::change(at_hand.put(own)?);
+        for kept in came.kept(&known.patient, now) {
+            let once = (Expect::Absent, Release::Keep);
+            job.changes.push(put(&kept, own, once)?);
+        }
         let was = ReferralWas::At(known.version);
         let about = (known.id.clone(), known.patient.clone());
         let next = Referral {
@@ -193,6 +209,39 @@ impl Exchange {
 }
 
 impl BarsReferral {
+    /// The id of what is kept of the message.
+    fn kept_as(&self, what: &str) -> String {
+        Letter::parcel_id(&["bars", self.sender.as_str(), &self.message, what])
+    }
+
+    /// The whole message, as a document of the patient's.
+    fn kept(&self, patient: &str, at: fhir::date::Millis) -> [serde_json::Value; 2] {
+        let (document, binary) = (self.kept_as("document"), self.kept_as("binary"));
+        let subject = serde_json::json!({ "reference": format!("Patient/{patient}") });
+        let kind = "application/fhir+json";
+        [
+            serde_json::json!({
+                "resourceType": "Binary",
+                "id": binary,
+                "contentType": kind,
+                "securityContext": subject,
+                "data": STANDARD.encode(&self.body),
+            }),
+            serde_json::json!({
+                "resourceType": "DocumentReference",
+                "id": document,
+                "status": "current",
+                "type": { "text": "Message of the Booking and Referral Standard" },
+                "subject": subject,
+                "date": fhir::date::instant(at),
+                "content": [{ "attachment": {
+                    "contentType": kind,
+                    "url": format!("Binary/{binary}"),
+                } }],
+            }),
+        ]
+    }
+
     fn step(&self, number: u32, at: fhir::date::Millis) -> ReferralText {
         ReferralText {
             act: self.act,

@@ -91,6 +91,13 @@ pub(super) fn asked_anew(resource: &mut Value, request: &Request, organisation: 
     }
 }
 
+/// Adds a document to what is enclosed.
+pub(super) fn encloses(resource: &mut Value, document: &str) {
+    let mut all: Vec<Value> = each(resource, "/supportingInfo").cloned().collect();
+    all.push(json!({ "reference": format!("DocumentReference/{document}") }));
+    set(resource, "supportingInfo", all.into());
+}
+
 /// What is asked for, read back: with the referrer's name as it is shown, organisation and all.
 pub fn requested(resource: &Value) -> Request {
     Request {

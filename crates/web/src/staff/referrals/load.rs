@@ -92,20 +92,29 @@ impl Loaded {
     }
 
     async fn binaries(&self, node: &Node, scope: &Scope) -> Result<Vec<String>, Problem> {
-        let reference = self.resource.pointer("/supportingInfo/0/reference");
-        let document = reference.and_then(Value::as_str).unwrap_or_default();
-        let Some(document) = document.strip_prefix("DocumentReference/") else {
-            return Ok(Vec::new());
-        };
-        let read = node
-            .store
-            .read(scope, "DocumentReference", document)
-            .await?;
-        let Reading::Found(version) = read else {
-            return Ok(vec![String::from("withheld")]);
-        };
-        let letter = record::letter(&json(&version)?);
-        let ids = letter.attachments.into_iter().map(|(id, _)| id);
-        Ok(ids.take(PARTS_MAX).collect())
+        let listed = self
+            .resource
+            .get("supportingInfo")
+            .and_then(Value::as_array);
+        let mut binaries = Vec::new();
+        for one in listed.into_iter().flatten() {
+            let reference = one.get("reference").and_then(Value::as_str);
+            let document = reference.and_then(|it| it.strip_prefix("DocumentReference/"));
+            let Some(document) = document else { continue };
+            let read = node
+                .store
+                .read(scope, "DocumentReference", document)
+                .await?;
+            match read {
+                Reading::Found(version) => {
+                    let letter = record::letter(&json(&version)?);
+                    binaries.extend(letter.attachments.into_iter().map(|(id, _)| id));
+                }
+                // No Binary has this id: it is shown as withheld.
+                _ => binaries.push("withheld".to_owned()),
+            }
+        }
+        binaries.truncate(PARTS_MAX);
+        Ok(binaries)
     }
 }
