@@ -54,6 +54,8 @@ mod parsers;
 #[cfg(test)]
 mod prescriptions;
 #[cfg(test)]
+mod referrals;
+#[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod setting;
 #[cfg(test)]

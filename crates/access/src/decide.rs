@@ -154,7 +154,7 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
         // What a patient asks for is theirs to ask for.
         (_, _) if interaction == Interaction::OrderMedicines => false,
         (Role::Clinician, Sort::Look | Sort::Change) => true,
-        // "Acted on" is only ever a named clinician's, and so are what is prescribed, the judgement that a label (third
+        // "Acted on" is only ever a named clinician's, and so are what is prescribed, what becomes of a referral, the judgement that a label (third
         // party, serious harm) may go, what a patient should not or may read, and that care cannot wait for leave to look.
         (Role::Clerk, Sort::Look | Sort::Change) => !matches!(
             interaction,
@@ -165,6 +165,7 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
                 | Interaction::ReleaseToPatient
                 | Interaction::Prescribe
                 | Interaction::SignLetter
+                | Interaction::TriageReferral
         ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,

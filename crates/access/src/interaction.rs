@@ -74,6 +74,12 @@ pub enum Interaction {
     Prescribe,
     /// A pharmacy fetches prescriptions, and says what became of them.
     Dispense,
+    /// The lists of referrals that came and were sent, and one of them.
+    Referrals,
+    /// Refers a patient to another organisation, answers its questions, or withdraws the referral.
+    Refer,
+    /// A named clinician accepts a referral, asks about it, or gives it back.
+    TriageReferral,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -166,6 +172,9 @@ impl Interaction {
             Interaction::Prescriptions => "prescriptions",
             Interaction::Prescribe => "prescribe",
             Interaction::Dispense => "dispense",
+            Interaction::Referrals => "referrals",
+            Interaction::Refer => "refer",
+            Interaction::TriageReferral => "triage-referral",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -207,6 +216,7 @@ impl Interaction {
             | Interaction::Slots
             | Interaction::Prescriptions
             | Interaction::Unsigned
+            | Interaction::Referrals
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -226,6 +236,8 @@ impl Interaction {
             | Interaction::OrderMedicines
             | Interaction::Prescribe
             | Interaction::Dispense
+            | Interaction::Refer
+            | Interaction::TriageReferral
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

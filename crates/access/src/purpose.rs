@@ -99,6 +99,8 @@ pub enum SystemPurpose {
     KeepFaxes,
     /// Takes and frees slots for those who may book, and carries bookings between organisations.
     KeepAppointments,
+    /// Takes in referrals and their steps, and carries them between organisations.
+    KeepReferrals,
     /// Carries ITK3 documents and their responses over MESH.
     CarryItk3,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -140,6 +142,7 @@ impl SystemPurpose {
             SystemPurpose::CarryMail => "carry-mail",
             SystemPurpose::KeepFaxes => "keep-faxes",
             SystemPurpose::KeepAppointments => "keep-appointments",
+            SystemPurpose::KeepReferrals => "keep-referrals",
             SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",

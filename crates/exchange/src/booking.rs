@@ -22,6 +22,7 @@ use store::diary::{Audience, Slot};
 
 pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
+pub(crate) use local::booking_id as id_of;
 pub use local::{Hold, Session, book, book_with, cancel, change_slot, move_to, publish};
 pub use text::{Act, BookingText, Offer, Outcome};
 

@@ -193,7 +193,8 @@ impl Exchange {
                 | Done::Diary
                 | Done::Prescription
                 | Done::Draft
-                | Done::Pds => None,
+                | Done::Pds
+                | Done::Referral => None,
             }))
     }
 }

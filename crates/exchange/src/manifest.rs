@@ -15,6 +15,7 @@ use crate::keys::sha256_hex;
 use crate::mailboxes::MailPart;
 use crate::pointers::PointerText;
 use crate::prescriptions::status::StatusText;
+use crate::referrals::{Act, ReferralText};
 
 /// The version of the protocol that all statements carry.
 pub const PROTOCOL: u32 = 1;
@@ -82,6 +83,9 @@ pub struct ParcelText {
     /// Of a prescription's status: what became of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prescription: Option<StatusText>,
+    /// Of a referral: what is asked for, or what was said of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub referral: Option<Box<ReferralText>>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -94,6 +98,7 @@ pub enum ParcelKind {
     RecordPointer,
     Booking,
     PrescriptionStatus,
+    Referral,
 }
 
 impl ParcelKind {
@@ -105,6 +110,7 @@ impl ParcelKind {
             ParcelKind::RecordPointer => store::parcels::Kind::RecordPointer,
             ParcelKind::Booking => store::parcels::Kind::Booking,
             ParcelKind::PrescriptionStatus => store::parcels::Kind::PrescriptionStatus,
+            ParcelKind::Referral => store::parcels::Kind::Referral,
         }
     }
 }
@@ -167,6 +173,7 @@ impl ParcelText {
             pointer: None,
             booking: None,
             prescription: None,
+            referral: None,
         }
     }
 
@@ -253,6 +260,14 @@ impl ParcelText {
                 return value("A prescription's status bears the prescription's number.");
             }
         }
+        if (self.kind == ParcelKind::Referral) != self.referral.is_some() {
+            return value(
+                "A referral, and nothing else, says what is asked for or was said of it.",
+            );
+        }
+        if let Some(referral) = &self.referral {
+            return self.check_referral(referral);
+        }
         if matches!(
             self.kind,
             ParcelKind::RecordPointer | ParcelKind::Booking | ParcelKind::PrescriptionStatus
@@ -282,15 +297,43 @@ impl ParcelText {
         self.contents.iter().try_for_each(ContentNamed::check)
     }
 
+    fn check_referral(&self, referral: &ReferralText) -> Result<(), Problem> {
+        let value = |what: &str| Err(Problem::new(Kind::Value, what));
+        referral.check()?;
+        if self.document != referral.referral {
+            return value("A referral's parcel bears the referral's id.");
+        }
+        if self.statement.is_some() || !self.tell.is_empty() {
+            return value("A referral has no statement, and nobody else to tell.");
+        }
+        let most = match referral.act {
+            Act::Refer => PARTS_MAX,
+            _ => 0,
+        };
+        if self.contents.len() > most {
+            return value("A new referral encloses up to 20 contents, a step of one none.");
+        }
+        self.contents.iter().try_for_each(ContentNamed::check)
+    }
+
+    /// The text as it is sent, checked: what would not be taken is not sent.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub(crate) fn written(&self) -> Result<String, Problem> {
+        let written = serde_json::to_string(self).map_err(|cause| {
+            Problem::new(Kind::Exception, "A parcel's text could not be written.").because(cause)
+        })?;
+        ParcelText::parse(&written)?;
+        Ok(written)
+    }
+
     /// The effect that accepts a parcel which is all in its text, about that patient here.
     ///
     /// # Errors
     /// As `parse`: what would not be taken is not sent.
     pub(crate) fn accepted(&self, patient: &str) -> Result<Effect, Problem> {
-        let written = serde_json::to_string(self).map_err(|cause| {
-            Problem::new(Kind::Exception, "A parcel's text could not be written.").because(cause)
-        })?;
-        ParcelText::parse(&written)?;
+        let written = self.written()?;
         let outgoing = Outgoing {
             parcel: self.to_parcel(written)?,
             patient: patient.to_string(),

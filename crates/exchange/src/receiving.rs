@@ -182,6 +182,7 @@ impl Exchange {
                 store::parcels::Kind::MeshMessage => "",
                 store::parcels::Kind::Booking => "Appointment",
                 store::parcels::Kind::PrescriptionStatus => "Task",
+                store::parcels::Kind::Referral => "ServiceRequest",
                 _ => "DocumentReference",
             };
             let target = Target {

@@ -91,14 +91,18 @@ impl Exchange {
             let said = (&text.patient, booking.as_ref());
             return Box::pin(self.take_booking(&scope, parcel, said)).await;
         }
-        let found = match &parcel.patient {
-            // A person has said whose it is.
-            Some(patient) => self.chosen(scope, patient).await?,
-            None => self.find(scope, &parcel.named).await?,
-        };
-        let patient = match found {
-            Match::Patient(patient) => patient,
-            Match::Nobody(reason) => return self.set_aside(scope, parcel.pid, reason).await,
+        if let Some(referral) = &text.referral {
+            let own = Scope::system(SystemPurpose::KeepReferrals);
+            let said = (&text, referral.as_ref());
+            let taken = Box::pin(self.take_referral(&own, parcel, said)).await?;
+            return match taken {
+                None => Ok(()),
+                Some(why) => self.set_aside(scope, parcel.pid, why).await,
+            };
+        }
+        let patient = match self.whose(scope, parcel).await? {
+            Ok(patient) => patient,
+            Err(reason) => return self.set_aside(scope, parcel.pid, reason).await,
         };
         if let Some(status) = &text.prescription {
             let taken = self.take_status(scope, parcel, status, &patient).await?;
@@ -107,11 +111,7 @@ impl Exchange {
                 Some(why) => self.set_aside(scope, parcel.pid, why).await,
             };
         }
-        let mut contents = Vec::new();
-        for part in &parcel.parts {
-            contents.push(self.content_of(scope, parcel, part).await?);
-        }
-        let made = resources::make(parcel, &text, &patient, &contents, self.organisation());
+        let made = self.made_of_parts(scope, parcel, (&text, &patient)).await?;
         let release = if text.marks.is_empty() {
             let days = i64::from(self.settings.release_after_days);
             Release::At(parcel.received_at.saturating_add(days * DAY_MILLIS))
@@ -120,6 +120,51 @@ impl Exchange {
         };
         let job = self.job(scope, parcel, &patient, &made, release)?;
         self.store.commit(scope, job).await.map(|_| ())
+    }
+
+    /// Whose a parcel is: as a person said, else the one here who fits; or why nobody is.
+    pub(crate) async fn whose(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+    ) -> Result<Result<String, &'static str>, Problem> {
+        let found = match &parcel.patient {
+            // A person has said whose it is.
+            Some(patient) => self.chosen(scope, patient).await?,
+            None => self.find(scope, &parcel.named).await?,
+        };
+        Ok(match found {
+            Match::Patient(patient) => Ok(patient),
+            Match::Nobody(reason) => Err(reason),
+        })
+    }
+
+    async fn made_of_parts(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        (text, patient): (&ParcelText, &str),
+    ) -> Result<Made, Problem> {
+        let mut contents = Vec::new();
+        for part in &parcel.parts {
+            contents.push(self.content_of(scope, parcel, part).await?);
+        }
+        let here = self.organisation();
+        Ok(resources::make(parcel, text, patient, &contents, here))
+    }
+
+    /// What is enclosed in a parcel, as resources here: their changes, and the ids of the DocumentReference and the Binaries.
+    pub(crate) async fn resources_of(
+        &self,
+        scope: &Scope,
+        parcel: &ToTakeIn,
+        about: (&ParcelText, &str),
+        release: Release,
+    ) -> Result<(Vec<Change>, String, Vec<String>), Problem> {
+        let made = self.made_of_parts(scope, parcel, about).await?;
+        let changes = made.all().iter().map(|it| self.put(it, release));
+        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        Ok((changes, made.document_id, made.binary_ids))
     }
 
     /// The bytes of a part of a parcel that came, checked.

@@ -134,6 +134,8 @@ const EVERYWHERE: &[&str] = &[
     "diary_booking",
     "system_booking",
     "draft",
+    "referral",
+    "bars_message",
 ];
 
 /// Every table.

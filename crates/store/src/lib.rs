@@ -59,6 +59,7 @@ pub mod people;
 mod pool;
 pub mod prescriptions;
 mod reach;
+pub mod referrals;
 mod reserve;
 mod resources;
 mod row;

@@ -80,6 +80,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(180, "0180_topics"),
     migration!(190, "0190_itk3"),
     migration!(200, "0200_gp_connect"),
+    migration!(210, "0210_referrals"),
     migration!(220, "0220_draft"),
     migration!(221, "0221_until_emergency"),
     migration!(230, "0230_pds"),

@@ -87,6 +87,8 @@ pub enum Kind {
     /// What became of a prescription: all in its text, and taken in after it; `unique_id` is the
     /// prescription's number.
     PrescriptionStatus,
+    /// A referral, or a step of one; `unique_id` is the referral's id at who refers.
+    Referral,
 }
 
 impl Kind {
@@ -106,6 +108,7 @@ impl Kind {
             Kind::RecordPointer => "record-pointer",
             Kind::Booking => "booking",
             Kind::PrescriptionStatus => "prescription-status",
+            Kind::Referral => "referral",
         }
     }
 }

@@ -285,7 +285,12 @@ impl Store {
                 .iter()
                 .any(|it| matches!(it, Effect::Sharing(_)));
         // Messages from mailboxes wake the workers as parcels do, which they become.
-        let moves = |it: &Effect| matches!(it, Effect::Parcel(_) | Effect::Diary(_)) || is_mail(it);
+        let moves = |it: &Effect| {
+            matches!(
+                it,
+                Effect::Parcel(_) | Effect::Diary(_) | Effect::Referral(_)
+            ) || is_mail(it)
+        };
         let parcels = shares || job.effects.iter().any(moves);
         let of_people = |it: &Effect| matches!(it, Effect::Care(_) | Effect::People(_));
         let care = shares || job.effects.iter().any(of_people);

@@ -30,6 +30,7 @@ use crate::parcels::{self, ParcelDone, ParcelWrite};
 use crate::pds::{self, PdsWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::prescriptions::{self, PrescriptionWrite};
+use crate::referrals::{self, ReferralWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
@@ -140,6 +141,7 @@ pub enum Effect {
     Prescription(PrescriptionWrite),
     Draft(DraftWrite),
     Pds(PdsWrite),
+    Referral(ReferralWrite),
 }
 
 /// What came of an effect.
@@ -171,6 +173,7 @@ pub enum Done {
     Prescription,
     Draft,
     Pds,
+    Referral,
 }
 
 /// What came of one change.
@@ -267,6 +270,10 @@ pub(crate) async fn apply_effect(
         Effect::Pds(write) => {
             pds::apply(tx, now, write).await?;
             Done::Pds
+        }
+        Effect::Referral(write) => {
+            referrals::apply(tx, now, write).await?;
+            Done::Referral
         }
     })
 }

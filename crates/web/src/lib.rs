@@ -1,5 +1,6 @@
 //! HTTP: the only crate that serves it.
 
+pub mod bars;
 mod cookie;
 pub mod failure;
 pub mod fhir;

@@ -7,6 +7,7 @@ pub mod online;
 pub mod people;
 pub mod prescriptions;
 pub mod record;
+pub mod referrals;
 pub mod sharing;
 pub mod views;
 

@@ -1,6 +1,7 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
 //! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`,
-//! those of prescriptions in `prescriptions`, those of discharges in `discharges`, those of crisis plans in `crisis_plan`.
+//! those of prescriptions in `prescriptions`, those of discharges in `discharges`, those of crisis plans in `crisis_plan`,
+//! those of referrals in `referrals`.
 
 mod appointments;
 mod crisis_plan;
@@ -12,6 +13,7 @@ mod menu;
 mod pds;
 mod people;
 mod prescriptions;
+mod referrals;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(fhir_door(node.clone()))
         .merge(oauth_server(node.clone()))
         .merge(files())
+        .merge(crate::bars::routes(node.clone()))
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
         .merge(gp_connect::route(node.clone()))
@@ -69,6 +72,7 @@ pub fn apps(node: Arc<Node>) -> Router {
         .merge(fhir_door(node.clone()))
         .merge(gp_connect::route(node.clone()))
         .merge(nrl::routes(node.clone()))
+        .merge(crate::bars::routes(node.clone()))
         .merge(oauth_server(node))
 }
 
@@ -214,6 +218,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(crisis_plan::routes())
         .merge(pds::routes())
         .merge(prescriptions::routes())
+        .merge(referrals::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

@@ -196,6 +196,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(appointments::all(text));
     pages.extend(prescriptions::all(text));
     pages.extend(discharges::all(text));
+    pages.extend(referrals::all(text));
     pages
 }
 
@@ -461,6 +462,7 @@ fn home(text: &str) -> patient::Home {
         appointments: appointments::tile(text),
         newest: letters(text),
         prescriptions: Some(prescriptions::tile(text)),
+        referrals: Some(referrals::tile(text)),
         told: vec![patient::Told {
             when: moment(NOW - 86_400_000, NOW),
             what: format!("{text} opened your record in an emergency"),
@@ -557,4 +559,5 @@ mod discharges;
 mod fax;
 mod pds;
 mod prescriptions;
+mod referrals;
 mod tests;

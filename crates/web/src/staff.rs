@@ -26,6 +26,7 @@ pub mod privacy;
 pub mod privacy_log;
 pub mod proxies;
 pub mod receipts;
+pub mod referrals;
 pub mod sent;
 pub mod shared;
 pub mod shared_views;

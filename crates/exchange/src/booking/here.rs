@@ -3,12 +3,13 @@
 
 use access::{Ods, Scope};
 use fhir::problem::Problem;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, Free, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
 
-use super::local::{book_with, booked, booking_id, freed, with_status, written};
+use super::local::{booked, booking_id, freed, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
@@ -23,6 +24,9 @@ const NOT_HERE: &str = "Appointments here are kept in a system of our own. Conta
 const UNKNOWN: &str = "Nobody with this NHS number, date of birth and family name is on record here. Contact us, or ask for a referral.";
 const MOVED: &str = "Moved to another time.";
 const WITHDRAWN: &str = "It was cancelled before it came.";
+
+/// What else is to be done in a booking's commit.
+pub(crate) type Beside<'b> = &'b (dyn Fn() -> Result<Job, Problem> + Send + Sync);
 
 impl Exchange {
     /// Books a slot of this node's diary. Where the patient's practice is another member it is told, as if it had asked: the
@@ -44,23 +48,38 @@ impl Exchange {
         wish: &Wish<'_>,
         more: &Map<String, Value>,
     ) -> Result<Came, Problem> {
-        Box::pin(self.booking_here(scope, wish, more)).await
+        let nothing = || Ok(Job::default());
+        Box::pin(self.booking_here(scope, wish, (more, &nothing))).await
+    }
+
+    /// The same, with what else is to be done in its commit.
+    pub(crate) async fn book_with(
+        &self,
+        scope: &Scope,
+        wish: &Wish<'_>,
+        beside: Job,
+    ) -> Result<Came, Problem> {
+        let beside = Mutex::new(Some(beside));
+        // It was made for things as they were: what others change meanwhile is looked at anew by who made it.
+        let once = || beside.lock().take().ok_or_else(came_between);
+        Box::pin(self.booking_here(scope, wish, (&Map::new(), &once))).await
     }
 
     async fn booking_here(
         &self,
         scope: &Scope,
         wish: &Wish<'_>,
-        more: &Map<String, Value>,
+        (more, beside): (&Map<String, Value>, Beside<'_>),
     ) -> Result<Came, Problem> {
-        let Some(home) = self.home_to_tell(wish.patient).await? else {
-            return book_with(&self.store, scope, wish, more).await;
-        };
+        let (own, asked_as) = (self.organisation(), booking_id(wish));
+        let home = self.home_to_tell(wish.patient).await?;
+        let who = self.known_as(&work(scope), wish.patient).await;
         // Who cannot be told from others there is booked here alone.
-        let Ok(who) = self.known_as(&work(scope), wish.patient).await else {
-            return book_with(&self.store, scope, wish, more).await;
+        let (Some(home), Ok(who)) = (home, who) else {
+            let names = (asked_as.as_str(), own, asked_as.as_str());
+            let alone = |_: &Offer| beside();
+            return booked(&self.store, scope, wish, names, (more, &alone)).await;
         };
-        let asked_as = booking_id(wish);
         let id = id_for(home.as_str(), &asked_as);
         let tell = |offer: &Offer| {
             let text = BookingText {
@@ -68,7 +87,9 @@ impl Exchange {
                 ..answer_text(&asked_as, Outcome::Booked, wish.reason)
             };
             let about = (who.clone(), wish.patient);
-            Ok(vec![self.booking_parcel(&home, about, text)?.1])
+            let mut job = beside()?;
+            job.effects.push(self.booking_parcel(&home, about, text)?.1);
+            Ok(job)
         };
         let names = (id.as_str(), &home, asked_as.as_str());
         booked(&self.store, scope, wish, names, (more, &tell)).await

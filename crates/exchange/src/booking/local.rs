@@ -171,11 +171,11 @@ pub async fn book_with(
     let own = store.organisation().clone();
     let names = (id.as_str(), &own, id.as_str());
     // Its type is in no caller's.
-    let nobody = &|_: &Offer| Ok(Vec::new());
-    Box::pin(booked(store, scope, wish, names, (more, nobody))).await
+    let nothing = &|_: &Offer| Ok(Job::default());
+    Box::pin(booked(store, scope, wish, names, (more, nothing))).await
 }
 
-/// Books under that Appointment's id, as asked for by that organisation under the second id, which is told by the effects.
+/// Books under that Appointment's id, as asked for by that organisation under the second id, with what the job says beside.
 pub(super) async fn booked(
     store: &Store,
     scope: &Scope,
@@ -219,7 +219,10 @@ pub(super) async fn booked(
         let mut job = Job::change(taken);
         let resource = visit.resource_with(more);
         job.changes.push(put(&resource, id, own, made)?);
-        job.effects.extend(tell(&offer)?);
+        let told = tell(&offer)?;
+        job.changes.extend(told.changes);
+        job.effects.extend(told.effects);
+        job.traces.extend(told.traces);
         let booking = Booking {
             id: id.to_string(),
             patient: wish.patient.to_string(),
@@ -324,9 +327,8 @@ pub async fn cancel(store: &Store, scope: &Scope, id: &str, reason: &str) -> Res
     Box::pin(cancelled(store, scope, (id, reason), &|_| Ok(Vec::new()))).await
 }
 
-/// The effects by which another organisation is told of what is booked.
-pub(super) type TellingOffer<'t> =
-    &'t (dyn Fn(&Offer) -> Result<Vec<Effect>, Problem> + Send + Sync);
+/// What goes with a booking in its commit: by which another organisation is told of what is booked, and why it was.
+pub(super) type TellingOffer<'t> = &'t (dyn Fn(&Offer) -> Result<Job, Problem> + Send + Sync);
 
 /// The effects by which another organisation is told of it.
 pub(super) type Telling<'t> = &'t (dyn Fn(&Booking) -> Result<Vec<Effect>, Problem> + Send + Sync);
@@ -375,7 +377,7 @@ pub(super) async fn cancelled(
 }
 
 /// The id of the Appointment that a form makes: the same form makes the same.
-pub(super) fn booking_id(wish: &Wish<'_>) -> String {
+pub(crate) fn booking_id(wish: &Wish<'_>) -> String {
     Letter::parcel_id(&["appointment", wish.patient, wish.attempt])
 }
 

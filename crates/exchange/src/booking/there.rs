@@ -288,7 +288,7 @@ impl Exchange {
     }
 
     /// The patient as other organisations know them.
-    pub(super) async fn known_as(
+    pub(crate) async fn known_as(
         &self,
         work: &Scope,
         patient: &str,

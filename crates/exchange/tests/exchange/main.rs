@@ -17,6 +17,7 @@ mod link;
 mod lists;
 mod mailboxes;
 mod network;
+mod referring;
 mod refusals;
 mod sharing;
 mod taking_back;

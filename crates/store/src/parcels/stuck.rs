@@ -39,10 +39,10 @@ impl Store {
              FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1",
         );
         shown::push_document(&mut sql, scope, document_ty);
-        // Messages of mailboxes, bookings and ITK3 documents have lists of their own.
+        // Messages of mailboxes, bookings, referrals and ITK3 documents have lists of their own.
         sql.push(
             " WHERE p.direction = 0 AND p.state IN ('waiting', 'undeliverable') \
-             AND p.kind NOT IN ('mesh-message', 'booking', 'itk3')",
+             AND p.kind NOT IN ('mesh-message', 'booking', 'itk3', 'referral')",
         );
         shown::push_unlocked(&mut sql, scope);
         sql.push(

@@ -14,7 +14,7 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::Tongue;
 use crate::page::{Page, see_other, words};
 use crate::patient::appointments::{self, text};
-use crate::patient::{access_log, letters, name, prescriptions, views};
+use crate::patient::{access_log, letters, name, prescriptions, referrals, views};
 use crate::visit::Visit;
 
 /// Letters on one page.
@@ -48,6 +48,7 @@ pub async fn home(
         appointments: tile(&node, &visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
         prescriptions: prescriptions::tile(&node, &visit).await?,
+        referrals: referrals::tile(&node, &visit, tongue.language).await?,
         told: told(&node, &visit).await?,
         not_here: NOT_HERE,
         done: None,
@@ -87,6 +88,7 @@ async fn others_home(
         appointments: tile(node, visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(node)).collect(),
         prescriptions: prescriptions::tile(node, visit).await?,
+        referrals: referrals::tile(node, visit, tongue.language).await?,
         told: Vec::new(),
         not_here: NOT_FOR_PROXIES,
         done: None,

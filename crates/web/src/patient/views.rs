@@ -21,10 +21,20 @@ pub struct Home {
     pub newest: Vec<Letter>,
     /// The way to prescriptions, where medicines are ordered here.
     pub prescriptions: Option<crate::patient::prescriptions::views::Tile>,
+    /// The way to referrals, where there are any.
+    pub referrals: Option<ReferralsTile>,
     /// Who opened the record of their own accord, newest first.
     pub told: Vec<Told>,
     pub not_here: &'static str,
     pub done: Option<Done>,
+}
+
+/// What the home page says of referrals.
+#[derive(Serialize)]
+pub struct ReferralsTile {
+    pub lang: &'static str,
+    pub heading: &'static str,
+    pub said: String,
 }
 
 /// What the home page says of appointments.

@@ -43,6 +43,7 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
         } => &[
             ("Inbox", "/staff/inbox"),
             ("Sent", "/staff/sent"),
+            ("Referrals", "/staff/referrals"),
             ("Slots", "/staff/slots"),
             ("Patients", "/staff/patients"),
             ("Work list", "/staff/worklist"),

@@ -27,6 +27,7 @@ fn addresses() -> Vec<String> {
         include_str!("itk3.rs"),
         include_str!("discharges.rs"),
         include_str!("crisis_plan.rs"),
+        include_str!("referrals.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

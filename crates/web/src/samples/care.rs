@@ -127,6 +127,7 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         team: "/staff/whereabouts/jane/team".into(),
         pds: Some(super::pds::part(text)),
         people: "/staff/people/jane".into(),
+        refer: Some("/staff/referrals/new?patient=jane".into()),
         shared: Some("/staff/patient/jane/shared".into()),
     }
 }

@@ -3,7 +3,7 @@
 use access::{Interaction, NhsNumber};
 use fhir::problem::Problem;
 use fhir::search::{Clause, Criterion, Search, fold};
-use store::parcels::Letter;
+use store::parcels::{Letter, Named};
 
 use crate::node::Node;
 use crate::page::words;
@@ -22,25 +22,7 @@ pub(super) async fn find(
     asked: Option<&str>,
 ) -> Result<Matching, Problem> {
     let sought = asked.map(str::trim).filter(|text| !text.is_empty());
-    let mut candidates = Vec::new();
-    match sought {
-        Some(text) => look(node, visit, letter, by(text), &mut candidates).await?,
-        None => {
-            if let Some(number) = &letter.named.nhs_number {
-                look(node, visit, letter, by_number(number), &mut candidates).await?;
-            }
-            if candidates.is_empty() && !letter.named.family.is_empty() {
-                look(
-                    node,
-                    visit,
-                    letter,
-                    by_family(&letter.named.family),
-                    &mut candidates,
-                )
-                .await?;
-            }
-        }
-    }
+    let candidates = for_named(node, visit, &letter.named, sought).await?;
     let why = letter.reason.clone().unwrap_or_else(|| {
         "Nobody here has this NHS number, date of birth and family name together.".to_owned()
     });
@@ -49,6 +31,29 @@ pub(super) async fn find(
         sought: sought.unwrap_or_default().to_owned(),
         candidates,
     })
+}
+
+/// Looks for patients by what was asked for, or else by who is named.
+pub(super) async fn for_named(
+    node: &Node,
+    visit: &Visit,
+    named: &Named,
+    asked: Option<&str>,
+) -> Result<Vec<Candidate>, Problem> {
+    let sought = asked.map(str::trim).filter(|text| !text.is_empty());
+    let mut candidates = Vec::new();
+    if let Some(text) = sought {
+        look(node, visit, named, by(text), &mut candidates).await?;
+        return Ok(candidates);
+    }
+    if let Some(number) = &named.nhs_number {
+        look(node, visit, named, by_number(number), &mut candidates).await?;
+    }
+    if candidates.is_empty() && !named.family.is_empty() {
+        let family = by_family(&named.family);
+        look(node, visit, named, family, &mut candidates).await?;
+    }
+    Ok(candidates)
 }
 
 fn by(text: &str) -> Clause {
@@ -74,7 +79,7 @@ fn by_family(name: &str) -> Clause {
 async fn look(
     node: &Node,
     visit: &Visit,
-    letter: &Letter,
+    named: &Named,
     clause: Clause,
     candidates: &mut Vec<Candidate>,
 ) -> Result<(), Problem> {
@@ -83,7 +88,6 @@ async fn look(
     search.clauses.push(clause);
     for version in node.store.search(&scope, &search).await?.entries {
         let patient = record::patient(&record::json(&version)?);
-        let named = &letter.named;
         candidates.push(Candidate {
             value: version.id.clone(),
             name: patient.name,

@@ -106,6 +106,10 @@ pub async fn page(
         locate: format!("/staff/whereabouts/{patient}"),
         team: format!("/staff/whereabouts/{patient}/team"),
         people: format!("/staff/people/{patient}"),
+        refer: node
+            .exchange
+            .is_some()
+            .then(|| format!("/staff/referrals/new?patient={patient}")),
         shared: node
             .exchange
             .is_some()

@@ -283,6 +283,8 @@ pub struct PatientPage {
     pub pds: Option<crate::staff::pds::Part>,
     /// Who acts for them, and whether the record is shown online; none for who may not look.
     pub people: String,
+    /// Where the patient is referred, on a node that is in a network.
+    pub refer: Option<String>,
     /// Where other organisations are asked.
     pub shared: Option<String>,
     /// Where a discharge is written, at a hospital.

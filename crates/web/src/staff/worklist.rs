@@ -19,7 +19,9 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
-use crate::staff::{alarms, bookings, fax_out, itk3, pds, stuck_prescriptions, subscribers, views};
+use crate::staff::{
+    alarms, bookings, fax_out, itk3, pds, referrals, stuck_prescriptions, subscribers, views,
+};
 use crate::visit::Visit;
 
 /// The most rows of one group.
@@ -74,6 +76,7 @@ pub async fn page(
             "Every letter that was sent has arrived or is on its way.",
         ),
         bookings::group(&node, &scope, visit.now).await?,
+        referrals::stuck::group(&node, &scope, visit.now).await?,
         group(
             "faxes",
             "Letters by fax that did not get through",
@@ -381,6 +384,8 @@ fn done(asked: &Asked) -> Option<Done> {
         "booking-again" => "The booking is sent again.",
         "booking-settled" => "The booking has ended. The patient's page says so.",
         "booking-taken" => "The booking is tried again.",
+        "referral-again" => "The referral, or what was said of it, is sent again.",
+        "referral-taken" => "It is tried again. If it still fits nobody, it comes back here.",
         "fax-again" => "The letter is sent again by fax.",
         "fax-sent" => "The letter is noted as sent.",
         "fax-settled" => "The letter is off the list. It is not sent by fax.",

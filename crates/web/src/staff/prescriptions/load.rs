@@ -368,7 +368,11 @@ fn said<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
 /// SNOMED CT's concept that somebody has no known allergy.
 const NO_KNOWN_ALLERGY: &str = "716186003";
 
-async fn allergies(node: &Node, scope: &Scope, patient: &str) -> Result<Allergies, Problem> {
+pub(in crate::staff) async fn allergies(
+    node: &Node,
+    scope: &Scope,
+    patient: &str,
+) -> Result<Allergies, Problem> {
     let search = Search::all("AllergyIntolerance", OF_ONE_MAX).within_patient(patient);
     let page = node.store.search(scope, &search).await?;
     let withheld = node
