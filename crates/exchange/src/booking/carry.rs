@@ -86,7 +86,7 @@ impl Exchange {
         };
         let due = self.store.system_bookings_due(&scope(), AT_ONCE).await?;
         for (row, booking) in &due {
-            let step = Box::pin(self.step(&system, row, booking)).await?;
+            let step = Box::pin(self.carry_step(&system, row, booking)).await?;
             match self.taken(row, booking, step).await {
                 // Somebody changed it meanwhile: the next look sees to that.
                 Err(problem) if super::is_between(&problem) => {}
@@ -96,7 +96,7 @@ impl Exchange {
         Ok(due.len())
     }
 
-    async fn step(
+    async fn carry_step(
         &self,
         system: &System,
         row: &SystemBooking,

@@ -43,7 +43,7 @@ impl Exchange {
 
     async fn referring(&self, scope: &Scope, new: NewReferral<'_>) -> Result<String, Problem> {
         new.request.check()?;
-        self.check_receiver(new.to)?;
+        self.check_hospital(new.to)?;
         let work = work(scope);
         let own = self.organisation();
         let id = Letter::parcel_id(&["refer", own.as_str(), new.patient, new.attempt]);
@@ -120,7 +120,7 @@ impl Exchange {
         }
     }
 
-    fn check_receiver(&self, to: &Ods) -> Result<(), Problem> {
+    fn check_hospital(&self, to: &Ods) -> Result<(), Problem> {
         if to == self.organisation() {
             let message = "The receiver is this organisation itself.";
             return Err(Problem::new(Kind::BusinessRule, message));

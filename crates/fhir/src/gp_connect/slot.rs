@@ -67,10 +67,8 @@ impl Asked {
             return Err(wrong("_include=Slot:schedule is needed."));
         }
         for filter in named("searchFilter") {
-            if !filter
-                .split_once('|')
-                .is_some_and(|(_, code)| !code.is_empty())
-            {
+            let code = filter.split_once('|').map_or("", |(_, code)| code);
+            if code.is_empty() {
                 return Err(wrong(
                     "searchFilter is a system and a code, as system|code.",
                 ));
