@@ -1,5 +1,6 @@
 //! Each parser of the libraries as a target of bytes: see `fuzz/README.md`.
 
+mod mail;
 #[path = "../../fuzz/mutate.rs"]
 mod mutate;
 

@@ -18,6 +18,7 @@ mod import;
 mod letter;
 mod load;
 mod machine;
+mod mail;
 mod mapping;
 mod measure;
 mod memory;
@@ -87,6 +88,8 @@ enum Figure {
     Letter,
     /// How fast letters arrive that waited for a neighbour that was away.
     Drain,
+    /// A message of 50 MB to a mailbox, against a bare upload of the same bytes.
+    Mail,
     /// What eight other nodes hold of one patient, asked for at once.
     Ask,
     /// The demo's time to ready and its memory.
@@ -166,6 +169,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Drain) {
         drain::measure(&mut report)?;
+    }
+    if wanted(Figure::Mail) {
+        mail::measure(&mut report)?;
     }
     if wanted(Figure::Ask) {
         ask::measure(&mut report)?;

@@ -1,8 +1,9 @@
 //! Nodes as an organisation runs them: `handover serve`, each a process with its own folder, keys and store.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,6 +92,24 @@ impl Node {
         );
         ensure!(text.contains(&plain), "the pages' address is not set");
         std::fs::write(&settings, text.replace(&plain, &tls))?;
+        self.start_anew("warn")
+    }
+
+    /// The same node started anew with more settings, and files in its folder that only it may read: name and text.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn with(mut self, settings: &str, secrets: &[(&str, &str)]) -> Result<Node> {
+        self.child.kill()?;
+        self.child.wait()?;
+        for (name, text) in secrets {
+            let path = self.folder.join(name);
+            std::fs::write(&path, text)?;
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        }
+        let path = self.folder.join("handover.toml");
+        let text = std::fs::read_to_string(&path)?;
+        std::fs::write(&path, text + settings)?;
         self.start_anew("warn")
     }
 
