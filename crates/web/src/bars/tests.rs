@@ -144,7 +144,12 @@ fn the_published_request_for_validation_reads_as_a_referral() {
         eprintln!("SKIPPED: the published examples of BaRS are not here");
         return;
     };
-    let came = read(&bytes, ids()).unwrap();
+    // The number of its patient does not check, and a referral is not taken on a number that is nobody's.
+    let refused = read(&bytes, ids()).unwrap_err();
+    assert_eq!(refused.expression.as_deref(), Some("Patient.identifier"));
+    let text = String::from_utf8(bytes).unwrap();
+    let text = text.replace("3478526985", "9990000018");
+    let came = read(text.as_bytes(), ids()).unwrap();
     assert_eq!((came.act, came.sender.as_str()), (Act::Refer, "RND"));
     assert_eq!(came.message, "86e3371d-1c15-4862-9552-d9560f8292ba");
     assert_eq!(came.asked_as, "236bb75d-90ef-461f-b71e-fde7f899802c");

@@ -306,7 +306,9 @@ fn refused(visit: &Visit, failure: Failure) -> Response {
 fn complete(response: &mut Response, visit: &Visit) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&visit.request_id) {
-        headers.insert(HeaderName::from_static("x-request-id"), id);
+        // A door whose standard has the caller's own id echoed has done so.
+        let name = HeaderName::from_static("x-request-id");
+        headers.entry(name).or_insert(id);
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
