@@ -117,6 +117,32 @@ impl Exchange {
         Box::pin(self.asked_system_for(scope, offer, wish, (by, instead_of))).await
     }
 
+    /// What came of a wish before anybody is asked: it was asked for already, or its time is over. `None`: it can be
+    /// asked for.
+    pub(super) async fn came_before(
+        &self,
+        work: &Scope,
+        (id, now): (&str, Millis),
+        (offer, wish): (&Offer, &Wish<'_>),
+        instead_of: Option<&Booking>,
+    ) -> Result<Option<Came>, Problem> {
+        let few = match wish.audience == Audience::Patients && instead_of.is_none() {
+            true => check_few(&self.store, work, wish.patient).await,
+            false => Ok(()),
+        };
+        // After the count, which has the same form's own booking in it if that was sent twice.
+        if let Some(known) = self.store.booking(work, id).await? {
+            return Ok(Some(Came::Asked(known.id)));
+        }
+        if offer.starts <= now {
+            return Ok(Some(Came::Taken));
+        }
+        if let Some(old) = instead_of {
+            check_live(old, now)?;
+        }
+        few.map(|()| None)
+    }
+
     async fn asked_system_for(
         &self,
         scope: &Scope,
@@ -132,23 +158,11 @@ impl Exchange {
         }
         let work = work(scope);
         let id = booking_id(wish);
-        let counts = wish.audience == Audience::Patients && instead_of.is_none();
-        let few = match counts {
-            true => check_few(&self.store, &work, wish.patient).await,
-            false => Ok(()),
-        };
-        // After the count, which has the same form's own booking in it if that was sent twice.
-        if let Some(known) = self.store.booking(&work, &id).await? {
-            return Ok(Came::Asked(known.id));
-        }
         let now = self.store.now();
-        if offer.starts <= now {
-            return Ok(Came::Taken);
+        let before = self.came_before(&work, (&id, now), (offer, wish), instead_of);
+        if let Some(came) = before.await? {
+            return Ok(came);
         }
-        if let Some(old) = instead_of {
-            check_live(old, now)?;
-        }
-        few?;
         // Whom nobody could tell from others there is not asked for.
         self.known_as(&work, wish.patient).await?;
         let own = self.organisation();

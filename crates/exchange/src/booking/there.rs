@@ -4,11 +4,11 @@
 use access::{Interaction, NhsNumber, Ods, Outcome as Logged, Scope, Target};
 use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
-use store::diary::{Audience, Booking, BookingState, DiaryWrite, Was};
+use store::diary::{Booking, BookingState, DiaryWrite, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Reading, Release};
 
-use super::local::{booking_id, cancelled, check_few, check_live, line, no_booking, written};
+use super::local::{booking_id, cancelled, check_live, line, no_booking, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::{Came, Ended, Offer, TRIES_MAX, Wish, came_between, check_reason, is_between, work};
@@ -52,23 +52,11 @@ impl Exchange {
         }
         let work = work(scope);
         let id = booking_id(wish);
-        let counts = wish.audience == Audience::Patients && instead_of.is_none();
-        let few = match counts {
-            true => check_few(&self.store, &work, wish.patient).await,
-            false => Ok(()),
-        };
-        // After the count, which has the same form's own booking in it if that was sent twice.
-        if let Some(known) = self.store.booking(&work, &id).await? {
-            return Ok(Came::Asked(known.id));
-        }
         let now = self.store.now();
-        if offer.starts <= now {
-            return Ok(Came::Taken);
+        let before = self.came_before(&work, (&id, now), (offer, wish), instead_of);
+        if let Some(came) = before.await? {
+            return Ok(came);
         }
-        if let Some(old) = instead_of {
-            check_live(old, now)?;
-        }
-        few?;
         let who = self.known_as(&work, wish.patient).await?;
         let visit = NewVisit {
             patient: wish.patient,
