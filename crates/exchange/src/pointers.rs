@@ -10,7 +10,7 @@ use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use store::ask::{AskWrite, OwnPointer, Pointer};
-use store::parcels::{Incoming, Parcel, ParcelWrite};
+use store::parcels::{Incoming, Parcel, ParcelWrite, Proof};
 use store::{Effect, Job, Reading};
 use tokio::sync::watch;
 
@@ -181,7 +181,7 @@ impl Exchange {
         &self,
         scope: &Scope,
         parcel: &Parcel,
-        manifest: &str,
+        manifest: &Proof,
     ) -> Result<Job, Problem> {
         let text = ParcelText::parse(&parcel.text)?;
         let (Some(pointer), Some(nhs_number), Some(birth_date)) = (
@@ -210,7 +210,7 @@ impl Exchange {
         let mut job = Job::effect(Effect::Ask(AskWrite::Hold(Box::new(hold))));
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
-            manifest: manifest.to_string(),
+            manifest: manifest.clone(),
         });
         job.effects
             .push(Effect::Parcel(ParcelWrite::Receive(incoming)));

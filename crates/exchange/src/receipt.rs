@@ -7,7 +7,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
 use serde::{Deserialize, Serialize};
-use store::parcels::{Made, State, Told};
+use store::parcels::{Made, Proof, State, Told};
 
 use crate::instant;
 use crate::manifest::{PROTOCOL, is_digest};
@@ -103,7 +103,7 @@ impl Receipt {
     }
 
     /// The receipt as the store takes it in.
-    pub(crate) fn told(&self, peer: &Ods, me: &Ods, jws: &str, seen: Made) -> Told {
+    pub(crate) fn told(&self, peer: &Ods, me: &Ods, proof: &Proof, seen: Made) -> Told {
         Told {
             peer: peer.clone(),
             me: me.clone(),
@@ -116,7 +116,7 @@ impl Receipt {
             who: self.who.clone(),
             role: self.role.clone(),
             note: self.note.clone(),
-            jws: jws.to_string(),
+            proof: proof.clone(),
             seen,
         }
     }

@@ -9,7 +9,7 @@ use access::{Interaction, Ods, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use futures_util::future::join_all;
-use store::parcels::{Incoming, Parcel, ParcelDone, ParcelWrite};
+use store::parcels::{Incoming, Parcel, ParcelDone, ParcelWrite, Proof};
 use store::{Done, Effect, Job};
 
 use crate::exchange::Exchange;
@@ -43,6 +43,7 @@ impl Exchange {
         let manifest: Manifest = jws::verify(&request.manifest, Statement::Manifest, find)?;
         self.check_manifest(peer, &manifest)?;
         let mut inline = inline_contents(&request)?;
+        let proof = Proof::new(request.manifest);
         let scope = Scope::system(SystemPurpose::TakeInParcels);
         let mut coming = Vec::new();
         let mut refused = Vec::new();
@@ -55,14 +56,14 @@ impl Exchange {
         let mut jobs = Vec::new();
         for parcel in coming {
             if parcel.kind.is_kept_at_once() {
-                match self.job_at_once(&scope, &parcel, &request.manifest).await {
+                match self.job_at_once(&scope, &parcel, &proof).await {
                     Ok(job) => jobs.push((parcel, job)),
                     Err(problem) => refused.push(self.unkept(&parcel, &problem)),
                 }
                 continue;
             }
             let job = self
-                .receive_job(&scope, &parcel, &request.manifest, &mut inline)
+                .receive_job(&scope, &parcel, &proof, &mut inline)
                 .await?;
             jobs.push((parcel, job));
         }
@@ -138,7 +139,7 @@ impl Exchange {
         &self,
         scope: &Scope,
         parcel: &Parcel,
-        manifest: &str,
+        manifest: &Proof,
         inline: &mut HashMap<String, Vec<u8>>,
     ) -> Result<Job, Problem> {
         let sender = &parcel.sender;
@@ -165,15 +166,19 @@ impl Exchange {
             }
             let held = self.store.content_held(sender, &part.sha256).await?;
             if !held.is_some_and(|held| held.complete) {
-                job.effects
-                    .extend(content::place(sender, &part.sha256, bytes.clone()));
+                let bytes = inline.remove(&part.sha256).unwrap_or_default();
+                let (sender, sha256) = (sender.clone(), part.sha256.clone());
+                job.effects.push(Effect::Parcel(ParcelWrite::Place {
+                    sender,
+                    sha256,
+                    bytes,
+                }));
             }
             inline.remove(&part.sha256);
         }
-        let manifest = manifest.to_string();
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
-            manifest,
+            manifest: manifest.clone(),
         });
         job.effects
             .push(Effect::Parcel(ParcelWrite::Receive(incoming)));
@@ -201,7 +206,7 @@ impl Exchange {
         &self,
         scope: &Scope,
         parcel: &Parcel,
-        manifest: &str,
+        manifest: &Proof,
     ) -> Result<Job, Problem> {
         match parcel.kind {
             store::parcels::Kind::RecordPointer => self.pointer_job(scope, parcel, manifest),

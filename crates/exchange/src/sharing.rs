@@ -12,7 +12,7 @@ use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use store::parcels::{Incoming, Named, Parcel, ParcelWrite};
+use store::parcels::{Incoming, Named, Parcel, ParcelWrite, Proof};
 use store::sharing::{Asked, Due, Rule, SharingWrite, Standpoint};
 use store::{Effect, Job, Reading};
 use tokio::sync::watch;
@@ -202,7 +202,7 @@ impl Exchange {
         &self,
         scope: &Scope,
         parcel: &Parcel,
-        manifest: &str,
+        manifest: &Proof,
     ) -> Result<Job, Problem> {
         let text = ParcelText::parse(&parcel.text)?;
         let jws = text.statement.unwrap_or_default();
@@ -211,7 +211,7 @@ impl Exchange {
         let mut job = Job::effect(hold);
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
-            manifest: manifest.to_string(),
+            manifest: manifest.clone(),
         });
         job.effects
             .push(Effect::Parcel(ParcelWrite::Receive(incoming)));

@@ -18,7 +18,7 @@ use crate::manifest::ParcelText;
 use resources::Made;
 
 /// Parcels taken in in one go.
-const AT_ONCE: u32 = 20;
+const AT_ONCE: u32 = 50;
 /// People of one NHS number that are compared: there should be one.
 const PEOPLE_MAX: u32 = 20;
 const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";

@@ -14,6 +14,7 @@ mod marking;
 mod notice;
 pub(crate) mod outgoing;
 mod peers;
+mod proof;
 mod rewound;
 mod shown;
 pub mod state;
@@ -37,6 +38,8 @@ pub use notice::Notice;
 pub(crate) use notice::leave as left;
 pub(crate) use outgoing::set_aside;
 pub use peers::Neighbour;
+pub use proof::Proof;
+pub(crate) use proof::hex;
 pub(crate) use peers::end_leases;
 pub use rewound::{LISTED_MAX, Rewound};
 pub use shown::Shown;
@@ -151,7 +154,7 @@ pub struct Outgoing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incoming {
     pub parcel: Parcel,
-    pub manifest: String,
+    pub manifest: Proof,
 }
 
 /// A step that another organisation tells of, with the signed list (JWS) that says so.
@@ -173,7 +176,7 @@ pub struct Told {
     pub who: String,
     pub role: String,
     pub note: String,
-    pub jws: String,
+    pub proof: Proof,
     /// The parcel's own resources here, as the teller's job saw them: `Conflict` if that has changed.
     pub seen: Made,
 }
@@ -209,6 +212,12 @@ pub enum ParcelWrite {
     Want {
         sender: Ods,
         contents: Vec<(String, u64)>,
+    },
+    /// Puts a whole content into its place, in the stead of what was begun of it. Its digest has been checked.
+    Place {
+        sender: Ods,
+        sha256: String,
+        bytes: Vec<u8>,
     },
     /// Adds bytes to a wanted content at `start`; `complete` if these are the last and the digest of
     /// the whole has been checked. `Conflict` if `start` is not how much is held.
@@ -322,6 +331,11 @@ pub(crate) async fn apply(
         ParcelWrite::Accept(outgoing) => outgoing::accept(tx, now, outgoing).await,
         ParcelWrite::Receive(incoming) => incoming::receive(tx, now, incoming).await,
         ParcelWrite::Want { sender, contents } => content::want(tx, now, sender, contents).await,
+        ParcelWrite::Place {
+            sender,
+            sha256,
+            bytes,
+        } => content::came(tx, now, (sender, sha256), bytes).await,
         ParcelWrite::Append {
             sender,
             sha256,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use access::{Interaction, Ods, Outcome, Scope, Target};
 use bytes::Bytes;
 use fhir::problem::{Kind, Problem};
-use store::parcels::{ParcelWrite, ToDeliver};
+use store::parcels::{ParcelWrite, Proof, ToDeliver};
 use store::{Effect, Job};
 
 use super::{Trouble, unreadable};
@@ -76,7 +76,7 @@ impl Exchange {
             .verify_receipts(peer, &answer.receipts)
             .map_err(unreadable)?;
         let kept = self
-            .keep(scope, peer, parcels, &receipts, &answer.receipts)
+            .keep(scope, peer, parcels, &receipts, &Proof::new(answer.receipts))
             .await?;
         let sent = self
             .send_wanted(scope, peer, parcels, &answer.wanted)
@@ -135,7 +135,7 @@ impl Exchange {
         peer: &Ods,
         parcels: &[ToDeliver],
         receipts: &Receipts,
-        jws: &str,
+        proof: &Proof,
     ) -> Result<usize, Trouble> {
         let mut job = Job::effect(Effect::Parcel(ParcelWrite::Reached { peer: peer.clone() }));
         let mut kept = 0;
@@ -147,7 +147,7 @@ impl Exchange {
                 continue;
             };
             kept += 1;
-            let told = receipt.told(peer, self.organisation(), jws, parcel.made.clone());
+            let told = receipt.told(peer, self.organisation(), proof, parcel.made.clone());
             job.effects
                 .push(Effect::Parcel(ParcelWrite::Told(Box::new(told))));
             let target = Target {

@@ -10,31 +10,6 @@ use crate::keys::sha256_hex;
 use crate::manifest::is_digest;
 use crate::wire::{PIECE_BYTES_MAX, Wanted};
 
-/// The effects that put a whole content into its place, in the stead of what was begun of it.
-pub(super) fn place(sender: &Ods, sha256: &str, bytes: Vec<u8>) -> Vec<Effect> {
-    let contents = vec![(sha256.to_string(), bytes.len() as u64)];
-    let (sender, sha256) = (sender.clone(), sha256.to_string());
-    [
-        ParcelWrite::Want {
-            sender: sender.clone(),
-            contents,
-        },
-        ParcelWrite::Drop {
-            sender: sender.clone(),
-            sha256: sha256.clone(),
-        },
-        ParcelWrite::Append {
-            sender,
-            sha256,
-            start: 0,
-            bytes,
-            complete: true,
-        },
-    ]
-    .map(Effect::Parcel)
-    .into()
-}
-
 impl Exchange {
     /// Notes what of a parcel's contents is to come, and tells how much of it is here.
     pub(super) async fn want(

@@ -2,7 +2,7 @@
 
 use access::{Ods, Scope, SystemPurpose};
 use fhir::problem::{Kind, Problem};
-use store::parcels::{ParcelDone, ParcelWrite, State, Telling};
+use store::parcels::{ParcelDone, ParcelWrite, Proof, State, Telling};
 use store::{Done, Effect, Job, Release};
 
 use crate::exchange::Exchange;
@@ -22,11 +22,12 @@ impl Exchange {
     pub async fn take_receipts(&self, peer: &Ods, body: &[u8]) -> Result<Vec<u8>, Problem> {
         let request: SendReceipts = read_strictly(body)?;
         let receipts = self.verify_receipts(peer, &request.receipts)?;
+        let proof = Proof::new(request.receipts);
         let mut results = Vec::new();
         // In order, since they tell one story after the other.
         for receipt in &receipts.receipts {
             results.push(
-                match self.take_receipt(peer, receipt, &request.receipts).await {
+                match self.take_receipt(peer, receipt, &proof).await {
                     Ok(Telling::News | Telling::Known) => taken(Outcome::Taken, ""),
                     Ok(Telling::UnknownParcel) => {
                         taken(Outcome::Refused, "No such parcel is known here.")
@@ -57,12 +58,12 @@ impl Exchange {
         &self,
         peer: &Ods,
         receipt: &Receipt,
-        jws: &str,
+        proof: &Proof,
     ) -> Result<Telling, Problem> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.try_receipt(peer, receipt, jws).await {
+            match self.try_receipt(peer, receipt, proof).await {
                 Err(problem) if problem.kind == Kind::Conflict && tries < TRIES => {}
                 other => return other,
             }
@@ -73,7 +74,7 @@ impl Exchange {
         &self,
         peer: &Ods,
         receipt: &Receipt,
-        jws: &str,
+        proof: &Proof,
     ) -> Result<Telling, Problem> {
         let scope = Scope::system(SystemPurpose::ReportParcels);
         let found = self
@@ -91,7 +92,7 @@ impl Exchange {
                 .mark_letter(&scope, here, &made, status, release)
                 .await?;
         }
-        let told = Box::new(receipt.told(peer, self.organisation(), jws, made));
+        let told = Box::new(receipt.told(peer, self.organisation(), proof, made));
         job.effects.push(Effect::Parcel(ParcelWrite::Told(told)));
         match self.store.commit(&scope, job).await?.done.first() {
             Some(Done::Parcel(ParcelDone::Told(telling))) => Ok(*telling),

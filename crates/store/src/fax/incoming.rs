@@ -17,7 +17,7 @@ const FORGOTTEN_MAX: i64 = 200;
 /// The name of a call's file: whoever hands it over twice has handed it over once.
 fn key(fax: &NewFax) -> String {
     // The digest has one length, so the two cannot run into each other.
-    event::hex(&Sha256::digest(
+    crate::parcels::hex(&Sha256::digest(
         format!("{}{}", fax.sha256, fax.queue).as_bytes(),
     ))
 }

@@ -39,7 +39,7 @@ fn new(queue: &str, file: &[u8]) -> FaxWrite {
         queue: queue.into(),
         caller: "+441134960000".into(),
         station: "NORTHFIELD".into(),
-        sha256: crate::parcels::event::hex(&sha2::Sha256::digest(file)),
+        sha256: crate::parcels::hex(&sha2::Sha256::digest(file)),
         file: file.to_vec(),
         pages: 2,
         trouble: String::new(),

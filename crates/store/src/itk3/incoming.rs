@@ -154,11 +154,9 @@ async fn put(tx: &mut Tx<'_>, now: Millis, letter: &Outgoing) -> Result<i64, Pro
         proof: None,
     };
     let pid = outgoing::insert(tx, now, &row).await?;
-    content::keep(tx, now, letter).await?;
-    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
+    content::keep(tx, now, (letter, pid)).await?;
     let note = "by ITK3 over MESH; its sender is not proved by a signature";
-    let delivered = State::Delivered.code();
-    event::add(tx, now, &known, delivered, &Actor::default(), note).await?;
+    event::begin(tx, now, (&row, pid), note).await?;
     Ok(pid)
 }
 

@@ -147,7 +147,7 @@ async fn report(
     (code, reason): (&str, &str),
 ) -> Result<(), Problem> {
     let digest = Sha256::digest(format!("report on {}", message.id).as_bytes());
-    let id = event::hex(digest.get(..16).unwrap_or_default()).to_ascii_uppercase();
+    let id = crate::parcels::hex(digest.get(..16).unwrap_or_default()).to_ascii_uppercase();
     let envelope: serde_json::Value = serde_json::from_str(&message.envelope).unwrap_or_default();
     let subject = envelope.get("mex-subject").and_then(|it| it.as_str());
     let envelope = json!({

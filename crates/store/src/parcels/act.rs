@@ -401,7 +401,7 @@ fn too_late(state: State) -> Problem {
 mod tests {
     use access::SystemPurpose;
 
-    use super::super::{Incoming, Named, Parcel};
+    use super::super::{Incoming, Named, Parcel, Proof};
     use super::*;
     use crate::testing::{Ground, on_each_database};
 
@@ -433,7 +433,7 @@ mod tests {
                 named: Named::default(),
                 parts: Vec::new(),
             };
-            let manifest = "signed".to_string();
+            let manifest = Proof::new("signed");
             let incoming = Box::new(Incoming { parcel, manifest });
             write(ParcelWrite::Receive(incoming)).await.unwrap();
             let pid = store.to_take_in(&scope, 1).await.unwrap()[0].pid;

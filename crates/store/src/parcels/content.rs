@@ -26,26 +26,42 @@ pub struct Held {
 }
 
 /// Keeps the contents of a parcel that goes out, until it is delivered.
-pub(crate) async fn keep(tx: &mut Tx<'_>, now: Millis, outgoing: &Outgoing) -> Result<(), Problem> {
+pub(crate) async fn keep(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (outgoing, pid): (&Outgoing, i64),
+) -> Result<(), Problem> {
     let sender = outgoing.parcel.sender.as_str();
     for (part, bytes) in outgoing.parcel.parts.iter().zip(&outgoing.contents) {
-        if insert(tx, now, sender, &part.sha256, part.size).await? {
-            append(tx, sender, &part.sha256, 0, bytes, true).await?;
-        }
+        place(tx, (now, pid), (sender, &part.sha256), bytes).await?;
     }
     Ok(())
 }
 
-/// Keeps a content of a parcel that goes again.
-pub(crate) async fn keep_one(
+/// Keeps contents (SHA-256 and bytes) of a parcel that goes again, and those that are still here: it is an
+/// earlier one than those that needed them last.
+pub(crate) async fn keep_again(
     tx: &mut Tx<'_>,
     now: Millis,
-    sender: &str,
-    sha256: &str,
-    bytes: &[u8],
+    (sender, pid): (&str, i64),
+    contents: &[(String, Vec<u8>)],
 ) -> Result<(), Problem> {
-    if insert(tx, now, sender, sha256, bytes.len() as u64).await? {
-        append(tx, sender, sha256, 0, bytes, true).await?;
+    for (sha256, bytes) in contents {
+        place(tx, (now, pid), (sender, sha256), bytes).await?;
+    }
+    let parts = Sql::new("SELECT DISTINCT sha256 FROM parcel_part WHERE pid = $1").with(pid);
+    for row in tx.rows(&parts).await? {
+        let sha256 = row.text(0)?;
+        let sql = Sql::new(
+            "UPDATE parcel_content SET since = $1 WHERE sender = $2 AND sha256 = $3 AND shard = $4 \
+             AND since > $5",
+        )
+        .with(pid)
+        .with(sender)
+        .with(sha256)
+        .with(shard(sha256))
+        .with(pid);
+        tx.execute(&sql).await?;
     }
     Ok(())
 }
@@ -54,23 +70,29 @@ fn shard(sha256: &str) -> i64 {
     crate::shard::of(sha256.as_bytes())
 }
 
-/// Whether it is new here.
+/// The newest parcel: those that will need what is begun now come after it.
+async fn newest(tx: &mut Tx<'_>) -> Result<i64, Problem> {
+    let sql = Sql::new("SELECT COALESCE(MAX(pid), 0) FROM parcel");
+    tx.row(&sql).await?.map_or(Ok(0), |row| row.int(0))
+}
+
+/// Whether it is new here. No parcel below `since` needs it.
 async fn insert(
     tx: &mut Tx<'_>,
-    now: Millis,
-    sender: &str,
-    sha256: &str,
+    (now, since): (Millis, i64),
+    (sender, sha256): (&str, &str),
     size: u64,
 ) -> Result<bool, Problem> {
     let sql = Sql::new(
-        "INSERT INTO parcel_content (shard, sender, sha256, size, held, complete, wanted_at) \
-         VALUES ($1, $2, $3, $4, 0, 0, $5) ON CONFLICT (sender, sha256, shard) DO NOTHING",
+        "INSERT INTO parcel_content (shard, sender, sha256, size, held, complete, wanted_at, since) \
+         VALUES ($1, $2, $3, $4, 0, 0, $5, $6) ON CONFLICT (sender, sha256, shard) DO NOTHING",
     )
     .with(shard(sha256))
     .with(sender)
     .with(sha256)
     .with(i64::try_from(size).unwrap_or(i64::MAX))
-    .with(now);
+    .with(now)
+    .with(since);
     Ok(tx.execute(&sql).await? == 1)
 }
 
@@ -82,8 +104,9 @@ pub(crate) async fn want(
     contents: &[(String, u64)],
 ) -> Result<ParcelDone, Problem> {
     let mut rows = 0;
+    let at = (now, newest(tx).await?);
     for (sha256, size) in contents {
-        rows += u64::from(insert(tx, now, sender.as_str(), sha256, *size).await?);
+        rows += u64::from(insert(tx, at, (sender.as_str(), sha256), *size).await?);
     }
     let sql = Sql::new("SELECT COUNT(*) FROM parcel_content WHERE sender = $1 AND complete = 0")
         .with(sender.as_str());
@@ -122,6 +145,64 @@ pub(crate) async fn append(
             "The content does not continue there.",
         ));
     }
+    pieces(tx, (sender, sha256), start, bytes).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
+/// Puts a whole content of a parcel that came into its place.
+pub(crate) async fn came(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (sender, sha256): (&Ods, &str),
+    bytes: &[u8],
+) -> Result<ParcelDone, Problem> {
+    let at = (now, newest(tx).await?);
+    place(tx, at, (sender.as_str(), sha256), bytes).await
+}
+
+/// Puts a whole content into its place, unless all of it is there. No parcel below `since` needs it.
+async fn place(
+    tx: &mut Tx<'_>,
+    (now, since): (Millis, i64),
+    (sender, sha256): (&str, &str),
+    bytes: &[u8],
+) -> Result<ParcelDone, Problem> {
+    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let sql = Sql::new(
+        "INSERT INTO parcel_content (shard, sender, sha256, size, held, complete, wanted_at, since) \
+         VALUES ($1, $2, $3, $4, $4, 1, $5, $6) ON CONFLICT (sender, sha256, shard) DO NOTHING",
+    )
+    .with(shard(sha256))
+    .with(sender)
+    .with(sha256)
+    .with(size)
+    .with(now)
+    .with(since);
+    if tx.execute(&sql).await? == 0 {
+        let sql = Sql::new(
+            "UPDATE parcel_content SET size = $1, held = $1, complete = 1 WHERE sender = $2 \
+             AND sha256 = $3 AND shard = $4 AND complete = 0",
+        )
+        .with(size)
+        .with(sender)
+        .with(sha256)
+        .with(shard(sha256));
+        if tx.execute(&sql).await? == 0 {
+            return Ok(ParcelDone::Rows(0));
+        }
+        drop_pieces(tx, sender, sha256).await?;
+    }
+    pieces(tx, (sender, sha256), 0, bytes).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
+/// Inserts bytes from `start` on, in rows of a bounded length.
+async fn pieces(
+    tx: &mut Tx<'_>,
+    (sender, sha256): (&str, &str),
+    start: i64,
+    bytes: &[u8],
+) -> Result<(), Problem> {
     let mut at = start;
     for piece in bytes.chunks(PIECE_BYTES) {
         let sql = Sql::new(
@@ -136,7 +217,7 @@ pub(crate) async fn append(
         tx.execute(&sql).await?;
         at += i64::try_from(piece.len()).unwrap_or(0);
     }
-    Ok(ParcelDone::Rows(1))
+    Ok(())
 }
 
 /// Forgets the bytes of a content that is not complete; it is still wanted.
@@ -197,15 +278,27 @@ pub(crate) async fn release(tx: &mut Tx<'_>, pid: i64, sender: &str) -> Result<(
 /// Whether a parcel here still has to be delivered or taken in with it.
 async fn is_needed(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<bool, Problem> {
     let sql = Sql::new(
+        "SELECT since FROM parcel_content WHERE sender = $1 AND sha256 = $2 AND shard = $3",
+    )
+    .with(sender)
+    .with(sha256)
+    .with(shard(sha256));
+    let Some(row) = tx.row(&sql).await? else {
+        return Ok(false);
+    };
+    let since = row.int(0)?;
+    // The newest first: of a backlog those wait that came last.
+    let sql = Sql::new(
         "SELECT 1 FROM parcel_part JOIN parcel ON parcel.pid = parcel_part.pid \
          AND parcel.shard = parcel_part.shard WHERE parcel_part.sha256 = $1 AND parcel.sender = $2 \
-         AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable' OR \
+         AND parcel_part.pid >= $3 AND (parcel.due = 1 OR parcel.unmatched = 1 OR parcel.state = 'undeliverable' OR \
          parcel.kind = 'fax' AND parcel.state IN ('accepted', 'waiting') OR parcel.kind = 'itk3' AND \
          parcel.direction = 0 AND EXISTS (SELECT 1 FROM itk3_out i WHERE i.pid = parcel.pid \
-         AND i.state NOT IN ('accepted', 'settled'))) LIMIT 1",
+         AND i.state NOT IN ('accepted', 'settled'))) ORDER BY parcel_part.pid DESC LIMIT 1",
     )
     .with(sha256)
-    .with(sender);
+    .with(sender)
+    .with(since);
     Ok(tx.row(&sql).await?.is_some())
 }
 

@@ -2,10 +2,10 @@
 
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
-use sha2::{Digest, Sha256};
 
+use super::outgoing::New;
 use super::state::{Side, State};
-use super::{Made, ParcelDone, Telling, Told, content, notice};
+use super::{Made, ParcelDone, Telling, Told, content, notice, proof};
 use crate::database::Tx;
 use crate::row::Row;
 use crate::sql::Sql;
@@ -129,14 +129,40 @@ pub(crate) async fn add(
     note: &str,
 ) -> Result<i64, Problem> {
     let seq = next(tx, parcel.pid).await?;
+    let at = (parcel.shard, parcel.pid, seq);
+    insert(tx, now, at, &parcel.owner, event, actor, note).await?;
+    Ok(seq)
+}
+
+/// Adds the first step of a parcel whose rows were just made: that it is in the state it is in.
+pub(crate) async fn begin(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (new, pid): (&New<'_>, i64),
+    note: &str,
+) -> Result<(), Problem> {
+    let (event, nobody) = (new.state.code(), Actor::default());
+    insert(tx, now, (new.shard(), pid, 1), new.owner(), event, &nobody, note).await
+}
+
+/// Inserts a step taken here, at that shard, parcel and number.
+async fn insert(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (shard, pid, seq): (i64, i64, i64),
+    owner: &str,
+    event: &str,
+    actor: &Actor,
+    note: &str,
+) -> Result<(), Problem> {
     let sql = Sql::new(
         "INSERT INTO parcel_event (shard, pid, seq, origin, origin_seq, event, at, who, role, account, \
          note, proof) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL)",
     )
-    .with(parcel.shard)
-    .with(parcel.pid)
+    .with(shard)
+    .with(pid)
     .with(seq)
-    .with(parcel.owner.as_str())
+    .with(owner)
     .with(seq)
     .with(event)
     .with(now)
@@ -144,8 +170,7 @@ pub(crate) async fn add(
     .with(actor.role.as_str())
     .with(actor.account)
     .with(note);
-    tx.execute(&sql).await?;
-    Ok(seq)
+    tx.execute(&sql).await.map(|_| ())
 }
 
 async fn next(tx: &mut Tx<'_>, pid: i64) -> Result<i64, Problem> {
@@ -193,28 +218,6 @@ pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<()
     super::peers::know(tx, parcel.peer()).await
 }
 
-/// Keeps a signed statement; gives its name.
-pub(crate) async fn keep_proof(tx: &mut Tx<'_>, jws: &str) -> Result<String, Problem> {
-    let name = hex(&Sha256::digest(jws.as_bytes()));
-    let sql = Sql::new(
-        "INSERT INTO parcel_proof (shard, sha256, jws) VALUES ($1, $2, $3) \
-         ON CONFLICT (sha256, shard) DO NOTHING",
-    )
-    .with(crate::shard::of(name.as_bytes()))
-    .with(name.as_str())
-    .with(jws);
-    tx.execute(&sql).await?;
-    Ok(name)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Takes in what another organisation tells. A step that comes late is kept, but does not move the
 /// parcel back; one that is told again has no effect.
 pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<ParcelDone, Problem> {
@@ -236,7 +239,7 @@ pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<Pa
     if known {
         return Ok(ParcelDone::Told(Telling::Known));
     }
-    let proof = keep_proof(tx, &told.jws).await?;
+    proof::keep(tx, &told.proof).await?;
     let seq = next(tx, parcel.pid).await?;
     if seq > STEPS_MAX {
         return Err(Problem::new(
@@ -259,7 +262,7 @@ pub(crate) async fn told(tx: &mut Tx<'_>, now: Millis, told: &Told) -> Result<Pa
     .with(told.who.as_str())
     .with(told.role.as_str())
     .with(told.note.as_str())
-    .with(proof.as_str());
+    .with(told.proof.name());
     tx.execute(&sql).await?;
     follow(tx, now, &parcel, told).await?;
     Ok(ParcelDone::Told(Telling::News))
@@ -279,6 +282,10 @@ async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Re
         return Ok(());
     };
     let moves = parcel.state.may_become(state);
+    if moves && parcel.outward && state == State::Delivered {
+        arrived(tx, parcel.pid, told).await?;
+        return content::release(tx, parcel.pid, &parcel.sender).await;
+    }
     if moves {
         set_state(tx, parcel.pid, state, told.at).await?;
         // An outcome, or why it came back, stands beside the state on the sender's board.
@@ -300,6 +307,18 @@ async fn follow(tx: &mut Tx<'_>, now: Millis, parcel: &Known, told: &Told) -> Re
         stop_taking_in(tx, parcel.pid).await?;
     }
     notice::leave(tx, now, parcel.pid, state).await
+}
+
+/// Notes that a parcel is where it was to go, with what its receipt says, in one statement: most receipts say this.
+async fn arrived(tx: &mut Tx<'_>, pid: i64, told: &Told) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "UPDATE parcel SET state = $1, state_at = $2, reason = $3, due = 0 WHERE pid = $4",
+    )
+    .with(State::Delivered.code())
+    .with(told.at)
+    .with((!told.note.is_empty()).then_some(told.note.as_str()))
+    .with(pid);
+    tx.execute(&sql).await.map(|_| ())
 }
 
 pub(crate) async fn stop_taking_in(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {

@@ -6,7 +6,7 @@ use fhir::problem::{Kind, Problem};
 use super::event::{self, Actor};
 use super::outgoing::{self, New, gone};
 use super::state::State;
-use super::{Incoming, Named, Parcel, ParcelDone, Told, content};
+use super::{Incoming, Named, Parcel, ParcelDone, Told, content, proof};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -42,26 +42,17 @@ pub(crate) async fn receive(
             ));
         }
     }
-    let proof = event::keep_proof(tx, &incoming.manifest).await?;
+    proof::keep(tx, &incoming.manifest).await?;
     let state = State::Delivered;
     let row = New {
         parcel,
         outward: false,
         state,
         due: !parcel.kind.is_kept_at_once(),
-        proof: Some(&proof),
+        proof: Some(&incoming.manifest),
     };
     let pid = outgoing::insert(tx, now, &row).await?;
-    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    event::add(
-        tx,
-        now,
-        &known,
-        State::Delivered.code(),
-        &Actor::default(),
-        "",
-    )
-    .await?;
+    event::begin(tx, now, (&row, pid), "").await?;
     Ok(ParcelDone::Received {
         pid,
         at: now,
@@ -97,13 +88,13 @@ pub(crate) async fn remember(
         named: Named::default(),
         parts: Vec::new(),
     };
-    let proof = event::keep_proof(tx, &told.jws).await?;
+    proof::keep(tx, &told.proof).await?;
     let row = New {
         parcel: &parcel,
         outward: false,
         state,
         due: false,
-        proof: Some(&proof),
+        proof: Some(&told.proof),
     };
     outgoing::insert(tx, now, &row).await.map(|_| ())
 }

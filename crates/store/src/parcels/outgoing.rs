@@ -6,7 +6,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::event::{self, Actor, Known};
 use super::state::State;
-use super::{Outgoing, Parcel, ParcelDone, content, peers};
+use super::{Outgoing, Parcel, ParcelDone, Proof, content, peers};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -35,10 +35,8 @@ pub(crate) async fn write(
         .with((!outgoing.document.is_empty()).then_some(outgoing.document.as_str()))
         .with(pid);
     tx.execute(&sql).await?;
-    content::keep(tx, now, outgoing).await?;
-    let known = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
-    let (accepted, nobody) = (State::Accepted.code(), Actor::default());
-    event::add(tx, now, &known, accepted, &nobody, note).await?;
+    content::keep(tx, now, (outgoing, pid)).await?;
+    event::begin(tx, now, (&row, pid), note).await?;
     Ok(pid)
 }
 
@@ -74,18 +72,27 @@ pub(crate) struct New<'p> {
     pub(crate) outward: bool,
     pub(crate) state: State,
     pub(crate) due: bool,
-    pub(crate) proof: Option<&'p str>,
+    pub(crate) proof: Option<&'p Proof>,
+}
+
+impl New<'_> {
+    /// The organisation here whose row it is.
+    pub(crate) fn owner(&self) -> &str {
+        match self.outward {
+            true => self.parcel.sender.as_str(),
+            false => self.parcel.recipient.as_str(),
+        }
+    }
+
+    pub(crate) fn shard(&self) -> i64 {
+        event::shard(self.parcel.sender.as_str(), &self.parcel.id)
+    }
 }
 
 /// Inserts the rows of a parcel and its parts; gives its number.
 pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Result<i64, Problem> {
     let parcel = new.parcel;
-    let owner = if new.outward {
-        &parcel.sender
-    } else {
-        &parcel.recipient
-    };
-    let shard = event::shard(parcel.sender.as_str(), &parcel.id);
+    let shard = new.shard();
     let sql = Sql::new(
         "INSERT INTO parcel (shard, owner, direction, sender, recipient, id, digest, text, title, author, \
          urgent, marked, unique_id, replaces, nhs_number, birth_date, family, given, stored_at, state, \
@@ -93,7 +100,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Resul
          $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, 0, $24, 0, $25) RETURNING pid",
     )
     .with(shard)
-    .with(owner.as_str())
+    .with(new.owner())
     .with(!new.outward)
     .with(parcel.sender.as_str())
     .with(parcel.recipient.as_str())
@@ -115,7 +122,7 @@ pub(crate) async fn insert(tx: &mut Tx<'_>, now: Millis, new: &New<'_>) -> Resul
     .with(now)
     .with(new.due)
     .with(now)
-    .with(new.proof)
+    .with(new.proof.map(Proof::name))
     .with(parcel.kind.code());
     let pid = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
     insert_parts(tx, shard, pid, parcel).await?;

@@ -110,9 +110,7 @@ pub(crate) async fn again(
     if !(parcel.outward && lost && was_taken(parcel.state)) {
         return Ok(ParcelDone::Rows(told));
     }
-    for (sha256, bytes) in contents {
-        content::keep_one(tx, now, &parcel.sender, sha256, bytes).await?;
-    }
+    content::keep_again(tx, now, (&parcel.sender, pid), contents).await?;
     let state = State::Waiting;
     let note = "sent again: the receiver was put back to an older copy of its records";
     event::add(tx, now, &parcel, state.code(), &Actor::default(), note).await?;

@@ -2,7 +2,7 @@ use access::{Ods, Scope, SystemPurpose};
 
 use fhir::problem::{Kind, Problem};
 
-use super::{Incoming, Named, Parcel, ParcelDone, ParcelWrite, PartOf};
+use super::{Incoming, Named, Parcel, ParcelDone, ParcelWrite, PartOf, Proof};
 use crate::testing::{Ground, on_each_database};
 use crate::{Done, Effect, Job, Store};
 
@@ -46,7 +46,7 @@ fn parcel(id: &str, sha256: &str) -> Parcel {
 }
 
 fn receive(id: &str, sha256: &str) -> ParcelWrite {
-    let manifest = "signed".to_string();
+    let manifest = Proof::new("signed");
     ParcelWrite::Receive(Box::new(Incoming {
         parcel: parcel(id, sha256),
         manifest,
@@ -260,5 +260,49 @@ fn an_older_directory_is_refused_after_a_restart_too() {
         assert_eq!(refused.kind, Kind::Conflict);
         write(&store, directory(4)).await.unwrap();
         store.close().await;
+    });
+}
+
+#[test]
+fn a_content_that_many_letters_carry_stays_as_long_as_one_of_them_waits() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let place = || ParcelWrite::Place {
+            sender: Ods::parse("RZZ01").unwrap(),
+            sha256: "c".into(),
+            bytes: b"abcdef".to_vec(),
+        };
+        let mut pids = Vec::new();
+        for id in ["p1", "p2"] {
+            write(&store, place()).await.unwrap();
+            match write(&store, receive(id, "c")).await.unwrap() {
+                ParcelDone::Received { pid, .. } => pids.push(pid),
+                other => panic!("{other:?}"),
+            }
+        }
+        for (pid, stays) in [(pids[1], Some(6)), (pids[0], None)] {
+            let taken_in = ParcelWrite::TakenIn {
+                pid,
+                patient: "jane".into(),
+                document: format!("d{pid}"),
+                binaries: Vec::new(),
+            };
+            write(&store, taken_in).await.unwrap();
+            assert_eq!(held(&store, "c").await, stays, "{pid}");
+        }
+        // Begun in pieces, and then whole in one.
+        want(&store, "c").await;
+        write(&store, append("c", 0, b"abc", false)).await.unwrap();
+        for rows in [1, 0] {
+            assert_eq!(
+                write(&store, place()).await.unwrap(),
+                ParcelDone::Rows(rows)
+            );
+        }
+        assert_eq!(held(&store, "c").await, Some(6));
+        let scope = scope();
+        let sender = Ods::parse("RZZ01").unwrap();
+        let bytes = store.content_bytes(&scope, &sender, "c", 0, true).await;
+        assert_eq!(bytes.unwrap(), b"abcdef");
     });
 }

@@ -235,13 +235,23 @@ impl Store {
         count_max: u32,
     ) -> Result<Vec<ToTakeIn>, Problem> {
         check(scope)?;
-        let sql = Sql::new(
-            "SELECT pid, sender, id, text, stored_at, nhs_number, birth_date, family, given, patient, \
-             kind FROM parcel WHERE direction = 1 AND due = 1 ORDER BY urgent DESC, pid LIMIT $1",
-        )
-        .with(count_max);
+        let of = |urgent: bool, count_max: u32| {
+            // As in `to_deliver`: a backlog is not sorted anew for each batch of it.
+            Sql::new(
+                "SELECT pid, sender, id, text, stored_at, nhs_number, birth_date, family, given, \
+                 patient, kind FROM parcel WHERE direction = 1 AND due = 1 AND urgent = $1 \
+                 ORDER BY pid LIMIT $2",
+            )
+            .with(urgent)
+            .with(count_max)
+        };
+        let mut rows = self.rows(&of(true, count_max)).await?;
+        let left = count_max.saturating_sub(u32::try_from(rows.len()).unwrap_or(count_max));
+        if left > 0 {
+            rows.extend(self.rows(&of(false, left)).await?);
+        }
         let mut parcels = Vec::new();
-        for row in self.rows(&sql).await? {
+        for row in rows {
             let pid = row.int(0)?;
             parcels.push(ToTakeIn {
                 pid,

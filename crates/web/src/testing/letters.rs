@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use access::{Ods, Scope, SystemPurpose};
 use fhir::json;
 use sha2::{Digest, Sha256};
-use store::parcels::{Incoming, Named, Outgoing, Parcel, ParcelDone, ParcelWrite, PartOf};
+use store::parcels::{Incoming, Named, Outgoing, Parcel, ParcelDone, ParcelWrite, PartOf, Proof};
 use store::{Change, Done, Effect, Expect, Job, Prepared, Release, Store};
 
 /// A letter to bring.
@@ -128,7 +128,7 @@ pub async fn bring(store: &Store, letter: &Letter) -> i64 {
     }
     let incoming = Incoming {
         parcel,
-        manifest: "signed".into(),
+        manifest: Proof::new("signed"),
     };
     match effect(store, ParcelWrite::Receive(Box::new(incoming))).await {
         ParcelDone::Received { pid, .. } => pid,
@@ -295,7 +295,7 @@ pub async fn told(store: &Store, state: store::parcels::State, note: &str) {
         role: "clinician".into(),
         note: note.into(),
         seen: page.letters[0].made.clone(),
-        jws: "signed".into(),
+        proof: Proof::new("signed"),
     };
     effect(store, ParcelWrite::Told(Box::new(told))).await;
 }
