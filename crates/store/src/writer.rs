@@ -3,6 +3,7 @@
 //! batch gathers, so that the batches grow with the load.
 
 mod batch;
+mod checkpoint;
 mod core;
 mod load;
 
@@ -19,6 +20,7 @@ use crate::failure;
 use crate::store::throttled;
 use crate::write::{Committed, Write};
 
+use self::checkpoint::Checkpoints;
 pub(crate) use self::core::Core;
 pub(crate) use self::load::Load;
 
@@ -64,6 +66,7 @@ impl Writer {
     ) -> Result<Writer, Problem> {
         let (queue, mut waiting) = mpsc::channel(waiting_max.max(1));
         let load = core.load.clone();
+        let mut checkpoints = Checkpoints::start(&connection, &core.fault)?;
         let work = move || {
             let mut stops = Vec::new();
             while let Some(first) = waiting.blocking_recv() {
@@ -76,10 +79,12 @@ impl Writer {
                 if let Err(problem) = done {
                     tracing::error!(?problem, "a batch was given up");
                 }
+                checkpoints.after_batch(&connection);
                 if !stops.is_empty() {
                     waiting.close();
                 }
             }
+            checkpoints.stop();
             // Leaves one plain file behind, unless another process reads it: while this waits for that one,
             // nobody could write.
             let _ = connection.busy_timeout(CLOSE_WAIT);

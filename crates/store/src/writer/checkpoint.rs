@@ -1,0 +1,113 @@
+//! Moves SQLite's write-ahead log into the file of the database while the writer goes on: by itself SQLite
+//! does so inside the commit that makes the log long, and all who wait for that commit wait for it too.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use fhir::problem::Problem;
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+
+use crate::database::sqlite;
+use crate::failure;
+use crate::fault::Fault;
+
+/// Pages (4 KiB) that gather before they are moved.
+const PAGES_AT_ONCE: i32 = 2000;
+/// From so many on the writer moves what is left by itself: only if all is moved between two commits does
+/// SQLite begin the log again, and under load something always comes.
+const PAGES_MAX: i32 = 8000;
+
+thread_local! {
+    /// Pages in the log behind the last commit of this thread.
+    static LOGGED: Cell<i32> = const { Cell::new(0) };
+}
+
+/// Belongs to the writer's thread.
+pub(crate) struct Checkpoints {
+    wake: Option<SyncSender<()>>,
+    mover: Option<JoinHandle<()>>,
+    /// Pages in the log when the mover was last woken.
+    looked_at: i32,
+    fault: Arc<Fault>,
+}
+
+impl Checkpoints {
+    /// Takes over from SQLite on the writer's connection.
+    ///
+    /// # Errors
+    /// If there is no second connection or no thread to be had.
+    pub(crate) fn start(writer: &Connection, fault: &Arc<Fault>) -> Result<Checkpoints, Problem> {
+        let path = PathBuf::from(writer.path().unwrap_or_default());
+        let connection = sqlite::open_writer(&path)?;
+        writer.wal_hook(Some(note));
+        let (wake, woken) = sync_channel(1);
+        let at_fault = fault.clone();
+        let mover = std::thread::Builder::new()
+            .name("store-mover".into())
+            .spawn(move || work(&connection, &woken, &at_fault))
+            .map_err(|error| failure::internal("no thread for the log").because(error))?;
+        Ok(Checkpoints {
+            wake: Some(wake),
+            mover: Some(mover),
+            looked_at: 0,
+            fault: fault.clone(),
+        })
+    }
+
+    /// Looks how long the log is, after a batch and on the writer's own thread.
+    pub(crate) fn after_batch(&mut self, writer: &Connection) {
+        let logged = LOGGED.get();
+        if logged < self.looked_at {
+            // It was begun again.
+            self.looked_at = 0;
+        }
+        if logged >= PAGES_MAX {
+            move_pages(writer, &self.fault);
+        } else if logged - self.looked_at >= PAGES_AT_ONCE {
+            self.looked_at = logged;
+            // If it is at work it looks again afterwards.
+            let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
+        }
+    }
+
+    /// Waits until the mover has ended.
+    pub(crate) fn stop(mut self) {
+        drop(self.wake.take());
+        if let Some(mover) = self.mover.take() {
+            let _ = mover.join();
+        }
+    }
+}
+
+fn note(_: &Wal, pages: i32) -> rusqlite::Result<()> {
+    LOGGED.set(pages);
+    Ok(())
+}
+
+fn work(connection: &Connection, woken: &Receiver<()>, fault: &Fault) {
+    while woken.recv().is_ok() {
+        move_pages(connection, fault);
+    }
+}
+
+/// Moves as many pages as readers allow, and waits for nobody.
+fn move_pages(connection: &Connection, fault: &Fault) {
+    let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    let Err(problem) = moved.map_err(failure::sqlite) else {
+        return;
+    };
+    if failure::is_disk_fault(&problem) {
+        tracing::error!(
+            ?problem,
+            "the disk failed as the write-ahead log was moved; nothing more is written"
+        );
+        fault.set(&problem);
+    } else {
+        // A full disk, for one: the log holds all of it and grows until there is room.
+        tracing::warn!(?problem, "the write-ahead log was not moved");
+    }
+}
