@@ -39,6 +39,7 @@ mod fuzz;
 #[cfg(test)]
 mod gp_connect;
 #[cfg(test)]
+mod handovers;
 mod hl7v2;
 #[cfg(test)]
 mod itk3;

@@ -13,6 +13,7 @@ mod menu;
 mod pds;
 mod people;
 mod prescriptions;
+mod handovers;
 mod referrals;
 mod sign_in;
 #[cfg(test)]
@@ -219,6 +220,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(pds::routes())
         .merge(prescriptions::routes())
         .merge(referrals::routes())
+        .merge(handovers::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

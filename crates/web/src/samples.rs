@@ -197,6 +197,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(prescriptions::all(text));
     pages.extend(discharges::all(text));
     pages.extend(referrals::all(text));
+    pages.extend(handovers::all(text));
     pages
 }
 
@@ -559,5 +560,6 @@ mod discharges;
 mod fax;
 mod pds;
 mod prescriptions;
+mod handovers;
 mod referrals;
 mod tests;

@@ -26,6 +26,7 @@ pub mod privacy;
 pub mod privacy_log;
 pub mod proxies;
 pub mod receipts;
+pub mod handovers;
 pub mod referrals;
 pub mod sent;
 pub mod shared;
