@@ -40,6 +40,7 @@ mod fuzz;
 mod gp_connect;
 #[cfg(test)]
 mod handovers;
+#[cfg(test)]
 mod hl7v2;
 #[cfg(test)]
 mod itk3;
