@@ -128,7 +128,7 @@ fn by(scope: &Scope) -> By {
 /// How it stands by a sheet, while nothing of the department says otherwise.
 fn stands(act: Act, sheet: &Sheet) -> HandoverState {
     match act {
-        Act::Withdraw => HandoverState::Withdrawn,
+        Act::Withdraw | Act::Close => HandoverState::Withdrawn,
         _ if sheet.arrived_at.is_some() => HandoverState::Arrived,
         _ => HandoverState::Coming,
     }
@@ -161,6 +161,26 @@ fn with_sheet(row: Handover, step: &HandoverText, sheet: &Sheet) -> Handover {
     }
 }
 
+/// A row with what the department says. Who does not wait any longer waits again for a crew that says something new.
+fn by_department(row: &Handover, step: &HandoverText) -> Handover {
+    let mut next = Handover {
+        dept_told: step.number,
+        news: false,
+        ..row.clone()
+    };
+    if !row.state.is_open() {
+        return next;
+    }
+    if step.act == Act::Close {
+        next.state = HandoverState::Withdrawn;
+        (next.ended_at, next.ended_by) = (step.at, step.by.clone());
+    } else {
+        next.state = HandoverState::Begun;
+        (next.begun_at, next.begun_by) = (step.at, step.by.clone());
+    }
+    next
+}
+
 impl Exchange {
     /// What is written of a handover about a patient: as it stands, and what was measured that was not before.
     fn handover_changes(
@@ -189,6 +209,8 @@ impl Exchange {
             department,
             own,
             release: Release::At(row.made_at.saturating_add(days * DAY_MILLIS)),
+            made_at: row.made_at,
+            inward: row.inward,
         };
         resource::changes(&of, sheet, (row.state, row.ended_at), known)
     }

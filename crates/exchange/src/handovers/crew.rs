@@ -362,7 +362,7 @@ pub(super) fn sets(said: &[HandoverText]) -> Vec<Observations> {
     sheets.flat_map(|it| it.observations.iter().cloned()).collect()
 }
 
-fn check_words(words: &str, missing: &'static str) -> Result<(), Problem> {
+pub(super) fn check_words(words: &str, missing: &'static str) -> Result<(), Problem> {
     if words.trim().is_empty() {
         return Err(Problem::new(Kind::Required, missing));
     }

@@ -6,9 +6,9 @@ use serde_json::Value;
 use store::handovers::{Handover, HandoverState, HandoverWas, HandoverWrite};
 use store::{Change, Effect, Job, Reading};
 
-use super::crew::sets;
+use super::crew::{check_words, sets};
 use super::text::{Act, HandoverText, WORDS_CHARS_MAX};
-use super::{by, gone, kept, line, read, standing, work, written};
+use super::{by, by_department, gone, kept, line, read, standing, work, written};
 use crate::exchange::Exchange;
 use crate::manifest::PatientNamed;
 
@@ -41,49 +41,63 @@ impl Exchange {
     /// # Errors
     /// `Forbidden` for who is none; `NotFound`; `BusinessRule` if it was begun, or has ended; `Conflict`; those of the store.
     pub async fn begin_handover(&self, scope: &Scope, id: &str) -> Result<(), Problem> {
-        Box::pin(async move {
-            let (row, said) = self.to_take_over(scope, id).await?;
-            if row.state == HandoverState::Begun {
-                let message = "Somebody has begun to take over already. Look again.";
-                return Err(Problem::new(Kind::BusinessRule, message));
-            }
-            let who = by(scope);
-            let step = HandoverText {
-                act: Act::Begin,
-                handover: row.asked_as.clone(),
-                number: row.dept_told.saturating_add(1),
-                at: self.store.now(),
-                by: who.who.clone(),
-                role: who.role,
-                words: String::new(),
-                sheet: None,
-            };
-            let next = Handover {
-                state: HandoverState::Begun,
-                begun_at: step.at,
-                begun_by: who.who,
-                dept_told: step.number,
-                news: false,
-                ..row.clone()
-            };
-            let sheet = standing(&said).ok_or_else(gone)?;
-            let mut job = Job {
-                changes: self.handover_changes(&next, sheet, &sets(&said))?,
-                ..Job::default()
-            };
-            let to = access::Ods::parse(&row.other)?;
-            let about = (PatientNamed::default(), row.patient.as_str());
-            job.effects.push(self.handover_parcel(&to, about, &step)?);
-            let about = (row.id.as_str(), row.patient.as_str());
-            let what = Some("act=begin".to_string());
-            job.traces
-                .push(line(scope, Interaction::TakeOver, about, what));
-            let was = HandoverWas::At(row.version);
-            job.effects
-                .push(written(next, was, Some(kept(&step, step.at)?)));
-            self.store.commit(&work(scope), job).await.map(|_| ())
-        })
-        .await
+        Box::pin(self.department_step(scope, id, (Act::Begin, ""))).await
+    }
+
+    /// A named clinician does not wait for a crew any longer that did not come; the crew is told. What the crew says later
+    /// opens it again.
+    ///
+    /// # Errors
+    /// As `begin_handover`; `Required` without a reason.
+    pub async fn close_handover(
+        &self,
+        scope: &Scope,
+        id: &str,
+        words: &str,
+    ) -> Result<(), Problem> {
+        check_words(words, "Say why you do not wait any longer.")?;
+        Box::pin(self.department_step(scope, id, (Act::Close, words.trim()))).await
+    }
+
+    async fn department_step(
+        &self,
+        scope: &Scope,
+        id: &str,
+        (act, words): (Act, &str),
+    ) -> Result<(), Problem> {
+        let (row, said) = self.to_take_over(scope, id).await?;
+        if act == Act::Begin && row.state == HandoverState::Begun {
+            let message = "Somebody has begun to take over already. Look again.";
+            return Err(Problem::new(Kind::BusinessRule, message));
+        }
+        let who = by(scope);
+        let step = HandoverText {
+            act,
+            handover: row.asked_as.clone(),
+            number: row.dept_told.saturating_add(1),
+            at: self.store.now(),
+            by: who.who,
+            role: who.role,
+            words: words.to_string(),
+            sheet: None,
+        };
+        let next = by_department(&row, &step);
+        let sheet = standing(&said).ok_or_else(gone)?;
+        let mut job = Job {
+            changes: self.handover_changes(&next, sheet, &sets(&said))?,
+            ..Job::default()
+        };
+        let to = access::Ods::parse(&row.other)?;
+        let about = (PatientNamed::default(), row.patient.as_str());
+        job.effects.push(self.handover_parcel(&to, about, &step)?);
+        let about = (row.id.as_str(), row.patient.as_str());
+        let what = Some(format!("act={}", act.code()));
+        job.traces
+            .push(line(scope, Interaction::TakeOver, about, what));
+        let was = HandoverWas::At(row.version);
+        job.effects
+            .push(written(next, was, Some(kept(&step, step.at)?)));
+        self.store.commit(&work(scope), job).await.map(|_| ())
     }
 
     /// A named clinician has taken over: the clock stops, the crew gets its receipt, and the patient's practice a letter, in
@@ -227,20 +241,14 @@ impl Exchange {
             patient: patient.to_string(),
             ..row
         };
-        let is_new = !changes.is_empty();
         let mut job = Job {
             changes,
             ..Job::default()
         };
         job.changes
             .extend(self.handover_changes(&next, sheet, &[])?);
-        match (next.state, is_new) {
-            (HandoverState::Received, false) => {
-                self.tell_practice(&mut next, (sheet, ""), &mut job).await?;
-            }
-            // A record made of what the crew says names no practice.
-            (HandoverState::Received, true) => next.letter = super::NO_PRACTICE.into(),
-            _ => {}
+        if next.state == HandoverState::Received {
+            self.tell_practice(&mut next, (sheet, ""), &mut job).await?;
         }
         let query = Some(format!("act=match&handover={id}"));
         let action = scope.interaction();

@@ -5,14 +5,14 @@
 use access::{NhsNumber, Ods};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fhir::date;
+use fhir::date::{self, Millis};
 use fhir::problem::Problem;
 use serde_json::{Value, json};
 use store::handovers::Handover;
 use store::{Expect, Job, Release};
 
 use super::news2::{self, Total};
-use super::resource::sections;
+use super::resource::{moment, sections};
 use super::text::{Observations, Sheet};
 use super::{DAY_MILLIS, NO_PRACTICE};
 use crate::exchange::Exchange;
@@ -24,8 +24,8 @@ const TITLE: &str = "Brought to the emergency department by ambulance";
 const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 impl Exchange {
-    /// Adds the letter to the job, and to the row that it was sent or why not. While nobody knows whose it is nothing is sent:
-    /// it goes with the commit that says so.
+    /// Adds the letter to the job, as a document of the record here and to the practice; and to the row that it was sent or why
+    /// not. While nobody knows whose it is nothing is written: it goes with the commit that says so.
     pub(super) async fn tell_practice(
         &self,
         row: &mut Handover,
@@ -36,23 +36,23 @@ impl Exchange {
             return Ok(());
         }
         let work = access::Scope::system(access::SystemPurpose::KeepHandovers);
+        let patient = self.patient_of_handover(&work, &row.patient).await?;
         let home = self.store.home_of(&row.patient).await?;
         let home = home.and_then(|it| Ods::parse(&it).ok());
         let home = home.filter(|it| it != self.organisation());
-        let patient = self.patient_of_handover(&work, &row.patient).await?;
+        let now = self.store.now();
+        let said = said(&self.book.name(&row.other), row, (sheet, words));
+        let days = i64::from(self.settings.release_after_days);
+        let release = Release::At(now.saturating_add(days * DAY_MILLIS));
+        for resource in kept(row, (now, said.as_bytes()), self.organisation()) {
+            let change = put(&resource, self.organisation(), (Expect::Absent, release))?;
+            job.changes.push(change);
+        }
         let (Some(to), Some(patient)) = (home, patient) else {
             row.letter = NO_PRACTICE.into();
             return Ok(());
         };
-        let now = self.store.now();
-        let said = said(&self.book.name(&row.other), row, (sheet, words));
         let letter = letter(row, (&patient, to), (now, said.into_bytes()))?;
-        let days = i64::from(self.settings.release_after_days);
-        let release = Release::At(now.saturating_add(days * DAY_MILLIS));
-        for resource in kept(row, &letter, self.organisation()) {
-            let change = put(&resource, self.organisation(), (Expect::Absent, release))?;
-            job.changes.push(change);
-        }
         row.letter.clone_from(&letter.id);
         job.effects.push(self.post_letter(letter)?);
         Ok(())
@@ -64,7 +64,7 @@ fn said(crew: &str, row: &Handover, (sheet, words): (&Sheet, &str)) -> String {
     let mut lines = vec![format!(
         "Brought to the emergency department by {crew}. {} took over at {}.",
         row.ended_by,
-        date::instant(row.ended_at),
+        moment(row.ended_at),
     )];
     if !words.is_empty() {
         lines.push(words.to_string());
@@ -103,7 +103,7 @@ fn measured(it: &Observations, sheet: &Sheet) -> String {
         }
         Total::NotForChildren => "NEWS2 is not for children under 16".to_string(),
     };
-    format!("{}: {}; {total}", date::instant(it.at), parts.join(", "))
+    format!("{}: {}; {total}", moment(it.at), parts.join(", "))
 }
 
 fn document(row: &Handover) -> String {
@@ -113,7 +113,7 @@ fn document(row: &Handover) -> String {
 fn letter(
     row: &Handover,
     (patient, to): (&Value, Ods),
-    (now, bytes): (fhir::date::Millis, Vec<u8>),
+    (now, bytes): (Millis, Vec<u8>),
 ) -> Result<Letter, Problem> {
     let number = each(patient, "/identifier")
         .find(|it| text(it, "/system") == NhsNumber::SYSTEM)
@@ -130,7 +130,7 @@ fn letter(
         author: row.ended_by.clone(),
         urgent: false,
         marks: Vec::new(),
-        document_number: format!("handover-{}", row.asked_as),
+        document_number: document_number(row),
         replaces: None,
         nhs_number: number.transpose()?,
         birth_date: (!born.is_empty()).then(|| born.to_string()),
@@ -145,40 +145,40 @@ fn letter(
     })
 }
 
+fn document_number(row: &Handover) -> String {
+    format!("handover-{}", row.asked_as)
+}
+
 /// The letter as it stands in the record here: Binary and DocumentReference.
-fn kept(row: &Handover, letter: &Letter, own: &Ods) -> Vec<Value> {
+fn kept(row: &Handover, (now, bytes): (Millis, &[u8]), own: &Ods) -> [Value; 2] {
     let subject = json!({ "reference": format!("Patient/{}", row.patient) });
-    let Some(content) = letter.contents.first() else {
-        return Vec::new();
-    };
     let binary = Letter::parcel_id(&["handover-letter", &row.id, "binary"]);
-    vec![
-        json!({
-            "resourceType": "Binary",
-            "id": binary,
+    let content = json!({
+        "resourceType": "Binary",
+        "id": binary,
+        "contentType": PLAIN,
+        "securityContext": subject,
+        "data": STANDARD.encode(bytes),
+    });
+    let document = json!({
+        "resourceType": "DocumentReference",
+        "id": document(row),
+        "identifier": [{ "value": document_number(row) }],
+        "status": "current",
+        "docStatus": "final",
+        "type": { "text": "Ambulance handover" },
+        "subject": subject,
+        "date": date::instant(now),
+        "author": [{ "display": row.ended_by }],
+        "custodian": { "identifier": { "system": ODS_CODE, "value": own.as_str() } },
+        "description": TITLE,
+        "content": [{ "attachment": {
             "contentType": PLAIN,
-            "securityContext": subject,
-            "data": STANDARD.encode(&content.bytes),
-        }),
-        json!({
-            "resourceType": "DocumentReference",
-            "id": document(row),
-            "identifier": [{ "value": letter.document_number }],
-            "status": "current",
-            "docStatus": "final",
-            "type": { "text": "Ambulance handover" },
-            "subject": subject,
-            "date": date::instant(letter.made_at),
-            "author": [{ "display": letter.author }],
-            "custodian": { "identifier": { "system": ODS_CODE, "value": own.as_str() } },
-            "description": TITLE,
-            "content": [{ "attachment": {
-                "contentType": PLAIN,
-                "url": format!("Binary/{binary}"),
-                "size": content.bytes.len(),
-                "title": TITLE,
-            } }],
-            "context": { "encounter": [{ "reference": format!("Encounter/{}", row.id) }] },
-        }),
-    ]
+            "url": format!("Binary/{binary}"),
+            "size": bytes.len(),
+            "title": TITLE,
+        } }],
+        "context": { "encounter": [{ "reference": format!("Encounter/{}", row.id) }] },
+    });
+    [content, document]
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use store::handovers::HandoverState;
 use store::{Change, Expect, Release};
 
+use super::DAY_MILLIS;
 use super::news2::{self, Total};
 use super::text::{Consciousness, Observations, Sheet};
 use crate::discharge::division;
@@ -38,6 +39,9 @@ pub(super) struct Of<'o> {
     /// This organisation.
     pub(super) own: &'o Ods,
     pub(super) release: Release,
+    pub(super) made_at: Millis,
+    /// Whether it came in: then it is the department's visit, which ends with the taking over.
+    pub(super) inward: bool,
 }
 
 /// All that is to be written of a handover that stands so. Of what was measured only what `known` has not.
@@ -75,8 +79,8 @@ fn encounter(of: &Of<'_>, sheet: &Sheet, (state, ended_at): (HandoverState, Mill
     let status = match state {
         HandoverState::Coming => "planned",
         HandoverState::Arrived => "arrived",
-        // From there on they are the department's, which ends it in its own system.
-        HandoverState::Begun | HandoverState::Received => "in-progress",
+        HandoverState::Begun => "in-progress",
+        HandoverState::Received => "finished",
         HandoverState::Withdrawn => "cancelled",
     };
     let mut made = json!({
@@ -93,8 +97,15 @@ fn encounter(of: &Of<'_>, sheet: &Sheet, (state, ended_at): (HandoverState, Mill
     if let Some(at) = sheet.arrived_at {
         set(&mut period, "start", date::instant(at).into());
     }
-    if state == HandoverState::Withdrawn && ended_at > 0 {
-        set(&mut period, "end", date::instant(ended_at).into());
+    // A crew has no business with a record for ever: its part ends within a day.
+    let within = sheet.arrived_at.unwrap_or(of.made_at).saturating_add(DAY_MILLIS);
+    let end = match (state.is_open(), of.inward) {
+        (false, _) => Some(ended_at).filter(|it| *it > 0),
+        (true, false) => Some(within),
+        (true, true) => None,
+    };
+    if let Some(end) = end {
+        set(&mut period, "end", date::instant(end).into());
     }
     if period != json!({}) {
         set(&mut made, "period", period);
@@ -118,16 +129,32 @@ fn composition(of: &Of<'_>, sheet: &Sheet) -> Value {
         "type": { "text": "Ambulance handover" },
         "subject": subject(of),
         "encounter": { "reference": format!("Encounter/{}", of.id) },
-        "date": date::instant(sheet.newest().map_or(0, |it| it.at).max(sheet.arrived_at.unwrap_or_default())),
+        "date": date::instant(last_at(of, sheet)),
         "author": [organisation(of.crew)],
         "title": "Ambulance handover",
         "section": told.map(section).collect::<Value>(),
     })
 }
 
+/// The last time that a sheet tells of.
+fn last_at(of: &Of<'_>, sheet: &Sheet) -> Millis {
+    let measured = sheet.newest().map_or(0, |it| it.at);
+    let arrived = sheet.arrived_at.unwrap_or_default();
+    of.made_at.max(measured).max(arrived)
+}
+
+/// A moment for people to read.
+pub(super) fn moment(at: Millis) -> String {
+    let text = date::instant(at);
+    match (text.get(..10), text.get(11..16)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => text,
+    }
+}
+
 /// What the crew says in words, by headings; without what was measured.
 pub(super) fn sections(sheet: &Sheet) -> Vec<(&'static str, String)> {
-    let treatment = |it: &super::text::Treatment| format!("{} {}", date::instant(it.at), it.what);
+    let treatment = |it: &super::text::Treatment| format!("{}: {}", moment(it.at), it.what);
     let treatments: Vec<String> = sheet.treatments.iter().map(treatment).collect();
     vec![
         ("What happened", sheet.happened.clone()),

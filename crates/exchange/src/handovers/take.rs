@@ -9,7 +9,7 @@ use store::Effect;
 
 use super::crew::sets;
 use super::text::{HandoverText, Sheet};
-use super::{TRIES_MAX, id_here, is_between, kept, line, read, standing, with_sheet, written};
+use super::{TRIES_MAX, by_department, id_here, is_between, kept, line, read, standing, with_sheet, written};
 use crate::exchange::Exchange;
 
 impl Exchange {
@@ -119,12 +119,12 @@ impl Exchange {
         let was = HandoverWas::At(row.version);
         let mut next = row.clone();
         if step.number > row.dept_told {
-            next.dept_told = step.number;
-            next.begun_at = step.at;
-            next.begun_by = step.by.clone();
+            next = by_department(&row, step);
             next.news = true;
-            if row.state.is_open() {
-                next.state = HandoverState::Begun;
+            // It is for the crew to say whether it comes.
+            if next.state == HandoverState::Withdrawn {
+                next.state = row.state;
+                (next.ended_at, next.ended_by) = (row.ended_at, row.ended_by.clone());
             }
         }
         let mut job = Job::default();

@@ -32,6 +32,8 @@ pub enum Act {
     Withdraw,
     /// The department has begun to take over.
     Begin,
+    /// The department does not wait any longer: nobody came.
+    Close,
 }
 
 impl Act {
@@ -43,12 +45,13 @@ impl Act {
             Act::Arrive => "arrive",
             Act::Withdraw => "withdraw",
             Act::Begin => "begin",
+            Act::Close => "close",
         }
     }
 
     /// Whether it is a step of the department.
     pub fn is_departments(self) -> bool {
-        self == Act::Begin
+        matches!(self, Act::Begin | Act::Close)
     }
 }
 
@@ -295,7 +298,7 @@ pub struct HandoverText {
     /// Who takes the step: name and role.
     pub by: String,
     pub role: String,
-    /// Why; may be empty, but for `withdraw`.
+    /// Why; may be empty, but for `withdraw` and `close`.
     pub words: String,
     /// Of the crew's steps: all that it says.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -318,14 +321,14 @@ impl HandoverText {
         if self.words.chars().count() > WORDS_CHARS_MAX {
             return value("What is said of a handover has up to 1,500 characters.");
         }
-        if self.act == Act::Withdraw && self.words.trim().is_empty() {
-            return value("A withdrawal says why in words.");
+        if matches!(self.act, Act::Withdraw | Act::Close) && self.words.trim().is_empty() {
+            return value("Who withdraws or closes says why in words.");
         }
         if self.act.is_departments() == self.sheet.is_some() {
             return value("A step of the crew, and no other, has the whole sheet.");
         }
         if self.act.is_departments() && self.role != "clinician" {
-            return value("Only a named clinician begins to take over.");
+            return value("Only a named clinician begins to take over, or closes.");
         }
         self.sheet.as_ref().map_or(Ok(()), |sheet| {
             let checked = sheet.check();

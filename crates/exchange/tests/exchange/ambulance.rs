@@ -334,3 +334,29 @@ fn an_unknown_person_is_on_the_board_at_once_without_a_record_until_a_person_say
         }
     });
 }
+
+#[test]
+fn a_crew_that_is_not_waited_for_any_longer_is_told_and_back_on_the_board_when_it_says_something() {
+    on_each_database(async |network, _| {
+        knows_una(network).await;
+        let id = hand_over(network, HOSPITAL, una(), "a").await;
+        carry(network).await;
+        let there = on_board(network, HOSPITAL).await[0].clone();
+        let takes = shah(network, Interaction::TakeOver);
+        let node = &network.nodes[HOSPITAL];
+        let silent = node.close_handover(&takes, &there.id, " ").await;
+        assert_eq!(silent.unwrap_err().kind, Kind::Required);
+        node.close_handover(&takes, &there.id, "Not here after six hours").await.unwrap();
+        carry(network).await;
+        let row = here(network, &id).await;
+        assert_eq!((row.state, row.news), (HandoverState::Coming, true), "the crew says whether it comes");
+        let told = said(network, CREW, &row).await.pop().unwrap();
+        assert_eq!(told.words, "Not here after six hours");
+        let there = on_board(network, HOSPITAL).await[0].clone();
+        assert_eq!(there.state, HandoverState::Withdrawn);
+        network.nodes[CREW].crew_arrived(&medic(network), &id).await.unwrap();
+        carry(network).await;
+        let there = on_board(network, HOSPITAL).await[0].clone();
+        assert_eq!(there.state, HandoverState::Arrived);
+    });
+}

@@ -79,7 +79,7 @@ impl Store {
         match board {
             Board::Open => {
                 sql.push(OPEN).push(
-                    " ORDER BY h.pre_alert DESC, h.weight DESC, h.arrived_at DESC, h.due_at, h.id",
+                    " ORDER BY h.pre_alert DESC, h.weight DESC, h.arrived_at, h.due_at, h.id",
                 );
             }
             Board::Ended(since) => {

@@ -26,6 +26,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/staff/handovers/{id}/withdraw", post(one::withdraw))
         .route("/staff/handovers/{id}/begin", post(one::begin))
         .route("/staff/handovers/{id}/receive", post(one::receive))
+        .route("/staff/handovers/{id}/close", post(one::close))
         .route(
             "/staff/handovers/{id}/match",
             get(matched::page).post(matched::matched),

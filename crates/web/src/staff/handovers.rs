@@ -184,6 +184,7 @@ pub(super) fn done(asked: &Asked) -> Option<Done> {
         "arrived" => "The hospital is being told that you are there. The clock runs.",
         "withdrawn" => "The hospital is being told that you are not coming.",
         "diverted" => "Both hospitals are being told. This is the new handover.",
+        "closed" => "The crew is being told that you do not wait any longer.",
         "begun" => "The crew is being told that you have begun.",
         "received" => "Taken over in your name. The crew is being told, and the patient’s practice.",
         "matched" => "The handover is in this patient’s record now.",

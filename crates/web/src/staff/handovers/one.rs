@@ -84,7 +84,10 @@ async fn looked(node: &Node, visit: &Visit, handover: &Handover) -> Result<(), R
     if handover.inward {
         let scope = visit.scope(node, Interaction::OpenLetter, TY).await?;
         if let Some(exchange) = &node.exchange {
-            exchange.open_handover(&scope, &handover.id).await?;
+            match exchange.open_handover(&scope, &handover.id).await {
+                Err(problem) if matches!(problem.kind, Kind::Forbidden | Kind::NotFound) => {}
+                opened => opened?,
+            }
         }
         return Ok(());
     }
@@ -247,7 +250,7 @@ fn ended(handover: &Handover, now: Millis) -> String {
     match handover.state {
         HandoverState::Received => format!("{} took over at {at}.", handover.ended_by),
         HandoverState::Withdrawn => {
-            format!("Withdrawn by {} at {at}: they are not coming.", handover.ended_by)
+            format!("Ended by {} at {at}: they are not coming.", handover.ended_by)
         }
         _ => String::new(),
     }
@@ -326,6 +329,7 @@ fn steps(
             Act::Arrive => "Arrived",
             Act::Withdraw => "Withdrawn",
             Act::Begin => "Began to take over",
+            Act::Close => "Does not wait any longer",
         };
         let is_older = it.sheet.is_some() && it.number != handover.crew_told;
         let step = views::Step {
@@ -448,6 +452,19 @@ pub async fn receive(
     let words = fields.text("words");
     let done = exchange(&node)?.receive_handover(&scope, &id, words).await;
     settle(&node, &visit, (&id, "received"), (&fields, done)).await
+}
+
+/// `POST /staff/handovers/{id}/close`
+pub async fn close(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(&node, Interaction::TakeOver, TY).await?;
+    let words = fields.text("words");
+    let done = exchange(&node)?.close_handover(&scope, &id, words).await;
+    settle(&node, &visit, (&id, "closed"), (&fields, done)).await
 }
 
 /// Back to the page, with what was done or what is wrong.
