@@ -114,7 +114,7 @@ impl Store {
         );
         sql.bind(of.id.as_str());
         // The newest first, so that a bound leaves out the oldest.
-        sql.push(" ORDER BY side, number DESC LIMIT ").bind(ROWS_MAX);
+        sql.push(" ORDER BY side DESC, number DESC LIMIT ").bind(ROWS_MAX);
         let rows = self.rows(&sql).await?;
         let mut found = rows.iter().map(step).collect::<Result<Vec<_>, _>>()?;
         found.reverse();
