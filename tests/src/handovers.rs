@@ -52,7 +52,14 @@ fn send(client: &mut Client, form: &str, to: &str, typed: &[(&str, &str)]) -> An
     assert_eq!(page.status, 200, "{}", page.text());
     let kept = ["csrf", "attempt", "seen"].map(|name| {
         let has = page.text().contains(&format!("name=\"{name}\""));
-        (name, if has { hidden(&page, name) } else { String::new() })
+        (
+            name,
+            if has {
+                hidden(&page, name)
+            } else {
+                String::new()
+            },
+        )
     });
     let mut fields: Vec<(&str, &str)> = kept.iter().map(|it| (it.0, it.1.as_str())).collect();
     fields.extend(typed);
@@ -116,11 +123,19 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
     assert!(unfit.text().contains("send it as told"), "{}", unfit.text());
     assert!(unfit.text().contains("Salbutamol"), "nothing typed is lost");
     let told = [("as_told", "yes")];
-    let sent = send(&mut paula, new, new, &[&who[..], &OBSERVED[..], &told].concat());
+    let sent = send(
+        &mut paula,
+        new,
+        new,
+        &[&who[..], &OBSERVED[..], &told].concat(),
+    );
     let here = led(&sent);
     let page = paula.get(&here).unwrap().text();
     assert!(page.contains("Not yet delivered"), "{page}");
-    assert!(!page.contains(">Seen<") && !page.contains("Delivered, not seen"), "{page}");
+    assert!(
+        !page.contains(">Seen<") && !page.contains("Delivered, not seen"),
+        "{page}"
+    );
     let unknown = [
         ("unknown", "yes"),
         ("age", "50"),
@@ -139,10 +154,17 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
         says(&mut paula, &here, "Delivered, not seen").then_some(())
     });
     let board = shah.get("/staff/handover-board").unwrap().text();
-    assert!(board.contains("11 high") && board.contains("Pre-alert"), "{board}");
+    assert!(
+        board.contains("11 high") && board.contains("Pre-alert"),
+        "{board}"
+    );
     assert!(board.contains("Incomplete, 6 missing"), "{board}");
     let page = shah.get(&there).unwrap().text();
-    for words in ["Amina", "Salbutamol 5 mg", "The record at other organisations"] {
+    for words in [
+        "Amina",
+        "Salbutamol 5 mg",
+        "The record at other organisations",
+    ] {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(!page.contains("not measured"), "{page}");
@@ -163,24 +185,42 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
         says(&mut shah, &there, "Oxygen 15 l").then_some(())?;
         says(&mut shah, &there, "Waited ").then_some(())
     });
-    assert!(says(&mut shah, &there, "Incomplete, 6 missing"), "the newest is incomplete");
-    assert!(says(&mut shah, &format!("{there}?sheet=1"), "This is an older sheet"));
+    assert!(
+        says(&mut shah, &there, "Incomplete, 6 missing"),
+        "the newest is incomplete"
+    );
+    assert!(says(
+        &mut shah,
+        &format!("{there}?sheet=1"),
+        "This is an older sheet"
+    ));
     let receive = format!("{there}/receive");
     led(&send(&mut shah, &there, &receive, &[("words", "To resus")]));
     nodes.hospital.process.kill();
-    assert!(!says(&mut paula, &here, ">Taken over<"), "nobody has told the crew");
+    assert!(
+        !says(&mut paula, &here, ">Taken over<"),
+        "nobody has told the crew"
+    );
     nodes.hospital.process.start();
     wait_for("the receipt at the crew", ANSWER_SECONDS, || {
         let page = paula.get(&here).ok()?.text();
         (page.contains("Taken over") && page.contains("To resus")).then_some(())
     });
     wait_for("the letter at the practice", ANSWER_SECONDS, || {
-        says(&mut clara, "/staff/inbox", "Brought to the emergency department").then_some(())
+        says(
+            &mut clara,
+            "/staff/inbox",
+            "Brought to the emergency department",
+        )
+        .then_some(())
     });
 
     let board = on_board(&mut shah, "Found in the street").unwrap();
     let page = shah.get(&board).unwrap().text();
-    assert!(page.contains("No record is shown: nobody has said yet who this is"), "{page}");
+    assert!(
+        page.contains("No record is shown: nobody has said yet who this is"),
+        "{page}"
+    );
     let matching = format!("{board}/match");
     let candidates = shah.get(&format!("{matching}?find=Tester")).unwrap();
     let id = candidates.text().replace("&#x2f;", "/");
@@ -188,11 +228,21 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
     let id = id.split('"').next().unwrap().to_owned();
     let none = send(&mut shah, &matching, &matching, &[]);
     assert_eq!(none.status, 422, "{}", none.text());
-    led(&send(&mut shah, &matching, &matching, &[("patient", id.as_str())]));
+    led(&send(
+        &mut shah,
+        &matching,
+        &matching,
+        &[("patient", id.as_str())],
+    ));
     let page = shah.get(&board).unwrap().text();
     assert!(page.contains("names somebody else"), "{page}");
     let withdraw = format!("{found}/withdraw");
-    led(&send(&mut paula, &found, &withdraw, &[("words", "Refuses to come")]));
+    led(&send(
+        &mut paula,
+        &found,
+        &withdraw,
+        &[("words", "Refuses to come")],
+    ));
     wait_for("the withdrawal at the hospital", ANSWER_SECONDS, || {
         says(&mut shah, &board, "Refuses to come").then_some(())
     });

@@ -8,12 +8,12 @@ mod crisis_plan;
 mod discharges;
 mod fax;
 mod fhir;
+mod handovers;
 mod itk3;
 mod menu;
 mod pds;
 mod people;
 mod prescriptions;
-mod handovers;
 mod referrals;
 mod sign_in;
 #[cfg(test)]

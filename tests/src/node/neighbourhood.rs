@@ -107,7 +107,9 @@ fn build(
     let hospital = set_up(root, HOSPITAL, "hospital", postgres);
     let practice = set_up(root, PRACTICE, "gp-practice", postgres);
     let third = third.map(|(ods, role)| (ods, set_up(root, ods, role, postgres)));
-    let mut cards: Vec<String> = [HOSPITAL, PRACTICE].map(|ods| format!("{ods}/card.json")).into();
+    let mut cards: Vec<String> = [HOSPITAL, PRACTICE]
+        .map(|ods| format!("{ods}/card.json"))
+        .into();
     cards.extend(third.iter().map(|(ods, _)| format!("{ods}/card.json")));
     let mut sign = vec!["directory", "sign", "--steward", "steward"];
     sign.extend(["--out", "directory.jws"]);

@@ -33,11 +33,7 @@ impl Exchange {
         Box::pin(self.handing_over(scope, new)).await
     }
 
-    async fn handing_over(
-        &self,
-        scope: &Scope,
-        new: NewHandover<'_>,
-    ) -> Result<String, Problem> {
+    async fn handing_over(&self, scope: &Scope, new: NewHandover<'_>) -> Result<String, Problem> {
         let work = work(scope);
         let own = self.organisation();
         let id = Letter::parcel_id(&["hand-over", own.as_str(), new.to.as_str(), new.attempt]);
@@ -55,12 +51,7 @@ impl Exchange {
         }
     }
 
-    async fn started(
-        &self,
-        scope: &Scope,
-        new: NewHandover<'_>,
-        id: &str,
-    ) -> Result<Job, Problem> {
+    async fn started(&self, scope: &Scope, new: NewHandover<'_>, id: &str) -> Result<Job, Problem> {
         self.check_department(new.to)?;
         let mut sheet = new.sheet;
         if !new.patient.is_empty() {
@@ -359,7 +350,9 @@ impl Exchange {
 /// All that was measured, as far as it was said.
 pub(super) fn sets(said: &[HandoverText]) -> Vec<Observations> {
     let sheets = said.iter().filter_map(|it| it.sheet.as_ref());
-    sheets.flat_map(|it| it.observations.iter().cloned()).collect()
+    sheets
+        .flat_map(|it| it.observations.iter().cloned())
+        .collect()
 }
 
 pub(super) fn check_words(words: &str, missing: &'static str) -> Result<(), Problem> {

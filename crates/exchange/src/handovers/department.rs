@@ -141,7 +141,8 @@ impl Exchange {
             changes: self.handover_changes(&next, sheet, &sets(&said))?,
             ..Job::default()
         };
-        self.tell_practice(&mut next, (sheet, words), &mut job).await?;
+        self.tell_practice(&mut next, (sheet, words), &mut job)
+            .await?;
         job.effects.push(Effect::Handover(HandoverWrite::Received {
             pid: next.pid,
             by: who,

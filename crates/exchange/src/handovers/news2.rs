@@ -155,11 +155,7 @@ pub fn score(of: &Observations, age: Option<u32>) -> Score {
             number(of.systolic, " mmHg"),
             of.systolic.map(pressure),
         ),
-        part(
-            "Pulse",
-            number(of.pulse, " a minute"),
-            of.pulse.map(beats),
-        ),
+        part("Pulse", number(of.pulse, " a minute"), of.pulse.map(beats)),
         part(
             "Consciousness",
             of.consciousness.map(|it| it.words().to_owned()),
@@ -258,7 +254,16 @@ mod tests {
         );
         holds(
             "scale 2 on oxygen",
-            &[(0, 3), (84, 2), (86, 1), (88, 0), (93, 1), (95, 2), (97, 3), (100, 3)],
+            &[
+                (0, 3),
+                (84, 2),
+                (86, 1),
+                (88, 0),
+                (93, 1),
+                (95, 2),
+                (97, 3),
+                (100, 3),
+            ],
             |it| saturation(2, it, true),
         );
         holds(
@@ -268,7 +273,15 @@ mod tests {
         );
         holds(
             "pulse",
-            &[(0, 3), (41, 1), (51, 0), (91, 1), (111, 2), (131, 3), (250, 3)],
+            &[
+                (0, 3),
+                (41, 1),
+                (51, 0),
+                (91, 1),
+                (111, 2),
+                (131, 3),
+                (250, 3),
+            ],
             beats,
         );
         holds(
@@ -303,11 +316,14 @@ mod tests {
         }
         let four = total(|it| (it.respiratory_rate, it.on_oxygen) = (Some(21), Some(true)));
         assert_eq!(four, (4, Risk::Low));
-        let five = total(|it| (it.respiratory_rate, it.consciousness) = (Some(21), Some(Consciousness::Voice)));
+        let five = total(|it| {
+            (it.respiratory_rate, it.consciousness) = (Some(21), Some(Consciousness::Voice))
+        });
         assert_eq!(five, (5, Risk::Medium));
         let six = total(|it| (it.pulse, it.systolic) = (Some(131), Some(90)));
         assert_eq!(six, (6, Risk::Medium));
-        let seven = total(|it| (it.pulse, it.systolic, it.temperature) = (Some(131), Some(90), Some(360)));
+        let seven =
+            total(|it| (it.pulse, it.systolic, it.temperature) = (Some(131), Some(90), Some(360)));
         assert_eq!(seven, (7, Risk::High));
     }
 
@@ -315,7 +331,9 @@ mod tests {
     fn a_score_of_which_a_part_is_missing_is_incomplete_and_never_a_number_or_low() {
         let without: [(&str, fn(&mut Observations)); 7] = [
             ("Respiratory rate", |it| it.respiratory_rate = None),
-            ("Oxygen saturation, scale 1", |it| it.oxygen_saturation = None),
+            ("Oxygen saturation, scale 1", |it| {
+                it.oxygen_saturation = None
+            }),
             ("Air or oxygen", |it| it.on_oxygen = None),
             ("Systolic blood pressure", |it| it.systolic = None),
             ("Pulse", |it| it.pulse = None),

@@ -98,7 +98,10 @@ fn encounter(of: &Of<'_>, sheet: &Sheet, (state, ended_at): (HandoverState, Mill
         set(&mut period, "start", date::instant(at).into());
     }
     // A crew has no business with a record for ever: its part ends within a day.
-    let within = sheet.arrived_at.unwrap_or(of.made_at).saturating_add(DAY_MILLIS);
+    let within = sheet
+        .arrived_at
+        .unwrap_or(of.made_at)
+        .saturating_add(DAY_MILLIS);
     let end = match (state.is_open(), of.inward) {
         (false, _) => Some(ended_at).filter(|it| *it > 0),
         (true, false) => Some(within),
@@ -251,11 +254,7 @@ fn observations(of: &Of<'_>, sheet: &Sheet, it: &Observations) -> Vec<Value> {
 fn oxygen(measured: &Measured<'_>, it: &Observations) -> Value {
     let mut more = json!({});
     match it.oxygen_saturation {
-        Some(percent) => set(
-            &mut more,
-            "valueQuantity",
-            quantity(percent, ("%", "%")),
-        ),
+        Some(percent) => set(&mut more, "valueQuantity", quantity(percent, ("%", "%"))),
         None => set(
             &mut more,
             "dataAbsentReason",
@@ -269,11 +268,7 @@ fn oxygen(measured: &Measured<'_>, it: &Observations) -> Value {
         components.push(json!({ "code": { "text": "Oxygen given" }, "valueBoolean": on }));
     }
     set(&mut more, "component", components.into());
-    let name = (
-        LOINC,
-        "2708-6",
-        "Oxygen saturation in Arterial blood",
-    );
+    let name = (LOINC, "2708-6", "Oxygen saturation in Arterial blood");
     measured.observation(name, more)
 }
 

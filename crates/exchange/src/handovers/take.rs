@@ -2,14 +2,16 @@
 
 use access::{AuditEntry, Interaction, Scope};
 use fhir::problem::{Kind, Problem};
+use store::Effect;
 use store::Job;
 use store::handovers::{Handover, HandoverState, HandoverWas, HandoverWrite};
 use store::parcels::ToTakeIn;
-use store::Effect;
 
 use super::crew::sets;
 use super::text::{HandoverText, Sheet};
-use super::{TRIES_MAX, by_department, id_here, is_between, kept, line, read, standing, with_sheet, written};
+use super::{
+    TRIES_MAX, by_department, id_here, is_between, kept, line, read, standing, with_sheet, written,
+};
 use crate::exchange::Exchange;
 
 impl Exchange {
@@ -79,8 +81,7 @@ impl Exchange {
         row.news |= is_newer;
         let patient = row.patient.clone();
         job.traces.push(came(scope, parcel, (&id, &patient)));
-        job.effects
-            .push(written(row, was, Some(kept(step, now)?)));
+        job.effects.push(written(row, was, Some(kept(step, now)?)));
         let pid = parcel.pid;
         let taken = HandoverWrite::TakenIn { pid, patient };
         job.effects.push(Effect::Handover(taken));
@@ -135,8 +136,7 @@ impl Exchange {
         let patient = row.patient.clone();
         job.traces.push(came(scope, parcel, (&row.id, &patient)));
         let now = self.store.now();
-        job.effects
-            .push(written(next, was, Some(kept(step, now)?)));
+        job.effects.push(written(next, was, Some(kept(step, now)?)));
         let pid = parcel.pid;
         let taken = HandoverWrite::TakenIn { pid, patient };
         job.effects.push(Effect::Handover(taken));

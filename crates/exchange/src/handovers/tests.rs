@@ -72,7 +72,10 @@ fn a_step_that_says_too_little_or_what_cannot_be_is_refused() {
     };
     assert!(set(|it| it.oxygen_saturation = Some(100)).is_ok());
     assert!(set(|it| it.oxygen_saturation = Some(101)).is_err());
-    assert!(set(|it| it.temperature = Some(37)).is_err(), "not in tenths");
+    assert!(
+        set(|it| it.temperature = Some(37)).is_err(),
+        "not in tenths"
+    );
     assert!(set(|it| it.scale = 3).is_err());
     let begun = HandoverText {
         act: Act::Begin,

@@ -164,12 +164,37 @@ impl Observations {
     /// `Value`, in words for who filled in the form.
     pub fn check(&self) -> Result<(), Problem> {
         let within = [
-            (self.respiratory_rate, 0, 99, "Breaths a minute are 0 to 99."),
-            (self.oxygen_saturation, 0, 100, "Oxygen saturation is 0 to 100 per cent."),
-            (self.systolic, 0, 350, "Systolic blood pressure is 0 to 350 mmHg."),
-            (self.diastolic, 0, 250, "Diastolic blood pressure is 0 to 250 mmHg."),
+            (
+                self.respiratory_rate,
+                0,
+                99,
+                "Breaths a minute are 0 to 99.",
+            ),
+            (
+                self.oxygen_saturation,
+                0,
+                100,
+                "Oxygen saturation is 0 to 100 per cent.",
+            ),
+            (
+                self.systolic,
+                0,
+                350,
+                "Systolic blood pressure is 0 to 350 mmHg.",
+            ),
+            (
+                self.diastolic,
+                0,
+                250,
+                "Diastolic blood pressure is 0 to 250 mmHg.",
+            ),
             (self.pulse, 0, 300, "The pulse is 0 to 300 a minute."),
-            (self.temperature, 150, 450, "The temperature is 15.0 to 45.0 °C."),
+            (
+                self.temperature,
+                150,
+                450,
+                "The temperature is 15.0 to 45.0 °C.",
+            ),
         ];
         for (value, least, most, message) in within {
             if value.is_some_and(|it| it < least || it > most) {
@@ -213,9 +238,17 @@ pub struct Sheet {
     pub treatments: Vec<Treatment>,
     pub observations: Vec<Observations>,
     pub pre_alert: bool,
-    #[serde(with = "instant::or_none", skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        with = "instant::or_none",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
     pub due_at: Option<Millis>,
-    #[serde(with = "instant::or_none", skip_serializing_if = "Option::is_none", default)]
+    #[serde(
+        with = "instant::or_none",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
     pub arrived_at: Option<Millis>,
 }
 
@@ -265,11 +298,15 @@ impl Sheet {
         let is_long = |text: &String, most| text.chars().count() > most;
         let words = [&self.happened, &self.found, &self.allergies];
         if words.into_iter().any(|it| is_long(it, WORDS_CHARS_MAX)) {
-            let message = "What happened, what was found and allergies have up to 1,500 characters each.";
+            let message =
+                "What happened, what was found and allergies have up to 1,500 characters each.";
             return Err(Problem::new(Kind::TooLong, message));
         }
         let treatments = self.treatments.iter().map(|it| &it.what);
-        if treatments.chain([&self.crew]).any(|it| is_long(it, NAME_CHARS_MAX)) {
+        if treatments
+            .chain([&self.crew])
+            .any(|it| is_long(it, NAME_CHARS_MAX))
+        {
             let message = "A treatment and a call sign have up to 200 characters each.";
             return Err(Problem::new(Kind::TooLong, message));
         }

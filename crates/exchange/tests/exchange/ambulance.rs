@@ -85,7 +85,12 @@ async fn hand_over(network: &Network, to: usize, person: PatientNamed, attempt: 
 
 /// What one side has to say goes to the other, and the other way; and to the practice.
 async fn carry(network: &Network) {
-    for (from, to) in [(CREW, HOSPITAL), (HOSPITAL, CREW), (HOSPITAL, PRACTICE), (CREW, PRACTICE)] {
+    for (from, to) in [
+        (CREW, HOSPITAL),
+        (HOSPITAL, CREW),
+        (HOSPITAL, PRACTICE),
+        (CREW, PRACTICE),
+    ] {
         network.nodes[from].serve(&network.ods(to)).await;
         while network.nodes[to].take_in().await.unwrap() > 0 {}
     }
@@ -105,7 +110,12 @@ async fn here(network: &Network, id: &str) -> Handover {
 async fn on_board(network: &Network, at: usize) -> Vec<Handover> {
     let store = network.store(at);
     let mut found = store.handovers(&work(), Board::Open, 100).await.unwrap();
-    found.extend(store.handovers(&work(), Board::Ended(0), 100).await.unwrap());
+    found.extend(
+        store
+            .handovers(&work(), Board::Ended(0), 100)
+            .await
+            .unwrap(),
+    );
     found
 }
 
@@ -131,15 +141,28 @@ fn a_crew_knows_that_it_is_seen_and_taken_over_only_by_receipts_and_the_practice
     on_each_database(async |network, grounds| {
         knows_una(network).await;
         let id = hand_over(network, HOSPITAL, una(), "a").await;
-        assert_eq!(hand_over(network, HOSPITAL, una(), "a").await, id, "the same form");
-        let sent = network.store(CREW).handover_sent(&here(network, &id).await).await;
+        assert_eq!(
+            hand_over(network, HOSPITAL, una(), "a").await,
+            id,
+            "the same form"
+        );
+        let sent = network
+            .store(CREW)
+            .handover_sent(&here(network, &id).await)
+            .await;
         assert_eq!(sent.unwrap().unwrap().state, State::Accepted);
         carry(network).await;
-        assert_eq!(told(network, &id).await, [(State::Delivered, String::new())]);
+        assert_eq!(
+            told(network, &id).await,
+            [(State::Delivered, String::new())]
+        );
         let board = on_board(network, HOSPITAL).await;
         assert_eq!(board.len(), 1);
         let there = board[0].clone();
-        assert_eq!((there.patient.as_str(), there.pre_alert), ("una-there", true));
+        assert_eq!(
+            (there.patient.as_str(), there.pre_alert),
+            ("una-there", true)
+        );
 
         let encounters = found(network, HOSPITAL, "Encounter").await;
         assert_eq!(encounters[0]["status"], "planned");
@@ -151,27 +174,69 @@ fn a_crew_knows_that_it_is_seen_and_taken_over_only_by_receipts_and_the_practice
         codes.sort_unstable();
         assert_eq!(
             codes,
-            ["1104051000000101", "2708-6", "67775-7", "8310-5", "85354-9", "8867-4", "9279-1"]
+            [
+                "1104051000000101",
+                "2708-6",
+                "67775-7",
+                "8310-5",
+                "85354-9",
+                "8867-4",
+                "9279-1"
+            ]
         );
-        assert!(observations.iter().all(|it| it["subject"]["reference"] == "Patient/una-there"));
+        assert!(
+            observations
+                .iter()
+                .all(|it| it["subject"]["reference"] == "Patient/una-there")
+        );
 
         let opens = shah(network, Interaction::OpenLetter);
-        network.nodes[HOSPITAL].open_handover(&opens, &there.id).await.unwrap();
-        network.nodes[CREW].crew_arrived(&medic(network), &id).await.unwrap();
+        network.nodes[HOSPITAL]
+            .open_handover(&opens, &there.id)
+            .await
+            .unwrap();
+        network.nodes[CREW]
+            .crew_arrived(&medic(network), &id)
+            .await
+            .unwrap();
         carry(network).await;
-        assert!(told(network, &id).await.contains(&(State::Opened, "Dr Ravi Shah".into())));
+        assert!(
+            told(network, &id)
+                .await
+                .contains(&(State::Opened, "Dr Ravi Shah".into()))
+        );
         let there = on_board(network, HOSPITAL).await[0].clone();
         assert_eq!(there.state, HandoverState::Arrived);
 
         let takes = shah(network, Interaction::TakeOver);
-        let clerk = network.staff(HOSPITAL, "Clara Clerk", Role::Clerk, Interaction::MatchLetter);
-        let refused = network.nodes[HOSPITAL].receive_handover(&clerk, &there.id, "").await;
+        let clerk = network.staff(
+            HOSPITAL,
+            "Clara Clerk",
+            Role::Clerk,
+            Interaction::MatchLetter,
+        );
+        let refused = network.nodes[HOSPITAL]
+            .receive_handover(&clerk, &there.id, "")
+            .await;
         assert_eq!(refused.unwrap_err().kind, Kind::Forbidden);
-        network.nodes[HOSPITAL].begin_handover(&takes, &there.id).await.unwrap();
-        network.nodes[HOSPITAL].receive_handover(&takes, &there.id, "To resus").await.unwrap();
-        let twice = network.nodes[HOSPITAL].receive_handover(&takes, &there.id, "").await;
+        network.nodes[HOSPITAL]
+            .begin_handover(&takes, &there.id)
+            .await
+            .unwrap();
+        network.nodes[HOSPITAL]
+            .receive_handover(&takes, &there.id, "To resus")
+            .await
+            .unwrap();
+        let twice = network.nodes[HOSPITAL]
+            .receive_handover(&takes, &there.id, "")
+            .await;
         assert_eq!(twice.unwrap_err().kind, Kind::BusinessRule);
-        assert!(!told(network, &id).await.iter().any(|it| it.0 == State::ActedOn));
+        assert!(
+            !told(network, &id)
+                .await
+                .iter()
+                .any(|it| it.0 == State::ActedOn)
+        );
         // The hospital stops between its commit and the receipt.
         network.crash(HOSPITAL, grounds).await;
         carry(network).await;
@@ -187,7 +252,8 @@ fn a_crew_knows_that_it_is_seen_and_taken_over_only_by_receipts_and_the_practice
 }
 
 #[test]
-fn an_older_observation_is_never_shown_as_the_newest_in_whatever_order_and_however_often_steps_come() {
+fn an_older_observation_is_never_shown_as_the_newest_in_whatever_order_and_however_often_steps_come()
+ {
     on_each_database(async |network, _| {
         knows_una(network).await;
         let id = hand_over(network, HOSPITAL, una(), "a").await;
@@ -209,13 +275,24 @@ fn an_older_observation_is_never_shown_as_the_newest_in_whatever_order_and_howev
             sheet.observations.push(set(now + i64::from(pulse), pulse));
             let seen = (id.as_str(), row.crew_told);
             let node = &network.nodes[CREW];
-            node.update_handover(&medic(network), seen, sheet.clone()).await.unwrap();
+            node.update_handover(&medic(network), seen, sheet.clone())
+                .await
+                .unwrap();
             let stale = node.update_handover(&medic(network), seen, sheet).await;
-            assert_eq!(stale.unwrap_err().kind, Kind::Conflict, "written upon what is old");
+            assert_eq!(
+                stale.unwrap_err().kind,
+                Kind::Conflict,
+                "written upon what is old"
+            );
         }
         carry(network).await;
         assert_eq!(on_board(network, HOSPITAL).await[0].crew_told, 3);
-        let sends = network.staff(CREW, "Paula Medic", Role::Clinician, Interaction::WithdrawLetter);
+        let sends = network.staff(
+            CREW,
+            "Paula Medic",
+            Role::Clinician,
+            Interaction::WithdrawLetter,
+        );
         store.act(&sends, first, Action::SendAgain).await.unwrap();
         carry(network).await;
         let board = on_board(network, HOSPITAL).await;
@@ -228,17 +305,25 @@ fn an_older_observation_is_never_shown_as_the_newest_in_whatever_order_and_howev
         let newest = standing(&said).unwrap().newest().unwrap();
         assert_eq!(newest.pulse, Some(70));
         let rates = found(network, HOSPITAL, "Observation").await;
-        let pulses = rates.iter().filter(|it| it["code"]["coding"][0]["code"] == "8867-4");
+        let pulses = rates
+            .iter()
+            .filter(|it| it["code"]["coding"][0]["code"] == "8867-4");
         assert_eq!(pulses.count(), 3, "each measurement once");
 
         // After the taking over an update is kept and shown, and takes nothing back.
         let takes = shah(network, Interaction::TakeOver);
-        network.nodes[HOSPITAL].receive_handover(&takes, &there.id, "").await.unwrap();
+        network.nodes[HOSPITAL]
+            .receive_handover(&takes, &there.id, "")
+            .await
+            .unwrap();
         let row = here(network, &id).await;
         let mut late = standing(&said).unwrap().clone();
         late.found = "The wife says: since yesterday".into();
         let seen = (id.as_str(), row.crew_told);
-        network.nodes[CREW].update_handover(&medic(network), seen, late).await.unwrap();
+        network.nodes[CREW]
+            .update_handover(&medic(network), seen, late)
+            .await
+            .unwrap();
         network.nodes[CREW]
             .withdraw_handover(&medic(network), &id, "Sent by mistake")
             .await
@@ -258,7 +343,10 @@ fn who_is_diverted_leaves_the_first_board_whoever_opened_it_is_told_and_the_seco
         carry(network).await;
         let there = on_board(network, HOSPITAL).await[0].clone();
         let opens = shah(network, Interaction::OpenLetter);
-        network.nodes[HOSPITAL].open_handover(&opens, &there.id).await.unwrap();
+        network.nodes[HOSPITAL]
+            .open_handover(&opens, &there.id)
+            .await
+            .unwrap();
         let second = network.ods(PRACTICE);
         let node = &network.nodes[CREW];
         let same = (id.as_str(), &network.ods(HOSPITAL));
@@ -267,27 +355,43 @@ fn who_is_diverted_leaves_the_first_board_whoever_opened_it_is_told_and_the_seco
         let to = (id.as_str(), &second);
         let silent = node.divert_handover(&medic(network), to, " ").await;
         assert_eq!(silent.unwrap_err().kind, Kind::Required);
-        let next = node.divert_handover(&medic(network), to, "Full").await.unwrap();
+        let next = node
+            .divert_handover(&medic(network), to, "Full")
+            .await
+            .unwrap();
         let again = node.divert_handover(&medic(network), to, "Full").await;
-        assert_eq!(again.unwrap_err().kind, Kind::BusinessRule, "it was diverted");
+        assert_eq!(
+            again.unwrap_err().kind,
+            Kind::BusinessRule,
+            "it was diverted"
+        );
         carry(network).await;
         let there = on_board(network, HOSPITAL).await[0].clone();
         assert_eq!(there.state, HandoverState::Withdrawn);
         let last = said(network, HOSPITAL, &there).await.pop().unwrap();
-        assert!(last.words.contains("Diverted to") && last.words.contains("Full"), "{}", last.words);
+        assert!(
+            last.words.contains("Diverted to") && last.words.contains("Full"),
+            "{}",
+            last.words
+        );
         let reads = shah(network, Interaction::Inbox);
         let notices = network.store(HOSPITAL).notices(&reads).await.unwrap();
         assert_eq!(notices.len(), 1);
         assert!(notices[0].is_handover);
         let takes = shah(network, Interaction::TakeOver);
-        let late = network.nodes[HOSPITAL].receive_handover(&takes, &there.id, "").await;
+        let late = network.nodes[HOSPITAL]
+            .receive_handover(&takes, &there.id, "")
+            .await;
         assert_eq!(late.unwrap_err().kind, Kind::BusinessRule);
         let board = on_board(network, PRACTICE).await;
         assert_eq!((board.len(), board[0].state), (1, HandoverState::Coming));
         assert_eq!(board[0].asked_as, next);
         let said = said(network, PRACTICE, &board[0]).await;
         assert_eq!(standing(&said).unwrap().observations.len(), 1);
-        assert_eq!(found(network, HOSPITAL, "Encounter").await[0]["status"], "cancelled");
+        assert_eq!(
+            found(network, HOSPITAL, "Encounter").await[0]["status"],
+            "cancelled"
+        );
     });
 }
 
@@ -313,14 +417,22 @@ fn an_unknown_person_is_on_the_board_at_once_without_a_record_until_a_person_say
             false => (&board[1], &board[0]),
         };
         let takes = shah(network, Interaction::TakeOver);
-        network.nodes[HOSPITAL].receive_handover(&takes, &there.id, "").await.unwrap();
+        network.nodes[HOSPITAL]
+            .receive_handover(&takes, &there.id, "")
+            .await
+            .unwrap();
         carry(network).await;
-        assert!(network.list(PRACTICE, Show::AllIn).await.is_empty(), "whose would it be?");
+        assert!(
+            network.list(PRACTICE, Show::AllIn).await.is_empty(),
+            "whose would it be?"
+        );
         let matches = shah(network, Interaction::MatchLetter);
         let node = &network.nodes[HOSPITAL];
         let nobody = node.match_handover(&matches, &there.id, "nobody").await;
         assert_eq!(nobody.unwrap_err().kind, Kind::NotFound);
-        node.match_handover(&matches, &there.id, "una-there").await.unwrap();
+        node.match_handover(&matches, &there.id, "una-there")
+            .await
+            .unwrap();
         let twice = node.match_handover(&matches, &there.id, "una-there").await;
         assert_eq!(twice.unwrap_err().kind, Kind::NotFound, "it is settled");
         assert_eq!(found(network, HOSPITAL, "Observation").await.len(), 7);
@@ -330,7 +442,9 @@ fn an_unknown_person_is_on_the_board_at_once_without_a_record_until_a_person_say
         let settled = node.register_for_handover(&matches, &there.id).await;
         assert_eq!(settled.unwrap_err().kind, Kind::NotFound);
         node.receive_handover(&takes, &second.id, "").await.unwrap();
-        node.register_for_handover(&matches, &second.id).await.unwrap();
+        node.register_for_handover(&matches, &second.id)
+            .await
+            .unwrap();
         let row = network.store(HOSPITAL).handover(&work(), &second.id).await;
         let row = row.unwrap().unwrap();
         assert_eq!(row.letter, NO_PRACTICE);
@@ -349,15 +463,24 @@ fn a_crew_that_is_not_waited_for_any_longer_is_told_and_back_on_the_board_when_i
         let node = &network.nodes[HOSPITAL];
         let silent = node.close_handover(&takes, &there.id, " ").await;
         assert_eq!(silent.unwrap_err().kind, Kind::Required);
-        node.close_handover(&takes, &there.id, "Not here after six hours").await.unwrap();
+        node.close_handover(&takes, &there.id, "Not here after six hours")
+            .await
+            .unwrap();
         carry(network).await;
         let row = here(network, &id).await;
-        assert_eq!((row.state, row.news), (HandoverState::Coming, true), "the crew says whether it comes");
+        assert_eq!(
+            (row.state, row.news),
+            (HandoverState::Coming, true),
+            "the crew says whether it comes"
+        );
         let told = said(network, CREW, &row).await.pop().unwrap();
         assert_eq!(told.words, "Not here after six hours");
         let there = on_board(network, HOSPITAL).await[0].clone();
         assert_eq!(there.state, HandoverState::Withdrawn);
-        network.nodes[CREW].crew_arrived(&medic(network), &id).await.unwrap();
+        network.nodes[CREW]
+            .crew_arrived(&medic(network), &id)
+            .await
+            .unwrap();
         carry(network).await;
         let there = on_board(network, HOSPITAL).await[0].clone();
         assert_eq!(there.state, HandoverState::Arrived);

@@ -83,7 +83,9 @@ impl Store {
                 );
             }
             Board::Ended(since) => {
-                sql.push("h.inward = 1 AND h.state IN ('received', 'withdrawn') AND h.ended_at >= ");
+                sql.push(
+                    "h.inward = 1 AND h.state IN ('received', 'withdrawn') AND h.ended_at >= ",
+                );
                 sql.bind(since);
                 sql.push(" ORDER BY h.news DESC, h.ended_at DESC, h.id");
             }
@@ -114,7 +116,8 @@ impl Store {
         );
         sql.bind(of.id.as_str());
         // The newest first, so that a bound leaves out the oldest.
-        sql.push(" ORDER BY side DESC, number DESC LIMIT ").bind(ROWS_MAX);
+        sql.push(" ORDER BY side DESC, number DESC LIMIT ")
+            .bind(ROWS_MAX);
         let rows = self.rows(&sql).await?;
         let mut found = rows.iter().map(step).collect::<Result<Vec<_>, _>>()?;
         found.reverse();

@@ -74,8 +74,9 @@ impl Store {
         let Some(account) = scope.agent().account else {
             return Ok(Vec::new());
         };
-        let mut sql =
-            Sql::varied("SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient, p.kind, ");
+        let mut sql = Sql::varied(
+            "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient, p.kind, ",
+        );
         shown::push_shown(&mut sql, scope);
         sql.push(" FROM parcel_notice n JOIN parcel p ON p.pid = n.pid AND p.shard = n.shard");
         shown::push_document(&mut sql, scope, self.document_word().await?);

@@ -186,7 +186,9 @@ pub(super) fn done(asked: &Asked) -> Option<Done> {
         "diverted" => "Both hospitals are being told. This is the new handover.",
         "closed" => "The crew is being told that you do not wait any longer.",
         "begun" => "The crew is being told that you have begun.",
-        "received" => "Taken over in your name. The crew is being told, and the patient’s practice.",
+        "received" => {
+            "Taken over in your name. The crew is being told, and the patient’s practice."
+        }
         "matched" => "The handover is in this patient’s record now.",
         _ => return None,
     };
@@ -233,7 +235,11 @@ async fn row(
         },
         other: match sheet {
             Some(sheet) if handover.inward && !sheet.crew.is_empty() => {
-                format!("{}, {}", sheet.crew, (node.organisation_name)(&handover.other))
+                format!(
+                    "{}, {}",
+                    sheet.crew,
+                    (node.organisation_name)(&handover.other)
+                )
             }
             _ => (node.organisation_name)(&handover.other),
         },
@@ -343,9 +349,10 @@ pub(super) fn scored(sheet: Option<&Sheet>) -> Score {
 pub(super) fn of_set(set: &Observations, sheet: &Sheet) -> Score {
     let (text, colour) = match score(set, sheet.age_at(set.at)).total {
         Total::NotForChildren => ("Not for under 16".to_owned(), Some("blue")),
-        Total::Incomplete { missing, .. } => {
-            (format!("Incomplete, {} missing", missing.len()), Some("yellow"))
-        }
+        Total::Incomplete { missing, .. } => (
+            format!("Incomplete, {} missing", missing.len()),
+            Some("yellow"),
+        ),
         Total::Whole { points, risk } => match risk {
             Risk::High => (format!("{points} high"), Some("red")),
             Risk::Medium => (format!("{points} medium"), Some("orange")),

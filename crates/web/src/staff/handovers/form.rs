@@ -95,7 +95,12 @@ fn near(time: &str, now: Millis) -> Option<Millis> {
 }
 
 /// A time of the form `14:05`, or nothing.
-fn time(fields: &Fields, name: &str, field: &'static str, now: Millis) -> Result<Option<Millis>, Wrong> {
+fn time(
+    fields: &Fields,
+    name: &str,
+    field: &'static str,
+    now: Millis,
+) -> Result<Option<Millis>, Wrong> {
     match fields.text(name) {
         "" => Ok(None),
         text if text.len() == 5 => match near(text, now) {
@@ -212,7 +217,12 @@ fn named(fields: &Fields) -> Result<PatientNamed, Wrong> {
         "" => None,
         typed => match NhsNumber::parse(&typed.replace(' ', "")) {
             Ok(number) => Some(number.digits().to_owned()),
-            Err(_) => return wrong("nhs_number", "This is no NHS number: leave it out, or look again."),
+            Err(_) => {
+                return wrong(
+                    "nhs_number",
+                    "This is no NHS number: leave it out, or look again.",
+                );
+            }
         },
     };
     let born = text("born");
@@ -389,11 +399,7 @@ pub async fn hand_over(
 }
 
 /// The form of an update, with what stands.
-async fn standing(
-    node: &Node,
-    visit: &Visit,
-    id: &str,
-) -> Result<(views::New, Sheet), Problem> {
+async fn standing(node: &Node, visit: &Visit, id: &str) -> Result<(views::New, Sheet), Problem> {
     let scope = visit.scope(node, Interaction::Handovers, TY).await?;
     let handover = node.store.handover(&scope, id).await?;
     let handover = handover.filter(|it| !it.inward).ok_or_else(load::gone)?;
@@ -414,11 +420,17 @@ async fn standing(
         ("allergies", sheet.allergies.clone()),
         ("crew", sheet.crew.clone()),
         ("sex", sheet.sex.clone()),
-        ("age", sheet.age.map(|it| it.to_string()).unwrap_or_default()),
-        ("pre_alert", match sheet.pre_alert {
-            true => "yes".to_owned(),
-            false => String::new(),
-        }),
+        (
+            "age",
+            sheet.age.map(|it| it.to_string()).unwrap_or_default(),
+        ),
+        (
+            "pre_alert",
+            match sheet.pre_alert {
+                true => "yes".to_owned(),
+                false => String::new(),
+            },
+        ),
     ] {
         view.typed.insert(name, value);
     }

@@ -78,11 +78,9 @@ impl Loaded {
     /// Who it is by the record, or else as told.
     pub fn person(&self, now: Millis) -> Person {
         match (&self.patient, self.sheet()) {
-            (Some(it), _) => Person::new(
-                &it.name,
-                it.birth_date.as_deref(),
-                it.nhs_number.as_deref(),
-            ),
+            (Some(it), _) => {
+                Person::new(&it.name, it.birth_date.as_deref(), it.nhs_number.as_deref())
+            }
             (None, Some(it)) => as_told(it, now),
             (None, None) => Person::new("Unknown person", None, None),
         }

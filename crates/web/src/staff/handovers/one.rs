@@ -15,7 +15,9 @@ use store::parcels::State as Parcel;
 use super::form::receivers;
 use super::load::{self, Loaded, as_told};
 use super::views;
-use super::{Asked, TY, done, due, exchange, may_take_over, of_set, received, scored, state, waited};
+use super::{
+    Asked, TY, done, due, exchange, may_take_over, of_set, received, scored, state, waited,
+};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::Fault;
@@ -250,14 +252,20 @@ fn ended(handover: &Handover, now: Millis) -> String {
     match handover.state {
         HandoverState::Received => format!("{} took over at {at}.", handover.ended_by),
         HandoverState::Withdrawn => {
-            format!("Ended by {} at {at}: they are not coming.", handover.ended_by)
+            format!(
+                "Ended by {} at {at}: they are not coming.",
+                handover.ended_by
+            )
         }
         _ => String::new(),
     }
 }
 
 fn letter(handover: &Handover) -> &'static str {
-    match (handover.inward && handover.state == HandoverState::Received, handover.letter.as_str()) {
+    match (
+        handover.inward && handover.state == HandoverState::Received,
+        handover.letter.as_str(),
+    ) {
         (false, _) => "",
         (true, "") => "The practice is not told yet: say first who this is.",
         (true, NO_PRACTICE) => "No practice is known here, so nobody was written to.",
@@ -479,11 +487,7 @@ async fn settle(
         Err(problem)
             if matches!(
                 problem.kind,
-                Kind::Required
-                    | Kind::TooLong
-                    | Kind::Value
-                    | Kind::BusinessRule
-                    | Kind::Conflict
+                Kind::Required | Kind::TooLong | Kind::Value | Kind::BusinessRule | Kind::Conflict
             ) =>
         {
             let typed = Typed {
