@@ -164,7 +164,6 @@ async fn view(
     let is_open = handover.state.is_open();
     let is_crews = !handover.inward && handover.state != HandoverState::Withdrawn;
     let moment = |at| words::moment(at, now);
-    let (parts, missing) = parts(sheet);
     Ok(views::One {
         done: done(asked),
         errors: faults(typed),
@@ -188,19 +187,7 @@ async fn view(
         ended: ended(handover, now),
         letter: letter(handover),
         older: older.map(|it| (it.number, moment(it.at))),
-        score: scored(Some(sheet)),
-        missing,
-        measured: sheet.newest().map(|it| moment(it.at)),
-        parts,
-        sets: sets(sheet, now),
-        happened: sheet.happened.clone(),
-        found: sheet.found.clone(),
-        allergies: sheet.allergies.clone(),
-        treatments: sheet
-            .treatments
-            .iter()
-            .map(|it| (moment(it.at), it.what.clone()))
-            .collect(),
+        sheet: of_sheet(sheet, now),
         steps: steps(node, (handover, loaded, receipts), now),
         delivery: sent.map(|it| views::Delivery {
             state: crate::page::parts::state(it.state),
@@ -224,6 +211,25 @@ async fn view(
         shared: None,
         unshared: String::new(),
     })
+}
+
+/// What a sheet says, to be shown.
+fn of_sheet(sheet: &Sheet, now: Millis) -> views::Told {
+    let (parts, missing) = parts(sheet);
+    let treatments = sheet.treatments.iter();
+    views::Told {
+        score: scored(Some(sheet)),
+        missing,
+        measured: sheet.newest().map(|it| words::moment(it.at, now)),
+        parts,
+        sets: sets(sheet, now),
+        happened: sheet.happened.clone(),
+        found: sheet.found.clone(),
+        allergies: sheet.allergies.clone(),
+        treatments: treatments
+            .map(|it| (words::moment(it.at, now), it.what.clone()))
+            .collect(),
+    }
 }
 
 fn faults(typed: &Typed) -> Vec<Fault> {

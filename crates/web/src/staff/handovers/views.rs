@@ -107,6 +107,20 @@ pub struct Delivery {
     pub why: String,
 }
 
+/// What a sheet says.
+#[derive(Serialize)]
+pub struct Told {
+    pub score: Score,
+    pub missing: String,
+    pub measured: Option<Moment>,
+    pub parts: Vec<Part>,
+    pub sets: Vec<Set>,
+    pub happened: String,
+    pub found: String,
+    pub allergies: String,
+    pub treatments: Vec<(Moment, String)>,
+}
+
 /// `staff/handover.jinja`
 #[derive(Serialize)]
 pub struct One {
@@ -130,15 +144,8 @@ pub struct One {
     pub letter: &'static str,
     /// The number of the older sheet that is shown, with when it was said.
     pub older: Option<(u32, Moment)>,
-    pub score: Score,
-    pub missing: String,
-    pub measured: Option<Moment>,
-    pub parts: Vec<Part>,
-    pub sets: Vec<Set>,
-    pub happened: String,
-    pub found: String,
-    pub allergies: String,
-    pub treatments: Vec<(Moment, String)>,
+    #[serde(flatten)]
+    pub sheet: Told,
     pub steps: Vec<Step>,
     pub delivery: Option<Delivery>,
     pub action: String,
