@@ -39,6 +39,8 @@ mod fuzz;
 #[cfg(test)]
 mod gp_connect;
 #[cfg(test)]
+mod handovers;
+#[cfg(test)]
 mod hl7v2;
 #[cfg(test)]
 mod itk3;

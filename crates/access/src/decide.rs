@@ -166,6 +166,7 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
                 | Interaction::Prescribe
                 | Interaction::SignLetter
                 | Interaction::TriageReferral
+                | Interaction::TakeOver
         ),
         (Role::System, Sort::Look | Sort::Change) => interaction.is_rest(),
         (Role::Clinician | Role::Clerk | Role::Engineer, Sort::Operate) => true,

@@ -80,6 +80,12 @@ pub enum Interaction {
     Refer,
     /// A named clinician accepts a referral, asks about it, or gives it back.
     TriageReferral,
+    /// The board of ambulances, and one handover.
+    Handovers,
+    /// An ambulance crew hands a patient over, says what changed, diverts or withdraws.
+    HandOver,
+    /// A named clinician of the emergency department takes a patient over from a crew.
+    TakeOver,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -175,6 +181,9 @@ impl Interaction {
             Interaction::Referrals => "referrals",
             Interaction::Refer => "refer",
             Interaction::TriageReferral => "triage-referral",
+            Interaction::Handovers => "handovers",
+            Interaction::HandOver => "hand-over",
+            Interaction::TakeOver => "take-over",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -217,6 +226,7 @@ impl Interaction {
             | Interaction::Prescriptions
             | Interaction::Unsigned
             | Interaction::Referrals
+            | Interaction::Handovers
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -238,6 +248,8 @@ impl Interaction {
             | Interaction::Dispense
             | Interaction::Refer
             | Interaction::TriageReferral
+            | Interaction::HandOver
+            | Interaction::TakeOver
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

@@ -17,6 +17,7 @@ use serde_json::Value;
 pub use letters::{Section, letter, read_sections, section_code, sections};
 pub use medicines::{Taken, compare, concept};
 pub use sign::Signing;
+pub(crate) use sign::division;
 
 /// The word of its drafts in tables.
 pub const KIND: &str = "discharge";

@@ -17,6 +17,7 @@ pub mod discharge;
 mod exchange;
 pub mod fax;
 pub mod gp_connect;
+pub mod handovers;
 pub mod hl7_out;
 mod instant;
 pub mod intake;

@@ -9,6 +9,7 @@ use store::Effect;
 use store::parcels::{Named, Outgoing, Parcel, ParcelWrite, PartOf};
 
 use crate::booking::BookingText;
+use crate::handovers::HandoverText;
 use crate::instant;
 use crate::jws::read_strictly;
 use crate::keys::sha256_hex;
@@ -86,6 +87,9 @@ pub struct ParcelText {
     /// Of a referral: what is asked for, or what was said of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub referral: Option<Box<ReferralText>>,
+    /// Of an ambulance's handover: what the crew says, or what the department did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub handover: Option<Box<HandoverText>>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -99,6 +103,7 @@ pub enum ParcelKind {
     Booking,
     PrescriptionStatus,
     Referral,
+    Handover,
 }
 
 impl ParcelKind {
@@ -111,6 +116,7 @@ impl ParcelKind {
             ParcelKind::Booking => store::parcels::Kind::Booking,
             ParcelKind::PrescriptionStatus => store::parcels::Kind::PrescriptionStatus,
             ParcelKind::Referral => store::parcels::Kind::Referral,
+            ParcelKind::Handover => store::parcels::Kind::Handover,
         }
     }
 }
@@ -174,6 +180,7 @@ impl ParcelText {
             booking: None,
             prescription: None,
             referral: None,
+            handover: None,
         }
     }
 
@@ -268,6 +275,12 @@ impl ParcelText {
         if let Some(referral) = &self.referral {
             return self.check_referral(referral);
         }
+        if (self.kind == ParcelKind::Handover) != self.handover.is_some() {
+            return value("An ambulance's handover, and nothing else, says what a crew says.");
+        }
+        if let Some(handover) = &self.handover {
+            return self.check_handover(handover);
+        }
         if matches!(
             self.kind,
             ParcelKind::RecordPointer | ParcelKind::Booking | ParcelKind::PrescriptionStatus
@@ -295,6 +308,23 @@ impl ParcelText {
             return value("A parcel has 1 to 20 contents.");
         }
         self.contents.iter().try_for_each(ContentNamed::check)
+    }
+
+    fn check_handover(&self, handover: &HandoverText) -> Result<(), Problem> {
+        let value = |what: &str| Err(Problem::new(Kind::Value, what));
+        handover.check()?;
+        if self.document != handover.handover {
+            return value("A handover's parcel bears the handover's id.");
+        }
+        let sheet = handover.sheet.as_ref();
+        if sheet.is_some_and(|it| it.person != self.patient) {
+            return value("A handover's sheet is about whom its parcel is about.");
+        }
+        let is_bare = self.contents.is_empty() && self.statement.is_none() && self.tell.is_empty();
+        match is_bare {
+            true => Ok(()),
+            false => value("A handover has no contents and no statement."),
+        }
     }
 
     fn check_referral(&self, referral: &ReferralText) -> Result<(), Problem> {

@@ -188,6 +188,7 @@ impl Exchange {
                 store::parcels::Kind::Booking => "Appointment",
                 store::parcels::Kind::PrescriptionStatus => "Task",
                 store::parcels::Kind::Referral => "ServiceRequest",
+                store::parcels::Kind::Handover => "Encounter",
                 _ => "DocumentReference",
             };
             let target = Target {

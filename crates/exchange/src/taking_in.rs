@@ -100,6 +100,10 @@ impl Exchange {
                 Some(why) => self.set_aside(scope, parcel.pid, why).await,
             };
         }
+        if let Some(step) = &text.handover {
+            let own = Scope::system(SystemPurpose::KeepHandovers);
+            return Box::pin(self.take_handover(&own, parcel, step)).await;
+        }
         let patient = match self.whose(scope, parcel).await? {
             Ok(patient) => patient,
             Err(reason) => return self.set_aside(scope, parcel.pid, reason).await,

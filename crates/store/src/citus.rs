@@ -136,6 +136,8 @@ const EVERYWHERE: &[&str] = &[
     "draft",
     "referral",
     "bars_message",
+    "crew_handover",
+    "crew_handover_step",
 ];
 
 /// Every table.

@@ -44,6 +44,7 @@ mod failure;
 mod fault;
 pub mod fax;
 mod forward;
+pub mod handovers;
 pub mod hl7_inbox;
 pub mod hl7_out;
 pub mod itk3;

@@ -86,6 +86,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(230, "0230_pds"),
     migration!(231, "0231_nrl"),
     migration!(280, "0280_to_take_in"),
+    migration!(240, "0240_handovers"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -92,6 +92,8 @@ pub enum Kind {
     PrescriptionStatus,
     /// A referral, or a step of one; `unique_id` is the referral's id at who refers.
     Referral,
+    /// A step of an ambulance crew's handover; `unique_id` is the handover's id at the crew.
+    Handover,
 }
 
 impl Kind {
@@ -112,6 +114,7 @@ impl Kind {
             Kind::Booking => "booking",
             Kind::PrescriptionStatus => "prescription-status",
             Kind::Referral => "referral",
+            Kind::Handover => "handover",
         }
     }
 }

@@ -288,7 +288,7 @@ impl Store {
         let moves = |it: &Effect| {
             matches!(
                 it,
-                Effect::Parcel(_) | Effect::Diary(_) | Effect::Referral(_)
+                Effect::Parcel(_) | Effect::Diary(_) | Effect::Referral(_) | Effect::Handover(_)
             ) || is_mail(it)
         };
         let parcels = shares || job.effects.iter().any(moves);

@@ -18,6 +18,7 @@ use crate::database::Tx;
 use crate::diary::{self, DiaryWrite};
 use crate::drafts::{self, DraftWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
+use crate::handovers::{self, HandoverWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
 use crate::itk3::{self, Itk3Done, Itk3Write};
@@ -142,6 +143,7 @@ pub enum Effect {
     Draft(DraftWrite),
     Pds(PdsWrite),
     Referral(ReferralWrite),
+    Handover(HandoverWrite),
 }
 
 /// What came of an effect.
@@ -174,6 +176,7 @@ pub enum Done {
     Draft,
     Pds,
     Referral,
+    Handover,
 }
 
 /// What came of one change.
@@ -274,6 +277,10 @@ pub(crate) async fn apply_effect(
         Effect::Referral(write) => {
             referrals::apply(tx, now, write).await?;
             Done::Referral
+        }
+        Effect::Handover(write) => {
+            handovers::apply(tx, now, write).await?;
+            Done::Handover
         }
     })
 }

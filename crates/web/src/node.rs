@@ -135,6 +135,11 @@ impl Site {
         self.roles.iter().any(|role| role == "hospital")
     }
 
+    /// Whether ambulance crews work from here.
+    pub fn is_ambulance(&self) -> bool {
+        self.roles.iter().any(|role| role == "ambulance")
+    }
+
     /// Whether prescriptions are dispensed here.
     pub fn is_pharmacy(&self) -> bool {
         self.roles.iter().any(|role| role == "pharmacy")

@@ -8,6 +8,7 @@ mod crisis_plan;
 mod discharges;
 mod fax;
 mod fhir;
+mod handovers;
 mod itk3;
 mod menu;
 mod pds;
@@ -219,6 +220,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(pds::routes())
         .merge(prescriptions::routes())
         .merge(referrals::routes())
+        .merge(handovers::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

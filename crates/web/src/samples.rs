@@ -197,6 +197,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(prescriptions::all(text));
     pages.extend(discharges::all(text));
     pages.extend(referrals::all(text));
+    pages.extend(handovers::all(text));
     pages
 }
 
@@ -557,6 +558,7 @@ mod appointments;
 mod care;
 mod discharges;
 mod fax;
+mod handovers;
 mod pds;
 mod prescriptions;
 mod referrals;

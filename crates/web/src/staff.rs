@@ -13,6 +13,7 @@ pub mod fax_numbers;
 pub mod fax_out;
 pub mod fax_views;
 pub mod find;
+pub mod handovers;
 pub mod inbox;
 pub mod item;
 pub mod itk3;

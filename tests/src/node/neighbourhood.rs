@@ -18,6 +18,7 @@ use crate::client::proxy::Proxy;
 /// Made-up organisations.
 pub const HOSPITAL: &str = "RZZ98";
 pub const PRACTICE: &str = "A99998";
+pub const AMBULANCE: &str = "RRU98";
 
 /// One organisation's node.
 pub struct Site {
@@ -75,34 +76,14 @@ impl Neighbourhood {
 
     /// Sets both up: keys, settings, one signed directory, a token each.
     pub fn set_up(postgres: Option<&str>) -> Neighbourhood {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        run(root, &["directory", "steward", "--folder", "steward"]);
-        let hospital = set_up(root, HOSPITAL, "hospital", postgres);
-        let practice = set_up(root, PRACTICE, "gp-practice", postgres);
-        let cards = [HOSPITAL, PRACTICE].map(|ods| format!("{ods}/card.json"));
-        run(
-            root,
-            &[
-                "directory",
-                "sign",
-                "--steward",
-                "steward",
-                "--out",
-                "directory.jws",
-                &cards[0],
-                &cards[1],
-            ],
-        );
-        let (hospital, to_hospital) = site(root, HOSPITAL, hospital);
-        let (practice, to_practice) = site(root, PRACTICE, practice);
-        Neighbourhood {
-            hospital,
-            practice,
-            to_practice,
-            to_hospital,
-            _folder: folder,
-        }
+        build(postgres, None).0
+    }
+
+    /// The same with an ambulance service's node in the directory, and the way to it.
+    pub fn set_up_with_ambulance() -> (Neighbourhood, Site, Proxy) {
+        let (nodes, ambulance) = build(None, Some((AMBULANCE, "ambulance")));
+        let (site, way) = ambulance.unwrap();
+        (nodes, site, way)
     }
 
     /// Registers the letters' patient at the practice, so that letters about her are matched.
@@ -114,6 +95,37 @@ impl Neighbourhood {
             .unwrap();
         assert_eq!(answer.status, 201, "{}", answer.text());
     }
+}
+
+fn build(
+    postgres: Option<&str>,
+    third: Option<(&'static str, &str)>,
+) -> (Neighbourhood, Option<(Site, Proxy)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    run(root, &["directory", "steward", "--folder", "steward"]);
+    let hospital = set_up(root, HOSPITAL, "hospital", postgres);
+    let practice = set_up(root, PRACTICE, "gp-practice", postgres);
+    let third = third.map(|(ods, role)| (ods, set_up(root, ods, role, postgres)));
+    let mut cards: Vec<String> = [HOSPITAL, PRACTICE]
+        .map(|ods| format!("{ods}/card.json"))
+        .into();
+    cards.extend(third.iter().map(|(ods, _)| format!("{ods}/card.json")));
+    let mut sign = vec!["directory", "sign", "--steward", "steward"];
+    sign.extend(["--out", "directory.jws"]);
+    sign.extend(cards.iter().map(String::as_str));
+    run(root, &sign);
+    let (hospital, to_hospital) = site(root, HOSPITAL, hospital);
+    let (practice, to_practice) = site(root, PRACTICE, practice);
+    let third = third.map(|(ods, doors)| site(root, ods, doors));
+    let nodes = Neighbourhood {
+        hospital,
+        practice,
+        to_practice,
+        to_hospital,
+        _folder: folder,
+    };
+    (nodes, third)
 }
 
 /// The patient of the letters; made up.

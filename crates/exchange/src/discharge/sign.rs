@@ -183,7 +183,7 @@ fn composition(it: &Discharge, by: &Signing<'_>, sections: &[Section]) -> Value 
     made
 }
 
-fn division(said: &str) -> String {
+pub(crate) fn division(said: &str) -> String {
     let mut div = String::from("<div xmlns=\"http://www.w3.org/1999/xhtml\">");
     for line in said.lines().filter(|it| !it.trim().is_empty()) {
         div.push_str("<p>");

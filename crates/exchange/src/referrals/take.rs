@@ -333,7 +333,7 @@ impl Exchange {
     ///
     /// # Errors
     /// `BusinessRule` without an NHS number, a date of birth and a family name.
-    pub(super) async fn registered(
+    pub(crate) async fn registered(
         &self,
         scope: &Scope,
         named: &store::parcels::Named,

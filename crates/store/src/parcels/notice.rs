@@ -25,6 +25,8 @@ pub struct Notice {
     /// Withdrawn or superseded.
     pub state: State,
     pub at: Millis,
+    /// Whether it was an ambulance's handover, which has a page of its own.
+    pub is_handover: bool,
 }
 
 /// Leaves a notice to everyone who opened, filed or acted on the letter.
@@ -72,8 +74,9 @@ impl Store {
         let Some(account) = scope.agent().account else {
             return Ok(Vec::new());
         };
-        let mut sql =
-            Sql::varied("SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient, ");
+        let mut sql = Sql::varied(
+            "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient, p.kind, ",
+        );
         shown::push_shown(&mut sql, scope);
         sql.push(" FROM parcel_notice n JOIN parcel p ON p.pid = n.pid AND p.shard = n.shard");
         shown::push_document(&mut sql, scope, self.document_word().await?);
@@ -86,7 +89,7 @@ impl Store {
         let mut notices = Vec::new();
         let mut lines = Vec::new();
         for row in &rows {
-            let shown = Shown::from_row(row, 7)?;
+            let shown = Shown::from_row(row, 8)?;
             lines.push(super::lists::line(
                 scope,
                 row.int(0)?,
@@ -104,6 +107,7 @@ impl Store {
                 shown,
                 state: State::from_code(row.text(3)?).unwrap_or(State::Withdrawn),
                 at: row.int(4)?,
+                is_handover: row.text(7)? == super::Kind::Handover.code(),
             });
         }
         self.traced(lines).await?;

@@ -27,6 +27,10 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     }
     if site.is_hospital() && works {
         places.insert(2, ("Unsigned", "/staff/unsigned"));
+        places.insert(1, ("Ambulances", "/staff/handover-board"));
+    }
+    if site.is_ambulance() && works {
+        places.insert(0, ("Handovers", "/staff/handovers"));
     }
     if site.is_pharmacy() && works {
         places.insert(2, ("Dispensing", "/staff/dispensing"));

@@ -239,6 +239,10 @@ fn notice(node: &Node, it: &Notice, now: Millis) -> views::Notice {
         _ => "was withdrawn by its sender",
     };
     let text = match it.shown {
+        Shown::Whole if it.is_handover => {
+            let sender = (node.organisation_name)(&it.sender);
+            format!("An ambulance from {sender} whose handover you opened is not coming.")
+        }
         Shown::Whole => {
             let sender = (node.organisation_name)(&it.sender);
             let title = &it.title;
@@ -250,7 +254,10 @@ fn notice(node: &Node, it: &Notice, now: Millis) -> views::Notice {
     };
     views::Notice {
         text,
-        href: format!("/staff/item/{}", it.pid),
+        href: match it.is_handover {
+            true => "/staff/handover-board".to_owned(),
+            false => format!("/staff/item/{}", it.pid),
+        },
         when: words::moment(it.at, now),
         seen: format!("/staff/notices/{}/seen", it.pid),
     }

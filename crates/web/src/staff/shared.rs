@@ -46,27 +46,39 @@ pub async fn page(
     visit: Visit,
     Path(patient): Path<String>,
 ) -> Result<Response, Refusal> {
-    care::check(&patient)?;
-    let scope = visit.scope(&node, Interaction::Ask, "Patient").await?;
-    person::refuse_barred(&node, &scope, &patient).await?;
+    let view = asked(&node, &visit, &patient).await?;
+    let title = format!("{} at other organisations", view.name);
+    Ok(Page::new("staff/shared.jinja", title, view).answer(&node.site, &visit))
+}
+
+/// What other organisations hold, asked for now in the name of the caller.
+///
+/// # Errors
+/// `NotFound` for a patient whom the caller does not reach; `NotSupported` on a node that asks nobody; those of asking.
+pub(crate) async fn asked(
+    node: &Node,
+    visit: &Visit,
+    patient: &str,
+) -> Result<views::SharedPage, Problem> {
+    care::check(patient)?;
+    let scope = visit.scope(node, Interaction::Ask, "Patient").await?;
+    person::refuse_barred(node, &scope, patient).await?;
     let Some(exchange) = &node.exchange else {
         let message = "This node asks no other organisations.";
-        return Err(Problem::new(Kind::NotSupported, message).into());
+        return Err(Problem::new(Kind::NotSupported, message));
     };
     let shared = exchange
-        .shared_record(&scope, &patient, asker(&visit)?)
+        .shared_record(&scope, patient, asker(visit)?)
         .await?;
-    let Reading::Found(version) = node.store.read(&scope, "Patient", &patient).await? else {
+    let Reading::Found(version) = node.store.read(&scope, "Patient", patient).await? else {
         let message =
             "There is no such patient here, or nobody has recorded that you care for them.";
-        return Err(Problem::new(Kind::NotFound, message).into());
+        return Err(Problem::new(Kind::NotFound, message));
     };
     let who = record::patient(&record::json(&version)?);
     let located = scope.withholds().map_or(&[][..], |it| &it.located);
-    let masked = shared.is_restricted && !located.contains(&patient);
-    let view = view(&node, &patient, &who, (&shared, masked), visit.now);
-    let title = format!("{} at other organisations", who.name);
-    Ok(Page::new("staff/shared.jinja", title, view).answer(&node.site, &visit))
+    let masked = shared.is_restricted && !located.iter().any(|it| it == patient);
+    Ok(view(node, patient, &who, (&shared, masked), visit.now))
 }
 
 /// In whose name others are asked.

@@ -1,0 +1,119 @@
+//! `/staff/handovers/{id}/match`: a person says who somebody is whom nobody here knew. Never by a number alone.
+
+use std::sync::Arc;
+
+use access::Interaction;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use exchange::handovers::Sheet;
+use fhir::problem::{Kind, Problem};
+use serde::Deserialize;
+use store::parcels::Named;
+
+use super::load::{self, as_told};
+use super::{TY, exchange, views};
+use crate::form::Fields;
+use crate::node::Node;
+use crate::page::parts::Fault;
+use crate::page::problem::Refusal;
+use crate::page::{Page, see_other};
+use crate::staff::matching;
+use crate::visit::Visit;
+
+/// What the address may ask for.
+#[derive(Default, Deserialize)]
+pub struct Sought {
+    #[serde(default)]
+    find: String,
+}
+
+/// `GET /staff/handovers/{id}/match`
+pub async fn page(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(sought): Query<Sought>,
+) -> Result<Response, Refusal> {
+    show(&node, &visit, (&id, &sought.find), None).await
+}
+
+async fn show(
+    node: &Node,
+    visit: &Visit,
+    (id, find): (&str, &str),
+    fault: Option<&'static str>,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(node, Interaction::Handovers, TY).await?;
+    let handover = node.store.handover(&scope, id).await?;
+    let handover = handover.filter(|it| it.inward && it.patient.is_empty());
+    let handover = handover.ok_or_else(|| {
+        let message = "This handover does not wait for somebody to say who it is.";
+        Problem::new(Kind::NotFound, message)
+    })?;
+    let loaded = load::one(node, &scope, &handover).await?;
+    let loaded = loaded.ok_or_else(load::gone)?;
+    let nothing = Sheet::default();
+    let sheet = loaded.sheet().unwrap_or(&nothing);
+    let it = &sheet.person;
+    let named = Named {
+        nhs_number: it.nhs_number.clone(),
+        birth_date: it.birth_date.clone(),
+        family: it.family.clone(),
+        given: it.given.clone(),
+    };
+    let candidates = matching::for_named(node, visit, &named, Some(find)).await?;
+    let view = views::Match {
+        errors: fault
+            .map(|text| Fault {
+                text,
+                href: "#find".into(),
+            })
+            .into_iter()
+            .collect(),
+        patient: as_told(sheet, visit.now),
+        other: (node.organisation_name)(&handover.other),
+        happened: sheet.happened.clone(),
+        action: format!("/staff/handovers/{id}"),
+        back: format!("/staff/handovers/{id}"),
+        sought: find.to_owned(),
+        candidates,
+        can_register: named.nhs_number.is_some()
+            && named.birth_date.is_some()
+            && !named.family.is_empty(),
+    };
+    let page = Page::new("staff/handover-match.jinja", "Who is this?", view);
+    let page = page
+        .under("/staff/handover-board")
+        .with_faults(fault.is_some());
+    Ok(page.answer(&node.site, visit))
+}
+
+/// `POST /staff/handovers/{id}/match`
+pub async fn matched(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(&node, Interaction::MatchLetter, TY).await?;
+    let patient = fields.text("patient");
+    if patient.is_empty() {
+        return show(&node, &visit, (&id, ""), Some("Choose the patient")).await;
+    }
+    exchange(&node)?
+        .match_handover(&scope, &id, patient)
+        .await?;
+    Ok(see_other(&format!("/staff/handovers/{id}?done=matched")))
+}
+
+/// `POST /staff/handovers/{id}/register`
+pub async fn register(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(&node, Interaction::MatchLetter, TY).await?;
+    exchange(&node)?.register_for_handover(&scope, &id).await?;
+    Ok(see_other(&format!("/staff/handovers/{id}?done=matched")))
+}

@@ -1,0 +1,264 @@
+//! An ambulance hands over to the emergency department, between three real nodes: the crew writes on its own node's pages, the
+//! hospital's clinician takes over on the board, the patient's practice gets its letter; the hospital is killed meanwhile.
+
+use serde_json::json;
+
+use crate::client::http::{Answer, Client};
+use crate::faults::people::{PASSWORD, account, form_token, hidden};
+use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, Site, patient, wait_for};
+
+const ANSWER_SECONDS: u64 = 60;
+const WAYS: &str =
+    "\n[sign_in]\nstaff = [\"passkey\", \"password\"]\npatients = [\"passkey\", \"password\"]\n";
+
+fn opened(site: &Site) {
+    let settings = site.folder.join("handover.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(settings, text + WAYS).unwrap();
+}
+
+fn staff(site: &Site, login: &str, name: &str, role: &str) -> Client {
+    account(site, login, name, role);
+    let mut client = Client::new(site.pages);
+    let csrf = form_token(&client.get("/staff/login").unwrap());
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("login", login),
+        ("password", PASSWORD),
+    ];
+    let answer = client.post_form("/staff/login", &fields).unwrap();
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    client
+}
+
+/// Puts Amina on record there, with her practice.
+fn register(site: &Site) {
+    let mut amina = patient();
+    amina["generalPractitioner"] = json!([{ "identifier": {
+        "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": PRACTICE,
+    } }]);
+    let answer = site.client().send_json("POST", "/fhir/Patient", &amina);
+    assert_eq!(answer.unwrap().status, 201);
+}
+
+fn says(client: &mut Client, address: &str, words: &str) -> bool {
+    let page = client.get(address);
+    page.is_ok_and(|page| page.text().contains(words))
+}
+
+/// Sends the form at an address with what is changed of it.
+fn send(client: &mut Client, form: &str, to: &str, typed: &[(&str, &str)]) -> Answer {
+    let page = client.get(form).unwrap();
+    assert_eq!(page.status, 200, "{}", page.text());
+    let kept = ["csrf", "attempt", "seen"].map(|name| {
+        let has = page.text().contains(&format!("name=\"{name}\""));
+        (
+            name,
+            if has {
+                hidden(&page, name)
+            } else {
+                String::new()
+            },
+        )
+    });
+    let mut fields: Vec<(&str, &str)> = kept.iter().map(|it| (it.0, it.1.as_str())).collect();
+    fields.extend(typed);
+    client.post_form(to, &fields).unwrap()
+}
+
+/// Where it leads, without what was done.
+fn led(answer: &Answer) -> String {
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let to = answer.header("location").unwrap();
+    to.split('?').next().unwrap().to_owned()
+}
+
+/// The address of the handover on the board that has these words in its row.
+fn on_board(client: &mut Client, words: &str) -> Option<String> {
+    let text = client.get("/staff/handover-board").ok()?.text();
+    let text = text.replace("&#x2f;", "/");
+    let row = text.split("<tr ").find(|row| row.contains(words))?;
+    let id = row.split("href=\"/staff/handovers/").nth(1)?;
+    Some(format!("/staff/handovers/{}", id.split('"').next()?))
+}
+
+const OBSERVED: [(&str, &str); 8] = [
+    ("rate", "24"),
+    ("saturation", "93"),
+    ("oxygen", "oxygen"),
+    ("systolic", "98"),
+    ("diastolic", "60"),
+    ("pulse", "112"),
+    ("consciousness", "A"),
+    ("temperature", "38.4"),
+];
+
+#[test]
+fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_killed_before_them() {
+    let (mut nodes, mut ambulance, _way) = Neighbourhood::set_up_with_ambulance();
+    for site in [&nodes.hospital, &nodes.practice, &ambulance] {
+        opened(site);
+    }
+    nodes.hospital.process.start();
+    nodes.practice.process.start();
+    ambulance.process.start();
+    register(&nodes.hospital);
+    register(&nodes.practice);
+    let mut paula = staff(&ambulance, "paula", "Paula Medic", "clinician");
+    let mut shah = staff(&nodes.hospital, "ravi", "Dr Ravi Shah", "clinician");
+    let mut clara = staff(&nodes.practice, "clara", "Clara Clerk", "clerk");
+
+    nodes.hospital.process.kill();
+    let new = "/staff/handovers/new";
+    let who = [
+        ("nhs_number", "999 000 0018"),
+        ("born", "1951-03-04"),
+        ("family", "Tester"),
+        ("to", HOSPITAL),
+        ("happened", "Short of breath since noon"),
+        ("what0", "Salbutamol 5 mg"),
+        ("pre_alert", "yes"),
+    ];
+    let unfit = send(&mut paula, new, new, &[&who[..], &OBSERVED[..]].concat());
+    assert!(unfit.text().contains("send it as told"), "{}", unfit.text());
+    assert!(unfit.text().contains("Salbutamol"), "nothing typed is lost");
+    let told = [("as_told", "yes")];
+    let sent = send(
+        &mut paula,
+        new,
+        new,
+        &[&who[..], &OBSERVED[..], &told].concat(),
+    );
+    let here = led(&sent);
+    let page = paula.get(&here).unwrap().text();
+    assert!(page.contains("Not yet delivered"), "{page}");
+    assert!(
+        !page.contains(">Seen<") && !page.contains("Delivered, not seen"),
+        "{page}"
+    );
+    let unknown = [
+        ("unknown", "yes"),
+        ("age", "50"),
+        ("sex", "male"),
+        ("to", HOSPITAL),
+        ("happened", "Found in the street"),
+        ("pulse", "130"),
+    ];
+    let found = led(&send(&mut paula, new, new, &unknown));
+
+    nodes.hospital.process.start();
+    let there = wait_for("the handover on the board", ANSWER_SECONDS, || {
+        on_board(&mut shah, "Short of breath since noon")
+    });
+    wait_for("its delivery at the crew", ANSWER_SECONDS, || {
+        says(&mut paula, &here, "Delivered, not seen").then_some(())
+    });
+    let board = shah.get("/staff/handover-board").unwrap().text();
+    assert!(
+        board.contains("11 high") && board.contains("Pre-alert"),
+        "{board}"
+    );
+    assert!(board.contains("Incomplete, 6 missing"), "{board}");
+    let page = shah.get(&there).unwrap().text();
+    for words in [
+        "Amina",
+        "Salbutamol 5 mg",
+        "The record at other organisations",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("not measured"), "{page}");
+    wait_for("that it was seen", ANSWER_SECONDS, || {
+        says(&mut paula, &here, "Dr Ravi Shah").then_some(())
+    });
+
+    let update = format!("{here}/update");
+    let more = [
+        ("happened", "Short of breath since noon"),
+        ("rate", "18"),
+        ("due", "23:59"),
+        ("what0", "Oxygen 15 l"),
+    ];
+    led(&send(&mut paula, &update, &update, &more));
+    led(&send(&mut paula, &here, &format!("{here}/arrived"), &[]));
+    wait_for("the arrival on the board", ANSWER_SECONDS, || {
+        says(&mut shah, &there, "Oxygen 15 l").then_some(())?;
+        says(&mut shah, &there, "Waited ").then_some(())
+    });
+    assert!(
+        says(&mut shah, &there, "Incomplete, 6 missing"),
+        "the newest is incomplete"
+    );
+    assert!(says(
+        &mut shah,
+        &format!("{there}?sheet=1"),
+        "This is an older sheet"
+    ));
+    let receive = format!("{there}/receive");
+    led(&send(&mut shah, &there, &receive, &[("words", "To resus")]));
+    nodes.hospital.process.kill();
+    assert!(
+        !says(&mut paula, &here, ">Taken over<"),
+        "nobody has told the crew"
+    );
+    nodes.hospital.process.start();
+    wait_for("the receipt at the crew", ANSWER_SECONDS, || {
+        let page = paula.get(&here).ok()?.text();
+        (page.contains("Taken over") && page.contains("To resus")).then_some(())
+    });
+    wait_for("the letter at the practice", ANSWER_SECONDS, || {
+        says(
+            &mut clara,
+            "/staff/inbox",
+            "Brought to the emergency department",
+        )
+        .then_some(())
+    });
+
+    let board = on_board(&mut shah, "Found in the street").unwrap();
+    let page = shah.get(&board).unwrap().text();
+    assert!(
+        page.contains("No record is shown: nobody has said yet who this is"),
+        "{page}"
+    );
+    let matching = format!("{board}/match");
+    let candidates = shah.get(&format!("{matching}?find=Tester")).unwrap();
+    let id = candidates.text().replace("&#x2f;", "/");
+    let id = id.split("name=\"patient\" value=\"").nth(1).unwrap();
+    let id = id.split('"').next().unwrap().to_owned();
+    let none = send(&mut shah, &matching, &matching, &[]);
+    assert_eq!(none.status, 422, "{}", none.text());
+    led(&send(
+        &mut shah,
+        &matching,
+        &matching,
+        &[("patient", id.as_str())],
+    ));
+    let page = shah.get(&board).unwrap().text();
+    assert!(page.contains("names somebody else"), "{page}");
+    let withdraw = format!("{found}/withdraw");
+    led(&send(
+        &mut paula,
+        &found,
+        &withdraw,
+        &[("words", "Refuses to come")],
+    ));
+    wait_for("the withdrawal at the hospital", ANSWER_SECONDS, || {
+        says(&mut shah, &board, "Refuses to come").then_some(())
+    });
+    assert!(says(&mut shah, "/staff/inbox", "is not coming"));
+
+    let count = |site: &Site, sql: &str| {
+        site.rows
+            .number(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}"))
+    };
+    let received = "crew_handover WHERE state = 'received'";
+    assert_eq!(count(&nodes.hospital, received), 1);
+    let letters = "parcel WHERE kind = 'letter'";
+    assert_eq!(count(&nodes.practice, letters), 1, "one letter, once");
+    let acted = "parcel_event WHERE event = 'acted-on'";
+    assert_eq!(count(&ambulance, acted), 1, "one receipt, once");
+    for site in [&nodes.hospital, &nodes.practice, &ambulance] {
+        site.rows.assert_sound();
+    }
+}
