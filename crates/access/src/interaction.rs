@@ -80,6 +80,10 @@ pub enum Interaction {
     Refer,
     /// A named clinician accepts a referral, asks about it, or gives it back.
     TriageReferral,
+    /// Patients who came from another practice, and claims of other practices.
+    Moves,
+    /// Registers somebody who moved here, gives a record to the practice that somebody moved to, or objects.
+    MovePatient,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -175,6 +179,8 @@ impl Interaction {
             Interaction::Referrals => "referrals",
             Interaction::Refer => "refer",
             Interaction::TriageReferral => "triage-referral",
+            Interaction::Moves => "moves",
+            Interaction::MovePatient => "move-patient",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -217,6 +223,7 @@ impl Interaction {
             | Interaction::Prescriptions
             | Interaction::Unsigned
             | Interaction::Referrals
+            | Interaction::Moves
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -238,6 +245,7 @@ impl Interaction {
             | Interaction::Dispense
             | Interaction::Refer
             | Interaction::TriageReferral
+            | Interaction::MovePatient
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

@@ -136,6 +136,9 @@ const EVERYWHERE: &[&str] = &[
     "draft",
     "referral",
     "bars_message",
+    "patient_move",
+    "patient_move_part",
+    "patient_move_holder",
 ];
 
 /// Every table.

@@ -89,6 +89,8 @@ pub enum Kind {
     PrescriptionStatus,
     /// A referral, or a step of one; `unique_id` is the referral's id at who refers.
     Referral,
+    /// A step of a patient's move from one practice to another; `unique_id` is the move's id.
+    PracticeMove,
 }
 
 impl Kind {
@@ -109,6 +111,7 @@ impl Kind {
             Kind::Booking => "booking",
             Kind::PrescriptionStatus => "prescription-status",
             Kind::Referral => "referral",
+            Kind::PracticeMove => "practice-move",
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::hl7_out::{self, Hl7OutWrite};
 use crate::itk3::{self, Itk3Done, Itk3Write};
 use crate::journal::Batch;
 use crate::mesh::{self, MeshDone, MeshWrite};
+use crate::moving::{self, MoveWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
@@ -142,6 +143,7 @@ pub enum Effect {
     Draft(DraftWrite),
     Pds(PdsWrite),
     Referral(ReferralWrite),
+    Move(MoveWrite),
 }
 
 /// What came of an effect.
@@ -174,6 +176,7 @@ pub enum Done {
     Draft,
     Pds,
     Referral,
+    Move,
 }
 
 /// What came of one change.
@@ -274,6 +277,10 @@ pub(crate) async fn apply_effect(
         Effect::Referral(write) => {
             referrals::apply(tx, now, write).await?;
             Done::Referral
+        }
+        Effect::Move(write) => {
+            moving::apply(tx, now, write).await?;
+            Done::Move
         }
     })
 }

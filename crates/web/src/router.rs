@@ -10,6 +10,7 @@ mod fax;
 mod fhir;
 mod itk3;
 mod menu;
+mod moving;
 mod pds;
 mod people;
 mod prescriptions;
@@ -216,6 +217,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(itk3::routes())
         .merge(discharges::routes())
         .merge(crisis_plan::routes())
+        .merge(moving::routes())
         .merge(pds::routes())
         .merge(prescriptions::routes())
         .merge(referrals::routes())

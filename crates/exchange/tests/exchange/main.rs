@@ -16,6 +16,7 @@ mod large;
 mod link;
 mod lists;
 mod mailboxes;
+mod moving;
 mod network;
 mod referring;
 mod refusals;

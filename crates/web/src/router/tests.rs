@@ -28,6 +28,7 @@ fn addresses() -> Vec<String> {
         include_str!("discharges.rs"),
         include_str!("crisis_plan.rs"),
         include_str!("referrals.rs"),
+        include_str!("moving.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()
