@@ -1,6 +1,7 @@
 //! A patient moves: from the practice to the pharmacy, which is a practice here, while the hospital holds something.
 
 use access::{Interaction, NhsNumber, Purpose, Role, Scope, SystemPurpose, Who};
+use exchange::ask::LetterState;
 use exchange::moving::Registering;
 use fhir::Problem;
 use serde_json::json;
@@ -8,6 +9,7 @@ use store::Reading;
 use store::moving::{Move, MoveList, MoveState};
 use store::parcels::State;
 
+use crate::asking::{asking, person};
 use crate::link::Fate;
 use crate::network::{DAY, HOSPITAL, Network, PHARMACY, PRACTICE, UNA, on_each_database};
 use crate::sharing::consent;
@@ -92,6 +94,14 @@ async fn hospital_sees(network: &Network) -> bool {
     matches!(read.unwrap(), Reading::Found(_))
 }
 
+/// What the hospital's nurse is told of a letter that the new practice holds.
+async fn note(network: &Network) -> LetterState {
+    let scope = asking(network).await;
+    let (source, node) = (network.ods(NEW), &network.nodes[HOSPITAL]);
+    let opened = node.shared_letter(&scope, ("una-there", person()), (&source, "note"));
+    opened.await.unwrap().state
+}
+
 /// The hospital holds something and has told so, and may not see measurements; the practice has an allergy, a letter, and a
 /// measurement with a mark.
 async fn stocked(network: &Network) {
@@ -120,10 +130,10 @@ async fn stocked(network: &Network) {
     network.carry().await;
     let text = about("AllergyIntolerance", "una").to_string();
     network.put(OLD, "allergy", &text).await;
-    let mut sealed = about("Observation", "una");
-    sealed["meta"] = json!({ "security": [{
+    let mut marked = about("Observation", "una");
+    marked["meta"] = json!({ "security": [{
         "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY" }] });
-    network.put(OLD, "marked", &sealed.to_string()).await;
+    network.put(OLD, "marked", &marked.to_string()).await;
     let text = consent("una", "active", &["Observation"]);
     network.put(OLD, "wish", &text).await;
     carry(network, OLD, HOSPITAL).await;
@@ -138,6 +148,11 @@ fn a_patient_who_moves_takes_the_record_pointers_and_preferences_along_and_no_st
         let una = register(network, NEW, OLD).await.unwrap();
         let again = register(network, NEW, OLD).await.unwrap_err();
         assert!(again.message.contains("already"), "{again:?}");
+        // The new practice answers nobody about her meanwhile.
+        let letter = json!({ "resourceType": "DocumentReference", "status": "current", "content": [{
+            "attachment": { "title": "x" } }], "subject": { "reference": format!("Patient/{una}") } });
+        network.put(NEW, "note", &letter.to_string()).await;
+        assert_eq!(note(network).await, LetterState::Withheld);
         // The old practice is down for a day: nothing is lost, and the new one's list says what it waits for.
         network.link.set(|_, _| Fate::Lost);
         assert!(!network.nodes[NEW].serve(&network.ods(OLD)).await);
@@ -189,19 +204,19 @@ fn a_patient_who_moves_takes_the_record_pointers_and_preferences_along_and_no_st
             .unwrap();
         let mut types: Vec<&str> = given.entries.iter().map(|(it, _)| it.ty.as_str()).collect();
         types.sort_unstable();
-        assert_eq!(
-            types,
-            [
-                "AllergyIntolerance",
-                "Binary",
-                "DocumentReference",
-                "Observation"
-            ]
-        );
+        let came = [
+            "AllergyIntolerance",
+            "Binary",
+            "DocumentReference",
+            "DocumentReference",
+            "Observation",
+        ];
+        assert_eq!(types, came);
         // The hospital learns of the new practice by its first statement, and goes on withholding.
         assert_eq!(home(network, HOSPITAL, "una-there").await, "A81001");
         carry(network, NEW, HOSPITAL).await;
         assert_eq!(home(network, HOSPITAL, "una-there").await, "FZZ01");
+        assert_eq!(note(network).await, LetterState::Answered);
         assert!(!hospital_sees(network).await);
         // What the patient says at the new practice counts, at the hospital and at the old practice.
         let own = exchange::Letter::parcel_id(&["sharing", &una]);
