@@ -105,3 +105,29 @@ pub struct Move {
     /// Signed words of the practices that were left, the oldest first.
     pub proof: Vec<String>,
 }
+
+impl Move {
+    /// A move that begins: to here or from here, of that patient here, with that practice at the other end.
+    pub fn new(
+        id: String,
+        (inward, state): (bool, MoveState),
+        (patient, other): (&str, &str),
+        (registered_at, now): (Millis, Millis),
+    ) -> Move {
+        Move {
+            id,
+            inward,
+            patient: patient.to_string(),
+            other: other.to_string(),
+            state,
+            registered_at,
+            state_at: now,
+            reason: String::new(),
+            hops: 0,
+            parts: -1,
+            here: 0,
+            facts: String::new(),
+            proof: Vec::new(),
+        }
+    }
+}

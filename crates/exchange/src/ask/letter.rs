@@ -143,25 +143,37 @@ impl Exchange {
             .await?;
         let heard = self.ask_one(&asking, source.clone()).await;
         self.keep_letter(&asking, &receivable, &key, &heard).await;
-        match heard.answer {
+        self.told_of(&asking, (&key, id), heard.answer, &mut letter)
+            .await?;
+        Ok(letter)
+    }
+
+    /// What came of asking: the letter, or what was kept of it and why it is that.
+    async fn told_of(
+        &self,
+        asking: &Asking<'_>,
+        (key, id): (&str, &str),
+        answer: Result<Answer, String>,
+        letter: &mut SharedLetter,
+    ) -> Result<(), Problem> {
+        let why = match answer {
             Ok(answer) => {
                 letter.state = state_of(&answer);
-                fill(&mut letter, &answer, id)?;
+                return fill(letter, &answer, id);
             }
-            Err(why) => {
-                let copy = self.store.letter_copy(scope, patient, &key).await?;
-                let answer = copy.and_then(|it| {
-                    let read = Answer::read_upto(&it.body, &LETTER_TYPES, LETTER_ANSWER_BYTES_MAX);
-                    Some((read.ok()?, it.at))
-                });
-                let copy_from = answer.as_ref().map(|(_, at)| *at);
-                letter.state = LetterState::Silent { why, copy_from };
-                if let Some((answer, _)) = answer {
-                    fill(&mut letter, &answer, id)?;
-                }
-            }
+            Err(why) => why,
+        };
+        let copy = self.store.letter_copy(asking.scope, asking.patient, key);
+        let kept = copy.await?.and_then(|it| {
+            let read = Answer::read_upto(&it.body, &LETTER_TYPES, LETTER_ANSWER_BYTES_MAX);
+            Some((read.ok()?, it.at))
+        });
+        let copy_from = kept.as_ref().map(|(_, at)| *at);
+        letter.state = LetterState::Silent { why, copy_from };
+        match kept {
+            Some((answer, _)) => fill(letter, &answer, id),
+            None => Ok(()),
         }
-        Ok(letter)
     }
 
     /// Keeps it for when its source is down, under the conditions of all answers; and forgets it once its source says that it is

@@ -80,26 +80,18 @@ impl Exchange {
         if before.iter().any(|it| it.inward && it.state.is_closed()) {
             return unfit("The practice before has been asked already: see the list.");
         }
-        let row = Move {
-            id: Letter::parcel_id(&[
-                "move",
-                new.nhs_number.digits(),
-                new.from.as_str(),
-                &now.to_string(),
-            ]),
-            inward: true,
-            patient: patient.clone(),
-            other: new.from.to_string(),
-            state: MoveState::Asked,
-            registered_at: now,
-            state_at: now,
-            reason: String::new(),
-            hops: 0,
-            parts: -1,
-            here: 0,
-            facts: String::new(),
-            proof: Vec::new(),
-        };
+        let id = [
+            "move",
+            new.nhs_number.digits(),
+            new.from.as_str(),
+            &now.to_string(),
+        ];
+        let row = Move::new(
+            Letter::parcel_id(&id),
+            (true, MoveState::Asked),
+            (&patient, new.from.as_str()),
+            (now, now),
+        );
         let person = PatientNamed {
             nhs_number: who.nhs_number,
             birth_date: who.birth_date,
@@ -227,21 +219,12 @@ impl Exchange {
         (text, said): (&ParcelText, &MoveText),
     ) -> Result<Job, Problem> {
         let work = scope();
-        let claim = Move {
-            id: said.id.clone(),
-            inward: false,
-            patient: String::new(),
-            other: parcel.sender.to_string(),
-            state: MoveState::Claimed,
-            registered_at: said.registered_at,
-            state_at: self.store.now(),
-            reason: String::new(),
-            hops: 0,
-            parts: -1,
-            here: 0,
-            facts: String::new(),
-            proof: Vec::new(),
-        };
+        let claim = Move::new(
+            said.id.clone(),
+            (false, MoveState::Claimed),
+            ("", parcel.sender.as_str()),
+            (said.registered_at, self.store.now()),
+        );
         let person = text.patient.clone();
         let refuse = |job: &mut Job, why: &str| -> Result<(), Problem> {
             let answer = self.move_parcel(&claim, person.clone(), (Act::Refuse, 0, why))?;
@@ -293,22 +276,27 @@ impl Exchange {
             job.effects
                 .push(self.move_parcel(older, person.clone(), answer)?);
         }
-        let name = self.book.name(parcel.sender.as_str());
-        let told = Told {
-            patient: patient.clone(),
-            organisation: parcel.sender.to_string(),
-            account: 0,
-            name: name.clone(),
-            role: "practice".into(),
-            code: String::new(),
-            reason: format!(
-                "{name} says that you registered with it. If you did not, tell your practice."
-            ),
-        };
+        let told = self.told_of_claim(&parcel.sender, &patient);
         let (row, told) = (Box::new(claim), Some(Box::new(told)));
         job.effects
             .push(Effect::Move(MoveWrite::Begin { row, told }));
         Ok(self.seen_to(job, parcel, &patient))
+    }
+
+    /// What the patient is told of a claim.
+    fn told_of_claim(&self, claimant: &Ods, patient: &str) -> Told {
+        let name = self.book.name(claimant.as_str());
+        let reason =
+            format!("{name} says that you registered with it. If you did not, tell your practice.");
+        Told {
+            patient: patient.to_string(),
+            organisation: claimant.to_string(),
+            account: 0,
+            name,
+            role: "practice".into(),
+            code: String::new(),
+            reason,
+        }
     }
 
     /// The job with the mark that the parcel was taken in, and the log's line.

@@ -16,7 +16,7 @@ use super::{Act, Facts, MoveText, ODS, line, scope, set_practice, step};
 use crate::exchange::Exchange;
 use crate::jws::read_strictly;
 use crate::letter::Letter;
-use crate::manifest::ParcelText;
+use crate::manifest::{ParcelText, PatientNamed};
 use crate::prescriptions::{each, put, set, text as text_at};
 use crate::sharing::RuleText;
 
@@ -132,20 +132,7 @@ impl Exchange {
         let released = Release::At(self.store.now());
         job.changes
             .push(put(&consent, own, (Expect::Anything, released))?);
-        for pointer in facts.pointers.iter().filter(|it| *it != own.as_str()) {
-            let hold = Pointer {
-                custodian: Ods::parse(pointer)?.to_string(),
-                home: own.to_string(),
-                nhs_number: number.to_string(),
-                birth_date: who.birth_date.clone().unwrap_or_default(),
-                family: who.family.clone(),
-                // Whoever holds something tells this practice of it anew, under a higher number.
-                version: 0,
-                withdrawn: false,
-            };
-            job.effects
-                .push(Effect::Ask(AskWrite::Hold(Box::new(hold))));
-        }
+        job.effects.extend(pointers(&facts, &who, own)?);
         let holders = facts
             .holders
             .iter()
@@ -196,6 +183,25 @@ impl Exchange {
         ));
         Ok(self.seen_to(job, parcel, &row.patient))
     }
+}
+
+/// Who holds something, as the practice before was told.
+fn pointers(facts: &Facts, who: &PatientNamed, own: &Ods) -> Result<Vec<Effect>, Problem> {
+    let others = facts.pointers.iter().filter(|it| *it != own.as_str());
+    let hold = |pointer: &String| {
+        let hold = Pointer {
+            custodian: Ods::parse(pointer)?.to_string(),
+            home: own.to_string(),
+            nhs_number: who.nhs_number.clone().unwrap_or_default(),
+            birth_date: who.birth_date.clone().unwrap_or_default(),
+            family: who.family.clone(),
+            // Whoever holds something tells this practice of it anew, under a higher number.
+            version: 0,
+            withdrawn: false,
+        };
+        Ok(Effect::Ask(AskWrite::Hold(Box::new(hold))))
+    };
+    others.map(hold).collect()
 }
 
 /// Sets the flag of a restricted patient, if it is not there.
