@@ -2,7 +2,7 @@
 
 use access::{Interaction, NhsNumber, Purpose, Role, Scope, SystemPurpose, Who};
 use exchange::ask::LetterState;
-use exchange::moving::Registering;
+use exchange::moving::{Facts, Registering};
 use fhir::Problem;
 use serde_json::json;
 use store::Reading;
@@ -134,6 +134,12 @@ async fn stocked(network: &Network) {
     marked["meta"] = json!({ "security": [{
         "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "PSY" }] });
     network.put(OLD, "marked", &marked.to_string()).await;
+    let mut sealed = about("Condition", "una");
+    sealed["meta"] = json!({ "security": [
+        { "system": "urn:handover:seal", "code": "sealed" },
+        { "system": "urn:handover:workgroup", "code": "mental-health" },
+    ] });
+    network.put(OLD, "sealed", &sealed.to_string()).await;
     let text = consent("una", "active", &["Observation"]);
     network.put(OLD, "wish", &text).await;
     carry(network, OLD, HOSPITAL).await;
@@ -212,6 +218,9 @@ fn a_patient_who_moves_takes_the_record_pointers_and_preferences_along_and_no_st
             "Observation",
         ];
         assert_eq!(types, came);
+        // What is sealed stays, and that something did is said.
+        let facts: Facts = serde_json::from_str(&done.facts).unwrap();
+        assert_eq!((facts.sealed, facts.given, facts.left_out), (1, 4, 0));
         // The hospital learns of the new practice by its first statement, and goes on withholding.
         assert_eq!(home(network, HOSPITAL, "una-there").await, "A81001");
         carry(network, NEW, HOSPITAL).await;
