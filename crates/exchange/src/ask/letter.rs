@@ -143,13 +143,13 @@ impl Exchange {
             .await?;
         let heard = self.ask_one(&asking, source.clone()).await;
         self.keep_letter(&asking, &receivable, &key, &heard).await;
-        self.told_of(&asking, (&key, id), heard.answer, &mut letter)
+        self.letter_told(&asking, (&key, id), heard.answer, &mut letter)
             .await?;
         Ok(letter)
     }
 
     /// What came of asking: the letter, or what was kept of it and why it is that.
-    async fn told_of(
+    async fn letter_told(
         &self,
         asking: &Asking<'_>,
         (key, id): (&str, &str),
