@@ -86,6 +86,10 @@ pub enum Interaction {
     HandOver,
     /// A named clinician of the emergency department takes a patient over from a crew.
     TakeOver,
+    /// Patients who came from another practice, and claims of other practices.
+    Moves,
+    /// Registers somebody who moved here, gives a record to the practice that somebody moved to, or objects.
+    MovePatient,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -184,6 +188,8 @@ impl Interaction {
             Interaction::Handovers => "handovers",
             Interaction::HandOver => "hand-over",
             Interaction::TakeOver => "take-over",
+            Interaction::Moves => "moves",
+            Interaction::MovePatient => "move-patient",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -227,6 +233,7 @@ impl Interaction {
             | Interaction::Unsigned
             | Interaction::Referrals
             | Interaction::Handovers
+            | Interaction::Moves
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -250,6 +257,7 @@ impl Interaction {
             | Interaction::TriageReferral
             | Interaction::HandOver
             | Interaction::TakeOver
+            | Interaction::MovePatient
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

@@ -111,6 +111,8 @@ pub enum SystemPurpose {
     CarryPrescriptions,
     /// Asks PDS who the people here are, and takes over what is certain of its answers.
     TracePeople,
+    /// Carries what a practice knows of a patient who moved to the next one.
+    MovePatients,
     /// Tests and measurements.
     Measure,
 }
@@ -150,6 +152,7 @@ impl SystemPurpose {
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",
             SystemPurpose::TracePeople => "trace-people",
+            SystemPurpose::MovePatients => "move-patients",
             SystemPurpose::Measure => "measure",
         }
     }

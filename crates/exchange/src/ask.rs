@@ -5,6 +5,7 @@
 //! Invariant: whoever was to be asked is in the result: answered, or named with the reason why not.
 
 mod answer;
+mod letter;
 mod merge;
 mod question;
 mod round;
@@ -26,6 +27,7 @@ use crate::exchange::Exchange;
 use crate::manifest::PatientNamed;
 use crate::sharing::named;
 use answer::Answer;
+pub use letter::{LetterPart, LetterState, SharedLetter};
 pub use merge::Item;
 use merge::merge;
 pub use question::QUESTION_BYTES_MAX;
@@ -161,6 +163,7 @@ impl Exchange {
         let copies = self.store.copies_of(scope, patient).await?;
         let asking = Asking {
             types: wanted(&receivable),
+            letter: None,
             ends_at: began + Duration::from_millis(self.settings.ask_millis),
             scope,
             patient,

@@ -195,7 +195,8 @@ impl Exchange {
                 | Done::Draft
                 | Done::Pds
                 | Done::Referral
-                | Done::Handover => None,
+                | Done::Handover
+                | Done::Move => None,
             }))
     }
 }

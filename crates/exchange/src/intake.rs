@@ -7,6 +7,7 @@
 
 mod apply;
 mod post;
+mod results;
 #[cfg(test)]
 mod tests;
 mod undone;
@@ -48,6 +49,7 @@ pub struct Intake {
     post: Arc<dyn Post>,
     scope: Scope,
     mappings: Arc<Mappings>,
+    sends_results: bool,
 }
 
 /// A message that was read, with what is to be done about it.
@@ -67,6 +69,7 @@ impl Intake {
             post,
             scope,
             mappings: Arc::new(Mappings::built_in()),
+            sends_results: false,
         }
     }
 
@@ -74,6 +77,13 @@ impl Intake {
     #[must_use]
     pub fn with(mut self, mappings: Arc<Mappings>) -> Intake {
         self.mappings = mappings;
+        self
+    }
+
+    /// The same worker, which sends final results to the patients' practices, or does not.
+    #[must_use]
+    pub fn sending_results(mut self, sends_results: bool) -> Intake {
+        self.sends_results = sends_results;
         self
     }
 

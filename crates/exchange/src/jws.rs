@@ -34,6 +34,8 @@ pub enum Statement {
     Joining,
     /// What somebody asks of another organisation's diary.
     Slots,
+    /// That a patient's home practice is another one now, by the one that they left.
+    Moved,
 }
 
 impl Statement {
@@ -50,6 +52,7 @@ impl Statement {
             Statement::Invitation => "handover-invitation+jws",
             Statement::Joining => "handover-joining+jws",
             Statement::Slots => "handover-slots+jws",
+            Statement::Moved => "handover-moved+jws",
         }
     }
 
@@ -62,6 +65,8 @@ impl Statement {
             // It is sent on inside a request of 64 KiB.
             Statement::Invitation => 16 << 10,
             Statement::Slots => 4 << 10,
+            // Several go inside a parcel's text.
+            Statement::Moved => 2 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
             Statement::Copy => 64 << 10,
         }

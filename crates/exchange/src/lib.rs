@@ -31,6 +31,7 @@ pub mod manifest;
 mod mapping;
 pub mod mesh;
 pub mod mllp;
+pub mod moving;
 pub mod note;
 pub mod opt_out;
 pub mod outgoing;

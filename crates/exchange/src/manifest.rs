@@ -14,6 +14,7 @@ use crate::instant;
 use crate::jws::read_strictly;
 use crate::keys::sha256_hex;
 use crate::mailboxes::MailPart;
+use crate::moving::{MoveText, PROOFS_MAX};
 use crate::pointers::PointerText;
 use crate::prescriptions::status::StatusText;
 use crate::referrals::{Act, ReferralText};
@@ -90,6 +91,12 @@ pub struct ParcelText {
     /// Of an ambulance's handover: what the crew says, or what the department did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub handover: Option<Box<HandoverText>>,
+    /// Of a step of a patient's move from one practice to another: what is said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub moving: Option<Box<MoveText>>,
+    /// Of a sharing preference of somebody who moved: the signed words of the practices that they left, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub moved: Vec<String>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -104,6 +111,7 @@ pub enum ParcelKind {
     PrescriptionStatus,
     Referral,
     Handover,
+    PracticeMove,
 }
 
 impl ParcelKind {
@@ -117,6 +125,7 @@ impl ParcelKind {
             ParcelKind::PrescriptionStatus => store::parcels::Kind::PrescriptionStatus,
             ParcelKind::Referral => store::parcels::Kind::Referral,
             ParcelKind::Handover => store::parcels::Kind::Handover,
+            ParcelKind::PracticeMove => store::parcels::Kind::PracticeMove,
         }
     }
 }
@@ -181,6 +190,8 @@ impl ParcelText {
             prescription: None,
             referral: None,
             handover: None,
+            moving: None,
+            moved: Vec::new(),
         }
     }
 
@@ -234,7 +245,26 @@ impl ParcelText {
         {
             return value("The patient's date of birth is not of the form YYYY-MM-DD.");
         }
+        self.check_move()?;
         self.check_kind()
+    }
+
+    /// What a step of a move must say, and a word about one.
+    fn check_move(&self) -> Result<(), Problem> {
+        let value = |what: &str| Err(Problem::new(Kind::Value, what));
+        if (self.kind == ParcelKind::PracticeMove) != self.moving.is_some() {
+            return value("A step of a move, and nothing else, says what is said of it.");
+        }
+        let is_preference = self.kind == ParcelKind::SharingPreference;
+        if self.moved.len() > PROOFS_MAX || (!is_preference && !self.moved.is_empty()) {
+            return value(
+                "Only a sharing preference bears words of practices that were left, and few.",
+            );
+        }
+        match &self.moving {
+            Some(moving) => moving.check(&self.document, self.contents.len()),
+            None => Ok(()),
+        }
     }
 
     /// What each kind must say, and no other may.
@@ -300,6 +330,9 @@ impl ParcelText {
                 true => Ok(()),
                 false => value("A sharing preference has a statement and no contents."),
             };
+        }
+        if self.kind == ParcelKind::PracticeMove && self.contents.is_empty() {
+            return Ok(());
         }
         if self.statement.is_some() || !self.tell.is_empty() {
             return value("A letter has no statement, and nobody else to tell.");

@@ -189,6 +189,7 @@ impl Exchange {
                 store::parcels::Kind::PrescriptionStatus => "Task",
                 store::parcels::Kind::Referral => "ServiceRequest",
                 store::parcels::Kind::Handover => "Encounter",
+                store::parcels::Kind::PracticeMove => "Patient",
                 _ => "DocumentReference",
             };
             let target = Target {

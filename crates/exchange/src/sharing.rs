@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use store::parcels::{Incoming, Named, Parcel, ParcelWrite, Proof};
 use store::sharing::{Asked, Due, Rule, SharingWrite, Standpoint};
-use store::{Effect, Job, Reading};
+use store::{Change, Effect, Job, Reading};
 use tokio::sync::watch;
 
 use crate::exchange::Exchange;
@@ -169,6 +169,7 @@ impl Exchange {
             patient: patient.clone(),
             statement: Some(signed.to_string()),
             tell,
+            moved: self.store.move_proof(scope, &due.patient).await?,
             ..ParcelText::of(ParcelKind::SharingPreference, own, to)
         };
         text.accepted(&due.patient).map(Some)
@@ -207,8 +208,11 @@ impl Exchange {
         let text = ParcelText::parse(&parcel.text)?;
         let jws = text.statement.unwrap_or_default();
         let from = (&parcel.sender, parcel.id.as_str());
-        let hold = self.hold(scope, &jws, from, text.tell).await?;
+        let (hold, moved) = self
+            .held(scope, (&jws, &text.moved), from, text.tell)
+            .await?;
         let mut job = Job::effect(hold);
+        job.changes = moved;
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
             manifest: manifest.clone(),
@@ -230,9 +234,22 @@ impl Exchange {
         &self,
         scope: &Scope,
         jws: &str,
-        (home, parcel): (&Ods, &str),
+        from: (&Ods, &str),
         audience: Vec<String>,
     ) -> Result<Effect, Problem> {
+        let held = self.held(scope, (jws, &[]), from, audience).await;
+        held.map(|(effect, _)| effect)
+    }
+
+    /// The same for a statement with signed words of practices that the patient left: with the changes that make records
+    /// here name the new one.
+    async fn held(
+        &self,
+        scope: &Scope,
+        (jws, moved): (&str, &[String]),
+        (home, parcel): (&Ods, &str),
+        audience: Vec<String>,
+    ) -> Result<(Effect, Vec<Change>), Problem> {
         let keys = self.audit_keys(home);
         let find = |kid: &str| keys.iter().find(|key| key.kid() == kid).cloned();
         let read: Preferences = jws::verify(jws, Statement::Preferences, find)?;
@@ -245,11 +262,17 @@ impl Exchange {
             given: patient.given.clone(),
         };
         let (_, fitting) = self.fitting(scope, &who).await?;
-        let is_others =
-            |practice: &Option<String>| practice.as_ref().is_some_and(|it| it != home.as_str());
-        if fitting.iter().any(|(_, practice)| is_others(practice)) {
-            let message = "The patient's record here names another practice.";
-            return Err(Problem::new(Kind::BusinessRule, message));
+        let mut changes = Vec::new();
+        for (id, practice) in &fitting {
+            let Some(before) = practice.as_deref().filter(|it| *it != home.as_str()) else {
+                continue;
+            };
+            let number = patient.nhs_number.as_deref().unwrap_or_default();
+            if !self.leads(moved, (before, home.as_str()), number) {
+                let message = "The patient's record here names another practice.";
+                return Err(Problem::new(Kind::BusinessRule, message));
+            }
+            changes.push(self.named_anew(id, home).await?);
         }
         let rules = read.rules.into_iter().map(Rule::from).collect();
         let statement = store::sharing::Statement {
@@ -264,10 +287,11 @@ impl Exchange {
             audience,
             parcel: parcel.to_string(),
         };
-        Ok(Effect::Sharing(SharingWrite::Hold {
+        let hold = Effect::Sharing(SharingWrite::Hold {
             statement: Box::new(statement),
             patients: fitting.into_iter().map(|(id, _)| id).collect(),
-        }))
+        });
+        Ok((hold, changes))
     }
 
     /// Looks again for those whom nobody fitted when their statement came. The worker does this by
@@ -459,6 +483,9 @@ pub(crate) async fn tell(exchange: Arc<Exchange>, mut stopped: watch::Receiver<b
         changed.mark_unchanged();
         if let Err(problem) = exchange.match_sharing().await {
             tracing::error!(?problem, "held preferences could not be matched");
+        }
+        if let Err(problem) = exchange.tell_moves().await {
+            tracing::error!(?problem, "practices before could not be asked");
         }
         let more = exchange.tell_sharing().await.unwrap_or_else(|problem| {
             tracing::error!(?problem, "preferences could not be sent");

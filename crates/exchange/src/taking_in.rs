@@ -104,6 +104,9 @@ impl Exchange {
             let own = Scope::system(SystemPurpose::KeepHandovers);
             return Box::pin(self.take_handover(&own, parcel, step)).await;
         }
+        if let Some(moving) = &text.moving {
+            return Box::pin(self.take_move(parcel, (&text, moving.as_ref()))).await;
+        }
         let patient = match self.whose(scope, parcel).await? {
             Ok(patient) => patient,
             Err(reason) => return self.set_aside(scope, parcel.pid, reason).await,
@@ -114,6 +117,9 @@ impl Exchange {
                 None => Ok(()),
                 Some(why) => self.set_aside(scope, parcel.pid, why).await,
             };
+        }
+        if self.gave_back(scope, parcel, &patient).await? {
+            return Ok(());
         }
         let made = self.made_of_parts(scope, parcel, (&text, &patient)).await?;
         let release = if text.marks.is_empty() {

@@ -5,6 +5,7 @@
 //! emergency is named as withheld, and given to who opened the record in one.
 
 mod copies;
+mod letter;
 mod locate;
 mod pointers;
 mod write;
@@ -20,6 +21,7 @@ use crate::store::Store;
 use crate::write::{Effect, Job};
 
 pub use copies::{Copy, Receivable};
+pub use letter::LETTER_BYTES_MAX;
 pub use locate::{DocumentPointer, LocateWrite, Located};
 pub use pointers::{OwnPointer, Pointer};
 pub use write::AskWrite;
@@ -53,6 +55,8 @@ pub struct Question<'q> {
     /// From then on it is too old to be put again.
     pub until: Millis,
     pub types: &'q [&'static str],
+    /// One letter is asked for, with its content: the id of its entry.
+    pub letter: Option<&'q str>,
     /// Of an emergency: what this organisation's privacy officer and the patient are told.
     pub emergency: Option<Told>,
 }
@@ -105,7 +109,10 @@ impl Store {
             return Err(write::again());
         }
         let answered = match patient {
-            Some(patient) => self.answered(scope, patient, question.types).await?,
+            Some(patient) => match question.letter {
+                Some(letter) => self.answered_letter(scope, patient, letter).await?,
+                None => self.answered(scope, patient, question.types).await?,
+            },
             None => Answered::default(),
         };
         let line = |outcome, query: Option<String>| {
@@ -117,10 +124,13 @@ impl Store {
             scope.trace(Interaction::Ask, outcome, target)
         };
         let mut traces = vec![match patient {
-            Some(_) => line(
-                Outcome::Success,
-                Some(format!("_type={}", question.types.join(","))),
-            ),
+            Some(_) => {
+                let letter = question
+                    .letter
+                    .map_or(String::new(), |it| format!("&_id={it}"));
+                let types = question.types.join(",");
+                line(Outcome::Success, Some(format!("_type={types}{letter}")))
+            }
             None => line(Outcome::Absent, None),
         }];
         if !answered.withheld.is_empty() {
@@ -157,6 +167,10 @@ impl Store {
         for ty in types {
             numbers.push((self.word(ty).await?, *ty));
         }
+        if self.is_closed_by_move(scope, patient).await? {
+            answered.withheld = self.types_there(scope, patient, &numbers).await?;
+            return Ok(answered);
+        }
         let sql = newest(scope, patient, &numbers);
         let rows = self.rows_apart(sql).await?;
         let mut bytes = 0;
@@ -182,6 +196,36 @@ impl Store {
         }
         answered.withheld = self.withheld_types(scope, patient, &numbers).await?;
         Ok(answered)
+    }
+
+    /// Whether nobody is answered about the patient yet, since what they want shared is still on its way from the practice
+    /// that they left. Who opened the record in an emergency is.
+    pub(crate) async fn is_closed_by_move(
+        &self,
+        scope: &Scope,
+        patient: &str,
+    ) -> Result<bool, Problem> {
+        let mut opened = scope.withholds().into_iter().flat_map(|it| &it.opened);
+        Ok(!opened.any(|it| it == patient) && self.is_moving_here(patient).await?)
+    }
+
+    /// The types of which there is something.
+    async fn types_there(
+        &self,
+        scope: &Scope,
+        patient: &str,
+        numbers: &[(i64, &'static str)],
+    ) -> Result<Vec<String>, Problem> {
+        let rows = self
+            .rows_apart(counted(scope, patient, numbers, false))
+            .await?;
+        let mut there = Vec::new();
+        for row in &rows {
+            let number = row.int(0)?;
+            let named = numbers.iter().find(|(it, _)| *it == number);
+            there.extend(named.map(|(_, ty)| (*ty).to_string()));
+        }
+        Ok(there)
     }
 
     /// The types of which the scope is not shown all; never for what is sealed, but for what an emergency opens.

@@ -138,6 +138,9 @@ const EVERYWHERE: &[&str] = &[
     "bars_message",
     "crew_handover",
     "crew_handover_step",
+    "patient_move",
+    "patient_move_part",
+    "patient_move_holder",
 ];
 
 /// Every table.

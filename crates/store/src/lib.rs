@@ -51,6 +51,7 @@ pub mod itk3;
 mod journal;
 pub mod mesh;
 mod migrations;
+pub mod moving;
 pub mod oauth;
 pub mod opt_out;
 pub mod packages;

@@ -87,6 +87,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(231, "0231_nrl"),
     migration!(280, "0280_to_take_in"),
     migration!(240, "0240_handovers"),
+    migration!(245, "0245_moving"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

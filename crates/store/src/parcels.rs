@@ -94,6 +94,8 @@ pub enum Kind {
     Referral,
     /// A step of an ambulance crew's handover; `unique_id` is the handover's id at the crew.
     Handover,
+    /// A step of a patient's move from one practice to another; `unique_id` is the move's id.
+    PracticeMove,
 }
 
 impl Kind {
@@ -115,6 +117,7 @@ impl Kind {
             Kind::PrescriptionStatus => "prescription-status",
             Kind::Referral => "referral",
             Kind::Handover => "handover",
+            Kind::PracticeMove => "practice-move",
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::hl7_out::{self, Hl7OutWrite};
 use crate::itk3::{self, Itk3Done, Itk3Write};
 use crate::journal::Batch;
 use crate::mesh::{self, MeshDone, MeshWrite};
+use crate::moving::{self, MoveWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
@@ -144,6 +145,7 @@ pub enum Effect {
     Pds(PdsWrite),
     Referral(ReferralWrite),
     Handover(HandoverWrite),
+    Move(MoveWrite),
 }
 
 /// What came of an effect.
@@ -177,6 +179,7 @@ pub enum Done {
     Pds,
     Referral,
     Handover,
+    Move,
 }
 
 /// What came of one change.
@@ -281,6 +284,10 @@ pub(crate) async fn apply_effect(
         Effect::Handover(write) => {
             handovers::apply(tx, now, write).await?;
             Done::Handover
+        }
+        Effect::Move(write) => {
+            moving::apply(tx, now, write).await?;
+            Done::Move
         }
     })
 }

@@ -119,3 +119,4 @@ referral-step-withdraw = Tynnwyd yn ôl
 referral-step-accept = Derbyniwyd
 referral-step-ask = Gofynnwyd cwestiwn
 referral-step-return = Dychwelwyd
+moved-away = Rydych chi bellach wedi cofrestru yn { $place }. Mae’r hyn sydd yma fel yr oedd pan adawoch chi: gallwch weld eich cofnod, dweud beth y caniateir ei rannu ac archebu meddyginiaethau yn { $place }.

@@ -119,3 +119,4 @@ referral-step-withdraw = Withdrawn
 referral-step-accept = Accepted
 referral-step-ask = A question was asked
 referral-step-return = Returned
+moved-away = You are now registered at { $place }. What is here is as it was when you left: see your record, say what may be shared and order medicines at { $place }.

@@ -11,6 +11,7 @@ mod fhir;
 mod handovers;
 mod itk3;
 mod menu;
+mod moving;
 mod pds;
 mod people;
 mod prescriptions;
@@ -217,6 +218,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(itk3::routes())
         .merge(discharges::routes())
         .merge(crisis_plan::routes())
+        .merge(moving::routes())
         .merge(pds::routes())
         .merge(prescriptions::routes())
         .merge(referrals::routes())

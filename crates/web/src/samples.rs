@@ -139,6 +139,20 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
             .answer(&site, &clerk()),
         ),
         (
+            "moves",
+            Page::new(
+                "staff/moves.jinja",
+                "Patients who move",
+                moving::moves(text),
+            )
+            .answer(&site, &clerk()),
+        ),
+        (
+            "shared-letter",
+            Page::new("staff/shared-letter.jinja", text, moving::letter(text))
+                .answer(&site, &clerk()),
+        ),
+        (
             "team-release",
             Page::new("staff/team-release.jinja", text, pds::team(text)).answer(&site, &clerk()),
         ),
@@ -469,6 +483,10 @@ fn home(text: &str) -> patient::Home {
             what: format!("{text} opened your record in an emergency"),
             why: text.into(),
         }],
+        moved: Some(patient::Moved {
+            lang: "en",
+            text: text.into(),
+        }),
         not_here: "Appointments and test results are not here yet.",
         done: None,
     }
@@ -559,6 +577,7 @@ mod care;
 mod discharges;
 mod fax;
 mod handovers;
+mod moving;
 mod pds;
 mod prescriptions;
 mod referrals;

@@ -94,6 +94,7 @@ impl Exchange {
             id: &question.id,
             until: question.at.saturating_add(2 * SKEW_MILLIS),
             types: &checked.types,
+            letter: question.letter.as_deref(),
             emergency: told,
         };
         let given = self.store.answer_ask(&scope, patient.as_deref(), asked);
@@ -192,7 +193,19 @@ impl Answer {
     /// # Errors
     /// `TooLong`, `Structure`, `Value`: nothing of it is believed then.
     pub(super) fn read(body: &[u8], types: &[&str]) -> Result<Answer, Problem> {
-        if body.len() > ANSWER_BYTES_MAX {
+        Answer::read_upto(body, types, ANSWER_BYTES_MAX)
+    }
+
+    /// The same, of so many bytes at most.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub(super) fn read_upto(
+        body: &[u8],
+        types: &[&str],
+        bytes_max: usize,
+    ) -> Result<Answer, Problem> {
+        if body.len() > bytes_max {
             return Err(Problem::new(
                 Kind::TooLong,
                 "It sent more than may be sent.",
@@ -217,7 +230,11 @@ impl Answer {
             ));
         }
         for entry in &answer.entries {
-            let json = json::parse(entry.get().as_bytes(), &Limits::default())?;
+            let limits = Limits {
+                bytes: bytes_max,
+                ..Limits::default()
+            };
+            let json = json::parse(entry.get().as_bytes(), &limits)?;
             let is_asked = json
                 .text("resourceType")
                 .is_some_and(|ty| types.contains(&ty));

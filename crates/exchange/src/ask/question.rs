@@ -14,6 +14,8 @@ use crate::manifest::{PROTOCOL, PatientNamed};
 pub const QUESTION_BYTES_MAX: usize = 16 << 10;
 /// How far the clocks of two nodes may be apart, and how long a question may be on its way.
 pub(super) const SKEW_MILLIS: Millis = 120_000;
+/// The type of a letter's entry.
+pub(super) const LETTER: &str = "DocumentReference";
 /// A name, in characters.
 const NAME_CHARS_MAX: usize = 200;
 /// The reason of an emergency, in characters.
@@ -46,6 +48,9 @@ pub struct Question {
     /// A code of HL7's PurposeOfUse.
     pub purpose: String,
     pub types: Vec<String>,
+    /// One letter is asked for, with its content: the id that its entry has there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub letter: Option<String>,
     /// Why the record was opened in an emergency, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub emergency: Option<Emergency>,
@@ -108,6 +113,12 @@ impl Question {
         }
         if types.is_empty() {
             return Err(value("A question names at least one type."));
+        }
+        if let Some(letter) = &self.letter {
+            check_id(letter)?;
+            if types != [LETTER] {
+                return Err(value("A question for a letter names its type alone."));
+            }
         }
         Ok(Checked {
             role: Role::parse(&self.role)?,
@@ -180,6 +191,7 @@ mod tests {
             role: "clinician".into(),
             purpose: "TREAT".into(),
             types: vec!["Observation".into()],
+            letter: None,
             emergency: None,
         }
     }
@@ -229,6 +241,7 @@ mod tests {
             |it| it.patient.family = " ".into(),
             |it| it.types.clear(),
             |it| it.types = vec!["Patient".into()],
+            |it| it.letter = Some("letter".into()),
             |it| it.types = vec!["Observation".into(), "Observation".into()],
             |it| {
                 it.emergency = Some(Emergency {

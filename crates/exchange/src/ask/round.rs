@@ -13,6 +13,7 @@ use store::ask::Copy;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::answer::Answer;
+use super::letter::{LETTER_ANSWER_BYTES_MAX, LETTER_TYPES};
 use super::question::{Ask, Emergency, Question};
 use super::{Person, SOURCES_MAX};
 use crate::exchange::Exchange;
@@ -31,6 +32,8 @@ pub(super) struct Asking<'a> {
     pub person: Person,
     pub who: PatientNamed,
     pub types: Vec<&'static str>,
+    /// One letter is asked for, by the id that it has there.
+    pub letter: Option<String>,
     /// Code and reason.
     pub emergency: Option<(String, String)>,
     pub ends_at: Instant,
@@ -175,7 +178,7 @@ impl Exchange {
         Ok(())
     }
 
-    async fn ask_one(&self, asking: &Asking<'_>, organisation: Ods) -> Heard {
+    pub(super) async fn ask_one(&self, asking: &Asking<'_>, organisation: Ods) -> Heard {
         let mut body = Bytes::new();
         let asked = timeout_at(
             asking.ends_at,
@@ -211,6 +214,7 @@ impl Exchange {
             role: asking.person.role.code().to_string(),
             purpose: access::Purpose::DirectCare.code().to_string(),
             types: asking.types.iter().map(ToString::to_string).collect(),
+            letter: asking.letter.clone(),
             emergency: emergency.map(|(code, reason)| Emergency { code, reason }),
         };
         let said = |problem: Problem| problem.message;
@@ -221,8 +225,12 @@ impl Exchange {
         let asked = Bytes::from(wire::write(&ask).map_err(said)?);
         let came = self.transport.record(to, asked).await;
         let came = came.map_err(|failure| failure.sentence)?;
-        let answer = Answer::read(&came, &asking.types)
-            .map_err(|problem| format!("Its answer cannot be used: {}", problem.message))?;
+        let read = match &asking.letter {
+            Some(_) => Answer::read_upto(&came, &LETTER_TYPES, LETTER_ANSWER_BYTES_MAX),
+            None => Answer::read(&came, &asking.types),
+        };
+        let answer =
+            read.map_err(|problem| format!("Its answer cannot be used: {}", problem.message))?;
         if answer.id != id {
             return Err("Its answer is to another question.".to_string());
         }

@@ -60,7 +60,11 @@ impl Intake {
 
     /// Everything that the message changes, against what is here now.
     async fn job(&self, plan: &Plan, mapped: &Mapped, read_all: bool) -> Result<Job, Problem> {
-        let made = mapped.resources.iter();
+        let results = self.results(plan, mapped).await?;
+        let is_older = |made: &&Made| {
+            results.is_older && matches!(made.ty.as_str(), "Observation" | "DiagnosticReport")
+        };
+        let made = mapped.resources.iter().filter(|made| !is_older(made));
         let changes = join_all(made.map(|made| self.change(plan, made, read_all))).await;
         let changes = changes.into_iter().filter_map(Result::transpose);
         let mut job = Job {
@@ -74,9 +78,10 @@ impl Intake {
         let (withdrawn, undone) = self.withdrawn(plan, mapped).await?;
         job.effects.push(Effect::Hl7(Hl7Write::Mapped {
             number: plan.waiting.number,
-            note: note.or(undone),
+            note: note.or(undone).or(results.note),
         }));
         job.effects.extend(sent);
+        job.effects.extend(results.effects);
         job.effects.extend(withdrawn);
         job.traces.push(self.trace(plan));
         Ok(job)

@@ -1,6 +1,7 @@
 mod again;
 mod labels;
 mod numbers;
+mod results;
 mod undone;
 
 use std::sync::Arc;

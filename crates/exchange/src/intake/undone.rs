@@ -80,7 +80,17 @@ impl Intake {
                 reason: reason.into(),
             }));
         }
-        let note = (!effects.is_empty()).then(|| {
+        let more = documents.next.is_some();
+        let note = (more || !effects.is_empty()).then(|| {
+            if more {
+                return note(
+                    format!(
+                        "{told}: of its documents {DOCUMENTS_MAX} were looked at, and there are more. What was sent of letters among \
+                         the first that tell of it is withdrawn; the others stand."
+                    ),
+                    "Look at all the visit's letters on the sent board, and withdraw by hand those that do not hold.",
+                );
+            }
             note(
                 format!("{told}: what was sent of letters that tell of it is withdrawn, and who opened them is told."),
                 "Look at the visit's letters on the sent board. What of them still holds, have written and sent anew.",

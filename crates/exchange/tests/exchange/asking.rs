@@ -1,5 +1,6 @@
 //! What other organisations hold of a patient, asked for in a person's name.
 
+mod letters;
 mod many;
 mod silent;
 mod withheld;
@@ -73,7 +74,7 @@ fn nurse(network: &Network) -> Who {
     }
 }
 
-async fn asking(network: &Network) -> Scope {
+pub async fn asking(network: &Network) -> Scope {
     let (who, now) = (nurse(network), network.clock.now());
     let standing = network.store(HOSPITAL).standing(&who, now).await.unwrap();
     let caller = Caller::new(who, "r-9".into());
@@ -82,7 +83,7 @@ async fn asking(network: &Network) -> Scope {
     access::decide_for(&caller, Interaction::Ask, "Patient", purpose, facts).unwrap()
 }
 
-fn person() -> Person {
+pub fn person() -> Person {
     Person {
         name: "Nura Nurse".into(),
         role: Role::Clinician,

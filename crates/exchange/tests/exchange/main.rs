@@ -17,6 +17,7 @@ mod large;
 mod link;
 mod lists;
 mod mailboxes;
+mod moving;
 mod network;
 mod referring;
 mod refusals;

@@ -21,6 +21,8 @@ section! {
         message_bytes_max: usize = "16777216", default;
         /// A folder of JSON files that change how messages are read, for all senders or for one; looked at again every few seconds. See docs/hl7v2.md.
         mapping: Option<PathBuf> = "\"mapping\"", optional;
+        /// Whether final results (ORU R01) are sent to the patient's practice as letters: true or false. Leave it false where results go there by another way. See docs/hl7v2.md.
+        results: bool = "false", default;
         /// More doors, each a table [[hl7v2.listener]] with listen = "0.0.0.0:2576" and, for TLS, certificate and key (PEM files); with client_authorities (a PEM file) only systems that show a certificate of theirs get in.
         listener: Option<Vec<Hl7v2Listener>> = "[{ listen = \"0.0.0.0:2576\" }]", optional;
         /// Systems that are told of changes, each a table [[hl7v2.destination]] with name, address = "host:2575", sends = ["ADT", "ORU", "MDM", "SIU"] and, if they ask for it, application and facility (MSH-5 and MSH-6); for TLS, authorities, certificate and key (PEM files).

@@ -22,6 +22,7 @@ pub(super) struct Parts {
     settings: mllp::Settings,
     mappings: Arc<Mappings>,
     destinations: Vec<Destination>,
+    sends_results: bool,
 }
 
 impl Parts {
@@ -41,6 +42,7 @@ impl Parts {
             },
             mappings: Arc::new(mappings),
             destinations: destinations.collect::<anyhow::Result<_>>()?,
+            sends_results: config.hl7v2.results,
         })
     }
 
@@ -55,7 +57,8 @@ impl Parts {
     ) -> Vec<JoinHandle<()>> {
         let arrivals = Arc::new(Notify::new());
         let organisation = store.organisation().clone();
-        let intake = Intake::new(store.clone(), organisation, exchange.clone());
+        let intake = Intake::new(store.clone(), organisation, exchange.clone())
+            .sending_results(self.sends_results);
         let intake = intake.with(self.mappings.clone());
         let door = Door::new(store.clone(), arrivals.clone()).with(self.mappings.clone());
         let door = Arc::new(door);

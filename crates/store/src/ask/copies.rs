@@ -92,7 +92,7 @@ impl Store {
         self.reached(scope, patient).await?;
         let sql = Sql::new(
             "SELECT source, at, body FROM ask_copy WHERE patient = $1 AND until > $2 \
-             ORDER BY source LIMIT $3",
+             AND source NOT LIKE '%/%' ORDER BY source LIMIT $3",
         );
         let sql = sql.with(patient.to_string()).with(self.now());
         let rows = self.rows_apart(sql.with(COPIES_MAX)).await?;
@@ -104,6 +104,33 @@ impl Store {
             })
         };
         rows.iter().map(copy).collect()
+    }
+
+    /// A letter of another organisation, as it was last opened here, if that is not too long ago: `source` is the ODS code
+    /// and the id there, with a slash between them.
+    ///
+    /// # Errors
+    /// As `receivable`.
+    pub async fn letter_copy(
+        &self,
+        scope: &Scope,
+        patient: &str,
+        source: &str,
+    ) -> Result<Option<Copy>, Problem> {
+        self.reached(scope, patient).await?;
+        let sql = Sql::new(
+            "SELECT at, body FROM ask_copy WHERE patient = $1 AND source = $2 AND until > $3",
+        );
+        let sql = sql.with(patient.to_string()).with(source.to_string());
+        let rows = self.rows_apart(sql.with(self.now())).await?;
+        let copy = rows.first().map(|row| {
+            Ok(Copy {
+                source: source.to_string(),
+                at: row.int(0)?,
+                body: row.bytes(1)?.to_vec(),
+            })
+        });
+        copy.transpose()
     }
 
     async fn reached(&self, scope: &Scope, patient: &str) -> Result<(), Problem> {

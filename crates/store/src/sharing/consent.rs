@@ -274,6 +274,14 @@ async fn keep_home(
         let sql = Sql::new("DELETE FROM sharing_home WHERE patient = $1").with(patient);
         return tx.execute(&sql).await.map(|_| ());
     };
+    let sql = Sql::new("SELECT home FROM sharing_home WHERE patient = $1").with(patient);
+    let before = match tx.row(&sql).await? {
+        Some(row) => row.text(0)?.to_string(),
+        None => String::new(),
+    };
+    if home == own && !before.is_empty() && before != own {
+        crate::moving::noticed(tx, now, patient, &before).await?;
+    }
     let sql = Sql::new(
         "INSERT INTO sharing_home (patient, home) VALUES ($1, $2) ON CONFLICT (patient) \
          DO UPDATE SET home = excluded.home WHERE sharing_home.home <> excluded.home",

@@ -139,8 +139,9 @@ impl Store {
     pub async fn holders(&self, scope: &Scope, patient: &str) -> Result<Vec<Ods>, Problem> {
         check(scope, patient)?;
         let sql = Sql::new(
-            "SELECT DISTINCT CASE direction WHEN 0 THEN recipient ELSE sender END FROM parcel \
-             WHERE patient = $1 AND kind = 'letter' ORDER BY 1 LIMIT $2",
+            "SELECT CASE direction WHEN 0 THEN recipient ELSE sender END FROM parcel \
+             WHERE patient = $1 AND kind = 'letter' UNION SELECT holder FROM patient_move_holder \
+             WHERE patient = $1 ORDER BY 1 LIMIT $2",
         );
         let rows = self.rows(&sql.with(patient).with(ROWS_MAX)).await?;
         rows.iter().map(|row| Ods::parse(row.text(0)?)).collect()
@@ -216,8 +217,9 @@ impl Store {
         let sql = Sql::new(
             "SELECT (SELECT COUNT(*) FROM parcel WHERE direction = 0 AND due = 1 \
              AND kind = 'sharing-preference' AND recipient = $1) + (SELECT COUNT(*) FROM sharing s \
-             WHERE s.due = 1 AND EXISTS (SELECT 1 FROM parcel p WHERE p.patient = s.patient \
-             AND p.kind = 'letter' AND (p.recipient = $1 OR p.sender = $1)))",
+             WHERE s.due = 1 AND (EXISTS (SELECT 1 FROM parcel p WHERE p.patient = s.patient \
+             AND p.kind = 'letter' AND (p.recipient = $1 OR p.sender = $1)) OR EXISTS (SELECT 1 FROM \
+             patient_move_holder m WHERE m.patient = s.patient AND m.holder = $1)))",
         );
         let rows = self.rows(&sql.with(peer.as_str())).await?;
         let count = rows.first().map_or(Ok(0), |row| row.int(0))?;

@@ -130,6 +130,7 @@ async fn hold(
         withdraw(tx, patient, home).await?;
         put(tx, patient, &under(home), &statement.rules).await?;
         whereabouts::told(tx, now, patient, (home, statement.restricted)).await?;
+        crate::moving::left_for(tx, now, patient, home).await?;
     }
     let sql = Sql::new(
         "INSERT INTO sharing_held (home, nhs_number, version, jws, audience, patients, birth_date, \

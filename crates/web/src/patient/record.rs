@@ -50,6 +50,7 @@ pub async fn home(
         prescriptions: prescriptions::tile(&node, &visit).await?,
         referrals: referrals::tile(&node, &visit, tongue.language).await?,
         told: told(&node, &visit).await?,
+        moved: moved(&node, &visit, tongue).await?,
         not_here: NOT_HERE,
         done: None,
     };
@@ -90,12 +91,33 @@ async fn others_home(
         prescriptions: prescriptions::tile(node, visit).await?,
         referrals: referrals::tile(node, visit, tongue.language).await?,
         told: Vec::new(),
+        moved: None,
         not_here: NOT_FOR_PROXIES,
         done: None,
     };
     Ok(Page::new("patient/home.jinja", "Home", view)
         .under("/")
         .answer(&node.site, visit))
+}
+
+/// Where the patient is registered now, if they were here before.
+async fn moved(
+    node: &Node,
+    visit: &Visit,
+    tongue: Tongue,
+) -> Result<Option<views::Moved>, Problem> {
+    let Who::Patient { patient, .. } = &visit.known()?.who else {
+        return Ok(None);
+    };
+    let Some(practice) = node.store.moved_to(patient).await? else {
+        return Ok(None);
+    };
+    let place = (node.organisation_name)(practice.as_str());
+    let language = tongue.language;
+    Ok(Some(views::Moved {
+        lang: language.code(),
+        text: language.tell("moved-away", &[("place", place.as_str())]),
+    }))
 }
 
 /// What is said of appointments.
@@ -141,6 +163,9 @@ async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
             "unseal" => "opened what is sealed in your record",
             "whereabouts-team" => {
                 "let a team that visits you see where you live, which is restricted"
+            }
+            "moved" => {
+                "asked your practice for your record, since it says that you registered with it"
             }
             "whereabouts" => "looked up where you live, which is restricted",
             _ => "opened your record in an emergency",

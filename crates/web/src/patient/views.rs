@@ -25,8 +25,17 @@ pub struct Home {
     pub referrals: Option<ReferralsTile>,
     /// Who opened the record of their own accord, newest first.
     pub told: Vec<Told>,
+    /// Where the patient is registered now, if not here any more.
+    pub moved: Option<Moved>,
     pub not_here: &'static str,
     pub done: Option<Done>,
+}
+
+/// That the patient is registered elsewhere now.
+#[derive(Serialize)]
+pub struct Moved {
+    pub lang: &'static str,
+    pub text: String,
 }
 
 /// What the home page says of referrals.

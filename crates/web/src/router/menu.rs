@@ -25,6 +25,9 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     if site.is_practice() && works {
         places.insert(2, ("Prescriptions", "/staff/prescriptions"));
     }
+    if site.is_practice() && works {
+        places.push(("Moves", "/staff/moves"));
+    }
     if site.is_hospital() && works {
         places.insert(2, ("Unsigned", "/staff/unsigned"));
         places.insert(1, ("Ambulances", "/staff/handover-board"));

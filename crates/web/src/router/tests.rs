@@ -29,6 +29,7 @@ fn addresses() -> Vec<String> {
         include_str!("crisis_plan.rs"),
         include_str!("referrals.rs"),
         include_str!("handovers.rs"),
+        include_str!("moving.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

@@ -116,6 +116,7 @@ fn view(
         .enumerate()
         .filter_map(|(number, (title, types))| {
             group(shared, (title, types), number < ALWAYS, &name, now)
+                .map(|it| it.with_letters(patient, masked))
         });
     let back = Link {
         text: "What is here of this patient",
@@ -143,7 +144,7 @@ fn view(
     }
 }
 
-fn closed(why: Closed) -> &'static str {
+pub(crate) fn closed(why: Closed) -> &'static str {
     match why {
         Closed::Unwanted => {
             "The patient does not want other organisations’ records seen here, so nobody was asked. This does not mean that \
@@ -285,7 +286,15 @@ fn row(
         .and_then(|at| shared.sources.get(*at))
         .is_some_and(Source::is_stale);
     let names: Vec<String> = sources.map(|it| name(it.organisation.as_str())).collect();
+    let source = item.sources.first();
+    let source = source.and_then(|at| shared.sources.get(*at));
+    let letter = source.filter(|_| item.ty == "DocumentReference");
+    let id = item.resource.get("id").and_then(Value::as_str);
     views::SharedRow {
+        letter: letter
+            .zip(id)
+            .map(|(source, id)| (source.organisation.to_string(), id.to_owned())),
+        href: None,
         what: what(&item.resource),
         detail: detail(&item.resource),
         date: date(&item.resource),

@@ -37,6 +37,11 @@ pub struct SharedGroup {
 
 #[derive(Serialize)]
 pub struct SharedRow {
+    /// Of a letter: who holds it, and its id there.
+    #[serde(skip)]
+    pub letter: Option<(String, String)>,
+    /// Where the letter is opened.
+    pub href: Option<String>,
     pub what: String,
     pub detail: String,
     pub date: String,
@@ -58,4 +63,16 @@ pub struct SharedSource {
     pub withheld: String,
     /// Of what it holds more than it gave.
     pub more: String,
+}
+
+impl SharedGroup {
+    /// The same with a link to each letter; of a patient whose places are restricted without.
+    pub fn with_letters(mut self, patient: &str, masked: bool) -> SharedGroup {
+        for row in self.rows.iter_mut().filter(|_| !masked) {
+            row.href = row.letter.as_ref().map(|(from, letter)| {
+                format!("/staff/patient/{patient}/shared/letter?from={from}&letter={letter}")
+            });
+        }
+        self
+    }
 }

@@ -258,6 +258,7 @@ const OTHERWISE: &[&str] = &[
     "hl7v2.connections_max",
     "hl7v2.mapping",
     "hl7v2.message_bytes_max",
+    "hl7v2.results",
     "subscriptions.failures_max",
     "profiles.enforced",
     "profiles.enforce_declared",
