@@ -62,3 +62,5 @@ mod setting;
 mod sign_in;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod visits;

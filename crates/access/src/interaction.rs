@@ -80,6 +80,18 @@ pub enum Interaction {
     Refer,
     /// A named clinician accepts a referral, asks about it, or gives it back.
     TriageReferral,
+    /// The day's list of visits, and one of them.
+    Visits,
+    /// Puts a visit on somebody's list, changes or cancels it.
+    PlanVisit,
+    /// Takes a day's visits along, to be read and written offline.
+    TakeAlong,
+    /// Brings back what was written offline, and decides about what does not fit.
+    BringBack,
+    /// What staff have when everything is off: packs, and what became of them.
+    Downtime,
+    /// Enters what was written on paper meanwhile.
+    EnterPaper,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -175,6 +187,12 @@ impl Interaction {
             Interaction::Referrals => "referrals",
             Interaction::Refer => "refer",
             Interaction::TriageReferral => "triage-referral",
+            Interaction::Visits => "visits",
+            Interaction::PlanVisit => "plan-visit",
+            Interaction::TakeAlong => "take-along",
+            Interaction::BringBack => "bring-back",
+            Interaction::Downtime => "downtime",
+            Interaction::EnterPaper => "enter-paper",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -217,6 +235,9 @@ impl Interaction {
             | Interaction::Prescriptions
             | Interaction::Unsigned
             | Interaction::Referrals
+            | Interaction::Visits
+            | Interaction::TakeAlong
+            | Interaction::Downtime
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -238,6 +259,9 @@ impl Interaction {
             | Interaction::Dispense
             | Interaction::Refer
             | Interaction::TriageReferral
+            | Interaction::PlanVisit
+            | Interaction::BringBack
+            | Interaction::EnterPaper
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

@@ -109,6 +109,8 @@ pub enum SystemPurpose {
     CarryPrescriptions,
     /// Asks PDS who the people here are, and takes over what is certain of its answers.
     TracePeople,
+    /// Writes what staff need when everything is off, and keeps account of what was taken along.
+    KeepDowntime,
     /// Tests and measurements.
     Measure,
 }
@@ -147,6 +149,7 @@ impl SystemPurpose {
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",
             SystemPurpose::TracePeople => "trace-people",
+            SystemPurpose::KeepDowntime => "keep-downtime",
             SystemPurpose::Measure => "measure",
         }
     }

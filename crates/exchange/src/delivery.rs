@@ -194,7 +194,9 @@ impl Exchange {
                 | Done::Prescription
                 | Done::Draft
                 | Done::Pds
-                | Done::Referral => None,
+                | Done::Referral
+                | Done::Visit
+                | Done::Downtime => None,
             }))
     }
 }

@@ -136,6 +136,14 @@ const EVERYWHERE: &[&str] = &[
     "draft",
     "referral",
     "bars_message",
+    "visit",
+    "visit_pack",
+    "visit_taken",
+    "visit_entry",
+    "downtime_pack",
+    "downtime_event",
+    "downtime_code",
+    "downtime_entry",
 ];
 
 /// Every table.

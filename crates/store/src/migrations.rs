@@ -85,6 +85,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(221, "0221_until_emergency"),
     migration!(230, "0230_pds"),
     migration!(231, "0231_nrl"),
+    migration!(250, "0250_visits"),
+    migration!(251, "0251_downtime"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -16,6 +16,7 @@ use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
 use crate::diary::{self, DiaryWrite};
+use crate::downtime::{self, DowntimeWrite};
 use crate::drafts::{self, DraftWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
@@ -36,6 +37,7 @@ use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
 use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
+use crate::visits::{self, VisitWrite};
 use crate::whereabouts::{self, WhereaboutsWrite};
 
 /// What waits in the writer's queue.
@@ -142,6 +144,8 @@ pub enum Effect {
     Draft(DraftWrite),
     Pds(PdsWrite),
     Referral(ReferralWrite),
+    Visit(VisitWrite),
+    Downtime(DowntimeWrite),
 }
 
 /// What came of an effect.
@@ -174,6 +178,8 @@ pub enum Done {
     Draft,
     Pds,
     Referral,
+    Visit,
+    Downtime,
 }
 
 /// What came of one change.
@@ -274,6 +280,14 @@ pub(crate) async fn apply_effect(
         Effect::Referral(write) => {
             referrals::apply(tx, now, write).await?;
             Done::Referral
+        }
+        Effect::Visit(write) => {
+            visits::apply(tx, now, write).await?;
+            Done::Visit
+        }
+        Effect::Downtime(write) => {
+            downtime::apply(tx, now, write).await?;
+            Done::Downtime
         }
     })
 }

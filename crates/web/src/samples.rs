@@ -197,6 +197,8 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(prescriptions::all(text));
     pages.extend(discharges::all(text));
     pages.extend(referrals::all(text));
+    pages.extend(visits::all(text));
+    pages.extend(downtime::all(text));
     pages
 }
 
@@ -556,8 +558,10 @@ fn letter(text: &str) -> patient::LetterPage {
 mod appointments;
 mod care;
 mod discharges;
+mod downtime;
 mod fax;
 mod pds;
 mod prescriptions;
 mod referrals;
 mod tests;
+mod visits;

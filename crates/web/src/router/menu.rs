@@ -28,6 +28,9 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     if site.is_hospital() && works {
         places.insert(2, ("Unsigned", "/staff/unsigned"));
     }
+    if site.is_community() && works {
+        places.insert(0, ("Visits", "/staff/visits"));
+    }
     if site.is_pharmacy() && works {
         places.insert(2, ("Dispensing", "/staff/dispensing"));
     }

@@ -28,6 +28,8 @@ fn addresses() -> Vec<String> {
         include_str!("discharges.rs"),
         include_str!("crisis_plan.rs"),
         include_str!("referrals.rs"),
+        include_str!("visits.rs"),
+        include_str!("downtime.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()
