@@ -81,14 +81,16 @@ fn taken(bo: &mut Client, day: &str) -> (String, [u8; 32]) {
 
 /// What the pack saves: the entries of a day.
 fn saved(visits: &[String], (pack, key): (&str, &[u8; 32])) -> String {
+    let now = store::Clock::system().now();
+    let at = |ago: usize| fhir::date::instant(now - i64::try_from(ago).unwrap() * 60_000);
     let mut entries = Vec::new();
-    for (at, visit) in visits.iter().enumerate() {
+    for (at_visit, visit) in visits.iter().enumerate() {
         for number in 0..ENTRIES {
             entries.push(json!({
                 "id": uuid::Uuid::new_v4().to_string(), "visit": visit, "outcome": "done",
-                "happened": "2026-11-29T09:10:00.000Z",
-                "written": format!("2026-11-29T{:02}:{:02}:00.000Z", 10 + at, number),
-                "observations": {"pulse": 70 + number}, "note": format!("Canary {at}.{number}"),
+                "happened": at(90),
+                "written": at(80 - at_visit * ENTRIES - number),
+                "observations": {"pulse": 70 + number}, "note": format!("Canary {at_visit}.{number}"),
             }));
         }
     }

@@ -31,6 +31,8 @@ pub struct Carried {
     pub lives: Vec<String>,
     /// Why that is not there; empty if it is.
     pub lives_not: &'static str,
+    /// Whether where they live is withheld, and with it how one gets in.
+    pub hides_where: bool,
     /// Whether where they live is restricted, and released to who takes it along.
     pub released: bool,
     pub parts: Vec<Part>,
@@ -115,6 +117,7 @@ pub async fn of(node: &Node, scope: &Scope, patient: &str) -> Result<Option<Carr
         born: read.birth_date.unwrap_or_default(),
         lives,
         lives_not,
+        hides_where: restricted && !released,
         released,
         parts,
     }))

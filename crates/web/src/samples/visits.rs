@@ -47,6 +47,7 @@ pub(super) fn carried(text: &str) -> Carried {
         born: "1961-02-03".into(),
         lives: vec![text.into()],
         lives_not: "",
+        hides_where: false,
         released: true,
         parts: vec![Part {
             heading: "Allergies",

@@ -199,12 +199,16 @@ async fn show_one(
     let carried = carried.ok_or_else(gone)?;
     let (task, version) = read_task(node, &scope, id).await?.ok_or_else(gone)?;
     let planned = Planned::read(&task);
+    let access = pack::getting_in(&carried, planned.access.clone());
     let (entries, more) = node.store.visit_entries(&scope, id).await?;
     let taken = node.store.taken(&scope, id).await?;
     let faults = typed.map_or(&[][..], |(_, faults)| faults);
     let shown = match typed {
         Some((typed, _)) => typed.clone(),
-        None => plan::Typed::of(&it, &planned),
+        None => plan::Typed {
+            access: access.clone(),
+            ..plan::Typed::of(&it, &planned)
+        },
     };
     let form = plan::form(node, &scope, &shown, faults).await?;
     let view = views::One {
@@ -214,7 +218,7 @@ async fn show_one(
         record: format!("/staff/patient/{}", it.patient),
         when: format!("{} {}", words::day(&it.day), time(it.at)),
         what: planned.what,
-        access: planned.access,
+        access,
         nurse: it.nurse.clone(),
         state: state(it.state),
         reason: task

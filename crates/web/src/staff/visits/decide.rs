@@ -28,6 +28,8 @@ struct Here {
     task: Value,
     version: u64,
     person: crate::page::parts::Person,
+    /// How one gets in, as far as it is shown.
+    access: String,
 }
 
 /// `GET /staff/visits/entry/{id}`
@@ -90,7 +92,7 @@ fn here_view(it: &Here) -> views::Here {
         patient: it.person.clone(),
         when: format!("{} {}", words::day(&it.row.day), time(it.row.at)),
         what: planned.what,
-        access: planned.access,
+        access: it.access.clone(),
         nurse: it.row.nurse.clone(),
         state: state(it.row.state),
         reason: reason
@@ -110,7 +112,12 @@ async fn here(node: &Node, scope: &Scope, entry: &Entry) -> Result<Option<Here>,
     };
     let row = node.store.visit(scope, &entry.visit).await?;
     let task = read_task(node, scope, &entry.visit).await?;
+    let restricted = node.store.keeps_whereabouts(&entry.patient).await?;
     Ok(row.zip(task).map(|(row, (task, version))| Here {
+        access: match restricted {
+            true => String::new(),
+            false => Planned::read(&task).access,
+        },
         row,
         task,
         version,

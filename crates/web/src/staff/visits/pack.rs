@@ -203,7 +203,7 @@ async fn gathered(
             id: it.id.clone(),
             time: time(it.at),
             what: read.what,
-            access: read.access,
+            access: getting_in(&patient, read.access),
             patient,
             version: i64::try_from(version).unwrap_or(i64::MAX),
         });
@@ -221,6 +221,14 @@ async fn gathered(
         );
     }
     Ok((taken, notes))
+}
+
+/// How one gets in, unless that would tell where a restricted patient lives.
+pub(super) fn getting_in(patient: &Carried, access: String) -> String {
+    match patient.hides_where && !access.is_empty() {
+        true => "Withheld: where this patient lives is restricted.".to_owned(),
+        false => access,
+    }
 }
 
 /// A file that the browser keeps and does not show.

@@ -33,6 +33,9 @@ pub(super) struct Typed {
     pub why: String,
 }
 
+const RESTRICTED: &str =
+    "Where this patient lives is restricted: do not write here how one gets in. Tell who visits";
+
 type Faults = Vec<(&'static str, &'static str)>;
 
 impl Typed {
@@ -60,8 +63,11 @@ impl Typed {
     }
 
     /// What is planned, or what is wrong with it.
-    fn check(&self, clinicians: &[(i64, String)]) -> Result<Planned, Faults> {
+    fn check(&self, clinicians: &[(i64, String)], restricted: bool) -> Result<Planned, Faults> {
         let mut faults = Faults::new();
+        if restricted && !self.access.is_empty() {
+            faults.push(("access", RESTRICTED));
+        }
         let account = self.account.parse().unwrap_or(0);
         let nurse = clinicians.iter().find(|(number, _)| *number == account);
         if nurse.is_none() {
@@ -185,7 +191,8 @@ pub async fn plan(
     let attempt = attempt.to_string();
     let typed = Typed::read(&fields);
     let (clinicians, _) = node.store.clinicians(&scope).await?;
-    let planned = match typed.check(&clinicians) {
+    let restricted = node.store.keeps_whereabouts(&patient).await?;
+    let planned = match typed.check(&clinicians, restricted) {
         Ok(planned) => planned,
         Err(faults) => {
             return ask(
@@ -246,6 +253,7 @@ pub async fn change(
     let cancels = fields.text("then") == "cancel";
     let typed = Typed::read(&fields);
     let (clinicians, _) = node.store.clinicians(&scope).await?;
+    let restricted = node.store.keeps_whereabouts(&row.patient).await?;
     let checked = match cancels {
         true if typed.why.is_empty() => Err(vec![("why", "Write why the visit is cancelled")]),
         true => Ok(Planned {
@@ -253,7 +261,7 @@ pub async fn change(
             nurse: row.nurse.clone(),
             ..Planned::read(&before)
         }),
-        false => typed.check(&clinicians),
+        false => typed.check(&clinicians, restricted),
     };
     let mut planned = match checked {
         Ok(planned) => planned,

@@ -6,6 +6,7 @@ use access::{AuditEntry, Scope, SystemPurpose};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fhir::date;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
@@ -34,6 +35,10 @@ fn hidden<'t>(page: &'t str, name: &str) -> &'t str {
 
 /// Plans a visit to Jane for bo, and gives its id.
 async fn planned(node: &Arc<Node>, who: &mut Browser) -> String {
+    planned_with(node, who, "Canary-key-safe").await
+}
+
+async fn planned_with(node: &Arc<Node>, who: &mut Browser, access: &str) -> String {
     let form = who.get("/staff/visits/new?patient=jane").await;
     assert_eq!(form.status, StatusCode::OK, "{}", form.text);
     let bo = account(&node.store, "bo").await.to_string();
@@ -45,7 +50,7 @@ async fn planned(node: &Arc<Node>, who: &mut Browser) -> String {
         ("day", DAY),
         ("time", "09:30"),
         ("what", "Canary-dressing"),
-        ("access", "Canary-key-safe"),
+        ("access", access),
     ];
     let answer = who.post("/staff/visits/new", &fields).await;
     assert_eq!(
@@ -88,10 +93,11 @@ async fn taken(bo: &mut Browser) -> Pack {
     }
 }
 
-fn written(number: u8, visit: &str, note: &str) -> Value {
+fn written(node: &Node, (number, visit): (u8, &str), note: &str) -> Value {
+    let at = |ago: i64| date::instant(node.store.now() - ago * 60_000);
     json!({
         "id": format!("0d6c3f4e-0000-4000-8000-{number:012}"), "visit": visit, "outcome": "done", "reason": "",
-        "happened": "2026-11-29T09:10:00.000Z", "written": format!("2026-11-29T09:{:02}:00.000Z", 20 + number),
+        "happened": at(90), "written": at(60 - i64::from(number)),
         "observations": {"pulse": 72}, "note": note, "next": null,
     })
 }
@@ -99,7 +105,7 @@ fn written(number: u8, visit: &str, note: &str) -> Value {
 impl Pack {
     /// The file that the pack saves.
     fn saves(&self, entries: &[Value]) -> String {
-        let text = json!({ "v": 1, "entries": entries, "opened": ["2026-11-29T08:00:00.000Z"] });
+        let text = json!({ "v": 1, "entries": entries, "opened": ["2026-01-05T08:00:00.000Z"] });
         let bound = format!("handover visits {}", self.id);
         let text = text.to_string();
         let (iv, data) = seal::shut(&self.key, bound.as_bytes(), text.as_bytes()).unwrap();
@@ -174,7 +180,7 @@ fn a_day_is_taken_along_written_offline_and_in_the_record_once_with_both_times()
             list.text
         );
 
-        let first = written(1, &visit, "Canary-note");
+        let first = written(&node, (1, &visit), "Canary-note");
         let answer = brings(&mut bo, &pack.saves(std::slice::from_ref(&first))).await;
         assert!(
             answer
@@ -184,7 +190,7 @@ fn a_day_is_taken_along_written_offline_and_in_the_record_once_with_both_times()
             answer.text
         );
         // Sent again with another behind it: the first is known.
-        let second = written(2, &visit, "Canary-more");
+        let second = written(&node, (2, &visit), "Canary-more");
         let answer = brings(&mut bo, &pack.saves(&[second, first.clone()])).await;
         assert!(
             answer
@@ -206,7 +212,7 @@ fn a_day_is_taken_along_written_offline_and_in_the_record_once_with_both_times()
         let pulse = stored(&node, "Observation", &format!("{id}-pulse"))
             .await
             .unwrap();
-        assert_eq!(pulse["effectiveDateTime"], "2026-11-29T09:10:00.000Z");
+        assert_eq!(pulse["effectiveDateTime"], first["happened"]);
         let provenance = stored(&node, "Provenance", id).await.unwrap();
         assert_eq!(provenance["agent"][0]["who"]["display"], "Dr Bo Test");
         assert_ne!(provenance["occurredDateTime"], provenance["recorded"]);
@@ -229,7 +235,7 @@ fn a_day_is_taken_along_written_offline_and_in_the_record_once_with_both_times()
             })
         };
         assert!(has("take-along", "day pack"));
-        assert!(has("bring-back", "opened offline at 2026-11-29T08:00:00"));
+        assert!(has("bring-back", "opened offline at 2026-01-05T08:00:00"));
         assert!(has("bring-back", "brought back: 1 new"));
     });
 }
@@ -243,8 +249,8 @@ fn what_the_office_or_another_device_changed_meanwhile_is_kept_beside_it_and_a_p
         let visit = planned(&node, &mut ann).await;
         let mut bo = staff(&node, "bo").await;
         let (tablet, laptop) = (taken(&mut bo).await, taken(&mut bo).await);
-        let on_tablet = written(1, &visit, "Canary-tablet");
-        let on_laptop = written(2, &visit, "Canary-laptop");
+        let on_tablet = written(&node, (1, &visit), "Canary-tablet");
+        let on_laptop = written(&node, (2, &visit), "Canary-laptop");
         brings(&mut bo, &tablet.saves(std::slice::from_ref(&on_tablet))).await;
         let answer = brings(&mut bo, &laptop.saves(std::slice::from_ref(&on_laptop))).await;
         assert!(
@@ -347,7 +353,11 @@ fn what_was_done_on_a_cancelled_visit_is_held_and_can_stay_out_of_the_record() {
                 .location()
                 .ends_with("done=cancelled")
         );
-        let answer = brings(&mut bo, &pack.saves(&[written(1, &visit, "Canary-note")])).await;
+        let answer = brings(
+            &mut bo,
+            &pack.saves(&[written(&node, (1, &visit), "Canary-note")]),
+        )
+        .await;
         assert!(
             answer.text.contains("1 wait for a decision"),
             "{}",
@@ -394,7 +404,26 @@ fn where_a_restricted_patient_lives_is_in_no_pack_without_a_release() {
             "meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}}"#;
         put(&node.store, "jane", text, Release::Keep).await;
         let mut ann = staff(&node, "ann").await;
-        let visit = planned(&node, &mut ann).await;
+        let form = ann.get("/staff/visits/new?patient=jane").await;
+        let bo = account(&node.store, "bo").await.to_string();
+        let attempt = hidden(&form.text, "attempt").to_owned();
+        let fields = [
+            ("patient", "jane"),
+            ("attempt", &attempt),
+            ("account", &bo),
+            ("day", DAY),
+            ("time", "09:30"),
+            ("what", "Canary"),
+            ("access", "Canary-street, round the back"),
+        ];
+        let refused = ann.post("/staff/visits/new", &fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            refused.text.contains("do not write here how one gets in"),
+            "{}",
+            refused.text
+        );
+        let visit = planned_with(&node, &mut ann, "").await;
         let mut bo = staff(&node, "bo").await;
         let pack = taken(&mut bo).await;
         let page = bo.get(&format!("/staff/visits/{visit}")).await;
@@ -443,7 +472,7 @@ fn a_pack_asks_for_a_passphrase_that_holds_and_a_file_from_elsewhere_is_refused(
             );
         }
         let pack = taken(&mut bo).await;
-        let file = pack.saves(&[written(1, &visit, "x")]);
+        let file = pack.saves(&[written(&node, (1, &visit), "x")]);
         for bad in [
             "",
             "x",
