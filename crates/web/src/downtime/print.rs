@@ -1,6 +1,6 @@
 //! The same pack as pages to print.
 
-use super::gather::View;
+use super::gather::{Patient, View};
 use crate::carried::pdf::Sheet;
 use crate::carried::seal::Facts;
 use crate::page::words;
@@ -32,46 +32,8 @@ pub fn sheet(view: &View, facts: &Facts) -> Sheet {
     if view.letters.is_empty() {
         sheet.line("None, as far as is recorded.");
     }
-    for patient in &view.patients {
-        let who = &patient.carried;
-        let told = format!(
-            "born {} · NHS number {}",
-            who.person.born.as_deref().unwrap_or("not given"),
-            who.person.nhs_number.as_deref().unwrap_or("not given")
-        );
-        sheet.turn();
-        sheet.bold(&who.person.name);
-        sheet.line(&told);
-        sheet.line(&patient.why.join("; "));
-        sheet.bold("Where they live");
-        sheet.line(who.lives_not);
-        for line in &who.lives {
-            sheet.line(line);
-        }
-        for part in &who.parts {
-            sheet.bold(part.heading);
-            for line in &part.lines {
-                sheet.line(&format!("- {line}"));
-            }
-            for note in &part.notes {
-                sheet.line(&format!("! {note}"));
-            }
-        }
-        for form in &patient.forms {
-            sheet.turn();
-            sheet.bold(&format!("{}: {}", form.title, who.person.name));
-            sheet.line(&told);
-            sheet.bars(&form.code.text);
-            sheet.line(match form.form {
-                "observations" => {
-                    "Day, time | Blood pressure | Pulse | Temp. | O2 % | Breaths | Weight | Who, signed"
-                }
-                _ => "Day, time | Medicine, dose, how given; or note | Who, signed",
-            });
-            for _ in 0..16 {
-                sheet.rule();
-            }
-        }
+    for it in &view.patients {
+        patient(&mut sheet, it);
     }
     sheet.turn();
     sheet.bold("For somebody who is not in this pack");
@@ -89,4 +51,47 @@ pub fn sheet(view: &View, facts: &Facts) -> Sheet {
         sheet.line("There are more pages than this file holds; the file beside this one has all.");
     }
     sheet
+}
+
+/// One patient, and their blank forms.
+fn patient(sheet: &mut Sheet, patient: &Patient) {
+    let who = &patient.carried;
+    let told = format!(
+        "born {} · NHS number {}",
+        who.person.born.as_deref().unwrap_or("not given"),
+        who.person.nhs_number.as_deref().unwrap_or("not given")
+    );
+    sheet.turn();
+    sheet.bold(&who.person.name);
+    sheet.line(&told);
+    sheet.line(&patient.why.join("; "));
+    sheet.bold("Where they live");
+    sheet.line(who.lives_not);
+    for line in &who.lives {
+        sheet.line(line);
+    }
+    for part in &who.parts {
+        sheet.bold(part.heading);
+        for line in &part.lines {
+            sheet.line(&format!("- {line}"));
+        }
+        for note in &part.notes {
+            sheet.line(&format!("! {note}"));
+        }
+    }
+    for form in &patient.forms {
+        sheet.turn();
+        sheet.bold(&format!("{}: {}", form.title, who.person.name));
+        sheet.line(&told);
+        sheet.bars(&form.code.text);
+        sheet.line(match form.form {
+            "observations" => {
+                "Day, time | Blood pressure | Pulse | Temp. | O2 % | Breaths | Weight | Who, signed"
+            }
+            _ => "Day, time | Medicine, dose, how given; or note | Who, signed",
+        });
+        for _ in 0..16 {
+            sheet.rule();
+        }
+    }
 }

@@ -206,7 +206,11 @@ async fn show_one(
     let shown = match typed {
         Some((typed, _)) => typed.clone(),
         None => plan::Typed {
-            access: access.clone(),
+            // Where it is withheld it is not put into the form again.
+            access: match carried.hides_where {
+                true => String::new(),
+                false => planned.access.clone(),
+            },
             ..plan::Typed::of(&it, &planned)
         },
     };
