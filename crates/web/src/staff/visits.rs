@@ -85,7 +85,8 @@ async fn show_list(
         let found = faults.iter().find(|(at, _)| *at == field);
         found.map(|(_, said)| *said)
     };
-    let takes = visits.iter().any(|it| it.account == me) && is_clinician(visit);
+    let planned = |it: &rows::Visit| it.account == me && it.state == VisitState::Planned;
+    let takes = visits.iter().any(planned) && is_clinician(visit);
     let view = views::List {
         done: said(&asked.done),
         errors: faults.iter().map(|(at, text)| fault(at, text)).collect(),

@@ -110,7 +110,7 @@ fn a_pack_holds_who_is_here_today_and_no_word_of_it_is_readable_in_the_file() {
         }
         for word in [
             "EXAMPLE",
-            "Jane",
+            "EXAMPLE, Jane",
             "Canary",
             "CANARY",
             "9434765919",

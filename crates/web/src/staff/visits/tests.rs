@@ -158,10 +158,11 @@ fn a_day_is_taken_along_written_offline_and_in_the_record_once_with_both_times()
             "Canary",
             "EXAMPLE",
             "Example",
-            "Jane",
+            "EXAMPLE, Jane",
             "943 476",
             "9434765919",
-            "1961",
+            "1961-02-03",
+            "3 Feb 1961",
         ] {
             assert!(!pack.file.contains(word), "{word} is in the file");
         }
