@@ -64,3 +64,5 @@ mod setting;
 mod sign_in;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod visits;

@@ -90,6 +90,18 @@ pub enum Interaction {
     Moves,
     /// Registers somebody who moved here, gives a record to the practice that somebody moved to, or objects.
     MovePatient,
+    /// The day's list of visits, and one of them.
+    Visits,
+    /// Puts a visit on somebody's list, changes or cancels it.
+    PlanVisit,
+    /// Takes a day's visits along, to be read and written offline.
+    TakeAlong,
+    /// Brings back what was written offline, and decides about what does not fit.
+    BringBack,
+    /// What staff have when everything is off: packs, and what became of them.
+    Downtime,
+    /// Enters what was written on paper meanwhile.
+    EnterPaper,
     /// Who may act for a patient: given, confirmed, ended.
     Proxies,
     /// Whether a patient's record is shown online, and what their own pages tell of their use.
@@ -190,6 +202,12 @@ impl Interaction {
             Interaction::TakeOver => "take-over",
             Interaction::Moves => "moves",
             Interaction::MovePatient => "move-patient",
+            Interaction::Visits => "visits",
+            Interaction::PlanVisit => "plan-visit",
+            Interaction::TakeAlong => "take-along",
+            Interaction::BringBack => "bring-back",
+            Interaction::Downtime => "downtime",
+            Interaction::EnterPaper => "enter-paper",
             Interaction::Proxies => "proxies",
             Interaction::OnlineAccess => "online-access",
             Interaction::Slots => "slots",
@@ -234,6 +252,9 @@ impl Interaction {
             | Interaction::Referrals
             | Interaction::Handovers
             | Interaction::Moves
+            | Interaction::Visits
+            | Interaction::TakeAlong
+            | Interaction::Downtime
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -258,6 +279,9 @@ impl Interaction {
             | Interaction::HandOver
             | Interaction::TakeOver
             | Interaction::MovePatient
+            | Interaction::PlanVisit
+            | Interaction::BringBack
+            | Interaction::EnterPaper
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::KeepDiary

@@ -14,6 +14,7 @@ mod caller;
 pub mod category;
 mod decide;
 pub mod disclosure;
+mod downtime;
 mod gp_connect;
 mod interaction;
 pub mod merkle;

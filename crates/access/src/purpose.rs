@@ -113,6 +113,8 @@ pub enum SystemPurpose {
     TracePeople,
     /// Carries what a practice knows of a patient who moved to the next one.
     MovePatients,
+    /// Writes what staff need when everything is off, and keeps account of what was taken along.
+    KeepDowntime,
     /// Tests and measurements.
     Measure,
 }
@@ -153,6 +155,7 @@ impl SystemPurpose {
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",
             SystemPurpose::TracePeople => "trace-people",
             SystemPurpose::MovePatients => "move-patients",
+            SystemPurpose::KeepDowntime => "keep-downtime",
             SystemPurpose::Measure => "measure",
         }
     }

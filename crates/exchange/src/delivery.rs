@@ -196,7 +196,9 @@ impl Exchange {
                 | Done::Pds
                 | Done::Referral
                 | Done::Handover
-                | Done::Move => None,
+                | Done::Move
+                | Done::Visit
+                | Done::Downtime => None,
             }))
     }
 }

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod directory;
+pub mod downtime;
 pub mod dpia;
 pub mod drill;
 pub mod fax;

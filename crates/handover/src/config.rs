@@ -3,6 +3,7 @@
 mod appointments;
 mod apps;
 mod backup;
+mod downtime;
 mod fax;
 pub mod fhir;
 mod gp_connect;
@@ -22,6 +23,7 @@ use anyhow::{Context, bail};
 pub use appointments::AppointmentsSection;
 pub use apps::AppsSection;
 pub use backup::BackupSection;
+pub use downtime::DowntimeSection;
 pub use fax::FaxSection;
 pub use fhir::FhirSection;
 pub use gp_connect::GpConnectSection;
@@ -341,6 +343,8 @@ pub struct Config {
     pub prescriptions: PrescriptionsSection,
     #[serde(default = "left_out")]
     pub pds: PdsSection,
+    #[serde(default = "left_out")]
+    pub downtime: DowntimeSection,
     /// The file that it was read from.
     #[serde(skip)]
     pub file: PathBuf,
@@ -399,6 +403,8 @@ impl Config {
             Some(&mut self.backup.s3_credentials),
             Some(&mut self.backup.key),
             Some(&mut self.pds.key),
+            self.downtime.folder.as_mut(),
+            Some(&mut self.downtime.passphrase),
         ]
         .into_iter()
         .flatten()
@@ -469,6 +475,7 @@ impl Config {
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;
         self.pds.check()?;
+        self.downtime.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
         if !self.exchange.public_url.starts_with("https://") {
@@ -508,6 +515,7 @@ pub fn example() -> String {
         Itk3Section::SECTION,
         PrescriptionsSection::SECTION,
         PdsSection::SECTION,
+        DowntimeSection::SECTION,
     ];
     let mut text = String::from(
         "# Every setting of a node, with the value it has when it is left out.\n\

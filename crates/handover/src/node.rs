@@ -1,6 +1,7 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
 pub mod copies;
+pub mod downtime;
 pub mod fax;
 mod gp_connect;
 pub mod hl7v2;
@@ -101,6 +102,7 @@ impl Running {
         let mut node = web_node(config, &ods, &store, &book);
         node.exchange = Some(exchange.clone());
         node.gp_connect = gp_connect::door(config)?;
+        node.downtime = downtime::open(config)?;
         node.sign_in = sign_in::sign_in(config)?;
         if let Some(oidc) = &node.sign_in.staff_oidc {
             let remembered = store
@@ -159,6 +161,10 @@ impl Running {
             let serving = serve(listener, door, tls, places.mesh, stopped.clone());
             parts.push(tokio::spawn(serving));
         }
+        parts.push(tokio::spawn(web::downtime::run(
+            node.clone(),
+            stopped.clone(),
+        )));
         parts.push(tokio::spawn(web::bulk::run(node, stopped.clone())));
         parts.extend(faxes.map(|it| tokio::spawn(it.worker.run(stopped.clone()))));
         parts.extend(itk3.map(|it| tokio::spawn(it.worker.run(stopped.clone()))));
@@ -330,6 +336,21 @@ pub fn open_exchange(config: &Config, store: &Store) -> anyhow::Result<Arc<Excha
     let identity = Arc::new(open_identity(config, &ods, &book, store)?);
     let settings = exchange::Settings::default();
     Ok(Exchange::new(store.clone(), identity, book, settings))
+}
+
+/// Writes a pack for when everything is off, without doors: for the command.
+///
+/// # Errors
+/// Names what could not be read or written.
+pub async fn downtime_pack(
+    config: &Config,
+    store: &Store,
+    settings: &web::downtime::Downtime,
+) -> anyhow::Result<web::downtime::Made> {
+    let ods = Ods::parse(&config.organisation.ods)?;
+    let book = Arc::new(open_book(config, store)?);
+    let node = web_node(config, &ods, store, &book);
+    Ok(Box::pin(web::downtime::make(&node, settings, "an operator")).await?)
 }
 
 fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web::Node {

@@ -185,6 +185,15 @@ impl Store {
         Ok(standing)
     }
 
+    /// The facts about somebody of the organisation who is in no team and has opened nothing.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn standing_of_nobody(&self, now: Millis) -> Result<Standing, Problem> {
+        // No account has this number.
+        self.staffs_standing(0, self.organisation(), now).await
+    }
+
     /// The ages at which children's proxies are looked at again and end.
     pub fn ages(&self) -> Ages {
         self.care_memory().ages

@@ -141,6 +141,14 @@ const EVERYWHERE: &[&str] = &[
     "patient_move",
     "patient_move_part",
     "patient_move_holder",
+    "visit",
+    "visit_pack",
+    "visit_taken",
+    "visit_entry",
+    "downtime_pack",
+    "downtime_event",
+    "downtime_code",
+    "downtime_entry",
 ];
 
 /// Every table.

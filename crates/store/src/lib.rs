@@ -39,6 +39,7 @@ pub mod copies;
 mod database;
 mod dialect;
 pub mod diary;
+pub mod downtime;
 pub mod drafts;
 mod failure;
 mod fault;
@@ -75,6 +76,7 @@ mod table;
 pub mod terminology;
 #[doc(hidden)]
 pub mod testing;
+pub mod visits;
 pub mod whereabouts;
 mod words;
 mod write;

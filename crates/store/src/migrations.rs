@@ -88,6 +88,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(280, "0280_to_take_in"),
     migration!(240, "0240_handovers"),
     migration!(245, "0245_moving"),
+    migration!(250, "0250_visits"),
+    migration!(251, "0251_downtime"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -16,6 +16,7 @@ use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
 use crate::diary::{self, DiaryWrite};
+use crate::downtime::{self, DowntimeWrite};
 use crate::drafts::{self, DraftWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
 use crate::handovers::{self, HandoverWrite};
@@ -38,6 +39,7 @@ use crate::resources::{ReindexWrite, reindex};
 use crate::sharing::{self, SharingWrite};
 use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
+use crate::visits::{self, VisitWrite};
 use crate::whereabouts::{self, WhereaboutsWrite};
 
 /// What waits in the writer's queue.
@@ -146,6 +148,8 @@ pub enum Effect {
     Referral(ReferralWrite),
     Handover(HandoverWrite),
     Move(MoveWrite),
+    Visit(VisitWrite),
+    Downtime(DowntimeWrite),
 }
 
 /// What came of an effect.
@@ -180,6 +184,8 @@ pub enum Done {
     Referral,
     Handover,
     Move,
+    Visit,
+    Downtime,
 }
 
 /// What came of one change.
@@ -288,6 +294,14 @@ pub(crate) async fn apply_effect(
         Effect::Move(write) => {
             moving::apply(tx, now, write).await?;
             Done::Move
+        }
+        Effect::Visit(write) => {
+            visits::apply(tx, now, write).await?;
+            Done::Visit
+        }
+        Effect::Downtime(write) => {
+            downtime::apply(tx, now, write).await?;
+            Done::Downtime
         }
     })
 }

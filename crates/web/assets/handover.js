@@ -56,3 +56,17 @@
     live.hidden = true;
   });
 })();
+
+// What a day pack handed over behind the #, which never left the browser, goes into the form.
+(function () {
+  var field = document.querySelector("[data-from-address]");
+  if (!field || window.location.hash.length < 2) {
+    return;
+  }
+  try {
+    field.value = atob(window.location.hash.slice(1).replace(/-/g, "+").replace(/_/g, "/"));
+  } catch (error) {
+    return;
+  }
+  window.history.replaceState(null, "", window.location.pathname);
+})();

@@ -1,8 +1,11 @@
 //! The fields of a changing form, taken only with the token that this visitor's forms carry.
 
+mod multipart;
+
 use axum::Form;
-use axum::extract::rejection::FormRejection;
+use axum::extract::rejection::{BytesRejection, FormRejection};
 use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
 use fhir::problem::{Kind, Problem};
 
 use crate::page::problem::Refusal;
@@ -43,8 +46,19 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
         let Some(visit) = request.extensions().get::<Visit>().cloned() else {
             return Err(unproved().into());
         };
-        let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
-        let Form(fields) = form.map_err(unreadable)?;
+        let fields = match multipart::boundary(request.headers()) {
+            Some(boundary) => {
+                let body = Bytes::from_request(request, state)
+                    .await
+                    .map_err(too_long)?;
+                multipart::fields(&body, &boundary)?
+            }
+            None => {
+                let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
+                let Form(fields) = form.map_err(unreadable)?;
+                fields
+            }
+        };
         if fields.len() > FIELDS_MAX {
             let problem = Problem::new(Kind::TooLong, "The form has too many fields.");
             return Err(problem.into());
@@ -64,6 +78,16 @@ fn unproved() -> Problem {
 }
 
 fn unreadable(rejection: FormRejection) -> Refusal {
+    let kind = match rejection.status() {
+        http::StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLong,
+        _ => Kind::Structure,
+    };
+    Problem::new(kind, "The form could not be read.")
+        .because(rejection)
+        .into()
+}
+
+fn too_long(rejection: BytesRejection) -> Refusal {
     let kind = match rejection.status() {
         http::StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLong,
         _ => Kind::Structure,

@@ -1,7 +1,9 @@
 //! HTTP: the only crate that serves it.
 
 pub mod bars;
+pub mod carried;
 mod cookie;
+pub mod downtime;
 pub mod failure;
 pub mod fhir;
 mod form;

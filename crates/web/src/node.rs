@@ -37,6 +37,8 @@ pub struct Node {
     pub diary: Diary,
     /// By which other systems book into the diary under GP Connect; `None`: by none.
     pub gp_connect: Option<crate::gp_connect::Door>,
+    /// How the pack for when everything is off is written; `None`: not by itself.
+    pub downtime: Option<crate::downtime::Downtime>,
     /// Browsers that wait for changes of the sent board.
     pub(crate) watchers: Arc<Semaphore>,
     pub fhir: crate::fhir::Door,
@@ -77,6 +79,7 @@ impl Node {
             proxy_months_max: 12,
             diary: Diary::default(),
             gp_connect: None,
+            downtime: None,
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             fhir: crate::fhir::Door::default(),
             bulk: Default::default(),
@@ -138,6 +141,10 @@ impl Site {
     /// Whether ambulance crews work from here.
     pub fn is_ambulance(&self) -> bool {
         self.roles.iter().any(|role| role == "ambulance")
+    }
+    /// Whether people are visited at home from here.
+    pub fn is_community(&self) -> bool {
+        self.roles.iter().any(|role| role == "community")
     }
 
     /// Whether prescriptions are dispensed here.

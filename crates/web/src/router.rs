@@ -1,11 +1,13 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
 //! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`,
 //! those of prescriptions in `prescriptions`, those of discharges in `discharges`, those of crisis plans in `crisis_plan`,
-//! those of referrals in `referrals`.
+//! those of referrals in `referrals`, those of visits in `visits`,
+//! those of downtime in `downtime`.
 
 mod appointments;
 mod crisis_plan;
 mod discharges;
+mod downtime;
 mod fax;
 mod fhir;
 mod handovers;
@@ -19,6 +21,7 @@ mod referrals;
 mod sign_in;
 #[cfg(test)]
 mod tests;
+mod visits;
 
 use std::sync::Arc;
 
@@ -223,6 +226,8 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(prescriptions::routes())
         .merge(referrals::routes())
         .merge(handovers::routes())
+        .merge(visits::routes())
+        .merge(downtime::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

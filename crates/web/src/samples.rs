@@ -212,6 +212,8 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(discharges::all(text));
     pages.extend(referrals::all(text));
     pages.extend(handovers::all(text));
+    pages.extend(visits::all(text));
+    pages.extend(downtime::all(text));
     pages
 }
 
@@ -575,6 +577,7 @@ fn letter(text: &str) -> patient::LetterPage {
 mod appointments;
 mod care;
 mod discharges;
+mod downtime;
 mod fax;
 mod handovers;
 mod moving;
@@ -582,3 +585,4 @@ mod pds;
 mod prescriptions;
 mod referrals;
 mod tests;
+mod visits;

@@ -7,6 +7,7 @@ pub mod content;
 pub mod crisis_plan;
 pub mod discharges;
 pub mod dispensing;
+pub mod downtime;
 pub mod fax_count;
 pub mod fax_in;
 pub mod fax_numbers;
@@ -42,6 +43,7 @@ pub mod subscribers;
 pub mod team_release;
 pub mod told;
 pub mod views;
+pub mod visits;
 pub mod worklist;
 
 use fhir::problem::{Kind, Problem};

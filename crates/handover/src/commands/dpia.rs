@@ -1,6 +1,7 @@
 //! `handover dpia`: the facts that an impact assessment and a record of processing need (P34), from the settings that the
 //! node runs with and the directory that it trusts. What is not known from these is said to be so.
 
+mod downtime;
 mod gp_connect;
 #[cfg(test)]
 mod tests;
@@ -402,6 +403,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     lines.push(prescriptions(config));
     lines.extend(gp_connect::told(config));
     lines.push(pds(config));
+    lines.extend(downtime::told(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
 }

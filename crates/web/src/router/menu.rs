@@ -35,6 +35,9 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     if site.is_ambulance() && works {
         places.insert(0, ("Handovers", "/staff/handovers"));
     }
+    if site.is_community() && works {
+        places.insert(0, ("Visits", "/staff/visits"));
+    }
     if site.is_pharmacy() && works {
         places.insert(2, ("Dispensing", "/staff/dispensing"));
     }

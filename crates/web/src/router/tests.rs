@@ -30,6 +30,8 @@ fn addresses() -> Vec<String> {
         include_str!("referrals.rs"),
         include_str!("handovers.rs"),
         include_str!("moving.rs"),
+        include_str!("visits.rs"),
+        include_str!("downtime.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()

@@ -112,6 +112,7 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
     staff::PatientPage {
         discharge: Some("/staff/discharges/new?patient=p".into()),
         crisis_plan: "/staff/crisis-plan/p".into(),
+        visit: "/staff/visits/new?patient=p".into(),
         patient: person(text),
         name: text.into(),
         counts: vec![count("DocumentReference", 4), count("Observation", 12)],

@@ -119,6 +119,7 @@ pub async fn page(
             .is_hospital()
             .then(|| format!("/staff/discharges/new?patient={patient}")),
         crisis_plan: format!("/staff/crisis-plan/{patient}"),
+        visit: format!("/staff/visits/new?patient={patient}"),
     };
     Ok(Page::new("staff/patient.jinja", who.name, view).answer(&node.site, &visit))
 }

@@ -290,6 +290,7 @@ pub struct PatientPage {
     /// Where a discharge is written, at a hospital.
     pub discharge: Option<String>,
     pub crisis_plan: String,
+    pub visit: String,
 }
 
 /// How many there are of something.

@@ -20,7 +20,8 @@ use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{
-    alarms, bookings, fax_out, itk3, pds, referrals, stuck_prescriptions, subscribers, views,
+    alarms, bookings, downtime, fax_out, itk3, pds, referrals, stuck_prescriptions, subscribers,
+    views,
 };
 use crate::visit::Visit;
 
@@ -100,6 +101,7 @@ pub async fn page(
     groups.extend(prescriptions);
     let people = (sees_letters, visit.now);
     groups.push(pds::stuck(&node, &scope, ROWS_MAX, people).await?);
+    groups.extend(downtime::groups(&node, &scope, visit.now).await?);
     // Behind what proves that nothing was altered, before what only one message or letter is about.
     let shown = |kind: &alarms::Kind| kind.group(&alarms, visit.now);
     groups.splice(1..1, alarms::KINDS.iter().map(shown));

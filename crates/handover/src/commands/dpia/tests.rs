@@ -180,6 +180,13 @@ const OTHERS: &[(&str, &str)] = &[
         "7\nenabled = true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",
     ),
     ("prescriptions.eps", "\"http://127.0.0.1:8107\""),
+    ("downtime.folder", "\"/mnt/downtime\""),
+    (
+        "downtime.passphrase",
+        "\"other\"\nfolder = \"/mnt/downtime\"",
+    ),
+    ("downtime.every_minutes", "7\nfolder = \"/mnt/downtime\""),
+    ("downtime.opens_hours", "70\nfolder = \"/mnt/downtime\""),
     ("pds.url", "\"http://127.0.0.1:8108\""),
     ("pds.fresh_hours", "7\nurl = \"http://127.0.0.1:8108\""),
     ("pds.a_second", "7\nurl = \"http://127.0.0.1:8108\""),
