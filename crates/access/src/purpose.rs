@@ -101,6 +101,8 @@ pub enum SystemPurpose {
     KeepAppointments,
     /// Takes in referrals and their steps, and carries them between organisations.
     KeepReferrals,
+    /// Carries patients' questions about their record, and the answers.
+    KeepQuestions,
     /// Carries ITK3 documents and their responses over MESH.
     CarryItk3,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -143,6 +145,7 @@ impl SystemPurpose {
             SystemPurpose::KeepFaxes => "keep-faxes",
             SystemPurpose::KeepAppointments => "keep-appointments",
             SystemPurpose::KeepReferrals => "keep-referrals",
+            SystemPurpose::KeepQuestions => "keep-questions",
             SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",

@@ -194,7 +194,10 @@ impl Exchange {
                 | Done::Prescription
                 | Done::Draft
                 | Done::Pds
-                | Done::Referral => None,
+                | Done::Referral
+                | Done::Message
+                | Done::Question
+                | Done::PatientApp => None,
             }))
     }
 }

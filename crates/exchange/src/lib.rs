@@ -38,6 +38,7 @@ pub mod pointers;
 pub mod prescriptions;
 pub mod receipt;
 pub mod receiving;
+pub mod questions;
 pub mod referrals;
 pub mod rewound;
 pub mod sealing;

@@ -15,6 +15,7 @@ use crate::keys::sha256_hex;
 use crate::mailboxes::MailPart;
 use crate::pointers::PointerText;
 use crate::prescriptions::status::StatusText;
+use crate::questions::QuestionText;
 use crate::referrals::{Act, ReferralText};
 
 /// The version of the protocol that all statements carry.
@@ -86,6 +87,9 @@ pub struct ParcelText {
     /// Of a referral: what is asked for, or what was said of it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub referral: Option<Box<ReferralText>>,
+    /// Of a patient's question about their record: what is asked, or was said of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub question: Option<Box<QuestionText>>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -99,6 +103,7 @@ pub enum ParcelKind {
     Booking,
     PrescriptionStatus,
     Referral,
+    RecordQuestion,
 }
 
 impl ParcelKind {
@@ -111,6 +116,7 @@ impl ParcelKind {
             ParcelKind::Booking => store::parcels::Kind::Booking,
             ParcelKind::PrescriptionStatus => store::parcels::Kind::PrescriptionStatus,
             ParcelKind::Referral => store::parcels::Kind::Referral,
+            ParcelKind::RecordQuestion => store::parcels::Kind::RecordQuestion,
         }
     }
 }
@@ -174,6 +180,7 @@ impl ParcelText {
             booking: None,
             prescription: None,
             referral: None,
+            question: None,
         }
     }
 
@@ -268,16 +275,28 @@ impl ParcelText {
         if let Some(referral) = &self.referral {
             return self.check_referral(referral);
         }
+        if (self.kind == ParcelKind::RecordQuestion) != self.question.is_some() {
+            return value("A patient's question, and nothing else, says what is asked.");
+        }
+        if let Some(question) = &self.question {
+            question.check()?;
+            if self.document != question.question {
+                return value("A patient's question bears the question's id.");
+            }
+        }
         if matches!(
             self.kind,
-            ParcelKind::RecordPointer | ParcelKind::Booking | ParcelKind::PrescriptionStatus
+            ParcelKind::RecordPointer
+                | ParcelKind::Booking
+                | ParcelKind::PrescriptionStatus
+                | ParcelKind::RecordQuestion
         ) {
             let is_bare =
                 self.contents.is_empty() && self.statement.is_none() && self.tell.is_empty();
             return match is_bare {
                 true => Ok(()),
                 false => value(
-                    "A pointer, a booking or a prescription's status has no contents and no statement.",
+                    "A pointer, a booking, a prescription's status or a question has no contents and no statement.",
                 ),
             };
         }

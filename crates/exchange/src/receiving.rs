@@ -183,6 +183,7 @@ impl Exchange {
                 store::parcels::Kind::Booking => "Appointment",
                 store::parcels::Kind::PrescriptionStatus => "Task",
                 store::parcels::Kind::Referral => "ServiceRequest",
+                store::parcels::Kind::RecordQuestion => "Communication",
                 _ => "DocumentReference",
             };
             let target = Target {

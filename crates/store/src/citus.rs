@@ -136,6 +136,11 @@ const EVERYWHERE: &[&str] = &[
     "draft",
     "referral",
     "bars_message",
+    "message_thread",
+    "message_post",
+    "record_question",
+    "glossary",
+    "taken_out",
 ];
 
 /// Every table.

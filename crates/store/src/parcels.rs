@@ -89,6 +89,9 @@ pub enum Kind {
     PrescriptionStatus,
     /// A referral, or a step of one; `unique_id` is the referral's id at who refers.
     Referral,
+    /// A patient's question about their record, or what was said of it: all in its text, and taken in after it; `unique_id` is
+    /// the question's id at who asks.
+    RecordQuestion,
 }
 
 impl Kind {
@@ -109,6 +112,7 @@ impl Kind {
             Kind::Booking => "booking",
             Kind::PrescriptionStatus => "prescription-status",
             Kind::Referral => "referral",
+            Kind::RecordQuestion => "record-question",
         }
     }
 }

@@ -26,10 +26,13 @@ use crate::mesh::{self, MeshDone, MeshWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
+use crate::messages::{self, MessageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::patient_app::{self, PatientAppWrite};
 use crate::pds::{self, PdsWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::prescriptions::{self, PrescriptionWrite};
+use crate::questions::{self, QuestionWrite};
 use crate::referrals::{self, ReferralWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
@@ -142,6 +145,9 @@ pub enum Effect {
     Draft(DraftWrite),
     Pds(PdsWrite),
     Referral(ReferralWrite),
+    Message(MessageWrite),
+    Question(QuestionWrite),
+    PatientApp(PatientAppWrite),
 }
 
 /// What came of an effect.
@@ -174,6 +180,9 @@ pub enum Done {
     Draft,
     Pds,
     Referral,
+    Message,
+    Question,
+    PatientApp,
 }
 
 /// What came of one change.
@@ -274,6 +283,18 @@ pub(crate) async fn apply_effect(
         Effect::Referral(write) => {
             referrals::apply(tx, now, write).await?;
             Done::Referral
+        }
+        Effect::Message(write) => {
+            messages::apply(tx, now, write).await?;
+            Done::Message
+        }
+        Effect::Question(write) => {
+            questions::apply(tx, now, write).await?;
+            Done::Question
+        }
+        Effect::PatientApp(write) => {
+            patient_app::apply(tx, now, write).await?;
+            Done::PatientApp
         }
     })
 }

@@ -7,6 +7,7 @@ use fhir::date::Millis;
 use crate::node::Site;
 use crate::page::Page;
 use crate::page::parts::{self, Content, Done, Label, Link, Person, Tab};
+use crate::page::tongue::Language;
 use crate::page::words::moment;
 use crate::patient::views as patient;
 use crate::staff::views as staff;
@@ -149,8 +150,8 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
                 .answer(&site, &jane()),
         ),
         (
-            "record",
-            Page::new("patient/record.jinja", "Letters", record(text))
+            "letters",
+            Page::new("patient/letters.jinja", "Letters", letters_page(text))
                 .under("/record")
                 .answer(&site, &jane()),
         ),
@@ -197,6 +198,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(prescriptions::all(text));
     pages.extend(discharges::all(text));
     pages.extend(referrals::all(text));
+    pages.extend(patient_app::all(text));
     pages
 }
 
@@ -454,6 +456,14 @@ fn letters(text: &str) -> Vec<patient::Letter> {
 
 fn home(text: &str) -> patient::Home {
     patient::Home {
+        t: Language::English.texts(),
+        lang: "en",
+        result: None,
+        messages: Some("2 new messages".into()),
+        next: vec![patient::TileLink {
+            href: "/record/results/r".into(),
+            text: text.into(),
+        }],
         heading: format!("Hello, {text}"),
         acting: false,
         who_looked: true,
@@ -468,13 +478,13 @@ fn home(text: &str) -> patient::Home {
             what: format!("{text} opened your record in an emergency"),
             why: text.into(),
         }],
-        not_here: "Appointments and test results are not here yet.",
+        not_here: Some("Some items are not shown to people who act for somebody else."),
         done: None,
     }
 }
 
-fn record(text: &str) -> patient::Record {
-    patient::Record {
+fn letters_page(text: &str) -> patient::Letters {
+    patient::Letters {
         heading: "Your letters",
         letters: letters(text),
         not_shown: vec!["A letter appears here once your practice has filed it.".into()],
@@ -492,6 +502,7 @@ fn access_log(text: &str) -> patient::AccessLog {
         about: "results and measurements".into(),
         why: "Your care".into(),
         label,
+        ask: Some("/record/query/look~3".into()),
         entries: 3,
     };
     let refused = Label {
@@ -557,6 +568,7 @@ mod appointments;
 mod care;
 mod discharges;
 mod fax;
+mod patient_app;
 mod pds;
 mod prescriptions;
 mod referrals;

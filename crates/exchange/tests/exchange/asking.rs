@@ -85,7 +85,7 @@ async fn asking(network: &Network) -> Scope {
 fn person() -> Person {
     Person {
         name: "Nura Nurse".into(),
-        role: Role::Clinician,
+        role: Some(Role::Clinician),
     }
 }
 

@@ -28,6 +28,7 @@ fn addresses() -> Vec<String> {
         include_str!("discharges.rs"),
         include_str!("crisis_plan.rs"),
         include_str!("referrals.rs"),
+        include_str!("patient_app.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()
@@ -57,6 +58,8 @@ fn filled(path: &str, pid: i64) -> String {
         ("{icon}", "x.svg"),
         ("{ask}", "x"),
         ("{name}", "x"),
+        ("{key}", "Observation~x"),
+        ("{kind}", "pdf"),
     ];
     let mut filled = path.to_owned();
     for (place, with) in places {
