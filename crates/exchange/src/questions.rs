@@ -8,7 +8,9 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use store::parcels::ToTakeIn;
-use store::questions::{About, Answer, Question, QuestionState, QuestionWrite, TEXT_CHARS_MAX, Way};
+use store::questions::{
+    About, Answer, Question, QuestionState, QuestionWrite, TEXT_CHARS_MAX, Way,
+};
 use store::{Effect, Job, Store};
 
 use crate::exchange::Exchange;
@@ -76,7 +78,13 @@ impl QuestionText {
     pub(crate) fn check(&self) -> Result<(), Problem> {
         let value = |what: &str| Err(Problem::new(Kind::Value, what));
         fhir::resource::check_id(&self.question)?;
-        let short = [&self.by, &self.role, &self.about, &self.subject, &self.title];
+        let short = [
+            &self.by,
+            &self.role,
+            &self.about,
+            &self.subject,
+            &self.title,
+        ];
         if short.iter().any(|it| it.chars().count() > WORDS_CHARS_MAX) {
             return value("A member of the question is longer than 300 characters.");
         }
@@ -216,7 +224,10 @@ pub async fn ask(
 pub enum Step {
     Open,
     /// Answers it in the version that they saw.
-    Answer { text: String, version: i64 },
+    Answer {
+        text: String,
+        version: i64,
+    },
 }
 
 /// Somebody who may answer opens or answers a question; who asked is told.

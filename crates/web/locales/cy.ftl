@@ -294,3 +294,15 @@ access-known = Beth nad yw'n gweithio'n dda eto
 access-known-said = Ni all darllenwyr sgrin ddarllen llythyrau a ddaeth fel lluniau wedi'u sganio: gofynnwch i { $place } am eu testun. Nid oes tagiau ym PDF eich cofnod. Mae rhai tudalennau hŷn yn Saesneg yn unig.
 access-tell = Dywedwch wrthym
 access-tell-said = Os na allwch ddefnyddio rhywbeth, dywedwch wrth { $place }: byddant yn eich helpu mewn ffordd arall ac yn ei drosglwyddo.
+
+profile = Eich manylion
+profile-name = Enw
+profile-born = Ganwyd
+profile-number = Rhif GIG
+profile-reached = Cyfeiriad a ffôn
+profile-not-given = heb ei roi
+profile-hidden = Nid yw eich manylion yn cael eu dangos yma. Gofynnwch i'ch meddygfa.
+profile-wrong = Dyma'r hyn sydd gan { $place } ar gofnod. Os oes rhywbeth yn anghywir, dywedwch wrthynt.
+profile-sign-in = Eich mewngofnodi, allweddi a dyfeisiau
+profile-privacy = Preifatrwydd y gwasanaeth hwn
+profile-people = Pobl a all weithredu ar eich rhan, a'r rhai yr ydych yn gweithredu ar eu rhan

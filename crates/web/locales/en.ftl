@@ -294,3 +294,15 @@ access-known = What does not work well yet
 access-known-said = Letters that came as scanned pictures cannot be read by screen readers: ask { $place } for their text. The PDF of your record has no tags. Some older pages are in English only.
 access-tell = Tell us
 access-tell-said = If you cannot use something, tell { $place }: they will help you in another way and pass it on.
+
+profile = Your details
+profile-name = Name
+profile-born = Born
+profile-number = NHS number
+profile-reached = Address and telephone
+profile-not-given = not given
+profile-hidden = Your details are not shown here. Ask your practice.
+profile-wrong = This is what { $place } has on record. If something is wrong, tell them.
+profile-sign-in = Your sign-in, passkeys and devices
+profile-privacy = Privacy of this service
+profile-people = People who can act for you, and for whom you act

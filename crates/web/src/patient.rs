@@ -11,6 +11,7 @@ pub mod messages;
 pub mod online;
 pub mod people;
 pub mod prescriptions;
+pub mod profile;
 pub mod questions;
 pub mod record;
 pub mod referrals;

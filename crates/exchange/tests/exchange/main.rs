@@ -17,6 +17,7 @@ mod link;
 mod lists;
 mod mailboxes;
 mod network;
+mod questioning;
 mod referring;
 mod refusals;
 mod sharing;

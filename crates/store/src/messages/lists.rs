@@ -133,9 +133,7 @@ impl Store {
         about(scope)?;
         let mut sql = Sql::varied(THREAD);
         match list {
-            ThreadList::Waiting => {
-                sql.push("waiting_since > 0 ORDER BY waiting_since, id LIMIT ")
-            }
+            ThreadList::Waiting => sql.push("waiting_since > 0 ORDER BY waiting_since, id LIMIT "),
             ThreadList::All => sql.push("posts > 0 ORDER BY last_at DESC, id LIMIT "),
         };
         sql.bind(count.min(ROWS_MAX));
@@ -181,7 +179,9 @@ impl Store {
             "SELECT id, waiting_since, unread_here FROM message_thread WHERE waiting_since > 0 \
              AND waiting_since < $1 ORDER BY waiting_since, id LIMIT $2",
         );
-        let rows = self.rows(&sql.with(before).with(count.min(ROWS_MAX))).await?;
+        let rows = self
+            .rows(&sql.with(before).with(count.min(ROWS_MAX)))
+            .await?;
         let read = |row: &Row| {
             Ok(Unopened {
                 id: row.text(0)?.to_string(),

@@ -1,6 +1,8 @@
 //! Conversations, on each database.
 
-use access::{Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide};
+use access::{
+    Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide,
+};
 use fhir::problem::Kind;
 
 use super::{MessageWrite, ThreadList, Writer};
@@ -31,7 +33,9 @@ fn staff(interaction: Interaction, purpose: Purpose) -> Scope {
 
 async fn write(store: &Store, write: MessageWrite) -> Result<(), Kind> {
     let scope = Scope::system(SystemPurpose::Measure);
-    let done = store.commit(&scope, Job::effect(Effect::Message(write))).await;
+    let done = store
+        .commit(&scope, Job::effect(Effect::Message(write)))
+        .await;
     done.map(|_| ()).map_err(|problem| problem.kind)
 }
 
@@ -67,7 +71,10 @@ fn a_conversation_waits_until_somebody_opens_it_and_is_the_patients_and_staffs_a
     on_each_database(async |ground| {
         let store = ground.open().await;
         write(&store, begin("t1", "It hurts")).await.unwrap();
-        assert_eq!(write(&store, begin("t1", "Again")).await, Err(Kind::Conflict));
+        assert_eq!(
+            write(&store, begin("t1", "Again")).await,
+            Err(Kind::Conflict)
+        );
         assert_eq!(write(&store, begin("t2", "  ")).await, Err(Kind::Required));
         assert_eq!(write(&store, add(true, "una")).await, Err(Kind::NotFound));
         let list = staff(Interaction::Messages, Purpose::DirectCare);
@@ -75,8 +82,17 @@ fn a_conversation_waits_until_somebody_opens_it_and_is_the_patients_and_staffs_a
         assert_eq!((waiting.len(), waiting[0].unread_here), (1, 1));
         let work = staff(Interaction::WorkList, Purpose::Operations);
         let late = store.now() + 1;
-        assert_eq!(store.unopened_messages(&work, late, 9).await.unwrap().len(), 1);
-        assert!(store.unopened_messages(&work, 1, 9).await.unwrap().is_empty());
+        assert_eq!(
+            store.unopened_messages(&work, late, 9).await.unwrap().len(),
+            1
+        );
+        assert!(
+            store
+                .unopened_messages(&work, 1, 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let opened = MessageWrite::Opened {
             id: "t1".into(),
             by_patient: false,

@@ -95,9 +95,11 @@ async fn add(
 ) -> Result<(), Problem> {
     check(text, TEXT_CHARS_MAX)?;
     if writer.by_patient {
-        let sql = Sql::new("SELECT COALESCE(SUM(unread_here), 0) FROM message_thread WHERE patient = $1");
+        let sql =
+            Sql::new("SELECT COALESCE(SUM(unread_here), 0) FROM message_thread WHERE patient = $1");
         if count(tx, &sql.with(patient)).await? >= UNOPENED_MAX {
-            let message = "Your practice has not opened your last 20 messages yet. Ring them instead.";
+            let message =
+                "Your practice has not opened your last 20 messages yet. Ring them instead.";
             return Err(Problem::new(Kind::Throttled, message));
         }
     }
@@ -133,7 +135,8 @@ async fn opened(tx: &mut Tx<'_>, now: Millis, id: &str, by_patient: bool) -> Res
     let sql = Sql::new(
         "UPDATE message_post SET opened_at = $1 WHERE thread = $2 AND by_patient = $3 AND opened_at = 0",
     );
-    tx.execute(&sql.with(now).with(id).with(!by_patient)).await?;
+    tx.execute(&sql.with(now).with(id).with(!by_patient))
+        .await?;
     let sql = match by_patient {
         true => Sql::new("UPDATE message_thread SET unread_patient = 0 WHERE id = $1"),
         false => {

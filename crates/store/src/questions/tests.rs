@@ -1,6 +1,8 @@
 //! Questions, on each database.
 
-use access::{Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide};
+use access::{
+    Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who, decide,
+};
 use fhir::problem::Kind;
 
 use super::{About, Answer, Question, QuestionList, QuestionState, QuestionWrite, Way};
@@ -56,7 +58,9 @@ fn question(id: &str, way: Way, about: About) -> Question {
 
 async fn write(store: &Store, write: QuestionWrite) -> Result<(), Kind> {
     let scope = Scope::system(SystemPurpose::KeepQuestions);
-    let done = store.commit(&scope, Job::effect(Effect::Question(write))).await;
+    let done = store
+        .commit(&scope, Job::effect(Effect::Question(write)))
+        .await;
     done.map(|_| ()).map_err(|problem| problem.kind)
 }
 
@@ -85,12 +89,26 @@ fn a_question_is_answered_once_and_what_came_late_moves_nothing_back() {
         // What comes by parcel a second time changes nothing.
         let again = Box::new(question("q3", Way::In, About::Entry));
         write(&store, QuestionWrite::Take(again)).await.unwrap();
-        let clerk = staff(Role::Clerk, Interaction::RecordQuestions, Purpose::DirectCare);
-        let open = store.questions(&clerk, QuestionList::Open, 9).await.unwrap();
+        let clerk = staff(
+            Role::Clerk,
+            Interaction::RecordQuestions,
+            Purpose::DirectCare,
+        );
+        let open = store
+            .questions(&clerk, QuestionList::Open, 9)
+            .await
+            .unwrap();
         let ids: Vec<&str> = open.iter().map(|it| it.id.as_str()).collect();
         assert_eq!(ids, ["q1", "q3"], "not what others answer, nor looks");
-        let officer = staff(Role::PrivacyOfficer, Interaction::AccessLog, Purpose::Compliance);
-        let looks = store.questions(&officer, QuestionList::Open, 9).await.unwrap();
+        let officer = staff(
+            Role::PrivacyOfficer,
+            Interaction::AccessLog,
+            Purpose::Compliance,
+        );
+        let looks = store
+            .questions(&officer, QuestionList::Open, 9)
+            .await
+            .unwrap();
         assert_eq!(looks.len(), 1);
         assert_eq!(store.question(&officer, "q1").await.unwrap(), None);
         assert_eq!(store.open_questions(&clerk).await.unwrap(), (2, 1));
@@ -111,12 +129,22 @@ fn a_question_is_answered_once_and_what_came_late_moves_nothing_back() {
             state,
             answer: answer(),
         };
-        write(&store, told("FZZ01", QuestionState::Answered)).await.unwrap();
+        write(&store, told("FZZ01", QuestionState::Answered))
+            .await
+            .unwrap();
         let jane = patient("jane");
         let found = store.question(&jane, "q2").await.unwrap().unwrap();
-        assert_eq!(found.state, QuestionState::Waiting, "another's word counts for nothing");
-        write(&store, told("RZZ01", QuestionState::Answered)).await.unwrap();
-        write(&store, told("RZZ01", QuestionState::Opened)).await.unwrap();
+        assert_eq!(
+            found.state,
+            QuestionState::Waiting,
+            "another's word counts for nothing"
+        );
+        write(&store, told("RZZ01", QuestionState::Answered))
+            .await
+            .unwrap();
+        write(&store, told("RZZ01", QuestionState::Opened))
+            .await
+            .unwrap();
         let found = store.question(&jane, "q2").await.unwrap().unwrap();
         assert_eq!(found.state, QuestionState::Answered);
         assert_eq!(found.answer, "We looked it up.");

@@ -194,10 +194,9 @@ async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Resu
 fn check(text: &str) -> Result<(), Problem> {
     match text.trim().chars().count() {
         0 => Err(Problem::new(Kind::Required, "Write something.")),
-        many if many > TEXT_CHARS_MAX => Err(Problem::new(
-            Kind::TooLong,
-            "Write up to 2,000 characters.",
-        )),
+        many if many > TEXT_CHARS_MAX => {
+            Err(Problem::new(Kind::TooLong, "Write up to 2,000 characters."))
+        }
         _ => Ok(()),
     }
 }

@@ -207,7 +207,9 @@ async fn note(
     patient: &str,
     kind: &'static str,
 ) -> Result<(), Problem> {
-    let scope = visit.scope(node, Interaction::Document, "Composition").await?;
+    let scope = visit
+        .scope(node, Interaction::Document, "Composition")
+        .await?;
     let target = Target {
         patient: Some(patient.to_owned()),
         query: Some(format!("taken-out={kind}").into()),
@@ -236,7 +238,9 @@ pub struct Taken {
 
 impl Taken {
     async fn read(node: &Node, visit: &Visit, patient: &str) -> Result<Taken, Problem> {
-        let scope = visit.scope(node, Interaction::Document, "Composition").await?;
+        let scope = visit
+            .scope(node, Interaction::Document, "Composition")
+            .await?;
         let read = node.store.read(&scope, "Patient", patient).await?;
         let Reading::Found(version) = read else {
             let message = "Your own details are not released to you yet. Ask your practice.";
@@ -300,7 +304,10 @@ fn lines(
     use pdf::Line::{Heading, Small, Text};
     let who = record::patient(&taken.patient);
     let born = who.birth_date.as_deref().map(crate::page::words::day);
-    let number = who.nhs_number.as_deref().map(crate::page::words::nhs_number);
+    let number = who
+        .nhs_number
+        .as_deref()
+        .map(crate::page::words::nhs_number);
     let mut lines = vec![Text(who.name.clone())];
     lines.extend(born.map(Text));
     lines.extend(number.map(|it| Text(format!("NHS {it}"))));
@@ -309,7 +316,9 @@ fn lines(
     lines.push(Small(language.tell("export-made", &with)));
     lines.push(Small(text(language, "export-limits").to_owned()));
     for section in &SECTIONS {
-        lines.push(Heading(text(language, super::record::heading(section)).to_owned()));
+        lines.push(Heading(
+            text(language, super::record::heading(section)).to_owned(),
+        ));
         let mut entries: Vec<Entry> = taken.of(section.types).map(Entry::read).collect();
         entries.sort_by_key(|it| std::cmp::Reverse(it.at));
         if entries.is_empty() {
@@ -334,7 +343,11 @@ fn entry_lines(entry: &Entry, plain: &Plain, language: Language) -> (String, Str
         None if entry.term.is_empty() => text(language, "entry-unnamed").to_owned(),
         None => entry.term.clone(),
     };
-    let mut small: Vec<String> = entry.at.map(|at| language.date(at).short).into_iter().collect();
+    let mut small: Vec<String> = entry
+        .at
+        .map(|at| language.date(at).short)
+        .into_iter()
+        .collect();
     if let Some(result) = &entry.result {
         if !result.said.is_empty() {
             title = format!("{title}: {}", result.said);

@@ -13,7 +13,9 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other, words};
 use crate::patient::appointments::{self, text};
-use crate::patient::{access_log, letters, messages, name, prescriptions, record, referrals, views};
+use crate::patient::{
+    access_log, letters, messages, name, prescriptions, record, referrals, views,
+};
 use crate::visit::Visit;
 
 /// Notices on the home page at most.
@@ -81,7 +83,10 @@ fn next(view: &views::Home, unread: u32, language: Language) -> Vec<views::TileL
             ("value", result.value.as_str()),
             ("date", date),
         ];
-        next.push(link(&result.href, language.tell("home-newest-result", &with)));
+        next.push(link(
+            &result.href,
+            language.tell("home-newest-result", &with),
+        ));
     }
     if let Some(appointment) = &view.appointments.next {
         next.push(link(&appointment.href, appointment.text.clone()));
@@ -102,10 +107,9 @@ async fn others_home(
             let letters = count(found.len(), more, language);
             (found, letters)
         }
-        Err(problem) if problem.message == NOT_FOR_PROXIES => (
-            Vec::new(),
-            text(language, "home-letters-hidden").to_owned(),
-        ),
+        Err(problem) if problem.message == NOT_FOR_PROXIES => {
+            (Vec::new(), text(language, "home-letters-hidden").to_owned())
+        }
         Err(problem) => return Err(problem),
     };
     let standing = node.store.standing(&visit.known()?.who, visit.now).await?;
@@ -150,11 +154,7 @@ async fn tile(node: &Node, visit: &Visit, tongue: Tongue) -> Result<views::Tile,
 }
 
 /// How many people may act for the patient, so that nobody's leave is forgotten.
-async fn people(
-    node: &Node,
-    visit: &Visit,
-    language: Language,
-) -> Result<Option<String>, Problem> {
+async fn people(node: &Node, visit: &Visit, language: Language) -> Result<Option<String>, Problem> {
     let Who::Patient { patient, .. } = &visit.known()?.who else {
         return Ok(None);
     };

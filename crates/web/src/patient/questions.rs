@@ -120,7 +120,10 @@ impl Subject {
 }
 
 fn gone() -> Problem {
-    Problem::new(Kind::NotFound, "There is nothing of that name in your record.")
+    Problem::new(
+        Kind::NotFound,
+        "There is nothing of that name in your record.",
+    )
 }
 
 /// What has that name, if the patient is shown it.
@@ -344,7 +347,11 @@ async fn row(node: &Node, question: &Question, language: Language) -> Result<Ask
     };
     let mut steps = vec![step("query-step-asked", question.asked_at, None)];
     if question.opened_at > 0 {
-        steps.push(step("query-step-opened", question.opened_at, Some(place.clone())));
+        steps.push(step(
+            "query-step-opened",
+            question.opened_at,
+            Some(place.clone()),
+        ));
     }
     let by = match question.answered_by.as_str() {
         "" => place,

@@ -75,7 +75,9 @@ pub async fn page(
         may_ask: visit.acting().is_none(),
     };
     let only = SECTIONS.iter().find(|it| it.code == asked.only);
-    let shown = SECTIONS.iter().filter(|it| only.is_none_or(|only| only == *it));
+    let shown = SECTIONS
+        .iter()
+        .filter(|it| only.is_none_or(|only| only == *it));
     let sections: Vec<views::Section> = shown
         .map(|it| section(&teller, &gathered, it, only.is_some()))
         .collect();
@@ -122,7 +124,11 @@ fn placed<'g>(node: &Node, gathered: &'g Gathered, section: &Section) -> Vec<Pla
         .collect();
     let there = gathered.there.iter().filter(|it| of(&it.entry));
     rows.extend(there.map(|it| {
-        let names: Vec<String> = it.sources.iter().map(|it| (node.organisation_name)(it)).collect();
+        let names: Vec<String> = it
+            .sources
+            .iter()
+            .map(|it| (node.organisation_name)(it))
+            .collect();
         let first = it.sources.first().map_or("", String::as_str);
         Placed {
             key: format!("{first}~{}", it.entry.key()),
@@ -135,7 +141,12 @@ fn placed<'g>(node: &Node, gathered: &'g Gathered, section: &Section) -> Vec<Pla
     rows
 }
 
-fn section(teller: &Teller<'_>, gathered: &Gathered, section: &Section, alone: bool) -> views::Section {
+fn section(
+    teller: &Teller<'_>,
+    gathered: &Gathered,
+    section: &Section,
+    alone: bool,
+) -> views::Section {
     let language = teller.language;
     let rows = placed(teller.node, gathered, section);
     let most = if alone { LONG } else { SHORT };
@@ -164,7 +175,7 @@ fn section(teller: &Teller<'_>, gathered: &Gathered, section: &Section, alone: b
     }
 }
 
-fn heading(section: &Section) -> &'static str {
+pub(super) fn heading(section: &Section) -> &'static str {
     match section.code {
         "results" => "record-results",
         "medicines" => "record-medicines",
@@ -177,7 +188,7 @@ fn heading(section: &Section) -> &'static str {
 }
 
 /// What is said where there is nothing to show. That no allergy is recorded is not that there is none.
-fn empty(language: Language, section: &Section) -> &'static str {
+pub(super) fn empty(language: Language, section: &Section) -> &'static str {
     let id = match section.code {
         "allergies" => "record-no-allergies",
         "letters" => "record-no-letters",
@@ -214,7 +225,7 @@ fn missing(teller: &Teller<'_>, gathered: &Gathered, section: &Section) -> Vec<S
 }
 
 /// How an entry stands, where that is out of the ordinary.
-fn marks(entry: &Entry, language: Language) -> Vec<Label> {
+pub(super) fn marks(entry: &Entry, language: Language) -> Vec<Label> {
     let is_medicine = entry.ty.starts_with("Medication");
     let label = |id, colour| Label {
         text: text(language, id),
@@ -283,7 +294,11 @@ pub(super) fn row(teller: &Teller<'_>, placed: &Placed<'_>) -> views::Row {
         Some(result) => (
             result.said.clone(),
             result.range.as_ref().map(|it| it.said.clone()),
-            result.parts.iter().map(|(name, said)| format!("{name}: {said}")).collect(),
+            result
+                .parts
+                .iter()
+                .map(|(name, said)| format!("{name}: {said}"))
+                .collect(),
         ),
         None => (String::new(), None, Vec::new()),
     };
@@ -321,26 +336,19 @@ fn sources(teller: &Teller<'_>, gathered: &Gathered, now: Millis) -> views::Sour
         said: String::new(),
         when: language.when(now),
     }];
-    let mut said = None;
-    match &gathered.others {
-        Others::NotAsked(id) => said = Some(text(language, id)),
+    let said = match &gathered.others {
+        Others::NotAsked(id) => Some(text(language, id)),
         Others::Asked(shared) => {
-            said = shared.closed.map(|why| {
-                text(
-                    language,
-                    match why {
-                        Closed::Unwanted => "sources-unwanted",
-                        Closed::Unconfirmed => "sources-unconfirmed",
-                        Closed::Unidentified => "sources-unidentified",
-                    },
-                )
-            });
-            if shared.is_cut {
-                said = Some(text(language, "sources-cut"));
-            }
             rows.extend(shared.sources.iter().map(|it| source(teller, shared, it)));
+            let why = shared.closed.map(|why| match why {
+                Closed::Unwanted => "sources-unwanted",
+                Closed::Unconfirmed => "sources-unconfirmed",
+                Closed::Unidentified => "sources-unidentified",
+            });
+            let why = why.or(shared.is_cut.then_some("sources-cut"));
+            why.map(|id| text(language, id))
         }
-    }
+    };
     views::Sources { rows, said }
 }
 
@@ -398,7 +406,10 @@ pub(super) async fn newest(
         Err(problem) => return Err(problem),
     };
     let (found, _) = gather::of_type(node, &scope, "Observation").await?;
-    let newest = found.iter().filter(|it| it.entry.at.is_some()).max_by_key(|it| it.entry.at);
+    let newest = found
+        .iter()
+        .filter(|it| it.entry.at.is_some())
+        .max_by_key(|it| it.entry.at);
     let Some(newest) = newest else {
         return Ok(None);
     };

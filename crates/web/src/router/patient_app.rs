@@ -7,7 +7,7 @@ use axum::routing::get;
 
 use crate::node::Node;
 use crate::patient::record::{self, result};
-use crate::patient::{about, export, letters, messages, questions};
+use crate::patient::{about, export, letters, messages, profile, questions};
 use crate::staff::{glossary, messages as staffs, questions as asked};
 
 pub fn routes() -> Router<Arc<Node>> {
@@ -24,6 +24,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/messages/{id}", get(messages::one).post(messages::add))
         .route("/export", get(export::page))
         .route("/export/{kind}", get(export::again).post(export::take))
+        .route("/profile", get(profile::page))
         .route("/help", get(about::help))
         .route("/accessibility", get(about::accessibility))
         .route("/staff/messages", get(staffs::list))
@@ -31,7 +32,10 @@ pub fn routes() -> Router<Arc<Node>> {
             "/staff/messages/to/{id}",
             get(staffs::form).post(staffs::begin),
         )
-        .route("/staff/messages/{id}", get(staffs::one).post(staffs::answer))
+        .route(
+            "/staff/messages/{id}",
+            get(staffs::one).post(staffs::answer),
+        )
         .route("/staff/access-queries", get(asked::list))
         .route(
             "/staff/access-queries/{id}",

@@ -9,7 +9,7 @@ use crate::page::tongue::Language;
 use crate::page::words::moment;
 use crate::patient::record::trend::{Drawing, Point, Tick};
 use crate::patient::record::views as record;
-use crate::patient::{about, export, messages, questions};
+use crate::patient::{about, export, messages, profile, questions};
 use crate::staff::{glossary, messages as staffs, questions as asked};
 
 pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
@@ -18,18 +18,58 @@ pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
         Page::new(template, "Your record", view)
     }
     vec![
-        ("record", page("patient/record.jinja", the_record(text)).answer(&site, &jane())),
-        ("result", page("patient/result.jinja", result(text)).answer(&site, &jane())),
-        ("query", page("patient/query.jinja", query(text)).answer(&site, &jane())),
-        ("messages", page("patient/messages.jinja", list(text)).answer(&site, &jane())),
-        ("message", page("patient/message.jinja", one(text)).answer(&site, &jane())),
-        ("export", page("patient/export.jinja", taking(text)).answer(&site, &jane())),
-        ("help", page("patient/about.jinja", help(text)).answer(&site, &jane())),
-        ("patients-messages", page("staff/messages.jinja", staff_list(text)).answer(&site, &clerk())),
-        ("message-thread", page("staff/message-thread.jinja", staff_one(text)).answer(&site, &clerk())),
-        ("questions", page("staff/questions.jinja", questions_list(text)).answer(&site, &clerk())),
-        ("question", page("staff/question.jinja", question(text)).answer(&site, &clerk())),
-        ("glossary", page("staff/glossary.jinja", words(text)).answer(&site, &clerk())),
+        (
+            "record",
+            page("patient/record.jinja", the_record(text)).answer(&site, &jane()),
+        ),
+        (
+            "result",
+            page("patient/result.jinja", result(text)).answer(&site, &jane()),
+        ),
+        (
+            "query",
+            page("patient/query.jinja", query(text)).answer(&site, &jane()),
+        ),
+        (
+            "messages",
+            page("patient/messages.jinja", list(text)).answer(&site, &jane()),
+        ),
+        (
+            "message",
+            page("patient/message.jinja", one(text)).answer(&site, &jane()),
+        ),
+        (
+            "export",
+            page("patient/export.jinja", taking(text)).answer(&site, &jane()),
+        ),
+        (
+            "help",
+            page("patient/about.jinja", help(text)).answer(&site, &jane()),
+        ),
+        (
+            "profile",
+            page("patient/profile.jinja", details(text)).answer(&site, &jane()),
+        ),
+        (
+            "patients-messages",
+            page("staff/messages.jinja", staff_list(text)).answer(&site, &clerk()),
+        ),
+        (
+            "message-thread",
+            page("staff/message-thread.jinja", staff_one(text)).answer(&site, &clerk()),
+        ),
+        (
+            "questions",
+            page("staff/questions.jinja", questions_list(text)).answer(&site, &clerk()),
+        ),
+        (
+            "question",
+            page("staff/question.jinja", question(text)).answer(&site, &clerk()),
+        ),
+        (
+            "glossary",
+            page("staff/glossary.jinja", words(text)).answer(&site, &clerk()),
+        ),
     ]
 }
 
@@ -62,7 +102,11 @@ fn the_record(text: &str) -> record::Record {
         code,
         heading: "Test results",
         count: 12,
-        rows: if full { (0..6).map(|_| row(text)).collect() } else { Vec::new() },
+        rows: if full {
+            (0..6).map(|_| row(text)).collect()
+        } else {
+            Vec::new()
+        },
         empty: (!full).then_some("Nothing is shown here."),
         hidden: None,
         missing: vec![text.into()],
@@ -235,6 +279,20 @@ fn help(text: &str) -> about::About {
         heading: "Cymorth",
         is_help: true,
         parts: vec![("?", text.into())],
+    }
+}
+
+fn details(text: &str) -> profile::Profile {
+    profile::Profile {
+        t: Language::Welsh.texts(),
+        lang: "cy",
+        name: text.into(),
+        born: None,
+        nhs_number: None,
+        reached: vec![text.into()],
+        hidden: true,
+        wrong: text.into(),
+        may_write: true,
     }
 }
 

@@ -247,7 +247,12 @@ pub async fn one(
         };
         write(&node, &visit, (&id, &thread.patient), opened).await?;
     }
-    Ok(show(&node, &visit, (person, &thread, &posts), &Typed::default()))
+    Ok(show(
+        &node,
+        &visit,
+        (person, &thread, &posts),
+        &Typed::default(),
+    ))
 }
 
 fn show(
@@ -341,7 +346,12 @@ pub async fn form(
 ) -> Result<Response, Refusal> {
     let person = addressee(&node, &visit, &patient).await?;
     let thread = unbegun(&patient);
-    Ok(show(&node, &visit, (person, &thread, &[]), &Typed::default()))
+    Ok(show(
+        &node,
+        &visit,
+        (person, &thread, &[]),
+        &Typed::default(),
+    ))
 }
 
 async fn addressee(node: &Node, visit: &Visit, patient: &str) -> Result<Person, Problem> {
@@ -440,5 +450,10 @@ pub(super) async fn group(
     });
     let title = "Patients’ messages that nobody has opened";
     let empty = "Every message of a patient has been opened in time.";
-    Ok(worklist::group("patients-messages", title, rows.collect(), empty))
+    Ok(worklist::group(
+        "patients-messages",
+        title,
+        rows.collect(),
+        empty,
+    ))
 }

@@ -169,11 +169,12 @@ pub async fn list(
         },
     };
     let page = Page::new("staff/questions.jinja", "Patients’ questions", view);
-    Ok(page.under("/staff/access-queries").answer(&node.site, &visit))
+    Ok(page
+        .under("/staff/access-queries")
+        .answer(&node.site, &visit))
 }
 
-const NOT_SHOWN: &str =
-    "Not shown to you: the entry is withheld or is not here any more. A colleague who is shown it can answer.";
+const NOT_SHOWN: &str = "Not shown to you: the entry is withheld or is not here any more. A colleague who is shown it can answer.";
 
 fn from(node: &Node, question: &Question) -> String {
     match question.other.as_str() {

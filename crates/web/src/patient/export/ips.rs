@@ -66,9 +66,9 @@ const PARTS: [Part; 6] = [
 /// # Errors
 /// `Exception` if the patient's own record has no id.
 pub fn bundle(site: &Site, taken: &Taken, now: Millis) -> Result<Value, Problem> {
-    let patient = taken.patient["id"].as_str().ok_or_else(|| {
-        Problem::new(Kind::Exception, "The record of the patient has no id.")
-    })?;
+    let patient = taken.patient["id"]
+        .as_str()
+        .ok_or_else(|| Problem::new(Kind::Exception, "The record of the patient has no id."))?;
     let base = site.fhir_url();
     let subject = json!({"reference": format!("Patient/{patient}")});
     let author = json!({"reference": "Organization/author"});
@@ -132,7 +132,11 @@ fn section(
         references.push(json!({"reference": format!("{}/{}", text("resourceType"), text("id"))}));
         let read = super::Entry::read(resource);
         let value = read.result.map(|it| it.said).unwrap_or_default();
-        lines.push(format!("{} {value} {}", read.term, read.status).trim().to_owned());
+        lines.push(
+            format!("{} {value} {}", read.term, read.status)
+                .trim()
+                .to_owned(),
+        );
         entries.push(entry(base, resource.clone()));
     }
     let mut section = json!({
@@ -174,7 +178,8 @@ fn is_error(resource: &Value) -> bool {
 
 /// A resource that says that nothing is known.
 fn unknown(part: &Part, (code, words): (&str, &str), subject: &Value) -> Value {
-    let concept = json!({"coding": [{"system": ABSENT, "code": code, "display": words}], "text": words});
+    let concept =
+        json!({"coding": [{"system": ABSENT, "code": code, "display": words}], "text": words});
     let status = |system: &str| json!({"coding": [{"system": format!("http://terminology.hl7.org/CodeSystem/{system}"), "code": "active"}]});
     match part.types.first() {
         Some(&"AllergyIntolerance") => json!({
@@ -193,7 +198,10 @@ fn unknown(part: &Part, (code, words): (&str, &str), subject: &Value) -> Value {
 
 /// The lines as XHTML; what stands in them is text.
 fn narrative(lines: &[String]) -> String {
-    let items: Vec<String> = lines.iter().map(|it| format!("<li>{}</li>", escaped(it))).collect();
+    let items: Vec<String> = lines
+        .iter()
+        .map(|it| format!("<li>{}</li>", escaped(it)))
+        .collect();
     format!(
         "<div xmlns=\"http://www.w3.org/1999/xhtml\"><ul>{}</ul></div>",
         items.concat()
@@ -256,12 +264,22 @@ mod tests {
     fn where_no_allergy_was_recorded_the_summary_says_no_information_and_never_none_known() {
         let empty = checked(Vec::new());
         let text = empty.to_string();
-        assert_eq!(text.matches("No information about allergies").count(), 3, "{text}");
+        assert_eq!(
+            text.matches("No information about allergies").count(),
+            3,
+            "{text}"
+        );
         for code in ["no-allergy-info", "no-medication-info", "no-problem-info"] {
             assert!(text.contains(code), "{code}");
         }
-        assert!(!text.contains("no-known") && !text.contains("No known"), "{text}");
-        assert!(words(&empty).contains("unavailable"), "what may be left out says so too");
+        assert!(
+            !text.contains("no-known") && !text.contains("No known"),
+            "{text}"
+        );
+        assert!(
+            words(&empty).contains("unavailable"),
+            "what may be left out says so too"
+        );
     }
 
     #[test]
@@ -278,6 +296,10 @@ mod tests {
         let text = bundle.to_string();
         assert!(text.contains("AllergyIntolerance/a") && !text.contains("AllergyIntolerance/b"));
         assert!(!text.contains("no-allergy-info"));
-        assert!(words(&bundle).contains("Penicillin &lt;b&gt;"), "{}", words(&bundle));
+        assert!(
+            words(&bundle).contains("Penicillin &lt;b&gt;"),
+            "{}",
+            words(&bundle)
+        );
     }
 }

@@ -48,7 +48,11 @@ fn broken(text: &str, (bold, size, above): (bool, f64, f64), set: &mut Vec<Set>)
     let mut line = String::new();
     let mut first = true;
     let mut put = |line: &mut String| {
-        let above = if std::mem::take(&mut first) { above } else { 0.0 };
+        let above = if std::mem::take(&mut first) {
+            above
+        } else {
+            0.0
+        };
         set.push(Set {
             bold,
             size,
@@ -124,7 +128,9 @@ fn put(page: &mut Vec<u8>, font: &str, size: f64, y: f64, bytes: &[u8]) {
 fn assembled(title: &str, language: &str, pages: &[Vec<u8>]) -> Vec<u8> {
     let mut objects: Vec<Vec<u8>> = Vec::new();
     // Catalogue, pages, two fonts, information; then a page and its stream each.
-    let kids: Vec<String> = (0..pages.len()).map(|it| format!("{} 0 R", 6 + 2 * it)).collect();
+    let kids: Vec<String> = (0..pages.len())
+        .map(|it| format!("{} 0 R", 6 + 2 * it))
+        .collect();
     objects.push(
         format!("<</Type/Catalog/Pages 2 0 R/Lang({language})/ViewerPreferences<</DisplayDocTitle true>>>>")
             .into_bytes(),
@@ -133,7 +139,8 @@ fn assembled(title: &str, language: &str, pages: &[Vec<u8>]) -> Vec<u8> {
     objects.push(format!("<</Type/Pages/Count {count}/Kids[{}]>>", kids.join(" ")).into_bytes());
     for name in ["Helvetica", "Helvetica-Bold"] {
         objects.push(
-            format!("<</Type/Font/Subtype/Type1/BaseFont/{name}/Encoding/WinAnsiEncoding>>").into_bytes(),
+            format!("<</Type/Font/Subtype/Type1/BaseFont/{name}/Encoding/WinAnsiEncoding>>")
+                .into_bytes(),
         );
     }
     let mut information = String::from("<</Title<FEFF");
@@ -218,7 +225,11 @@ mod tests {
         let at = text.rfind("startxref\n").unwrap();
         let at: usize = text[at + 10..].lines().next().unwrap().parse().unwrap();
         assert!(text[at..].starts_with("xref\n"));
-        let table: Vec<&str> = text[at..].lines().skip(3).take_while(|it| it.ends_with("n ")).collect();
+        let table: Vec<&str> = text[at..]
+            .lines()
+            .skip(3)
+            .take_while(|it| it.ends_with("n "))
+            .collect();
         assert!(table.len() > 8, "more than one page");
         for (number, line) in table.iter().enumerate() {
             let place: usize = line[..10].parse().unwrap();
@@ -226,6 +237,9 @@ mod tests {
             assert!(text[place..].starts_with(&begins), "{begins}");
         }
         assert!(text.contains("(Results \\(new\\)) Tj"));
-        assert!(text.contains(">= 115 \u{b5}mol wy"), "what the fonts lack is written otherwise");
+        assert!(
+            text.contains(">= 115 \u{b5}mol wy"),
+            "what the fonts lack is written otherwise"
+        );
     }
 }

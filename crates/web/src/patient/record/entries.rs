@@ -218,7 +218,10 @@ mod tests {
             "code": {"coding": [{"system": "s", "code": "1", "display": "Essential hypertension"}]},
             "clinicalStatus": {"coding": [{"code": "active"}]}, "onsetDateTime": "2019"}));
         assert_eq!(entry.term, "Essential hypertension");
-        assert_eq!((entry.status.as_str(), entry.key().as_str()), ("active", "Condition~c"));
+        assert_eq!(
+            (entry.status.as_str(), entry.key().as_str()),
+            ("active", "Condition~c")
+        );
         assert!(entry.at.is_some() && entry.result.is_none());
         let bare = Entry::read(&json!({"resourceType": "Condition"}));
         assert_eq!((bare.term.as_str(), bare.at), ("", None));

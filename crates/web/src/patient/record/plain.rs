@@ -14,28 +14,100 @@ use crate::page::tongue::Language;
 /// Our own words: term in folded letters, English, Welsh. They hold no content of any code system.
 pub const OWN: [(&str, &str, &str); 24] = [
     ("hypertension", "High blood pressure", "Pwysedd gwaed uchel"),
-    ("essential hypertension", "High blood pressure", "Pwysedd gwaed uchel"),
-    ("type 2 diabetes mellitus", "Type 2 diabetes: too much sugar in the blood", "Diabetes math 2: gormod o siwgr yn y gwaed"),
-    ("asthma", "Asthma: the airways narrow at times", "Asthma: mae'r llwybrau anadlu'n culhau ar adegau"),
-    ("atrial fibrillation", "Uneven heartbeat", "Curiad calon anwastad"),
-    ("hypothyroidism", "Underactive thyroid gland", "Chwarren thyroid dangweithgar"),
-    ("hypercholesterolaemia", "High cholesterol", "Colesterol uchel"),
+    (
+        "essential hypertension",
+        "High blood pressure",
+        "Pwysedd gwaed uchel",
+    ),
+    (
+        "type 2 diabetes mellitus",
+        "Type 2 diabetes: too much sugar in the blood",
+        "Diabetes math 2: gormod o siwgr yn y gwaed",
+    ),
+    (
+        "asthma",
+        "Asthma: the airways narrow at times",
+        "Asthma: mae'r llwybrau anadlu'n culhau ar adegau",
+    ),
+    (
+        "atrial fibrillation",
+        "Uneven heartbeat",
+        "Curiad calon anwastad",
+    ),
+    (
+        "hypothyroidism",
+        "Underactive thyroid gland",
+        "Chwarren thyroid dangweithgar",
+    ),
+    (
+        "hypercholesterolaemia",
+        "High cholesterol",
+        "Colesterol uchel",
+    ),
     ("osteoarthritis", "Worn joints", "Cymalau wedi treulio"),
-    ("haemoglobin", "Red blood pigment, which carries oxygen", "Pigment coch y gwaed, sy'n cario ocsigen"),
-    ("white cell count", "White blood cells, which fight infections", "Celloedd gwyn y gwaed, sy'n ymladd heintiau"),
-    ("platelets", "Blood cells that help to stop bleeding", "Celloedd gwaed sy'n helpu i atal gwaedu"),
-    ("haemoglobin a1c", "Average blood sugar of the last two to three months", "Siwgr gwaed cyfartalog y ddau i dri mis diwethaf"),
-    ("hba1c", "Average blood sugar of the last two to three months", "Siwgr gwaed cyfartalog y ddau i dri mis diwethaf"),
-    ("creatinine", "A measure of how the kidneys work", "Mesur o sut mae'r arennau'n gweithio"),
-    ("egfr", "A measure of how the kidneys work", "Mesur o sut mae'r arennau'n gweithio"),
-    ("c-reactive protein", "A sign of inflammation in the blood", "Arwydd o lid yn y gwaed"),
+    (
+        "haemoglobin",
+        "Red blood pigment, which carries oxygen",
+        "Pigment coch y gwaed, sy'n cario ocsigen",
+    ),
+    (
+        "white cell count",
+        "White blood cells, which fight infections",
+        "Celloedd gwyn y gwaed, sy'n ymladd heintiau",
+    ),
+    (
+        "platelets",
+        "Blood cells that help to stop bleeding",
+        "Celloedd gwaed sy'n helpu i atal gwaedu",
+    ),
+    (
+        "haemoglobin a1c",
+        "Average blood sugar of the last two to three months",
+        "Siwgr gwaed cyfartalog y ddau i dri mis diwethaf",
+    ),
+    (
+        "hba1c",
+        "Average blood sugar of the last two to three months",
+        "Siwgr gwaed cyfartalog y ddau i dri mis diwethaf",
+    ),
+    (
+        "creatinine",
+        "A measure of how the kidneys work",
+        "Mesur o sut mae'r arennau'n gweithio",
+    ),
+    (
+        "egfr",
+        "A measure of how the kidneys work",
+        "Mesur o sut mae'r arennau'n gweithio",
+    ),
+    (
+        "c-reactive protein",
+        "A sign of inflammation in the blood",
+        "Arwydd o lid yn y gwaed",
+    ),
     ("sodium", "Salt in the blood", "Halen yn y gwaed"),
-    ("potassium", "A salt in the blood that the heart needs", "Halen yn y gwaed y mae ei angen ar y galon"),
-    ("tsh", "A measure of the thyroid gland", "Mesur o'r chwarren thyroid"),
-    ("serum cholesterol", "Fat in the blood", "Braster yn y gwaed"),
+    (
+        "potassium",
+        "A salt in the blood that the heart needs",
+        "Halen yn y gwaed y mae ei angen ar y galon",
+    ),
+    (
+        "tsh",
+        "A measure of the thyroid gland",
+        "Mesur o'r chwarren thyroid",
+    ),
+    (
+        "serum cholesterol",
+        "Fat in the blood",
+        "Braster yn y gwaed",
+    ),
     ("blood pressure", "Blood pressure", "Pwysedd gwaed"),
     ("body weight", "Weight", "Pwysau"),
-    ("appendicectomy", "Taking out the appendix", "Tynnu'r pendics"),
+    (
+        "appendicectomy",
+        "Taking out the appendix",
+        "Tynnu'r pendics",
+    ),
     ("urticaria", "Itchy raised rash", "Brech gosi wedi codi"),
 ];
 
@@ -67,7 +139,9 @@ impl Plain {
                 return Some(words.as_str()).filter(|it| !it.is_empty());
             }
         }
-        let mut own = OWN.iter().filter(|it| names.iter().any(|name| name == it.0));
+        let mut own = OWN
+            .iter()
+            .filter(|it| names.iter().any(|name| name == it.0));
         own.next().map(|(_, english, welsh)| match language {
             Language::English => *english,
             Language::Welsh => *welsh,
@@ -112,7 +186,10 @@ mod tests {
             code: "7".into(),
         };
         let by_code = plain("urn:x|7", "A thing");
-        assert_eq!(by_code.say("?", &[code], Language::English), Some("A thing"));
+        assert_eq!(
+            by_code.say("?", &[code], Language::English),
+            Some("A thing")
+        );
     }
 
     #[test]

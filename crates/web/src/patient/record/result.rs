@@ -35,9 +35,10 @@ pub async fn page(
         .scope(&node, Interaction::Record, "Observation")
         .await?;
     let (found, is_cut) = gather::of_type(&node, &scope, "Observation").await?;
-    let one = found.iter().find(|it| it.entry.id == id).ok_or_else(|| {
-        Problem::new(Kind::NotFound, "There is no such result for you here.")
-    })?;
+    let one = found
+        .iter()
+        .find(|it| it.entry.id == id)
+        .ok_or_else(|| Problem::new(Kind::NotFound, "There is no such result for you here."))?;
     let plain = Plain::read(&node).await?;
     let questions = questions::asked(&node, &visit).await?;
     let teller = Teller {
@@ -99,7 +100,10 @@ fn figure(entry: &Entry, current: &str, language: Language) -> views::Figure {
     let range = result.and_then(|it| it.range.as_ref());
     views::Figure {
         href: format!("/record/results/{}", entry.id),
-        date: entry.at.map(|at| language.date(at).short).unwrap_or_default(),
+        date: entry
+            .at
+            .map(|at| language.date(at).short)
+            .unwrap_or_default(),
         value: result.map(|it| it.said.clone()).unwrap_or_default(),
         range: range.map(|it| it.said.clone()).unwrap_or_default(),
         marks: marks(entry, language),

@@ -43,7 +43,9 @@ pub enum Position {
 pub fn read(observation: &Value) -> Result {
     let (said, number, unit) = value(observation);
     let range = range(observation, &unit);
-    let position = number.zip(range.as_ref()).and_then(|(it, range)| lies(it, range));
+    let position = number
+        .zip(range.as_ref())
+        .and_then(|(it, range)| lies(it, range));
     let status = observation["status"].as_str().unwrap_or_default();
     let components = observation["component"].as_array().into_iter().flatten();
     let part = |it: &Value| {
@@ -70,13 +72,21 @@ fn value(of: &Value) -> (String, Option<f64>, String) {
     if let Some(value) = quantity["value"].as_number() {
         let text = |name: &str| quantity[name].as_str().map(str::trim).unwrap_or_default();
         let shown = [text("unit"), text("code")];
-        let shown = shown.into_iter().find(|it| !it.is_empty()).unwrap_or_default();
+        let shown = shown
+            .into_iter()
+            .find(|it| !it.is_empty())
+            .unwrap_or_default();
         let unit = [text("code"), text("unit")];
-        let unit = unit.into_iter().find(|it| !it.is_empty()).unwrap_or_default();
+        let unit = unit
+            .into_iter()
+            .find(|it| !it.is_empty())
+            .unwrap_or_default();
         let bound = text("comparator");
         let said = format!("{bound} {value} {shown}").trim().to_owned();
         // A bound is no measured point.
-        let number = value.as_f64().filter(|it| bound.is_empty() && it.is_finite());
+        let number = value
+            .as_f64()
+            .filter(|it| bound.is_empty() && it.is_finite());
         return (said, number, unit.to_owned());
     }
     let said = of["valueString"].as_str().map(str::to_owned);
@@ -95,7 +105,10 @@ fn range(of: &Value, unit: &str) -> Option<Range> {
     let bound = |name: &str| {
         let bound = &given[name];
         let number = bound["value"].as_number()?;
-        Some((number.to_string(), number.as_f64().filter(|_| is_same(bound))))
+        Some((
+            number.to_string(),
+            number.as_f64().filter(|_| is_same(bound)),
+        ))
     };
     let (low, high) = (bound("low"), bound("high"));
     let said = match (&low, &high) {
@@ -131,15 +144,26 @@ mod tests {
     use super::*;
 
     fn measured(value: f64, unit: &str, low: f64, range_unit: &str) -> Result {
-        read(&json!({"status": "final", "valueQuantity": {"value": value, "unit": unit},
-            "referenceRange": [{"low": {"value": low, "unit": range_unit}, "high": {"value": 165, "unit": range_unit}}]}))
+        read(
+            &json!({"status": "final", "valueQuantity": {"value": value, "unit": unit},
+            "referenceRange": [{"low": {"value": low, "unit": range_unit}, "high": {"value": 165, "unit": range_unit}}]}),
+        )
     }
 
     #[test]
     fn a_value_lies_where_the_laboratorys_own_range_says_and_nowhere_without_one() {
-        assert_eq!(measured(112.0, "g/L", 115.0, "g/L").position, Some(Position::Below));
-        assert_eq!(measured(115.0, "g/L", 115.0, "g/L").position, Some(Position::Within));
-        assert_eq!(measured(170.0, "g/L", 115.0, "g/L").position, Some(Position::Above));
+        assert_eq!(
+            measured(112.0, "g/L", 115.0, "g/L").position,
+            Some(Position::Below)
+        );
+        assert_eq!(
+            measured(115.0, "g/L", 115.0, "g/L").position,
+            Some(Position::Within)
+        );
+        assert_eq!(
+            measured(170.0, "g/L", 115.0, "g/L").position,
+            Some(Position::Above)
+        );
         let other = measured(11.2, "g/dL", 115.0, "g/L");
         assert_eq!(other.position, None, "a range in another unit says nothing");
         assert_eq!(other.range.unwrap().said, "115.0 – 165");
@@ -149,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_bound_is_shown_and_is_no_number() {
-        let read = read(&json!({"valueQuantity": {"value": 5, "comparator": "<", "unit": "mg/L"},
-            "referenceRange": [{"high": {"value": 10, "unit": "mg/L"}}]}));
+        let read = read(
+            &json!({"valueQuantity": {"value": 5, "comparator": "<", "unit": "mg/L"},
+            "referenceRange": [{"high": {"value": 10, "unit": "mg/L"}}]}),
+        );
         assert_eq!((read.said.as_str(), read.number), ("< 5 mg/L", None));
         assert_eq!(read.position, None);
     }

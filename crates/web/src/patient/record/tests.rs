@@ -35,14 +35,27 @@ fn a_result_that_is_not_released_is_on_no_page_and_in_no_file() {
         let page = jane.get("/record").await;
         assert_eq!(page.status, StatusCode::OK);
         assert!(page.text.contains("121 g/L"), "{}", page.text);
-        assert!(page.text.contains("Some entries are held back"), "it is said that some may be");
-        for address in ["/", "/record", "/record?only=results", "/record/results/shown", "/export"] {
+        assert!(
+            page.text.contains("Some entries are held back"),
+            "it is said that some may be"
+        );
+        for address in [
+            "/",
+            "/record",
+            "/record?only=results",
+            "/record/results/shown",
+            "/export",
+        ] {
             let page = jane.get(address).await;
             assert_eq!(page.status, StatusCode::OK, "{address}");
             assert!(!page.text.contains("Secret"), "{address}");
         }
         for address in ["/record/results/hidden", "/record/query/Observation~hidden"] {
-            assert_eq!(jane.get(address).await.status, StatusCode::NOT_FOUND, "{address}");
+            assert_eq!(
+                jane.get(address).await.status,
+                StatusCode::NOT_FOUND,
+                "{address}"
+            );
         }
         for kind in ["pdf", "ips", "fhir"] {
             jane.get("/export").await;
@@ -66,10 +79,18 @@ fn where_no_allergy_was_recorded_the_page_does_not_say_that_there_is_none() {
         let node = node(ground).await;
         let mut jane = jane(&node).await;
         let page = jane.get("/record").await.text;
-        assert!(page.contains("No allergy is recorded here. That does not mean that you have none."));
-        assert!(!page.contains("No known") && !page.contains("none known"), "{page}");
+        assert!(
+            page.contains("No allergy is recorded here. That does not mean that you have none.")
+        );
+        assert!(
+            !page.contains("No known") && !page.contains("none known"),
+            "{page}"
+        );
         let welsh = jane.get("/record?lang=cy").await.text;
-        assert!(welsh.contains("Nid yw hynny&#x27;n golygu nad oes gennych un."), "{welsh}");
+        assert!(
+            welsh.contains("Nid yw hynny&#x27;n golygu nad oes gennych un."),
+            "{welsh}"
+        );
         assert!(welsh.contains("<main") && welsh.contains("lang=\"cy\""));
         jane.get("/record?lang=en").await;
         let allergy = r#"{"resourceType":"AllergyIntolerance","code":{"text":"Penicillin"},
@@ -91,20 +112,41 @@ fn a_trend_never_mixes_units_and_says_where_each_value_lies_by_the_laboratorys_r
         result(store, "r2", ("2026-02-02", 121.0, "g/L"), "").await;
         result(store, "r3", ("2026-03-02", 12.4, "g/dL"), "").await;
         let page = jane.get("/record/results/r1").await.text;
-        assert!(page.contains("These results were measured in different units"), "{page}");
-        assert!(page.contains("Below the range given by the laboratory"), "{page}");
+        assert!(
+            page.contains("These results were measured in different units"),
+            "{page}"
+        );
+        assert!(
+            page.contains("Below the range given by the laboratory"),
+            "{page}"
+        );
         assert!(page.contains("Over time, in g/L") && page.contains("Over time, in g/dL"));
         let drawings: Vec<&str> = page.split("<svg").skip(1).collect();
         assert_eq!(drawings.len(), 1, "one result in a unit is no trend");
         let drawing = drawings[0].split("</svg>").next().unwrap();
         assert_eq!(drawing.matches("<circle").count(), 2, "{drawing}");
-        assert!(drawing.contains("<title") && drawing.contains("<desc"), "{drawing}");
-        let table = page.split("<table").nth(1).unwrap().split("</table>").next().unwrap();
-        assert!(table.contains("112 g/L") && !table.contains("g/dL"), "{table}");
+        assert!(
+            drawing.contains("<title") && drawing.contains("<desc"),
+            "{drawing}"
+        );
+        let table = page
+            .split("<table")
+            .nth(1)
+            .unwrap()
+            .split("</table>")
+            .next()
+            .unwrap();
+        assert!(
+            table.contains("112 g/L") && !table.contains("g/dL"),
+            "{table}"
+        );
         // Plain words first, the clinical ones one tap away.
         assert!(page.contains("Red blood pigment") && page.contains("<summary>Clinical words"));
         let home = jane.get("/").await.text;
-        assert!(home.contains("href=\"/record/results/r3\""), "the newest is on the home page");
+        assert!(
+            home.contains("href=\"/record/results/r3\""),
+            "the newest is on the home page"
+        );
     });
 }
 
@@ -119,9 +161,16 @@ fn a_patients_question_about_an_entry_is_answered_by_who_is_shown_it_and_read_wi
         assert!(page.text.contains("Haemoglobin): 112 g/L"), "{}", page.text);
         let empty = jane.post(address, &[("words", " ")]).await;
         assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
-        let sent = jane.post(address, &[("words", "I had no blood test then.")]).await;
+        let sent = jane
+            .post(address, &[("words", "I had no blood test then.")])
+            .await;
         assert_eq!(sent.location(), format!("{address}?done=asked"));
-        assert!(jane.get("/record").await.text.contains("You asked about this on"));
+        assert!(
+            jane.get("/record")
+                .await
+                .text
+                .contains("You asked about this on")
+        );
 
         let mut clerk = Browser::new(&node);
         clerk.sign_in("/staff/login", "ann").await;
@@ -129,19 +178,32 @@ fn a_patients_question_about_an_entry_is_answered_by_who_is_shown_it_and_read_wi
         let link = list.split("/staff/access-queries/").nth(1).unwrap();
         let link = format!("/staff/access-queries/{}", link.split('"').next().unwrap());
         let one = clerk.get(&link).await;
-        assert!(one.text.contains("I had no blood test then."), "{}", one.text);
+        assert!(
+            one.text.contains("I had no blood test then."),
+            "{}",
+            one.text
+        );
         assert!(jane.get(address).await.text.contains("Opened"));
         // Opening it was a version of its own.
         let version = one.text.split("name=\"version\" value=\"").nth(1).unwrap();
         let version = version.split('"').next().unwrap().to_owned();
-        let words = [("words", "It was your sister’s. We moved it."), ("version", &version)];
+        let words = [
+            ("words", "It was your sister’s. We moved it."),
+            ("version", &version),
+        ];
         let answered = clerk.post(&link, &words).await;
         assert_eq!(answered.location(), "/staff/access-queries?done=answered");
         let read = jane.get(address).await.text;
-        assert!(read.contains("It was your sister’s.") && read.contains("Ann Secretary"), "{read}");
+        assert!(
+            read.contains("It was your sister’s.") && read.contains("Ann Secretary"),
+            "{read}"
+        );
         let log = jane.get("/access-log").await.text;
         assert!(log.contains("Opened or answered a question"), "{log}");
-        assert!(log.contains("/record/query/look~"), "each look can be asked about");
+        assert!(
+            log.contains("/record/query/look~"),
+            "each look can be asked about"
+        );
     });
 }
 
@@ -164,7 +226,10 @@ fn why_did_you_look_goes_to_the_privacy_officer_and_not_to_who_looked() {
         officer.sign_in("/staff/login", "olu").await;
         let list = officer.get("/staff/access-queries").await.text;
         assert!(list.contains("Ann Secretary"), "{list}");
-        assert_eq!(jane.get("/record/query/look~999999").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(
+            jane.get("/record/query/look~999999").await.status,
+            StatusCode::NOT_FOUND
+        );
     });
 }
 
@@ -177,14 +242,32 @@ fn plain_words_are_the_practices_own_to_write() {
         let mut clerk = Browser::new(&node);
         clerk.sign_in("/staff/login", "ann").await;
         clerk.get("/staff/glossary?term=haemoglobin").await;
-        let half = [("term", "Haemoglobin"), ("english", "Blood iron carrier"), ("welsh", "")];
+        let half = [
+            ("term", "Haemoglobin"),
+            ("english", "Blood iron carrier"),
+            ("welsh", ""),
+        ];
         let refused = clerk.post("/staff/glossary", &half).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-        let both = [("term", "Haemoglobin"), ("english", "Blood iron carrier"), ("welsh", "Cludwr haearn")];
+        let both = [
+            ("term", "Haemoglobin"),
+            ("english", "Blood iron carrier"),
+            ("welsh", "Cludwr haearn"),
+        ];
         let kept = clerk.post("/staff/glossary", &both).await;
         assert_eq!(kept.status, StatusCode::SEE_OTHER, "{}", kept.text);
-        assert!(jane.get("/record").await.text.contains("Blood iron carrier"));
-        assert!(jane.get("/record?lang=cy").await.text.contains("Cludwr haearn"));
+        assert!(
+            jane.get("/record")
+                .await
+                .text
+                .contains("Blood iron carrier")
+        );
+        assert!(
+            jane.get("/record?lang=cy")
+                .await
+                .text
+                .contains("Cludwr haearn")
+        );
     });
 }
 
@@ -194,13 +277,27 @@ fn patient_and_practice_write_to_each_other_and_each_sees_what_was_opened() {
         let node = node(ground).await;
         let mut jane = jane(&node).await;
         let form = jane.get("/messages/new").await.text;
-        assert!(form.contains("For an emergency ring 999"), "before one writes");
-        let faulty = jane.post("/messages/new", &[("subject", ""), ("words", "")]).await;
+        assert!(
+            form.contains("For an emergency ring 999"),
+            "before one writes"
+        );
+        let faulty = jane
+            .post("/messages/new", &[("subject", ""), ("words", "")])
+            .await;
         assert_eq!(faulty.status, StatusCode::UNPROCESSABLE_ENTITY);
         let words = [("subject", "My knee"), ("words", "It hurts <b>")];
-        let sent = jane.post("/messages/new", &words).await.location().to_owned();
+        let sent = jane
+            .post("/messages/new", &words)
+            .await
+            .location()
+            .to_owned();
         let sent = sent.strip_suffix("?done=sent").unwrap().to_owned();
-        assert!(jane.get(&sent).await.text.contains("Not opened at Willow Road Surgery yet"));
+        assert!(
+            jane.get(&sent)
+                .await
+                .text
+                .contains("Not opened at Willow Road Surgery yet")
+        );
 
         let mut clerk = Browser::new(&node);
         clerk.sign_in("/staff/login", "ann").await;
@@ -208,12 +305,18 @@ fn patient_and_practice_write_to_each_other_and_each_sees_what_was_opened() {
         assert!(list.contains("My knee"), "{list}");
         let there = format!("/staff{sent}");
         assert!(clerk.get(&there).await.text.contains("It hurts &lt;b&gt;"));
-        assert!(!clerk.get("/staff/messages").await.text.contains("My knee"), "it was opened");
+        assert!(
+            !clerk.get("/staff/messages").await.text.contains("My knee"),
+            "it was opened"
+        );
         clerk.get(&there).await;
         clerk.post(&there, &[("words", "Come on Monday.")]).await;
         assert!(jane.get("/").await.text.contains("1 new message"));
         let read = jane.get(&sent).await.text;
-        assert!(read.contains("Come on Monday.") && read.contains("Opened "), "{read}");
+        assert!(
+            read.contains("Come on Monday.") && read.contains("Opened "),
+            "{read}"
+        );
         assert!(jane.get("/").await.text.contains("No new messages"));
         assert!(clerk.get(&there).await.text.contains("Read by the patient"));
         // Nobody else's.
@@ -235,7 +338,11 @@ fn a_message_that_nobody_opened_in_time_stands_on_the_work_list_without_a_name()
         let node = std::sync::Arc::new(bare);
         let mut jane = jane(&node).await;
         jane.get("/messages/new").await;
-        jane.post("/messages/new", &[("subject", "My knee"), ("words", "It hurts")]).await;
+        jane.post(
+            "/messages/new",
+            &[("subject", "My knee"), ("words", "It hurts")],
+        )
+        .await;
         // The list tells of what is older than its own time.
         std::thread::sleep(std::time::Duration::from_millis(5));
         let mut engineer = Browser::new(&node);

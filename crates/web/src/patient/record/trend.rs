@@ -61,18 +61,20 @@ pub struct Tick {
 pub fn series<'e>(entries: impl Iterator<Item = &'e Entry>) -> Vec<Series<'e>> {
     let mut found: Vec<Series<'e>> = Vec::new();
     for entry in entries {
-        let Some(result) = &entry.result else { continue };
+        let Some(result) = &entry.result else {
+            continue;
+        };
         if result.number.is_none() || result.is_void || entry.at.is_none() {
             continue;
         }
-        match found.iter_mut().find(|it| it.unit == result.unit) {
-            Some(series) => series.entries.push(entry),
-            None if found.len() < UNITS_MAX => found.push(Series {
+        if let Some(series) = found.iter_mut().find(|it| it.unit == result.unit) {
+            series.entries.push(entry);
+        } else if found.len() < UNITS_MAX {
+            found.push(Series {
                 unit: result.unit.clone(),
                 entries: vec![entry],
                 is_cut: false,
-            }),
-            None => {}
+            });
         }
     }
     for series in &mut found {
@@ -115,7 +117,10 @@ pub fn draw(series: &Series<'_>) -> Option<Drawing> {
         let values = numbers.iter().map(|it| it.1);
         values.chain(bounds.into_iter().flatten())
     };
-    let (low, high) = around(all().fold(f64::MAX, f64::min), all().fold(f64::MIN, f64::max));
+    let (low, high) = around(
+        all().fold(f64::MAX, f64::min),
+        all().fold(f64::MIN, f64::max),
+    );
     let y = |value: f64| {
         let share = (value - low) / (high - low);
         whole(TOP + (1.0 - share) * (HEIGHT - TOP - BOTTOM))
@@ -133,7 +138,10 @@ pub fn draw(series: &Series<'_>) -> Option<Drawing> {
             corrected: *corrected,
         })
         .collect();
-    let pairs: Vec<String> = points.iter().map(|it| format!("{},{}", it.x, it.y)).collect();
+    let pairs: Vec<String> = points
+        .iter()
+        .map(|it| format!("{},{}", it.x, it.y))
+        .collect();
     let band = range.map(|it| {
         let top = it.high.map_or(whole(TOP), &y);
         let bottom = it.low.map_or(whole(HEIGHT - BOTTOM), &y);
@@ -188,10 +196,12 @@ mod tests {
     use super::*;
 
     fn entry(day: u8, value: f64, unit: &str, status: &str) -> Entry {
-        Entry::read(&json!({"resourceType": "Observation", "id": day.to_string(), "status": status,
+        Entry::read(
+            &json!({"resourceType": "Observation", "id": day.to_string(), "status": status,
             "code": {"text": "Haemoglobin"}, "effectiveDateTime": format!("2026-01-{day:02}"),
             "valueQuantity": {"value": value, "unit": unit},
-            "referenceRange": [{"low": {"value": 115, "unit": "g/L"}, "high": {"value": 165, "unit": "g/L"}}]}))
+            "referenceRange": [{"low": {"value": 115, "unit": "g/L"}, "high": {"value": 165, "unit": "g/L"}}]}),
+        )
     }
 
     #[test]
@@ -208,7 +218,11 @@ mod tests {
             .iter()
             .map(|it| (it.unit.as_str(), it.entries.len()))
             .collect();
-        assert_eq!(told, [("g/L", 2), ("g/dL", 2)], "the newest unit first, and no mistake");
+        assert_eq!(
+            told,
+            [("g/L", 2), ("g/dL", 2)],
+            "the newest unit first, and no mistake"
+        );
         let drawing = draw(&series[0]).unwrap();
         assert_eq!(drawing.points.len(), 2);
         assert!(drawing.points[1].corrected && drawing.points[1].y < drawing.points[0].y);
