@@ -71,10 +71,74 @@ pub fn decide_ask(
     Ok(scope.without(withholds))
 }
 
+/// A patient who asks through the node of their own practice, which has made sure who they are and answers for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatientAsker {
+    /// The practice.
+    pub organisation: Ods,
+    pub name: String,
+    pub request_id: Arc<str>,
+}
+
+/// Decides how far a patient is answered out of the records of `own`: what is released to them, but for what they do not
+/// want to be seen at the practice by whose node they ask.
+///
+/// # Errors
+/// `Forbidden` without a name.
+pub fn decide_patient_ask(
+    asker: &PatientAsker,
+    own: &Ods,
+    (standing, now): (&Standing, Millis),
+) -> Result<Scope, Problem> {
+    if asker.name.trim().is_empty() {
+        let message = "Who asks is a person with a name.";
+        return Err(Problem::new(Kind::Forbidden, message));
+    }
+    let agent = Agent {
+        kind: AgentKind::Peer,
+        account: None,
+        name: asker.name.clone(),
+        role: Some(PATIENT.into()),
+        organisation: Some(asker.organisation.to_string()),
+        patient: None,
+    };
+    let withholds = Withholds::of_asker(standing, asker.organisation.clone(), None, now);
+    let scope = Scope::new(
+        Reach::Organisation(own.clone()),
+        Interaction::Ask,
+        agent,
+        Purpose::PatientRequest.code(),
+        asker.request_id.clone(),
+    );
+    Ok(scope.without(withholds).released(now))
+}
+
+/// The role of a patient who asks, on the wire and in the log.
+pub const PATIENT: &str = "patient";
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::audit::{Outcome, Target};
+
+    #[test]
+    fn a_patient_who_asks_reaches_only_what_is_released_and_changes_nothing() {
+        let own = Ods::parse("RZZ01").unwrap();
+        let asker = PatientAsker {
+            organisation: Ods::parse("A81001").unwrap(),
+            name: "Una Example".into(),
+            request_id: "q".into(),
+        };
+        let scope = decide_patient_ask(&asker, &own, (&Standing::default(), 5)).unwrap();
+        assert_eq!(scope.released_by(), Some(5));
+        assert_eq!(scope.purpose(), "PATRQT");
+        assert!(scope.may_look() && !scope.may_change() && !scope.may_audit());
+        let nobody = PatientAsker {
+            name: " ".into(),
+            ..asker
+        };
+        assert!(decide_patient_ask(&nobody, &own, (&Standing::default(), 5)).is_err());
+    }
 
     fn asker(role: Role) -> Asker {
         Asker {

@@ -64,6 +64,18 @@ pub enum Interaction {
     ReleaseToPatient,
     /// A patient's own list of letters, and one of them.
     Record,
+    /// What a patient and their practice write to each other.
+    Messages,
+    /// A patient writes to their practice, or staff to a patient.
+    WriteMessage,
+    /// A patient asks about an entry of their record, or why somebody looked.
+    AskAbout,
+    /// Patients' questions about entries, for those who answer them.
+    RecordQuestions,
+    /// Staff open or answer a patient's question about an entry.
+    AnswerQuestion,
+    /// Staff say in which plain words patients are told of clinical terms.
+    KeepGlossary,
     /// A patient says what may be shared with whom.
     SetSharing,
     /// A patient, or somebody for them, asks for repeat medicines and says which pharmacy is to have the prescription.
@@ -189,6 +201,12 @@ impl Interaction {
             Interaction::HoldBack => "hold-back-letter",
             Interaction::ReleaseToPatient => "release-letter",
             Interaction::Record => "record",
+            Interaction::Messages => "messages",
+            Interaction::WriteMessage => "write-message",
+            Interaction::AskAbout => "ask-about",
+            Interaction::RecordQuestions => "record-questions",
+            Interaction::AnswerQuestion => "answer-question",
+            Interaction::KeepGlossary => "keep-glossary",
             Interaction::SetSharing => "set-sharing",
             Interaction::OrderMedicines => "order-medicines",
             Interaction::Prescriptions => "prescriptions",
@@ -255,6 +273,8 @@ impl Interaction {
             | Interaction::Visits
             | Interaction::TakeAlong
             | Interaction::Downtime
+            | Interaction::Messages
+            | Interaction::RecordQuestions
             | Interaction::Record => Sort::Look,
             Interaction::Create
             | Interaction::Update
@@ -271,6 +291,10 @@ impl Interaction {
             | Interaction::ActOnLetter
             | Interaction::SendLetter
             | Interaction::SetSharing
+            | Interaction::WriteMessage
+            | Interaction::AskAbout
+            | Interaction::AnswerQuestion
+            | Interaction::KeepGlossary
             | Interaction::OrderMedicines
             | Interaction::Prescribe
             | Interaction::Dispense

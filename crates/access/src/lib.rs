@@ -27,7 +27,7 @@ mod role_table;
 mod scope;
 mod standing;
 
-pub use ask::{Asker, decide_ask};
+pub use ask::{Asker, PATIENT, PatientAsker, decide_ask, decide_patient_ask};
 pub use assurance::Assurance;
 pub use audit::{Agent, AgentKind, AuditEntry, Outcome, Target};
 pub use caller::{Caller, Role, Who};

@@ -103,6 +103,8 @@ pub enum SystemPurpose {
     KeepReferrals,
     /// Takes in ambulance crews' handovers, and carries them between organisations.
     KeepHandovers,
+    /// Carries patients' questions about their record, and the answers.
+    KeepQuestions,
     /// Carries ITK3 documents and their responses over MESH.
     CarryItk3,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -150,6 +152,7 @@ impl SystemPurpose {
             SystemPurpose::KeepAppointments => "keep-appointments",
             SystemPurpose::KeepReferrals => "keep-referrals",
             SystemPurpose::KeepHandovers => "keep-handovers",
+            SystemPurpose::KeepQuestions => "keep-questions",
             SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",

@@ -49,6 +49,8 @@ pub struct Scope {
     granted: Option<Arc<Granted>>,
     /// The resource types that somebody who acts for the patient is shown; nothing with a label.
     shows: Option<Arc<[&'static str]>>,
+    /// Of what an organisation holds, only what is released to the patient by then.
+    released_by: Option<Millis>,
 }
 
 impl Scope {
@@ -68,7 +70,20 @@ impl Scope {
             request_id,
             granted: None,
             shows: None,
+            released_by: None,
         }
+    }
+
+    /// The same scope, narrowed to what is released to the patient by that time.
+    pub(crate) fn released(mut self, now: Millis) -> Scope {
+        self.released_by = Some(now);
+        self
+    }
+
+    /// By when what it reaches has to be released to the patient; `None` where that does not matter, and for a
+    /// patient's own compartment, whose reach says it.
+    pub fn released_by(&self) -> Option<Millis> {
+        self.released_by
     }
 
     /// The same scope, narrowed to what somebody who acts for the patient is shown.

@@ -41,7 +41,8 @@ const HOUR_MILLIS: Millis = 3_600_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
     pub name: String,
-    pub role: Role,
+    /// None for the patient themselves: they are given what is released to them, and nothing is kept of it.
+    pub role: Option<Role>,
 }
 
 /// What other organisations hold of one patient, as far as they answered.
@@ -160,7 +161,11 @@ impl Exchange {
                 .await?;
             return Ok(shared);
         }
-        let copies = self.store.copies_of(scope, patient).await?;
+        // What staff were answered is not all released to the patient.
+        let copies = match person.role {
+            Some(_) => self.store.copies_of(scope, patient).await?,
+            None => Vec::new(),
+        };
         let asking = Asking {
             types: wanted(&receivable),
             letter: None,
@@ -246,6 +251,7 @@ impl Exchange {
     ) {
         let hours = self.settings.ask_keep_hours;
         let keeps = hours > 0
+            && asking.person.role.is_some()
             && receivable.emergency.is_none()
             && receivable.without.is_empty()
             && !is_restricted;

@@ -198,7 +198,10 @@ impl Exchange {
                 | Done::Handover
                 | Done::Move
                 | Done::Visit
-                | Done::Downtime => None,
+                | Done::Downtime
+                | Done::Message
+                | Done::Question
+                | Done::PatientApp => None,
             }))
     }
 }

@@ -38,6 +38,7 @@ pub mod outgoing;
 pub mod pds;
 pub mod pointers;
 pub mod prescriptions;
+pub mod questions;
 pub mod receipt;
 pub mod receiving;
 pub mod referrals;

@@ -17,6 +17,7 @@ use crate::mailboxes::MailPart;
 use crate::moving::{MoveText, PROOFS_MAX};
 use crate::pointers::PointerText;
 use crate::prescriptions::status::StatusText;
+use crate::questions::QuestionText;
 use crate::referrals::{Act, ReferralText};
 
 /// The version of the protocol that all statements carry.
@@ -97,6 +98,9 @@ pub struct ParcelText {
     /// Of a sharing preference of somebody who moved: the signed words of the practices that they left, the oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub moved: Vec<String>,
+    /// Of a patient's question about their record: what is asked, or was said of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub question: Option<Box<QuestionText>>,
 }
 
 /// What a parcel is. Further kinds come with further versions.
@@ -112,6 +116,7 @@ pub enum ParcelKind {
     Referral,
     Handover,
     PracticeMove,
+    RecordQuestion,
 }
 
 impl ParcelKind {
@@ -126,6 +131,7 @@ impl ParcelKind {
             ParcelKind::Referral => store::parcels::Kind::Referral,
             ParcelKind::Handover => store::parcels::Kind::Handover,
             ParcelKind::PracticeMove => store::parcels::Kind::PracticeMove,
+            ParcelKind::RecordQuestion => store::parcels::Kind::RecordQuestion,
         }
     }
 }
@@ -192,6 +198,7 @@ impl ParcelText {
             handover: None,
             moving: None,
             moved: Vec::new(),
+            question: None,
         }
     }
 
@@ -311,16 +318,28 @@ impl ParcelText {
         if let Some(handover) = &self.handover {
             return self.check_handover(handover);
         }
+        if (self.kind == ParcelKind::RecordQuestion) != self.question.is_some() {
+            return value("A patient's question, and nothing else, says what is asked.");
+        }
+        if let Some(question) = &self.question {
+            question.check()?;
+            if self.document != question.question {
+                return value("A patient's question bears the question's id.");
+            }
+        }
         if matches!(
             self.kind,
-            ParcelKind::RecordPointer | ParcelKind::Booking | ParcelKind::PrescriptionStatus
+            ParcelKind::RecordPointer
+                | ParcelKind::Booking
+                | ParcelKind::PrescriptionStatus
+                | ParcelKind::RecordQuestion
         ) {
             let is_bare =
                 self.contents.is_empty() && self.statement.is_none() && self.tell.is_empty();
             return match is_bare {
                 true => Ok(()),
                 false => value(
-                    "A pointer, a booking or a prescription's status has no contents and no statement.",
+                    "A pointer, a booking, a prescription's status or a question has no contents and no statement.",
                 ),
             };
         }

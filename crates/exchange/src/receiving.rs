@@ -190,6 +190,7 @@ impl Exchange {
                 store::parcels::Kind::Referral => "ServiceRequest",
                 store::parcels::Kind::Handover => "Encounter",
                 store::parcels::Kind::PracticeMove => "Patient",
+                store::parcels::Kind::RecordQuestion => "Communication",
                 _ => "DocumentReference",
             };
             let target = Target {

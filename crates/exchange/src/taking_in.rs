@@ -91,6 +91,10 @@ impl Exchange {
             let said = (&text.patient, booking.as_ref());
             return Box::pin(self.take_booking(&scope, parcel, said)).await;
         }
+        if let Some(said) = &text.question {
+            let own = Scope::system(SystemPurpose::KeepQuestions);
+            return Box::pin(self.take_question(&own, parcel, said)).await;
+        }
         if let Some(referral) = &text.referral {
             let own = Scope::system(SystemPurpose::KeepReferrals);
             let said = (&text, referral.as_ref());

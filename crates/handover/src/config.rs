@@ -11,6 +11,7 @@ mod hl7v2;
 mod itk3;
 mod mesh;
 mod mesh_server;
+mod messages;
 mod pds;
 mod prescriptions;
 pub mod section;
@@ -31,6 +32,7 @@ pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};
 pub use mesh_server::MeshServerSection;
+pub use messages::MessagesSection;
 pub use pds::PdsSection;
 pub use prescriptions::PrescriptionsSection;
 use section::section;
@@ -335,6 +337,7 @@ pub struct Config {
     pub fax: FaxSection,
     #[serde(default = "left_out")]
     pub appointments: AppointmentsSection,
+    pub messages: MessagesSection,
     #[serde(default = "left_out")]
     pub gp_connect: GpConnectSection,
     #[serde(default = "left_out")]
@@ -471,6 +474,7 @@ impl Config {
         self.opt_out.check(&self.mesh)?;
         self.fax.check()?;
         self.appointments.check(ods)?;
+        self.messages.check()?;
         self.gp_connect.check(self.appointments.keeps_diary())?;
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;

@@ -379,6 +379,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     let roles = config.access.unnamed_roles.iter();
     node.unnamed_roles = roles.filter_map(|role| Role::parse(role).ok()).collect();
     node.proxy_months_max = config.access.proxy_months_max;
+    node.messages_unopened_hours = config.messages.unopened_hours;
     node.release_after_days = config.letters.release_after_days;
     node.diary = web::Diary {
         kept_here: config.appointments.keeps_diary(),

@@ -292,6 +292,10 @@ fn counted(
     push_of_patient(&mut sql, patient, numbers);
     if let (false, Reach::Organisation(own)) = (within, scope.reach()) {
         sql.push(" AND r.org = ").bind(own.as_str().to_string());
+        // What is not released to a patient who asks is no choice of theirs: it is not named.
+        if let Some(by) = scope.released_by() {
+            sql.push(" AND r.release_at <= ").bind(by);
+        }
     }
     if within {
         facts::push_scope(&mut sql, scope);

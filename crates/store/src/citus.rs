@@ -149,6 +149,11 @@ const EVERYWHERE: &[&str] = &[
     "downtime_event",
     "downtime_code",
     "downtime_entry",
+    "message_thread",
+    "message_post",
+    "record_question",
+    "glossary",
+    "taken_out",
 ];
 
 /// Every table.

@@ -90,6 +90,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(245, "0245_moving"),
     migration!(250, "0250_visits"),
     migration!(251, "0251_downtime"),
+    migration!(255, "0255_patient_app"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -96,6 +96,9 @@ pub enum Kind {
     Handover,
     /// A step of a patient's move from one practice to another; `unique_id` is the move's id.
     PracticeMove,
+    /// A patient's question about their record, or what was said of it: all in its text, and taken in after it; `unique_id` is
+    /// the question's id at who asks.
+    RecordQuestion,
 }
 
 impl Kind {
@@ -118,6 +121,7 @@ impl Kind {
             Kind::Referral => "referral",
             Kind::Handover => "handover",
             Kind::PracticeMove => "practice-move",
+            Kind::RecordQuestion => "record-question",
         }
     }
 }

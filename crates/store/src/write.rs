@@ -26,13 +26,16 @@ use crate::itk3::{self, Itk3Done, Itk3Write};
 use crate::journal::Batch;
 use crate::mesh::{self, MeshDone, MeshWrite};
 use crate::moving::{self, MoveWrite};
+use crate::messages::{self, MessageWrite};
 use crate::oauth::{self, OauthDone, OauthWrite};
 use crate::opt_out::{self, OptOutWrite};
 use crate::packages::{self, PackageWrite};
 use crate::parcels::{self, ParcelDone, ParcelWrite};
+use crate::patient_app::{self, PatientAppWrite};
 use crate::pds::{self, PdsWrite};
 use crate::people::{self, PeopleDone, PeopleWrite};
 use crate::prescriptions::{self, PrescriptionWrite};
+use crate::questions::{self, QuestionWrite};
 use crate::referrals::{self, ReferralWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
@@ -150,6 +153,9 @@ pub enum Effect {
     Move(MoveWrite),
     Visit(VisitWrite),
     Downtime(DowntimeWrite),
+    Message(MessageWrite),
+    Question(QuestionWrite),
+    PatientApp(PatientAppWrite),
 }
 
 /// What came of an effect.
@@ -186,6 +192,9 @@ pub enum Done {
     Move,
     Visit,
     Downtime,
+    Message,
+    Question,
+    PatientApp,
 }
 
 /// What came of one change.
@@ -302,6 +311,18 @@ pub(crate) async fn apply_effect(
         Effect::Downtime(write) => {
             downtime::apply(tx, now, write).await?;
             Done::Downtime
+        }
+        Effect::Message(write) => {
+            messages::apply(tx, now, write).await?;
+            Done::Message
+        }
+        Effect::Question(write) => {
+            questions::apply(tx, now, write).await?;
+            Done::Question
+        }
+        Effect::PatientApp(write) => {
+            patient_app::apply(tx, now, write).await?;
+            Done::PatientApp
         }
     })
 }

@@ -25,7 +25,7 @@ pub mod operations;
 mod packing;
 mod patch;
 mod plan;
-mod prefer;
+pub(crate) mod prefer;
 mod pretty;
 mod query;
 mod read;

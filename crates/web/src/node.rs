@@ -33,6 +33,8 @@ pub struct Node {
     pub unnamed_roles: Vec<Role>,
     /// For how many months an adult's leave to act for them lasts at most.
     pub proxy_months_max: u16,
+    /// After how many hours a patient's message that nobody has opened stands on the work list.
+    pub messages_unopened_hours: u32,
     /// The organisation's diary.
     pub diary: Diary,
     /// By which other systems book into the diary under GP Connect; `None`: by none.
@@ -77,6 +79,7 @@ impl Node {
             emergency_hours: 4,
             unnamed_roles: Vec::new(),
             proxy_months_max: 12,
+            messages_unopened_hours: 24,
             diary: Diary::default(),
             gp_connect: None,
             downtime: None,

@@ -1,11 +1,18 @@
 //! The patients' pages.
 
+pub mod about;
 pub mod access_log;
 pub mod appointments;
+pub mod export;
+pub mod home;
 pub mod letter;
+pub mod letters;
+pub mod messages;
 pub mod online;
 pub mod people;
 pub mod prescriptions;
+pub mod profile;
+pub mod questions;
 pub mod record;
 pub mod referrals;
 pub mod sharing;

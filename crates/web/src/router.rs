@@ -14,6 +14,7 @@ mod handovers;
 mod itk3;
 mod menu;
 mod moving;
+mod patient_app;
 mod pds;
 mod people;
 mod prescriptions;
@@ -44,7 +45,7 @@ use crate::oauth::{
 };
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
-use crate::patient::{access_log, letter, record, sharing};
+use crate::patient::{access_log, home as patients_home, letter, sharing};
 use crate::peers::join;
 use crate::staff::{
     care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent,
@@ -149,8 +150,7 @@ fn oauth_server(node: Arc<Node>) -> Router {
 /// The HTML pages.
 fn pages(node: Arc<Node>) -> Router {
     Router::new()
-        .route("/", get(record::home))
-        .route("/record", get(record::page))
+        .route("/", get(patients_home::home))
         .route("/access-log", get(access_log::page))
         .route("/sharing", get(sharing::page).post(sharing::set))
         .route("/sharing/receipts/{pid}", get(sharing::receipts))
@@ -228,6 +228,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(handovers::routes())
         .merge(visits::routes())
         .merge(downtime::routes())
+        .merge(patient_app::routes())
         .route(
             "/oauth2/authorize",
             get(authorize::by_get).post(authorize::by_post),

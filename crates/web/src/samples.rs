@@ -7,6 +7,7 @@ use fhir::date::Millis;
 use crate::node::Site;
 use crate::page::Page;
 use crate::page::parts::{self, Content, Done, Label, Link, Person, Tab};
+use crate::page::tongue::Language;
 use crate::page::words::moment;
 use crate::patient::views as patient;
 use crate::staff::views as staff;
@@ -163,8 +164,8 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
                 .answer(&site, &jane()),
         ),
         (
-            "record",
-            Page::new("patient/record.jinja", "Letters", record(text))
+            "letters",
+            Page::new("patient/letters.jinja", "Letters", letters_page(text))
                 .under("/record")
                 .answer(&site, &jane()),
         ),
@@ -214,6 +215,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(handovers::all(text));
     pages.extend(visits::all(text));
     pages.extend(downtime::all(text));
+    pages.extend(patient_app::all(text));
     pages
 }
 
@@ -471,6 +473,14 @@ fn letters(text: &str) -> Vec<patient::Letter> {
 
 fn home(text: &str) -> patient::Home {
     patient::Home {
+        t: Language::English.texts(),
+        lang: "en",
+        result: None,
+        messages: Some("2 new messages".into()),
+        next: vec![patient::TileLink {
+            href: "/record/results/r".into(),
+            text: text.into(),
+        }],
         heading: format!("Hello, {text}"),
         acting: false,
         who_looked: true,
@@ -489,13 +499,13 @@ fn home(text: &str) -> patient::Home {
             lang: "en",
             text: text.into(),
         }),
-        not_here: "Appointments and test results are not here yet.",
+        not_here: Some("Some items are not shown to people who act for somebody else."),
         done: None,
     }
 }
 
-fn record(text: &str) -> patient::Record {
-    patient::Record {
+fn letters_page(text: &str) -> patient::Letters {
+    patient::Letters {
         heading: "Your letters",
         letters: letters(text),
         not_shown: vec!["A letter appears here once your practice has filed it.".into()],
@@ -513,6 +523,7 @@ fn access_log(text: &str) -> patient::AccessLog {
         about: "results and measurements".into(),
         why: "Your care".into(),
         label,
+        ask: Some("/record/query/look~3".into()),
         entries: 3,
     };
     let refused = Label {
@@ -581,6 +592,7 @@ mod downtime;
 mod fax;
 mod handovers;
 mod moving;
+mod patient_app;
 mod pds;
 mod prescriptions;
 mod referrals;

@@ -1,7 +1,8 @@
 //! Answers: what another organisation is told of a patient here, and what theirs must be like.
 
 use access::{
-    Asker, AuditEntry, Caller, Interaction, Ods, Purpose, Scope, SystemPurpose, Who, decide_ask,
+    Asker, AuditEntry, Caller, Interaction, Ods, PatientAsker, Purpose, Scope, SystemPurpose, Who,
+    decide_ask, decide_patient_ask,
 };
 use fhir::date::Millis;
 use fhir::json::{self, Limits};
@@ -78,6 +79,11 @@ impl Exchange {
         let question: Question = jws::verify(&ask.question, Statement::Question, find)?;
         let checked = question.check(peer, self.organisation(), now)?;
         let patient = self.patient_of(&question, &checked).await?;
+        // To all but their own practice a patient who asks is a stranger.
+        let patient = match (checked.role, patient) {
+            (None, Some(patient)) if !self.is_home(&patient, peer).await? => None,
+            (_, patient) => patient,
+        };
         let scope = self.asker_scope(peer, &question, &checked, patient.as_deref(), now);
         let scope = scope.await?;
         let told = question.emergency.as_ref().map(|emergency| Told {
@@ -134,6 +140,11 @@ impl Exchange {
         Ok(one.map(|(patient, _)| patient))
     }
 
+    async fn is_home(&self, patient: &str, peer: &Ods) -> Result<bool, Problem> {
+        let home = self.store.home_of(patient).await?;
+        Ok(home.as_deref() == Some(peer.as_str()))
+    }
+
     /// The scope for who asks. A refusal is written to the audit log.
     async fn asker_scope(
         &self,
@@ -144,11 +155,19 @@ impl Exchange {
         now: Millis,
     ) -> Result<Scope, Problem> {
         let standing = self.store.asker_standing(peer, now).await?;
+        let Some(role) = checked.role else {
+            let asker = PatientAsker {
+                organisation: peer.clone(),
+                name: question.person.clone(),
+                request_id: question.id.as_str().into(),
+            };
+            return decide_patient_ask(&asker, self.organisation(), (&standing, now));
+        };
         let opened = question.emergency.as_ref();
         let asker = Asker {
             organisation: peer.clone(),
             name: question.person.clone(),
-            role: checked.role,
+            role,
             purpose: checked.purpose,
             request_id: question.id.as_str().into(),
             // Of whom nobody knows here, nothing is opened.

@@ -1,6 +1,6 @@
 //! A question, as the node of whoever asks signs it, and what it must be like.
 
-use access::{NhsNumber, Ods, Purpose, Role};
+use access::{NhsNumber, Ods, PATIENT, Purpose, Role};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
@@ -66,7 +66,8 @@ pub struct Emergency {
 
 /// A question that was looked through.
 pub(super) struct Checked {
-    pub role: Role,
+    /// None for the patient themselves.
+    pub role: Option<Role>,
     pub purpose: Purpose,
     pub nhs_number: String,
     pub birth_date: String,
@@ -120,13 +121,25 @@ impl Question {
                 return Err(value("A question for a letter names its type alone."));
             }
         }
+        let purpose = Purpose::parse(&self.purpose)?;
         Ok(Checked {
-            role: Role::parse(&self.role)?,
-            purpose: Purpose::parse(&self.purpose)?,
+            role: self.check_role(purpose)?,
+            purpose,
             nhs_number,
             birth_date,
             types,
         })
+    }
+
+    /// The role of who asks; a patient asks at their own request, and opens nothing in an emergency.
+    fn check_role(&self, purpose: Purpose) -> Result<Option<Role>, Problem> {
+        if self.role != PATIENT {
+            return Role::parse(&self.role).map(Some);
+        }
+        match purpose == Purpose::PatientRequest && self.emergency.is_none() {
+            true => Ok(None),
+            false => Err(value("A patient asks at their own request.")),
+        }
     }
 
     fn check_patient(&self) -> Result<(String, String), Problem> {
@@ -234,6 +247,7 @@ mod tests {
             |it| it.person = "a\nb".into(),
             |it| it.person = "x".repeat(201),
             |it| it.role = "wizard".into(),
+            |it| it.role = "patient".into(),
             |it| it.purpose.clear(),
             |it| it.patient.nhs_number = None,
             |it| it.patient.nhs_number = Some("9434765918".into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use access::{Ods, Outcome, Scope, SystemPurpose};
+use access::{Ods, Outcome, PATIENT, Purpose, Role, Scope, SystemPurpose};
 use bytes::Bytes;
 use fhir::problem::Problem;
 use futures_util::StreamExt;
@@ -203,6 +203,10 @@ impl Exchange {
     ) -> Result<Answer, String> {
         let id = uuid::Uuid::new_v4().to_string();
         let emergency = asking.emergency.clone();
+        let purpose = match asking.person.role {
+            Some(_) => Purpose::DirectCare,
+            None => Purpose::PatientRequest,
+        };
         let question = Question {
             protocol: PROTOCOL,
             id: id.clone(),
@@ -211,8 +215,8 @@ impl Exchange {
             at: self.store.now(),
             patient: asking.who.clone(),
             person: asking.person.name.clone(),
-            role: asking.person.role.code().to_string(),
-            purpose: access::Purpose::DirectCare.code().to_string(),
+            role: asking.person.role.map_or(PATIENT, Role::code).to_string(),
+            purpose: purpose.code().to_string(),
             types: asking.types.iter().map(ToString::to_string).collect(),
             letter: asking.letter.clone(),
             emergency: emergency.map(|(code, reason)| Emergency { code, reason }),

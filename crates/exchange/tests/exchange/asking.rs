@@ -2,6 +2,7 @@
 
 mod letters;
 mod many;
+mod patient;
 mod silent;
 mod withheld;
 
@@ -86,7 +87,7 @@ pub async fn asking(network: &Network) -> Scope {
 pub fn person() -> Person {
     Person {
         name: "Nura Nurse".into(),
-        role: Role::Clinician,
+        role: Some(Role::Clinician),
     }
 }
 

@@ -19,6 +19,7 @@ mod lists;
 mod mailboxes;
 mod moving;
 mod network;
+mod questioning;
 mod referring;
 mod refusals;
 mod sharing;

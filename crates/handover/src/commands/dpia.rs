@@ -334,6 +334,11 @@ fn seen(config: &Config) -> Vec<String> {
              can be shut to all online use.",
             config.access.proxy_review_age, config.access.proxy_end_age, config.access.proxy_months_max
         ),
+        format!(
+            "What a patient writes to the practice is read on its pages alone and mailed nowhere; what nobody has opened for {} \
+             hours stands on the work list. Questions about an entry go to the organisation that wrote it.",
+            config.messages.unopened_hours
+        ),
         "Engineers see queues and no records; a privacy officer sees the trace and the list.".into(),
     ]
 }

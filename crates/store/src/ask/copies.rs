@@ -1,6 +1,6 @@
 //! What was kept of others' answers, and what may be had of them at all.
 
-use access::Scope;
+use access::{Reach, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
@@ -41,8 +41,13 @@ impl Store {
     /// `NotFound` if it does not; those of the database.
     pub async fn receivable(&self, scope: &Scope, patient: &str) -> Result<Receivable, Problem> {
         self.reached(scope, patient).await?;
+        let is_own = matches!(scope.reach(), Reach::Compartment { .. }) && scope.shows().is_none();
         let Some(withholds) = scope.withholds() else {
-            return Err(absent());
+            // The patient themselves; but what they keep from this organisation does not come here for them either.
+            return match is_own {
+                true => self.unwanted(patient, Receivable::default()).await,
+                false => Err(absent()),
+            };
         };
         if withholds.opened.iter().any(|it| it == patient) {
             let sql = Sql::new(
@@ -68,6 +73,15 @@ impl Store {
             );
             receivable.is_closed = !self.rows(&sql.with(patient).with(before)).await?.is_empty();
         }
+        self.unwanted(patient, receivable).await
+    }
+
+    /// What the patient does not want seen here, added.
+    async fn unwanted(
+        &self,
+        patient: &str,
+        mut receivable: Receivable,
+    ) -> Result<Receivable, Problem> {
         let sql = Sql::new(
             "SELECT DISTINCT COALESCE(w.text, '') FROM care_dissent d LEFT JOIN word w \
              ON w.id = d.ty WHERE d.patient = $1 AND d.org = $2 AND d.starts_at <= $3 \

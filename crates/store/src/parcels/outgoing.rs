@@ -276,7 +276,7 @@ pub(crate) async fn give_up(
     accepted_before: Millis,
 ) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
-        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND kind IN ('letter', 'booking', 'referral', 'handover') AND due_since < $1 \
+        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND kind IN ('letter', 'booking', 'referral', 'handover', 'record-question') AND due_since < $1 \
          AND state IN ('accepted', 'waiting') ORDER BY pid LIMIT $2",
     )
     .with(accepted_before)

@@ -132,7 +132,10 @@ impl Facts {
     pub(crate) fn reached(&self, scope: &Scope, ty: &str) -> bool {
         match scope.reach() {
             Reach::Everything => true,
-            Reach::Organisation(ods) => self.organisation == ods.as_str(),
+            Reach::Organisation(ods) => {
+                let is_released = |by| self.release_at.is_some_and(|at| at <= by);
+                self.organisation == ods.as_str() && scope.released_by().is_none_or(is_released)
+            }
             Reach::Mailbox(_) => false,
             Reach::Compartment { patient, now } => {
                 !self.deleted
@@ -189,6 +192,9 @@ pub(crate) fn push_reached(sql: &mut Sql<'_>, scope: &Scope, row: &'static str) 
         Reach::Organisation(ods) => {
             sql.push(" AND ").push(row).push(".org = ");
             sql.bind(ods.as_str().to_string());
+            if let Some(by) = scope.released_by() {
+                sql.push(" AND ").push(row).push(".release_at <= ").bind(by);
+            }
             if let Some(withholds) = scope.withholds() {
                 withheld::push(sql, ods, withholds, row);
             }

@@ -52,9 +52,10 @@ pub async fn page(
         Who::Patient { patient, .. } => patient.as_str(),
         _ => "",
     };
+    let is_own = visit.acting().is_none();
     let view = views::AccessLog {
         rows: rows
-            .filter_map(|lines| row(&node, reader, lines, visit.now))
+            .filter_map(|lines| row(&node, (reader, is_own), lines, visit.now))
             .collect(),
         organisation: node.site.name.clone(),
         older: log
@@ -66,7 +67,12 @@ pub async fn page(
     Ok(page.answer(&node.site, &visit))
 }
 
-fn row(node: &Node, reader: &str, lines: &[AuditEntry], now: Millis) -> Option<views::Look> {
+fn row(
+    node: &Node,
+    (reader, is_own): (&str, bool),
+    lines: &[AuditEntry],
+    now: Millis,
+) -> Option<views::Look> {
     let first = lines.first()?;
     let mut about: Vec<&str> = lines.iter().map(|line| category(&line.target.ty)).collect();
     about.sort_unstable();
@@ -85,6 +91,8 @@ fn row(node: &Node, reader: &str, lines: &[AuditEntry], now: Millis) -> Option<v
             why(&first.purpose)
         },
         label: label(first),
+        ask: (is_own && first.agent.kind != AgentKind::Node && first.agent.patient.is_none())
+            .then(|| format!("/record/query/look~{}", first.seq)),
         entries: lines.len(),
     })
 }
@@ -186,6 +194,11 @@ pub(crate) fn did(interaction: &str) -> String {
         "sign-letter" => "Signed and sent letters about you",
         "prescribe" => "Decided about a prescription",
         "referrals" => "Saw in a list of referrals",
+        "messages" => "Read messages",
+        "write-message" => "Wrote or opened a message",
+        "ask-about" => "Asked about the record",
+        "record-questions" => "Saw in a list of questions",
+        "answer-question" => "Opened or answered a question",
         "refer" => "Referred you, or took that back",
         "triage-referral" => "Decided about a referral",
         "hand-over" => "Handed over from an ambulance",
@@ -207,6 +220,7 @@ pub(crate) fn category(ty: &str) -> &str {
         "Observation" | "DiagnosticReport" => "results and measurements",
         "MedicationRequest" | "MedicationStatement" | "MedicationDispense" => "medicines",
         "Task" => "requests for medicines",
+        "Communication" => "messages and questions",
         "AllergyIntolerance" => "allergies",
         "Condition" | "Procedure" => "conditions and treatments",
         "Appointment" | "Encounter" | "ServiceRequest" => "visits and referrals",
@@ -235,6 +249,7 @@ pub(crate) fn why(purpose: &str) -> String {
         "keep-appointments" => "Keeping appointments",
         "keep-referrals" => "Taking in or carrying a referral",
         "keep-handovers" => "Taking in or carrying an ambulance’s handover",
+        "keep-questions" => "Carrying a question about your record",
         "carry-prescriptions" => "Carrying a prescription to the pharmacy",
         "import" => "Taking in records from a file",
         "trace-people" => "Comparing who you are with the national record",

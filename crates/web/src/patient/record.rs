@@ -1,253 +1,426 @@
-//! `GET /` and `GET /record`: the patient's home, and their letters.
+//! `GET /record`: the patient's record in plain words, with what other organisations hold and have released, each entry with
+//! its source. Who did not answer is named, and nothing that is not shown looks like nothing.
+
+pub mod entries;
+pub mod gather;
+pub mod plain;
+pub mod result;
+pub mod results;
+#[cfg(test)]
+mod tests;
+pub mod trend;
+pub mod views;
 
 use std::sync::Arc;
 
-use access::category::ACCESS_LOG;
-use access::{Acting, Interaction, NOT_FOR_PROXIES, Standstill, Who};
+use access::{Interaction, NOT_FOR_PROXIES};
 use axum::extract::{Query, State};
 use axum::response::Response;
+use exchange::ask::{Closed, SharedRecord, Source, SourceState};
+use fhir::date::Millis;
 use fhir::problem::Problem;
 use serde::Deserialize;
 
 use crate::node::Node;
+use crate::page::Page;
+use crate::page::parts::Label;
 use crate::page::problem::Refusal;
-use crate::page::tongue::Tongue;
-use crate::page::{Page, see_other, words};
-use crate::patient::appointments::{self, text};
-use crate::patient::{access_log, letters, name, prescriptions, referrals, views};
+use crate::page::tongue::{Language, Tongue};
+use crate::patient::appointments::text;
+use crate::patient::questions::{self, Asked as Questions};
 use crate::visit::Visit;
+use entries::{Entry, SECTIONS, Section};
+use gather::{Gathered, Others};
+use plain::Plain;
+use results::Position;
 
-/// Letters on one page.
-const PAGE: usize = 30;
-/// Notices on the home page at most.
-const TOLD_MAX: usize = 20;
-
-/// What is not here, said on the home page.
-const NOT_HERE: &str = "Test results are not shown here yet. Ask your practice for them.";
-
-/// The home page; staff who come here are sent to their own.
-pub async fn home(
-    State(node): State<Arc<Node>>,
-    visit: Visit,
-    tongue: Tongue,
-) -> Result<Response, Refusal> {
-    let caller = visit.known()?;
-    if !matches!(caller.who, Who::Patient { .. }) {
-        return Ok(see_other(crate::router::home(caller).1));
-    }
-    if let Some(acting) = visit.acting() {
-        return Ok(others_home(&node, &visit, tongue, acting).await?);
-    }
-    let (found, more) = letters(&node, &visit).await?;
-    let view = views::Home {
-        heading: format!("Hello, {}", name(&visit).unwrap_or_default()),
-        acting: false,
-        who_looked: false,
-        people: people(&node, &visit).await?,
-        letters: count(found.len(), more),
-        appointments: tile(&node, &visit, tongue).await?,
-        newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
-        prescriptions: prescriptions::tile(&node, &visit).await?,
-        referrals: referrals::tile(&node, &visit, tongue.language).await?,
-        told: told(&node, &visit).await?,
-        moved: moved(&node, &visit, tongue).await?,
-        not_here: NOT_HERE,
-        done: None,
-    };
-    Ok(Page::new("patient/home.jinja", "Home", view)
-        .under("/")
-        .answer(&node.site, &visit))
-}
-
-/// The home page of who acts for somebody else. What they are not shown is named.
-async fn others_home(
-    node: &Node,
-    visit: &Visit,
-    tongue: Tongue,
-    acting: &Acting,
-) -> Result<Response, Problem> {
-    let (found, letters) = match letters(node, visit).await {
-        Ok((found, more)) => {
-            let letters = count(found.len(), more);
-            (found, letters)
-        }
-        Err(problem) if problem.message == NOT_FOR_PROXIES => (
-            Vec::new(),
-            "Letters are not among what you may see.".to_owned(),
-        ),
-        Err(problem) => return Err(problem),
-    };
-    let standing = node.store.standing(&visit.known()?.who, visit.now).await?;
-    let mut proxies = standing.online.proxies.iter();
-    let proxy = proxies.find(|it| it.number == acting.proxy);
-    let view = views::Home {
-        heading: format!("The record of {}", acting.name),
-        acting: true,
-        who_looked: proxy.is_some_and(|it| it.has(ACCESS_LOG)),
-        people: None,
-        letters,
-        appointments: tile(node, visit, tongue).await?,
-        newest: found.iter().take(3).map(|it| it.view(node)).collect(),
-        prescriptions: prescriptions::tile(node, visit).await?,
-        referrals: referrals::tile(node, visit, tongue.language).await?,
-        told: Vec::new(),
-        moved: None,
-        not_here: NOT_FOR_PROXIES,
-        done: None,
-    };
-    Ok(Page::new("patient/home.jinja", "Home", view)
-        .under("/")
-        .answer(&node.site, visit))
-}
-
-/// Where the patient is registered now, if they were here before.
-async fn moved(
-    node: &Node,
-    visit: &Visit,
-    tongue: Tongue,
-) -> Result<Option<views::Moved>, Problem> {
-    let Who::Patient { patient, .. } = &visit.known()?.who else {
-        return Ok(None);
-    };
-    let Some(practice) = node.store.moved_to(patient).await? else {
-        return Ok(None);
-    };
-    let place = (node.organisation_name)(practice.as_str());
-    let language = tongue.language;
-    Ok(Some(views::Moved {
-        lang: language.code(),
-        text: language.tell("moved-away", &[("place", place.as_str())]),
-    }))
-}
-
-/// What is said of appointments.
-async fn tile(node: &Node, visit: &Visit, tongue: Tongue) -> Result<views::Tile, Problem> {
-    let language = tongue.language;
-    let (said, next) = appointments::tile(node, visit, language).await?;
-    let next = next.map(|(href, text)| views::TileLink { href, text });
-    Ok(views::Tile {
-        lang: language.code(),
-        heading: text(language, "appointments"),
-        said,
-        next,
-        book: text(language, "appointments-book"),
-    })
-}
-
-/// How many people may act for the patient, so that nobody's leave is forgotten.
-async fn people(node: &Node, visit: &Visit) -> Result<Option<String>, Problem> {
-    let Who::Patient { patient, .. } = &visit.known()?.who else {
-        return Ok(None);
-    };
-    let scope = visit.scope(node, Interaction::Proxies, "Patient").await?;
-    let leaves = node.store.people_for(&scope, patient).await?;
-    let ages = node.store.ages();
-    let live = leaves
-        .iter()
-        .filter(|it| it.proxy.standstill(ages, visit.now) != Standstill::Over)
-        .count();
-    Ok(match live {
-        0 => None,
-        1 => Some("1 person can act for you".to_owned()),
-        many => Some(format!("{many} people can act for you")),
-    })
-}
-
-/// Who claimed to care for the patient, opened the record in an emergency, or opened what is sealed.
-async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
-    let scope = visit.scope(node, Interaction::AccessLog, "").await?;
-    let notices = node.store.patient_notices(&scope).await?;
-    let told = |notice: &store::care::Notice| {
-        let did = match notice.kind.as_str() {
-            "self-claimed" => "said that they care for you, to see your record",
-            "unseal" => "opened what is sealed in your record",
-            "whereabouts-team" => {
-                "let a team that visits you see where you live, which is restricted"
-            }
-            "moved" => {
-                "asked your practice for your record, since it says that you registered with it"
-            }
-            "whereabouts" => "looked up where you live, which is restricted",
-            _ => "opened your record in an emergency",
-        };
-        let who = access_log::named(node, &notice.who, Some(&notice.role));
-        let (role, at) = (
-            notice.role.replace('-', " "),
-            (node.organisation_name)(&notice.organisation),
-        );
-        views::Told {
-            when: words::moment(notice.at, visit.now),
-            what: format!("{who}, {role} at {at}, {did}"),
-            why: notice.reason.clone(),
-        }
-    };
-    Ok(notices.iter().take(TOLD_MAX).map(told).collect())
-}
-
-fn count(letters: usize, more: bool) -> String {
-    match letters {
-        0 => "There is no letter to show you yet.".to_owned(),
-        1 => "1 letter".to_owned(),
-        many if more => format!("More than {many} letters"),
-        many => format!("{many} letters"),
-    }
-}
+/// Rows of a section on the overview, and where it stands alone.
+const SHORT: usize = 6;
+const LONG: usize = 200;
 
 /// What the address may ask for.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Asked {
+    /// The one section that is wanted, with more of its rows.
     #[serde(default)]
-    page: usize,
+    only: String,
 }
 
-/// The list of letters.
+/// What the rows of a page are told with.
+pub(super) struct Teller<'t> {
+    pub node: &'t Node,
+    pub language: Language,
+    pub plain: &'t Plain,
+    pub questions: &'t Questions,
+    /// Whether the reader may ask about entries: the patient themselves.
+    pub may_ask: bool,
+}
+
+/// The page.
 pub async fn page(
     State(node): State<Arc<Node>>,
     visit: Visit,
+    tongue: Tongue,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    visit
-        .scope(&node, Interaction::Record, "DocumentReference")
-        .await?;
-    let (found, more) = letters(&node, &visit).await?;
-    let start = asked.page.saturating_mul(PAGE);
-    let shown = found.iter().skip(start).take(PAGE);
-    let next = (found.len() > start.saturating_add(PAGE)).then(|| asked.page + 1);
-    let mut not_shown = not_shown(&node, more && next.is_none());
-    let (heading, title) = match visit.acting() {
-        Some(_) => {
-            not_shown.insert(0, NOT_FOR_PROXIES.to_owned());
-            ("Letters", "Letters")
-        }
-        None => ("Your letters", "Your letters"),
+    let language = tongue.language;
+    let gathered = Box::pin(gather::all(&node, &visit)).await?;
+    let plain = Plain::read(&node).await?;
+    let questions = questions::asked(&node, &visit).await?;
+    let teller = Teller {
+        node: &node,
+        language,
+        plain: &plain,
+        questions: &questions,
+        may_ask: visit.acting().is_none(),
+    };
+    let only = SECTIONS.iter().find(|it| it.code == asked.only);
+    let shown = SECTIONS
+        .iter()
+        .filter(|it| only.is_none_or(|only| only == *it));
+    let sections: Vec<views::Section> = shown
+        .map(|it| section(&teller, &gathered, it, only.is_some()))
+        .collect();
+    let heading = match visit.acting() {
+        Some(acting) => language.tell("record-of", &[("name", &acting.name)]),
+        None => text(language, "record-yours").to_owned(),
     };
     let view = views::Record {
-        heading,
-        letters: shown.map(|it| it.view(&node)).collect(),
-        not_shown,
-        older: next.map(|page| format!("/record?page={page}")),
-        newest: (asked.page > 0).then(|| "/record".to_owned()),
+        t: language.texts(),
+        lang: language.code(),
+        heading: heading.clone(),
+        whole: only.map(|_| "/record"),
+        sections,
+        sources: sources(&teller, &gathered, visit.now),
+        not_shown: not_shown(&node, &visit, language),
+        may_ask: teller.may_ask,
     };
-    let page = Page::new("patient/record.jinja", title, view).under("/record");
-    Ok(page.answer(&node.site, &visit))
+    let page = Page::new("patient/record.jinja", heading, view).under("/record");
+    Ok(tongue.keep(page.said_in(language).answer(&node.site, &visit)))
 }
 
-fn not_shown(node: &Node, more: bool) -> Vec<String> {
-    let (practice, days) = (&node.site.name, node.release_after_days);
-    let mut sentences = vec![
-        format!(
-            "A letter appears here when {practice} has filed it, or at the latest {days} days \
-             after it came in."
+/// An entry with where it is from.
+pub(super) struct Placed<'g> {
+    pub entry: &'g Entry,
+    /// Its name in addresses of this node.
+    pub key: String,
+    pub from: String,
+    pub is_here: bool,
+}
+
+fn placed<'g>(node: &Node, gathered: &'g Gathered, section: &Section) -> Vec<Placed<'g>> {
+    let of = |entry: &Entry| section.types.contains(&entry.ty.as_str());
+    let here = gathered.here.iter().filter(|it| of(&it.entry));
+    let mut rows: Vec<Placed<'g>> = here
+        .map(|it| Placed {
+            key: it.entry.key(),
+            from: match &it.sender {
+                Some(sender) => (node.organisation_name)(sender),
+                None => node.site.name.clone(),
+            },
+            entry: &it.entry,
+            is_here: true,
+        })
+        .collect();
+    let there = gathered.there.iter().filter(|it| of(&it.entry));
+    rows.extend(there.map(|it| {
+        let names: Vec<String> = it
+            .sources
+            .iter()
+            .map(|it| (node.organisation_name)(it))
+            .collect();
+        let first = it.sources.first().map_or("", String::as_str);
+        Placed {
+            key: format!("{first}~{}", it.entry.key()),
+            from: names.join(", "),
+            entry: &it.entry,
+            is_here: false,
+        }
+    }));
+    rows.sort_by(|a, b| b.entry.at.cmp(&a.entry.at).then_with(|| a.key.cmp(&b.key)));
+    rows
+}
+
+fn section(
+    teller: &Teller<'_>,
+    gathered: &Gathered,
+    section: &Section,
+    alone: bool,
+) -> views::Section {
+    let language = teller.language;
+    let rows = placed(teller.node, gathered, section);
+    let most = if alone { LONG } else { SHORT };
+    let hidden = gathered.hides(section);
+    let missing = missing(teller, gathered, section);
+    let empty = match (rows.is_empty() && !hidden, missing.is_empty()) {
+        (false, _) => None,
+        // That something is missing is no "none".
+        (true, false) => Some(text(language, "record-none-came")),
+        (true, true) => Some(empty(language, section)),
+    };
+    views::Section {
+        code: section.code,
+        heading: text(language, heading(section)),
+        count: rows.len(),
+        rows: rows.iter().take(most).map(|it| row(teller, it)).collect(),
+        empty,
+        hidden: hidden.then_some(text(language, "record-hidden")),
+        missing,
+        more: (rows.len() > most && !alone).then(|| views::More {
+            href: format!("/record?only={}", section.code),
+            text: language.tell("record-all", &[("count", &rows.len().to_string())]),
+        }),
+        cut: ((rows.len() > most && alone) || gathered.cut.contains(&section.code))
+            .then_some(text(language, "record-cut")),
+    }
+}
+
+pub(super) fn heading(section: &Section) -> &'static str {
+    match section.code {
+        "results" => "record-results",
+        "medicines" => "record-medicines",
+        "allergies" => "record-allergies",
+        "problems" => "record-problems",
+        "vaccinations" => "record-vaccinations",
+        "procedures" => "record-procedures",
+        _ => "record-letters",
+    }
+}
+
+/// What is said where there is nothing to show. That no allergy is recorded is not that there is none.
+pub(super) fn empty(language: Language, section: &Section) -> &'static str {
+    let id = match section.code {
+        "allergies" => "record-no-allergies",
+        "letters" => "record-no-letters",
+        _ => "record-empty",
+    };
+    text(language, id)
+}
+
+/// What may be missing from a section, a sentence each.
+fn missing(teller: &Teller<'_>, gathered: &Gathered, section: &Section) -> Vec<String> {
+    let Others::Asked(shared) = &gathered.others else {
+        return Vec::new();
+    };
+    let language = teller.language;
+    let named = |list: &[String]| list.iter().any(|ty| section.types.contains(&ty.as_str()));
+    let mut missing = Vec::new();
+    if named(&shared.without) {
+        missing.push(text(language, "record-unwanted").to_owned());
+    }
+    for source in &shared.sources {
+        let name = (teller.node.organisation_name)(source.organisation.as_str());
+        let with = [("place", name.as_str())];
+        if let SourceState::Silent { .. } = source.state {
+            missing.push(language.tell("record-silent", &with));
+        }
+        if named(&source.withheld) {
+            missing.push(language.tell("record-withheld", &with));
+        }
+        if named(&source.cut) {
+            missing.push(language.tell("record-more-there", &with));
+        }
+    }
+    missing
+}
+
+/// How an entry stands, where that is out of the ordinary.
+pub(super) fn marks(entry: &Entry, language: Language) -> Vec<Label> {
+    let is_medicine = entry.ty.starts_with("Medication");
+    let label = |id, colour| Label {
+        text: text(language, id),
+        colour: Some(colour),
+    };
+    let mut marks = Vec::new();
+    marks.extend(match entry.status.as_str() {
+        "entered-in-error" => Some(label("entry-error", "red")),
+        "refuted" => Some(label("entry-refuted", "grey")),
+        "resolved" | "inactive" | "remission" => Some(label("entry-past", "grey")),
+        "completed" if is_medicine => Some(label("entry-past", "grey")),
+        "stopped" => Some(label("entry-stopped", "grey")),
+        "cancelled" | "not-done" => Some(label("entry-not-done", "grey")),
+        "on-hold" => Some(label("entry-on-hold", "grey")),
+        "superseded" => Some(label("entry-replaced", "grey")),
+        _ => None,
+    });
+    let Some(result) = &entry.result else {
+        return marks;
+    };
+    if result.is_corrected {
+        marks.push(label("entry-corrected", "orange"));
+    }
+    if result.is_preliminary {
+        marks.push(label("entry-preliminary", "yellow"));
+    }
+    if let (false, Some(position)) = (result.is_void, result.position) {
+        marks.extend(lies(position, language));
+    }
+    marks
+}
+
+/// Where a value lies by the range that the laboratory gave; within it is nothing to remark on.
+pub(super) fn lies(position: Position, language: Language) -> Option<Label> {
+    let id = match position {
+        Position::Below => "result-below",
+        Position::Above => "result-above",
+        Position::Within => return None,
+    };
+    Some(Label {
+        text: text(language, id),
+        colour: Some("blue"),
+    })
+}
+
+pub(super) fn row(teller: &Teller<'_>, placed: &Placed<'_>) -> views::Row {
+    let language = teller.language;
+    let entry = placed.entry;
+    let plain = teller.plain.say(&entry.term, &entry.codes, language);
+    let unnamed = || text(language, "entry-unnamed").to_owned();
+    let term = match entry.term.is_empty() {
+        true => unnamed(),
+        false => entry.term.clone(),
+    };
+    let is_letter = entry.ty == "DocumentReference";
+    let href = match (placed.is_here, entry.ty.as_str()) {
+        (true, "DocumentReference") => Some(format!("/record/letters/{}", entry.id)),
+        (true, "Observation") => Some(format!("/record/results/{}", entry.id)),
+        _ => None,
+    };
+    let code = entry.codes.first().map(|it| match it.system.is_empty() {
+        true => it.code.clone(),
+        false => format!("{} ({})", it.code, it.system),
+    });
+    let (value, range, parts) = match &entry.result {
+        Some(result) => (
+            result.said.clone(),
+            result.range.as_ref().map(|it| it.said.clone()),
+            result
+                .parts
+                .iter()
+                .map(|(name, said)| format!("{name}: {said}"))
+                .collect(),
         ),
-        "Some letters are held back: those that tell something about another person, or that \
-         could do serious harm. You can ask the practice about this."
-            .to_owned(),
-        format!("Letters that were not sent to {practice} through this service are not here."),
-        NOT_HERE.to_owned(),
+        None => (String::new(), None, Vec::new()),
+    };
+    let details: Vec<String> = entry.details.iter().cloned().chain(parts).collect();
+    let asked = teller.questions.about(&placed.key);
+    views::Row {
+        title: plain.map_or_else(|| term.clone(), str::to_owned),
+        clinical: (!is_letter).then_some(term),
+        code,
+        value,
+        range: range.map(|it| language.tell("result-range", &[("range", &it)])),
+        marks: marks(entry, language),
+        details,
+        date: entry.at.map(|at| language.date(at)),
+        from: placed.from.clone(),
+        href,
+        ask: (teller.may_ask && !is_letter).then(|| format!("/record/query/{}", placed.key)),
+        asked: asked.map(|it| {
+            let day = language.date(it.asked_at).short;
+            language.tell("entry-asked", &[("day", &day)])
+        }),
+    }
+}
+
+/// Everybody whose record is shown or is not, with the time of the answer.
+fn sources(teller: &Teller<'_>, gathered: &Gathered, now: Millis) -> views::Sources {
+    let language = teller.language;
+    let label = |id, colour| Label {
+        text: text(language, id),
+        colour: Some(colour),
+    };
+    let mut rows = vec![views::SourceRow {
+        name: teller.node.site.name.clone(),
+        state: label("source-here", "green"),
+        said: String::new(),
+        when: language.when(now),
+    }];
+    let said = match &gathered.others {
+        Others::NotAsked(id) => Some(text(language, id)),
+        Others::Asked(shared) => {
+            rows.extend(shared.sources.iter().map(|it| source(teller, shared, it)));
+            let why = shared.closed.map(|why| match why {
+                Closed::Unwanted => "sources-unwanted",
+                Closed::Unconfirmed => "sources-unconfirmed",
+                Closed::Unidentified => "sources-unidentified",
+            });
+            let why = why.or(shared.is_cut.then_some("sources-cut"));
+            why.map(|id| text(language, id))
+        }
+    };
+    views::Sources { rows, said }
+}
+
+fn source(teller: &Teller<'_>, shared: &SharedRecord, source: &Source) -> views::SourceRow {
+    let language = teller.language;
+    let (id, colour, said) = match &source.state {
+        SourceState::Answered => ("source-answered", "green", String::new()),
+        SourceState::Unknown => (
+            "source-unknown",
+            "grey",
+            text(language, "source-unknown-explain").to_owned(),
+        ),
+        SourceState::Silent { .. } => (
+            "source-silent",
+            "red",
+            text(language, "source-silent-explain").to_owned(),
+        ),
+    };
+    views::SourceRow {
+        name: (teller.node.organisation_name)(source.organisation.as_str()),
+        state: Label {
+            text: text(language, id),
+            colour: Some(colour),
+        },
+        said,
+        when: language.when(shared.asked_at),
+    }
+}
+
+fn not_shown(node: &Node, visit: &Visit, language: Language) -> Vec<String> {
+    let days = node.release_after_days.to_string();
+    let with = [("place", node.site.name.as_str()), ("days", days.as_str())];
+    let mut sentences = vec![
+        language.tell("not-shown-released", &with),
+        language.tell("not-shown-held-back", &with),
+        language.tell("not-shown-elsewhere", &with),
     ];
-    if more {
-        let oldest = "You have so many letters that the oldest are not listed. Ask the practice.";
-        sentences.insert(0, oldest.to_owned());
+    if visit.acting().is_some() {
+        sentences.insert(0, NOT_FOR_PROXIES.to_owned());
     }
     sentences
+}
+
+/// The newest result here, for the home page.
+pub(super) async fn newest(
+    node: &Node,
+    visit: &Visit,
+    language: Language,
+) -> Result<Option<views::Newest>, Problem> {
+    let scope = visit.scope(node, Interaction::Record, "Observation").await;
+    let scope = match scope {
+        Ok(scope) => scope,
+        // Who acts for somebody may not be shown them.
+        Err(problem) if problem.message == NOT_FOR_PROXIES => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
+    let (found, _) = gather::of_type(node, &scope, "Observation").await?;
+    let newest = found
+        .iter()
+        .filter(|it| it.entry.at.is_some())
+        .max_by_key(|it| it.entry.at);
+    let Some(newest) = newest else {
+        return Ok(None);
+    };
+    let entry = &newest.entry;
+    let plain = Plain::read(node).await?;
+    let words = plain.say(&entry.term, &entry.codes, language);
+    let value = entry.result.as_ref().map_or("", |it| it.said.as_str());
+    Ok(Some(views::Newest {
+        href: format!("/record/results/{}", entry.id),
+        title: words.unwrap_or(&entry.term).to_owned(),
+        value: value.to_owned(),
+        date: entry.at.map(|at| language.date(at)),
+    }))
 }

@@ -8,7 +8,15 @@ use crate::page::words::Moment;
 /// `patient/home.jinja`
 #[derive(Serialize)]
 pub struct Home {
+    pub t: &'static std::collections::BTreeMap<&'static str, String>,
+    pub lang: &'static str,
     pub heading: String,
+    /// The newest result.
+    pub result: Option<crate::patient::record::views::Newest>,
+    /// How many messages are new, in words; none where no messages are written.
+    pub messages: Option<String>,
+    /// What to do next, the most pressing first.
+    pub next: Vec<TileLink>,
     /// One acts for somebody else.
     pub acting: bool,
     /// One may see who looked at the other's record.
@@ -27,7 +35,7 @@ pub struct Home {
     pub told: Vec<Told>,
     /// Where the patient is registered now, if not here any more.
     pub moved: Option<Moved>,
-    pub not_here: &'static str,
+    pub not_here: Option<&'static str>,
     pub done: Option<Done>,
 }
 
@@ -82,9 +90,9 @@ pub struct Letter {
     pub withdrawn: bool,
 }
 
-/// `patient/record.jinja`
+/// `patient/letters.jinja`
 #[derive(Serialize)]
-pub struct Record {
+pub struct Letters {
     pub heading: &'static str,
     pub letters: Vec<Letter>,
     /// What is not shown, and why, in honest sentences.
@@ -126,6 +134,8 @@ pub struct Look {
     pub about: String,
     pub why: String,
     pub label: Option<Label>,
+    /// Where the patient asks why.
+    pub ask: Option<String>,
     /// Lines of the log that it stands for.
     pub entries: usize,
 }

@@ -21,9 +21,13 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     // Behind the letters, which come first.
     if site.is_practice() && is_patient {
         places.insert(2, ("Prescriptions", "/prescriptions"));
+        if caller.acting.is_none() {
+            places.insert(4, ("Messages", "/messages"));
+        }
     }
     if site.is_practice() && works {
         places.insert(2, ("Prescriptions", "/staff/prescriptions"));
+        places.insert(3, ("Messages", "/staff/messages"));
     }
     if site.is_practice() && works {
         places.push(("Moves", "/staff/moves"));
@@ -56,6 +60,7 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
             ("Referrals", "/staff/referrals"),
             ("Slots", "/staff/slots"),
             ("Patients", "/staff/patients"),
+            ("Questions", "/staff/access-queries"),
             ("Work list", "/staff/worklist"),
             ("Apps", "/staff/apps"),
         ],
@@ -66,17 +71,21 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
         Who::Staff {
             role: Role::PrivacyOfficer,
             ..
-        } => &[("Privacy", "/staff/privacy"), ("Apps", "/staff/apps")],
+        } => &[
+            ("Privacy", "/staff/privacy"),
+            ("Questions", "/staff/access-queries"),
+            ("Apps", "/staff/apps"),
+        ],
         Who::Patient { .. } if caller.acting.is_some() => &[
             ("Home", "/"),
             ("Appointments", "/appointments"),
-            ("Letters", "/record"),
+            ("Record", "/record"),
             ("People", "/people"),
         ],
         Who::Patient { .. } => &[
             ("Home", "/"),
             ("Appointments", "/appointments"),
-            ("Your letters", "/record"),
+            ("Your record", "/record"),
             ("Who looked", "/access-log"),
             ("Sharing", "/sharing"),
             ("People", "/people"),

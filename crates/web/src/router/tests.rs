@@ -32,6 +32,7 @@ fn addresses() -> Vec<String> {
         include_str!("moving.rs"),
         include_str!("visits.rs"),
         include_str!("downtime.rs"),
+        include_str!("patient_app.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()
@@ -61,6 +62,8 @@ fn filled(path: &str, pid: i64) -> String {
         ("{icon}", "x.svg"),
         ("{ask}", "x"),
         ("{name}", "x"),
+        ("{key}", "Observation~x"),
+        ("{kind}", "pdf"),
     ];
     let mut filled = path.to_owned();
     for (place, with) in places {

@@ -89,7 +89,7 @@ pub(crate) fn asker(visit: &Visit) -> Result<Asker, Problem> {
     match visit.caller().map(|caller| &caller.who) {
         Some(Who::Staff { name, role, .. }) => Ok(Asker {
             name: name.clone(),
-            role: *role,
+            role: Some(*role),
         }),
         _ => Err(Problem::new(
             Kind::Forbidden,

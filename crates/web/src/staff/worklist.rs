@@ -20,8 +20,8 @@ use crate::page::parts::{self, Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{
-    alarms, bookings, downtime, fax_out, itk3, pds, referrals, stuck_prescriptions, subscribers,
-    views,
+    alarms, bookings, downtime, fax_out, itk3, messages as patients_messages, pds, referrals,
+    stuck_prescriptions, subscribers, views,
 };
 use crate::visit::Visit;
 
@@ -78,6 +78,7 @@ pub async fn page(
         ),
         bookings::group(&node, &scope, visit.now).await?,
         referrals::stuck::group(&node, &scope, visit.now).await?,
+        patients_messages::group(&node, &scope, visit.now).await?,
         group(
             "faxes",
             "Letters by fax that did not get through",

@@ -36,6 +36,8 @@ pub struct Neighbour {
     pub registered: &'static str,
     /// Their repeat medicines: a JSON array of FHIR resources with ids.
     pub medicines: &'static str,
+    /// What else stands in their records: the same.
+    pub records: &'static str,
 }
 
 /// When somebody sees patients.
@@ -138,6 +140,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         patients: &[],
         registered: "[]",
         medicines: "[]",
+        records: "[]",
     },
     Neighbour {
         folder: "practice",
@@ -208,6 +211,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         ],
         registered: include_str!("../../../demo/registered.json"),
         medicines: include_str!("../../../demo/medicines.json"),
+        records: include_str!("../../../demo/records.json"),
     },
     Neighbour {
         folder: "pharmacy",
@@ -228,6 +232,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
         patients: &[],
         registered: "[]",
         medicines: "[]",
+        records: "[]",
     },
 ];
 

@@ -39,6 +39,7 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
     let ods = Ods::parse(neighbour.ods)?;
     register(neighbour.registered, &ods, store).await?;
     register(neighbour.medicines, &ods, store).await?;
+    register(neighbour.records, &ods, store).await?;
     nominate(neighbour, store).await?;
     for account in neighbour.accounts {
         if store.credentials(account.username).await?.is_none() {

@@ -163,6 +163,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("appointments.diary", "\"another-system\""),
     ("appointments.clinics", "[\"RZZ03\"]"),
     ("appointments.answer_hours", "7\nclinics = [\"RZZ03\"]"),
+    ("messages.unopened_hours", "7"),
     (
         "itk3.enabled",
         "true\n[mesh]\nmailbox = \"A\"\nbase_url = \"https://x.example\"",

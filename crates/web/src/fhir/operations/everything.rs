@@ -101,7 +101,7 @@ pub async fn patients_by_post(
     of_patients(&node, &Arc::new(as_query(&ask, &body)?)).await
 }
 
-async fn of_patients(node: &Arc<Node>, ask: &Asked) -> Result<Response, Failure> {
+pub(crate) async fn of_patients(node: &Arc<Node>, ask: &Asked) -> Result<Response, Failure> {
     let scope = ask.scope(node, Interaction::Everything, "Patient").await?;
     if let Reach::Compartment { patient, .. } = scope.reach() {
         let own = patient.clone();
