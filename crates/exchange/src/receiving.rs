@@ -119,7 +119,9 @@ impl Exchange {
             if let Some(mail) = &parcel.mesh {
                 self.settings.mailboxes.own(&mail.to)?;
             }
-            parcel.to_parcel(text.clone())
+            let parcel = parcel.to_parcel(text.clone())?;
+            self.check_size(&parcel.parts)?;
+            Ok(parcel)
         });
         let problem = match read {
             Ok(parcel) => return Ok(Ok(parcel)),
@@ -165,8 +167,12 @@ impl Exchange {
             }
             let held = self.store.content_held(sender, &part.sha256).await?;
             if !held.is_some_and(|held| held.complete) {
-                job.effects
-                    .extend(content::place(sender, &part.sha256, bytes.clone()));
+                job.effects.extend(content::place(
+                    sender,
+                    &part.sha256,
+                    bytes.clone(),
+                    u64::MAX,
+                ));
             }
             inline.remove(&part.sha256);
         }

@@ -136,6 +136,7 @@ const EVERYWHERE: &[&str] = &[
     "draft",
     "referral",
     "bars_message",
+    "large_binary",
 ];
 
 /// Every table.

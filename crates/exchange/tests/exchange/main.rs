@@ -8,6 +8,7 @@
 )]
 
 mod asking;
+mod backlog;
 mod booking;
 mod crossing;
 mod discharging;

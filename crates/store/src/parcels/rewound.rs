@@ -111,7 +111,8 @@ pub(crate) async fn again(
         return Ok(ParcelDone::Rows(told));
     }
     for (sha256, bytes) in contents {
-        content::keep_one(tx, now, &parcel.sender, sha256, bytes).await?;
+        let named = (sha256.as_str(), bytes.len() as u64);
+        content::keep_one(tx, now, &parcel.sender, named, bytes).await?;
     }
     let state = State::Waiting;
     let note = "sent again: the receiver was put back to an older copy of its records";
