@@ -86,6 +86,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(230, "0230_pds"),
     migration!(231, "0231_nrl"),
     migration!(260, "0260_large"),
+    migration!(261, "0261_collected"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
