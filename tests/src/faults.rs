@@ -5,6 +5,7 @@ mod broken_off;
 mod cut_off;
 mod full_disk;
 mod kills;
+mod large;
 mod lines;
 mod links;
 mod memory;

@@ -244,6 +244,16 @@ impl Transport for HttpTransport {
         Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
 
+    fn takes<'a>(&'a self, to: &'a Ods) -> Answering<'a, Bytes> {
+        let call = Call {
+            method: Method::GET,
+            path: "/exchange/v1/takes".to_string(),
+            start: None,
+            body: Bytes::new(),
+        };
+        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+    }
+
     fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64> {
         let path = format!("/exchange/v1/content/{sha256}");
         let call = Call {

@@ -158,7 +158,7 @@ impl Exchange {
         Ok(ours)
     }
 
-    async fn write(&self, write: ParcelWrite) -> Result<Option<ParcelDone>, Problem> {
+    pub(crate) async fn write(&self, write: ParcelWrite) -> Result<Option<ParcelDone>, Problem> {
         let scope = Scope::system(SystemPurpose::DeliverParcels);
         let committed = self
             .store

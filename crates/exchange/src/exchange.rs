@@ -11,6 +11,7 @@ use store::{Effect, Job, Store};
 use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
+use crate::bounds::{Bounds, Known};
 use crate::client::HttpTransport;
 use crate::delivery::Paces;
 use crate::directory::Book;
@@ -58,6 +59,8 @@ pub struct Settings {
     /// How long all organisations together are waited for that are asked about a patient, in
     /// milliseconds.
     pub ask_millis: u64,
+    /// What contents and parcels are taken here, and how much of them unfinished.
+    pub bounds: Bounds,
     /// For how many hours the last good answer of each is kept; 0 for not at all.
     pub ask_keep_hours: u32,
     /// Whose free appointments are offered here.
@@ -86,6 +89,7 @@ impl Default for Settings {
             eps: None,
             pds: None,
             ask_millis: 2_000,
+            bounds: Bounds::default(),
             ask_keep_hours: 24,
             clinics: Vec::new(),
             keeps_diary: true,
@@ -106,6 +110,8 @@ pub struct Exchange {
     /// Until when this process has the work for a neighbour.
     pub(crate) leases: Mutex<std::collections::HashMap<Ods, i64>>,
     pub(crate) paces: Paces,
+    /// What neighbours take, as they told lately.
+    pub(crate) takes: Known,
     /// Places for questions of others that are being answered.
     pub(crate) answering: Semaphore,
 }
@@ -143,6 +149,7 @@ impl Exchange {
             holder: uuid::Uuid::new_v4().to_string(),
             leases: Mutex::default(),
             paces: Paces::default(),
+            takes: Known::default(),
             answering: Semaphore::new(ANSWERING_MAX),
         })
     }

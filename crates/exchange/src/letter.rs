@@ -6,7 +6,7 @@ use fhir::problem::{Kind, Problem};
 use store::Effect;
 use store::fax::FaxWrite;
 use store::itk3::{Itk3Write, NewOut};
-use store::parcels::{Outgoing, ParcelWrite};
+use store::parcels::{Large, Outgoing, ParcelWrite};
 
 use crate::exchange::Exchange;
 use crate::fax;
@@ -68,6 +68,21 @@ impl Letter {
     }
 }
 
+/// What a letter's parcel names: its own contents, then those that are here in pieces.
+fn named(letter: &Letter, large: &[(String, Large)]) -> Vec<ContentNamed> {
+    let whole = letter.contents.iter().map(|content| ContentNamed {
+        sha256: sha256_hex(&content.bytes),
+        size: content.bytes.len() as u64,
+        content_type: content.content_type.clone(),
+    });
+    let in_pieces = large.iter().map(|(content_type, large)| ContentNamed {
+        sha256: large.sha256.clone(),
+        size: large.size,
+        content_type: content_type.clone(),
+    });
+    whole.chain(in_pieces).collect()
+}
+
 impl Exchange {
     /// The effect that accepts a letter for delivery; it goes into the job that writes the letter's
     /// own resources.
@@ -78,7 +93,31 @@ impl Exchange {
     pub fn send_letter(&self, letter: Letter) -> Result<Effect, Problem> {
         self.check_receiver(&letter)?;
         let way = self.way(&letter.to, &letter)?;
-        self.sent_by(letter, way)
+        self.sent_by(letter, &[], way)
+    }
+
+    /// As `send_letter`, with contents behind the letter's own that are here in pieces, by their types. A letter with such
+    /// goes to a node, and no other way.
+    ///
+    /// # Errors
+    /// As `send_letter`; `TooLong` beyond what this node itself would take.
+    pub fn send_large_letter(
+        &self,
+        letter: Letter,
+        large: &[(String, Large)],
+    ) -> Result<Effect, Problem> {
+        if large.is_empty() {
+            return self.send_letter(letter);
+        }
+        self.check_receiver(&letter)?;
+        let to = &letter.to;
+        if self.book.member(to, self.store.now()).is_none() {
+            let message = format!(
+                "The directory does not list the organisation {to}, and what is this large goes only to a node."
+            );
+            return Err(Problem::new(Kind::NotFound, message));
+        }
+        self.sent_by(letter, large, Way::Node)
     }
 
     /// As `send_letter`; but where no way leads to the receiver the letter waits on the work list, with that as the
@@ -94,7 +133,7 @@ impl Exchange {
             }
             way => way?,
         };
-        self.sent_by(letter, way)
+        self.sent_by(letter, &[], way)
     }
 
     fn check_receiver(&self, letter: &Letter) -> Result<(), Problem> {
@@ -105,13 +144,14 @@ impl Exchange {
         Ok(())
     }
 
-    fn sent_by(&self, letter: Letter, way: Way) -> Result<Effect, Problem> {
+    fn sent_by(
+        &self,
+        letter: Letter,
+        large: &[(String, Large)],
+        way: Way,
+    ) -> Result<Effect, Problem> {
         let to = letter.to.clone();
-        let named = |content: &LetterContent| ContentNamed {
-            sha256: sha256_hex(&content.bytes),
-            size: content.bytes.len() as u64,
-            content_type: content.content_type.clone(),
-        };
+        let contents = named(&letter, large);
         let parcel = ParcelText {
             id: letter.id,
             made_at: letter.made_at,
@@ -127,7 +167,7 @@ impl Exchange {
                 family: letter.family,
                 given: letter.given,
             },
-            contents: letter.contents.iter().map(named).collect(),
+            contents,
             ..ParcelText::of(ParcelKind::Letter, self.organisation(), &to)
         };
         let text = serde_json::to_string(&parcel).map_err(|cause| {
@@ -141,6 +181,7 @@ impl Exchange {
         }
         ParcelText::parse(&text)?;
         let mut parcel = parcel.to_parcel(text)?;
+        self.check_size(&parcel.parts)?;
         parcel.kind = match way {
             Way::Node => parcel.kind,
             Way::Itk3(_) => store::parcels::Kind::Itk3,
@@ -154,6 +195,7 @@ impl Exchange {
                 .contents
                 .into_iter()
                 .map(|content| content.bytes)
+                .chain(large.iter().map(|_| Vec::new()))
                 .collect(),
         };
         Ok(match way {

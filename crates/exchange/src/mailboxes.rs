@@ -5,6 +5,7 @@
 //! and none by both.
 
 mod carry;
+mod collect;
 mod national;
 mod part;
 
@@ -24,6 +25,8 @@ use crate::directory::MailboxNamed;
 use crate::exchange::Exchange;
 use crate::mesh::{Credentials, Mesh};
 use crate::workers::wait;
+pub(crate) use collect::run as collect_mail;
+pub use collect::{Collecting, Rule};
 pub use part::{CHUNKS_MAX, MailPart};
 
 /// The longest name of a mailbox, as MESH has them.
@@ -49,6 +52,8 @@ pub struct Mailbox {
 pub struct Mailboxes {
     own: BTreeMap<String, Mailbox>,
     national: Option<Mesh>,
+    /// What is collected there for mailboxes here; `None`: nothing.
+    collecting: Option<Arc<Collecting>>,
     /// When the national service is sent to next, and asked after what it has.
     send_at: Arc<AtomicI64>,
     track_at: Arc<AtomicI64>,
@@ -84,6 +89,15 @@ impl Mailboxes {
             own: mailboxes.into_iter().map(named).collect(),
             national,
             ..Mailboxes::default()
+        }
+    }
+
+    /// The same, which also take what comes for the organisation's mailbox there.
+    #[must_use]
+    pub fn collecting(self, collecting: Option<Collecting>) -> Mailboxes {
+        Mailboxes {
+            collecting: collecting.map(Arc::new),
+            ..self
         }
     }
 

@@ -28,8 +28,10 @@ pub const PARCELS_MAX: usize = 200;
 pub const PARTS_MAX: usize = 20;
 /// A parcel's text, in bytes.
 pub const TEXT_BYTES_MAX: usize = 16 << 10;
-/// One content, in bytes.
-pub const CONTENT_BYTES_MAX: u64 = 10 << 20;
+/// One content, in bytes, whatever a node's own bound is.
+pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
+/// One content that goes whole into a resource or a message, and what a node takes that tells no bound of its own.
+pub const PLAIN_CONTENT_BYTES_MAX: u64 = store::parcels::IN_RESOURCE_BYTES_MAX;
 /// Any one member of a parcel's text, in characters.
 const MEMBER_CHARS_MAX: usize = 500;
 
@@ -285,6 +287,13 @@ impl ParcelText {
             if self.contents.len() != 1 || self.document != mail.message {
                 return value("A part of a message has one content and bears the message's id.");
             }
+            if self
+                .contents
+                .iter()
+                .any(|it| it.size > PLAIN_CONTENT_BYTES_MAX)
+            {
+                return value("A part of a message has at most 10 MiB.");
+            }
         }
         if (self.kind == ParcelKind::RecordPointer) != self.pointer.is_some() {
             return value("A pointer, and nothing else, says whose practice it is for.");
@@ -468,7 +477,7 @@ impl ContentNamed {
         if self.size == 0 || self.size > CONTENT_BYTES_MAX {
             return Err(Problem::new(
                 Kind::TooLong,
-                "A content is empty or more than 10 MiB.",
+                "A content is empty or more than 1 GiB.",
             ));
         }
         let plain = self

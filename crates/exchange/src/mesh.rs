@@ -28,8 +28,9 @@ const SECONDS_MAX: u64 = 300;
 const PIECE_BYTES_MAX: usize = 110 << 20;
 /// Pieces of one message, at most.
 pub const PIECES_MAX: u32 = 100;
-/// Messages of one list.
+/// Messages of one list, and lists that are read in a row.
 const LISTED: usize = 500;
+const PAGES_MAX: usize = 10;
 /// Version 2 of the interface.
 const ACCEPT: &str = "application/vnd.mesh.v2+json";
 const CLIENT: &str = concat!("handover==", env!("CARGO_PKG_VERSION"));
@@ -181,6 +182,26 @@ impl Mesh {
         let asked = self.ask(Method::GET, &path, Vec::new(), Bytes::new());
         let (_, answer) = self.done(asked.await?, "list the inbox", &[200])?;
         answer::messages(&answer, LISTED)
+    }
+
+    /// The ids of messages of any workflow that wait in the inbox, the oldest first, and whether there are more than could be
+    /// listed.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn whole_inbox(&self) -> Result<(Vec<String>, bool), Problem> {
+        let mut found: Vec<String> = Vec::new();
+        let mut path = format!("/inbox?max_results={LISTED}");
+        for _ in 0..PAGES_MAX {
+            let asked = self.ask(Method::GET, &path, Vec::new(), Bytes::new());
+            let (_, answer) = self.done(asked.await?, "list the inbox", &[200])?;
+            found.extend(answer::messages(&answer, LISTED)?);
+            match answer::goes_on(&answer) {
+                Some(from) => path = format!("/inbox?max_results={LISTED}&continue_from={from}"),
+                None => return Ok((found, false)),
+            }
+        }
+        Ok((found, true))
     }
 
     /// What is written on a message, without its content.

@@ -120,7 +120,9 @@ impl Exchange {
             if let Some(mail) = &parcel.mesh {
                 self.settings.mailboxes.own(&mail.to)?;
             }
-            parcel.to_parcel(text.clone())
+            let parcel = parcel.to_parcel(text.clone())?;
+            self.check_size(&parcel.parts)?;
+            Ok(parcel)
         });
         let problem = match read {
             Ok(parcel) => return Ok(Ok(parcel)),

@@ -9,13 +9,13 @@ use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Search, fold};
 use futures_util::future::join_all;
 use serde_json::Value;
-use store::parcels::{Named, ParcelWrite, PartOf, ToTakeIn};
+use store::parcels::{IN_RESOURCE_BYTES_MAX, Large, Named, ParcelWrite, PartOf, ToTakeIn};
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
 
 use crate::exchange::Exchange;
 use crate::keys::sha256_hex;
 use crate::manifest::ParcelText;
-use resources::Made;
+use resources::{Made, Part};
 
 /// Parcels taken in in one go.
 const AT_ONCE: u32 = 50;
@@ -26,6 +26,16 @@ const DAY_MILLIS: i64 = 86_400_000;
 
 /// A Patient's id, and the ODS code of the practice that the record names.
 pub(crate) type Fitting = (String, Option<String>);
+
+/// What is enclosed in a parcel, as it is to be here.
+pub(crate) struct Enclosed {
+    pub(crate) changes: Vec<Change>,
+    /// Keeps what is too large to stand in a resource.
+    pub(crate) keeps: Vec<Effect>,
+    /// The DocumentReference and the Binaries.
+    pub(crate) document: String,
+    pub(crate) binaries: Vec<String>,
+}
 
 /// Whose letter it is.
 enum Match {
@@ -161,24 +171,40 @@ impl Exchange {
     ) -> Result<Made, Problem> {
         let mut contents = Vec::new();
         for part in &parcel.parts {
-            contents.push(self.content_of(scope, parcel, part).await?);
+            if part.size > IN_RESOURCE_BYTES_MAX {
+                let large = Large {
+                    sender: parcel.sender.clone(),
+                    sha256: part.sha256.clone(),
+                    size: part.size,
+                };
+                self.check_large(scope, &large).await?;
+                contents.push(Part::Large(large));
+                continue;
+            }
+            contents.push(Part::Whole(self.content_of(scope, parcel, part).await?));
         }
         let here = self.organisation();
-        Ok(resources::make(parcel, text, patient, &contents, here))
+        Ok(resources::make(parcel, text, patient, contents, here))
     }
 
-    /// What is enclosed in a parcel, as resources here: their changes, and the ids of the DocumentReference and the Binaries.
+    /// What is enclosed in a parcel, as resources here: their changes, what keeps their large contents, and the ids of the
+    /// DocumentReference and the Binaries.
     pub(crate) async fn resources_of(
         &self,
         scope: &Scope,
         parcel: &ToTakeIn,
         about: (&ParcelText, &str),
         release: Release,
-    ) -> Result<(Vec<Change>, String, Vec<String>), Problem> {
+    ) -> Result<Enclosed, Problem> {
         let made = self.made_of_parts(scope, parcel, about).await?;
         let changes = made.all().iter().map(|it| self.put(it, release));
         let changes = changes.collect::<Result<Vec<_>, _>>()?;
-        Ok((changes, made.document_id, made.binary_ids))
+        Ok(Enclosed {
+            changes,
+            keeps: made.keeps(),
+            document: made.document_id,
+            binaries: made.binary_ids,
+        })
     }
 
     /// The bytes of a part of a parcel that came, checked.
@@ -221,6 +247,7 @@ impl Exchange {
         for resource in made.all() {
             job.changes.push(self.put(resource, release)?);
         }
+        job.effects.extend(made.keeps());
         job.effects.push(Effect::Parcel(ParcelWrite::TakenIn {
             pid: parcel.pid,
             patient: patient.to_string(),

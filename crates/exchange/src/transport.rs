@@ -14,6 +14,8 @@ use crate::witness::Witnessing;
 pub trait Transport: Send + Sync {
     /// `POST /exchange/v1/parcels`; the body of the answer.
     fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes>;
+    /// `GET /exchange/v1/takes`; the body of the answer.
+    fn takes<'a>(&'a self, to: &'a Ods) -> Answering<'a, Bytes>;
     /// `HEAD /exchange/v1/content/{sha256}`; how many bytes are held.
     fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64>;
     /// `PUT /exchange/v1/content/{sha256}` from `start` on; how many bytes are then held.

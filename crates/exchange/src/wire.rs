@@ -74,6 +74,17 @@ pub struct Wanted {
     pub held: u64,
 }
 
+/// The answer of `GET /exchange/v1/takes`: what the node takes at most, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Takes {
+    pub protocol: u32,
+    /// Of one content.
+    pub content: u64,
+    /// Of all contents of a parcel.
+    pub parcel: u64,
+}
+
 /// `POST /exchange/v1/receipts`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

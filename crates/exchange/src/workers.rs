@@ -47,6 +47,7 @@ impl Workers {
             tokio::spawn(sharing::confirm(exchange.clone(), stopped.clone())),
             tokio::spawn(pointers::tell(exchange.clone(), stopped.clone())),
             tokio::spawn(mailboxes::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(mailboxes::collect_mail(exchange.clone(), stopped.clone())),
             tokio::spawn(pds::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
             tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),

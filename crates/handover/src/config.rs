@@ -3,6 +3,7 @@
 mod appointments;
 mod apps;
 mod backup;
+mod bounds;
 mod downtime;
 mod fax;
 pub mod fhir;
@@ -144,6 +145,11 @@ section! {
         signatures_needed: u8 = "1", default;
         /// The folder of this node's own keys, made by `handover init`.
         keys: PathBuf = "\"keys\"", default;
+        /// What one part of a letter that comes from another node may have at most, in MB, and all parts of it.
+        content_mb_max: u32 = "100", default;
+        parcel_mb_max: u32 = "200", default;
+        /// What one other node may have begun to send and not finished, in MB.
+        unfinished_mb_max: u32 = "1024", default;
     }
 }
 
@@ -482,6 +488,7 @@ impl Config {
         self.downtime.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
+        self.exchange.check_bounds()?;
         if !self.exchange.public_url.starts_with("https://") {
             bail!("exchange.public_url: must begin with https://");
         }
@@ -589,6 +596,7 @@ mod tests {
         assert!(with("[access]\nproxy_months_max = 0").contains("access.proxy_months_max"));
         assert!(with("[access]\nrelationships = \"no\"").contains("relationships"));
         assert!(with("[exchange]\npublic_url = \"http://x\"").contains("exchange.public_url"));
+        assert!(with("[exchange]\ncontent_mb_max = 9").contains("exchange.content_mb_max"));
         let missing = Config::parse("[organisation]\nods = \"RZZ01\"\n").unwrap_err();
         assert!(format!("{missing:#}").contains("needs `name`"));
     }

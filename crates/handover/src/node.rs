@@ -82,6 +82,7 @@ impl Running {
             confirm_every_millis: confirm_every_millis(config),
             mailboxes: Arc::new(mesh::mailboxes(config, &store)?),
             directory: Some(config.exchange.directory.clone()),
+            bounds: config.exchange.bounds(),
             ask_millis: config.sharing.ask_milliseconds,
             ask_keep_hours: config.sharing.keep_answers_hours,
             clinics: clinics(config)?,

@@ -154,6 +154,7 @@ const EVERYWHERE: &[&str] = &[
     "record_question",
     "glossary",
     "taken_out",
+    "large_binary",
 ];
 
 /// Every table.

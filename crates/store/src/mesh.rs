@@ -6,6 +6,7 @@
 //! is remembered until its time alone refuses it.
 
 mod arrive;
+mod collect;
 mod content;
 mod lists;
 mod settle;
@@ -20,6 +21,7 @@ use fhir::problem::Problem;
 use crate::database::Tx;
 
 pub use arrive::Arrived;
+pub use collect::FromOutside;
 pub use content::Stored;
 pub use lists::{Message, Standing, ToHand};
 pub(crate) use settle::told;
@@ -40,6 +42,8 @@ pub enum Way {
     National,
     /// From another member, in parcels.
     Arrived,
+    /// From the organisation's mailbox at the national service.
+    Collected,
 }
 
 impl Way {
@@ -50,6 +54,7 @@ impl Way {
             Way::Member => "member",
             Way::National => "mesh",
             Way::Arrived => "arrived",
+            Way::Collected => "collected",
         }
     }
 
@@ -58,6 +63,7 @@ impl Way {
             "member" => Way::Member,
             "mesh" => Way::National,
             "arrived" => Way::Arrived,
+            "collected" => Way::Collected,
             _ => Way::Here,
         }
     }
@@ -129,6 +135,10 @@ pub enum MeshWrite {
     Acknowledge { number: i64 },
     /// A part of a message that another node brought.
     Arrived(Box<Arrived>),
+    /// A message that was collected from the national service. The same again changes nothing.
+    FromOutside(Box<FromOutside>),
+    /// Whose a message is that was collected and that nobody knew.
+    Claim { number: i64, mailbox: String },
     /// So many parts have been handed over; with the last its content is dropped here.
     Handed {
         number: i64,
@@ -143,6 +153,12 @@ pub enum MeshWrite {
     GiveUp {
         number: i64,
         code: &'static str,
+        reason: String,
+    },
+    /// The national service says what became of it, by a code of its own: as `GiveUp`.
+    Reported {
+        number: i64,
+        code: String,
         reason: String,
     },
     /// What is due by time: messages that nobody collected, content that was kept long enough, tokens
@@ -190,6 +206,8 @@ pub(crate) async fn apply(
         MeshWrite::Fetched { number } => write::fetched(tx, now, *number).await,
         MeshWrite::Acknowledge { number } => settle::acknowledge(tx, now, *number).await,
         MeshWrite::Arrived(arrived) => arrive::take(tx, now, arrived).await,
+        MeshWrite::FromOutside(it) => collect::take(tx, now, it).await,
+        MeshWrite::Claim { number, mailbox } => collect::claim(tx, now, (*number, mailbox)).await,
         MeshWrite::Handed {
             number,
             handed,
@@ -198,6 +216,11 @@ pub(crate) async fn apply(
         MeshWrite::Sent { number, outside } => write::sent(tx, *number, outside).await,
         MeshWrite::Collected { number } => settle::collected(tx, now, *number).await,
         MeshWrite::GiveUp {
+            number,
+            code,
+            reason,
+        } => settle::give_up(tx, now, *number, code, reason).await,
+        MeshWrite::Reported {
             number,
             code,
             reason,

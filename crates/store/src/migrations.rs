@@ -91,6 +91,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(250, "0250_visits"),
     migration!(251, "0251_downtime"),
     migration!(255, "0255_patient_app"),
+    migration!(260, "0260_large"),
+    migration!(261, "0261_collected"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

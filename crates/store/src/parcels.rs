@@ -9,6 +9,7 @@ pub(crate) mod content;
 pub(crate) mod event;
 mod incoming;
 mod journey;
+mod large;
 pub(crate) mod lists;
 mod marking;
 mod notice;
@@ -33,6 +34,7 @@ pub(crate) use act::send_again;
 pub use act::{Action, HELD_BACK, RELEASED, Step};
 pub use content::Held;
 pub use journey::{Event, Item, Part};
+pub use large::{IN_RESOURCE_BYTES_MAX, Large};
 pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
 pub use notice::Notice;
 pub(crate) use notice::leave as left;
@@ -156,7 +158,7 @@ pub struct Outgoing {
     /// Ids of the Patient and the DocumentReference here.
     pub patient: String,
     pub document: String,
-    /// The bytes of each part, in the order of `parcel.parts`.
+    /// The bytes of each part, in the order of `parcel.parts`; none of a large one, which must be whole here already.
     pub contents: Vec<Vec<u8>>,
 }
 
@@ -218,10 +220,12 @@ pub enum ParcelWrite {
     CancelDocument { document: String, reason: String },
     /// Stores a parcel that came in. Its contents must be here: `Incomplete` otherwise.
     Receive(Box<Incoming>),
-    /// Notes that these contents will come from that sender: SHA-256 and size of each.
+    /// Notes that these contents will come from that sender: SHA-256 and size of each. `Throttled` if more than
+    /// `bytes_max` of them would be unfinished.
     Want {
         sender: Ods,
         contents: Vec<(String, u64)>,
+        bytes_max: u64,
     },
     /// Puts a whole content into its place, in the stead of what was begun of it. Its digest has been checked.
     Place {
@@ -229,6 +233,8 @@ pub enum ParcelWrite {
         sha256: String,
         bytes: Vec<u8>,
     },
+    /// A content that is whole here is the data of a Binary, which has none itself. `Incomplete` if it is not whole.
+    Large { binary: String, large: Large },
     /// Adds bytes to a wanted content at `start`; `complete` if these are the last and the digest of
     /// the whole has been checked. `Conflict` if `start` is not how much is held.
     Append {
@@ -340,12 +346,17 @@ pub(crate) async fn apply(
     match write {
         ParcelWrite::Accept(outgoing) => outgoing::accept(tx, now, outgoing).await,
         ParcelWrite::Receive(incoming) => incoming::receive(tx, now, incoming).await,
-        ParcelWrite::Want { sender, contents } => content::want(tx, now, sender, contents).await,
         ParcelWrite::Place {
             sender,
             sha256,
             bytes,
         } => content::came(tx, now, (sender, sha256), bytes).await,
+        ParcelWrite::Want {
+            sender,
+            contents,
+            bytes_max,
+        } => content::want(tx, now, sender, (contents, *bytes_max)).await,
+        ParcelWrite::Large { binary, large } => large::keep(tx, binary, large).await,
         ParcelWrite::Append {
             sender,
             sha256,

@@ -37,6 +37,7 @@ pub mod terminology;
 mod tests;
 mod transaction;
 mod update;
+mod upload;
 pub mod validate;
 mod vread;
 mod wanted;

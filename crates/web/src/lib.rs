@@ -11,6 +11,7 @@ mod form;
 #[path = "../../../fuzz/mutate.rs"]
 mod fuzz;
 pub mod gp_connect;
+mod large;
 pub mod mesh;
 mod node;
 mod nrl;

@@ -10,6 +10,7 @@ mod preferences;
 mod receipts;
 pub mod serve;
 mod slots;
+mod takes;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
             get(checkpoints::show).post(checkpoints::take),
         )
         .route("/exchange/v1/directory", get(directory::show))
+        .route("/exchange/v1/takes", get(takes::show))
         .route(
             "/exchange/v1/content/{sha256}",
             head(content::held).put(content::append),

@@ -1,12 +1,15 @@
 //! What the pages read of FHIR resources: a few fields of Patient, DocumentReference and Binary.
 
-use access::NhsNumber;
+use access::{NhsNumber, Scope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use serde_json::Value;
-use store::Version;
+use store::parcels::Large;
+use store::{Reading, Version};
+
+use crate::node::Node;
 
 /// The naming system of ODS codes.
 const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
@@ -149,7 +152,36 @@ fn is_organisation(reference: &Value) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     pub content_type: String,
+    /// None of what is large.
     pub bytes: Vec<u8>,
+    /// Where the bytes are of what is too large to be read as a whole.
+    pub large: Option<Large>,
+}
+
+impl Content {
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        self.large
+            .as_ref()
+            .map_or(self.bytes.len() as u64, |large| large.size)
+    }
+}
+
+/// Reads a Binary: its data, or where they are.
+///
+/// # Errors
+/// `NotFound` if it is not there for that scope, `Exception` if it does not read.
+pub async fn content(node: &Node, scope: &Scope, binary: &str) -> Result<Option<Content>, Problem> {
+    let version = match node.store.read(scope, "Binary", binary).await? {
+        Reading::Found(version) => version,
+        Reading::Deleted { .. } | Reading::Absent => return Ok(None),
+    };
+    let resource = json(&version)?;
+    let mut content = self::binary(&resource)?;
+    if resource.get("data").is_none() {
+        content.large = node.store.large_binary(scope, binary).await?;
+    }
+    Ok(Some(content))
 }
 
 /// Reads a Binary.
@@ -165,6 +197,7 @@ pub fn binary(resource: &Value) -> Result<Content, Problem> {
     Ok(Content {
         content_type,
         bytes,
+        large: None,
     })
 }
 

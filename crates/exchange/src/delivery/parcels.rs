@@ -30,9 +30,13 @@ impl Exchange {
     /// Sends what is due, one request's worth; gives whether there was something.
     pub(super) async fn deliver_due(&self, scope: &Scope, peer: &Ods) -> Result<bool, Trouble> {
         let at_once = self.settings.parcels_at_once.clamp(1, PARCELS_MAX as u32);
-        let mut parcels = self.store.to_deliver(scope, peer, at_once).await?;
+        let parcels = self.store.to_deliver(scope, peer, at_once).await?;
         if parcels.is_empty() {
             return Ok(false);
+        }
+        let mut parcels = self.without_too_large(peer, parcels).await?;
+        if parcels.is_empty() {
+            return Ok(true);
         }
         bound(&mut parcels, self.paces.contents(peer));
         // A request that the other side calls malformed is sent in halves, down to the parcel that

@@ -10,7 +10,7 @@ use store::parcels::{Kind, Outgoing};
 use super::{ANSWERS, CONSULTATION_REPORT, patient_of};
 use crate::keys::sha256_hex;
 use crate::manifest::{
-    CONTENT_BYTES_MAX, ContentNamed, Mark, PARTS_MAX, ParcelKind, ParcelText, PatientNamed,
+    ContentNamed, Mark, PARTS_MAX, PLAIN_CONTENT_BYTES_MAX, ParcelKind, ParcelText, PatientNamed,
 };
 
 /// Digits of a digest in a parcel's id: with what stands before them, as long as an id may be.
@@ -234,7 +234,7 @@ fn parts(document: &Document) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
     }
     let too_long = parts
         .iter()
-        .any(|(_, bytes)| bytes.len() as u64 > CONTENT_BYTES_MAX);
+        .any(|(_, bytes)| bytes.len() as u64 > PLAIN_CONTENT_BYTES_MAX);
     if too_long || parts.len() > PARTS_MAX {
         return Err(refusal(
             codes::PAYLOAD,

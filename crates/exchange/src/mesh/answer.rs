@@ -1,5 +1,6 @@
 //! What MESH answers: headers, lists, and refusals as sentences.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use bytes::Bytes;
@@ -12,6 +13,8 @@ use super::PIECES_MAX;
 
 /// The longest id of a message.
 const ID_MAX: usize = 64;
+/// The longest word by which a list goes on.
+const CONTINUE_MAX: usize = 2_000;
 /// A header's text is kept up to here.
 const TEXT_MAX: usize = 200;
 
@@ -39,6 +42,46 @@ pub struct Head {
     /// Of a report: MESH's code of what became of that.
     pub status_code: String,
     pub pieces: u32,
+    /// What became of it, in words.
+    pub status: String,
+    /// What else is written on it, by the headers' names in small letters.
+    pub written: BTreeMap<String, String>,
+}
+
+/// Headers that say nothing of the message itself, or stand in a member of their own.
+const NOT_WRITTEN: [&str; 15] = [
+    "mex-addresstype",
+    "mex-chunk-range",
+    "mex-from",
+    "mex-linkedmsgid",
+    "mex-localid",
+    "mex-messageid",
+    "mex-messagetype",
+    "mex-statuscode",
+    "mex-statusdescription",
+    "mex-statusevent",
+    "mex-statussuccess",
+    "mex-statustimestamp",
+    "mex-to",
+    "mex-total-chunks",
+    "mex-workflowid",
+];
+/// Headers of one message that are kept, and characters of each.
+const WRITTEN_MAX: usize = 20;
+const WRITTEN_CHARS_MAX: usize = 500;
+
+fn written(headers: &HeaderMap) -> BTreeMap<String, String> {
+    let is_its_own = |name: &str| {
+        (name.starts_with("mex-") || name == "content-type") && !NOT_WRITTEN.contains(&name)
+    };
+    let text = |value: &http::HeaderValue| {
+        let text = value.to_str().ok()?.trim();
+        (!text.is_empty()).then(|| text.chars().take(WRITTEN_CHARS_MAX).collect())
+    };
+    let own = headers.iter().filter(|(name, _)| is_its_own(name.as_str()));
+    own.filter_map(|(name, value)| Some((name.to_string(), text(value)?)))
+        .take(WRITTEN_MAX)
+        .collect()
 }
 
 impl Head {
@@ -71,6 +114,8 @@ impl Head {
             linked: text("mex-linkedmsgid"),
             status_code: word(&text("mex-statuscode")),
             pieces,
+            status: sentence(&text("mex-statusdescription")),
+            written: written(headers),
         })
     }
 }
@@ -109,6 +154,18 @@ pub(super) fn messages(body: &[u8], count_max: usize) -> Result<Vec<String>, Pro
         is_id(id)?;
     }
     Ok(inbox.messages.into_iter().take(count_max).collect())
+}
+
+/// Where a list goes on, as its own link to the next says; `None` for the last.
+pub(super) fn goes_on(body: &[u8]) -> Option<String> {
+    let list: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let next = list.pointer("/links/next")?.as_str()?;
+    let (_, from) = next.split_once("continue_from=")?;
+    let from = from.split('&').next().unwrap_or_default();
+    // It goes back as it came; what could be another parameter or a path is not followed.
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"_-=.~%".contains(&it);
+    let fits = (1..=CONTINUE_MAX).contains(&from.len()) && from.bytes().all(plain);
+    fits.then(|| from.to_owned())
 }
 
 fn unread(cause: serde_json::Error) -> Problem {
@@ -259,6 +316,25 @@ mod tests {
         assert!(messages(br#"{"messages":["ok","../x"]}"#, 5).is_err());
         assert_eq!(messages(br#"{"messages":["a","b"]}"#, 1).unwrap(), ["a"]);
         assert_eq!(message_id(br#"{"messageID":"A_1"}"#).unwrap(), "A_1");
+    }
+
+    #[test]
+    fn a_list_goes_on_where_its_link_says_and_nowhere_else() {
+        let list = |next: &str| format!(r#"{{"messages":[],"links":{{"next":"{next}"}}}}"#);
+        let from = "/messageexchange/M/inbox?max_results=10&continue_from=eyJwayI6-x%3D%3D&x=1";
+        assert_eq!(
+            goes_on(list(from).as_bytes()).as_deref(),
+            Some("eyJwayI6-x%3D%3D")
+        );
+        for other in [
+            "",
+            "/inbox",
+            "/inbox?continue_from=",
+            "/inbox?continue_from=a/../b",
+        ] {
+            assert_eq!(goes_on(list(other).as_bytes()), None, "{other}");
+        }
+        assert_eq!(goes_on(br#"{"messages":[]}"#), None);
     }
 
     #[test]

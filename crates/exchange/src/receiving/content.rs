@@ -2,13 +2,20 @@
 
 use access::{Ods, Scope, SystemPurpose};
 use fhir::problem::{Kind, Problem};
-use store::parcels::{Held, Parcel, ParcelWrite};
+use sha2::{Digest, Sha256};
+use store::parcels::{Held, Large, Parcel, ParcelWrite};
 use store::{Effect, Job};
 
 use crate::exchange::Exchange;
-use crate::keys::sha256_hex;
 use crate::manifest::is_digest;
 use crate::wire::{PIECE_BYTES_MAX, Wanted};
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
 
 impl Exchange {
     /// Notes what of a parcel's contents is to come, and tells how much of it is here.
@@ -26,6 +33,7 @@ impl Exchange {
         let write = ParcelWrite::Want {
             sender: sender.clone(),
             contents,
+            bytes_max: self.settings.bounds.unfinished,
         };
         self.store
             .commit(scope, Job::effect(Effect::Parcel(write)))
@@ -100,13 +108,8 @@ impl Exchange {
         let (sender, name) = (peer.clone(), sha256.to_string());
         let complete = end == held.size;
         if complete {
-            let mut whole = self
-                .store
-                .content_bytes(&scope, peer, sha256, 0, true)
-                .await?;
-            whole.truncate(usize::try_from(start).unwrap_or(usize::MAX));
-            whole.extend_from_slice(&bytes);
-            if sha256_hex(&whole) != sha256 {
+            let before = self.hashed(&scope, peer, (sha256, start)).await?;
+            if hex(before.chain_update(&bytes)) != sha256 {
                 let write = ParcelWrite::Drop {
                     sender,
                     sha256: name,
@@ -133,5 +136,76 @@ impl Exchange {
             held: end,
             complete,
         })
+    }
+
+    /// Notes that a content of this organisation's own is to come, by its own door, and tells how much of it is here.
+    /// `append_content` adds to it, with this organisation as who sends.
+    ///
+    /// # Errors
+    /// `Value` for what is no digest; `TooLong` beyond what one content may be; `Throttled` if too much is unfinished.
+    pub async fn want_own(&self, sha256: &str, size: u64) -> Result<Held, Problem> {
+        if !is_digest(sha256) || size == 0 {
+            let message = "A content has a digest and at least one byte.";
+            return Err(Problem::new(Kind::Value, message));
+        }
+        let bounds = &self.settings.bounds;
+        if size > bounds.content {
+            let most = bounds.content >> 20;
+            let message = format!("A content may have at most {most} MB here.");
+            return Err(Problem::new(Kind::TooLong, message));
+        }
+        let write = ParcelWrite::Want {
+            sender: self.organisation().clone(),
+            contents: vec![(sha256.to_string(), size)],
+            bytes_max: bounds.unfinished,
+        };
+        let scope = Scope::system(SystemPurpose::TakeInParcels);
+        let job = Job::effect(Effect::Parcel(write));
+        self.store.commit(&scope, job).await?;
+        let held = self.held_content(self.organisation(), sha256).await?;
+        match held.size == size {
+            true => Ok(held),
+            false => Err(Problem::new(
+                Kind::Value,
+                "A content of this digest was told to be of another size.",
+            )),
+        }
+    }
+
+    /// The hash so far of a content's first `end` bytes, read a piece at a time.
+    async fn hashed(
+        &self,
+        scope: &Scope,
+        sender: &Ods,
+        (sha256, end): (&str, u64),
+    ) -> Result<Sha256, Problem> {
+        let (mut hash, mut at) = (Sha256::new(), 0);
+        while at < end {
+            let reading = self.store.content_bytes(scope, sender, sha256, at, false);
+            let mut bytes = reading.await?;
+            bytes.truncate(usize::try_from(end - at).unwrap_or(usize::MAX));
+            if bytes.is_empty() {
+                let message = "A piece of a content is not here.";
+                return Err(Problem::new(Kind::Exception, message));
+            }
+            at += bytes.len() as u64;
+            hash.update(&bytes);
+        }
+        Ok(hash)
+    }
+
+    /// Whether a large content that is here has its digest, without holding it.
+    ///
+    /// # Errors
+    /// `Exception` if it has not.
+    pub(crate) async fn check_large(&self, scope: &Scope, large: &Large) -> Result<(), Problem> {
+        let of = (large.sha256.as_str(), large.size);
+        match hex(self.hashed(scope, &large.sender, of).await?) == large.sha256 {
+            true => Ok(()),
+            false => Err(Problem::new(
+                Kind::Exception,
+                "A content here does not have its digest.",
+            )),
+        }
     }
 }

@@ -148,16 +148,17 @@ impl Exchange {
             true => Release::At(parcel.received_at.saturating_add(days * DAY_MILLIS)),
             false => Release::Never,
         };
-        let (changes, document, binaries) = self
+        let enclosed = self
             .resources_of(scope, parcel, (text, &patient), release)
             .await?;
+        job.effects.extend(enclosed.keeps);
         job.effects.push(Effect::Parcel(ParcelWrite::TakenIn {
             pid,
             patient,
-            document: document.clone(),
-            binaries,
+            document: enclosed.document.clone(),
+            binaries: enclosed.binaries,
         }));
-        Ok((changes, document))
+        Ok((enclosed.changes, enclosed.document))
     }
 
     /// The job of a step that the other side took.

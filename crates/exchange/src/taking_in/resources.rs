@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date;
 use serde_json::{Map, Value, json};
-use store::parcels::ToTakeIn;
+use store::Effect;
+use store::parcels::{Large, ParcelWrite, ToTakeIn};
 
 use crate::keys::sha256_hex;
 use crate::manifest::{Mark, ParcelText};
@@ -25,12 +26,32 @@ pub(super) struct Made {
     pub(super) document_id: String,
     pub(super) binary_ids: Vec<String>,
     resources: Vec<Value>,
+    /// Binaries whose bytes stay where they came, by their ids.
+    large: Vec<(String, Large)>,
+}
+
+/// What a content of a letter is here.
+pub(super) enum Part {
+    Whole(Vec<u8>),
+    /// Too large for a resource: its Binary has no data.
+    Large(Large),
 }
 
 impl Made {
     /// All of them, those referred to first.
     pub(super) fn all(&self) -> &[Value] {
         &self.resources
+    }
+
+    /// What keeps the bytes of the large ones, in the commit that makes them.
+    pub(super) fn keeps(&self) -> Vec<Effect> {
+        let keep = |(binary, large): &(String, Large)| {
+            Effect::Parcel(ParcelWrite::Large {
+                binary: binary.clone(),
+                large: large.clone(),
+            })
+        };
+        self.large.iter().map(keep).collect()
     }
 }
 
@@ -39,7 +60,7 @@ pub(super) fn make(
     parcel: &ToTakeIn,
     text: &ParcelText,
     patient: &str,
-    contents: &[Vec<u8>],
+    contents: Vec<Part>,
     here: &Ods,
 ) -> Made {
     let id = |what: &str| {
@@ -51,14 +72,19 @@ pub(super) fn make(
         .collect();
     let document_id = id("document");
     let mut resources = Vec::new();
-    for ((binary, bytes), named) in binary_ids.iter().zip(contents).zip(&text.contents) {
-        resources.push(json!({
+    let mut large = Vec::new();
+    for ((binary, part), named) in binary_ids.iter().zip(contents).zip(&text.contents) {
+        let mut resource = json!({
             "resourceType": "Binary",
             "id": binary,
             "contentType": named.content_type,
             "securityContext": { "reference": format!("Patient/{patient}") },
-            "data": STANDARD.encode(bytes),
-        }));
+        });
+        match part {
+            Part::Whole(bytes) => resource["data"] = STANDARD.encode(bytes).into(),
+            Part::Large(content) => large.push((binary.clone(), content)),
+        }
+        resources.push(resource);
     }
     resources.push(document(
         parcel,
@@ -79,6 +105,7 @@ pub(super) fn make(
         document_id,
         binary_ids,
         resources,
+        large,
     }
 }
 

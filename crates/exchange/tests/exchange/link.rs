@@ -32,6 +32,7 @@ type Decide = Box<dyn FnMut(&Ods, &Ods) -> Fate + Send>;
 #[derive(Clone)]
 enum Call {
     Parcels(Bytes),
+    Takes,
     Held(String),
     Append(String, u64, Bytes),
     Receipts(Bytes),
@@ -49,6 +50,8 @@ pub struct Link {
     pub poison: Mutex<Option<String>>,
     /// Whether every receipt is answered `later`.
     pub keeps_no_receipt: Mutex<bool>,
+    /// Whether nodes answer as those of an earlier version do, which do not say what they take.
+    pub is_old: Mutex<bool>,
     /// Requests sent so far.
     pub sent: Mutex<usize>,
     /// What these answer to a question, whatever it is.
@@ -67,6 +70,7 @@ impl Link {
             late: Mutex::default(),
             poison: Mutex::default(),
             keeps_no_receipt: Mutex::default(),
+            is_old: Mutex::default(),
             sent: Mutex::default(),
             instead: Mutex::default(),
             asked: Mutex::default(),
@@ -140,6 +144,14 @@ impl Link {
                 .answer_slots(from, &body)
                 .await
                 .map(|it| (it.into(), 0)),
+            Call::Takes => match *self.is_old.lock() {
+                true => {
+                    let sentence = "The exchange protocol has no such address.".to_string();
+                    let status = Some(404);
+                    return Err(Failure { sentence, status });
+                }
+                false => node.answer_takes().map(|it| (it.into(), 0)),
+            },
             Call::Held(sha256) => node
                 .held_content(from, &sha256)
                 .await
@@ -209,6 +221,10 @@ pub struct End {
 impl Transport for End {
     fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
         Box::pin(async move { Ok(self.link.send(&self.from, to, Call::Parcels(body)).await?.0) })
+    }
+
+    fn takes<'a>(&'a self, to: &'a Ods) -> Answering<'a, Bytes> {
+        Box::pin(async move { Ok(self.link.send(&self.from, to, Call::Takes).await?.0) })
     }
 
     fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64> {

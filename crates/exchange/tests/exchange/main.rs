@@ -9,6 +9,7 @@
 
 mod ambulance;
 mod asking;
+mod backlog;
 mod booking;
 mod crossing;
 mod discharging;

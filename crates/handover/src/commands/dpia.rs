@@ -152,7 +152,22 @@ fn mailboxes(config: &Config) -> Vec<String> {
         Some(mailbox) => format!("by the mailbox {mailbox} at MESH"),
         None => "nowhere: they are refused".into(),
     };
+    let rules = section.collect.iter().flatten();
+    let rules: Vec<String> = rules
+        .map(|it| format!("{} to {}", it.workflow, it.mailbox))
+        .collect();
+    let collected = match rules.is_empty() {
+        true => {
+            "Nothing that comes for the organisation's mailbox at MESH is put into them.".into()
+        }
+        false => format!(
+            "Of what comes for the organisation's mailbox at MESH, by workflow: {}. What fits none of these is kept for a \
+             person to look at.",
+            rules.join(", ")
+        ),
+    };
     vec![
+        collected,
         format!(
             "{} mailboxes at {listen}, opened by password and shared key, {certificates}: {}.",
             named.len(),

@@ -28,7 +28,19 @@ section! {
         message_bytes_max: u64 = "1073741824", default;
         /// The mailboxes, each a table [[mesh_server.mailbox]]. `ods` is the organisation's code if it is not the node's; `password` is a file, readable by the node's user only.
         mailbox: Option<Vec<MailboxSetting>> = "[{ id = \"RZZ01OT001\", name = \"Pathology\", ods = \"RZZ01\", password = \"keys/RZZ01OT001\", workflows = [\"TOC_FHIR_EC_DISCH\"] }]", optional;
+        /// Which workflows of what comes for the organisation's mailbox at [mesh] are for which mailbox here, each a table [[mesh_server.collect]]: `*` stands for any characters, and the first that fits holds. Left out, nothing is collected there for mailboxes here.
+        collect: Option<Vec<CollectSetting>> = "[{ workflow = \"PATH_*\", mailbox = \"RZZ01OT001\" }]", optional;
+        /// How often the mailbox at [mesh] is looked into for them, in seconds.
+        collect_seconds: u32 = "30", default;
     }
+}
+
+/// Whose a workflow's messages are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectSetting {
+    pub workflow: String,
+    pub mailbox: String,
 }
 
 /// One mailbox.
@@ -64,6 +76,22 @@ impl MeshServerSection {
         }
         if self.message_bytes_max == 0 {
             bail!("mesh_server.message_bytes_max: must be at least 1");
+        }
+        if !(1..=3600).contains(&self.collect_seconds) {
+            bail!("mesh_server.collect_seconds: must be from 1 to 3600");
+        }
+        for it in self.collect.iter().flatten() {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-*".contains(&byte);
+            let workflow = &it.workflow;
+            if !(1..=60).contains(&workflow.len()) || !workflow.bytes().all(plain) {
+                bail!("mesh_server.collect: {workflow:?} is not letters, digits, _, - and *");
+            }
+            if !self.mailboxes().iter().any(|known| known.id == it.mailbox) {
+                bail!(
+                    "mesh_server.collect: {} is no [[mesh_server.mailbox]]",
+                    it.mailbox
+                );
+            }
         }
         let mut seen = std::collections::BTreeSet::new();
         for it in self.mailboxes() {
@@ -150,6 +178,13 @@ mod tests {
         assert!(wrong(&one.replace("RZZ01OT001", "rzz")).contains("mesh_server.mailbox"));
         assert!(wrong(&format!("{one}ods = \"-\"")).contains("ods of RZZ01OT001"));
         assert!(wrong(&format!("{one}pass = \"-\"")).contains("pass"));
+        let collect = |workflow: &str, mailbox: &str| {
+            let rule = format!("workflow = \"{workflow}\"\nmailbox = \"{mailbox}\"\n");
+            wrong(&format!("{here}{one}[[mesh_server.collect]]\n{rule}"))
+        };
+        assert!(collect("PATH_*", "OTHER").contains("OTHER is no"));
+        assert!(collect("A B", "RZZ01OT001").contains("mesh_server.collect"));
+        assert!(wrong("collect_seconds = 0").contains("collect_seconds"));
         let config = with(&format!("{here}{one}")).unwrap();
         assert_eq!(config.mesh_server.named()[0].id, "RZZ01OT001");
     }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use access::Ods;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use exchange::itk3::{ANSWERS, TAKEN};
 use exchange::keys::read_private;
-use exchange::mailboxes::{Mailbox, Mailboxes};
+use exchange::mailboxes::{Collecting, Mailbox, Mailboxes, Rule};
 use exchange::mesh::{Credentials, Mesh, tls};
 use rustls::ServerConfig;
 use store::Store;
@@ -67,7 +68,40 @@ pub fn mailboxes(config: &Config, store: &Store) -> anyhow::Result<Mailboxes> {
             credentials: credentials.with_context(named)?,
         });
     }
-    Ok(Mailboxes::new(mailboxes, client(config, store)?))
+    Ok(Mailboxes::new(mailboxes, client(config, store)?).collecting(collecting(config)?))
+}
+
+/// What of the organisation's mailbox at MESH is for mailboxes here.
+fn collecting(config: &Config) -> anyhow::Result<Option<Collecting>> {
+    let section = &config.mesh_server;
+    let Some(rules) = &section.collect else {
+        return Ok(None);
+    };
+    if config.mesh.base_url.is_none() {
+        bail!("mesh_server.collect: needs mesh.base_url and mesh.mailbox");
+    }
+    let rules = rules.iter().map(|it| Rule {
+        workflow: it.workflow.clone(),
+        mailbox: it.mailbox.clone(),
+    });
+    // What other parts of this node collect there themselves.
+    let mut left = Vec::new();
+    if config.itk3.enabled {
+        let taken = TAKEN
+            .iter()
+            .flat_map(|it| [(*it).to_string(), format!("{it}{ANSWERS}")]);
+        left.extend(taken);
+    }
+    if config.opt_out.mailbox.is_some() {
+        left.push(config.opt_out.request_workflow.clone());
+        left.push(config.opt_out.answer_workflow.clone());
+    }
+    Ok(Some(Collecting {
+        rules: rules.collect(),
+        left,
+        every_seconds: section.collect_seconds,
+        message_bytes_max: section.message_bytes_max,
+    }))
 }
 
 /// TLS of their door, where certificate and key are set; with clients' certificates, where their

@@ -48,11 +48,11 @@ pub struct Message {
     pub kept: bool,
 }
 
-const COLUMNS: &str = "SELECT number, id, sender, recipient, local_id, workflow, kind, envelope, \
+pub(super) const COLUMNS: &str = "SELECT number, id, sender, recipient, local_id, workflow, kind, envelope, \
      encoding, chunks, way, organisation, state, begun_at, accepted_at, fetched_at, state_at, \
      handed, outside, linked, status_code, reason, kept FROM mesh_message WHERE ";
 
-fn message(row: &Row) -> Result<Message, Problem> {
+pub(super) fn message(row: &Row) -> Result<Message, Problem> {
     let text = |at| row.text(at).map(str::to_string);
     let count = |at| row.int(at).map(|count| u32::try_from(count).unwrap_or(0));
     Ok(Message {
@@ -112,7 +112,7 @@ fn own(scope: &Scope) -> Result<&str, Problem> {
 }
 
 /// Workers alone see the messages of all mailboxes.
-fn worker(scope: &Scope) -> Result<(), Problem> {
+pub(super) fn worker(scope: &Scope) -> Result<(), Problem> {
     match scope.reach() {
         Reach::Everything => Ok(()),
         _ => Err(forbidden()),
@@ -151,7 +151,9 @@ impl Store {
         let mut sql = Sql::varied(COLUMNS);
         sql.push("recipient = ")
             .bind(mailbox)
-            .push(" AND state = 'accepted' AND way IN ('here', 'arrived') AND number > ")
+            .push(
+                " AND state = 'accepted' AND way IN ('here', 'arrived', 'collected') AND number > ",
+            )
             .bind(after)
             .push(" ORDER BY number LIMIT ")
             .bind(count);
@@ -165,7 +167,7 @@ impl Store {
     pub async fn mesh_inbox_count(&self, scope: &Scope) -> Result<i64, Problem> {
         let sql = Sql::new(
             "SELECT COUNT(*) FROM mesh_message WHERE recipient = $1 AND state = 'accepted' \
-             AND way IN ('here', 'arrived')",
+             AND way IN ('here', 'arrived', 'collected')",
         );
         let sql = sql.with(own(scope)?.to_string());
         let rows = self.rows_apart(sql).await?;
@@ -277,9 +279,10 @@ impl Store {
     pub async fn mesh_failed(&self, scope: &Scope, count: u32) -> Result<Vec<Message>, Problem> {
         runs_the_node(scope)?;
         let mut sql = Sql::varied(COLUMNS);
-        sql.push("state = 'undeliverable' AND kind = 'DATA' AND state_at > ")
+        // What is nobody's is there until it is somebody's.
+        sql.push("state = 'undeliverable' AND (recipient = '' OR kind = 'DATA' AND state_at > ")
             .bind(self.now().saturating_sub(super::KEEP_MILLIS))
-            .push(" ORDER BY number DESC LIMIT ")
+            .push(") ORDER BY number DESC LIMIT ")
             .bind(count.min(1000));
         self.rows_apart(sql).await?.iter().map(message).collect()
     }
@@ -293,7 +296,7 @@ impl Store {
         let mut found: std::collections::BTreeMap<String, Standing> = Default::default();
         let inbox = Sql::new(
             "SELECT recipient, COUNT(*), MIN(accepted_at) FROM mesh_message \
-             WHERE state = 'accepted' AND way IN ('here', 'arrived') GROUP BY recipient",
+             WHERE state = 'accepted' AND way IN ('here', 'arrived', 'collected') GROUP BY recipient",
         );
         for row in self.rows_apart(inbox).await? {
             let one = of(&mut found, row.text(0)?);
@@ -302,7 +305,7 @@ impl Store {
         }
         let outbox = Sql::new(
             "SELECT sender, state, COUNT(*) FROM mesh_message WHERE kind = 'DATA' \
-             AND way <> 'arrived' AND (state = 'accepted' OR (state = 'undeliverable' \
+             AND way NOT IN ('arrived', 'collected') AND (state = 'accepted' OR (state = 'undeliverable' \
              AND state_at > $1)) GROUP BY sender, state",
         );
         let since = self.now().saturating_sub(super::KEEP_MILLIS);

@@ -132,6 +132,8 @@ pub(super) async fn undeliverable(
     }
     match message.way {
         Way::Arrived => tell(tx, now, message, (State::Returned, reason)).await?,
+        // Its sender was told that it is here; it is on the work list.
+        Way::Collected => {}
         Way::Here | Way::Member | Way::National => {
             report(tx, now, message, (code, reason)).await?;
         }

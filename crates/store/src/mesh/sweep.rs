@@ -47,7 +47,7 @@ pub(super) async fn sweep(tx: &mut Tx<'_>, now: Millis) -> Result<MeshDone, Prob
 async fn uncollected(tx: &mut Tx<'_>, now: Millis) -> Result<u64, Problem> {
     let before = now.saturating_sub(COLLECT_MILLIS);
     let due = settle::endings(tx, |sql| {
-        sql.push("state = 'accepted' AND kind = 'DATA' AND way IN ('here', 'arrived') AND accepted_at < ")
+        sql.push("state = 'accepted' AND kind = 'DATA' AND way IN ('here', 'arrived', 'collected') AND accepted_at < ")
             .bind(before)
             .push(" ORDER BY number LIMIT ")
             .bind(ROWS_MAX);
@@ -105,7 +105,7 @@ async fn undelivered(tx: &mut Tx<'_>, now: Millis) -> Result<u64, Problem> {
 async fn old_content(tx: &mut Tx<'_>, now: Millis) -> Result<u64, Problem> {
     let sql = Sql::new(
         "SELECT number FROM mesh_message WHERE kept = 1 AND accepted_at < $1 AND begun_at < $2 \
-         ORDER BY accepted_at LIMIT $3",
+         AND (recipient <> '' OR way <> 'collected') ORDER BY accepted_at LIMIT $3",
     );
     let before = now.saturating_sub(KEEP_MILLIS);
     let rows = tx

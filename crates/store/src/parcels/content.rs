@@ -4,7 +4,7 @@ use access::Ods;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::{Outgoing, PIECE_BYTES, ParcelDone};
+use super::{Outgoing, PIECE_BYTES, ParcelDone, large};
 use crate::database::Tx;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -33,6 +33,14 @@ pub(crate) async fn keep(
 ) -> Result<(), Problem> {
     let sender = outgoing.parcel.sender.as_str();
     for (part, bytes) in outgoing.parcel.parts.iter().zip(&outgoing.contents) {
+        // One without bytes is a large one that came in pieces before.
+        if bytes.is_empty() {
+            if !is_complete(tx, sender, &part.sha256).await? {
+                let message = "A content of the letter is not whole here.";
+                return Err(Problem::new(Kind::Incomplete, message));
+            }
+            continue;
+        }
         place(tx, (now, pid), (sender, &part.sha256), bytes).await?;
     }
     Ok(())
@@ -101,17 +109,29 @@ pub(crate) async fn want(
     tx: &mut Tx<'_>,
     now: Millis,
     sender: &Ods,
-    contents: &[(String, u64)],
+    (contents, bytes_max): (&[(String, u64)], u64),
 ) -> Result<ParcelDone, Problem> {
     let mut rows = 0;
     let at = (now, newest(tx).await?);
     for (sha256, size) in contents {
         rows += u64::from(insert(tx, at, (sender.as_str(), sha256), *size).await?);
     }
-    let sql = Sql::new("SELECT COUNT(*) FROM parcel_content WHERE sender = $1 AND complete = 0")
-        .with(sender.as_str());
-    let unfinished = tx.row(&sql).await?.map_or(Ok(0), |row| row.int(0))?;
-    if unfinished > UNFINISHED_MAX {
+    // Only what is new can be too much: what was begun may be finished, whatever the bound is now.
+    if rows == 0 {
+        return Ok(ParcelDone::Rows(0));
+    }
+    let sql = Sql::new(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM parcel_content \
+         WHERE sender = $1 AND complete = 0",
+    )
+    .with(sender.as_str());
+    let (unfinished, bytes) = match tx.row(&sql).await? {
+        Some(row) => (row.int(0)?, row.int(1)?),
+        None => (0, 0),
+    };
+    // One alone always fits: it is within what a content may be.
+    let is_too_much = unfinished > 1 && u64::try_from(bytes).unwrap_or_default() > bytes_max;
+    if unfinished > UNFINISHED_MAX || is_too_much {
         let message = "Too many contents of this sender are unfinished; finish some first.";
         return Err(Problem::new(Kind::Throttled, message));
     }
@@ -275,7 +295,7 @@ pub(crate) async fn release(tx: &mut Tx<'_>, pid: i64, sender: &str) -> Result<(
     Ok(())
 }
 
-/// Whether a parcel here still has to be delivered or taken in with it.
+/// Whether a parcel here still has to be delivered or taken in with it, or a Binary stands for it.
 async fn is_needed(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<bool, Problem> {
     let sql = Sql::new(
         "SELECT since FROM parcel_content WHERE sender = $1 AND sha256 = $2 AND shard = $3",
@@ -299,7 +319,10 @@ async fn is_needed(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<bool, 
     .with(sha256)
     .with(sender)
     .with(since);
-    Ok(tx.row(&sql).await?.is_some())
+    if tx.row(&sql).await?.is_some() {
+        return Ok(true);
+    }
+    large::is_kept(tx, sender, sha256).await
 }
 
 async fn forget(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Problem> {
@@ -366,8 +389,25 @@ impl Store {
         }))
     }
 
-    /// The bytes that are held of a sender's content, from `start` on, at least one piece's worth if
-    /// there are as many; all of them if `to_end`. For the node's workers, which name their purpose.
+    /// Where the piece begins that holds that byte: pieces are as long as they came.
+    async fn piece_that_holds(&self, sender: &Ods, sha256: &str, at: i64) -> Result<i64, Problem> {
+        if at == 0 {
+            return Ok(0);
+        }
+        let sql = Sql::new(
+            "SELECT COALESCE(MAX(start), 0) FROM parcel_piece WHERE sender = $1 AND sha256 = $2 \
+             AND start <= $3 AND shard = $4",
+        )
+        .with(sender.to_string())
+        .with(sha256.to_string())
+        .with(at)
+        .with(shard(sha256));
+        let rows = self.rows_apart(sql).await?;
+        rows.first().map_or(Ok(0), |row| row.int(0))
+    }
+
+    /// The bytes that are held of a sender's content, from `start` on: those of the piece that holds it and of the
+    /// next, or all of them if `to_end`. For the node's workers, which name their purpose.
     ///
     /// # Errors
     /// Those of the database.
@@ -380,15 +420,14 @@ impl Store {
         to_end: bool,
     ) -> Result<Vec<u8>, Problem> {
         let start = i64::try_from(start).unwrap_or(i64::MAX);
-        // The piece that holds `start` begins at most a piece before it.
-        let lowest = start - i64::try_from(PIECE_BYTES).unwrap_or(0);
+        let first = self.piece_that_holds(sender, sha256, start).await?;
         let sql = Sql::new(
             "SELECT start, bytes FROM parcel_piece WHERE sender = $1 AND sha256 = $2 \
-             AND start > $3 AND shard = $4 ORDER BY start LIMIT $5",
+             AND start >= $3 AND shard = $4 ORDER BY start LIMIT $5",
         )
         .with(sender.to_string())
         .with(sha256.to_string())
-        .with(lowest)
+        .with(first)
         .with(shard(sha256))
         .with(if to_end { i64::MAX } else { 2 });
         let mut bytes = Vec::new();

@@ -6,6 +6,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::PartOf;
 use super::act::{HELD_BACK, RELEASED};
+use super::large::{IN_RESOURCE_BYTES_MAX, Large};
 use super::lists::{self, Letter};
 use super::outgoing::gone;
 use super::shown::{self, Shown};
@@ -55,7 +56,10 @@ pub struct Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub content_type: String,
+    /// Empty where it is large.
     pub bytes: Vec<u8>,
+    /// Where its bytes are, if it is too large to be read as a whole.
+    pub large: Option<Large>,
 }
 
 const EVENTS: &str = "SELECT e.seq, e.event, e.at, e.who, e.role, e.origin, e.note, j.jws \
@@ -152,10 +156,21 @@ impl Store {
         let parts = self.parts(pid).await?;
         let part = parts.get(number).ok_or_else(gone)?;
         let sender = access::Ods::parse(row.text(0)?)?;
-        let bytes = self
-            .content_bytes(scope, &sender, &part.sha256, 0, true)
-            .await?;
-        if bytes.len() as u64 != part.size {
+        let large = (part.size > IN_RESOURCE_BYTES_MAX).then(|| Large {
+            sender: sender.clone(),
+            sha256: part.sha256.clone(),
+            size: part.size,
+        });
+        let (bytes, is_here) = if large.is_some() {
+            let held = self.content_held(&sender, &part.sha256).await?;
+            (Vec::new(), held.is_some_and(|held| held.complete))
+        } else {
+            let reading = self.content_bytes(scope, &sender, &part.sha256, 0, true);
+            let bytes = reading.await?;
+            let is_here = bytes.len() as u64 == part.size;
+            (bytes, is_here)
+        };
+        if !is_here {
             return Err(Problem::new(
                 Kind::NotFound,
                 "The content is no longer kept here.",
@@ -171,6 +186,7 @@ impl Store {
         Ok(Part {
             content_type: part.content_type.clone(),
             bytes,
+            large,
         })
     }
 

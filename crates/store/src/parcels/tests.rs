@@ -2,7 +2,7 @@ use access::{Ods, Scope, SystemPurpose};
 
 use fhir::problem::{Kind, Problem};
 
-use super::{Incoming, Named, Parcel, ParcelDone, ParcelWrite, PartOf, Proof};
+use super::{Incoming, Large, Named, Parcel, ParcelDone, ParcelWrite, PartOf, Proof};
 use crate::testing::{Ground, on_each_database};
 use crate::{Done, Effect, Job, Store};
 
@@ -66,9 +66,16 @@ fn append(sha256: &str, start: u64, bytes: &[u8], complete: bool) -> ParcelWrite
 async fn want(store: &Store, sha256: &str) {
     let sender = Ods::parse("RZZ01").unwrap();
     let contents = vec![(sha256.to_string(), 6)];
-    write(store, ParcelWrite::Want { sender, contents })
-        .await
-        .unwrap();
+    write(
+        store,
+        ParcelWrite::Want {
+            sender,
+            contents,
+            bytes_max: u64::MAX,
+        },
+    )
+    .await
+    .unwrap();
 }
 
 async fn held(store: &Store, sha256: &str) -> Option<u64> {
@@ -203,14 +210,117 @@ fn a_neighbour_cannot_begin_more_than_a_thousand_contents() {
         let first = ParcelWrite::Want {
             sender: sender.clone(),
             contents: contents(0, 1000),
+            bytes_max: u64::MAX,
         };
         write(&store, first).await.unwrap();
         let more = ParcelWrite::Want {
             sender,
             contents: contents(1000, 1001),
+            bytes_max: u64::MAX,
         };
         assert_eq!(write(&store, more).await.unwrap_err().kind, Kind::Throttled);
         assert_eq!(held(&store, "c1000").await, None);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_neighbour_cannot_begin_more_bytes_than_the_node_keeps_for_it() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let begin = async |content: &str, size: u64| {
+            let want = ParcelWrite::Want {
+                sender: Ods::parse("RZZ01").unwrap(),
+                contents: vec![(content.to_string(), size)],
+                bytes_max: 100,
+            };
+            write(&store, want).await
+        };
+        begin("c1", 60).await.unwrap();
+        assert_eq!(begin("c2", 60).await.unwrap_err().kind, Kind::Throttled);
+        assert_eq!(held(&store, "c2").await, None, "nothing of it is kept");
+        // What was begun may be asked after and finished, and then there is room again.
+        begin("c1", 60).await.unwrap();
+        let whole = ParcelWrite::Append {
+            sender: Ods::parse("RZZ01").unwrap(),
+            sha256: "c1".into(),
+            start: 0,
+            bytes: vec![1; 60],
+            complete: true,
+        };
+        write(&store, whole).await.unwrap();
+        begin("c2", 60).await.unwrap();
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_content_is_read_on_from_any_byte_whatever_the_lengths_of_its_pieces() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        want(&store, "c").await;
+        for (start, bytes) in [(0, "a"), (1, "bc"), (3, "d"), (4, "ef")] {
+            let last = start == 4;
+            write(&store, append("c", start, bytes.as_bytes(), last))
+                .await
+                .unwrap();
+        }
+        let sender = Ods::parse("RZZ01").unwrap();
+        for (from, expected) in [
+            (0, "abc"),
+            (1, "bcd"),
+            (2, "cd"),
+            (3, "def"),
+            (4, "ef"),
+            (5, "f"),
+            (6, ""),
+        ] {
+            let scope = scope();
+            let reading = store.content_bytes(&scope, &sender, "c", from, false);
+            assert_eq!(reading.await.unwrap(), expected.as_bytes(), "from {from}");
+        }
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_content_stays_for_as_long_as_a_binary_stands_for_it() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let sender = Ods::parse("RZZ01").unwrap();
+        let large = |sha256: &str| ParcelWrite::Large {
+            binary: "b".into(),
+            large: Large {
+                sender: sender.clone(),
+                sha256: sha256.into(),
+                size: 6,
+            },
+        };
+        for content in ["kept", "loose"] {
+            want(&store, content).await;
+        }
+        let refused = write(&store, large("kept")).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::Incomplete, "it is not whole yet");
+        for content in ["kept", "loose"] {
+            let append = ParcelWrite::Append {
+                sender: sender.clone(),
+                sha256: content.into(),
+                start: 0,
+                bytes: vec![1; 6],
+                complete: true,
+            };
+            write(&store, append).await.unwrap();
+        }
+        write(&store, large("kept")).await.unwrap();
+        let wanted_before = store.now() + 1;
+        write(&store, ParcelWrite::Tidy { wanted_before })
+            .await
+            .unwrap();
+        assert_eq!(held(&store, "kept").await, Some(6));
+        assert_eq!(held(&store, "loose").await, None);
+        let found = store.large_binary(&scope(), "b").await.unwrap().unwrap();
+        assert_eq!((found.sha256.as_str(), found.size), ("kept", 6));
+        assert_eq!(store.large_binary(&scope(), "c").await.unwrap(), None);
         store.close().await;
     });
 }

@@ -36,14 +36,24 @@ pub fn reading(ask: &Ask, found: Reading) -> Result<Response, Failure> {
     }
 }
 
+/// As `reading`, with a body that is sent while it is read.
+pub fn reading_as(ask: &Ask, found: &Version, body: Body) -> Response {
+    shown(ask, found, body)
+}
+
 fn version_of(ask: &Ask, found: Version) -> Response {
-    let known = is_known(ask, &found);
+    let body = Body::from(found.body.clone());
+    shown(ask, &found, body)
+}
+
+fn shown(ask: &Ask, found: &Version, body: Body) -> Response {
+    let known = is_known(ask, found);
     let mut response = if known {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        json(StatusCode::OK, found.body)
+        json(StatusCode::OK, body)
     };
     versioned(&mut response, found.version, found.last_updated);
     response

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use access::{Interaction, Scope};
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::response::{IntoResponse, Response};
 use fhir::problem::{Kind, Problem};
 use store::{Change, Expect, Job};
 
 use super::ask::{Announced, Ask};
 use super::condition::{Tries, matched};
 use super::incoming::{self, IdOf, Incoming};
-use super::{answer, format, query};
+use super::{answer, format, query, upload};
 use crate::failure::Failure;
 use crate::node::Node;
 
@@ -21,8 +21,15 @@ pub async fn create(
     State(node): State<Arc<Node>>,
     Announced(ask): Announced,
     Path(ty): Path<String>,
-    body: Bytes,
+    request: Request,
 ) -> Result<Response, Failure> {
+    if ty == "Binary" && format::is_native(&ask.headers) {
+        return Box::pin(upload::native(&node, &ask, request.into_body())).await;
+    }
+    let body = match Bytes::from_request(request, &()).await {
+        Ok(body) => body,
+        Err(rejected) => return Ok(rejected.into_response()),
+    };
     let scope = ask.scope(&node, Interaction::Create, &ty).await?;
     ask.no_query()?;
     format::is_sent(&ask.headers)?;

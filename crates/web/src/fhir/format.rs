@@ -122,6 +122,12 @@ pub fn is_sent(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
+/// Whether the body of a Binary comes as it is, and not in a resource
+/// (<https://hl7.org/fhir/R4/binary.html#rest>).
+pub fn is_native(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_TYPE) && Format::sent(headers).is_none()
+}
+
 /// What form of patch the body is.
 ///
 /// # Errors

@@ -11,5 +11,6 @@ pub mod match_patient;
 pub mod meta;
 pub(super) mod parameters;
 pub mod reindex;
+pub mod send;
 pub mod shared_record;
 mod stream;

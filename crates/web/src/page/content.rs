@@ -1,13 +1,22 @@
 //! A letter's content on a page: text as text; anything else is fetched and never run (X10).
 
+use std::sync::Arc;
+
+use access::Scope;
 use axum::body::Body;
 use axum::response::Response;
-use http::HeaderValue;
-use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE,
+};
+use http::{HeaderMap, HeaderValue};
 
+use crate::large;
+use crate::node::Node;
 use crate::page::headers;
 use crate::page::parts::Content;
 use crate::page::words;
+use crate::record::Content as Found;
 
 /// The longest text that is shown in a page, in bytes; a longer one is fetched.
 const TEXT_BYTES_MAX: usize = 200_000;
@@ -32,8 +41,9 @@ fn known(content_type: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// How one part of a letter is shown; `href` is where it can be fetched.
-pub fn part(content_type: &str, bytes: &[u8], title: &str, href: String) -> Content {
-    if let Some(text) = shown_text(content_type, bytes) {
+pub fn part(found: &Found, title: &str, href: String) -> Content {
+    let content_type = &found.content_type;
+    if let Some(text) = shown_text(content_type, &found.bytes).filter(|_| found.large.is_none()) {
         return Content {
             text: Some(text),
             ..Content::default()
@@ -45,7 +55,7 @@ pub fn part(content_type: &str, bytes: &[u8], title: &str, href: String) -> Cont
     } else {
         title
     };
-    let size = words::size(bytes.len() as u64);
+    let size = words::size(found.size());
     Content {
         href: Some(href),
         title: title.to_owned(),
@@ -67,7 +77,30 @@ fn shown_text(content_type: &str, bytes: &[u8]) -> Option<String> {
 
 /// A part to be kept as a file: the browser may not show it here, guess its type or run it. The
 /// name is ours, since one from outside could be a trick.
-pub fn attachment(content_type: &str, bytes: Vec<u8>) -> Response {
+pub fn attachment(
+    (node, scope): (&Arc<Node>, &Scope),
+    headers: &HeaderMap,
+    found: Found,
+) -> Response {
+    let Some(large) = found.large else {
+        return file(&found.content_type, Body::from(found.bytes));
+    };
+    // A browser may go on where a large one broke off.
+    let size = large.size;
+    let (status, bytes, range) = large::wanted(headers, size).answer(size);
+    let mut response = file(&found.content_type, large::body(node, scope, large, bytes));
+    *response.status_mut() = status;
+    let answer = response.headers_mut();
+    answer.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answer.insert(CONTENT_LENGTH, HeaderValue::from(bytes.1 - bytes.0));
+    if let Some(Ok(range)) = range.map(HeaderValue::try_from) {
+        answer.insert(CONTENT_RANGE, range);
+    }
+    response
+}
+
+/// A file of a few bytes, in the same way.
+pub fn file(content_type: &str, body: impl Into<Body>) -> Response {
     let (_, extension) = known(content_type).unwrap_or(("file", "bin"));
     let kind = match extension {
         "pdf" => "application/pdf",
@@ -76,7 +109,7 @@ pub fn attachment(content_type: &str, bytes: Vec<u8>) -> Response {
         "tiff" => "image/tiff",
         _ => "application/octet-stream",
     };
-    let mut response = Response::new(Body::from(bytes));
+    let mut response = Response::new(body.into());
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer.insert(CONTENT_SECURITY_POLICY, headers::INERT);
@@ -93,12 +126,13 @@ mod tests {
 
     #[test]
     fn a13_text_is_shown_and_everything_else_is_fetched() {
-        let shown = part(
-            "text/plain; charset=utf-8",
-            b"Dear\r\ncolleague",
-            "",
-            "/x".into(),
-        );
+        let found = |content_type: &str, bytes: &[u8]| Found {
+            content_type: content_type.into(),
+            bytes: bytes.to_vec(),
+            large: None,
+        };
+        let text = found("text/plain; charset=utf-8", b"Dear\r\ncolleague");
+        let shown = part(&text, "", "/x".into());
         assert_eq!(shown.text.as_deref(), Some("Dear\ncolleague"));
         for (kind, bytes) in [
             ("text/html", &b"<script>bad()</script>"[..]),
@@ -106,7 +140,7 @@ mod tests {
             ("image/svg+xml", b"<svg onload=bad()>"),
             ("text/plain", b"\xff\xfe not UTF-8"),
         ] {
-            let shown = part(kind, bytes, "", "/x".into());
+            let shown = part(&found(kind, bytes), "", "/x".into());
             assert_eq!(
                 (shown.text, shown.href.as_deref()),
                 (None, Some("/x")),
@@ -123,7 +157,7 @@ mod tests {
             ("image/svg+xml", "application/octet-stream"),
             ("application/pdf\r\nX: y", "application/octet-stream"),
         ] {
-            let answer = attachment(kind, b"x".to_vec());
+            let answer = file(kind, Body::from("x"));
             assert_eq!(answer.headers()[CONTENT_TYPE], expected, "{kind}");
             let name = answer.headers()[CONTENT_DISPOSITION].to_str().unwrap();
             assert!(name.starts_with("attachment; filename=\"letter."), "{name}");

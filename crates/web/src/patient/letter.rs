@@ -6,6 +6,7 @@ use access::{Interaction, Scope};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
+use http::HeaderMap;
 use store::Reading;
 use store::parcels::{Event, State as Parcel};
 
@@ -32,7 +33,7 @@ pub async fn page(
     for (number, (_, title)) in letter.attachments.iter().enumerate() {
         let href = format!("/record/letters/{id}/content/{number}");
         content.push(match fetch(&node, &scope, &letter, number).await {
-            Ok(found) => part(&found.content_type, &found.bytes, title, href),
+            Ok(found) => part(&found, title, href),
             Err(problem) if problem.kind == Kind::NotFound => Content {
                 missing: Some("This part of the letter is not released to you. Ask your practice."),
                 ..Content::default()
@@ -89,13 +90,14 @@ pub async fn file(
     State(node): State<Arc<Node>>,
     visit: Visit,
     Path((id, number)): Path<(String, usize)>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let scope = visit
         .scope(&node, Interaction::Record, "DocumentReference")
         .await?;
     let letter = read(&node, &scope, &id).await?;
     let found = fetch(&node, &scope, &letter, number).await?;
-    Ok(attachment(&found.content_type, found.bytes))
+    Ok(attachment((&node, &scope), &headers, found))
 }
 
 async fn read(node: &Node, scope: &Scope, id: &str) -> Result<Letter, Problem> {
@@ -112,10 +114,8 @@ async fn fetch(
     number: usize,
 ) -> Result<record::Content, Problem> {
     let (binary, _) = letter.attachments.get(number).ok_or_else(no_letter)?;
-    match node.store.read(scope, "Binary", binary).await? {
-        Reading::Found(version) => record::binary(&record::json(&version)?),
-        Reading::Deleted { .. } | Reading::Absent => Err(no_letter()),
-    }
+    let found = record::content(node, scope, binary).await?;
+    found.ok_or_else(no_letter)
 }
 
 fn no_letter() -> Problem {

@@ -5,7 +5,8 @@ use http::Method;
 
 use crate::fhir as door;
 use crate::fhir::operations::{
-    bulk, document, everything, export, import, last_n, match_patient, meta, reindex, shared_record,
+    bulk, document, everything, export, import, last_n, match_patient, meta, reindex, send,
+    shared_record,
 };
 use crate::fhir::route::{Route, Takes};
 use crate::fhir::subscriptions;
@@ -268,6 +269,12 @@ pub const FHIR: &[Route] = &[
             "http://hl7.org/fhir/OperationDefinition/Composition-document",
         ),
         || post(document::by_post),
+    ),
+    Route::operation(
+        Method::POST,
+        "/DocumentReference/{id}/$send",
+        ("send", "urn:handover:operation:send"),
+        || post(send::send),
     ),
     Route::operation(
         Method::GET,

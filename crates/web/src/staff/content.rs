@@ -6,6 +6,7 @@ use access::{Interaction, Scope};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
+use http::HeaderMap;
 use store::Reading;
 use store::parcels::{Item, Shown};
 
@@ -28,7 +29,7 @@ pub(super) async fn of(node: &Node, scope: &Scope, item: &Item) -> Result<Vec<Co
     for number in 0..item.parts.len().min(PARTS_MAX) {
         let href = format!("/staff/{door}/{}/content/{number}", item.letter.pid);
         match fetch(node, scope, item, &binaries, number).await {
-            Ok(found) => shown.push(part(&found.content_type, &found.bytes, "", href)),
+            Ok(found) => shown.push(part(&found, "", href)),
             Err(problem) if problem.kind == Kind::NotFound => shown.push(Content {
                 missing: Some(
                     "This part of the letter is withheld from you, or no longer kept here.",
@@ -46,6 +47,7 @@ pub async fn file(
     State(node): State<Arc<Node>>,
     visit: Visit,
     Path((pid, number)): Path<(i64, usize)>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let scope = visit
         .scope(&node, Interaction::Item, "DocumentReference")
@@ -57,7 +59,7 @@ pub async fn file(
     }
     let binaries = binaries(&node, &scope, &item).await?;
     let found = fetch(&node, &scope, &item, &binaries, number).await?;
-    Ok(attachment(&found.content_type, found.bytes))
+    Ok(attachment((&node, &scope), &headers, found))
 }
 
 /// The ids of the Binaries that hold the letter here: made when it came in, or at its sender those
@@ -92,10 +94,9 @@ async fn fetch(
         return Ok(record::Content {
             content_type: found.content_type,
             bytes: found.bytes,
+            large: found.large,
         });
     };
-    match node.store.read(scope, "Binary", binary).await? {
-        Reading::Found(version) => record::binary(&record::json(&version)?),
-        Reading::Deleted { .. } | Reading::Absent => Err(no_letter()),
-    }
+    let found = record::content(node, scope, binary).await?;
+    found.ok_or_else(no_letter)
 }

@@ -19,7 +19,7 @@ use store::{Done as Came, Effect, Job, Reading};
 
 use crate::form::Fields;
 use crate::node::Node;
-use crate::page::content::attachment;
+use crate::page::content::file as content_file;
 use crate::page::parts::{Done, Fault, Label, Tab};
 use crate::page::problem::Refusal;
 use crate::page::{Page, headers, see_other, words};
@@ -248,10 +248,10 @@ pub async fn file(
     let fax = node.store.fax_in(&scope, number).await?;
     let file = node.store.fax_file(&scope, number).await?;
     if fax.pages == 0 {
-        return Ok(attachment("application/octet-stream", file));
+        return Ok(content_file("application/octet-stream", file));
     }
     let pages = tiff::read(&file, usize::try_from(fax.pages).unwrap_or(usize::MAX))?;
-    Ok(attachment("application/pdf", pdf::of_fax(&file, &pages)?))
+    Ok(content_file("application/pdf", pdf::of_fax(&file, &pages)?))
 }
 
 /// `GET /staff/fax-in/{number}/page/{page}`: one of its pages as a picture of our own making.

@@ -111,6 +111,7 @@ pub async fn bring(store: &Store, letter: &Letter) -> i64 {
         ParcelWrite::Want {
             sender: sender.clone(),
             contents,
+            bytes_max: u64::MAX,
         },
     )
     .await;

@@ -125,6 +125,10 @@ const OTHERS: &[(&str, &str)] = &[
         "\"127.0.0.1:8446\"\nmailbox = [{ id = \"M1\", name = \"Lab\", password = \"keys/m1\", workflows = [] }]",
     ),
     (
+        "mesh_server.collect",
+        "[{ workflow = \"X\", mailbox = \"M1\" }]\nlisten = \"127.0.0.1:8446\"\nmailbox = [{ id = \"M1\", name = \"Lab\", password = \"keys/m1\", workflows = [] }]\n[mesh]\nbase_url = \"https://x.example\"\nmailbox = \"A\"",
+    ),
+    (
         "mesh_server.client_authorities",
         "\"other.pem\"\nlisten = \"127.0.0.1:8446\"\ntls_certificate = \"c\"\ntls_key = \"k\"\nmailbox = [{ id = \"M1\", name = \"Lab\", password = \"keys/m1\", workflows = [] }]",
     ),
@@ -241,6 +245,10 @@ const OTHERWISE: &[&str] = &[
     "pds.client",
     "pds.token_url",
     "pds.key_id",
+    "exchange.content_mb_max",
+    "exchange.parcel_mb_max",
+    "exchange.unfinished_mb_max",
+    "mesh_server.collect_seconds",
     "mesh_server.mailbox",
     "mesh_server.message_bytes_max",
     "mesh_server.shared_key",

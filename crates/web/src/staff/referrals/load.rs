@@ -75,9 +75,9 @@ impl Loaded {
     pub async fn enclosed(&self, node: &Node, scope: &Scope) -> Result<Vec<Content>, Problem> {
         let mut shown = Vec::new();
         for id in self.binaries(node, scope).await? {
-            let found = match node.store.read(scope, "Binary", &id).await? {
-                Reading::Found(version) => record::binary(&json(&version)?)?,
-                _ => {
+            let found = match record::content(node, scope, &id).await? {
+                Some(found) => found,
+                None => {
                     shown.push(Content {
                         missing: Some("This part is withheld from you, or no longer kept here."),
                         ..Content::default()
@@ -86,7 +86,7 @@ impl Loaded {
                 }
             };
             let href = format!("/fhir/Binary/{id}");
-            shown.push(part(&found.content_type, &found.bytes, "", href));
+            shown.push(part(&found, "", href));
         }
         Ok(shown)
     }
