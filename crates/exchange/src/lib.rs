@@ -36,6 +36,7 @@ pub mod outgoing;
 pub mod pds;
 pub mod pointers;
 pub mod prescriptions;
+pub mod probe;
 pub mod receipt;
 pub mod receiving;
 pub mod referrals;
