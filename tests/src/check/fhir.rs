@@ -136,6 +136,7 @@ fn a_checked_node_meets_fhir_smart_and_uk_and_the_report_names_nobody() {
         "{}",
         checked.said
     );
+    assert!(before.is_u64(), "{before}");
     assert_eq!(versions(&nodes.practice), before);
     let untold = checked.with("could-not-be-told");
     assert!(untold.contains("fhir-transaction") && untold.contains("fhir-create"));

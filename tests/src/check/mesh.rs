@@ -6,7 +6,7 @@ use exchange::mesh::{Credentials, Shown};
 use serde_json::{Value, json};
 
 use super::door::{Asked, Door, change, instead, set_header};
-use super::{Checked, check, each, secret};
+use super::{Checked, check, each};
 use crate::client::http::Answer;
 use crate::mesh::House;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood};
@@ -24,8 +24,8 @@ fn opened(tls: bool) -> (Neighbourhood, House) {
 
 fn run(house: &House, address: &str, more: &[&str]) -> Checked {
     let url = format!("{address}/messageexchange/{MAILBOX}");
-    let password = secret(&house.folder, "check-password", PASSWORD);
-    let key = secret(&house.folder, "check-key", KEY);
+    let [password, key] = ["mailbox", "mesh-server-shared-key"]
+        .map(|name| house.folder.join("keys").join(name).display().to_string());
     let mut arguments = vec![url.as_str(), "--password", &password, "--shared-key", &key];
     arguments.extend(more);
     check(&arguments)
@@ -77,7 +77,7 @@ fn a_checked_mailbox_of_a_node_meets_mesh_over_tls_and_is_left_empty() {
 
 fn fresh() -> String {
     let credentials = Credentials::new(MAILBOX, PASSWORD, KEY).unwrap();
-    credentials.token(crate::check::mesh::now())
+    credentials.token(now())
 }
 
 fn now() -> i64 {
