@@ -300,15 +300,6 @@ fn writes() -> Vec<Fault> {
             },
         ),
         answers(
-            "a message that was acknowledged is given",
-            &["mesh-acknowledged"],
-            |_, answer| {
-                if answer.status == 410 {
-                    answer.status = 200;
-                }
-            },
-        ),
-        answers(
             "a message to nobody is taken",
             &["mesh-unregistered"],
             |_, answer| {

@@ -136,8 +136,11 @@ async fn samples(run: &mut Run, statement: &Statement) -> Result<(Vec<Found>, Se
         let seen = run
             .ask(Ask::get(format!("/{}?_count={EACH}", declared.ty)))
             .await?;
-        if seen.status == 401 && !run.has_token() {
-            return Err("The system asks for a token: give one with --token.".into());
+        if seen.status == 401 {
+            return Err(match run.has_token() {
+                true => "The system refuses the token: get a new one.".into(),
+                false => "The system asks for a token: give one with --token.".into(),
+            });
         }
         match seen.is_ok() && seen.is("Bundle") {
             true => {

@@ -27,6 +27,9 @@ const EVIDENCE_MAX: usize = 5;
 /// The longest piece of evidence, in characters.
 const FOUND_MAX: usize = 400;
 
+/// What a system answers that would do as it is asked at another time.
+const BUSY: [u16; 2] = [429, 503];
+
 /// What came of a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -359,6 +362,11 @@ impl Run {
             format!("{request}: {reason}")
         })?;
         self.reached = true;
+        if BUSY.contains(&status) {
+            return Err(format!(
+                "{request} was answered {status}: the system has no time now. Try again later."
+            ));
+        }
         let seen = Seen {
             request,
             status,

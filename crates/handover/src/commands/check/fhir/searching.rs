@@ -55,7 +55,7 @@ async fn pages(run: &mut Run, declared: &Declared) -> Rest {
         format!("{count} matches with _count=2"),
     );
     let each = total(&told).map_or(2, |total| total.div_ceil(4).clamp(1, 50));
-    let walk = Box::pin(walk(run, &format!("/{ty}?_count={each}"))).await?;
+    let walk = Box::pin(walk(run, &format!("/{ty}?_count={each}&_total=accurate"))).await?;
     let Walk {
         seen,
         ids,
