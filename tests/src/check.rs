@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::setting::handover;
+use crate::setting::{handover, root};
 
 /// Checkers that run side by side.
 const SIDE_BY_SIDE: usize = 3;
@@ -67,6 +67,51 @@ impl Checked {
         let faults = self.with("not-met");
         let told = faults.iter().map(|id| format!("{:#}\n", self.of(id)));
         told.collect()
+    }
+}
+
+/// Requirements that no fault here breaks, and why.
+const UNBROKEN: [(&str, &str); 5] = [
+    (
+        "tls-used",
+        "every node of a test is on this machine, which is spared",
+    ),
+    (
+        "tls-version",
+        "the server in use here offers nothing else; exchange::probe has a test of its own",
+    ),
+    ("tls-old-refused", "as above"),
+    (
+        "mesh-listed",
+        "a message that never comes is waited for half a minute",
+    ),
+    (
+        "hl7-connects",
+        "a system cannot be made here that takes one connection only",
+    ),
+];
+
+#[test]
+fn every_requirement_is_broken_by_a_fault() {
+    let read = |folder: &str, end: &str| -> String {
+        let files = std::fs::read_dir(root().join(folder)).unwrap();
+        let paths = files.map(|it| it.unwrap().path());
+        let wanted = paths.filter(|path| path.extension().is_some_and(|it| it == end));
+        wanted
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect()
+    };
+    let tables = read("crates/handover/src/commands/check/requirements", "toml");
+    let tests = read("tests/src/check", "rs");
+    let ids: Vec<&str> = tables
+        .lines()
+        .filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"'))
+        .collect();
+    assert!(ids.len() > 100, "{} requirements", ids.len());
+    for id in ids {
+        let broken = tests.contains(&format!("\"{id}\""));
+        let spared = UNBROKEN.iter().any(|(it, _)| *it == id);
+        assert!(broken || spared, "{id}: no fault breaks it");
     }
 }
 
