@@ -57,12 +57,17 @@ fn entries(bundle: &mut Value) -> Vec<&mut Value> {
         .unwrap_or_default()
 }
 
+fn links(bundle: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let links = bundle.get_mut("link").and_then(Value::as_array_mut);
+    links.into_iter().flatten()
+}
+
 fn is(asked: &Asked, path: &str) -> bool {
     asked.method == "GET" && asked.path == path
 }
 
 fn on(asked: &Asked, path: &str, answer: &mut Answer, with: impl FnOnce(&mut Value)) {
-    if is(asked, path) {
+    if is(asked, path) && answer.status == 200 {
         change(answer, with);
     }
 }
@@ -338,9 +343,13 @@ fn each_fault_of_a_fhir_search_is_named_and_no_other() {
             |asked, answer| {
                 if asked.path.starts_with("/fhir/Patient?") {
                     change(answer, |it| {
-                        let links = it["link"].as_array().cloned().unwrap_or_default();
-                        let own = links.iter().find(|it| it["relation"] == "self").cloned();
-                        for link in it["link"].as_array_mut().into_iter().flatten() {
+                        let links_of = it.get("link").and_then(Value::as_array).cloned();
+                        let own = links_of
+                            .iter()
+                            .flatten()
+                            .find(|it| it["relation"] == "self")
+                            .cloned();
+                        for link in links(it) {
                             if link["relation"] == "next" {
                                 link["url"] = own.as_ref().unwrap()["url"].clone();
                             }
@@ -354,7 +363,7 @@ fn each_fault_of_a_fhir_search_is_named_and_no_other() {
             &["fhir-search-next"],
             |_, answer| {
                 change(answer, |it| {
-                    for link in it["link"].as_array_mut().into_iter().flatten() {
+                    for link in links(it) {
                         if link["relation"] == "next" {
                             link["url"] = "http://elsewhere.invalid/fhir/Patient?page=2".into();
                         }
