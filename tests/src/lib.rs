@@ -17,6 +17,8 @@ mod canaries;
 #[cfg(test)]
 mod certificate;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 #[allow(
     dead_code,
     reason = "the tests that use the rest are written as the nodes land"

@@ -40,6 +40,7 @@ pub mod pds;
 pub mod pointers;
 pub mod prescriptions;
 pub mod questions;
+pub mod probe;
 pub mod receipt;
 pub mod receiving;
 pub mod referrals;

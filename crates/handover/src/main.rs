@@ -51,6 +51,7 @@ enum Command {
     Restore(commands::restore::Restore),
     Drill(commands::drill::Drill),
     StandIn(commands::stand_in::StandIn),
+    Check(commands::check::Check),
 }
 
 fn main() -> std::process::ExitCode {
@@ -64,7 +65,9 @@ fn main() -> std::process::ExitCode {
         Err(reason) => return failed(&reason.into()),
     };
     let outcome = runtime.block_on(async {
-        match arguments.command {
+        let done = match arguments.command {
+            // Its end says what it found.
+            Command::Check(check) => return Ok(Box::pin(check.run()).await),
             Command::Demo(demo) => demo.run().await,
             Command::Init(init) => init.run(),
             Command::Join(join) => join.run().await,
@@ -93,12 +96,13 @@ fn main() -> std::process::ExitCode {
             Command::Restore(restore) => restore.run().await,
             Command::Drill(drill) => drill.run().await,
             Command::StandIn(stand_in) => stand_in.run().await,
-        }
+        };
+        done.map(|()| std::process::ExitCode::SUCCESS)
     });
     // Workers were stopped in order by the command; what is left may not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     match outcome {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(reason) => failed(&reason),
     }
 }
