@@ -194,7 +194,8 @@ impl Exchange {
                 | Done::Prescription
                 | Done::Draft
                 | Done::Pds
-                | Done::Referral => None,
+                | Done::Referral
+                | Done::Desk => None,
             }))
     }
 }

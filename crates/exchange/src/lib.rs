@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod booking;
 mod client;
 pub mod copies;
+pub mod correspondence;
 mod delivery;
 pub mod directory;
 pub mod discharge;

@@ -136,6 +136,15 @@ const EVERYWHERE: &[&str] = &[
     "draft",
     "referral",
     "bars_message",
+    "parcel_bulk",
+    "parcel_bulk_letter",
+    "desk_team",
+    "desk_member",
+    "desk_asked",
+    "desk_assigned",
+    "desk_filter",
+    "desk_task",
+    "desk_template",
 ];
 
 /// Every table.

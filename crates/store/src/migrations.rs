@@ -85,6 +85,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(221, "0221_until_emergency"),
     migration!(230, "0230_pds"),
     migration!(231, "0231_nrl"),
+    migration!(265, "0265_desk"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -15,6 +15,7 @@ use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
+use crate::desk::{self, DeskWrite};
 use crate::diary::{self, DiaryWrite};
 use crate::drafts::{self, DraftWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
@@ -142,6 +143,7 @@ pub enum Effect {
     Draft(DraftWrite),
     Pds(PdsWrite),
     Referral(ReferralWrite),
+    Desk(DeskWrite),
 }
 
 /// What came of an effect.
@@ -174,6 +176,7 @@ pub enum Done {
     Draft,
     Pds,
     Referral,
+    Desk,
 }
 
 /// What came of one change.
@@ -274,6 +277,10 @@ pub(crate) async fn apply_effect(
         Effect::Referral(write) => {
             referrals::apply(tx, now, write).await?;
             Done::Referral
+        }
+        Effect::Desk(write) => {
+            desk::apply(tx, now, write).await?;
+            Done::Desk
         }
     })
 }

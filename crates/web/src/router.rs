@@ -1,10 +1,11 @@
 //! Every route of the node's pages; those of the FHIR door are in its table, `fhir`, those of signing in
 //! in `sign_in`, those of acting for others in `people`, those of faxes in `fax`, those of appointments in `appointments`,
 //! those of prescriptions in `prescriptions`, those of discharges in `discharges`, those of crisis plans in `crisis_plan`,
-//! those of referrals in `referrals`.
+//! those of referrals in `referrals`, those of the workbench in `desk`.
 
 mod appointments;
 mod crisis_plan;
+mod desk;
 mod discharges;
 mod fax;
 mod fhir;
@@ -215,6 +216,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(appointments::routes())
         .merge(itk3::routes())
         .merge(discharges::routes())
+        .merge(desk::routes())
         .merge(crisis_plan::routes())
         .merge(pds::routes())
         .merge(prescriptions::routes())

@@ -197,6 +197,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(prescriptions::all(text));
     pages.extend(discharges::all(text));
     pages.extend(referrals::all(text));
+    pages.extend(desk::all(text));
     pages
 }
 
@@ -214,6 +215,8 @@ fn done(link: bool) -> Option<Done> {
 
 fn inbox(text: &str) -> staff::Inbox {
     let row = |n: i64| staff::InboxRow {
+        pid: n,
+        whose: (n % 2 == 0).then(|| text.to_owned()),
         href: format!("/staff/item/{n}"),
         patient: person(text),
         subject: format!("{text} discharge summary"),
@@ -248,6 +251,13 @@ fn inbox(text: &str) -> staff::Inbox {
             chosen: false,
         }],
         urgent: false,
+        whose: desk::choices(text),
+        saved: vec![crate::staff::desk::views::Saved {
+            name: text.into(),
+            href: "/staff/inbox?who=me".into(),
+            current: true,
+        }],
+        query: "who=me".into(),
         rows: (1..=25).map(row).collect(),
         empty: "",
         narrowed: None,
@@ -304,6 +314,19 @@ fn item(text: &str) -> staff::Item {
         },
         done: done(true),
         errors: vec![],
+        overtaken: Some(text.into()),
+        work: Some(staff::WhoseWork {
+            whose: desk::choices(text),
+            said: Some(text.into()),
+            tasks: vec![crate::staff::desk::views::TaskLine {
+                href: "/staff/tasks/1".into(),
+                whose: text.into(),
+                due: "3 Feb 2026".into(),
+                label: parts::state(State::Opened),
+            }],
+            more: true,
+            new: Some("/staff/tasks/new?letter=1".into()),
+        }),
         subject: format!("{text} discharge summary"),
         patient: person(text),
         urgency: parts::urgency(true),
@@ -555,6 +578,7 @@ fn letter(text: &str) -> patient::LetterPage {
 
 mod appointments;
 mod care;
+mod desk;
 mod discharges;
 mod fax;
 mod pds;

@@ -25,8 +25,9 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     if site.is_practice() && works {
         places.insert(2, ("Prescriptions", "/staff/prescriptions"));
     }
-    if site.is_hospital() && works {
+    if works {
         places.insert(2, ("Unsigned", "/staff/unsigned"));
+        places.insert(2, ("Tasks", "/staff/tasks"));
     }
     if site.is_pharmacy() && works {
         places.insert(2, ("Dispensing", "/staff/dispensing"));
