@@ -31,7 +31,7 @@ pub struct Asked {
 }
 
 /// What can be shown alone: its word, its name, and the types.
-const KINDS: [(&str, &str, &[&str]); 6] = [
+const KINDS: [(&str, &str, &[&str]); 7] = [
     ("letters", "Letters", &["DocumentReference", "Composition"]),
     ("results", "Results", &["Observation", "DiagnosticReport"]),
     (
@@ -53,11 +53,8 @@ const KINDS: [(&str, &str, &[&str]); 6] = [
         "Visits and referrals",
         &["Encounter", "Appointment", "ServiceRequest"],
     ),
-    (
-        "others",
-        "Vaccinations and tasks",
-        &["Immunization", "Task"],
-    ),
+    ("vaccinations", "Vaccinations", &["Immunization"]),
+    ("tasks", "Tasks", &["Task"]),
 ];
 
 /// One thing that was.
