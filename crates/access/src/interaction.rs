@@ -131,6 +131,12 @@ pub enum Interaction {
     EmergencyAccess,
     /// Who looked at a record, and why.
     AccessLog,
+    /// Work to do: who has it and until when.
+    Tasks,
+    /// A task is given to somebody, handed on, done, or not done and said why.
+    WorkTask,
+    /// Who is in which team, and who leaves.
+    Teams,
     /// Messages and parcels that are stuck: reasons and counts, never content.
     WorkList,
     /// Each neighbour's health.
@@ -235,6 +241,9 @@ impl Interaction {
             Interaction::ClaimRelationship => "claim-relationship",
             Interaction::EmergencyAccess => "emergency-access",
             Interaction::AccessLog => "access-log",
+            Interaction::Tasks => "tasks",
+            Interaction::WorkTask => "work-task",
+            Interaction::Teams => "teams",
             Interaction::WorkList => "work-list",
             Interaction::Neighbours => "neighbours",
             Interaction::Mailbox => "mailbox",
@@ -267,6 +276,7 @@ impl Interaction {
             | Interaction::Slots
             | Interaction::Prescriptions
             | Interaction::Unsigned
+            | Interaction::Tasks
             | Interaction::Referrals
             | Interaction::Handovers
             | Interaction::Moves
@@ -314,9 +324,10 @@ impl Interaction {
             | Interaction::WithdrawLetter
             | Interaction::WriteLetter
             | Interaction::SignLetter
+            | Interaction::WorkTask
             | Interaction::HoldBack
             | Interaction::ReleaseToPatient => Sort::Change,
-            Interaction::WorkList | Interaction::Neighbours => Sort::Operate,
+            Interaction::WorkList | Interaction::Neighbours | Interaction::Teams => Sort::Operate,
             Interaction::AccessLog => Sort::Audit,
             Interaction::Mailbox => Sort::Mail,
             Interaction::System => Sort::Inner,

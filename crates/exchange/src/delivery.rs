@@ -201,7 +201,8 @@ impl Exchange {
                 | Done::Downtime
                 | Done::Message
                 | Done::Question
-                | Done::PatientApp => None,
+                | Done::PatientApp
+                | Done::Desk => None,
             }))
     }
 }

@@ -136,6 +136,18 @@ impl Exchange {
         self.sent_by(letter, &[], way)
     }
 
+    /// By which way a letter leaves, in words.
+    pub(crate) fn way_in_words(&self, letter: &Letter) -> &'static str {
+        match self.way(&letter.to, letter) {
+            Ok(Way::Node) => "To its node, signed.",
+            Ok(Way::Itk3(_)) => "Over MESH, as an ITK3 document.",
+            Ok(Way::Fax) => "By fax: nobody there is proved to have read it.",
+            Err(_) => {
+                "No way leads there yet: it waits on the work list until a person sees to it."
+            }
+        }
+    }
+
     fn check_receiver(&self, letter: &Letter) -> Result<(), Problem> {
         if &letter.to == self.organisation() {
             let message = "The receiver is this organisation itself.";

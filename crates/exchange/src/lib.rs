@@ -12,6 +12,7 @@ pub mod booking;
 pub mod bounds;
 mod client;
 pub mod copies;
+pub mod correspondence;
 mod delivery;
 pub mod directory;
 pub mod discharge;

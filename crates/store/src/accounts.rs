@@ -396,9 +396,11 @@ async fn drop_tokens(tx: &mut Tx<'_>, login: &str) -> Result<(), Problem> {
     tx.execute(&sql.with(login)).await.map(|_| ())
 }
 
-async fn close(tx: &mut Tx<'_>, login: &str) -> Result<AccountDone, Problem> {
+pub(crate) async fn close(tx: &mut Tx<'_>, login: &str) -> Result<AccountDone, Problem> {
     end_sessions(tx, login).await?;
     drop_tokens(tx, login).await?;
+    // What they were working on is somebody's again.
+    crate::desk::left(tx, login).await?;
     let sql = Sql::new("UPDATE account SET closed = 1 WHERE login = $1 AND closed = 0");
     Ok(AccountDone::Changed(tx.execute(&sql.with(login)).await?))
 }

@@ -155,6 +155,15 @@ const EVERYWHERE: &[&str] = &[
     "glossary",
     "taken_out",
     "large_binary",
+    "parcel_bulk",
+    "parcel_bulk_letter",
+    "desk_team",
+    "desk_member",
+    "desk_asked",
+    "desk_assigned",
+    "desk_filter",
+    "desk_task",
+    "desk_template",
 ];
 
 /// Every table.

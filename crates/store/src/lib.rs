@@ -37,6 +37,7 @@ mod citus;
 mod clock;
 pub mod copies;
 mod database;
+pub mod desk;
 mod dialect;
 pub mod diary;
 pub mod downtime;

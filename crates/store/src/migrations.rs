@@ -93,6 +93,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(255, "0255_patient_app"),
     migration!(260, "0260_large"),
     migration!(261, "0261_collected"),
+    migration!(265, "0265_desk"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -5,6 +5,7 @@
 //! caused it, and a step with the receipt that tells the other side, or not at all.
 
 mod act;
+mod bulk;
 pub(crate) mod content;
 pub(crate) mod event;
 mod incoming;
@@ -32,10 +33,12 @@ use crate::database::Tx;
 
 pub(crate) use act::send_again;
 pub use act::{Action, HELD_BACK, RELEASED, Step};
+pub use bulk::{BULK_MAX, Filing, Stays, UNDO_MILLIS, Undone, Weighed};
+use bulk::{FileMany, PutBack};
 pub use content::Held;
 pub use journey::{Event, Item, Part};
 pub use large::{IN_RESOURCE_BYTES_MAX, Large};
-pub use lists::{Counts, Letter, ListFilter, ListPage, Show};
+pub use lists::{Counts, Letter, ListFilter, ListPage, Show, Work};
 pub use notice::Notice;
 pub(crate) use notice::leave as left;
 pub(crate) use outgoing::set_aside;
@@ -295,6 +298,10 @@ pub enum ParcelWrite {
     ReceiptsTaken { numbers: Vec<i64> },
     /// The other side does not take this receipt, and will not.
     ReceiptRefused { number: i64, reason: String },
+    /// Files these letters together, all or none of them.
+    FileMany(Box<FileMany>),
+    /// Puts letters that were filed together back into the inbox, before anybody was told.
+    PutBack(Box<PutBack>),
     /// The directory in force is of this version. `Conflict` if a newer one was in force before.
     Directory { version: u64 },
     /// Someone has read the notice that a letter they opened was withdrawn or superseded.
@@ -415,6 +422,8 @@ pub(crate) async fn apply(
         ParcelWrite::CancelDocument { document, reason } => {
             outgoing::cancel_document(tx, now, document, reason).await
         }
+        ParcelWrite::FileMany(filing) => bulk::file(tx, now, filing).await,
+        ParcelWrite::PutBack(back) => bulk::put_back(tx, now, back).await,
         ParcelWrite::Directory { version } => peers::directory(tx, *version).await,
         ParcelWrite::NoticeSeen { account, pid } => notice::seen(tx, now, *account, *pid).await,
         ParcelWrite::Tidy { wanted_before } => content::tidy(tx, *wanted_before).await,

@@ -15,6 +15,7 @@ use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
 use crate::database::Tx;
+use crate::desk::{self, DeskWrite};
 use crate::diary::{self, DiaryWrite};
 use crate::downtime::{self, DowntimeWrite};
 use crate::drafts::{self, DraftWrite};
@@ -156,6 +157,7 @@ pub enum Effect {
     Message(MessageWrite),
     Question(QuestionWrite),
     PatientApp(PatientAppWrite),
+    Desk(DeskWrite),
 }
 
 /// What came of an effect.
@@ -195,6 +197,7 @@ pub enum Done {
     Message,
     Question,
     PatientApp,
+    Desk,
 }
 
 /// What came of one change.
@@ -323,6 +326,10 @@ pub(crate) async fn apply_effect(
         Effect::PatientApp(write) => {
             patient_app::apply(tx, now, write).await?;
             Done::PatientApp
+        }
+        Effect::Desk(write) => {
+            desk::apply(tx, now, write).await?;
+            Done::Desk
         }
     })
 }

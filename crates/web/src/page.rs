@@ -9,6 +9,7 @@ pub mod headers;
 pub mod parts;
 pub mod problem;
 pub mod tongue;
+pub mod trend;
 pub mod words;
 
 use axum::body::Body;
@@ -58,7 +59,7 @@ struct Frame<'a> {
 
 #[derive(Serialize)]
 struct Destination {
-    text: &'static str,
+    text: String,
     href: &'static str,
     current: bool,
 }
@@ -135,7 +136,7 @@ impl<V: Serialize> Page<V> {
         let navigation = destinations
             .into_iter()
             .map(|(text, href)| Destination {
-                text,
+                text: counted(text, href, visit),
                 href,
                 current: href == self.current,
             })
@@ -154,6 +155,21 @@ impl<V: Serialize> Page<V> {
             nonce,
             lang: (self.tongue != Language::English).then(|| self.tongue.code()),
         }
+    }
+}
+
+/// A destination with how much waits there, so that nothing unsigned, unsent or due hides.
+fn counted(text: &str, href: &str, visit: &Visit) -> String {
+    let pending = visit.pending().unwrap_or_default();
+    let count = match href {
+        "/staff/unsigned" => pending.unsigned,
+        "/staff/tasks" => pending.due,
+        "/staff/sent" => pending.undeliverable,
+        _ => 0,
+    };
+    match count {
+        0 => text.to_owned(),
+        count => format!("{text} ({count})"),
     }
 }
 

@@ -3,9 +3,11 @@
 //! those of prescriptions in `prescriptions`, those of discharges in `discharges`, those of crisis plans in `crisis_plan`,
 //! those of referrals in `referrals`, those of visits in `visits`,
 //! those of downtime in `downtime`.
+//! those of referrals in `referrals`, those of the workbench in `desk`.
 
 mod appointments;
 mod crisis_plan;
+mod desk;
 mod discharges;
 mod downtime;
 mod fax;
@@ -220,6 +222,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(appointments::routes())
         .merge(itk3::routes())
         .merge(discharges::routes())
+        .merge(desk::routes())
         .merge(crisis_plan::routes())
         .merge(moving::routes())
         .merge(pds::routes())

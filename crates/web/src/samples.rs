@@ -216,6 +216,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(visits::all(text));
     pages.extend(downtime::all(text));
     pages.extend(patient_app::all(text));
+    pages.extend(desk::all(text));
     pages
 }
 
@@ -233,6 +234,8 @@ fn done(link: bool) -> Option<Done> {
 
 fn inbox(text: &str) -> staff::Inbox {
     let row = |n: i64| staff::InboxRow {
+        pid: n,
+        whose: (n % 2 == 0).then(|| text.to_owned()),
         href: format!("/staff/item/{n}"),
         patient: person(text),
         subject: format!("{text} discharge summary"),
@@ -267,6 +270,13 @@ fn inbox(text: &str) -> staff::Inbox {
             chosen: false,
         }],
         urgent: false,
+        whose: desk::choices(text),
+        saved: vec![crate::staff::desk::views::Saved {
+            name: text.into(),
+            href: "/staff/inbox?who=me".into(),
+            current: true,
+        }],
+        query: "who=me".into(),
         rows: (1..=25).map(row).collect(),
         empty: "",
         narrowed: None,
@@ -323,6 +333,19 @@ fn item(text: &str) -> staff::Item {
         },
         done: done(true),
         errors: vec![],
+        overtaken: Some(text.into()),
+        work: Some(staff::WhoseWork {
+            whose: desk::choices(text),
+            said: Some(text.into()),
+            tasks: vec![crate::staff::desk::views::TaskLine {
+                href: "/staff/tasks/1".into(),
+                whose: text.into(),
+                due: "3 Feb 2026".into(),
+                label: parts::state(State::Opened),
+            }],
+            more: true,
+            new: Some("/staff/tasks/new?letter=1".into()),
+        }),
         subject: format!("{text} discharge summary"),
         patient: person(text),
         urgency: parts::urgency(true),
@@ -587,6 +610,7 @@ fn letter(text: &str) -> patient::LetterPage {
 
 mod appointments;
 mod care;
+mod desk;
 mod discharges;
 mod downtime;
 mod fax;

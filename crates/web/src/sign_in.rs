@@ -258,7 +258,7 @@ impl SignIn {
     }
 
     /// Forgets what is remembered of sessions and tokens, since some have ended.
-    fn forget_all(&self) {
+    pub(crate) fn forget_all(&self) {
         self.recent.lock().clear();
     }
 

@@ -5,6 +5,7 @@ pub mod bookings;
 pub mod care;
 pub mod content;
 pub mod crisis_plan;
+pub mod desk;
 pub mod discharges;
 pub mod dispensing;
 pub mod downtime;

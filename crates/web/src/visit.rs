@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use access::{
-    Acting, Assurance, AuditEntry, Caller, Granted, Interaction, NhsNumber, Purpose, Scope, Who,
+    Acting, Assurance, AuditEntry, Caller, Granted, Interaction, NhsNumber, Purpose, Role, Scope,
+    Who,
 };
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -14,6 +15,7 @@ use fhir::problem::{Kind, Problem};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use store::desk::Pending;
 
 use crate::cookie;
 use crate::node::Node;
@@ -40,6 +42,8 @@ pub struct Visit {
     path: Arc<str>,
     method: Method,
     tongue: Language,
+    /// What waits and must not hide, for the head of a page of work.
+    pending: Option<Pending>,
 }
 
 /// What the caller was known by.
@@ -109,6 +113,7 @@ impl Visit {
             path: request.uri.path().into(),
             method: request.method.clone(),
             tongue: Language::wanted(&request.headers),
+            pending: None,
         }
     }
 
@@ -123,6 +128,33 @@ impl Visit {
         self.assurance = known.assurance;
         self.own_nhs_number = known.own_nhs_number;
         self.proof = proof;
+    }
+
+    /// What waits and must not hide, for the head of a page of work.
+    pub(crate) fn pending(&self) -> Option<Pending> {
+        self.pending
+    }
+
+    /// Looks up what waits, where one of the staff's pages is about to be shown to who works on it.
+    async fn look_up_pending(&mut self, node: &Node) {
+        let Some(Who::Staff {
+            account,
+            role: Role::Clerk | Role::Clinician,
+            ..
+        }) = self.caller().map(|caller| &caller.who)
+        else {
+            return;
+        };
+        let account = *account;
+        if !self.on_staff_pages() {
+            return;
+        }
+        let tomorrow = crate::staff::desk::tasks::today(self.now).saturating_add(86_400_000);
+        match node.store.pending(account, tomorrow).await {
+            Ok(pending) => self.pending = Some(pending),
+            // A page without its counts is better than none.
+            Err(problem) => tracing::warn!(%problem, "what waits could not be counted"),
+        }
     }
 
     /// The language that is wanted, where a page has it.
@@ -209,7 +241,9 @@ impl Visit {
         let caller = self.known()?;
         let purpose = match (&caller.who, interaction) {
             (Who::Patient { .. }, _) => Purpose::PatientRequest,
-            (_, Interaction::WorkList | Interaction::Neighbours) => Purpose::Operations,
+            (_, Interaction::WorkList | Interaction::Neighbours | Interaction::Teams) => {
+                Purpose::Operations
+            }
             (_, Interaction::AccessLog) => Purpose::Compliance,
             _ => Purpose::DirectCare,
         };
@@ -337,6 +371,7 @@ impl Visit {
             path: path.into(),
             method: Method::GET,
             tongue: Language::English,
+            pending: None,
         }
     }
 }
@@ -364,6 +399,8 @@ pub async fn announce(State(node): State<Arc<Node>>, request: Request, next: Nex
         let found = Problem::new(Kind::Security, "This form was sent from another site.");
         return headers::on(problem::answer(&node, &visit, &found)).await;
     }
+    let mut visit = visit;
+    visit.look_up_pending(&node).await;
     parts.extensions.insert(visit.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
     let found = response

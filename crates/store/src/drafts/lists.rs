@@ -39,6 +39,9 @@ pub struct Listed {
     pub author: String,
     pub begun_at: Millis,
     pub changed_at: Millis,
+    /// Whoever wrote it works here no more, and the team that it fell to.
+    pub left: bool,
+    pub team: String,
 }
 
 impl Store {
@@ -78,8 +81,10 @@ impl Store {
     pub async fn unsigned(&self, scope: &Scope) -> Result<(Vec<Listed>, bool), Problem> {
         staff(scope)?;
         let sql = Sql::new(
-            "SELECT id, kind, patient, account, author, begun_at, changed_at FROM draft \
-             WHERE state = 'open' ORDER BY changed_at, id LIMIT $1",
+            "SELECT d.id, d.kind, d.patient, d.account, d.author, d.begun_at, d.changed_at, \
+             COALESCE(a.closed, 1), COALESCE(t.name, '') FROM draft d LEFT JOIN account a ON a.id = d.account \
+             LEFT JOIN desk_team t ON t.id = d.team WHERE d.state = 'open' \
+             ORDER BY d.changed_at, d.id LIMIT $1",
         );
         let rows = self.rows(&sql.with(LISTED_MAX + 1)).await?;
         let limit = usize::try_from(LISTED_MAX).unwrap_or(usize::MAX);
@@ -103,6 +108,8 @@ impl Store {
             author: row.text(4)?.to_string(),
             begun_at: row.int(5)?,
             changed_at: row.int(6)?,
+            left: row.flag(7)?,
+            team: row.text(8)?.to_string(),
         })
     }
 }

@@ -142,7 +142,11 @@ impl Store {
     /// Changes that hold a letter, or release to the patient what is still there of it. If its
     /// document has been deleted, all of it is held. Whether it is labelled here, the writer looks
     /// as it applies them.
-    async fn releases(&self, made: &Made, release: Release) -> Result<Vec<Change>, Problem> {
+    pub(super) async fn releases(
+        &self,
+        made: &Made,
+        release: Release,
+    ) -> Result<Vec<Change>, Problem> {
         let mut release = release;
         if let Some(document) = &made.document
             && !self.is_there("DocumentReference", document).await?

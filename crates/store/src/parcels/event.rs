@@ -205,15 +205,28 @@ pub(crate) async fn set_due(tx: &mut Tx<'_>, pid: i64, due: bool) -> Result<(), 
 /// Queues a step for the other side to be told. At the other end of a fax there is nobody to tell, and that of an
 /// ITK3 document is told by its responses.
 pub(crate) async fn tell(tx: &mut Tx<'_>, parcel: &Known, seq: i64) -> Result<(), Problem> {
+    tell_after(tx, parcel, seq, 0).await
+}
+
+/// The same, but not before that time: a receipt is signed and cannot be taken back, so what can still be undone is told
+/// nobody yet.
+pub(crate) async fn tell_after(
+    tx: &mut Tx<'_>,
+    parcel: &Known,
+    seq: i64,
+    held_until: Millis,
+) -> Result<(), Problem> {
     if parcel.by_fax || parcel.by_itk3 {
         return Ok(());
     }
-    let sql =
-        Sql::new("INSERT INTO parcel_receipt (shard, peer, pid, seq) VALUES ($1, $2, $3, $4)")
-            .with(parcel.shard)
-            .with(parcel.peer())
-            .with(parcel.pid)
-            .with(seq);
+    let sql = Sql::new(
+        "INSERT INTO parcel_receipt (shard, peer, pid, seq, held_until) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .with(parcel.shard)
+    .with(parcel.peer())
+    .with(parcel.pid)
+    .with(seq)
+    .with(held_until);
     tx.execute(&sql).await?;
     super::peers::know(tx, parcel.peer()).await
 }

@@ -7,6 +7,7 @@ use fhir::problem::{Kind, Problem};
 use super::PartOf;
 use super::act::{HELD_BACK, RELEASED};
 use super::large::{IN_RESOURCE_BYTES_MAX, Large};
+use super::bulk::{FILED_UNDONE, PUT_BACK};
 use super::lists::{self, Letter};
 use super::outgoing::gone;
 use super::shown::{self, Shown};
@@ -225,7 +226,8 @@ impl Store {
         let pid = row.int(0)?;
         let mut events = self.events(pid).await?;
         if matches!(scope.reach(), Reach::Compartment { .. }) {
-            events.retain(|it| it.event != HELD_BACK && it.event != RELEASED);
+            let hidden = [HELD_BACK, RELEASED, FILED_UNDONE, PUT_BACK];
+            events.retain(|it| !hidden.contains(&it.event.as_str()));
         }
         self.traced(vec![lists::line(
             scope,

@@ -36,6 +36,17 @@ pub enum Show {
     AllOut,
 }
 
+/// Whose work a list is narrowed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nobody's.
+    Nobodys,
+    /// That person's, or their teams' and no other person's.
+    Mine(i64),
+    Persons(i64),
+    Teams(String),
+}
+
 /// What a list is narrowed to, and which page of it.
 #[derive(Clone, Debug)]
 pub struct ListFilter {
@@ -43,6 +54,7 @@ pub struct ListFilter {
     pub urgent_only: bool,
     /// Only with this organisation at the other end (its ODS code).
     pub other: Option<String>,
+    pub work: Option<Work>,
     /// `next` of the page before.
     pub after: Option<String>,
     /// Rows on a page, at most 200.
@@ -56,6 +68,7 @@ impl ListFilter {
             show,
             urgent_only: false,
             other: None,
+            work: None,
             after: None,
             count: 50,
         }
@@ -231,6 +244,28 @@ pub(super) fn line(
     scope.trace(scope.interaction(), outcome, target)
 }
 
+fn push_work(sql: &mut Sql<'_>, work: &Work) {
+    sql.push(match work {
+        Work::Nobodys => " AND NOT EXISTS (SELECT 1 FROM desk_assigned g WHERE g.pid = p.pid)",
+        _ => " AND EXISTS (SELECT 1 FROM desk_assigned g WHERE g.pid = p.pid AND ",
+    });
+    match work {
+        Work::Nobodys => {}
+        Work::Persons(account) => {
+            sql.push("g.account = ").bind(*account).push(")");
+        }
+        Work::Teams(team) => {
+            sql.push("g.team = ").bind(team.clone()).push(")");
+        }
+        Work::Mine(account) => {
+            sql.push("(g.account = ").bind(*account);
+            sql.push(" OR (g.account = 0 AND g.team IN (SELECT m.team FROM desk_member m WHERE m.account = ")
+                .bind(*account);
+            sql.push("))))");
+        }
+    }
+}
+
 /// A place in a list: `urgent.pid`, or `pid` where urgency does not lead.
 fn cursor(text: &str) -> Option<(i64, i64)> {
     let (urgent, pid) = text.split_once('.')?;
@@ -264,6 +299,9 @@ impl Store {
             // Where a letter comes from is part of what is withheld.
             sql.push(" AND ");
             shown::push_whole(&mut sql, scope);
+        }
+        if let Some(work) = &filter.work {
+            push_work(&mut sql, work);
         }
         if let Some(after) = &filter.after {
             let wrong = || Problem::new(Kind::Value, "There is no such page of this list.");

@@ -197,3 +197,38 @@ impl Store {
             .collect()
     }
 }
+
+/// Parcels of a neighbour that are looked at for its last receipt.
+const LOOKED_AT: i64 = 200;
+
+impl Store {
+    /// When the oldest parcel that waits for a neighbour was accepted, and when it last signed something of the newest parcels
+    /// that it has. No patient is named.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn neighbour_times(
+        &self,
+        peer: &str,
+    ) -> Result<(Option<Millis>, Option<Millis>), Problem> {
+        let first =
+            |rows: Vec<crate::row::Row>| rows.first().map_or(Ok(None), |row| row.int_opt(0));
+        let oldest = Sql::new(
+            "SELECT MIN(stored_at) FROM parcel WHERE direction = 0 AND due = 1 AND recipient = $1",
+        )
+        .with(peer.to_owned());
+        let receipt = Sql::new(
+            "SELECT MAX(e.at) FROM (SELECT pid, shard FROM parcel WHERE direction = 0 AND due = 0 \
+             AND recipient = $1 AND urgent IN (0, 1) ORDER BY pid DESC LIMIT $2) p \
+             JOIN parcel_event e ON e.pid = p.pid AND e.shard = p.shard \
+             WHERE e.origin = $3 AND e.proof IS NOT NULL",
+        )
+        .with(peer.to_owned())
+        .with(LOOKED_AT)
+        .with(peer.to_owned());
+        Ok((
+            first(self.rows_apart(oldest).await?)?,
+            first(self.rows_apart(receipt).await?)?,
+        ))
+    }
+}

@@ -81,8 +81,9 @@ impl Store {
              EXISTS (SELECT 1 FROM parcel p WHERE p.direction = 0 AND p.due = 1 \
              AND p.recipient = parcel_peer.peer) OR \
              EXISTS (SELECT 1 FROM parcel_receipt r WHERE r.peer = parcel_peer.peer \
-             AND r.refused IS NULL) ORDER BY next_try LIMIT 10000",
-        );
+             AND r.refused IS NULL AND r.held_until <= $1) ORDER BY next_try LIMIT 10000",
+        )
+        .with(self.now());
         let rows = self.rows(&sql).await?;
         rows.iter()
             .map(|row| {
@@ -201,9 +202,11 @@ impl Store {
              AND p.shard = r.shard \
              JOIN parcel_event e ON e.pid = r.pid AND e.seq = r.seq \
              AND e.shard = r.shard \
-             WHERE r.peer = $1 AND r.refused IS NULL ORDER BY r.number LIMIT $2",
+             WHERE r.peer = $1 AND r.refused IS NULL AND r.held_until <= $2 \
+             ORDER BY r.number LIMIT $3",
         )
         .with(peer.as_str())
+        .with(self.now())
         .with(count_max);
         let rows = self.rows(&sql).await?;
         let nameless = || Problem::new(Kind::Exception, "A receipt is of a state of no name.");

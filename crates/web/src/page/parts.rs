@@ -144,6 +144,8 @@ fn step_words(event: &Event) -> &'static str {
             "taken-in" => "Put into the record",
             "held-back" => "Held back from the patient",
             "released" => "Released to the patient",
+            "filed-undone" => "Filed with others, which was undone",
+            "put-back" => "Put back into the inbox",
             "refused" => "Refused by the other side",
             "handed-over" => "Handed over",
             "answered" => "Answered by the receiver",

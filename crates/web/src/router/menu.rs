@@ -32,7 +32,7 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     if site.is_practice() && works {
         places.push(("Moves", "/staff/moves"));
     }
-    if site.is_hospital() && works {
+    if works {
         places.insert(2, ("Unsigned", "/staff/unsigned"));
         places.insert(1, ("Ambulances", "/staff/handover-board"));
     }
@@ -41,6 +41,7 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
     }
     if site.is_community() && works {
         places.insert(0, ("Visits", "/staff/visits"));
+        places.insert(2, ("Tasks", "/staff/tasks"));
     }
     if site.is_pharmacy() && works {
         places.insert(2, ("Dispensing", "/staff/dispensing"));

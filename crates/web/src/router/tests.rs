@@ -33,6 +33,7 @@ fn addresses() -> Vec<String> {
         include_str!("visits.rs"),
         include_str!("downtime.rs"),
         include_str!("patient_app.rs"),
+        include_str!("desk.rs"),
     ];
     let mut all: Vec<String> = files
         .iter()
@@ -421,6 +422,9 @@ fn p28_each_page_about_a_patient_and_each_refusal_of_one_leaves_its_line() {
             ("/staff/inbox", &ann, StatusCode::OK),
             ("/staff/patient/jane", &ed, StatusCode::FORBIDDEN),
             ("/staff/patient/jane/shared", &ed, StatusCode::FORBIDDEN),
+            ("/staff/patient/jane/results", &ann, StatusCode::OK),
+            ("/staff/patient/jane/timeline", &ann, StatusCode::OK),
+            ("/staff/patient/jane/results", &ed, StatusCode::FORBIDDEN),
             (item.as_str(), &ed, StatusCode::FORBIDDEN),
             ("/staff/inbox", &ed, StatusCode::FORBIDDEN),
             ("/record", &jane, StatusCode::OK),

@@ -121,6 +121,7 @@ fn unsigned(text: &str) -> staff::UnsignedList {
         what: "Discharge",
         patient: person(text),
         author: text.into(),
+        left: (!shown).then(|| text.to_owned()),
         begun: moment(NOW, NOW),
         changed: moment(NOW, NOW),
     };

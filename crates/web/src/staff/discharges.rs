@@ -3,7 +3,7 @@
 //! signed.
 
 mod form;
-mod load;
+pub(super) mod load;
 mod signing;
 pub mod unsigned;
 pub mod views;

@@ -7,9 +7,11 @@ use access::Interaction;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
+use fhir::problem::Problem;
 use serde::Deserialize;
+use store::desk::{Assigned, Whose};
 use store::parcels::{
-    Counts, Letter, ListFilter, Notice, ParcelWrite, Show, Shown, State as Parcel,
+    Counts, Letter, ListFilter, Notice, ParcelWrite, Show, Shown, State as Parcel, Work,
 };
 use store::{Effect, Job};
 
@@ -18,6 +20,9 @@ use crate::node::Node;
 use crate::page::parts::{self, Done, Tab};
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
+use crate::staff::desk::views::{Choices, One};
+use crate::staff::desk::whose::{self, People};
+use crate::staff::desk::{self, filters};
 use crate::staff::{self, subject, views};
 use crate::visit::Visit;
 
@@ -30,6 +35,9 @@ pub struct Asked {
     from: String,
     #[serde(default)]
     urgent: String,
+    /// Whose work: `me`, `none`, or a person or team.
+    #[serde(default)]
+    who: String,
     after: Option<String>,
     #[serde(default)]
     done: String,
@@ -93,9 +101,11 @@ pub async fn page(
         _ => Interaction::Inbox,
     };
     let scope = visit.scope(&node, interaction, "DocumentReference").await?;
+    let me = desk::account(&visit);
     let filter = ListFilter {
         urgent_only: asked.urgent == "yes",
         other: (!asked.from.is_empty()).then(|| asked.from.clone()),
+        work: work(&asked.who, me)?,
         after: asked.after.clone(),
         ..ListFilter::new(list.show)
     };
@@ -106,19 +116,27 @@ pub async fn page(
     };
     let found = node.store.letters(&scope, &filter).await?;
     let notices = node.store.notices(&scope).await?;
+    let pids: Vec<i64> = found.letters.iter().map(|it| it.pid).collect();
+    let assigned = node.store.assigned(&scope, &pids).await?;
+    let people = People::of(&node, &scope).await?;
+    let here = filters::query(&query(list, &asked, None));
     let view = views::Inbox {
         heading: "Inbox",
         show: list.word,
         tabs: tabs(list, &counts, waiting_faxes),
         senders: senders(&node, &found.letters, &asked.from),
         urgent: filter.urgent_only,
+        whose: choices(&people, me, &asked.who),
+        saved: filters::saved(&node, &visit, &here).await?,
+        query: here,
         rows: found
             .letters
             .iter()
-            .map(|letter| row(&node, letter, visit.now))
+            .map(|letter| row(&node, letter, (assigned.get(&letter.pid), me), visit.now))
             .collect(),
-        empty: match asked.from.as_str() {
-            "" => list.empty,
+        empty: match (asked.from.as_str(), asked.who.as_str()) {
+            ("", "") => list.empty,
+            ("", _) => "No letter on this list is theirs. Letters that are others’, or nobody’s, are not shown here.",
             _ => "No letter of this sender that is shown to you is on this list.",
         },
         narrowed: (!asked.from.is_empty()).then_some(
@@ -159,8 +177,46 @@ fn tabs(open: &List, counts: &Counts, faxes: Option<u64>) -> Vec<Tab> {
         .collect()
 }
 
-fn row(node: &Node, letter: &Letter, now: Millis) -> views::InboxRow {
+/// Whose letters are asked for.
+fn work(who: &str, me: i64) -> Result<Option<Work>, Problem> {
+    Ok(match who {
+        "" => None,
+        "me" => Some(Work::Mine(me)),
+        "none" => Some(Work::Nobodys),
+        who => match whose::parse(who)? {
+            Whose { account: 0, team } => Some(Work::Teams(team)),
+            Whose { account, .. } => Some(Work::Persons(account)),
+        },
+    })
+}
+
+/// The choice of whose letters are shown.
+fn choices(people: &People, me: i64, who: &str) -> Vec<Choices> {
+    let mut groups = people.groups(me, who, "Anybody’s");
+    if let Some(first) = groups.first_mut() {
+        for (value, text) in [("me", "Mine and my teams’"), ("none", "Nobody’s")] {
+            first.options.push(One {
+                value: value.to_owned(),
+                text: text.to_owned(),
+                chosen: value == who,
+            });
+        }
+    }
+    groups
+}
+
+fn row(
+    node: &Node,
+    letter: &Letter,
+    (assigned, me): (Option<&Assigned>, i64),
+    now: Millis,
+) -> views::InboxRow {
     views::InboxRow {
+        pid: letter.pid,
+        whose: assigned.map(|it| match it.whose.account == me {
+            true => "You".to_owned(),
+            false => whose::said(&it.person, &it.team),
+        }),
         href: format!("/staff/item/{}", letter.pid),
         patient: staff::about(letter),
         subject: subject(letter),
@@ -198,11 +254,16 @@ fn senders(node: &Node, letters: &[Letter], chosen: &str) -> Vec<views::Sender> 
 }
 
 fn address(list: &List, asked: &Asked, after: Option<&str>) -> String {
+    format!("/staff/inbox?{}", query(list, asked, after))
+}
+
+fn query(list: &List, asked: &Asked, after: Option<&str>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("show", list.word);
     for (name, value) in [
         ("from", Some(asked.from.as_str())),
         ("urgent", Some(&asked.urgent)),
+        ("who", Some(&asked.who)),
     ] {
         query.extend_pairs(
             value
@@ -211,7 +272,7 @@ fn address(list: &List, asked: &Asked, after: Option<&str>) -> String {
         );
     }
     query.extend_pairs(after.map(|text| ("after", text)));
-    format!("/staff/inbox?{}", query.finish())
+    query.finish()
 }
 
 fn done(asked: &Asked, has_fax: bool) -> Option<Done> {

@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Role, Who};
+use access::{Interaction, Role, Scope, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use fhir::problem::Kind;
+use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
+use store::desk::TaskList;
 use store::parcels::{Action, Item, Shown, State as Parcel};
 
 use crate::node::Node;
 use crate::page::parts::{self, Done, Fault, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
+use crate::staff::desk::whose::{self, People};
+use crate::staff::desk::{self, tasks};
 use crate::staff::{self, content, matching, no_letter, person, steps, subject, views};
 use crate::visit::Visit;
 
@@ -38,6 +41,8 @@ pub struct Typed {
     pub held_why: String,
     /// The field at fault and what is wrong.
     pub fault: Option<(&'static str, &'static str)>,
+    /// Who was faster.
+    pub overtaken: Option<String>,
 }
 
 /// A letter that came in. Looking at it is a step of its journey, the first time.
@@ -58,6 +63,47 @@ pub async fn sent(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
     show(&node, &visit, pid, false, &asked, Typed::default()).await
+}
+
+/// What is shown to who did something that did not fit any more: who was faster, and when. Anything else stays a refusal.
+pub(super) async fn overtaken(
+    node: &Node,
+    visit: &Visit,
+    pid: i64,
+    problem: Problem,
+) -> Result<Response, Refusal> {
+    if problem.kind != Kind::BusinessRule {
+        return Err(problem.into());
+    }
+    let scope = visit
+        .scope(node, Interaction::Item, "DocumentReference")
+        .await?;
+    let item = node.store.item(&scope, pid).await?;
+    let state = Some(item.letter.state);
+    let last = item.events.iter().rev().find(|it| it.state == state);
+    let verb = match item.letter.state {
+        Parcel::Filed => "filed",
+        Parcel::ActedOn => "recorded what was done about",
+        Parcel::Returned => "returned",
+        Parcel::Withdrawn => "withdrew",
+        Parcel::Superseded => "replaced",
+        _ => return Err(problem.into()),
+    };
+    let Some(last) = last else {
+        return Err(problem.into());
+    };
+    let who = match last.who.as_str() {
+        "" => (node.organisation_name)(&last.organisation),
+        who => who.to_owned(),
+    };
+    let at = words::moment(last.at, visit.now).full;
+    let typed = Typed {
+        overtaken: Some(format!(
+            "{who} {verb} this letter on {at}, before you. Nothing of what you did just now was recorded."
+        )),
+        ..Typed::default()
+    };
+    show(node, visit, pid, true, &Asked::default(), typed).await
 }
 
 /// The page, with what was typed if a form did not pass.
@@ -89,11 +135,13 @@ pub(super) async fn show(
         true => Some(matching::find(node, visit, &item.letter, asked.who.as_deref()).await?),
         false => None,
     };
-    let faulty = typed.fault.is_some();
+    let faulty = typed.fault.is_some() || typed.overtaken.is_some();
+    let work = work(node, visit, &scope, &item).await?;
     let told = Told {
         asked,
         typed,
         may_change,
+        work,
     };
     let view = view(node, visit, &item, content, matching, told);
     let title = view.subject.clone();
@@ -180,6 +228,41 @@ struct Told<'a> {
     typed: Typed,
     /// Whether the caller may do more than look.
     may_change: bool,
+    work: Option<views::WhoseWork>,
+}
+
+/// Whose work a letter is that came in, and what is to be done about it.
+async fn work(
+    node: &Node,
+    visit: &Visit,
+    scope: &Scope,
+    item: &Item,
+) -> Result<Option<views::WhoseWork>, Problem> {
+    if !item.inward {
+        return Ok(None);
+    }
+    let pid = item.letter.pid;
+    let people = People::of(node, scope).await?;
+    let assigned = node.store.assigned(scope, &[pid]).await?;
+    let assigned = assigned.get(&pid);
+    let chosen = assigned.map(|it| whose::word(&it.whose));
+    let list = TaskList::OfLetter(pid);
+    let (tasks, more) = node.store.tasks(scope, &list).await?;
+    Ok(Some(views::WhoseWork {
+        whose: people.groups(
+            desk::account(visit),
+            chosen.as_deref().unwrap_or_default(),
+            "Nobody",
+        ),
+        said: assigned.map(|it| {
+            let at = words::moment(it.at, visit.now).short;
+            format!("Given by {}, {at}", it.by)
+        }),
+        tasks: tasks.iter().map(|it| tasks::line(it, visit.now)).collect(),
+        more,
+        new: (item.letter.made.patient.is_some() && item.letter.made.document.is_some())
+            .then(|| format!("/staff/tasks/new?letter={pid}")),
+    }))
 }
 
 fn view(
@@ -192,6 +275,7 @@ fn view(
         asked,
         typed,
         may_change,
+        work,
     }: Told<'_>,
 ) -> views::Item {
     let letter = &item.letter;
@@ -215,6 +299,8 @@ fn view(
         back: back(item.inward),
         done: done(asked),
         errors: faults(&typed),
+        overtaken: typed.overtaken.clone(),
+        work,
         subject: subject(letter),
         patient: person(&letter.named),
         urgency: parts::urgency(letter.urgent),
@@ -348,6 +434,8 @@ fn faults(typed: &Typed) -> Vec<Fault> {
 
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
+        "assigned" => "It is said whose work this letter is.",
+        "task" => "The task is on the list of whoever it was given to.",
         "matched" => "Matched. The letter is being put into the patient's record.",
         "fax-matched" => {
             "Matched. The fax is in the patient's record, and the patient cannot read it until it is filed."

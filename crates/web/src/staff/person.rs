@@ -105,6 +105,13 @@ pub async fn page(
         released,
         locate: format!("/staff/whereabouts/{patient}"),
         team: format!("/staff/whereabouts/{patient}/team"),
+        timeline: format!("/staff/patient/{patient}/timeline"),
+        results: format!("/staff/patient/{patient}/results"),
+        task: format!("/staff/tasks/new?patient={patient}"),
+        letter: node
+            .exchange
+            .is_some()
+            .then(|| format!("/staff/letters/new?patient={patient}")),
         people: format!("/staff/people/{patient}"),
         refer: node
             .exchange

@@ -55,8 +55,10 @@ pub async fn file(
     Path(pid): Path<i64>,
     _: Fields,
 ) -> Result<Response, Refusal> {
-    take(&node, &visit, Interaction::FileLetter, pid, Action::File).await?;
-    Ok(see_other(&format!("/staff/inbox?done=filed&item={pid}")))
+    match take(&node, &visit, Interaction::FileLetter, pid, Action::File).await {
+        Ok(()) => Ok(see_other(&format!("/staff/inbox?done=filed&item={pid}"))),
+        Err(problem) => Box::pin(item::overtaken(&node, &visit, pid, problem)).await,
+    }
 }
 
 /// `POST /staff/item/{pid}/act`
@@ -77,8 +79,10 @@ pub async fn act(
         return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
     }
     let action = Action::ActOn { outcome };
-    take(&node, &visit, Interaction::ActOnLetter, pid, action).await?;
-    Ok(see_other(&format!("/staff/inbox?done=acted-on&item={pid}")))
+    match take(&node, &visit, Interaction::ActOnLetter, pid, action).await {
+        Ok(()) => Ok(see_other(&format!("/staff/inbox?done=acted-on&item={pid}"))),
+        Err(problem) => Box::pin(item::overtaken(&node, &visit, pid, problem)).await,
+    }
 }
 
 /// `POST /staff/item/{pid}/return`
@@ -116,7 +120,9 @@ pub async fn send_back(
         return item::show(&node, &visit, pid, true, &item::Asked::default(), typed).await;
     }
     let action = Action::Return { reason: text };
-    take(&node, &visit, Interaction::ReturnLetter, pid, action).await?;
+    if let Err(problem) = take(&node, &visit, Interaction::ReturnLetter, pid, action).await {
+        return Box::pin(item::overtaken(&node, &visit, pid, problem)).await;
+    }
     let done = match reason {
         Some(&WRONG_RECORD) => "put-back",
         _ => "returned",

@@ -1,6 +1,7 @@
 mod board;
 mod care;
 mod crisis_plan;
+mod desk;
 mod discharges;
 mod doors;
 mod fax;

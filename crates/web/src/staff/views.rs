@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::page::parts::{Content, Done, Fault, Label, Link, Person, Step, Tab};
 use crate::page::words::Moment;
 use crate::patient::views::Choice;
+use crate::staff::desk::views::{Choices, Saved, TaskLine};
 
 /// `staff/inbox.jinja`
 #[derive(Serialize)]
@@ -15,6 +16,12 @@ pub struct Inbox {
     pub tabs: Vec<Tab>,
     pub senders: Vec<Sender>,
     pub urgent: bool,
+    /// The choice of whose letters are shown.
+    pub whose: Vec<Choices>,
+    /// Views that the reader saved.
+    pub saved: Vec<Saved>,
+    /// What narrows this list, as it would be saved.
+    pub query: String,
     pub rows: Vec<InboxRow>,
     /// What to say when there are no rows.
     pub empty: &'static str,
@@ -46,6 +53,9 @@ pub struct Sender {
 
 #[derive(Serialize)]
 pub struct InboxRow {
+    pub pid: i64,
+    /// Whose work it is, if anybody's.
+    pub whose: Option<String>,
     pub href: String,
     pub patient: Person,
     pub subject: String,
@@ -63,6 +73,9 @@ pub struct Item {
     pub back: Link,
     pub done: Option<Done>,
     pub errors: Vec<Fault>,
+    /// Who was faster.
+    pub overtaken: Option<String>,
+    pub work: Option<WhoseWork>,
     pub subject: String,
     pub patient: Person,
     pub urgency: Label,
@@ -110,6 +123,18 @@ pub struct Item {
     /// Where the signed receipts are, if any came.
     pub receipts: Option<String>,
     pub parcel: String,
+}
+
+/// Whose work a letter is, and what is to be done about it.
+#[derive(Serialize)]
+pub struct WhoseWork {
+    pub whose: Vec<Choices>,
+    /// Who gave it, and when.
+    pub said: Option<String>,
+    pub tasks: Vec<TaskLine>,
+    pub more: bool,
+    /// Where a task is made of it.
+    pub new: Option<String>,
 }
 
 /// `staff/withheld.jinja`: a letter of which only that it is there is shown.
@@ -283,6 +308,11 @@ pub struct PatientPage {
     pub pds: Option<crate::staff::pds::Part>,
     /// Who acts for them, and whether the record is shown online; none for who may not look.
     pub people: String,
+    pub timeline: String,
+    pub results: String,
+    pub task: String,
+    /// Where a letter is written, on a node that is in a network.
+    pub letter: Option<String>,
     /// Where the patient is referred, on a node that is in a network.
     pub refer: Option<String>,
     /// Where other organisations are asked.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::{Interaction, Who};
 use axum::extract::{Query, State};
 use axum::response::Response;
+use exchange::correspondence;
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use store::drafts::Listed;
@@ -52,10 +53,18 @@ fn row(listed: &Listed, me: i64, now: Millis) -> Result<views::Unsigned, Problem
         None => None,
     };
     Ok(views::Unsigned {
-        href: who
-            .is_some()
-            .then(|| format!("/staff/discharges/{}", listed.id)),
-        what: "Discharge",
+        href: who.is_some().then(|| match listed.kind.as_str() {
+            correspondence::KIND => format!("/staff/letters/{}", listed.id),
+            _ => format!("/staff/discharges/{}", listed.id),
+        }),
+        what: match listed.kind.as_str() {
+            correspondence::KIND => "Letter",
+            _ => "Discharge",
+        },
+        left: listed.left.then(|| match listed.team.as_str() {
+            "" => "Works here no more: anybody may take it on".to_owned(),
+            team => format!("Works here no more: {team} takes it on"),
+        }),
         patient: match &who {
             Some(who) => Person::new(
                 &who.name,

@@ -121,6 +121,8 @@ pub struct Unsigned {
     pub what: &'static str,
     pub patient: Person,
     pub author: String,
+    /// Whoever wrote it left; who takes it on.
+    pub left: Option<String>,
     pub begun: Moment,
     pub changed: Moment,
 }

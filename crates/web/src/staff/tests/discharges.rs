@@ -18,7 +18,7 @@ const NEW: &str = "/staff/discharges/new?patient=jane";
 
 /// A hospital that can send to the practice `A81002` and the pharmacy `FZZ01` by their nodes, and to the practice
 /// `A81003` over MESH; it knows no social care.
-async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) {
+pub(super) async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) {
     let mut node = bare_node(ground).await;
     node.site.roles = vec!["hospital".into()];
     let folder = tempfile::tempdir().unwrap();
@@ -74,7 +74,7 @@ async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) {
     (folder, Arc::new(node))
 }
 
-async fn staff(node: &Arc<Node>, login: &str) -> Browser {
+pub(super) async fn staff(node: &Arc<Node>, login: &str) -> Browser {
     let mut browser = Browser::new(node);
     browser.sign_in("/staff/login", login).await;
     browser
@@ -85,7 +85,7 @@ async fn resource(node: &Node, id: &str, text: &str) {
 }
 
 /// What the hospital's systems know of Jane.
-async fn stocked(node: &Node) {
+pub(super) async fn stocked(node: &Node) {
     for (id, text) in [
         (
             "c1",
@@ -121,7 +121,7 @@ async fn stocked(node: &Node) {
     }
 }
 
-fn hidden<'t>(page: &'t str, name: &str) -> &'t str {
+pub(super) fn hidden<'t>(page: &'t str, name: &str) -> &'t str {
     let (_, rest) = page
         .split_once(&format!("name=\"{name}\" value=\""))
         .unwrap();
@@ -231,7 +231,7 @@ fn a_discharge_is_filled_from_the_record_kept_signed_once_and_sent_to_each() {
 }
 
 /// A scope that sees the sent board.
-async fn sent(node: &Node) -> Scope {
+pub(super) async fn sent(node: &Node) -> Scope {
     let who = access::Who::Staff {
         account: crate::testing::account(&node.store, "ann").await,
         name: "Ann Secretary".into(),
