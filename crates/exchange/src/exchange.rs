@@ -11,7 +11,7 @@ use store::{Effect, Job, Store};
 use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
-use crate::client::HttpTransport;
+use crate::client::{HttpTransport, Ways};
 use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::fax::Allowed;
@@ -66,6 +66,8 @@ pub struct Settings {
     pub keeps_diary: bool,
     /// The organisation's own system, which holds its diary, where it is booked into from here.
     pub system: Option<Arc<System>>,
+    /// Other ways to members than to the directory's addresses.
+    pub ways: Option<Ways>,
 }
 
 impl Default for Settings {
@@ -90,6 +92,7 @@ impl Default for Settings {
             clinics: Vec::new(),
             keeps_diary: true,
             system: None,
+            ways: None,
         }
     }
 }
@@ -122,7 +125,8 @@ impl Exchange {
         settings: Settings,
     ) -> Arc<Exchange> {
         let clock = store.clock().clone();
-        let transport = Arc::new(HttpTransport::new(identity.clone(), book.clone(), clock));
+        let transport = HttpTransport::new(identity.clone(), book.clone(), clock);
+        let transport = Arc::new(transport.by(settings.ways.clone()));
         Exchange::with_transport(store, identity, book, settings, transport)
     }
 

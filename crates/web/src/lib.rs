@@ -10,6 +10,7 @@ mod form;
 mod fuzz;
 pub mod gp_connect;
 pub mod mesh;
+pub mod neighbourhood;
 mod node;
 mod nrl;
 pub mod oauth;
