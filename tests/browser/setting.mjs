@@ -20,6 +20,8 @@ const { chromium } = require('playwright-core');
 export const hospital = process.env.HANDOVER_TEST_HOSPITAL;
 export const practice = process.env.HANDOVER_TEST_PRACTICE;
 export const pharmacy = process.env.HANDOVER_TEST_PHARMACY;
+/** The neighbourhood's own pages. */
+export const network = process.env.HANDOVER_TEST_NETWORK;
 /** The port for HL7 v2 at the hospital. */
 export const mllp = Number(process.env.HANDOVER_TEST_MLLP);
 /** The workspace's folder: `docs/images` is below it. */
@@ -44,7 +46,7 @@ export async function run(test, options = {}) {
   context.setDefaultTimeout(WAIT_MS);
   try {
     const page = context.pages()[0] ?? (await context.newPage());
-    await test({ context, page, hospital, practice, pharmacy, mllp, root, axe });
+    await test({ context, page, hospital, practice, pharmacy, network, mllp, root, axe });
   } finally {
     await context.close();
     await rm(profile, { recursive: true, force: true });

@@ -41,6 +41,7 @@ fn a13_pages_work_in_a_real_browser_and_run_nothing_from_outside() {
             .env("HANDOVER_TEST_HOSPITAL", demo.hospital())
             .env("HANDOVER_TEST_PRACTICE", demo.practice())
             .env("HANDOVER_TEST_PHARMACY", demo.pharmacy())
+            .env("HANDOVER_TEST_NETWORK", demo.network())
             .env("HANDOVER_TEST_MLLP", demo.mllp().port().to_string())
             .spawn()
             .unwrap();

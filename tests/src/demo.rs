@@ -7,7 +7,7 @@ use crate::node::demo::Demo;
 use crate::node::neighbourhood::wait_for;
 use crate::node::process::outcome;
 
-const READY_MAX: Duration = Duration::from_secs(3);
+const READY_MAX: Duration = Duration::from_secs(5);
 
 #[test]
 fn the_demo_is_ready_soon_tells_where_to_look_and_finds_its_data_again() {

@@ -49,6 +49,8 @@ mod itk3;
 #[cfg(test)]
 mod mesh;
 #[cfg(test)]
+mod neighbourhood;
+#[cfg(test)]
 #[allow(dead_code, reason = "as above")]
 mod node;
 #[cfg(test)]

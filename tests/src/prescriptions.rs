@@ -27,7 +27,7 @@ struct Street {
 
 impl Street {
     fn open() -> Street {
-        let mut demo = Demo::with(&["--quiet"]);
+        let mut demo = Demo::with(&["--people", "0", "--quiet"]);
         demo.process.start();
         let address =
             |text: String| -> SocketAddr { text.strip_prefix("http://").unwrap().parse().unwrap() };

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
 use crate::bounds::{Bounds, Known};
-use crate::client::HttpTransport;
+use crate::client::{HttpTransport, Ways};
 use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::fax::Allowed;
@@ -69,6 +69,8 @@ pub struct Settings {
     pub keeps_diary: bool,
     /// The organisation's own system, which holds its diary, where it is booked into from here.
     pub system: Option<Arc<System>>,
+    /// Other ways to members than to the directory's addresses.
+    pub ways: Option<Ways>,
 }
 
 impl Default for Settings {
@@ -94,6 +96,7 @@ impl Default for Settings {
             clinics: Vec::new(),
             keeps_diary: true,
             system: None,
+            ways: None,
         }
     }
 }
@@ -128,7 +131,8 @@ impl Exchange {
         settings: Settings,
     ) -> Arc<Exchange> {
         let clock = store.clock().clone();
-        let transport = Arc::new(HttpTransport::new(identity.clone(), book.clone(), clock));
+        let transport = HttpTransport::new(identity.clone(), book.clone(), clock);
+        let transport = Arc::new(transport.by(settings.ways.clone()));
         Exchange::with_transport(store, identity, book, settings, transport)
     }
 

@@ -55,7 +55,7 @@ pub mod wire;
 mod witness;
 mod workers;
 
-pub use client::{HELD, HttpTransport};
+pub use client::{HELD, HttpTransport, Ways};
 pub use directory::{About, Book, Directory, MailboxNamed, Member, Stewards};
 pub use exchange::{Exchange, Settings};
 pub use keys::{Identity, PublicKey, SigningKey};

@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use access::{Ods, Role};
 use anyhow::{Context, bail};
+use exchange::Ways;
+use exchange::backoff::Backoff;
 use exchange::jwt::IdentityKey;
 use exchange::keys::read_private;
 use exchange::outgoing::Outgoing;
@@ -50,6 +52,14 @@ pub struct Running {
     copies: Option<copies::Worker>,
 }
 
+/// What the demo gives its nodes, and no setting does.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Lines to the neighbours that can be cut.
+    pub ways: Option<Ways>,
+    pub backoff: Option<Backoff>,
+}
+
 /// The listeners of a node, open before anything is promised.
 struct Listeners {
     pages: TcpListener,
@@ -65,8 +75,20 @@ impl Running {
     /// # Errors
     /// Names what could not be opened, and the setting it came from.
     pub async fn start(config: &Config) -> anyhow::Result<Running> {
-        let ods = Ods::parse(&config.organisation.ods)?;
         let store = open_store(config).await?;
+        Box::pin(Running::start_on(config, store, Surroundings::default())).await
+    }
+
+    /// As `start`, on a store that is open.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn start_on(
+        config: &Config,
+        store: Store,
+        around: Surroundings,
+    ) -> anyhow::Result<Running> {
+        let ods = Ods::parse(&config.organisation.ods)?;
         let book = Arc::new(open_book(config, &store)?);
         let identity = Arc::new(open_identity(config, &ods, &book, &store)?);
         let listeners = Listeners::open(config).await?;
@@ -92,6 +114,8 @@ impl Running {
             eps: eps(config)?,
             system: gp_connect::system(config, &ods)?,
             pds: pds::open(config)?,
+            ways: around.ways,
+            backoff: around.backoff.unwrap_or_default(),
             ..exchange::Settings::default()
         };
         let tls = tls::pages(config)?;
@@ -182,6 +206,11 @@ impl Running {
 
     /// Stops taking connections, lets what is under way end, and closes the store.
     pub async fn stop(self) {
+        self.halt().await.close().await;
+    }
+
+    /// As `stop`, but leaves the store open, and gives it.
+    pub async fn halt(self) -> Store {
         let _ = self.stop.send(true);
         self.workers.stop().await;
         for mut part in self.parts {
@@ -194,7 +223,7 @@ impl Running {
         if let Some(copies) = self.copies {
             copies.stop().await;
         }
-        self.store.close().await;
+        self.store
     }
 }
 

@@ -21,6 +21,7 @@ mod rewound;
 mod shown;
 pub mod state;
 mod stuck;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -50,6 +51,7 @@ pub use rewound::{LISTED_MAX, Rewound};
 pub use shown::Shown;
 pub use state::{STATES, Side, State};
 pub use stuck::Stuck;
+pub use tally::Kept;
 pub use work::{PeerWork, ToDeliver, ToTakeIn, ToTell};
 
 /// The longest piece of content kept in one row, in bytes.

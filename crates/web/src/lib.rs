@@ -13,6 +13,7 @@ mod fuzz;
 pub mod gp_connect;
 mod large;
 pub mod mesh;
+pub mod neighbourhood;
 mod node;
 mod nrl;
 pub mod oauth;

@@ -1,4 +1,4 @@
-//! The demo: three nodes in one process, on ports of the test's own.
+//! The demo: eight nodes in one process, on ports of the test's own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -9,7 +9,9 @@ use super::neighbourhood::wait_for;
 use super::process::{Process, free_address};
 
 /// Ports that the demo takes from its base on.
-const PORTS: u16 = 10;
+const PORTS: u16 = 23;
+/// Where the neighbourhood's own pages are, which are there once all nodes are.
+const OWN: u16 = 9;
 
 /// A demo with a data folder of its own.
 pub struct Demo {
@@ -19,8 +21,9 @@ pub struct Demo {
 }
 
 impl Demo {
+    /// Without the two thousand people: most tests are about the hand-made ones.
     pub fn new() -> Demo {
-        Demo::with(&[])
+        Demo::with(&["--people", "0"])
     }
 
     /// A demo with more arguments, not started yet.
@@ -42,8 +45,8 @@ impl Demo {
     /// The demo plays a short day; its letters have crossed when this returns.
     pub fn wait_for_the_day(&self) {
         // The nodes start one after another; before that a store may have no tables yet.
-        let last = SocketAddr::from(([127, 0, 0, 1], self.base_port + 2));
-        wait_for("the demo's last node", 30, || TcpStream::connect(last).ok());
+        let last = SocketAddr::from(([127, 0, 0, 1], self.base_port + OWN));
+        wait_for("the demo's own pages", 30, || TcpStream::connect(last).ok());
         let store = self.rows("practice");
         wait_for("letters in the demo's inbox", 30, || {
             let taken_in = store
@@ -76,6 +79,11 @@ impl Demo {
 
     pub fn pharmacy(&self) -> String {
         self.address(2)
+    }
+
+    /// The neighbourhood's own pages.
+    pub fn network(&self) -> String {
+        self.address(OWN)
     }
 
     /// The hospital's port for HL7 v2.

@@ -1,28 +1,46 @@
 //! `handover demo`: a neighbourhood of made-up organisations in one process.
 
 mod day;
+mod filling;
+mod lines;
 mod neighbours;
+mod network;
 mod people;
+mod population;
+mod post;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use store::Clock;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use web::serve::{Limits, serve};
 
 use super::directory::{open_or_create_steward, sign_members};
 use super::serve::told_to_stop;
-use crate::node::Running;
+use day::Day;
+use filling::Filling;
 use neighbours::{NEIGHBOURS, Neighbour, Place};
+use network::Network;
 
 /// The file by which a demo's data folder is known, so that `--fresh` never removes anything else.
 const MARK: &str = "made-by-handover-demo";
 /// Everybody's password: all people are made up, and nothing listens beyond this machine.
 pub const PASSWORD: &str = "handover-demo";
+/// Connections to the neighbourhood's own pages at a time.
+const CONNECTIONS: usize = 64;
 
-/// Starts a hospital, a GP practice and a pharmacy on this machine, and plays a short day.
+/// Starts a neighbourhood on this machine: a hospital, two GP practices, a pharmacy, social care, an ambulance service, a
+/// mental health trust and a community trust, with 2,000 people, and plays a day.
 ///
-/// Each is a full node with its own keys, its own SQLite file and its own address. All people are made up. A second start
-/// finds what the first left. Ctrl-C ends it.
+/// Each is a full node with its own keys, its own SQLite file and its own address. All people are made up; their histories are
+/// filled in behind while the pages work. The printed address leads to who can sign in where, and to the network with
+/// its switches. A second start finds what the first left. Ctrl-C ends it.
 #[derive(clap::Args)]
 pub struct Demo {
     /// Where the nodes keep their keys and records.
@@ -31,9 +49,15 @@ pub struct Demo {
     /// Removes what an earlier demo left, and starts over.
     #[arg(long)]
     fresh: bool,
-    /// The first of eight ports on 127.0.0.1.
+    /// The first of 23 ports on 127.0.0.1.
     #[arg(long, default_value_t = 8100, value_parser = clap::value_parser!(u16).range(1024..=65_500))]
     base_port: u16,
+    /// How many people live there, beside the hand-made ones.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    people: u32,
+    /// How fast the day goes: so many times as fast as the clock, 0 for paused. It can be changed on the network's page.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    speed: u32,
     /// Starts the nodes without playing the day.
     #[arg(long)]
     quiet: bool,
@@ -48,45 +72,71 @@ impl Demo {
             .map(|it| it.place(&self.data, self.base_port))
             .collect::<anyhow::Result<Vec<Place>>>()?;
         make_keys_and_directory(&self.data, &places)?;
+        let today = Clock::system().now() / people::DAY_MS;
+        let everybody = population::people(population::SEED, self.people, today);
+        let known = people::known_to_pds(&everybody);
+        let filling = Arc::new(Filling::of(everybody));
+        let file = self.data.join("day");
+        let day = Arc::new(Day::new(filling.people.clone(), self.speed, file));
         let (stop, stopped) = tokio::sync::watch::channel(false);
         let shelf = self.data.join("stand-in-of-eps.json");
         let listen = neighbours::eps_address(self.base_port);
-        let eps = super::stand_in::start_eps(listen, Some(&shelf), stopped).await?;
+        let eps = super::stand_in::start_eps(listen, Some(&shelf), stopped.clone()).await?;
         let listen = neighbours::pds_address(self.base_port);
-        let known = people::known_to_pds();
-        let pds = super::stand_in::start_pds(listen, &known, stop.subscribe()).await?;
-        let mut running = Vec::new();
-        for place in &places {
-            running.push(start(place).await?);
-        }
-        for (place, node) in places.iter().zip(&running) {
-            people::settle(place.neighbour, &node.store).await?;
-        }
-        tell(&places, began);
-        let day = (!self.quiet).then(|| tokio::spawn(day::play(places.clone())));
+        let pds = super::stand_in::start_pds(listen, &known, stopped.clone()).await?;
+        let network = Network::start(places, filling, day).await?;
+        let own = neighbours::own_address(self.base_port);
+        let pages = serve_own(own, network.clone(), stopped).await?;
+        tell(&network.places, own, began);
+        let behind = self.start_behind(&network);
         told_to_stop().await?;
         println!("\nStopping. `--fresh` starts over next time; without it, everything is kept.");
-        if let Some(day) = day {
-            day.abort();
-        }
-        for node in running {
-            node.stop().await;
+        for task in behind {
+            task.abort();
         }
         let _ = stop.send(true);
-        let _ = eps.await;
-        let _ = pds.await;
+        network.stop().await;
+        for part in [eps, pds, pages] {
+            let _ = part.await;
+        }
         Ok(())
+    }
+
+    /// What goes on behind the nodes: histories are filled in, the post of the days before is sent, and the day is played.
+    fn start_behind(&self, network: &Arc<Network>) -> Vec<JoinHandle<()>> {
+        let filling = network.filling.clone().run(network.stores().clone());
+        let mut behind = vec![tokio::spawn(tell_filled(filling, network.clone()))];
+        if !self.quiet {
+            behind.push(tokio::spawn(post::play(network.places.clone())));
+            behind.push(tokio::spawn(network.day.clone().play(network.clone())));
+        }
+        behind
     }
 }
 
-async fn start(place: &Place) -> anyhow::Result<Running> {
-    let started = Running::start(&place.config).await;
-    started.with_context(|| {
-        format!(
-            "{} did not start (another demo on these ports? --base-port takes others)",
-            place.neighbour.name
-        )
-    })
+/// Fills in, and says on the terminal when that is done.
+async fn tell_filled(filling: impl Future<Output = ()>, network: Arc<Network>) {
+    let began = Instant::now();
+    filling.await;
+    let (done, all) = network.filling.progress();
+    if all > 0 {
+        let seconds = began.elapsed().as_secs_f64();
+        println!("Histories are there for {done} of {all} people, after {seconds:.1} s.");
+    }
+}
+
+/// The neighbourhood's own pages.
+async fn serve_own(
+    listen: SocketAddr,
+    network: Arc<Network>,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("the neighbourhood's pages: {listen} cannot be listened on"))?;
+    let router = web::neighbourhood::neighbourhood_router(network);
+    let limits = Limits::of(CONNECTIONS);
+    Ok(tokio::spawn(serve(listener, router, None, limits, stopped)))
 }
 
 /// Makes the data folder, or with `fresh` empties one that a demo made.
@@ -138,9 +188,10 @@ fn make_keys_and_directory(data: &Path, places: &[Place]) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn tell(places: &[Place], began: Instant) {
+fn tell(places: &[Place], own: SocketAddr, began: Instant) {
     println!(
-        "A neighbourhood of three, ready after {:.1} s:\n",
+        "A neighbourhood of eight, ready after {:.1} s.\n\n  \
+         start here    http://{own}/\n  the network   http://{own}/demo\n",
         began.elapsed().as_secs_f64()
     );
     for place in places {

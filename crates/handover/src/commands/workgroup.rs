@@ -136,7 +136,7 @@ async fn list(store: &Store, workgroup: Option<&str>) -> anyhow::Result<String> 
 }
 
 /// Makes the change with its line in the log; how many rows it changed.
-async fn commit(
+pub(super) async fn commit(
     store: &Store,
     write: CareWrite,
     workgroup: &str,

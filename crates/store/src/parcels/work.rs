@@ -278,7 +278,7 @@ impl Store {
 }
 
 /// Workers alone read across all patients.
-fn check(scope: &Scope) -> Result<(), Problem> {
+pub(super) fn check(scope: &Scope) -> Result<(), Problem> {
     match scope.reach() {
         access::Reach::Everything if scope.may_look() => Ok(()),
         _ => Err(Problem::new(

@@ -1,5 +1,7 @@
 //! Who lives in the demo's neighbourhood. All made up.
 
+mod list;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use store::Clock;
 use store::diary::Audience;
 
 use crate::config::Config;
+pub use list::NEIGHBOURS;
 
 /// A demo's directory is signed anew at each start, so a year is plenty.
 const CARD_VALID_MS: i64 = 365 * 24 * 3600 * 1000;
@@ -20,10 +23,13 @@ pub struct Neighbour {
     pub folder: &'static str,
     pub ods: &'static str,
     pub name: &'static str,
+    /// A word or two, for the map.
+    pub short: &'static str,
     pub role: &'static str,
-    /// Its pages' port, counted from the first; its exchange is `PORTS_APART` further.
-    port: u16,
-    hears_hl7: bool,
+    /// Its ports, counted from the first: pages, exchange, and HL7 v2 if it hears that.
+    pages_port: u16,
+    exchange_port: u16,
+    hl7_port: Option<u16>,
     /// A clinic without a node sends it faxes.
     pub has_fax: bool,
     /// ODS codes of those whose appointments are offered there.
@@ -75,10 +81,11 @@ pub struct Place {
     pub config: Config,
 }
 
-const PORTS_APART: u16 = 3;
-const HL7_PORT: u16 = 6;
+/// Ports that a demo takes from its base on.
+pub const PORTS: u16 = 23;
 const EPS_PORT: u16 = 7;
 const PDS_PORT: u16 = 8;
+const OWN_PORT: u16 = 9;
 
 /// Where the stand-in of EPS listens.
 pub fn eps_address(base_port: u16) -> SocketAddr {
@@ -90,158 +97,17 @@ pub fn pds_address(base_port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + PDS_PORT))
 }
 
-pub const ONE_THING_TO_TRY: &str = "  One thing to try: sign in at High Street Surgery as `secretary`, open a discharge letter and file it.
-  Then look at Anytown General Hospital's sent board as `clerk`: the receipt is there. The letter is now on
-  the patient's own page at the surgery too. Or sign in there as `margaret` and book an appointment, at the
-  surgery or at the hospital's foot clinic.";
-
-pub const ANOTHER: &str = "  Another: sign in at the surgery as patient `margaret` and order her medicines; approve them there as `doctor`;
-  then dispense them at Corner Pharmacy as `pharmacist`, and watch her page follow. A stand-in takes the place of the
-  Electronic Prescription Service: nothing of it is a lawful prescription.";
-
-pub static NEIGHBOURS: &[Neighbour] = &[
-    Neighbour {
-        folder: "hospital",
-        ods: "RZZ01",
-        name: "Anytown General Hospital",
-        role: "hospital",
-        port: 0,
-        hears_hl7: true,
-        has_fax: false,
-        clinics: &[],
-        sessions: &[Session {
-            with: "Foot clinic, outpatients",
-            kind: "First visit",
-            from: "10:00",
-            until: "12:00",
-            minutes: 30,
-            audience: Audience::Organisations,
-        }],
-        accounts: &[
-            Account {
-                username: "clerk",
-                name: "Carol Ward",
-                role: Role::Clerk,
-                about: "ward clerk: the sent board",
-            },
-            Account {
-                username: "registrar",
-                name: "Dr Nia Ward",
-                role: Role::Clinician,
-                about: "writes and signs discharges, on a patient's page",
-            },
-            Account {
-                username: "engineer",
-                name: "Imran Feed",
-                role: Role::Engineer,
-                about: "integration engineer: the work list",
-            },
-        ],
-        patients: &[],
-        registered: "[]",
-        medicines: "[]",
-        records: "[]",
-    },
-    Neighbour {
-        folder: "practice",
-        ods: "Z99001",
-        name: "High Street Surgery",
-        role: "gp-practice",
-        port: 1,
-        hears_hl7: false,
-        has_fax: true,
-        clinics: &["RZZ01"],
-        sessions: &[
-            Session {
-                with: "Dr Devi Rao",
-                kind: "Appointment with a doctor",
-                from: "09:00",
-                until: "11:00",
-                minutes: 10,
-                audience: Audience::Patients,
-            },
-            Session {
-                with: "Nurse Nora Lint",
-                kind: "Appointment with a nurse",
-                from: "14:00",
-                until: "15:00",
-                minutes: 15,
-                audience: Audience::Patients,
-            },
-        ],
-        accounts: &[
-            Account {
-                username: "secretary",
-                name: "Sandra Post",
-                role: Role::Clerk,
-                about: "secretary: the inbox",
-            },
-            Account {
-                username: "doctor",
-                name: "Dr Devi Rao",
-                role: Role::Clinician,
-                about: "GP: the inbox, can act on a letter and prescribe",
-            },
-            Account {
-                username: "keeper",
-                name: "Ken Keeper",
-                role: Role::Engineer,
-                about: "runs the node: approves apps",
-            },
-            Account {
-                username: "guardian",
-                name: "Grace Guard",
-                role: Role::PrivacyOfficer,
-                about: "privacy officer: who looked, and why",
-            },
-        ],
-        patients: &[
-            PatientAccount {
-                username: "margaret",
-                name: "Margaret Hill",
-                patient: "margaret-hill",
-                nhs_number: "9990000107",
-            },
-            PatientAccount {
-                username: "samuel",
-                name: "Samuel Okoro",
-                patient: "samuel-okoro",
-                nhs_number: "9990000115",
-            },
-        ],
-        registered: include_str!("../../../demo/registered.json"),
-        medicines: include_str!("../../../demo/medicines.json"),
-        records: include_str!("../../../demo/records.json"),
-    },
-    Neighbour {
-        folder: "pharmacy",
-        ods: "FZZ01",
-        name: "Corner Pharmacy",
-        role: "pharmacy",
-        port: 2,
-        hears_hl7: false,
-        has_fax: false,
-        clinics: &[],
-        sessions: &[],
-        accounts: &[Account {
-            username: "pharmacist",
-            name: "Peter Pestle",
-            role: Role::Clinician,
-            about: "pharmacist: the inbox, and dispensing",
-        }],
-        patients: &[],
-        registered: "[]",
-        medicines: "[]",
-        records: "[]",
-    },
-];
+/// Where the neighbourhood's own pages listen.
+pub fn own_address(base_port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + OWN_PORT))
+}
 
 impl Neighbour {
     /// Where it lives under `data`, with its ports from `base_port` on.
     pub fn place(&'static self, data: &Path, base_port: u16) -> anyhow::Result<Place> {
         let folder = data.join(self.folder);
         let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, base_port + port));
-        let (pages, exchange) = (at(self.port), at(self.port + PORTS_APART));
+        let (pages, exchange) = (at(self.pages_port), at(self.exchange_port));
         let mut text = format!(
             "[organisation]\nods = \"{}\"\nname = \"{}\"\nroles = [\"{}\"]\n\n\
              [pages]\nlisten = \"{pages}\"\npublic_url = \"http://{pages}\"\n\n\
@@ -251,8 +117,8 @@ impl Neighbour {
              [apps]\nregistration_open = true\n",
             self.ods, self.name, self.role
         );
-        if self.hears_hl7 {
-            text.push_str(&format!("\n[hl7v2]\nlisten = \"{}\"\n", at(HL7_PORT)));
+        if let Some(port) = self.hl7_port {
+            text.push_str(&format!("\n[hl7v2]\nlisten = \"{}\"\n", at(port)));
         }
         if !self.clinics.is_empty() {
             text.push_str(&format!("\n[appointments]\nclinics = {:?}\n", self.clinics));
@@ -260,7 +126,7 @@ impl Neighbour {
         if self.has_fax {
             text.push_str("\n[fax]\nenabled = true\n");
         }
-        if !self.hears_hl7 {
+        if matches!(self.role, "gp-practice" | "pharmacy") {
             let eps = eps_address(base_port);
             text.push_str(&format!("\n[prescriptions]\neps = \"http://{eps}\"\n"));
         }
@@ -304,3 +170,11 @@ impl Place {
         ))
     }
 }
+pub const ONE_THING_TO_TRY: &str = "  One thing to try: sign in at High Street Surgery as `secretary`, open a discharge letter and file it.
+  Then look at Anytown General Hospital's sent board as `clerk`: the receipt is there. The letter is now on
+  the patient's own page at the surgery too. Or sign in there as `margaret` and book an appointment, at the
+  surgery or at the hospital's foot clinic.";
+
+pub const ANOTHER: &str = "  Another: sign in at the surgery as patient `margaret` and order her medicines; approve them there as `doctor`;
+  then dispense them at Corner Pharmacy as `pharmacist`, and watch her page follow. A stand-in takes the place of the
+  Electronic Prescription Service: nothing of it is a lawful prescription.";

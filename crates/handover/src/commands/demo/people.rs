@@ -3,17 +3,20 @@
 use access::{NhsNumber, Ods, Scope, SystemPurpose};
 use anyhow::Context as _;
 use fhir::json::{self, Limits};
-use store::accounts::Holder;
+use parking_lot::Mutex;
+use store::accounts::{Holder, NewAccount};
+use store::care::CareWrite;
 use store::prescriptions::PrescriptionWrite;
 use store::{Change, Expect, Job, Prepared, Reading, Release, Store};
 
 use super::PASSWORD;
 use super::neighbours::Neighbour;
-use crate::commands::account::open_account;
+use super::population::Person;
+use super::population::writing::{CRISIS_TEAM, MENTAL_HEALTH};
 
 /// The made-up people as the stand-in of PDS knows them: all registered patients, each at their practice.
-pub fn known_to_pds() -> String {
-    let mut known = Vec::new();
+pub fn known_to_pds(people: &[Person]) -> String {
+    let mut known: Vec<_> = people.iter().map(|it| it.patient(&it.id)).collect();
     for neighbour in super::neighbours::NEIGHBOURS {
         let registered: Vec<serde_json::Value> =
             serde_json::from_str(neighbour.registered).unwrap_or_default();
@@ -42,31 +45,82 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
     register(neighbour.records, &ods, store).await?;
     nominate(neighbour, store).await?;
     for account in neighbour.accounts {
-        if store.credentials(account.username).await?.is_none() {
-            let holder = Holder::Staff {
-                role: account.role,
-                organisation: ods.clone(),
-            };
-            open_account(store, account.username, account.name, holder, PASSWORD).await?;
-        }
+        let holder = Holder::Staff {
+            role: account.role,
+            organisation: ods.clone(),
+        };
+        open_once(store, account.username, account.name, holder).await?;
     }
     if neighbour.has_fax {
         take_fax(store).await?;
     }
     publish_sessions(neighbour, store).await?;
     for patient in neighbour.patients {
-        if store.credentials(patient.username).await?.is_none() {
-            let holder = Holder::Patient {
-                patient: patient.patient.to_owned(),
-                nhs_number: NhsNumber::parse(patient.nhs_number)?,
-            };
-            open_account(store, patient.username, patient.name, holder, PASSWORD).await?;
-        }
+        let holder = Holder::Patient {
+            patient: patient.patient.to_owned(),
+            nhs_number: NhsNumber::parse(patient.nhs_number)?,
+        };
+        open_once(store, patient.username, patient.name, holder).await?;
+    }
+    if neighbour.ods == MENTAL_HEALTH {
+        make_crisis_team(store).await?;
     }
     Ok(())
 }
 
-const DAY_MS: i64 = 86_400_000;
+/// Opens an account with the demo's password, unless it is there; whether it is new.
+pub async fn open_once(
+    store: &Store,
+    username: &str,
+    name: &str,
+    holder: Holder,
+) -> anyhow::Result<bool> {
+    if store.credentials(username).await?.is_some() {
+        return Ok(false);
+    }
+    store
+        .open_account(NewAccount {
+            login: username.to_owned(),
+            name: name.to_owned(),
+            holder,
+            password_hash: Some(hashed()?),
+        })
+        .await?;
+    Ok(true)
+}
+
+/// The demo's one password, hashed once: hashing is slow on purpose.
+fn hashed() -> anyhow::Result<String> {
+    static HASHED: Mutex<Option<String>> = Mutex::new(None);
+    let mut hashed = HASHED.lock();
+    if let Some(hash) = hashed.as_ref() {
+        return Ok(hash.clone());
+    }
+    let hash = web::sign_in::password::hash(PASSWORD)?;
+    *hashed = Some(hash.clone());
+    Ok(hash)
+}
+
+/// The nurse is in the team to which crisis plans are sealed.
+async fn make_crisis_team(store: &Store) -> anyhow::Result<()> {
+    let nurse = store
+        .credentials("nurse")
+        .await?
+        .context("the trust has no nurse")?;
+    let account = nurse.account.id;
+    let members = store.workgroup_members(Some(CRISIS_TEAM)).await?;
+    if members.iter().any(|(_, member)| member.id == account) {
+        return Ok(());
+    }
+    let join = CareWrite::Join {
+        account,
+        workgroup: CRISIS_TEAM.to_owned(),
+    };
+    crate::commands::workgroup::commit(store, join, CRISIS_TEAM, account).await?;
+    Ok(())
+}
+
+pub const DAY_MS: i64 = 86_400_000;
 /// Days for which there are sessions, from tomorrow on.
 const DAYS_AHEAD: i64 = 14;
 

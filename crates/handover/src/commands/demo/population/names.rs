@@ -1,0 +1,277 @@
+//! Names and streets of a made-up English town: common names of several origins, put together by chance.
+
+/// Names that go together.
+pub struct Origin {
+    pub families: &'static [&'static str],
+    /// Given names by generation: the old, the middle, the young.
+    pub women: [&'static [&'static str]; 3],
+    pub men: [&'static [&'static str]; 3],
+}
+
+/// In about the proportions of an English town.
+pub const ORIGINS: &[(i64, Origin)] = &[
+    (
+        740,
+        Origin {
+            families: &[
+                "Smith",
+                "Jones",
+                "Taylor",
+                "Brown",
+                "Wilson",
+                "Johnson",
+                "Davies",
+                "Wright",
+                "Walker",
+                "White",
+                "Green",
+                "Hall",
+                "Wood",
+                "Harris",
+                "Lewis",
+                "Clarke",
+                "Cooper",
+                "Baker",
+                "Turner",
+                "Hughes",
+                "Edwards",
+                "Parker",
+                "Bennett",
+                "Cook",
+                "Marsh",
+                "Fletcher",
+                "Barker",
+                "Holt",
+                "Pearce",
+                "Dobson",
+                "Whittaker",
+                "Ashworth",
+                "Hartley",
+                "Sutcliffe",
+                "Lowe",
+                "Nicholls",
+                "Bailey",
+                "Simmonds",
+                "Thorpe",
+                "Crossley",
+            ],
+            women: [
+                &[
+                    "Margaret", "Jean", "Dorothy", "Joan", "Sheila", "Patricia", "Maureen",
+                    "Brenda", "Shirley", "Audrey", "Beryl", "Pauline",
+                ],
+                &[
+                    "Susan",
+                    "Julie",
+                    "Karen",
+                    "Jacqueline",
+                    "Deborah",
+                    "Tracey",
+                    "Helen",
+                    "Alison",
+                    "Sarah",
+                    "Joanne",
+                    "Lisa",
+                    "Nicola",
+                    "Claire",
+                    "Emma",
+                ],
+                &[
+                    "Olivia",
+                    "Amelia",
+                    "Isla",
+                    "Charlotte",
+                    "Jessica",
+                    "Chloe",
+                    "Grace",
+                    "Freya",
+                    "Poppy",
+                    "Megan",
+                    "Ella",
+                    "Lucy",
+                    "Hannah",
+                    "Evie",
+                ],
+            ],
+            men: [
+                &[
+                    "John", "Ronald", "Kenneth", "Derek", "Raymond", "Brian", "Dennis", "Roy",
+                    "Gordon", "Alan", "Norman", "Peter",
+                ],
+                &[
+                    "David",
+                    "Paul",
+                    "Andrew",
+                    "Mark",
+                    "Stephen",
+                    "Ian",
+                    "Gary",
+                    "Christopher",
+                    "Darren",
+                    "Lee",
+                    "Simon",
+                    "Neil",
+                    "Craig",
+                    "Martin",
+                ],
+                &[
+                    "Oliver", "Jack", "Harry", "George", "Noah", "Alfie", "Thomas", "Daniel",
+                    "Joshua", "Ryan", "Callum", "Liam", "Archie", "Theo",
+                ],
+            ],
+        },
+    ),
+    (
+        60,
+        Origin {
+            families: &[
+                "Murphy",
+                "Kelly",
+                "Campbell",
+                "Stewart",
+                "Doyle",
+                "Byrne",
+                "Morgan",
+                "Rees",
+                "Griffiths",
+                "Ferguson",
+            ],
+            women: [
+                &["Bridget", "Kathleen", "Eileen", "Moira", "Gwen", "Morag"],
+                &["Siobhan", "Fiona", "Eleri", "Catriona", "Bronwen", "Aileen"],
+                &["Niamh", "Caitlin", "Seren", "Eilidh", "Cerys", "Orla"],
+            ],
+            men: [
+                &["Patrick", "Michael", "Donald", "Gwyn", "Hamish", "Emrys"],
+                &["Sean", "Alasdair", "Gareth", "Brendan", "Rhys", "Duncan"],
+                &["Conor", "Ewan", "Dylan", "Finn", "Owen", "Rory"],
+            ],
+        },
+    ),
+    (
+        90,
+        Origin {
+            families: &[
+                "Khan",
+                "Ahmed",
+                "Hussain",
+                "Patel",
+                "Singh",
+                "Kaur",
+                "Begum",
+                "Sharma",
+                "Ali",
+                "Chowdhury",
+                "Mistry",
+                "Malik",
+            ],
+            women: [
+                &["Nasreen", "Kamla", "Razia", "Surinder", "Fatima", "Lata"],
+                &["Shazia", "Rukhsana", "Meena", "Harpreet", "Nadia", "Anita"],
+                &["Aisha", "Zara", "Priya", "Maryam", "Simran", "Anaya"],
+            ],
+            men: [
+                &[
+                    "Mohammed",
+                    "Gurdev",
+                    "Ramesh",
+                    "Abdul",
+                    "Harbhajan",
+                    "Iqbal",
+                ],
+                &["Imran", "Sanjay", "Tariq", "Jaswinder", "Kamran", "Rajesh"],
+                &["Muhammad", "Ibrahim", "Arjun", "Yusuf", "Hamza", "Rohan"],
+            ],
+        },
+    ),
+    (
+        45,
+        Origin {
+            families: &[
+                "Kowalski",
+                "Nowak",
+                "Wojcik",
+                "Lewandowski",
+                "Popescu",
+                "Petrov",
+                "Novak",
+                "Kazlauskas",
+            ],
+            women: [
+                &["Halina", "Krystyna", "Elena", "Irena"],
+                &["Agnieszka", "Magdalena", "Ioana", "Joanna"],
+                &["Zuzanna", "Maja", "Lena", "Sofia"],
+            ],
+            men: [
+                &["Stanislaw", "Jerzy", "Ion", "Zbigniew"],
+                &["Piotr", "Tomasz", "Andrei", "Marcin"],
+                &["Jakub", "Filip", "Antoni", "Luca"],
+            ],
+        },
+    ),
+    (
+        50,
+        Origin {
+            families: &[
+                "Okafor", "Adeyemi", "Mensah", "Okonkwo", "Francis", "Baptiste", "Osei", "Abdi",
+                "Moyo",
+            ],
+            women: [
+                &["Mavis", "Gloria", "Comfort", "Sylvia"],
+                &["Ngozi", "Abena", "Marcia", "Grace"],
+                &["Amara", "Imani", "Zainab", "Naomi"],
+            ],
+            men: [
+                &["Winston", "Cecil", "Kwame", "Clarence"],
+                &["Emeka", "Kofi", "Leroy", "Tendai"],
+                &["Tobi", "Malachi", "Kwabena", "Elijah"],
+            ],
+        },
+    ),
+    (
+        15,
+        Origin {
+            families: &["Chen", "Wong", "Li", "Tran", "Nguyen", "Cheung"],
+            women: [
+                &["Mei", "Suk", "Lan"],
+                &["Wai", "Linh", "Ying"],
+                &["Emily", "Hui", "Mia"],
+            ],
+            men: [
+                &["Kwok", "Wing", "Duc"],
+                &["Wei", "Ming", "Minh"],
+                &["Jason", "Kai", "Leo"],
+            ],
+        },
+    ),
+];
+
+/// Streets of the town and its villages, with the beginning of their postcodes. No postcode area is called ZZ.
+pub const STREETS: &[(&str, &str, &str)] = &[
+    ("Orchard Row", "Anytown", "ZZ1 4"),
+    ("Mill Lane", "Anytown", "ZZ1 2"),
+    ("Station Road", "Anytown", "ZZ1 7"),
+    ("Chapel Hill", "Anytown", "ZZ1 3"),
+    ("New Street", "Anytown", "ZZ1 6"),
+    ("Albert Terrace", "Anytown", "ZZ1 1"),
+    ("Weavers Walk", "Anytown", "ZZ1 5"),
+    ("Canal Side", "Anytown", "ZZ1 8"),
+    ("Beacon View", "Anytown", "ZZ1 9"),
+    ("Cobblers Yard", "Anytown", "ZZ1 1"),
+    ("Quarry Bank", "Anytown", "ZZ1 5"),
+    ("Larch Avenue", "Anytown", "ZZ1 8"),
+    ("Ferry Road", "Nether Anyford", "ZZ2 1"),
+    ("Weir Close", "Nether Anyford", "ZZ2 2"),
+    ("Osier Lane", "Nether Anyford", "ZZ2 3"),
+    ("Church Green", "Upper Anyford", "ZZ2 4"),
+    ("Smithy Brow", "Upper Anyford", "ZZ2 5"),
+    ("Heron Way", "Nether Anyford", "ZZ2 6"),
+    ("Toll Bar", "Upper Anyford", "ZZ2 7"),
+    ("Pasture Drive", "Nether Anyford", "ZZ2 8"),
+];
+
+/// Letters that end postcodes.
+pub const UNITS: &[&str] = &[
+    "AB", "AD", "BE", "BH", "DA", "DJ", "EL", "EN", "FA", "FP", "GH", "HQ", "JB", "LD", "NW", "PE",
+    "QA", "RS", "SX", "TU",
+];
