@@ -80,7 +80,13 @@ impl Exchange {
             .verify_receipts(peer, &answer.receipts)
             .map_err(unreadable)?;
         let kept = self
-            .keep(scope, peer, parcels, &receipts, &Proof::new(answer.receipts))
+            .keep(
+                scope,
+                peer,
+                parcels,
+                &receipts,
+                &Proof::new(answer.receipts),
+            )
             .await?;
         let sent = self
             .send_wanted(scope, peer, parcels, &answer.wanted)

@@ -26,19 +26,17 @@ impl Exchange {
         let mut results = Vec::new();
         // In order, since they tell one story after the other.
         for receipt in &receipts.receipts {
-            results.push(
-                match self.take_receipt(peer, receipt, &proof).await {
-                    Ok(Telling::News | Telling::Known) => taken(Outcome::Taken, ""),
-                    Ok(Telling::UnknownParcel) => {
-                        taken(Outcome::Refused, "No such parcel is known here.")
-                    }
-                    Err(problem) if is_final(&problem) => taken(Outcome::Refused, &problem.message),
-                    Err(problem) => {
-                        tracing::warn!(?problem, %peer, "a receipt was not kept");
-                        taken(Outcome::Later, "")
-                    }
-                },
-            );
+            results.push(match self.take_receipt(peer, receipt, &proof).await {
+                Ok(Telling::News | Telling::Known) => taken(Outcome::Taken, ""),
+                Ok(Telling::UnknownParcel) => {
+                    taken(Outcome::Refused, "No such parcel is known here.")
+                }
+                Err(problem) if is_final(&problem) => taken(Outcome::Refused, &problem.message),
+                Err(problem) => {
+                    tracing::warn!(?problem, %peer, "a receipt was not kept");
+                    taken(Outcome::Later, "")
+                }
+            });
         }
         self.heard_from(peer).await;
         wire::write(&ReceiptsTaken { results })

@@ -142,7 +142,16 @@ pub(crate) async fn begin(
     note: &str,
 ) -> Result<(), Problem> {
     let (event, nobody) = (new.state.code(), Actor::default());
-    insert(tx, now, (new.shard(), pid, 1), new.owner(), event, &nobody, note).await
+    insert(
+        tx,
+        now,
+        (new.shard(), pid, 1),
+        new.owner(),
+        event,
+        &nobody,
+        note,
+    )
+    .await
 }
 
 /// Inserts a step taken here, at that shard, parcel and number.

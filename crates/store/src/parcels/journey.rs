@@ -6,8 +6,8 @@ use fhir::problem::{Kind, Problem};
 
 use super::PartOf;
 use super::act::{HELD_BACK, RELEASED};
-use super::large::{IN_RESOURCE_BYTES_MAX, Large};
 use super::bulk::{FILED_UNDONE, PUT_BACK};
+use super::large::{IN_RESOURCE_BYTES_MAX, Large};
 use super::lists::{self, Letter};
 use super::outgoing::gone;
 use super::shown::{self, Shown};
