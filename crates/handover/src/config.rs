@@ -526,6 +526,7 @@ pub fn example() -> String {
         Itk3Section::SECTION,
         PrescriptionsSection::SECTION,
         PdsSection::SECTION,
+        MessagesSection::SECTION,
         DowntimeSection::SECTION,
     ];
     let mut text = String::from(

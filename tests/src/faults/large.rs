@@ -124,7 +124,7 @@ fn a_document_of_a_hundred_megabytes_crosses_while_both_ends_die_and_neither_eve
         .client()
         .send_json("PUT", "/fhir/Patient/amina", &person);
     assert_eq!(put.unwrap().status, 201);
-    let mut idle = [peak(&nodes.hospital), peak(&nodes.practice)];
+    let idle = [peak(&nodes.hospital), peak(&nodes.practice)];
     let bytes = document();
     let sha256 = sha256_hex(&bytes);
     let digest = format!("sha-256=:{}:", STANDARD.encode(unhexed(&sha256)));

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Ods};
+use access::{Interaction, Ods, Scope};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::ask::{LetterState, SharedLetter};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,7 +67,7 @@ async fn opened(
     visit: &Visit,
     patient: &str,
     which: &Which,
-) -> Result<SharedLetter, Refusal> {
+) -> Result<(Scope, SharedLetter), Refusal> {
     care::check(patient)?;
     let scope = visit.scope(node, Interaction::Ask, "Patient").await?;
     person::refuse_barred(node, &scope, patient).await?;
@@ -77,7 +78,8 @@ async fn opened(
     let from = Ods::parse(&which.from)?;
     let asker = shared::asker(visit)?;
     let letter = exchange.shared_letter(&scope, (patient, asker), (&from, &which.letter));
-    Ok(letter.await?)
+    let letter = letter.await?;
+    Ok((scope, letter))
 }
 
 /// The page.
@@ -87,7 +89,7 @@ pub async fn page(
     Path(patient): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
-    let letter = opened(&node, &visit, &patient, &which).await?;
+    let (_, letter) = opened(&node, &visit, &patient, &which).await?;
     let name = (node.organisation_name)(letter.source.as_str());
     let view = view(&patient, &letter, (name, &which), visit.now);
     let title = view.subject.clone();
@@ -100,14 +102,20 @@ pub async fn file(
     visit: Visit,
     Path(patient): Path<String>,
     Query(which): Query<Which>,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let mut letter = opened(&node, &visit, &patient, &which).await?;
+    let (scope, mut letter) = opened(&node, &visit, &patient, &which).await?;
     if which.part >= letter.parts.len().min(PARTS_MAX) {
         let message = "This part of the letter did not come. Open the letter again to see why.";
         return Err(Problem::new(Kind::NotFound, message).into());
     }
     let found = letter.parts.swap_remove(which.part);
-    Ok(attachment(&found.content_type, found.bytes))
+    let found = record::Content {
+        content_type: found.content_type,
+        bytes: found.bytes,
+        large: None,
+    };
+    Ok(attachment((&node, &scope), &headers, found))
 }
 
 pub(crate) fn view(
@@ -125,7 +133,12 @@ pub(crate) fn view(
             "/staff/patient/{patient}/shared/letter/content?from={}&letter={}&part={number}",
             letter.source, which.letter
         );
-        part(&it.content_type, &it.bytes, "", href)
+        let found = record::Content {
+            content_type: it.content_type.clone(),
+            bytes: it.bytes.clone(),
+            large: None,
+        };
+        part(&found, "", href)
     });
     let title = entry.as_ref().map(|it| it.title.clone());
     View {

@@ -56,7 +56,7 @@ async fn a_record_is_asked_for_over_mutual_tls() {
     let scope = access::decide(&caller, Interaction::Ask, "Patient", purpose, now).unwrap();
     let person = Person {
         name: "Nura Nurse".into(),
-        role: Role::Clinician,
+        role: Some(Role::Clinician),
     };
     let asked = pair.hospital.shared_record(&scope, "una-there", person);
     let shared = asked.await.unwrap();

@@ -73,7 +73,7 @@ fn a_patient_who_asks_is_given_what_is_released_to_them_and_nothing_that_staff_w
         assert_eq!(line.agent.role.as_deref(), Some("patient"));
         assert_eq!(&*line.purpose, "PATRQT");
         // When it is silent, no copy takes its place: what is kept was for staff.
-        *network.link.decide.lock() = Box::new(|_, _| Fate::Lost);
+        network.link.set(|_, _| Fate::Lost);
         let silent = ask_at(network, PRACTICE, "una").await;
         assert!(!why(network, &silent, PHARMACY).is_empty());
         assert!(words(&silent).is_empty());
