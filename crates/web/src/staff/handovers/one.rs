@@ -312,7 +312,7 @@ fn sets(sheet: &Sheet, now: Millis) -> Vec<views::Set> {
     let set = |it: &Observations| views::Set {
         at: words::moment(it.at, now),
         score: of_set(it, sheet),
-        values: vec![
+        numbers: vec![
             number(it.respiratory_rate),
             match (it.oxygen_saturation, it.scale) {
                 (Some(percent), 2) => format!("{percent} (scale 2)"),
