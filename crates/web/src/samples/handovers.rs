@@ -133,7 +133,7 @@ fn one(text: &str) -> views::One {
             sets: vec![views::Set {
                 at: now(),
                 score: score("7 high"),
-                values: vec!["22".into(); 7],
+                numbers: vec!["22".into(); 7],
             }],
             happened: text.into(),
             found: text.into(),

@@ -357,7 +357,7 @@ pub(super) fn of_set(set: &Observations, sheet: &Sheet) -> Score {
             Risk::High => (format!("{points} high"), Some("red")),
             Risk::Medium => (format!("{points} medium"), Some("orange")),
             Risk::LowMedium => (format!("{points}, with a 3"), Some("yellow")),
-            Risk::Low => (format!("{points} low"), None),
+            Risk::Low => (format!("{points} low"), Some("white")),
         },
     };
     Score { text, colour }

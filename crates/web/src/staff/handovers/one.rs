@@ -147,13 +147,10 @@ async fn view(
     typed: &Typed,
 ) -> Result<views::One, Problem> {
     let now = visit.now;
-    let older = asked.sheet.and_then(|it| loaded.older(it));
-    let older = older.filter(|it| it.number != handover.crew_told);
+    let older = older(handover, loaded, asked);
     let nothing = Sheet::default();
-    let sheet = older
-        .and_then(|it| it.sheet.as_ref())
-        .or_else(|| loaded.sheet())
-        .unwrap_or(&nothing);
+    let sheet = older.and_then(|it| it.sheet.as_ref());
+    let sheet = sheet.or_else(|| loaded.sheet()).unwrap_or(&nothing);
     let sent = match handover.inward {
         true => None,
         false => node.store.handover_sent(handover).await?,
@@ -211,6 +208,12 @@ async fn view(
         shared: None,
         unshared: String::new(),
     })
+}
+
+/// The step of the older sheet that is asked for.
+fn older<'l>(handover: &Handover, loaded: &'l Loaded, asked: &Asked) -> Option<&'l HandoverText> {
+    let older = loaded.older(asked.sheet?)?;
+    (older.number != handover.crew_told).then_some(older)
 }
 
 /// What a sheet says, to be shown.
@@ -309,7 +312,7 @@ fn sets(sheet: &Sheet, now: Millis) -> Vec<views::Set> {
     let set = |it: &Observations| views::Set {
         at: words::moment(it.at, now),
         score: of_set(it, sheet),
-        values: vec![
+        numbers: vec![
             number(it.respiratory_rate),
             match (it.oxygen_saturation, it.scale) {
                 (Some(percent), 2) => format!("{percent} (scale 2)"),

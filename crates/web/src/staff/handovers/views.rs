@@ -85,7 +85,7 @@ pub struct Part {
 pub struct Set {
     pub at: Moment,
     pub score: Score,
-    pub values: Vec<String>,
+    pub numbers: Vec<String>,
 }
 
 /// A step, and the sheet that came with it.
