@@ -51,6 +51,11 @@ fn sending(mailbox: &Mailbox<'_>, to: &str, local: &str) -> Ask {
         .body("application/octet-stream", TEXT)
 }
 
+/// A local id that nothing had before: what comes twice under one may count as one message.
+fn unique() -> String {
+    format!("{OURS}-{}", uuid::Uuid::new_v4().simple())
+}
+
 fn id_of(seen: &Seen) -> Option<String> {
     let told = seen.json()?;
     Some(told.get("message_id")?.as_str()?.to_owned())
@@ -71,7 +76,7 @@ async fn listed(run: &mut Run, mailbox: &Mailbox<'_>, id: &str) -> Result<(bool,
 
 async fn one(run: &mut Run, mailbox: &Mailbox<'_>, sent: &mut Vec<String>) -> Rest {
     let own = mailbox.secrets.credentials.mailbox().to_owned();
-    let local = format!("{OURS}-{}", uuid::Uuid::new_v4().simple());
+    let local = unique();
     let seen = run.ask(sending(mailbox, &own, &local)).await?;
     let id = id_of(&seen);
     let found = match &id {
@@ -175,7 +180,9 @@ async fn acknowledged(
 }
 
 async fn refused(run: &mut Run, mailbox: &Mailbox<'_>) -> Rest {
-    let seen = run.ask(sending(mailbox, "HANDOVERCHECK0", OURS)).await?;
+    let seen = run
+        .ask(sending(mailbox, "HANDOVERCHECK0", &unique()))
+        .await?;
     run.holds(
         "mesh-unregistered",
         seen.status == 417,
@@ -197,7 +204,7 @@ async fn refused(run: &mut Run, mailbox: &Mailbox<'_>) -> Rest {
 
 async fn chunked(run: &mut Run, mailbox: &Mailbox<'_>, sent: &mut Vec<String>) -> Rest {
     let own = mailbox.secrets.credentials.mailbox().to_owned();
-    let odd = sending(mailbox, &own, OURS).with("mex-chunk-range", "2:1");
+    let odd = sending(mailbox, &own, &unique()).with("mex-chunk-range", "2:1");
     let seen = run.ask(odd).await?;
     if let Some(id) = id_of(&seen) {
         sent.push(id);
@@ -209,7 +216,7 @@ async fn chunked(run: &mut Run, mailbox: &Mailbox<'_>, sent: &mut Vec<String>) -
         "mex-Chunk-Range: 2:1",
     );
     let first = run
-        .ask(sending(mailbox, &own, OURS).with("mex-chunk-range", "1:2"))
+        .ask(sending(mailbox, &own, &unique()).with("mex-chunk-range", "1:2"))
         .await?;
     let id = id_of(&first).ok_or("The first of two chunks was not taken.")?;
     let path = format!("/outbox/{id}/2");
