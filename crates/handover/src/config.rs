@@ -345,6 +345,7 @@ pub struct Config {
     pub fax: FaxSection,
     #[serde(default = "left_out")]
     pub appointments: AppointmentsSection,
+    #[serde(default = "left_out")]
     pub messages: MessagesSection,
     #[serde(default = "left_out")]
     pub gp_connect: GpConnectSection,

@@ -96,7 +96,7 @@ async fn add(
     check(text, TEXT_CHARS_MAX)?;
     if writer.by_patient {
         let sql =
-            Sql::new("SELECT COALESCE(SUM(unread_here), 0) FROM message_thread WHERE patient = $1");
+            Sql::new("SELECT CAST(COALESCE(SUM(unread_here), 0) AS BIGINT) FROM message_thread WHERE patient = $1");
         if count(tx, &sql.with(patient)).await? >= UNOPENED_MAX {
             let message =
                 "Your practice has not opened your last 20 messages yet. Ring them instead.";
