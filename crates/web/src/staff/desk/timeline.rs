@@ -31,7 +31,7 @@ pub struct Asked {
 }
 
 /// What can be shown alone: its word, its name, and the types.
-const KINDS: [(&str, &str, &[&str]); 7] = [
+const KINDS: [(&str, &str, &[&str]); 6] = [
     ("letters", "Letters", &["DocumentReference", "Composition"]),
     ("results", "Results", &["Observation", "DiagnosticReport"]),
     (
@@ -53,8 +53,11 @@ const KINDS: [(&str, &str, &[&str]); 7] = [
         "Visits and referrals",
         &["Encounter", "Appointment", "ServiceRequest"],
     ),
-    ("vaccinations", "Vaccinations", &["Immunization"]),
-    ("tasks", "Tasks", &["Task"]),
+    (
+        "others",
+        "Vaccinations and tasks",
+        &["Immunization", "Task"],
+    ),
 ];
 
 /// One thing that was.
