@@ -79,8 +79,6 @@ pub struct Place {
     pub config: Config,
 }
 
-/// Ports that a demo takes from its base on.
-pub const PORTS: u16 = 23;
 const EPS_PORT: u16 = 7;
 const PDS_PORT: u16 = 8;
 const OWN_PORT: u16 = 9;

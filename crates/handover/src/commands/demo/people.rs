@@ -174,18 +174,24 @@ async fn take_fax(store: &Store) -> anyhow::Result<()> {
 
 /// Lets the patients who can sign in have chosen the corner pharmacy, unless they have chosen.
 async fn nominate(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {
-    let scope = Scope::system(SystemPurpose::Demo);
     for patient in neighbour.patients {
-        let chosen = store.nominated_pharmacy(&scope, patient.patient).await?;
-        if chosen.is_none() {
-            let write = PrescriptionWrite::Nominate {
-                patient: patient.patient.to_owned(),
-                pharmacy: PHARMACY.to_owned(),
-                by: patient.name.to_owned(),
-            };
-            let job = Job::effect(store::Effect::Prescription(write));
-            store.commit(&scope, job).await?;
-        }
+        choose_pharmacy(store, patient.patient, patient.name).await?;
+    }
+    Ok(())
+}
+
+/// Lets a patient have chosen the corner pharmacy, unless they have chosen.
+pub async fn choose_pharmacy(store: &Store, patient: &str, name: &str) -> anyhow::Result<()> {
+    let scope = Scope::system(SystemPurpose::Demo);
+    let chosen = store.nominated_pharmacy(&scope, patient).await?;
+    if chosen.is_none() {
+        let write = PrescriptionWrite::Nominate {
+            patient: patient.to_owned(),
+            pharmacy: PHARMACY.to_owned(),
+            by: name.to_owned(),
+        };
+        let job = Job::effect(store::Effect::Prescription(write));
+        store.commit(&scope, job).await?;
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ async fn discharge(network: &Network, errand: &Errand) -> Result<String, String>
             .open(&format!("/staff/discharges/new?patient={patient}"))
             .await?,
     )?;
-    let mut form = form(&page, "/staff/discharges/new")?;
+    let mut letter = form(&page, "/staff/discharges/new")?;
     let now = web::neighbourhood::Neighbourhood::now(network);
     let today = now / super::super::people::DAY_MS;
     let (admitted, discharged) = (day(today - 6), day(today));
@@ -133,11 +133,11 @@ async fn discharge(network: &Network, errand: &Errand) -> Result<String, String>
         ("social-care", "VZZ01"),
     ];
     for (name, value) in typed {
-        form.set(name, value);
+        letter.set(name, value);
     }
-    form.set("then", "look");
-    let look = good(browser.send(&form).await?)?;
-    let sign = look.form("/sign").ok_or("there is no form to sign with")?;
+    letter.set("then", "look");
+    let look = good(browser.send(&letter).await?)?;
+    let sign = form(&look, "/staff/discharges/")?;
     good(browser.send(&sign).await?)?;
     Ok("Three letters are on their way.".to_owned())
 }

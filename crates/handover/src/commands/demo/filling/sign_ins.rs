@@ -7,7 +7,7 @@ use store::people::{Grant, PeopleWrite};
 use store::{Effect, Job, Store};
 use web::neighbourhood::SignIn;
 
-use super::super::people::{DAY_MS, open_once};
+use super::super::people::{DAY_MS, choose_pharmacy, open_once};
 use super::super::population::Person;
 use super::super::population::stories::Story;
 
@@ -46,6 +46,7 @@ pub async fn let_in(
     let who = parent.unwrap_or(person);
     let username = format!("{}.{}", who.given, who.family).to_lowercase();
     let is_new = open_once(store, &username, &who.name(), holder(who)?).await?;
+    choose_pharmacy(store, &who.id, &who.name()).await?;
     let mut about = about.to_owned();
     if parent.is_some() {
         about.push_str(&format!(", {}", person.name()));

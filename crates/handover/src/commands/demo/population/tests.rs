@@ -172,7 +172,7 @@ fn results_come_in_order_and_a_discharge_letter_after_its_admission() {
         let Some(hospital) = writing.kept.get("RZZ01") else {
             continue;
         };
-        let of = |ty: &str| hospital.iter().filter(move |it| it["resourceType"] == ty);
+        let of = |ty: &'static str| hospital.iter().filter(move |it| it["resourceType"] == ty);
         for letter in of("DocumentReference").filter(|it| it["description"] == "Discharge summary")
         {
             let stay = of("Encounter")
