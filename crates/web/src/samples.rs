@@ -6,8 +6,7 @@ use fhir::date::Millis;
 
 use crate::node::Site;
 use crate::page::Page;
-use crate::page::parts::{self, Content, Done, Label, Link, Person, Tab};
-use crate::page::tongue::Language;
+use crate::page::parts::{self, Content, Done, Link, Person, Tab};
 use crate::page::words::moment;
 use crate::patient::views as patient;
 use crate::staff::views as staff;

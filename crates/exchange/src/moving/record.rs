@@ -8,10 +8,10 @@ use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::moving::{GIVEN_TYPES, Given};
+use store::parcels::IN_RESOURCE_BYTES_MAX;
 
 use super::ODS;
 use crate::keys::sha256_hex;
-use crate::manifest::CONTENT_BYTES_MAX;
 
 /// Resources in one piece.
 const PIECE_ENTRIES_MAX: usize = 300;
@@ -53,7 +53,7 @@ pub(super) fn pieces(given: &Given, own: &Ods, patient: &str) -> (Vec<Vec<u8>>, 
         name(&mut resource, own, (&version.ty, &version.id));
         let entry = json!({ "released": released, "resource": resource }).to_string();
         // Two characters enclose all, and one parts them.
-        let fits = u64::try_from(entry.len()).unwrap_or(u64::MAX) < CONTENT_BYTES_MAX - 2;
+        let fits = u64::try_from(entry.len()).unwrap_or(u64::MAX) < IN_RESOURCE_BYTES_MAX - 2;
         if !fits || i64::try_from(pieces.len()).unwrap_or(i64::MAX) >= PIECES_MAX {
             left_out += 1;
             continue;

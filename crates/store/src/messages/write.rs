@@ -95,8 +95,9 @@ async fn add(
 ) -> Result<(), Problem> {
     check(text, TEXT_CHARS_MAX)?;
     if writer.by_patient {
-        let sql =
-            Sql::new("SELECT CAST(COALESCE(SUM(unread_here), 0) AS BIGINT) FROM message_thread WHERE patient = $1");
+        let sql = Sql::new(
+            "SELECT CAST(COALESCE(SUM(unread_here), 0) AS BIGINT) FROM message_thread WHERE patient = $1",
+        );
         if count(tx, &sql.with(patient)).await? >= UNOPENED_MAX {
             let message =
                 "Your practice has not opened your last 20 messages yet. Ring them instead.";

@@ -1,6 +1,10 @@
 //! The patient's pages of letters, sharing and who looked.
 
-use super::*;
+use super::{NOW, appointments, content, journey, prescriptions, referrals};
+use crate::page::parts::Label;
+use crate::page::tongue::Language;
+use crate::page::words::moment;
+use crate::patient::views as patient;
 
 pub(super) fn letters(text: &str) -> Vec<patient::Letter> {
     let one = |n: i64| patient::Letter {

@@ -219,7 +219,8 @@ fn members(dice: &mut Dice) -> Vec<Member> {
                 all.push(grown(age + dice.between(23, 36), dice.chance(60)));
             }
             let oldest = (age - 20).min(17);
-            for _ in 0..dice.between(1, CHILDREN_MAX) {
+            let most = dice.between(1, CHILDREN_MAX);
+            for _ in 0..dice.between(1, most) {
                 all.push(Member {
                     age: dice.between(0, oldest),
                     is_woman: dice.chance(49),
