@@ -85,7 +85,6 @@ const MIGRATIONS: &[Migration] = &[
     migration!(221, "0221_until_emergency"),
     migration!(230, "0230_pds"),
     migration!(231, "0231_nrl"),
-    migration!(280, "0280_to_take_in"),
     migration!(240, "0240_handovers"),
     migration!(245, "0245_moving"),
     migration!(250, "0250_visits"),
@@ -94,6 +93,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(260, "0260_large"),
     migration!(261, "0261_collected"),
     migration!(265, "0265_desk"),
+    migration!(280, "0280_to_take_in"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
