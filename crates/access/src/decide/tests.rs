@@ -109,7 +109,7 @@ fn a_privacy_officer_reads_the_log_and_no_record() {
 #[test]
 fn a_patient_only_reads_and_only_their_own_compartment() {
     let allowed = allowed(&patient());
-    assert_eq!(allowed.len(), 13);
+    assert_eq!(allowed.len(), 12);
     for (_, purpose, scope) in allowed {
         let theirs = Reach::Compartment {
             patient: "p1".into(),

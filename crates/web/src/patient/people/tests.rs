@@ -249,7 +249,10 @@ fn p24_an_apps_token_is_for_oneself_whoever_one_acts_for() {
 #[test]
 fn p24_who_looked_is_shown_only_to_whom_it_was_given() {
     on_each_database(async |ground| {
-        let (node, _) = two(ground).await;
+        let (node, letter) = two(ground).await;
+        let result = r#"{"resourceType":"Observation","status":"final","code":{"text":"Haemoglobin"},
+            "subject":{"reference":"Patient/jane"},"effectiveDateTime":"2026-01-02","valueString":"Given away"}"#;
+        letters::put(&node.store, "r1", result, store::Release::At(1)).await;
         let ticked = [("see-access-log", "yes"), ("see-results", "yes")];
         let (mut tom, _) = acting(&node, &ticked).await;
         let page = tom.get("/access-log").await;
@@ -260,6 +263,47 @@ fn p24_who_looked_is_shown_only_to_whom_it_was_given() {
             home.contains("Letters are not among what you may see."),
             "{home}"
         );
-        assert_eq!(tom.get("/record").await.status, StatusCode::FORBIDDEN);
+        // The record has sections of more than letters. What was given is shown; what was not is named, not shown, not
+        // counted, and does not look empty.
+        for address in ["/record", "/record?only=letters"] {
+            let page = tom.get(address).await;
+            assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.text);
+            assert!(!page.text.contains("Discharge summary"), "{}", page.text);
+            let section = |code: &str| {
+                let begins = format!("aria-labelledby=\"{code}\">");
+                let rest = page.text.split_once(&begins).map(|it| it.1);
+                rest.and_then(|it| it.split("</section>").next())
+            };
+            let hidden = "Some items are not shown to people who act for somebody else.";
+            let letters = section("letters").unwrap();
+            assert!(letters.contains(hidden), "{letters}");
+            assert!(!letters.contains("<li>") && !letters.contains("class=\"empty\""));
+            if let Some(results) = section("results") {
+                assert!(
+                    results.contains("Given away") && !results.contains(hidden),
+                    "{results}"
+                );
+            }
+            let allergies = section("allergies");
+            assert!(allergies.is_none_or(|it| it.contains(hidden) && !it.contains("No allergy")));
+            let jump = page.text.split_once("href=\"#letters\">");
+            let jump = jump.and_then(|it| it.1.split("</a>").next());
+            assert!(jump.is_none_or(|it| !it.contains("jump__count")));
+        }
+        assert!(!home.contains("Discharge summary"), "{home}");
+        for address in ["/record/letters", letter.as_str()] {
+            let page = tom.get(address).await;
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{address}");
+            assert!(!page.text.contains("Discharge summary"), "{address}");
+        }
+        for address in [
+            "/export",
+            "/messages",
+            "/record/query/look~1",
+            "/record/query/Observation~r1",
+        ] {
+            let page = tom.get(address).await;
+            assert_eq!(page.status, StatusCode::FORBIDDEN, "{address}");
+        }
     });
 }

@@ -97,18 +97,19 @@ fn value(of: &Value) -> (String, Option<f64>, String) {
 
 fn range(of: &Value, unit: &str) -> Option<Range> {
     let given = of.pointer("/referenceRange/0")?;
-    // A range in another unit says nothing of this number.
-    let is_same = |bound: &Value| {
-        let named = ["code", "unit"].map(|name| bound[name].as_str().unwrap_or_default());
-        named.iter().all(|it| it.is_empty()) || named.contains(&unit)
-    };
     let bound = |name: &str| {
         let bound = &given[name];
         let number = bound["value"].as_number()?;
-        Some((
-            number.to_string(),
-            number.as_f64().filter(|_| is_same(bound)),
-        ))
+        let named = ["unit", "code"].map(|name| bound[name].as_str().unwrap_or_default());
+        // A range in another unit says nothing of this number, and names its unit: beside the number it would be read as in
+        // the number's.
+        let is_same = named.iter().all(|it| it.is_empty()) || named.contains(&unit);
+        let other = named.into_iter().find(|it| !is_same && !it.is_empty());
+        let said = match other {
+            Some(other) => format!("{number} {other}"),
+            None => number.to_string(),
+        };
+        Some((said, number.as_f64().filter(|_| is_same)))
     };
     let (low, high) = (bound("low"), bound("high"));
     let said = match (&low, &high) {
@@ -166,7 +167,13 @@ mod tests {
         );
         let other = measured(11.2, "g/dL", 115.0, "g/L");
         assert_eq!(other.position, None, "a range in another unit says nothing");
-        assert_eq!(other.range.unwrap().said, "115.0 – 165");
+        assert_eq!(
+            other.range.unwrap().said,
+            "115.0 g/L – 165 g/L",
+            "and names its unit"
+        );
+        let own = measured(112.0, "g/L", 115.0, "g/L");
+        assert_eq!(own.range.unwrap().said, "115.0 – 165");
         let bare = read(&json!({"status": "final", "valueQuantity": {"value": 5, "unit": "g"}}));
         assert_eq!((bare.position, bare.range), (None, None));
     }
