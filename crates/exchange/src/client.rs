@@ -40,7 +40,10 @@ type Sender = SendRequest<Full<Bytes>>;
 /// Other addresses than the directory's, at which members are reached from here: lines that the demo can cut. Who is at
 /// the other end is proved as ever.
 #[derive(Clone)]
-pub struct Ways(pub Arc<dyn Fn(&Ods) -> Option<SocketAddr> + Send + Sync>);
+pub struct Ways(pub Arc<Way>);
+
+/// Where to go for a member; `None` for where the directory says.
+type Way = dyn Fn(&Ods) -> Option<SocketAddr> + Send + Sync;
 
 impl fmt::Debug for Ways {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -329,7 +329,8 @@ mod tests {
 
     #[test]
     fn a_score_of_which_a_part_is_missing_is_incomplete_and_never_a_number_or_low() {
-        let without: [(&str, fn(&mut Observations)); 7] = [
+        type Take = fn(&mut Observations);
+        let without: [(&str, Take); 7] = [
             ("Respiratory rate", |it| it.respiratory_rate = None),
             ("Oxygen saturation, scale 1", |it| {
                 it.oxygen_saturation = None

@@ -81,7 +81,11 @@ pub(super) fn make(
             "securityContext": { "reference": format!("Patient/{patient}") },
         });
         match part {
-            Part::Whole(bytes) => resource["data"] = STANDARD.encode(bytes).into(),
+            Part::Whole(bytes) => {
+                if let Some(members) = resource.as_object_mut() {
+                    members.insert("data".into(), STANDARD.encode(bytes).into());
+                }
+            }
             Part::Large(content) => large.push((binary.clone(), content)),
         }
         resources.push(resource);

@@ -62,12 +62,13 @@ pub async fn native(node: &Arc<Node>, ask: &Ask, body: Body) -> Result<Response,
     let own = exchange.organisation().clone();
     taken(exchange, &told, body).await?;
     let id = uuid::Uuid::new_v4().to_string();
-    let mut resource = json!({
-        "resourceType": "Binary", "id": id, "contentType": told.content_type,
-    });
-    if let Some(patient) = &told.patient {
-        resource["securityContext"] = json!({ "reference": patient });
-    }
+    let resource = match &told.patient {
+        Some(patient) => json!({
+            "resourceType": "Binary", "id": id, "contentType": told.content_type,
+            "securityContext": { "reference": patient },
+        }),
+        None => json!({ "resourceType": "Binary", "id": id, "contentType": told.content_type }),
+    };
     let text = Bytes::from(resource.to_string());
     let incoming = Incoming::read(node, text, "Binary", IdOf::Address(id.clone())).await?;
     let mut job = Job::effect(Effect::Parcel(ParcelWrite::Large {

@@ -159,7 +159,7 @@ async fn find(
             let number = shared.sources.iter().position(|it| it.organisation == to);
             let number = number.ok_or_else(gone)?;
             let found = shared.items.iter().find(|it| {
-                let is_named = it.ty == *ty && it.resource["id"].as_str() == Some(*id);
+                let is_named = it.ty == *ty && it.resource.get("id").is_some_and(|it| it == *id);
                 is_named && it.sources.contains(&number)
             });
             let entry = Entry::read(&found.ok_or_else(gone)?.resource);

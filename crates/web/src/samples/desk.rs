@@ -240,7 +240,9 @@ fn timeline(text: &str) -> desk::Timeline {
         kind: "Results",
         what: text.into(),
         by: text.into(),
-        href: (number % 2 == 0).then(|| "/staff/patient/p/results".into()),
+        href: number
+            .is_multiple_of(2)
+            .then(|| "/staff/patient/p/results".into()),
         label: (number == 2).then(label),
     };
     desk::Timeline {

@@ -88,7 +88,7 @@ async fn ping(run: &mut Run) -> Rest {
         .base()
         .rsplit_once('/')
         .map_or(String::new(), |(above, _)| above.to_owned());
-    let ask = Ask::get(format!("{above}/_ping")).as_nobody().plain();
+    let ask = Ask::get(format!("{above}/_ping")).by_nobody().plain();
     let seen = run.ask(ask).await?;
     run.holds(
         "mesh-ping",
@@ -231,7 +231,7 @@ async fn refusals(run: &mut Run, mailbox: &Mailbox<'_>) -> Rest {
         run.holds(id, seen.status == 403, &seen, what);
         refused.push(seen);
     }
-    let bare = Ask::get("/count").plain().as_nobody().with("accept", V2);
+    let bare = Ask::get("/count").plain().by_nobody().with("accept", V2);
     let seen = run.ask(bare).await?;
     run.holds(
         "mesh-no-token",

@@ -133,7 +133,7 @@ impl Ask {
     }
 
     #[must_use]
-    pub(super) fn as_nobody(mut self) -> Ask {
+    pub(super) fn by_nobody(mut self) -> Ask {
         self.who = As::Nobody;
         self
     }

@@ -91,10 +91,7 @@ mod tests {
     fn an_address_is_told_without_whole_ids_and_without_what_was_looked_for() {
         let base = "https://fhir.example/r4";
         for (url, told) in [
-            (
-                "/Patient/9990000018-abc",
-                "/Patient/9990…".replace("9990…", "9990…"),
-            ),
+            ("/Patient/9990000018-abc", "/Patient/9990…".to_owned()),
             ("/Patient/1", "/Patient/1".into()),
             (
                 "/Patient?name=Tester&_count=2",

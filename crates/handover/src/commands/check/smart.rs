@@ -62,7 +62,7 @@ async fn bearer(run: &mut Run) -> Rest {
         );
         return Ok(());
     }
-    let seen = run.ask(Ask::get("/Patient?_count=1").as_nobody()).await?;
+    let seen = run.ask(Ask::get("/Patient?_count=1").by_nobody()).await?;
     let refused = matches!(seen.status, 401 | 403);
     run.holds("smart-bearer-none", refused, &seen, "asked without a token");
     Ok(())
@@ -70,7 +70,7 @@ async fn bearer(run: &mut Run) -> Rest {
 
 async fn configuration(run: &mut Run, is_declared: bool) -> Rest {
     let ask = Ask::get("/.well-known/smart-configuration").with("accept", "application/json");
-    let seen = run.ask(ask.as_nobody().plain()).await?;
+    let seen = run.ask(ask.by_nobody().plain()).await?;
     let told = seen.json().filter(|it| it.is_object());
     let (Some(told), 200) = (told, seen.status) else {
         if !is_declared {
@@ -188,7 +188,7 @@ async fn keys(run: &mut Run, told: &Value) -> Rest {
         }
         return Ok(());
     };
-    let seen = run.ask(Ask::get(address).as_nobody().plain()).await?;
+    let seen = run.ask(Ask::get(address).by_nobody().plain()).await?;
     let set = seen.json();
     let keys = set.as_ref().and_then(|it| it.get("keys")?.as_array());
     let keys = keys.filter(|it| !it.is_empty() && seen.status == 200);
@@ -240,7 +240,7 @@ async fn token(run: &mut Run, told: &Value) -> Rest {
     let mut kept = None;
     for (id, form) in cases {
         let ask = Ask::new(Method::POST, address).body(FORM, form);
-        let seen = run.ask(ask.as_nobody().plain()).await?;
+        let seen = run.ask(ask.by_nobody().plain()).await?;
         let error = seen
             .json()
             .and_then(|it| Some(it.get("error")?.as_str()?.to_owned()));
@@ -300,7 +300,7 @@ async fn authorize(run: &mut Run, told: &Value) -> Rest {
     );
     let join = if address.contains('?') { '&' } else { '?' };
     let ask = Ask::get(format!("{address}{join}{query}"))
-        .as_nobody()
+        .by_nobody()
         .plain();
     let seen = run.ask(ask).await?;
     let to = seen.header("location").unwrap_or_default();

@@ -85,7 +85,7 @@ async fn cors(run: &mut Run, statement: &Statement) -> Rest {
         .with("origin", ORIGIN)
         .with("access-control-request-method", "GET")
         .with("access-control-request-headers", "authorization")
-        .as_nobody()
+        .by_nobody()
         .plain();
     let seen = run.ask(asking).await?;
     let headers = seen

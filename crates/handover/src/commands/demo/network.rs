@@ -43,8 +43,11 @@ pub struct Network {
     running: Turn<BTreeMap<String, Running>>,
     state: Mutex<State>,
     switched: AtomicU64,
-    counted: Turn<Option<(tokio::time::Instant, Vec<Line>, Option<u32>)>>,
+    counted: Turn<Option<Counted>>,
 }
+
+/// What was counted last, and when.
+type Counted = (tokio::time::Instant, Vec<Line>, Option<u32>);
 
 /// What the switches say.
 #[derive(Default)]

@@ -83,7 +83,9 @@ async fn sent(
 ) -> Result<Value, Problem> {
     let document = record::json(version)?;
     let (whole, large) = contents(node, scope, &document).await?;
-    let patient = document["subject"]["reference"].as_str();
+    let patient = document
+        .pointer("/subject/reference")
+        .and_then(Value::as_str);
     let message =
         "The document names no patient who is here (subject), without whom nobody can take it in.";
     let patient = patient.and_then(|it| it.strip_prefix("Patient/"));
@@ -92,7 +94,12 @@ async fn sent(
     let about = record::letter(&document);
     let number = record::patient(&person).nhs_number;
     let number = number.map(|it| NhsNumber::parse(&it)).transpose();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let told = |place: &str| {
+        person
+            .pointer(place)
+            .and_then(Value::as_str)
+            .map(str::to_string)
+    };
     let (id, seen) = (version.id.as_str(), version.version.to_string());
     let letter = Letter {
         id: Letter::parcel_id(&["fhir", id, &seen, to.as_str()]),
@@ -107,9 +114,9 @@ async fn sent(
         replaces: None,
         nhs_number: number
             .map_err(|_| Problem::new(Kind::Value, "The patient's NHS number does not check."))?,
-        birth_date: person["birthDate"].as_str().map(str::to_string),
-        family: text(&person["name"][0]["family"]),
-        given: text(&person["name"][0]["given"][0]),
+        birth_date: told("/birthDate"),
+        family: told("/name/0/family").unwrap_or_default(),
+        given: told("/name/0/given/0").unwrap_or_default(),
         contents: whole,
         patient: patient.to_string(),
         document: id.to_string(),
@@ -162,8 +169,9 @@ async fn contents(
 fn marks(document: &Value) -> Vec<Mark> {
     let labels = document["securityLabel"].as_array().into_iter().flatten();
     let labels = labels.chain(
-        document["meta"]["security"]
-            .as_array()
+        document
+            .pointer("/meta/security")
+            .and_then(Value::as_array)
             .into_iter()
             .flatten(),
     );

@@ -3,7 +3,7 @@
 
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Taken;
 use crate::node::Site;
@@ -66,8 +66,10 @@ const PARTS: [Part; 6] = [
 /// # Errors
 /// `Exception` if the patient's own record has no id.
 pub fn bundle(site: &Site, taken: &Taken, now: Millis) -> Result<Value, Problem> {
-    let patient = taken.patient["id"]
-        .as_str()
+    let patient = taken
+        .patient
+        .get("id")
+        .and_then(Value::as_str)
         .ok_or_else(|| Problem::new(Kind::Exception, "The record of the patient has no id."))?;
     let base = site.fhir_url();
     let subject = json!({"reference": format!("Patient/{patient}")});
@@ -104,7 +106,10 @@ pub fn bundle(site: &Site, taken: &Taken, now: Millis) -> Result<Value, Problem>
 }
 
 fn entry(base: &str, resource: Value) -> Value {
-    let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        let found = resource.get(name).and_then(Value::as_str);
+        found.unwrap_or_default().to_owned()
+    };
     let full = format!("{base}/{}/{}", text("resourceType"), text("id"));
     json!({"fullUrl": full, "resource": resource})
 }
@@ -139,10 +144,10 @@ fn section(
         );
         entries.push(entry(base, resource.clone()));
     }
-    let mut section = json!({
-        "title": part.title,
-        "code": {"coding": [{"system": "http://loinc.org", "code": part.code}]},
-    });
+    let mut section = Map::new();
+    section.insert("title".into(), part.title.into());
+    let code = json!({"coding": [{"system": "http://loinc.org", "code": part.code}]});
+    section.insert("code".into(), code);
     if references.is_empty() {
         lines.push(match part.absent {
             Some((_, words)) => words.to_owned(),
@@ -151,13 +156,14 @@ fn section(
         match part.absent {
             Some(absent) => {
                 let resource = unknown(part, absent, subject);
-                references.push(json!({"reference": format!("{}/{}", resource["resourceType"].as_str().unwrap_or_default(), absent.0)}));
+                references.push(json!({"reference": format!("{}/{}", resource.get("resourceType").and_then(Value::as_str).unwrap_or_default(), absent.0)}));
                 entries.push(entry(base, resource));
             }
             None => {
-                section["emptyReason"] = json!({"coding": [{
+                let reason = json!({"coding": [{
                     "system": "http://terminology.hl7.org/CodeSystem/list-empty-reason",
                     "code": "unavailable", "display": "Unavailable"}]});
+                section.insert("emptyReason".into(), reason);
             }
         }
     }
@@ -165,10 +171,11 @@ fn section(
         lines.push("There is more than is in this summary.".to_owned());
     }
     if !references.is_empty() {
-        section["entry"] = Value::Array(references);
+        section.insert("entry".into(), Value::Array(references));
     }
-    section["text"] = json!({"status": "generated", "div": narrative(&lines)});
-    section
+    let text = json!({"status": "generated", "div": narrative(&lines)});
+    section.insert("text".into(), text);
+    Value::Object(section)
 }
 
 fn is_error(resource: &Value) -> bool {

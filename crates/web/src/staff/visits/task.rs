@@ -40,7 +40,7 @@ impl Planned {
     pub fn read(task: &Value) -> Planned {
         let text = |place: &str| task.pointer(place).and_then(Value::as_str);
         let mut inputs = each(task, "/input");
-        let access = inputs.find(|it| it["type"]["text"] == ACCESS);
+        let access = inputs.find(|it| it.pointer("/type/text").is_some_and(|it| it == ACCESS));
         Planned {
             what: text("/description").unwrap_or_default().to_owned(),
             access: access
@@ -88,7 +88,7 @@ impl Planned {
         });
         set(&mut task, "owner", owner);
         let mut inputs: Vec<Value> = each(&task, "/input")
-            .filter(|it| it["type"]["text"] != ACCESS)
+            .filter(|it| it.pointer("/type/text").is_none_or(|it| it != ACCESS))
             .cloned()
             .collect();
         if !self.access.is_empty() {

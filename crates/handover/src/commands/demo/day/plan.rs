@@ -15,7 +15,7 @@ pub struct Event {
 /// How it comes in.
 pub enum Door {
     Hl7 { ods: &'static str, message: String },
-    Pages(Errand),
+    Pages(Box<Errand>),
 }
 
 /// What somebody does on the pages.
@@ -142,7 +142,7 @@ impl Cast<'_> {
         self.events.push(Event {
             at,
             what: what.to_owned(),
-            door: Door::Pages(errand),
+            door: Door::Pages(Box::new(errand)),
         });
     }
 }

@@ -56,19 +56,19 @@ fn measured(part: &Value, whole: &Value, above: Option<&str>) -> Option<Measured
         Some(above) if !above.is_empty() => format!("{above}: {own}"),
         _ => own,
     };
-    let coding = &code["coding"][0];
-    let key = match (text(&coding["system"]), text(&coding["code"])) {
+    let coded = |place: &str| code.pointer(place).map_or("", text);
+    let key = match (coded("/coding/0/system"), coded("/coding/0/code")) {
         (_, "") => name.clone(),
         (system, code) => format!("{}|{system}|{code}", above.unwrap_or_default()),
     };
-    let at = [
-        &whole["effectiveDateTime"],
-        &whole["effectiveInstant"],
-        &whole["effectivePeriod"]["start"],
-        &whole["issued"],
-    ]
-    .into_iter()
-    .find_map(|it| it.as_str());
+    let places = [
+        "/effectiveDateTime",
+        "/effectiveInstant",
+        "/effectivePeriod/start",
+        "/issued",
+    ];
+    let mut times = places.iter().filter_map(|it| whole.pointer(it));
+    let at = times.find_map(Value::as_str);
     let span = at.and_then(date::span);
     let (range, usual) = usual(part, &unit);
     let status = text(&whole["status"]);
