@@ -109,7 +109,13 @@ impl Intake {
             _ => Value::Null,
         };
         let who = [&patient.resource, &stored];
-        let practice = who.iter().find_map(|it| practice(it));
+        let mut practice = None;
+        for patient in who {
+            practice = match practice {
+                None => self.practice(mapped, patient).await?,
+                found => found,
+            };
+        }
         let home = match practice {
             Some(practice) => Some(practice),
             None => self.store.home_of(&patient.id).await?,
@@ -130,6 +136,33 @@ impl Intake {
             return Ok((None, None));
         }
         self.posted(letter)
+    }
+
+    /// The ODS code of the practice that a patient's record names, by its code or as an organisation of the message or of here.
+    async fn practice(&self, mapped: &Mapped, patient: &Value) -> Result<Option<String>, Problem> {
+        for practice in each(patient, "/generalPractitioner") {
+            if let Some(code) = code(practice.get("identifier")) {
+                return Ok(Some(code));
+            }
+            let Some(id) = text(practice, "/reference").strip_prefix("Organization/") else {
+                continue;
+            };
+            let mut named = mapped.resources.iter();
+            let named = named.find(|it| it.ty == "Organization" && it.id == id);
+            let stored = match named {
+                Some(made) => made.resource.clone(),
+                None => match self.store.read(&self.scope, "Organization", id).await? {
+                    Reading::Found(version) => {
+                        serde_json::from_slice(&version.body).unwrap_or_default()
+                    }
+                    _ => Value::Null,
+                },
+            };
+            if let Some(code) = each(&stored, "/identifier").find_map(|it| code(Some(it))) {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
     }
 
     fn posted(&self, letter: Letter) -> Result<(Option<Effect>, Option<WorkNote>), Problem> {
@@ -161,10 +194,10 @@ fn parts<'m>(mapped: &'m Mapped, report: &Made) -> Vec<&'m Value> {
     of_report.map(|it| &it.resource).collect()
 }
 
-fn practice(patient: &Value) -> Option<String> {
-    let mut practices = each(patient, "/generalPractitioner");
-    let code = practices.find(|it| text(it, "/identifier/system") == ODS)?;
-    Some(text(code, "/identifier/value").to_string()).filter(|it| !it.is_empty())
+/// An identifier's value, if it is an ODS code.
+fn code(identifier: Option<&Value>) -> Option<String> {
+    let code = identifier.filter(|it| text(it, "/system") == ODS)?;
+    Some(text(code, "/value").to_string()).filter(|it| !it.is_empty())
 }
 
 /// Whether anything of it was corrected.
