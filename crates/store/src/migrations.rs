@@ -85,7 +85,6 @@ const MIGRATIONS: &[Migration] = &[
     migration!(221, "0221_until_emergency"),
     migration!(230, "0230_pds"),
     migration!(231, "0231_nrl"),
-    migration!(280, "0280_to_take_in"),
     migration!(240, "0240_handovers"),
     migration!(245, "0245_moving"),
     migration!(250, "0250_visits"),
@@ -93,7 +92,9 @@ const MIGRATIONS: &[Migration] = &[
     migration!(255, "0255_patient_app"),
     migration!(260, "0260_large"),
     migration!(261, "0261_collected"),
+    migration!(262, "0262_order_there"),
     migration!(265, "0265_desk"),
+    migration!(280, "0280_to_take_in"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
