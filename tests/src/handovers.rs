@@ -95,7 +95,7 @@ const OBSERVED: [(&str, &str); 8] = [
 
 #[test]
 fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_killed_before_them() {
-    let (mut nodes, mut ambulance, _way) = Neighbourhood::set_up_with_ambulance();
+    let (mut nodes, mut ambulance, to_ambulance) = Neighbourhood::set_up_with_ambulance();
     for site in [&nodes.hospital, &nodes.practice, &ambulance] {
         opened(site);
     }
@@ -195,12 +195,18 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
         "This is an older sheet"
     ));
     let receive = format!("{there}/receive");
+    // Otherwise the receipt is there within milliseconds, before the hospital can be killed.
+    to_ambulance.cut();
     led(&send(&mut shah, &there, &receive, &[("words", "To resus")]));
     nodes.hospital.process.kill();
+    let page = paula.get(&here).unwrap();
+    assert_eq!(page.status, 200, "{}", page.text());
+    let page = page.text();
     assert!(
-        !says(&mut paula, &here, ">Taken over<"),
-        "nobody has told the crew"
+        !page.contains("Taken over") && !page.contains("To resus"),
+        "nobody has told the crew: {page}"
     );
+    to_ambulance.mend();
     nodes.hospital.process.start();
     wait_for("the receipt at the crew", ANSWER_SECONDS, || {
         let page = paula.get(&here).ok()?.text();

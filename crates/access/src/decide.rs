@@ -119,7 +119,7 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::Export
             | Interaction::Subscribe
             | Interaction::Record
-            | Interaction::Ask
+            | Interaction::AskForOneself
             | Interaction::Messages
             | Interaction::WriteMessage
             | Interaction::AskAbout
@@ -158,7 +158,14 @@ fn staff_may(role: Role, interaction: Interaction, purpose: Purpose) -> Result<(
         // What a patient asks for is theirs to ask for.
         (_, _) if interaction == Interaction::OrderMedicines => false,
         // And so are their questions.
-        (_, _) if interaction == Interaction::AskAbout => false,
+        (_, _)
+            if matches!(
+                interaction,
+                Interaction::AskAbout | Interaction::AskForOneself
+            ) =>
+        {
+            false
+        }
         (Role::Clinician, Sort::Look | Sort::Change) => true,
         // "Acted on" is only ever a named clinician's, and so are what is prescribed, what becomes of a referral, the judgement that a label (third
         // party, serious harm) may go, what a patient should not or may read, and that care cannot wait for leave to look.

@@ -68,6 +68,8 @@ pub enum Interaction {
     Messages,
     /// A patient writes to their practice, or staff to a patient.
     WriteMessage,
+    /// A patient asks other organisations for what they hold of them.
+    AskForOneself,
     /// A patient asks about an entry of their record, or why somebody looked.
     AskAbout,
     /// Patients' questions about entries, for those who answer them.
@@ -186,6 +188,7 @@ impl Interaction {
             Interaction::Match => "match",
             Interaction::Document => "document",
             Interaction::Ask => "ask",
+            Interaction::AskForOneself => "ask-for-oneself",
             Interaction::Export => "export",
             Interaction::Import => "import",
             Interaction::Subscribe => "subscribe",
@@ -265,6 +268,7 @@ impl Interaction {
             | Interaction::Match
             | Interaction::Document
             | Interaction::Ask
+            | Interaction::AskForOneself
             | Interaction::Export
             | Interaction::Subscribe
             | Interaction::Inbox

@@ -137,7 +137,10 @@ impl Exchange {
         person: Person,
     ) -> Result<SharedRecord, Problem> {
         let began = Instant::now();
-        if scope.interaction() != Interaction::Ask {
+        if !matches!(
+            scope.interaction(),
+            Interaction::Ask | Interaction::AskForOneself
+        ) {
             let message = "This caller may not ask other organisations.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
@@ -298,7 +301,7 @@ impl Exchange {
             ..Target::default()
         };
         let job = Job {
-            traces: vec![scope.trace(Interaction::Ask, outcome, target)],
+            traces: vec![scope.trace(scope.interaction(), outcome, target)],
             ..Job::default()
         };
         let work = Scope::system(SystemPurpose::KeepPointers).for_request(scope.request_id());

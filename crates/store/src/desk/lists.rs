@@ -118,19 +118,27 @@ impl Store {
     }
 
     /// What waits: for the head of each of the staff's pages. `tomorrow` is the first millisecond that is not due by today.
+    /// What is sealed and locked is counted for nobody, as in no list but its workgroup's.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn pending(&self, account: i64, tomorrow: Millis) -> Result<Pending, Problem> {
         let sql = Sql::new(
             "SELECT (SELECT COUNT(*) FROM draft WHERE state = 'open'), \
-             (SELECT COUNT(*) FROM parcel WHERE direction = 0 AND state = 'undeliverable' \
-             AND kind IN ('letter', 'fax', 'itk3')), \
-             (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND t.due < $1 \
-             AND (t.account = $2 OR (t.account = 0 AND (t.team = '' OR t.team IN \
-             (SELECT m.team FROM desk_member m WHERE m.account = $3)))))",
+             (SELECT COUNT(*) FROM parcel p WHERE p.direction = 0 AND p.state = 'undeliverable' \
+             AND p.kind IN ('letter', 'fax', 'itk3') AND NOT EXISTS (SELECT 1 FROM place l \
+             JOIN res r ON r.shard = l.shard AND r.rid = l.rid WHERE l.id = p.document \
+             AND l.ty = $1 AND r.guard = 2)), \
+             (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND t.due < $2 \
+             AND (t.account = $3 OR (t.account = 0 AND (t.team = '' OR t.team IN \
+             (SELECT m.team FROM desk_member m WHERE m.account = $4)))))",
         );
-        let sql = sql.with(tomorrow).with(account).with(account);
+        let document_ty = self.word("DocumentReference").await?;
+        let sql = sql
+            .with(document_ty)
+            .with(tomorrow)
+            .with(account)
+            .with(account);
         let rows = self.rows(&sql).await?;
         let count = |column: usize| {
             let found = rows.first().map_or(Ok(0), |row| row.int(column))?;

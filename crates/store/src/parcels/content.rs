@@ -114,7 +114,11 @@ pub(crate) async fn want(
     let mut rows = 0;
     let at = (now, newest(tx).await?);
     for (sha256, size) in contents {
-        rows += u64::from(insert(tx, at, (sender.as_str(), sha256), *size).await?);
+        let sender = sender.as_str();
+        rows += match insert(tx, at, (sender, sha256), *size).await? {
+            true => 1,
+            false => resize(tx, sender, sha256, *size).await?,
+        };
     }
     // Only what is new can be too much: what was begun may be finished, whatever the bound is now.
     if rows == 0 {
@@ -136,6 +140,26 @@ pub(crate) async fn want(
         return Err(Problem::new(Kind::Throttled, message));
     }
     Ok(ParcelDone::Rows(rows))
+}
+
+/// What was begun under another size begins anew: one of the two sizes was never that content's, and must not keep the right
+/// one out. Gives how many rows that are.
+async fn resize(tx: &mut Tx<'_>, sender: &str, sha256: &str, size: u64) -> Result<u64, Problem> {
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let sql = Sql::new(
+        "UPDATE parcel_content SET size = $1, held = 0 WHERE sender = $2 AND sha256 = $3 \
+         AND shard = $4 AND complete = 0 AND size <> $5",
+    )
+    .with(size)
+    .with(sender)
+    .with(sha256)
+    .with(shard(sha256))
+    .with(size);
+    let rows = tx.execute(&sql).await?;
+    if rows > 0 {
+        drop_pieces(tx, sender, sha256).await?;
+    }
+    Ok(rows)
 }
 
 /// Adds bytes at the end of what is held.

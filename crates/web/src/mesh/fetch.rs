@@ -70,7 +70,7 @@ pub(super) async fn received(door: &Door, caller: &Caller, id: &str) -> Result<M
         .store()
         .mesh_message(&caller.scope, id)
         .await?;
-    let is_here = matches!(message.way, Way::Here | Way::Arrived);
+    let is_here = matches!(message.way, Way::Here | Way::Arrived | Way::Collected);
     match message.recipient == caller.mailbox && is_here {
         true => Ok(message),
         false => Err(Refused::forbidden()),

@@ -169,7 +169,7 @@ pub(crate) fn did(interaction: &str) -> String {
         "update" | "patch" | "remove-label" => "Changed",
         "delete" => "Deleted",
         "everything" | "document" => "Took out the whole record",
-        "ask" => "Asked for the record across organisations",
+        "ask" | "ask-for-oneself" => "Asked for the record across organisations",
         "export" => "Took out in bulk",
         "match" => "Looked for a person",
         "inbox" | "unmatched" | "sent" => "Saw in a list of letters",

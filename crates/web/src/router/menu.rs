@@ -18,35 +18,41 @@ pub fn menu(site: &Site, caller: &Caller) -> Vec<Place> {
             ..
         }
     );
-    // Behind the letters, which come first.
     if site.is_practice() && is_patient {
         places.insert(2, ("Prescriptions", "/prescriptions"));
         if caller.acting.is_none() {
             places.insert(4, ("Messages", "/messages"));
         }
     }
-    if site.is_practice() && works {
-        places.insert(2, ("Prescriptions", "/staff/prescriptions"));
-        places.insert(3, ("Messages", "/staff/messages"));
-    }
-    if site.is_practice() && works {
-        places.push(("Moves", "/staff/moves"));
-    }
     if works {
-        places.insert(2, ("Unsigned", "/staff/unsigned"));
-        places.insert(1, ("Ambulances", "/staff/handover-board"));
-    }
-    if site.is_ambulance() && works {
-        places.insert(0, ("Handovers", "/staff/handovers"));
-    }
-    if site.is_community() && works {
-        places.insert(0, ("Visits", "/staff/visits"));
-        places.insert(2, ("Tasks", "/staff/tasks"));
-    }
-    if site.is_pharmacy() && works {
-        places.insert(2, ("Dispensing", "/staff/dispensing"));
+        // Behind the letters and what is to be done, which come first.
+        places.splice(4..4, own_work(site));
     }
     places
+}
+
+/// What staff do at organisations of this kind alone.
+fn own_work(site: &Site) -> Vec<Place> {
+    let all: [(bool, &[Place]); 5] = [
+        (
+            site.is_hospital(),
+            &[("Ambulances", "/staff/handover-board")],
+        ),
+        (site.is_ambulance(), &[("Handovers", "/staff/handovers")]),
+        (site.is_community(), &[("Visits", "/staff/visits")]),
+        (
+            site.is_practice(),
+            &[
+                ("Prescriptions", "/staff/prescriptions"),
+                ("Messages", "/staff/messages"),
+                ("Moves", "/staff/moves"),
+            ],
+        ),
+        (site.is_pharmacy(), &[("Dispensing", "/staff/dispensing")]),
+    ];
+    let ours = all.iter().filter(|(is_ours, _)| *is_ours);
+    ours.flat_map(|(_, places)| places.iter().copied())
+        .collect()
 }
 
 /// What the menu has at every organisation.
@@ -57,7 +63,9 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
             ..
         } => &[
             ("Inbox", "/staff/inbox"),
+            ("Tasks", "/staff/tasks"),
             ("Sent", "/staff/sent"),
+            ("Unsigned", "/staff/unsigned"),
             ("Referrals", "/staff/referrals"),
             ("Slots", "/staff/slots"),
             ("Patients", "/staff/patients"),

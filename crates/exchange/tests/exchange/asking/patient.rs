@@ -19,7 +19,7 @@ fn una(network: &Network, patient: &str) -> Scope {
     let now = network.clock.now();
     access::decide(
         &caller,
-        Interaction::Ask,
+        Interaction::AskForOneself,
         "Patient",
         Purpose::PatientRequest,
         now,

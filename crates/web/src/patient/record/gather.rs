@@ -137,7 +137,9 @@ pub async fn others(node: &Node, visit: &Visit) -> Result<Others, Problem> {
     let Who::Patient { patient, name, .. } = &visit.known()?.who else {
         return Ok(Others::NotAsked("sources-alone"));
     };
-    let scope = visit.scope(node, Interaction::Ask, "Patient").await?;
+    let scope = visit
+        .scope(node, Interaction::AskForOneself, "Patient")
+        .await?;
     let person = Person {
         name: name.clone(),
         role: None,

@@ -288,7 +288,7 @@ pub async fn enter(
     match node.store.commit(&scope, job).await {
         Ok(_) => {}
         // The same form was sent twice: the first has entered it.
-        Err(problem) if problem.kind == Kind::Conflict => {}
+        Err(problem) if matches!(problem.kind, Kind::Conflict | Kind::Duplicate) => {}
         Err(problem) => return Err(problem.into()),
     }
     Ok(see_other("/staff/downtime?done=entered"))
