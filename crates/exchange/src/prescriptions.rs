@@ -18,6 +18,7 @@ pub mod task;
 mod there;
 
 pub(crate) use carry::run;
+pub use there::ALARM as ORDERS_ALARM;
 pub(crate) use there::run as run_there;
 
 use access::Ods;

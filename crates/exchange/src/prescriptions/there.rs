@@ -30,7 +30,7 @@ const DOUBLINGS_MAX: u32 = 8;
 /// How often it is looked how a request stands there.
 const LOOK_MILLIS: Millis = 5 * 60_000;
 /// The kind of the alarm about requests that are not taken.
-const ALARM: &str = "orders-there";
+pub const ALARM: &str = "orders-there";
 const ALREADY: &str = "It was asked for there already.";
 
 impl Exchange {
