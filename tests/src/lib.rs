@@ -47,6 +47,8 @@ mod hl7v2;
 #[cfg(test)]
 mod itk3;
 #[cfg(test)]
+mod medicines_there;
+#[cfg(test)]
 mod mesh;
 #[cfg(test)]
 mod neighbourhood;

@@ -17,6 +17,7 @@ use crate::delivery::Paces;
 use crate::directory::Book;
 use crate::fax::Allowed;
 use crate::gp_connect::System;
+use crate::gp_connect::medicines::Holder;
 use crate::itk3::Routes;
 use crate::keys::Identity;
 use crate::mailboxes::Mailboxes;
@@ -69,6 +70,8 @@ pub struct Settings {
     pub keeps_diary: bool,
     /// The organisation's own system, which holds its diary, where it is booked into from here.
     pub system: Option<Arc<System>>,
+    /// The organisation's own system where it holds the medicines, which are then ordered there.
+    pub medicines: Option<Arc<Holder>>,
     /// Other ways to members than to the directory's addresses.
     pub ways: Option<Ways>,
 }
@@ -96,6 +99,7 @@ impl Default for Settings {
             clinics: Vec::new(),
             keeps_diary: true,
             system: None,
+            medicines: None,
             ways: None,
         }
     }

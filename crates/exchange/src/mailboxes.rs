@@ -26,7 +26,7 @@ use crate::exchange::Exchange;
 use crate::mesh::{Credentials, Mesh};
 use crate::workers::wait;
 pub(crate) use collect::run as collect_mail;
-pub use collect::{Collecting, Rule};
+pub use collect::{ALARM, Collecting, Rule};
 pub use part::{CHUNKS_MAX, MailPart};
 
 /// The longest name of a mailbox, as MESH has them.

@@ -15,8 +15,11 @@ pub mod order;
 pub mod pharmacy;
 pub mod status;
 pub mod task;
+mod there;
 
 pub(crate) use carry::run;
+pub use there::ALARM as ORDERS_ALARM;
+pub(crate) use there::run as run_there;
 
 use access::Ods;
 use fhir::json::{self, Limits};

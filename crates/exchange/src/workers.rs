@@ -50,6 +50,7 @@ impl Workers {
             tokio::spawn(mailboxes::collect_mail(exchange.clone(), stopped.clone())),
             tokio::spawn(pds::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(prescriptions::run_there(exchange.clone(), stopped.clone())),
             tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),

@@ -113,6 +113,7 @@ impl Running {
             itk3: itk3.as_ref().map(|it| it.routes.clone()),
             eps: eps(config)?,
             system: gp_connect::system(config, &ods)?,
+            medicines: gp_connect::medicines(config, &ods)?,
             pds: pds::open(config)?,
             ways: around.ways,
             backoff: around.backoff.unwrap_or_default(),

@@ -153,6 +153,13 @@ impl Store {
         let (Who::Staff { account, .. } | Who::Patient { account, .. }) = who else {
             return Ok(Arc::default());
         };
+        // Who has no account here (another system proved them) is known by nothing that could be remembered.
+        if let (Who::Patient { patient, .. }, 0) = (who, *account) {
+            return Ok(Arc::new(Standing {
+                online: self.online(patient, now).await?,
+                ..Standing::default()
+            }));
+        }
         let memory = self.care_memory();
         if let Some(standing) = memory.recall(*account, now) {
             return Ok(standing);

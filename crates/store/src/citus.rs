@@ -155,6 +155,7 @@ const EVERYWHERE: &[&str] = &[
     "glossary",
     "taken_out",
     "large_binary",
+    "order_there",
     "parcel_bulk",
     "parcel_bulk_letter",
     "desk_team",

@@ -92,6 +92,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(255, "0255_patient_app"),
     migration!(260, "0260_large"),
     migration!(261, "0261_collected"),
+    migration!(262, "0262_order_there"),
     migration!(265, "0265_desk"),
     migration!(280, "0280_to_take_in"),
 ];

@@ -4,8 +4,10 @@
 mod lists;
 #[cfg(test)]
 mod tests;
+mod there;
 mod write;
 
 pub use lists::{EpsMessage, EpsStuck, StuckStatus};
+pub use there::OrderThere;
 pub(crate) use write::apply;
 pub use write::{EpsKind, EpsNew, PrescriptionWrite};

@@ -53,6 +53,8 @@ pub struct Consumer {
     pub ods: Ods,
     /// The keys that sign its tokens; none where it comes through the proxy alone.
     pub keys: Option<Jwks>,
+    /// Whether it may ask in patients' names: the organisation's own app for them.
+    pub patients: bool,
 }
 
 /// Every route of the door.

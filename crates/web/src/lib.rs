@@ -20,6 +20,7 @@ pub mod oauth;
 pub mod page;
 pub mod patient;
 pub mod peers;
+mod pfp;
 mod record;
 mod router;
 #[cfg(test)]

@@ -49,6 +49,7 @@ use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, home as patients_home, letter, sharing};
 use crate::peers::join;
+use crate::pfp;
 use crate::staff::{
     care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent,
     shared, steps, subscribers, told, worklist,
@@ -70,6 +71,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
         .merge(gp_connect::route(node.clone()))
+        .merge(pfp::route(node.clone()))
         .merge(nrl::routes(node.clone()))
         .merge(pages(node))
 }

@@ -369,7 +369,7 @@ fn percent(value: &str, text: &mut String) {
 }
 
 /// What an answer means: final is only what the system itself says of this request, in an OperationOutcome.
-fn understood(status: u16, body: &[u8]) -> Result<Value, No> {
+pub(super) fn understood(status: u16, body: &[u8]) -> Result<Value, No> {
     let json: Option<Value> = serde_json::from_slice(body).ok();
     match (status, json) {
         (200 | 201, Some(json)) => Ok(json),

@@ -17,7 +17,7 @@ use crate::mesh::{Head, Mesh, MessageType};
 use crate::mllp::stopped;
 
 /// The kind of the alarm about what cannot be collected.
-const ALARM: &str = "mesh-collect";
+pub const ALARM: &str = "mesh-collect";
 /// Rows of content that are written at a time.
 const ROWS_A_WRITE: usize = 4;
 /// Messages that are nobody's and looked at in one go.

@@ -5,7 +5,8 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use fhir::repeats::{self, Item, ORDER_CODE};
 use serde_json::Value;
-use store::{Expect, Job, Release};
+use store::prescriptions::{OrderThere, PrescriptionWrite};
+use store::{Effect, Expect, Job, Release};
 
 use super::task::{self, Step, Taken};
 use super::{put, text};
@@ -27,6 +28,10 @@ pub struct Ask<'a> {
     pub pharmacy: Option<&'a str>,
     pub practice: &'a Ods,
     pub now: Millis,
+    /// The patient's NHS number, where it goes on to the organisation's own system, which holds the medicines.
+    pub there: Option<&'a str>,
+    /// The name that an app gave its request; empty where a page asks.
+    pub named: &'a str,
 }
 
 /// The order's name and the job that asks for these items. `tasks` are the patient's Tasks: each new one is
@@ -67,14 +72,33 @@ pub fn order(ask: &Ask<'_>, chosen: &[&Item], tasks: &[Value]) -> Result<(String
             practice: None,
         });
         let asked = Taken {
-            step: Step::Asked,
+            step: match ask.there {
+                Some(_) => Step::Asking,
+                None => Step::Asked,
+            },
             at: ask.now,
             who: ask.by.to_string(),
             reason: String::new(),
         };
+        if !ask.named.is_empty() {
+            task::name(&mut task, ask.named);
+        }
         task::take(&mut task, &asked);
         let once = (Expect::Absent, Release::At(ask.now));
         job.changes.push(put(&task, ask.practice, once)?);
+        if let Some(nhs_number) = ask.there {
+            let order = OrderThere {
+                id: id.clone(),
+                nhs_number: nhs_number.to_string(),
+                asked_by: ask.by.chars().take(200).collect(),
+                remote: String::new(),
+                tries: 0,
+                due_at: ask.now,
+                last_error: String::new(),
+            };
+            let write = PrescriptionWrite::There(Box::new(order));
+            job.effects.push(Effect::Prescription(write));
+        }
     }
     Ok((order, job))
 }
@@ -118,6 +142,8 @@ mod tests {
             pharmacy: None,
             practice: &practice,
             now: 1_000,
+            there: None,
+            named: "",
         };
         let (a, b) = (item("a"), item("b"));
         let (first, job) = order(&ask, &[&a, &b], &[]).unwrap();

@@ -16,6 +16,8 @@ pub const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 pub const DISPENSE_CODE: &str = "dispense";
 /// The system of the orders' names.
 pub const ORDER: &str = "urn:handover:order";
+/// The naming system of what apps call their requests.
+const APPS_NAME: &str = "https://tools.ietf.org/html/rfc4122";
 const TRACKING: &str = "https://fhir.nhs.uk/CodeSystem/task-businessStatus-nppt";
 const OWN: &str = "urn:handover:prescription-step";
 const HISTORY: &str =
@@ -30,6 +32,12 @@ const STEPS_MAX: usize = 60;
 pub enum Step {
     /// The patient asked for it.
     Asked,
+    /// The patient asked for it, and the organisation's own system has not said that it has it.
+    Asking,
+    /// The organisation's own system has it, and nobody has looked at it yet.
+    WithPractice,
+    /// The patient took it back before anybody looked at it.
+    Withdrawn,
     /// The prescriber said no, with a reason.
     Refused,
     /// Approved where prescriptions do not go through EPS from here: the practice prints it, or sends it
@@ -53,8 +61,11 @@ pub enum Step {
 }
 
 /// All of them, with the word and the system of each, and the Task's status.
-const STEPS: [(Step, &str, &str, &str); 13] = [
+const STEPS: [(Step, &str, &str, &str); 16] = [
     (Step::Asked, OWN, "asked", "requested"),
+    (Step::Asking, OWN, "not-confirmed", "requested"),
+    (Step::WithPractice, OWN, "confirmed", "received"),
+    (Step::Withdrawn, OWN, "withdrawn", "cancelled"),
     (Step::Refused, OWN, "refused", "rejected"),
     (Step::Printed, OWN, "approved-outside-eps", "completed"),
     (Step::Approved, OWN, "approved", "accepted"),
@@ -117,7 +128,10 @@ impl Step {
 
     /// Whether the Task's own words say that nothing more will come.
     pub fn is_end(self) -> bool {
-        matches!(self.row().3, "completed" | "failed" | "rejected")
+        matches!(
+            self.row().3,
+            "completed" | "failed" | "rejected" | "cancelled"
+        )
     }
 }
 
@@ -308,6 +322,15 @@ pub fn new(new: &New<'_>) -> Value {
         set(&mut task, "input", Value::Array(input));
     }
     task
+}
+
+/// Gives a Task the name that an app gave its request.
+pub(crate) fn name(task: &mut Value, named: &str) {
+    set(
+        task,
+        "identifier",
+        json!([{ "system": APPS_NAME, "value": named }]),
+    );
 }
 
 /// Takes a step: the Task's status and its history say so.

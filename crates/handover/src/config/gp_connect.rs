@@ -14,12 +14,14 @@ section! {
     GpConnectSection in "gp_connect" {
         /// This node's ASID, by which systems name each other.
         asid: Option<String> = "\"200000000001\"", optional;
-        /// Systems that may book here, each a table [[gp_connect.consumer]]. `keys` is a file with the public keys (JWKS) that sign its tokens; left out for one that comes through the Spine's proxy alone.
+        /// Systems that may book here, each a table [[gp_connect.consumer]]. `keys` is a file with the public keys (JWKS) that sign its tokens; left out for one that comes through the Spine's proxy alone. `patients = true` for the organisation's own app for patients, which orders repeat medicines in their names.
         consumer: Option<Vec<ConsumerSetting>> = "[{ asid = \"200000000002\", ods = \"RZZ01\", keys = \"keys/rzz01.jwks\" }]", optional;
         /// The SHA-256 digest (hex) of the certificate that the Spine's proxy shows at apps.mtls_listen. What comes with it needs no signature.
         proxy_certificate: Option<String> = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", optional;
         /// The address of the organisation's own system, which holds the diary.
         system: Option<String> = "\"https://system.example.nhs.uk/A81001/STU3/1\"", optional;
+        /// The address of that system's door for patients' apps (Patient Facing Prescriptions), where it holds the medicines: they are then listed from it and ordered there.
+        medicines: Option<String> = "\"https://system.example.nhs.uk/A81001/FHIR/R4\"", optional;
         /// That system's ASID.
         system_asid: Option<String> = "\"200000000003\"", optional;
         /// The organisation's telephone number, which stands in each booking.
@@ -36,6 +38,8 @@ pub struct ConsumerSetting {
     pub asid: String,
     pub ods: String,
     pub keys: Option<PathBuf>,
+    #[serde(default)]
+    pub patients: bool,
 }
 
 fn is_asid(text: &str) -> bool {
@@ -44,7 +48,15 @@ fn is_asid(text: &str) -> bool {
 
 impl GpConnectSection {
     pub(super) fn check(&self, keeps_diary: bool) -> anyhow::Result<()> {
-        let used = self.system.is_some() || !self.consumers().is_empty();
+        if let Some(medicines) = &self.medicines
+            && System::client(medicines).is_err()
+        {
+            bail!(
+                "gp_connect.medicines: must be an address such as https://system.example.nhs.uk/FHIR/R4"
+            );
+        }
+        let used =
+            self.system.is_some() || self.medicines.is_some() || !self.consumers().is_empty();
         if used && !self.asid.as_deref().is_some_and(is_asid) {
             bail!("gp_connect.asid: must be this node's ASID, up to 20 digits");
         }
@@ -58,6 +70,12 @@ impl GpConnectSection {
                     "gp_connect.consumer: {:?} of {:?} is not an ASID of an ODS code, or is there twice",
                     it.asid,
                     it.ods
+                );
+            }
+            if it.patients && it.keys.is_none() {
+                bail!(
+                    "gp_connect.consumer: {} asks in patients' names, and needs keys",
+                    it.asid
                 );
             }
             if it.keys.is_none() && self.proxy_certificate.is_none() {
@@ -123,10 +141,14 @@ mod tests {
         let own = "asid = \"1\"\n";
         assert!(with("node", &format!("{own}{one}")).is_ok());
         assert!(wrong("node", one).contains("gp_connect.asid"));
+        assert!(wrong("node", "medicines = \"https://x\"").contains("gp_connect.asid"));
+        assert!(wrong("node", "medicines = \"x\"").contains("gp_connect.medicines"));
         assert!(wrong("another-system", &format!("{own}{one}")).contains("gp_connect.consumer"));
         assert!(wrong("node", &format!("{own}{one}{one}")).contains("twice"));
         let bare = one.replace("keys = \"k\"\n", "");
         assert!(wrong("node", &format!("{own}{bare}")).contains("needs keys"));
+        let patients = bare.replace("ods", "patients = true\nods");
+        assert!(wrong("node", &format!("{own}{patients}")).contains("patients' names"));
         assert!(wrong("node", "proxy_certificate = \"x\"").contains("proxy_certificate"));
         let system = "asid = \"1\"\nsystem = \"http://127.0.0.1:1\"\nsystem_asid = \"2\"\ntelephone = \"1\"\n";
         assert!(with("another-system", system).is_ok());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use access::Ods;
 use anyhow::Context;
 use exchange::gp_connect::System;
+use exchange::gp_connect::medicines::Holder;
 use exchange::jwt::{IdentityKey, Jwks};
 use fhir::gp_connect::BookedBy;
 use web::gp_connect::{Consumer, Door};
@@ -31,6 +32,7 @@ pub fn door(config: &Config) -> anyhow::Result<Option<Door>> {
             asid: it.asid.clone(),
             ods: Ods::parse(&it.ods).with_context(named)?,
             keys: keys.transpose().with_context(named)?,
+            patients: it.patients,
         });
     }
     Ok(Some(Door {
@@ -38,6 +40,23 @@ pub fn door(config: &Config) -> anyhow::Result<Option<Door>> {
         consumers,
         proxy: settings.proxy_certificate.clone(),
     }))
+}
+
+/// The organisation's own system where it holds the medicines.
+///
+/// # Errors
+/// Names the setting and the reason.
+pub fn medicines(config: &Config, ods: &Ods) -> anyhow::Result<Option<Arc<Holder>>> {
+    let settings = &config.gp_connect;
+    let Some(url) = &settings.medicines else {
+        return Ok(None);
+    };
+    let path = config.exchange.keys.join("openid.pk8");
+    let key = IdentityKey::open(&path).context("exchange.keys: openid.pk8")?;
+    let issuer = config.pages.public_url.trim_end_matches('/');
+    let asid = settings.asid.clone().unwrap_or_default();
+    let holder = Holder::new(url, &asid, (issuer, ods), key);
+    Ok(Some(Arc::new(holder.context("gp_connect.medicines")?)))
 }
 
 /// The organisation's own system, where the settings name its address.

@@ -3,6 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
+use super::there::{self, OrderThere};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -92,6 +93,8 @@ pub enum PrescriptionWrite {
     /// The prescriber gives up a prescription that EPS refused: it is not sent any more. `Conflict` unless
     /// it is one.
     Abandon { subject: String },
+    /// How far a request is in the organisation's own system, which holds the medicines.
+    There(Box<OrderThere>),
     /// From the work list: a status that fitted nothing is looked at again.
     StatusAgain { pid: i64 },
     /// From the work list: a person has seen to a status that fitted nothing.
@@ -179,6 +182,7 @@ pub(crate) async fn apply(
             let changed = tx.execute(&sql.with(now).with(subject.as_str())).await?;
             once(changed, Kind::Conflict)
         }
+        PrescriptionWrite::There(order) => there::put(tx, order).await,
         PrescriptionWrite::StatusAgain { pid } => status(tx, *pid, true).await,
         PrescriptionWrite::StatusSettled { pid } => status(tx, *pid, false).await,
     }

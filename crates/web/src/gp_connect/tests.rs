@@ -58,6 +58,7 @@ async fn set_up(ground: &Ground) -> Setting {
             asid: THEIRS.into(),
             ods: Ods::parse("RZZ01").unwrap(),
             keys: Some(keys),
+            patients: false,
         }],
         proxy: Some(exchange::keys::sha256_hex(b"the proxy's certificate")),
     });

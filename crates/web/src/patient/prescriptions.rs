@@ -17,6 +17,7 @@ use fhir::repeats::{self, Item, State as Due};
 use fhir::search::Search;
 use serde::Deserialize;
 use serde_json::Value;
+use store::Reading;
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -41,6 +42,10 @@ pub struct Medicines {
     pub tasks: Vec<Value>,
     /// Their MedicationRequests.
     pub requests: Vec<Value>,
+    /// Whether another system holds them and did not answer: what may be ordered is then not known.
+    pub is_silent: bool,
+    /// The patient's NHS number, where another system holds them.
+    pub there: Option<String>,
 }
 
 impl Medicines {
@@ -54,13 +59,54 @@ impl Medicines {
         patient: &str,
         now: Millis,
     ) -> Result<Medicines, Problem> {
-        let requests = all(node, scope, "MedicationRequest", patient).await?;
         let tasks = all(node, scope, "Task", patient).await?;
+        let there = node.exchange.as_ref().filter(|it| it.has_medicines_there());
+        if let Some(exchange) = there {
+            let number = number_of(node, scope, patient).await?;
+            let told = match &number {
+                Some(number) => {
+                    let person = "The patient's own page";
+                    Box::pin(exchange.medicines_there(number, person))
+                        .await
+                        .ok()
+                }
+                // Without a number nobody can be asked.
+                None => None,
+            };
+            let is_silent = told.is_none();
+            let requests = told.unwrap_or_default();
+            return Ok(Medicines {
+                items: repeats::items(&requests, &tasks, now),
+                tasks,
+                requests,
+                is_silent,
+                there: number,
+            });
+        }
+        let requests = all(node, scope, "MedicationRequest", patient).await?;
         Ok(Medicines {
             items: repeats::items(&requests, &tasks, now),
             tasks,
             requests,
+            is_silent: false,
+            there: None,
         })
+    }
+
+    /// How many can be ordered, in words; or that it is not known.
+    fn due_said(&self, words: &Words) -> String {
+        match (self.is_silent, self.due().count()) {
+            (true, _) => words.silent.to_owned(),
+            (false, 0) => words.none_due.to_owned(),
+            (false, 1) => words.one_due.to_owned(),
+            (false, many) => with(words.many_due, &many.to_string()),
+        }
+    }
+
+    /// The Tasks by which something was asked for.
+    pub(crate) fn orders_as_tasks(&self) -> Vec<Value> {
+        let asks = self.tasks.iter().filter(|it| repeats::is_order(it));
+        asks.cloned().collect()
     }
 
     fn due(&self) -> impl Iterator<Item = &Item> {
@@ -96,6 +142,15 @@ async fn all(node: &Node, scope: &Scope, ty: &str, patient: &str) -> Result<Vec<
             return Ok(found);
         }
     }
+}
+
+/// The patient's NHS number, as the record here has it.
+async fn number_of(node: &Node, scope: &Scope, patient: &str) -> Result<Option<String>, Problem> {
+    let read = node.store.read(scope, "Patient", patient).await?;
+    Ok(match read {
+        Reading::Found(version) => crate::record::patient(&json(&version)?).nhs_number,
+        _ => None,
+    })
 }
 
 /// The patient whose medicines are at hand: one's own, or of whom one acts for; and who asks, for people.
@@ -141,15 +196,11 @@ pub(super) async fn tile(node: &Node, visit: &Visit) -> Result<Option<views::Til
     let (patient, _) = whose(visit)?;
     let medicines = Medicines::read(node, &scope, &patient, visit.now).await?;
     let words = Words::of(visit.tongue());
-    let due = medicines.due().count();
-    let (href, text) = match due {
-        0 => ("/prescriptions", words.none_due.to_owned()),
-        1 => ("/prescriptions/order", words.one_due.to_owned()),
-        many => (
-            "/prescriptions/order",
-            with(words.many_due, &many.to_string()),
-        ),
+    let href = match medicines.due().count() {
+        0 => "/prescriptions",
+        _ => "/prescriptions/order",
     };
+    let text = medicines.due_said(words);
     Ok(Some(views::Tile {
         href,
         heading: words.prescriptions,
@@ -185,11 +236,7 @@ pub async fn list(
         .partition(|(_, items)| items.iter().any(|it| !it.step().is_end()));
     let row = |(order, items): &(String, Vec<Asked>)| row(order, items, tongue);
     let due: Vec<views::Medicine> = medicines.due().map(|it| medicine(it, tongue)).collect();
-    let due_said = match due.len() {
-        0 => words.none_due.to_owned(),
-        1 => words.one_due.to_owned(),
-        many => with(words.many_due, &many.to_string()),
-    };
+    let due_said = medicines.due_said(words);
     let view = views::List {
         words,
         done: (said.done == "already").then_some(words.done_already),
@@ -293,11 +340,13 @@ fn row(order: &str, items: &[Asked], tongue: Language) -> views::OrderRow {
 
 fn label(step: Step, tongue: Language) -> Label {
     let colour = match step {
-        Step::Asked | Step::Printed => "blue",
+        Step::Asked | Step::Printed | Step::WithPractice => "blue",
+        Step::Asking => "yellow",
         Step::Approved | Step::WithEps | Step::WithPharmacy => "aqua-green",
         Step::EpsRefused | Step::Returned | Step::PartReady | Step::Owed => "yellow",
         Step::Ready | Step::Collected => "green",
         Step::Refused | Step::NotSupplied => "orange",
+        Step::Withdrawn => "grey",
     };
     Label {
         text: words::step(step, tongue),
@@ -332,6 +381,10 @@ async fn show_form(node: &Node, visit: &Visit, is_faulty: bool) -> Result<Respon
             .map(|it| medicine(it, tongue))
             .collect(),
         others: others(&medicines, tongue),
+        nothing: match medicines.is_silent {
+            true => words.silent,
+            false => words.nothing_to_order,
+        },
         notes: notes(node, visit, words),
         pharmacy: chosen(node, &scope, &patient, words).await?,
         here: "/prescriptions/order".to_owned(),
@@ -364,6 +417,10 @@ pub async fn place(
         .due()
         .filter(|it| ticked.contains(&it.id.as_str()))
         .collect();
+    if medicines.is_silent {
+        // Nothing is asked for that nobody can say may be asked for.
+        return show_form(&node, &visit, false).await;
+    }
     if chosen.is_empty() {
         return Ok(see_other("/prescriptions?done=already"));
     }
@@ -374,12 +431,14 @@ pub async fn place(
         pharmacy: pharmacy.as_deref(),
         practice: &node.site.organisation,
         now: visit.now,
+        there: medicines.there.as_deref(),
+        named: "",
     };
     let (order, job) = order::order(&ask, &chosen, &medicines.tasks)?;
-    let done = if chosen.len() < ticked.len() {
-        "part"
-    } else {
-        "asked"
+    let done = match (&medicines.there, chosen.len() < ticked.len()) {
+        (Some(_), _) => "there",
+        (None, true) => "part",
+        (None, false) => "asked",
     };
     match node.store.commit(&scope, job).await {
         Ok(_) => Ok(see_other(&format!("/prescriptions/{order}?done={done}"))),
@@ -401,8 +460,15 @@ pub async fn one(
     at_practice(&node)?;
     let (patient, _) = whose(&visit)?;
     let scope = visit.scope(&node, Interaction::Record, "Task").await?;
-    let medicines = Medicines::read(&node, &scope, &patient, visit.now).await?;
-    let mut orders = medicines.orders().into_iter();
+    // What was asked for is here, whoever holds the medicines.
+    let asked = Medicines {
+        items: Vec::new(),
+        tasks: all(&node, &scope, "Task", &patient).await?,
+        requests: Vec::new(),
+        is_silent: false,
+        there: None,
+    };
+    let mut orders = asked.orders().into_iter();
     let Some((order, items)) = orders.find(|(order, _)| *order == id) else {
         let message = "There is no such order of yours here.";
         return Err(Problem::new(Kind::NotFound, message).into());
@@ -417,6 +483,7 @@ pub async fn one(
         done: match said.done.as_str() {
             "asked" => Some(words.done_asked),
             "part" => Some(words.done_part),
+            "there" => Some(words.done_there),
             _ => None,
         },
         title: title.clone(),

@@ -103,6 +103,7 @@ fn order(text: &str) -> patient::Order {
         }],
         due: vec![medicine(text, None), medicine(text, None)],
         others: vec![medicine(text, Some(text))],
+        nothing: "",
         notes: vec![words.held_back],
         pharmacy: text.into(),
         here: "/prescriptions/order".into(),

@@ -20,7 +20,7 @@ pub(super) struct Kind {
     empty: &'static str,
 }
 
-pub(super) static KINDS: [Kind; 6] = [
+pub(super) static KINDS: [Kind; 8] = [
     Kind {
         code: "backup",
         id: "copies",
@@ -80,6 +80,26 @@ pub(super) static KINDS: [Kind; 6] = [
         next: "Whoever runs this node: see whether [mesh] and [itk3] are right and MESH can be reached. Letters may be waiting \
                there; MESH keeps them for five days.",
         empty: "The mailbox was collected when it was last looked into. Where [itk3] is off, none is.",
+    },
+    Kind {
+        code: exchange::mailboxes::ALARM,
+        id: "collected-mail",
+        title: "What waits at MESH for mailboxes here",
+        what: "What waits in this organisation’s mailbox at MESH",
+        state: "Not collected",
+        next: "Whoever runs this node: see whether [mesh] and [[mesh_server.collect]] are right and MESH can be reached. Results may be \
+               waiting there; MESH keeps them for five days.",
+        empty: "The mailbox was collected when it was last looked into. Where [[mesh_server.collect]] is not set, none is.",
+    },
+    Kind {
+        code: exchange::prescriptions::ORDERS_ALARM,
+        id: "orders-there",
+        title: "Requests for medicines that your own system has not taken",
+        what: "Requests for medicines",
+        state: "Not taken",
+        next: "Whoever runs this node: see whether [gp_connect] medicines is right and that system can be reached and knows this \
+               node’s keys. Until it answers, patients who need a medicine are to be helped by telephone.",
+        empty: "All requests were taken. Where [gp_connect] medicines is not set, none go there.",
     },
 ];
 

@@ -235,6 +235,7 @@ const OTHERWISE: &[&str] = &[
     "nhs_login.key_id",
     "sharing.ask_milliseconds",
     // They stand in the facts where appointments.diary is another system's.
+    "gp_connect.medicines",
     "gp_connect.signed",
     "gp_connect.system",
     "gp_connect.system_asid",

@@ -25,7 +25,13 @@ fn medicine(patient: &str, name: &str, more: &str) -> String {
 
 /// A practice with Jane, her two repeat medicines, and a pharmacy.
 pub(crate) async fn practice(ground: &Ground) -> Arc<Node> {
+    practice_with(ground, |_| {}).await
+}
+
+/// The same, with its node set up further.
+pub(crate) async fn practice_with(ground: &Ground, set: impl FnOnce(&mut Node)) -> Arc<Node> {
     let mut node = bare_node(ground).await;
+    set(&mut node);
     node.pharmacies = Arc::new(|| vec![("FZZ01".into(), "Corner Pharmacy".into())]);
     letters::patient(&node.store).await;
     for (id, name) in DRUGS {

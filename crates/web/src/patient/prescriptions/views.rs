@@ -61,6 +61,8 @@ pub struct Order {
     pub errors: Vec<Fault>,
     pub due: Vec<Medicine>,
     pub others: Vec<Medicine>,
+    /// What stands there where nothing can be ordered, or nobody knows.
+    pub nothing: &'static str,
     pub notes: Vec<&'static str>,
     pub pharmacy: String,
     pub here: String,

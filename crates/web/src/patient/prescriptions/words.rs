@@ -58,6 +58,8 @@ pub struct Words {
     pub reason: &'static str,
     pub back: &'static str,
     pub no_eps: &'static str,
+    pub silent: &'static str,
+    pub done_there: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -111,6 +113,8 @@ const ENGLISH: Words = Words {
     reason: "Why: {}",
     back: "All prescriptions",
     no_eps: "Your practice sends the prescription in its own way. Ask the practice or the pharmacy when it is ready.",
+    silent: "Your practice’s system did not answer, so it is not known what you can order. Try again later, or contact the practice.",
+    done_there: "Your request is kept and on its way to your practice’s system. It is not ordered until that system has confirmed it: this page says when it has.",
 };
 
 const WELSH: Words = Words {
@@ -164,6 +168,8 @@ const WELSH: Words = Words {
     reason: "Pam: {}",
     back: "Pob presgripsiwn",
     no_eps: "Mae eich practis yn anfon y presgripsiwn yn ei ffordd ei hun. Gofynnwch i’r practis neu’r fferyllfa pryd y bydd yn barod.",
+    silent: "Ni atebodd system eich practis, felly nid yw’n hysbys beth y gallwch ei archebu. Rhowch gynnig arall arni yn nes ymlaen, neu cysylltwch â’r practis.",
+    done_there: "Mae eich cais wedi’i gadw ac ar ei ffordd i system eich practis. Nid yw wedi’i archebu nes bod y system honno wedi’i gadarnhau: bydd y dudalen hon yn dweud pan fydd wedi gwneud.",
 };
 
 impl Words {
@@ -184,6 +190,15 @@ pub fn with(sentence: &str, value: &str) -> String {
 pub fn step(step: Step, tongue: Language) -> &'static str {
     let (english, welsh) = match step {
         Step::Asked => ("Asked for", "Gofynnwyd amdano"),
+        Step::Asking => (
+            "Asked for, not yet confirmed by your practice’s system",
+            "Gofynnwyd amdano, heb ei gadarnhau eto gan system eich practis",
+        ),
+        Step::WithPractice => (
+            "Your practice’s system has it",
+            "Mae gan system eich practis y cais",
+        ),
+        Step::Withdrawn => ("You took it back", "Rydych wedi’i dynnu’n ôl"),
         Step::Refused => (
             "Not approved by your practice",
             "Heb ei gymeradwyo gan eich practis",
