@@ -396,9 +396,10 @@ async fn place(
     node.store.commit(&scope, job).await?;
     let medicines = admitted.medicines(&node).await?;
     let tasks = medicines.orders_as_tasks();
-    let made = tasks
-        .iter()
-        .find(|it| it["groupIdentifier"]["value"] == order.as_str());
+    let made = tasks.iter().find(|it| {
+        it.pointer("/groupIdentifier/value")
+            .is_some_and(|it| it == order.as_str())
+    });
     let id = made.and_then(|it| it["id"].as_str()).unwrap_or_default();
     let mut response = told(StatusCode::CREATED, &medicines, id, &admitted)?;
     let there = format!("{}{PATH}/Task/{id}", node.site.base_url);

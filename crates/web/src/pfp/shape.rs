@@ -37,11 +37,25 @@ fn patient(number: &str) -> Value {
     })
 }
 
+fn set(value: &mut Value, name: &str, to: Value) {
+    if let Some(members) = value.as_object_mut() {
+        members.insert(name.to_owned(), to);
+    }
+}
+
+/// The members of an array there; none if there is none.
+fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
+    let found = value.pointer(place).and_then(Value::as_array);
+    found.into_iter().flatten()
+}
+
 /// An OperationOutcome.
 pub(super) fn outcome(refusal: &Refusal) -> Value {
     let told = refusal.outcome();
-    let mut issue = told["issue"][0].clone();
-    issue["details"]["coding"][0]["system"] = SPINE_CODES.into();
+    let mut issue = told.pointer("/issue/0").cloned().unwrap_or_default();
+    if let Some(coding) = issue.pointer_mut("/details/coding/0") {
+        set(coding, "system", SPINE_CODES.into());
+    }
     json!({ "resourceType": "OperationOutcome", "meta": profile("OperationOutcome"), "issue": [issue] })
 }
 
@@ -89,14 +103,14 @@ pub(super) fn statement(item: &Item, request: &Value, number: &str) -> Value {
         "subject": patient(number),
     });
     if !item.dose.is_empty() {
-        statement["dosage"] = json!([{ "text": item.dose }]);
+        set(&mut statement, "dosage", json!([{ "text": item.dose }]));
     }
     if let Some(at) = item.last_issued {
-        statement["dateAsserted"] = date::date(at).into();
+        set(&mut statement, "dateAsserted", date::date(at).into());
     }
     let why = why_not(item);
     if !why.is_empty() {
-        statement["note"] = json!([{ "text": why }]);
+        set(&mut statement, "note", json!([{ "text": why }]));
     }
     statement
 }
@@ -129,12 +143,14 @@ pub(super) fn request(request: &Value, number: &str) -> Value {
         "dispenseRequest",
     ] {
         if let Some(value) = request.get(member) {
-            told[member] = value.clone();
+            set(&mut told, member, value.clone());
         }
     }
     // Whoever reads it must see that it is labelled.
-    if let Some(labels) = request.pointer("/meta/security") {
-        told["meta"]["security"] = labels.clone();
+    if let Some(labels) = request.pointer("/meta/security")
+        && let Some(meta) = told.get_mut("meta")
+    {
+        set(meta, "security", labels.clone());
     }
     told
 }
@@ -169,16 +185,21 @@ pub(super) fn task(task: &Value, number: &str) -> Option<Value> {
     });
     let own = identifier(task);
     if !own.is_empty() {
-        told["identifier"] = json!([{ "system": UUID, "value": own }]);
+        set(
+            &mut told,
+            "identifier",
+            json!([{ "system": UUID, "value": own }]),
+        );
     }
     if !asked.reason().is_empty() {
-        told["statusReason"] = json!({ "text": asked.reason() });
+        set(&mut told, "statusReason", json!({ "text": asked.reason() }));
     }
     if !asked.pharmacy.is_empty() {
-        told["input"] = json!([{
+        let input = json!([{
             "type": { "coding": [{ "system": PARAMETERS, "code": "preferred-performer", "display": "Preferred performer" }] },
             "valueIdentifier": { "system": ODS, "value": asked.pharmacy },
         }]);
+        set(&mut told, "input", input);
     }
     Some(told)
 }
@@ -203,7 +224,7 @@ pub(super) fn read_wanted(task: &Value, number: &str) -> Result<Wanted, Refusal>
     {
         return wrong("The body is a Task with the status requested and the intent order.");
     }
-    let mut codings = task["code"]["coding"].as_array().into_iter().flatten();
+    let mut codings = each(task, "/code/coding");
     if !codings.any(|it| it["system"] == SNOMED && it["code"] == RENEWAL) {
         return wrong("Task.code is SNOMED CT 103742009, Renewal of prescription.");
     }
@@ -228,7 +249,7 @@ pub(super) fn read_wanted(task: &Value, number: &str) -> Result<Wanted, Refusal>
     }
     let inputs = task["input"].as_array().into_iter().flatten();
     let mut inputs = inputs.filter(|it| {
-        let mut codings = it["type"]["coding"].as_array().into_iter().flatten();
+        let mut codings = each(it, "/type/coding");
         codings.any(|coding| coding["code"] == "preferred-performer")
     });
     let pharmacy = inputs
