@@ -84,6 +84,8 @@ await run(async ({ context, page, hospital, practice }) => {
   await good(page);
   await page.goto(`${practice}/record`);
   await good(page);
+  await page.goto(`${practice}/record/letters`);
+  await good(page);
   // The doctor acted on a letter above, so one is released.
   await page.locator('.letters a').first().click();
   await page.getByText('How it reached you').waitFor();

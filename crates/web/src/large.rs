@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fhir::problem::{Kind, Problem};
+use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use http::header::RANGE;
 use http::{HeaderMap, StatusCode};
@@ -69,7 +70,7 @@ pub fn body(node: &Arc<Node>, scope: &Scope, large: Large, (at, end): (u64, u64)
             Err(problem) => Some((Err(broke_off(problem)), None)),
         }
     });
-    Body::from_stream(pieces)
+    Body::from_stream(pieces.fuse())
 }
 
 /// A Binary in FHIR's JSON, with its data: `resource` is the resource without it.
@@ -85,7 +86,7 @@ pub fn json(node: &Arc<Node>, scope: &Scope, large: Large, resource: &[u8]) -> B
         at: 0,
         end,
     };
-    Body::from_stream(encoded(before, sending))
+    Body::from_stream(encoded(before, sending).fuse())
 }
 
 /// `before`, the bytes in base64, and the end of the resource.

@@ -79,11 +79,9 @@ fn next(view: &views::Home, unread: u32, language: Language) -> Vec<views::TileL
     }
     if let Some(result) = &view.result {
         let date = result.date.as_ref().map_or("", |it| it.short.as_str());
-        let with = [
-            ("what", result.title.as_str()),
-            ("value", result.value.as_str()),
-            ("date", date),
-        ];
+        // A blood pressure has its values in its parts, and none of its own.
+        let what = format!("{} {}", result.title, result.value);
+        let with = [("what", what.trim()), ("date", date)];
         next.push(link(
             &result.href,
             language.tell("home-newest-result", &with),

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::date;
 use fhir::problem::{Kind, Problem};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::header::{CONTENT_LOCATION, CONTENT_TYPE, EXPIRES, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -316,7 +316,7 @@ async fn resources(node: &Node, ask: &Ask, job: &BulkJob, ty: &str) -> Result<Bo
             }
         }
     });
-    Ok(Body::from_stream(pieces))
+    Ok(Body::from_stream(pieces.fuse()))
 }
 
 async fn piece(file: &mut File) -> Result<Vec<u8>, Problem> {
@@ -357,5 +357,5 @@ fn refused_lines(node: Arc<Node>, id: String) -> Body {
         }
         Some((Ok(out), Some((node, id, last))))
     });
-    Body::from_stream(pieces)
+    Body::from_stream(pieces.fuse())
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use fhir::date::Millis;
 use fhir::json::write_text;
 use fhir::problem::Problem;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use store::bulk::{Cursor, Walked, Walker};
 
@@ -104,6 +104,7 @@ pub async fn bundle(
         started: false,
         has_entries: false,
     };
+    // Fused: who compresses it asks once more after the end.
     let pieces = stream::unfold(Some(sending), |sending| async {
         let mut sending = sending?;
         match sending.piece().await {
@@ -115,7 +116,10 @@ pub async fn bundle(
             }
         }
     });
-    Ok(answer::json(StatusCode::OK, Body::from_stream(pieces)))
+    Ok(answer::json(
+        StatusCode::OK,
+        Body::from_stream(pieces.fuse()),
+    ))
 }
 
 impl Sending {
