@@ -18,6 +18,11 @@ await run(async ({ context, page, practice, root }) => {
   };
 
   await secretary(page, practice);
+  // The day's letters are all there before rows are counted and clicked: the list changes as they come.
+  for (let tries = 0; tries < 60 && (await page.locator('tbody tr').count()) < 15; tries += 1) {
+    await page.waitForTimeout(500);
+    await page.reload();
+  }
   await rowsAboveTheFold(page);
   await look('inbox');
   await clicksToFile(page);
