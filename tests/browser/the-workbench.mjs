@@ -68,6 +68,10 @@ async function clicksToFile(page) {
     await target.click();
   };
   await click(page.locator('tbody tr a[data-row]').first());
+  await page.waitForURL(/\/staff\/item\//);
+  await page.getByRole('button', { name: 'File letter' }).waitFor({ timeout: 5000 }).catch(async () => {
+    throw new Error(`${page.url()}: ${await page.innerText('main')}`);
+  });
   await click(page.getByRole('button', { name: 'File letter' }));
   await page.getByText('Letter filed.').waitFor();
   console.log(`${clicks} clicks to file a letter`);
@@ -86,12 +90,24 @@ async function byKeys(page, practice, look) {
   const down = async () => {
     for (let at = 0; at <= urgent; at += 1) await page.keyboard.press('j');
   };
-  await down();
-  await page.keyboard.press('Enter');
-  await page.waitForURL(/\/staff\/item\//);
+  // The list draws itself anew once it listens for changes, and a key pressed at that moment is lost.
+  const goes = async (keys, address) => {
+    for (let tries = 0; tries < 3; tries += 1) {
+      await page.waitForTimeout(1000);
+      await keys();
+      const there = await page.waitForURL(address, { timeout: 4000 }).then(() => true, () => false);
+      if (there) return;
+    }
+    assert.fail(`${page.url()} is not ${address}`);
+  };
+  await goes(async () => {
+    await page.evaluate(() => document.activeElement.blur());
+    await down();
+    await page.keyboard.press('Enter');
+  }, /\/staff\/item\//);
   await look('item');
-  await page.keyboard.press('u');
-  await page.waitForURL(/\/staff\/inbox/);
+  await goes(() => page.keyboard.press('u'), /\/staff\/inbox/);
+  await page.waitForTimeout(1000);
   await down();
   await page.keyboard.press('x');
   await page.keyboard.press('j');

@@ -26,6 +26,13 @@
         var fresh = page.getElementById("board");
         var focused = document.activeElement && document.activeElement.getAttribute("href");
         if (fresh) {
+          // What somebody has ticked stays ticked.
+          board.querySelectorAll("input[type=checkbox]:checked").forEach(function (box) {
+            var same = fresh.querySelector('input[value="' + CSS.escape(box.value) + '"]');
+            if (same) {
+              same.checked = true;
+            }
+          });
           board.replaceWith(fresh);
           board = fresh;
           var link = focused && board.querySelector('a[href="' + CSS.escape(focused) + '"]');
