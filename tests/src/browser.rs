@@ -57,6 +57,7 @@ fn run(script: &str) {
     let mut demo = Demo::new();
     demo.process.start();
     demo.wait_for_the_day();
+    demo.wait_until_calm();
     let began = Instant::now();
     let mut node = Command::new("node")
         .arg(root().join("tests/browser").join(format!("{script}.mjs")))

@@ -1,6 +1,7 @@
 //! The demo: eight nodes in one process, on ports of the test's own.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -55,6 +56,20 @@ impl Demo {
                 .flatten()
                 .filter(|row| row.taken_in);
             (taken_in.count() >= 3).then_some(())
+        });
+    }
+
+    /// Waits until no letter has come to the practice for some seconds: lists that change while they are clicked are no
+    /// matter of these tests.
+    pub fn wait_until_calm(&self) {
+        let store = self.rows("practice");
+        let (mut count, mut still) = (0, 0);
+        wait_for("the day's letters", 60, || {
+            let now = store.parcels(false).into_values().flatten().count();
+            still = if now == count { still + 1 } else { 0 };
+            count = now;
+            std::thread::sleep(Duration::from_millis(500));
+            (still >= 6).then_some(())
         });
     }
 
