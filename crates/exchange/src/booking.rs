@@ -81,14 +81,6 @@ fn came_between() -> Problem {
     Problem::new(Kind::Conflict, message)
 }
 
-/// Whether somebody else came between, so that it is looked at anew.
-fn is_between(problem: &Problem) -> bool {
-    matches!(
-        problem.kind,
-        Kind::Conflict | Kind::Duplicate | Kind::LockError
-    )
-}
-
 fn check_reason(reason: &str) -> Result<(), Problem> {
     if reason.chars().count() > REASON_CHARS_MAX {
         return Err(Problem::new(

@@ -8,6 +8,7 @@ use access::{NhsNumber, Ods};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
+use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::discharge::name_of;
 use crate::exchange::Exchange;
 use crate::letter::{Letter, LetterContent};
 use crate::manifest::Mark;
-use crate::prescriptions::{each, put, set, text};
+use crate::prescriptions::put;
 
 /// The word of its drafts in tables.
 pub const KIND: &str = "letter";
@@ -189,14 +190,6 @@ impl Written {
         );
         faults
     }
-
-    fn mark(&self) -> Option<Mark> {
-        match self.mark.as_str() {
-            "third-party" => Some(Mark::ThirdParty),
-            "serious-harm" => Some(Mark::SeriousHarm),
-            _ => None,
-        }
-    }
 }
 
 /// Who signs which draft of whom.
@@ -287,7 +280,7 @@ impl Exchange {
         }
         let mut job = Job::default();
         for copy in self.copies_of(it, by)? {
-            let release = match (&copy.reader, it.mark()) {
+            let release = match (&copy.reader, Mark::parse(&it.mark)) {
                 (_, Some(_)) => Release::Never,
                 (Reader::Patient, None) => Release::At(by.now),
                 (Reader::Organisation(_), None) => Release::At(by.release_at),
@@ -329,7 +322,7 @@ impl Exchange {
             title: it.title.trim().to_owned(),
             author: by.signer.to_owned(),
             urgent: it.urgent,
-            marks: it.mark().into_iter().collect(),
+            marks: Mark::parse(&it.mark).into_iter().collect(),
             document_number: format!("{}-{}", by.draft, reader.code()),
             replaces: None,
             nhs_number: number.transpose()?,
@@ -403,7 +396,7 @@ fn kept(it: &Written, by: &Signing<'_>, copy: &Copy, own: &Ods) -> [Value; 2] {
             "title": it.title.trim(),
         } }],
     });
-    if let Some(mark) = it.mark() {
+    if let Some(mark) = Mark::parse(&it.mark) {
         let why = match mark {
             Mark::ThirdParty => "third-party",
             Mark::SeriousHarm => "serious-harm",

@@ -44,13 +44,6 @@ fn work(scope: &Scope) -> Scope {
     Scope::system(SystemPurpose::KeepHandovers).for_request(scope.request_id())
 }
 
-fn is_between(problem: &Problem) -> bool {
-    matches!(
-        problem.kind,
-        Kind::Conflict | Kind::Duplicate | Kind::LockError
-    )
-}
-
 fn gone() -> Problem {
     let message = "There is no such handover here, or it is withheld.";
     Problem::new(Kind::NotFound, message)

@@ -148,6 +148,17 @@ pub enum Mark {
     SeriousHarm,
 }
 
+impl Mark {
+    /// The mark of that code, as forms have it; none for any other.
+    pub(crate) fn parse(code: &str) -> Option<Mark> {
+        match code {
+            "third-party" => Some(Mark::ThirdParty),
+            "serious-harm" => Some(Mark::SeriousHarm),
+            _ => None,
+        }
+    }
+}
+
 /// The person a parcel is about, as the sender knows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ mod tests;
 use access::{Interaction, Ods, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::json;
+use fhir::members::set;
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +24,6 @@ pub use claim::Registering;
 use crate::exchange::Exchange;
 use crate::instant;
 use crate::manifest::PatientNamed;
-use crate::prescriptions::set;
 use crate::sharing::RuleText;
 
 /// Practices that a question is sent on to, one after another, at most.
@@ -229,9 +229,9 @@ impl Exchange {
 
 /// Somebody else did it, or changed what it rests on: the next look sees to it.
 fn between(problem: Problem) -> Result<(), Problem> {
-    match problem.kind {
-        Kind::Conflict | Kind::Duplicate | Kind::LockError => Ok(()),
-        _ => Err(problem),
+    match problem.came_between() {
+        true => Ok(()),
+        false => Err(problem),
     }
 }
 

@@ -57,22 +57,3 @@ pub fn written(
 ) -> Result<Change, Problem> {
     put(resource, organisation, how)
 }
-
-/// A text in a resource; empty if it is not there.
-pub(crate) fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
-}
-
-/// The items of a list in a resource.
-pub(crate) fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    let items = value.pointer(place).and_then(Value::as_array);
-    items.into_iter().flatten()
-}
-
-/// Sets a member of an object.
-pub(crate) fn set(value: &mut Value, name: &str, to: Value) {
-    if let Some(object) = value.as_object_mut() {
-        object.insert(name.to_string(), to);
-    }
-}

@@ -166,17 +166,12 @@ impl Exchange {
                     "A content is not of the size named.",
                 ));
             }
-            let held = self.store.content_held(sender, &part.sha256).await?;
-            if !held.is_some_and(|held| held.complete) {
-                let bytes = inline.remove(&part.sha256).unwrap_or_default();
-                let (sender, sha256) = (sender.clone(), part.sha256.clone());
-                job.effects.push(Effect::Parcel(ParcelWrite::Place {
-                    sender,
-                    sha256,
-                    bytes,
-                }));
-            }
-            inline.remove(&part.sha256);
+            // The writer leaves what is whole here as it is.
+            job.effects.push(Effect::Parcel(ParcelWrite::Place {
+                sender: sender.clone(),
+                sha256: part.sha256.clone(),
+                bytes: inline.remove(&part.sha256).unwrap_or_default(),
+            }));
         }
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),

@@ -42,13 +42,6 @@ fn came_between() -> Problem {
     Problem::new(Kind::Conflict, message)
 }
 
-fn is_between(problem: &Problem) -> bool {
-    matches!(
-        problem.kind,
-        Kind::Conflict | Kind::Duplicate | Kind::LockError
-    )
-}
-
 fn gone() -> Problem {
     let message = "There is no such referral here, or it is withheld.";
     Problem::new(Kind::NotFound, message)

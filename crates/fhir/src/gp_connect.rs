@@ -8,6 +8,7 @@ mod slot;
 mod tests;
 mod trouble;
 
+use crate::members::text;
 use serde_json::{Value, json};
 
 use crate::date::{self, Millis};
@@ -130,20 +131,6 @@ fn is_summer(at: Millis) -> bool {
         low - weekday * DAY + HOUR
     };
     (last_sunday("03-31")..last_sunday("10-31")).contains(&at)
-}
-
-/// The text at that place, or nothing.
-pub(crate) fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    value
-        .pointer(place)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-/// The list at that place.
-pub(crate) fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    let list = value.pointer(place).and_then(Value::as_array);
-    list.into_iter().flatten()
 }
 
 pub(crate) fn time(value: &Value, place: &str) -> Option<Millis> {

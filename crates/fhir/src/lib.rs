@@ -14,6 +14,7 @@ pub mod gp_connect;
 pub mod itk3;
 pub mod json;
 pub mod matching;
+pub mod members;
 pub mod narrative;
 pub mod patch;
 pub mod path;

@@ -91,6 +91,14 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Whether somebody else changed the same thing first, so that it may be looked at anew.
+    pub fn came_between(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Conflict | Kind::Duplicate | Kind::LockError
+        )
+    }
+
     pub fn new(kind: Kind, message: impl Into<String>) -> Problem {
         Problem {
             kind,

@@ -6,6 +6,7 @@
 //! (<https://simplifier.net/hl7fhirukcorer4/ukcore-medicationrequest>). An issue is a MedicationRequest
 //! that is `basedOn` it.
 
+use crate::members::{each, text};
 use serde_json::Value;
 
 use crate::date::{self, Millis};
@@ -279,18 +280,6 @@ pub fn quantity(request: &Value) -> String {
     format!("{value} {}", text(quantity, "/unit"))
         .trim()
         .to_string()
-}
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    value
-        .pointer(place)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    let items = value.pointer(place).and_then(Value::as_array);
-    items.into_iter().flatten()
 }
 
 fn moment(text: &str) -> Option<Millis> {

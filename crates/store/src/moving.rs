@@ -14,7 +14,7 @@ mod write;
 use fhir::date::Millis;
 
 pub use lists::MoveList;
-pub use record::{GIVEN_TYPES, Given, RECORD_BYTES_MAX, RECORD_ROWS_MAX};
+pub use record::{Given, RECORD_BYTES_MAX, RECORD_ROWS_MAX, given_types};
 pub use write::MoveWrite;
 pub(crate) use write::{apply, left_for, noticed};
 

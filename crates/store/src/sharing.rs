@@ -8,7 +8,7 @@ mod consent;
 mod lists;
 mod write;
 
-pub use consent::{CATEGORY_CODE, CATEGORY_SYSTEM, Rule};
+pub use consent::{CATEGORY_CODE, CATEGORY_SYSTEM, Rule, consent};
 pub(crate) use consent::{Sharing, changed, follow};
 pub use lists::{Due, Held, Outstanding, Standpoint, Telling};
 pub use write::{Asked, SharingWrite, Statement};

@@ -9,6 +9,7 @@ pub mod desk;
 pub mod discharges;
 pub mod dispensing;
 pub mod downtime;
+mod drafting;
 pub mod fax_count;
 pub mod fax_in;
 pub mod fax_numbers;

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date::Millis;
 use fhir::json::{self, Limits};
+use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
 use serde_json::Value;
@@ -19,7 +20,6 @@ use super::question::LETTER;
 use super::round::{Asking, Heard};
 use super::{Closed, HOUR_MILLIS, Person, closed};
 use crate::exchange::Exchange;
-use crate::prescriptions::{each, text};
 use crate::sharing::named;
 
 /// What an answer about a letter holds.

@@ -89,7 +89,7 @@ impl Exchange {
             let step = Box::pin(self.carry_step(&system, row, booking)).await?;
             match self.taken(row, booking, step).await {
                 // Somebody changed it meanwhile: the next look sees to that.
-                Err(problem) if super::is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => done?,
             }
         }

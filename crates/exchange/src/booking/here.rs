@@ -13,9 +13,7 @@ use super::local::{booked, booking_id, freed, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
-use super::{
-    AHEAD_MILLIS, Came, NEXT_MAX, Offer, TRIES_MAX, Wish, came_between, is_between, is_open, work,
-};
+use super::{AHEAD_MILLIS, Came, NEXT_MAX, Offer, TRIES_MAX, Wish, came_between, is_open, work};
 use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::manifest::PatientNamed;
@@ -130,7 +128,7 @@ impl Exchange {
             // Somebody else came between before the slot was there to be had.
             let Some(job) = job else { continue };
             match self.store.commit(scope, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| ()),
             }
         }

@@ -8,9 +8,7 @@ use store::diary::{Audience, BOOKABLE_BY, Booking, BookingState, DiaryWrite, Slo
 use store::{Effect, Expect, Job, Release, Store};
 
 use super::resource::{AtHand, NewVisit, put};
-use super::{
-    Came, LIVE_MAX, Offer, TRIES_MAX, Wish, came_between, check_reason, is_between, is_open, work,
-};
+use super::{Came, LIVE_MAX, Offer, TRIES_MAX, Wish, came_between, check_reason, is_open, work};
 use crate::letter::Letter;
 
 /// Slots of one session at most.
@@ -141,7 +139,7 @@ pub async fn change_slot(
         job.traces
             .push(line(scope, Interaction::KeepDiary, what, None));
         match store.commit(&work, job).await {
-            Err(problem) if is_between(&problem) => {}
+            Err(problem) if problem.came_between() => {}
             done => return done.map(|_| ()),
         }
     }
@@ -245,7 +243,7 @@ pub(super) async fn booked(
         job.traces
             .push(line(scope, Interaction::Book, what, patient));
         match store.commit(&work, job).await {
-            Err(problem) if is_between(&problem) => {}
+            Err(problem) if problem.came_between() => {}
             done => return done.map(|_| Came::Booked(id.to_string())),
         }
     }
@@ -311,7 +309,7 @@ async fn moved(
         job.traces
             .push(line(scope, Interaction::Book, what, Some(&patient)));
         match store.commit(&work, job).await {
-            Err(problem) if is_between(&problem) => {}
+            Err(problem) if problem.came_between() => {}
             done => return done.map(|_| Came::Booked(id)),
         }
     }
@@ -369,7 +367,7 @@ pub(super) async fn cancelled(
         let action = Interaction::CancelAppointment;
         job.traces.push(line(scope, action, what, Some(&patient)));
         match store.commit(&work, job).await {
-            Err(problem) if is_between(&problem) => {}
+            Err(problem) if problem.came_between() => {}
             done => return done.map(|_| ()),
         }
     }

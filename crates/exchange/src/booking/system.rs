@@ -15,7 +15,7 @@ use store::{Effect, Expect, Job, Release};
 
 use super::local::{booking_id, check_few, check_live, line, no_booking, written};
 use super::resource::{AtHand, NewVisit, put};
-use super::{AHEAD_MILLIS, Came, Ended, FreeThere, Offer, Wish, check_reason, is_between, work};
+use super::{AHEAD_MILLIS, Came, Ended, FreeThere, Offer, Wish, check_reason, work};
 use crate::exchange::Exchange;
 
 /// Offers that are shown.
@@ -208,7 +208,7 @@ impl Exchange {
             .push(line(scope, Interaction::Book, what, patient));
         match self.store.commit(&work, job).await {
             // The same form came twice at a time.
-            Err(problem) if is_between(&problem) => match self.store.booking(&work, &id).await? {
+            Err(problem) if problem.came_between() => match self.store.booking(&work, &id).await? {
                 Some(known) => Ok(Came::Asked(known.id)),
                 None => Err(problem),
             },

@@ -11,7 +11,7 @@ use store::{Effect, Expect, Job, Reading, Release};
 use super::local::{booking_id, cancelled, check_live, line, no_booking, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
-use super::{Came, Ended, Offer, TRIES_MAX, Wish, came_between, check_reason, is_between, work};
+use super::{Came, Ended, Offer, TRIES_MAX, Wish, came_between, check_reason, work};
 use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::manifest::{ParcelKind, ParcelText, PatientNamed};
@@ -104,7 +104,7 @@ impl Exchange {
             .push(line(scope, Interaction::Book, what, Some(wish.patient)));
         match self.store.commit(&work, job).await {
             // The same form came twice at a time.
-            Err(problem) if is_between(&problem) => match self.store.booking(&work, &id).await? {
+            Err(problem) if problem.came_between() => match self.store.booking(&work, &id).await? {
                 Some(known) => Ok(Came::Asked(known.id)),
                 None => Err(problem),
             },
@@ -138,7 +138,7 @@ impl Exchange {
             let booking = booking.ok_or_else(no_booking)?;
             if booking.holder == self.organisation().as_str() {
                 match self.cancel_in_system(scope, &booking, reason).await {
-                    Err(problem) if is_between(&problem) => continue,
+                    Err(problem) if problem.came_between() => continue,
                     Ok(None) => {}
                     Ok(Some(ended)) => return Ok(ended),
                     Err(problem) => return Err(problem),
@@ -173,7 +173,7 @@ impl Exchange {
             let what = ("Appointment", Some(id));
             job.traces.push(line(scope, action, what, Some(&patient)));
             match self.store.commit(&work, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| Ended::AskedFor),
             }
         }
@@ -208,7 +208,7 @@ impl Exchange {
             let was = booking.state;
             let own = self.organisation();
             match self.settle_in_system(scope, &booking, reason).await {
-                Err(problem) if is_between(&problem) => continue,
+                Err(problem) if problem.came_between() => continue,
                 Ok(false) => {}
                 done => return done.map(|_| ()),
             }
@@ -241,7 +241,7 @@ impl Exchange {
             let what = ("Appointment", Some(id));
             job.traces.push(line(scope, action, what, Some(&patient)));
             match self.store.commit(&work, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| ()),
             }
         }
@@ -347,7 +347,7 @@ impl Exchange {
                 }
             };
             match self.store.commit(scope, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| ()),
             }
         }

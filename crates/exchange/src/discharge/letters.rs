@@ -1,10 +1,10 @@
 //! What each reader is told, under which headings, and the text that a letter is.
 
 use fhir::date::{self, Millis};
+use fhir::members::{each, text};
 use serde_json::Value;
 
 use super::{Discharge, Fate, Hidden, Medicine, Reader, name_of};
-use crate::prescriptions::{each, text};
 
 /// One heading with what stands under it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use fhir::members::{each, text};
 use fhir::search::fold;
 use serde_json::Value;
 
 use super::{Fate, MEDICINES_MAX, Medicine};
-use crate::prescriptions::{each, text};
 
 /// One medicine of the record: what a MedicationStatement or MedicationRequest says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

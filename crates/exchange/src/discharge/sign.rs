@@ -4,6 +4,7 @@ use access::{NhsNumber, Ods};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
+use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
 use serde_json::{Value, json};
 use store::drafts::{DraftWrite, End};
@@ -13,7 +14,7 @@ use super::{Discharge, Hidden, Reader, Section, letter, name_of, section_code, s
 use crate::exchange::Exchange;
 use crate::letter::{Letter, LetterContent};
 use crate::manifest::Mark;
-use crate::prescriptions::{each, put, set, text};
+use crate::prescriptions::put;
 
 const SNOMED: &str = "http://snomed.info/sct";
 const HEADINGS: &str = "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings";
@@ -88,7 +89,7 @@ impl Exchange {
         by: &Signing<'_>,
         resource: &Value,
     ) -> Result<store::Change, Problem> {
-        let release = match mark(it) {
+        let release = match Mark::parse(&it.mark) {
             Some(_) => Release::Never,
             None => Release::At(by.release_at),
         };
@@ -114,7 +115,7 @@ impl Exchange {
             title: reader.title().to_owned(),
             author: by.signer.to_owned(),
             urgent: it.urgent,
-            marks: mark(it).into_iter().collect(),
+            marks: Mark::parse(&it.mark).into_iter().collect(),
             document_number: format!("{}-{}", by.draft, reader.code()),
             replaces: None,
             nhs_number: number.transpose()?,
@@ -128,14 +129,6 @@ impl Exchange {
             patient: text(by.patient, "/id").to_owned(),
             document: id(by, reader.code(), "document"),
         })
-    }
-}
-
-fn mark(it: &Discharge) -> Option<Mark> {
-    match it.mark.as_str() {
-        "third-party" => Some(Mark::ThirdParty),
-        "serious-harm" => Some(Mark::SeriousHarm),
-        _ => None,
     }
 }
 
@@ -176,7 +169,7 @@ fn composition(it: &Discharge, by: &Signing<'_>, sections: &[Section]) -> Value 
         "title": Reader::Practice.title(),
         "section": sections.iter().map(section).collect::<Value>(),
     });
-    if mark(it).is_some() {
+    if Mark::parse(&it.mark).is_some() {
         let restricted = json!({ "security": [{ "system": CONFIDENTIALITY, "code": "R" }] });
         set(&mut made, "meta", restricted);
     }
@@ -238,7 +231,7 @@ fn made(
         } }],
         "context": { "related": [{ "reference": composition }] },
     });
-    if let Some(mark) = mark(it) {
+    if let Some(mark) = Mark::parse(&it.mark) {
         let why = match mark {
             Mark::ThirdParty => "third-party",
             Mark::SeriousHarm => "serious-harm",

@@ -6,7 +6,7 @@ use store::handovers::{Handover, HandoverState, HandoverWas};
 use store::{Effect, Job};
 
 use super::text::{Act, HandoverText, Observations, STEPS_MAX, Sheet, WORDS_CHARS_MAX};
-use super::{by, gone, is_between, kept, line, read, standing, with_sheet, work, written};
+use super::{by, gone, kept, line, read, standing, with_sheet, work, written};
 use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::manifest::{ParcelKind, ParcelText, PatientNamed};
@@ -43,10 +43,12 @@ impl Exchange {
         let job = self.started(scope, new, &id).await?;
         match self.store.commit(&work, job).await {
             // The same form came twice at a time.
-            Err(problem) if is_between(&problem) => match self.store.handover(&work, &id).await? {
-                Some(known) => Ok(known.id),
-                None => Err(problem),
-            },
+            Err(problem) if problem.came_between() => {
+                match self.store.handover(&work, &id).await? {
+                    Some(known) => Ok(known.id),
+                    None => Err(problem),
+                }
+            }
             done => done.map(|_| id),
         }
     }

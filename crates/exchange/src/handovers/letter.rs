@@ -6,6 +6,7 @@ use access::{NhsNumber, Ods};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
+use fhir::members::{each, text};
 use fhir::problem::Problem;
 use serde_json::{Value, json};
 use store::handovers::Handover;
@@ -17,7 +18,7 @@ use super::text::{Observations, Sheet};
 use super::{DAY_MILLIS, NO_PRACTICE};
 use crate::exchange::Exchange;
 use crate::letter::{Letter, LetterContent};
-use crate::prescriptions::{each, put, text};
+use crate::prescriptions::put;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const TITLE: &str = "Brought to the emergency department by ambulance";

@@ -5,6 +5,7 @@
 
 use access::Ods;
 use fhir::date::{self, Millis};
+use fhir::members::set;
 use fhir::problem::Problem;
 use serde_json::{Value, json};
 use store::handovers::HandoverState;
@@ -15,7 +16,7 @@ use super::news2::{self, Total};
 use super::text::{Consciousness, Observations, Sheet};
 use crate::discharge::division;
 use crate::letter::Letter;
-use crate::prescriptions::{put, set};
+use crate::prescriptions::put;
 
 const LOINC: &str = "http://loinc.org";
 const SNOMED: &str = "http://snomed.info/sct";

@@ -9,9 +9,7 @@ use store::parcels::ToTakeIn;
 
 use super::crew::sets;
 use super::text::{HandoverText, Sheet};
-use super::{
-    TRIES_MAX, by_department, id_here, is_between, kept, line, read, standing, with_sheet, written,
-};
+use super::{TRIES_MAX, by_department, id_here, kept, line, read, standing, with_sheet, written};
 use crate::exchange::Exchange;
 
 impl Exchange {
@@ -29,7 +27,7 @@ impl Exchange {
                 None => self.department_came(scope, parcel, step).await?,
             };
             match self.store.commit(scope, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| ()),
             }
         }

@@ -3,6 +3,7 @@
 
 use access::{NhsNumber, Ods};
 use fhir::date;
+use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use hl7v2::to_fhir::{Made, Mapped};
 use serde_json::Value;
@@ -13,7 +14,6 @@ use store::{Effect, Reading};
 use super::post::note;
 use super::{Intake, Plan};
 use crate::manifest::Mark;
-use crate::prescriptions::{each, text};
 use crate::{Letter, LetterContent};
 
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
@@ -109,17 +109,13 @@ impl Intake {
             _ => Value::Null,
         };
         let who = [&patient.resource, &stored];
-        let mut practice = None;
-        for patient in who {
-            practice = match practice {
-                None => self.practice(mapped, patient).await?,
-                found => found,
-            };
+        let mut home = self.practice(mapped, &patient.resource).await?;
+        if home.is_none() {
+            home = self.practice(mapped, &stored).await?;
         }
-        let home = match practice {
-            Some(practice) => Some(practice),
-            None => self.store.home_of(&patient.id).await?,
-        };
+        if home.is_none() {
+            home = self.store.home_of(&patient.id).await?;
+        }
         // A result for nobody's practice is for those who ordered it.
         let Some(practice) = home.and_then(|it| Ods::parse(&it).ok()) else {
             return Ok((None, None));

@@ -7,7 +7,7 @@ use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use store::moving::{GIVEN_TYPES, Given};
+use store::moving::{Given, given_types};
 use store::parcels::IN_RESOURCE_BYTES_MAX;
 
 use super::ODS;
@@ -96,7 +96,7 @@ pub(super) fn read(bytes: &[u8], patient: &str) -> Result<Vec<Entry>, Problem> {
     for entry in &mut entries {
         let ty = entry.resource.get("resourceType").and_then(Value::as_str);
         let id = entry.resource.get("id").and_then(Value::as_str);
-        let is_given = ty.is_some_and(|ty| GIVEN_TYPES.contains(&ty));
+        let is_given = ty.is_some_and(|ty| given_types().any(|given| given == ty));
         // Nothing that is here of another origin is written over.
         if !is_given || !id.is_some_and(|id| id.starts_with("m-")) {
             let message = "A piece of a record holds what is not given.";

@@ -1,24 +1,23 @@
 //! What the practice before gives, taken in at the new one: first what the patient wants shared, then the record.
 
 use access::{Ods, Scope};
-use fhir::date;
+use fhir::members::{each, set, text as text_at};
 use fhir::problem::{Kind, Problem};
 use fhir::whereabouts::{CONFIDENTIALITY, RESTRICTED};
 use serde_json::{Value, json};
 use store::ask::{AskWrite, Pointer};
 use store::moving::{Move, MoveState, MoveWrite};
 use store::parcels::ToTakeIn;
-use store::sharing::{CATEGORY_CODE, CATEGORY_SYSTEM};
+use store::sharing::Rule;
 use store::{Effect, Expect, Job, Release};
 
 use super::record::{self, PIECES_MAX};
-use super::{Act, Facts, MoveText, ODS, line, scope, set_practice, step};
+use super::{Act, Facts, MoveText, line, scope, set_practice, step};
 use crate::exchange::Exchange;
 use crate::jws::read_strictly;
 use crate::letter::Letter;
 use crate::manifest::{ParcelText, PatientNamed};
-use crate::prescriptions::{each, put, set, text as text_at};
-use crate::sharing::RuleText;
+use crate::prescriptions::put;
 
 const HOLDERS_MAX: usize = 500;
 
@@ -127,8 +126,10 @@ impl Exchange {
             own,
             (Expect::Version(version), Release::Keep),
         )?);
-        // Under the name that the patient's own page looks for.
-        let consent = consent(&row.patient, &facts.rules, self.store.now());
+        // What the patient said at the practice before, under the name that their own page here looks for.
+        let rules: Vec<Rule> = facts.rules.iter().cloned().map(Rule::from).collect();
+        let id = Letter::parcel_id(&["sharing", &row.patient]);
+        let consent = store::sharing::consent(&id, &row.patient, &rules, self.store.now());
         let released = Release::At(self.store.now());
         job.changes
             .push(put(&consent, own, (Expect::Anything, released))?);
@@ -216,58 +217,6 @@ fn restrict(patient: &mut Value) {
     labels.push(json!({ "system": CONFIDENTIALITY, "code": "R" }));
     set(&mut meta, "security", Value::Array(labels));
     set(patient, "meta", meta);
-}
-
-/// What the patient said at the practice before, as the Consent that their own page here keeps.
-fn consent(patient: &str, rules: &[RuleText], now: i64) -> Value {
-    let provision = |rule: &RuleText| {
-        let class =
-            |ty: &String| json!({ "system": "http://hl7.org/fhir/resource-types", "code": ty });
-        let mut provision = json!({
-            "type": "deny",
-            "actor": [{
-                "role": { "coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-                    "code": "IRCP",
-                }] },
-                "reference": { "identifier": { "system": ODS, "value": rule.organisation } },
-            }],
-            "class": rule.types.iter().map(class).collect::<Vec<_>>(),
-        });
-        let mut period = serde_json::Map::new();
-        if rule.from > 0 {
-            period.insert("start".into(), date::instant(rule.from).into());
-        }
-        if let Some(until) = rule.until {
-            // The end of a period is within it.
-            period.insert("end".into(), date::instant(until.saturating_sub(1)).into());
-        }
-        if !period.is_empty() {
-            set(&mut provision, "period", Value::Object(period));
-        }
-        provision
-    };
-    let mut all = json!({ "type": "permit" });
-    if !rules.is_empty() {
-        set(&mut all, "provision", rules.iter().map(provision).collect());
-    }
-    json!({
-        "resourceType": "Consent",
-        "id": Letter::parcel_id(&["sharing", patient]),
-        "status": "active",
-        "scope": { "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-            "code": "patient-privacy",
-        }] },
-        "category": [{ "coding": [{ "system": CATEGORY_SYSTEM, "code": CATEGORY_CODE }] }],
-        "patient": { "reference": format!("Patient/{patient}") },
-        "dateTime": date::instant(now),
-        "policyRule": { "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
-            "code": "OPTIN",
-        }] },
-        "provision": all,
-    })
 }
 
 impl Exchange {

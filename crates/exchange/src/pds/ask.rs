@@ -3,6 +3,7 @@
 
 use access::{Interaction, NhsNumber, Outcome, Scope, Target};
 use fhir::matching::Grade;
+use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use serde_json::{Value, json};
 use store::Job;
@@ -10,7 +11,6 @@ use store::Job;
 use super::client::{Answer, Pds};
 use super::{judge, said};
 use crate::exchange::Exchange;
-use crate::prescriptions::{each, text};
 
 /// People that are shown of one answer.
 const SHOWN_MAX: usize = 20;
@@ -100,7 +100,7 @@ impl Wanted {
     fn patient(&self) -> Value {
         let mut name = json!({ "family": self.family });
         if !self.given.is_empty() {
-            crate::prescriptions::set(&mut name, "given", json!([self.given]));
+            fhir::members::set(&mut name, "given", json!([self.given]));
         }
         json!({ "resourceType": "Patient", "birthDate": self.birth_date, "name": [name] })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use access::NhsNumber;
 use bytes::Bytes;
 use fhir::date::Millis;
+use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use http::{HeaderMap, Method};
 use serde_json::Value;
@@ -12,7 +13,6 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::jwt::ClientKey;
 use crate::outgoing::{Call, Outgoing};
-use crate::prescriptions::{each, text};
 
 /// How long an answer is waited for.
 const SECONDS_MAX: u64 = 15;

@@ -3,6 +3,7 @@
 
 use access::{Interaction, Outcome, Scope, Target};
 use fhir::matching::Grade;
+use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
 use serde_json::{Value, json};
 use store::pds::{PdsWrite, TraceState};
@@ -10,7 +11,7 @@ use store::{Effect, Expect, Job, Release};
 
 use super::judge;
 use crate::exchange::Exchange;
-use crate::prescriptions::{each, put, set, text};
+use crate::prescriptions::put;
 
 impl Exchange {
     /// Links the patient's record to the one here that carries the number which PDS gives instead; that one's id.

@@ -3,6 +3,7 @@
 use access::NhsNumber;
 use fhir::json::{self, Limits};
 use fhir::matching::{Grade, Traits, compare};
+use fhir::members::{each, set, text};
 use fhir::problem::Problem;
 use fhir::whereabouts::CONFIDENTIALITY;
 use serde_json::{Value, json};
@@ -10,7 +11,6 @@ use sha2::{Digest, Sha256};
 use store::pds::TraceState;
 
 use super::said;
-use crate::prescriptions::{each, set, text};
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]

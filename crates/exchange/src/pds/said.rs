@@ -4,7 +4,7 @@
 use fhir::whereabouts::{CONFIDENTIALITY, RESTRICTED};
 use serde_json::{Map, Value, json};
 
-use crate::prescriptions::{each, set, text};
+use fhir::members::{each, set, text};
 
 /// What is kept of PDS's Patient.
 const KEPT: [&str; 10] = [

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use access::{Interaction, NhsNumber, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::json::{self, Limits};
+use fhir::members::text;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Search};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use super::client::{Answer, Pds};
 use super::judge::{self, Judged};
 use super::said;
 use crate::exchange::Exchange;
-use crate::prescriptions::{number::uuid, put, text};
+use crate::prescriptions::{number::uuid, put};
 
 /// Versions that are looked through in one go.
 const VERSIONS_AT_ONCE: u32 = 200;

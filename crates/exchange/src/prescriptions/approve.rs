@@ -2,6 +2,7 @@
 
 use access::Ods;
 use fhir::date::{self, Millis};
+use fhir::members::set;
 use fhir::problem::{Kind, Problem};
 use serde_json::{Value, json};
 use store::prescriptions::{EpsKind, EpsNew, PrescriptionWrite};
@@ -9,7 +10,7 @@ use store::{Effect, Expect, Expected, Job, Release};
 
 use super::message::{self, Prescriber, Prescription};
 use super::task::{self, Item, Step, Taken};
-use super::{number, put, set};
+use super::{number, put};
 use crate::letter::Letter;
 
 /// The longest reason, in characters.
@@ -73,7 +74,7 @@ pub fn approve(
         let mut task = before.task.clone();
         let item_number = number::uuid(&format!("{}/{prescription}", before.item.id));
         task::numbered(&mut task, &item_number, &prescription);
-        task::issued(&mut task, super::text(&issue, "/id"));
+        task::issued(&mut task, fhir::members::text(&issue, "/id"));
         let step = if approval.eps {
             Step::Approved
         } else {
@@ -126,7 +127,7 @@ fn to_eps(
         items: issues,
         at: approval.now,
     });
-    let patient = super::text(approval.patient, "/id").to_string();
+    let patient = fhir::members::text(approval.patient, "/id").to_string();
     Effect::Prescription(PrescriptionWrite::Queue(Box::new(EpsNew {
         key: format!("order-{prescription}"),
         kind: EpsKind::Order,

@@ -117,10 +117,10 @@ impl Exchange {
             Ok(prepared) => prepared,
             Err(answer) => return Ok(Err(answer)),
         };
-        let mut entries = super::each(&draft, "/entry");
+        let mut entries = fhir::members::each(&draft, "/entry");
         let prescriber = entries
-            .find(|it| super::text(it, "/resource/resourceType") == "Practitioner")
-            .map_or("", |it| super::text(it, "/resource/name/0/text"));
+            .find(|it| fhir::members::text(it, "/resource/resourceType") == "Practitioner")
+            .map_or("", |it| fhir::members::text(it, "/resource/name/0/text"));
         let signature = match eps.sign_at_stand_in(&prepared, prescriber).await {
             Ok(signature) => signature,
             Err(answer) => return Ok(Err(answer)),

@@ -2,11 +2,11 @@
 //! only its stand-in can be, since a prescriber's signature needs their smartcard (decision 0171).
 
 use bytes::Bytes;
+use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{each, text};
 use crate::outgoing::{Call, Outgoing};
 
 /// How long an answer is waited for.

@@ -3,11 +3,11 @@
 //! published examples.
 
 use fhir::date::{self, Millis};
+use fhir::members::{each, set, text};
 use serde_json::{Value, json};
 
 use super::number::uuid;
 use super::task::{ITEM_NUMBER, ODS, ORDER_NUMBER, Step};
-use super::{each, set, text};
 
 const EVENT: &str = "https://fhir.nhs.uk/CodeSystem/message-event";
 const RFC_4122: &str = "https://tools.ietf.org/html/rfc4122";

@@ -2,14 +2,15 @@
 
 use access::Ods;
 use fhir::date::Millis;
+use fhir::members::text;
 use fhir::problem::{Kind, Problem};
 use fhir::repeats::{self, Item, ORDER_CODE};
 use serde_json::Value;
 use store::prescriptions::{OrderThere, PrescriptionWrite};
 use store::{Effect, Expect, Job, Release};
 
+use super::put;
 use super::task::{self, Step, Taken};
-use super::{put, text};
 use crate::letter::Letter;
 
 /// Items of one order at most.

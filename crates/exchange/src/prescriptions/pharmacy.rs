@@ -6,6 +6,7 @@ mod taking;
 
 use access::Scope;
 use fhir::date;
+use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
 use fhir::repeats;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use super::eps::Answer;
 use super::message;
 use super::status::{StatusItem, StatusText};
 use super::task::{self, Item, Step, Taken};
-use super::{each, number, put, set, text};
+use super::{number, put};
 use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::manifest::PatientNamed;

@@ -6,7 +6,7 @@ use fhir::date::{self, Millis};
 use fhir::repeats::{ORDER_CODE, TASK_CODES};
 use serde_json::{Value, json};
 
-use super::{each, set, text};
+use fhir::members::{each, set, text};
 
 /// The naming systems of what EPS numbers, and of ODS codes.
 pub const ITEM_NUMBER: &str = "https://fhir.nhs.uk/Id/prescription-order-item-number";

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use access::{Interaction, Outcome, Target};
 use fhir::date::Millis;
+use fhir::members::text;
 use fhir::problem::{Kind, Problem};
 use fhir::repeats::GOOD_MILLIS;
 use serde_json::Value;
@@ -16,8 +17,8 @@ use store::{Effect, Expect, Job, Reading, Release};
 use tokio::sync::watch;
 
 use super::carry::scope;
+use super::put;
 use super::task::{self, Item, Step, Taken};
-use super::{put, text};
 use crate::exchange::Exchange;
 use crate::gp_connect::medicines::{Holder, InName, Order, identifier};
 use crate::gp_connect::system::No;

@@ -7,15 +7,9 @@ use store::parcels::{Held, Large, Parcel, ParcelWrite};
 use store::{Effect, Job};
 
 use crate::exchange::Exchange;
+use crate::keys::hex;
 use crate::manifest::is_digest;
 use crate::wire::{PIECE_BYTES_MAX, Wanted};
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
 
 impl Exchange {
     /// Notes what of a parcel's contents is to come, and tells how much of it is here.
@@ -109,7 +103,7 @@ impl Exchange {
         let complete = end == held.size;
         if complete {
             let before = self.hashed(&scope, peer, (sha256, start)).await?;
-            if hex(before.chain_update(&bytes)) != sha256 {
+            if hex(&before.chain_update(&bytes).finalize()) != sha256 {
                 let write = ParcelWrite::Drop {
                     sender,
                     sha256: name,
@@ -200,7 +194,7 @@ impl Exchange {
     /// `Exception` if it has not.
     pub(crate) async fn check_large(&self, scope: &Scope, large: &Large) -> Result<(), Problem> {
         let of = (large.sha256.as_str(), large.size);
-        match hex(self.hashed(scope, &large.sender, of).await?) == large.sha256 {
+        match hex(&self.hashed(scope, &large.sender, of).await?.finalize()) == large.sha256 {
             true => Ok(()),
             false => Err(Problem::new(
                 Kind::Exception,

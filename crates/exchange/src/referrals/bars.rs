@@ -10,7 +10,7 @@ use store::{Effect, Expect, Job, Release};
 
 use super::resource::{self, New};
 use super::text::{Act, ReferralText, Request};
-use super::{AtHand, TRIES_MAX, came_between, gone, id_here, is_between, line, work, written};
+use super::{AtHand, TRIES_MAX, came_between, gone, id_here, line, work, written};
 use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::prescriptions::put;
@@ -89,7 +89,7 @@ impl Exchange {
                 correlation_id: came.correlation_id.clone(),
             }));
             match self.store.commit(&work, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| BarsCame::Taken(id)),
             }
         }

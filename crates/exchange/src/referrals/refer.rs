@@ -8,7 +8,7 @@ use store::{Effect, Expect, Job, Release};
 
 use super::resource::{self, New};
 use super::text::{Act, ReferralText, Request};
-use super::{check_words, follows, gone, is_between, line, unnamed, who, work, written};
+use super::{check_words, follows, gone, line, unnamed, who, work, written};
 use crate::exchange::Exchange;
 use crate::keys::sha256_hex;
 use crate::letter::{Letter, LetterContent};
@@ -112,10 +112,12 @@ impl Exchange {
             .push(line(scope, Interaction::Refer, about, None));
         match self.store.commit(&work, job).await {
             // The same form came twice at a time.
-            Err(problem) if is_between(&problem) => match self.store.referral(&work, &id).await? {
-                Some(known) => Ok(known.id),
-                None => Err(problem),
-            },
+            Err(problem) if problem.came_between() => {
+                match self.store.referral(&work, &id).await? {
+                    Some(known) => Ok(known.id),
+                    None => Err(problem),
+                }
+            }
             done => done.map(|_| id),
         }
     }

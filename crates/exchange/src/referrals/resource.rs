@@ -3,11 +3,11 @@
 
 use access::Ods;
 use fhir::date::{self, Millis};
+use fhir::members::{each, set, text};
 use serde_json::{Value, json};
 use store::referrals::ReferralState;
 
 use super::text::{Act, ReferralText, Request};
-use crate::prescriptions::{each, set, text};
 
 const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 /// The system of the identifier that both sides know a referral by.

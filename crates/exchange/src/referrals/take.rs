@@ -10,9 +10,7 @@ use store::{Change, Effect, Expect, Job, Release};
 
 use super::resource::{self, New};
 use super::text::{Act, ReferralText, Request};
-use super::{
-    AtHand, TRIES_MAX, came_between, follows, gone, id_here, is_between, line, work, written,
-};
+use super::{AtHand, TRIES_MAX, came_between, follows, gone, id_here, line, work, written};
 use crate::exchange::Exchange;
 use crate::manifest::ParcelText;
 use crate::prescriptions::put;
@@ -39,7 +37,7 @@ impl Exchange {
                 None => self.told_of(scope, parcel, step).await?,
             };
             match self.store.commit(scope, job).await {
-                Err(problem) if is_between(&problem) => {}
+                Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| None),
             }
         }
@@ -360,7 +358,7 @@ impl Exchange {
         let mut who = serde_json::json!({ "use": "official", "family": named.family });
         if !named.given.is_empty() {
             let given: Vec<&str> = named.given.split_whitespace().collect();
-            crate::prescriptions::set(&mut who, "given", given.into());
+            fhir::members::set(&mut who, "given", given.into());
         }
         let patient = serde_json::json!({
             "resourceType": "Patient",

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     BOOKED_BY, COMMENT_CHARS_MAX, DESCRIPTION_CHARS_MAX, ODS, PROFILES, Refusal, Trouble,
-    WHY_CANCELLED, each, id_of, local, meta, text, time,
+    WHY_CANCELLED, id_of, local, meta, time,
 };
 use crate::date::Millis;
+use crate::members::{each, text};
 
 const ORGANISATION_TYPES: &str = "https://fhir.nhs.uk/STU3/CodeSystem/GPConnect-OrganisationType-1";
 /// The longest words that an organisation is described by, in characters.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    Place, Refusal, Trouble, WINDOW_MILLIS, bundle, each, id_of, local, meta, text, time, uk_day,
-};
+use super::{Place, Refusal, Trouble, WINDOW_MILLIS, bundle, id_of, local, meta, time, uk_day};
 use crate::date::{self, Millis};
 use crate::gp_connect::NHS_NUMBER;
+use crate::members::{each, text};
 
 /// What a search for slots asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

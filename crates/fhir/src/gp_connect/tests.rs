@@ -1,3 +1,4 @@
+use crate::members::each;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;

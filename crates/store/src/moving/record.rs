@@ -4,28 +4,18 @@ use access::Scope;
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
+use crate::ask::TYPES;
 use crate::reach::own;
 use crate::resources::{Version, body};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
 
-/// The types that are given.
-pub const GIVEN_TYPES: [&str; 13] = [
-    "AllergyIntolerance",
-    "MedicationRequest",
-    "MedicationStatement",
-    "Condition",
-    "Observation",
-    "DiagnosticReport",
-    "DocumentReference",
-    "Procedure",
-    "Immunization",
-    "Encounter",
-    "CarePlan",
-    "FamilyMemberHistory",
-    "Binary",
-];
+/// The types that are given: those that other organisations are asked for, and the contents of letters.
+pub fn given_types() -> impl Iterator<Item = &'static str> {
+    TYPES.into_iter().chain(["Binary"])
+}
+
 /// Resources of one record that are given, at most.
 pub const RECORD_ROWS_MAX: usize = 20_000;
 /// And so many bytes of them.
@@ -54,7 +44,7 @@ impl Store {
     pub async fn record_to_give(&self, scope: &Scope, patient: &str) -> Result<Given, Problem> {
         own(scope)?;
         let mut numbers = Vec::new();
-        for ty in GIVEN_TYPES {
+        for ty in given_types() {
             numbers.push((self.word(ty).await?, ty));
         }
         let (mut given, mut bytes, mut after) = (Given::default(), 0, 0);

@@ -6,6 +6,7 @@
 use fhir::date::{self, Millis};
 use fhir::json::Json;
 use fhir::problem::{Kind, Problem};
+use serde_json::{Map, Value, json};
 
 use crate::database::Tx;
 use crate::sql::Sql;
@@ -31,6 +32,59 @@ pub struct Rule {
     pub types: Vec<String>,
     pub starts_at: Millis,
     pub ends_at: Millis,
+}
+
+/// The Consent that says these rules of a patient, as `Sharing` reads it back.
+pub fn consent(id: &str, patient: &str, rules: &[Rule], now: Millis) -> Value {
+    let provision = |rule: &Rule| {
+        let class = |ty: &String| json!({ "system": TYPES, "code": ty });
+        let mut period = Map::new();
+        if rule.starts_at > 0 {
+            period.insert("start".into(), date::instant(rule.starts_at).into());
+        }
+        if rule.ends_at < Millis::MAX {
+            // The end of a period is within it.
+            let end = date::instant(rule.ends_at.saturating_sub(1));
+            period.insert("end".into(), end.into());
+        }
+        let mut provision = json!({
+            "type": "deny",
+            "actor": [{
+                "role": { "coding": [{
+                    "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
+                    "code": "IRCP",
+                }] },
+                "reference": { "identifier": { "system": ODS, "value": rule.organisation } },
+            }],
+            "class": rule.types.iter().map(class).collect::<Vec<_>>(),
+        });
+        if !period.is_empty() {
+            fhir::members::set(&mut provision, "period", Value::Object(period));
+        }
+        provision
+    };
+    let mut all = json!({ "type": "permit" });
+    if !rules.is_empty() {
+        let provisions = rules.iter().map(provision).collect();
+        fhir::members::set(&mut all, "provision", Value::Array(provisions));
+    }
+    json!({
+        "resourceType": "Consent",
+        "id": id,
+        "status": "active",
+        "scope": { "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
+            "code": "patient-privacy",
+        }] },
+        "category": [{ "coding": [{ "system": CATEGORY_SYSTEM, "code": CATEGORY_CODE }] }],
+        "patient": { "reference": format!("Patient/{patient}") },
+        "dateTime": date::instant(now),
+        "policyRule": { "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+            "code": "OPTIN",
+        }] },
+        "provision": all,
+    })
 }
 
 /// What a resource says of sharing.
@@ -298,4 +352,35 @@ async fn keep_home(
          ON CONFLICT (home) DO NOTHING",
     );
     tx.execute(&sql.with(home).with(now)).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir::json::{Limits, parse};
+
+    use super::*;
+
+    #[test]
+    fn rules_that_are_written_are_read_back_as_they_were() {
+        let rule = |organisation: &str, starts_at, ends_at| Rule {
+            organisation: organisation.into(),
+            types: vec!["Condition".into(), "Observation".into()],
+            starts_at,
+            ends_at,
+        };
+        let day = 86_400_000;
+        let rules = [
+            rule("RZZ01", 0, Millis::MAX),
+            rule("RZZ02", 20_000 * day, Millis::MAX),
+            rule("RZZ03", 20_000 * day, 20_100 * day),
+        ];
+        for rules in [&rules[..], &[]] {
+            let text = consent("sharing-1", "jane", rules, 19_000 * day).to_string();
+            let json = parse(text.as_bytes(), &Limits::default()).unwrap();
+            match of_consent(&json).unwrap() {
+                Sharing::Rules { rules: read, .. } => assert_eq!(read, rules),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

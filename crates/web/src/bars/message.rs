@@ -4,6 +4,7 @@
 use access::{NhsNumber, Ods};
 use exchange::referrals::{Act, BarsReferral, Request, URGENCIES};
 use fhir::json::{self, Limits};
+use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,16 +12,6 @@ use store::parcels::Named;
 
 /// The longest name or id that is taken over, in characters.
 const NAME_CHARS_MAX: usize = 200;
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
-}
-
-fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    let items = value.pointer(place).and_then(Value::as_array);
-    items.into_iter().flatten()
-}
 
 /// The first that says something.
 fn first(texts: &[&str]) -> String {

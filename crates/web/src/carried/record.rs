@@ -3,6 +3,7 @@
 
 use access::Scope;
 use exchange::discharge::{Taken, concept};
+use fhir::members::text;
 use fhir::problem::Problem;
 use fhir::repeats::is_labelled;
 use fhir::search::Search;
@@ -141,11 +142,6 @@ async fn of_type(node: &Node, scope: &Scope, patient: &str, ty: &str) -> Result<
         }
     }
     Ok(found)
-}
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
 }
 
 fn code<'v>(value: &'v Value, member: &str) -> &'v str {

@@ -1,5 +1,6 @@
 //! Who is here today, and what is known of them, as far as any of the staff may see it.
 
+use fhir::members::text;
 use std::collections::BTreeMap;
 
 use access::Scope;
@@ -187,11 +188,6 @@ async fn found(
         ));
     }
     page.entries.iter().map(json).collect()
-}
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
 }
 
 fn at(value: &Value, place: &str) -> Option<Millis> {

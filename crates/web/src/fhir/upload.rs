@@ -10,6 +10,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::Exchange;
+use exchange::keys::hex;
 use exchange::wire::PIECE_BYTES_MAX;
 use fhir::json::{Limits, parse};
 use fhir::problem::{Kind, Problem};
@@ -112,7 +113,7 @@ fn sha256_of(digest: &str) -> Option<String> {
     let mut all = digest.split(',').map(str::trim);
     let coded = all.find_map(|it| it.strip_prefix("sha-256=:")?.strip_suffix(':'))?;
     let bytes = STANDARD.decode(coded).ok().filter(|it| it.len() == 32)?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(&bytes))
 }
 
 /// Puts the body to what is here of it. What is here already is passed over, but for its digest: who names a content must
@@ -141,7 +142,7 @@ async fn taken(exchange: &Exchange, told: &Told, body: Body) -> Result<(), Probl
             held = appended.await?.held;
         }
     }
-    if hex(hash) != told.sha256 {
+    if hex(&hash.finalize()) != told.sha256 {
         let message = "The body does not have the digest that Content-Digest names.";
         return Err(Problem::new(Kind::Value, message));
     }
@@ -154,9 +155,4 @@ async fn taken(exchange: &Exchange, told: &Told, body: Body) -> Result<(), Probl
         return Err(Problem::new(Kind::Structure, message));
     }
     Ok(())
-}
-
-fn hex(hash: Sha256) -> String {
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,6 +4,7 @@ use access::{NhsNumber, Ods};
 use fhir::date;
 use fhir::definitions::Definitions;
 use fhir::json::{Limits, parse};
+use fhir::members::text;
 use fhir::validate::validate;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -26,11 +27,6 @@ const FIXED: [&str; 9] = [
 ];
 /// Pointers that one replaces at most.
 const REPLACED_MAX: usize = 20;
-
-pub(super) fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
-}
 
 fn items<'v>(value: &'v Value, place: &str) -> &'v [Value] {
     let found = value.pointer(place).and_then(Value::as_array);

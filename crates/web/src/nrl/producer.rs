@@ -6,6 +6,7 @@ use access::{Interaction, NhsNumber, Ods, Outcome, Scope, Target};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use fhir::members::text;
 use fhir::search::{Clause, Search};
 use http::StatusCode;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use store::{Effect, Job};
 
 use super::answer::{Refused, done, give, json_of};
 use super::consumer::{Asked, bundle, form, page_end};
-use super::pointer::{changed, is_theirs, read as read_pointer, replaced, shown, text};
+use super::pointer::{changed, is_theirs, read as read_pointer, replaced, shown};
 use super::{AT_ONCE, organisation};
 use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;

@@ -91,6 +91,19 @@ pub struct Fault {
     pub href: std::borrow::Cow<'static, str>,
 }
 
+/// What is wrong with a form, of each field's own sentence and where it stands.
+pub fn faults<const N: usize>(fields: [(Option<&'static str>, &'static str); N]) -> Vec<Fault> {
+    let wrong = fields
+        .into_iter()
+        .filter_map(|(text, href)| Some((text?, href)));
+    wrong
+        .map(|(text, href)| Fault {
+            text,
+            href: href.into(),
+        })
+        .collect()
+}
+
 /// A parcel's state as staff read it.
 pub fn state(state: State) -> Label {
     let (text, colour) = match state {

@@ -12,7 +12,7 @@ use store::{Effect, Job};
 
 use crate::form::Fields;
 use crate::node::Node;
-use crate::page::parts::Fault;
+use crate::page::parts::{self, Fault};
 use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other};
@@ -163,14 +163,10 @@ impl Typed {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let subject = self.subject_error.map(|text| (text, "#subject"));
-        let words = self.words_error.map(|text| (text, "#words"));
-        let both = subject.into_iter().chain(words);
-        both.map(|(text, href)| Fault {
-            text,
-            href: href.into(),
-        })
-        .collect()
+        parts::faults([
+            (self.subject_error, "#subject"),
+            (self.words_error, "#words"),
+        ])
     }
 }
 

@@ -12,9 +12,9 @@ use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use http::{StatusCode, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::parcels::State as Parcel;
-use store::sharing::{CATEGORY_CODE, CATEGORY_SYSTEM, Rule, Telling};
+use store::sharing::{Rule, Telling};
 use store::{Change, Expect, Job, Prepared, Release};
 
 use crate::form::Fields;
@@ -24,8 +24,6 @@ use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
 use crate::patient::views;
 use crate::visit::Visit;
-
-const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 /// What the address may ask for.
 #[derive(Deserialize)]
@@ -209,7 +207,7 @@ pub async fn set(
             ends_at,
         });
     }
-    let consent = consent(&own, &rules, visit.now);
+    let consent = store::sharing::consent(&own.consent, &own.patient, &rules, visit.now);
     let job = Job::change(put(&node, &own, &consent, visit.now)?);
     node.store.commit(&scope, job).await?;
     Ok(see_other("/sharing?saved=1"))
@@ -222,57 +220,6 @@ fn until(day: &str, now: Millis) -> Option<Millis> {
     }
     let span = (day.len() == 10).then(|| date::span(day)).flatten()?;
     (span.high > now).then_some(span.high)
-}
-
-/// The rules as a Consent (<https://hl7.org/fhir/R4/consent.html>).
-fn consent(own: &Own, rules: &[Rule], now: Millis) -> Value {
-    let provision = |rule: &Rule| {
-        let class =
-            |ty: &String| json!({ "system": "http://hl7.org/fhir/resource-types", "code": ty });
-        let mut provision = json!({
-            "type": "deny",
-            "actor": [{
-                "role": { "coding": [{
-                    "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-                    "code": "IRCP",
-                }] },
-                "reference": { "identifier": { "system": ODS, "value": rule.organisation } },
-            }],
-            "class": rule.types.iter().map(class).collect::<Vec<_>>(),
-        });
-        if rule.ends_at < Millis::MAX {
-            // The end of a period is within it.
-            let end = date::instant(rule.ends_at.saturating_sub(1));
-            if let Some(provision) = provision.as_object_mut() {
-                provision.insert("period".into(), json!({ "end": end }));
-            }
-        }
-        provision
-    };
-    let mut consent = json!({
-        "resourceType": "Consent",
-        "id": own.consent,
-        "status": "active",
-        "scope": { "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/consentscope",
-            "code": "patient-privacy",
-        }] },
-        "category": [{ "coding": [{ "system": CATEGORY_SYSTEM, "code": CATEGORY_CODE }] }],
-        "patient": { "reference": format!("Patient/{}", own.patient) },
-        "dateTime": date::instant(now),
-        "policyRule": { "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
-            "code": "OPTIN",
-        }] },
-        "provision": { "type": "permit" },
-    });
-    if !rules.is_empty()
-        && let Some(all) = consent.get_mut("provision").and_then(Value::as_object_mut)
-    {
-        let provisions = rules.iter().map(provision).collect();
-        all.insert("provision".into(), Value::Array(provisions));
-    }
-    consent
 }
 
 fn put(node: &Node, own: &Own, consent: &Value, now: Millis) -> Result<Change, Problem> {

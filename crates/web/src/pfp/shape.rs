@@ -4,6 +4,7 @@ use access::NhsNumber;
 use exchange::prescriptions::task::Item as Asked;
 use fhir::date;
 use fhir::gp_connect::{Refusal, Trouble};
+use fhir::members::{each, set, text};
 use fhir::repeats::{Item, State as Due};
 use serde_json::{Value, json};
 
@@ -19,13 +20,6 @@ pub(super) const MAY_BE_ASKED_FOR: &str = "urn:handover:may-be-asked-for";
 /// The longest identifier that a Task may bring, in characters.
 const IDENTIFIER_CHARS_MAX: usize = 64;
 
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    value
-        .pointer(place)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
 fn profile(ty: &str) -> Value {
     json!({ "profile": [format!("https://fhir.hl7.org.uk/StructureDefinition/UKCore-{ty}")] })
 }
@@ -35,18 +29,6 @@ fn patient(number: &str) -> Value {
         "reference": format!("Patient/{number}"),
         "identifier": { "system": NhsNumber::SYSTEM, "value": number },
     })
-}
-
-fn set(value: &mut Value, name: &str, to: Value) {
-    if let Some(members) = value.as_object_mut() {
-        members.insert(name.to_owned(), to);
-    }
-}
-
-/// The members of an array there; none if there is none.
-fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    let found = value.pointer(place).and_then(Value::as_array);
-    found.into_iter().flatten()
 }
 
 /// An OperationOutcome.

@@ -10,21 +10,20 @@ pub mod views;
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Scope, Target, Who};
+use access::{Interaction, Scope, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::discharge::{Discharge, Fault, KIND};
 use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
-use store::drafts::{Draft, DraftWrite, End, NewDraft};
-use store::{Effect, Job, Reading};
+use store::drafts::{Draft, DraftWrite, NewDraft};
 
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::see_other;
 use crate::record::{self, json};
-use crate::staff::care;
+use crate::staff::drafting::{self, Drafting, MOVED, job, patient, read, version, written};
 use crate::visit::Visit;
 use form::Shown;
 pub use signing::{look, sign};
@@ -37,6 +36,11 @@ pub struct Asked {
     #[serde(default)]
     done: String,
 }
+
+const DRAFTS: Drafting = Drafting {
+    kind: KIND,
+    path: "/staff/discharges",
+};
 
 /// Discharges are written at a hospital and nowhere else.
 fn at_hospital(node: &Node) -> Result<(), Problem> {
@@ -115,13 +119,8 @@ pub async fn begin(
         body: written(&typed)?,
     };
     let write = DraftWrite::Begin(Box::new(new));
-    match node.store.commit(&scope, job(&scope, write, &id)).await {
-        // The same form was sent twice: the first has begun it.
-        Ok(_) => {}
-        Err(problem) if problem.kind == Kind::Conflict => {}
-        Err(problem) => return Err(problem.into()),
-    }
-    Ok(see_other(&next(&attempt, &fields)))
+    drafting::begin(&node, &scope, write, &id).await?;
+    Ok(see_other(&DRAFTS.next(&attempt, &fields)))
 }
 
 /// `GET /staff/discharges/{id}`
@@ -190,7 +189,7 @@ pub async fn save(
     };
     let job = job(&scope, write, &draft.patient.id);
     match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other(&next(&id, &fields))),
+        Ok(_) => Ok(see_other(&DRAFTS.next(&id, &fields))),
         Err(problem) if problem.kind == Kind::Conflict => {
             // What was typed is shown beside the version that is there now: nobody's words are lost.
             let draft = node.store.draft(&scope, KIND, &id).await?;
@@ -200,9 +199,6 @@ pub async fn save(
         Err(problem) => Err(problem.into()),
     }
 }
-
-const MOVED: &str = "Somebody else changed this draft while you wrote. What you typed is below and not kept yet: keep it to \
-     write over theirs, or open the draft again to see theirs";
 
 /// `POST /staff/discharges/{id}/discard`
 pub async fn discard(
@@ -215,61 +211,8 @@ pub async fn discard(
     let scope = visit
         .scope(&node, Interaction::WriteLetter, "Patient")
         .await?;
-    let draft = node.store.draft(&scope, KIND, &id).await?;
     let (_, by) = writer(&visit)?;
-    let write = DraftWrite::End {
-        id: id.clone(),
-        version: version(&fields),
-        end: End::Discarded,
-        by,
-    };
-    let job = job(&scope, write, &draft.patient.id);
-    match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other("/staff/unsigned?done=discarded")),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(moved(&id)),
-        Err(problem) => Err(problem.into()),
-    }
-}
-
-/// Back to the draft, which is another than was seen.
-fn moved(id: &str) -> Response {
-    see_other(&format!("/staff/discharges/{id}?done=moved"))
-}
-
-/// Where a form leads that was kept.
-fn next(id: &str, fields: &Fields) -> String {
-    match fields.text("then") {
-        "look" => format!("/staff/discharges/{id}/sign"),
-        _ => format!("/staff/discharges/{id}?done=kept"),
-    }
-}
-
-fn version(fields: &Fields) -> i64 {
-    fields.text("version").parse().unwrap_or(0)
-}
-
-/// The Patient as the scope shows them.
-async fn patient(node: &Node, scope: &Scope, id: &str) -> Result<serde_json::Value, Problem> {
-    care::check(id)?;
-    match node.store.read(scope, "Patient", id).await? {
-        Reading::Found(version) => json(&version),
-        _ => Err(Problem::new(
-            Kind::NotFound,
-            "There is no such patient here, or nobody has recorded that you care for them.",
-        )),
-    }
-}
-
-fn read(draft: &Draft) -> Result<Discharge, Problem> {
-    serde_json::from_str(&draft.body).map_err(|cause| {
-        Problem::new(Kind::Exception, "A draft here does not read.").because(cause)
-    })
-}
-
-fn written(discharge: &Discharge) -> Result<String, Problem> {
-    serde_json::to_string(discharge).map_err(|cause| {
-        Problem::new(Kind::Exception, "The draft could not be written.").because(cause)
-    })
+    DRAFTS.discard(&node, &scope, &id, (&fields, by)).await
 }
 
 /// Who writes: the account and the name.
@@ -280,19 +223,5 @@ fn writer(visit: &Visit) -> Result<(i64, String), Problem> {
             Kind::Forbidden,
             "This is not part of your role.",
         )),
-    }
-}
-
-/// The change of a draft with its line in the log.
-fn job(scope: &Scope, write: DraftWrite, patient: &str) -> Job {
-    let target = Target {
-        ty: "Patient".into(),
-        id: Some(patient.to_owned()),
-        patient: Some(patient.to_owned()),
-        ..Target::default()
-    };
-    Job {
-        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
-        ..Job::effect(Effect::Draft(write))
     }
 }

@@ -14,7 +14,7 @@ use store::{Effect, Job, Reading};
 
 use crate::form::Fields;
 use crate::node::Node;
-use crate::page::parts::{Done, Fault, Label, Person, Tab};
+use crate::page::parts::{self, Done, Fault, Label, Person, Tab};
 use crate::page::problem::Refusal;
 use crate::page::words::Moment;
 use crate::page::{Page, see_other, words};
@@ -222,14 +222,10 @@ impl Typed {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let subject = self.subject_error.map(|text| (text, "#subject"));
-        let words = self.words_error.map(|text| (text, "#words"));
-        let both = subject.into_iter().chain(words);
-        both.map(|(text, href)| Fault {
-            text,
-            href: href.into(),
-        })
-        .collect()
+        parts::faults([
+            (self.subject_error, "#subject"),
+            (self.words_error, "#words"),
+        ])
     }
 }
 

@@ -1,6 +1,7 @@
 //! Taking in what EPS hands over: the patient, each item, and that the pharmacy has it now.
 
 use access::Scope;
+use fhir::members::{set, text};
 use fhir::problem::Problem;
 use fhir::repeats;
 use serde_json::{Value, json};
@@ -13,9 +14,9 @@ use crate::keys::sha256_hex;
 use crate::letter::Letter;
 use crate::manifest::PatientNamed;
 use crate::prescriptions::message::Released;
+use crate::prescriptions::put;
 use crate::prescriptions::status::{StatusItem, StatusText};
 use crate::prescriptions::task::{self, DISPENSE_CODE, Item, Step, Taken};
-use crate::prescriptions::{put, set, text};
 
 /// Digits of what names a patient who came with a prescription.
 const ID_DIGITS: usize = 40;

@@ -1,6 +1,6 @@
 //! The standard security handler, revision 6 (ISO 32000-2, 7.6.4.3 and 7.6.4.4).
 
-use std::fmt::Write as _;
+use exchange::keys::hex;
 
 use aws_lc_rs::cipher::{
     AES_128, AES_256, Algorithm, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey,
@@ -145,11 +145,4 @@ fn padded(
 
 fn failed() -> Problem {
     Problem::new(Kind::Exception, "The file could not be locked.")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -6,16 +6,13 @@ mod merging;
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Role, Scope, Target, Who};
+use access::{Interaction, Scope};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use exchange::Exchange;
 use exchange::correspondence::{Fault, KIND, Signing, Written};
 use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
-use serde_json::Value;
-use store::drafts::{Draft, DraftWrite, End, NewDraft};
-use store::{Effect, Job, Reading};
+use store::drafts::{Draft, DraftWrite, NewDraft};
 
 use super::views::{LetterCopy, LetterSign};
 use super::{attempt, me, new_attempt};
@@ -25,8 +22,10 @@ use crate::page::parts::Person;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
 use crate::record::{self, json};
-use crate::staff::care;
 use crate::staff::discharges::load;
+use crate::staff::drafting::{
+    self, Drafting, MOVED, exchange, job, may_sign, named, patient, read, version, written,
+};
 use crate::visit::Visit;
 use form::Shown;
 pub use form::fields_of;
@@ -42,23 +41,13 @@ pub struct Asked {
     done: String,
 }
 
-const MOVED: &str = "Somebody else changed this draft while you wrote. What you typed is below and not kept yet: keep it to \
-     write over theirs, or open the draft again to see theirs";
+const DRAFTS: Drafting = Drafting {
+    kind: KIND,
+    path: "/staff/letters",
+};
 
 async fn writing(node: &Node, visit: &Visit) -> Result<Scope, Problem> {
     visit.scope(node, Interaction::WriteLetter, "Patient").await
-}
-
-/// The Patient as the scope shows them.
-async fn patient(node: &Node, scope: &Scope, id: &str) -> Result<Value, Problem> {
-    care::check(id)?;
-    match node.store.read(scope, "Patient", id).await? {
-        Reading::Found(version) => json(&version),
-        _ => Err(Problem::new(
-            Kind::NotFound,
-            "There is no such patient here, or nobody has recorded that you care for them.",
-        )),
-    }
 }
 
 /// `GET /staff/letters/new?patient=…&template=…`: the form. Nothing is kept yet.
@@ -133,13 +122,8 @@ pub async fn begin(
         author: by.who,
         body: written(&typed)?,
     }));
-    match node.store.commit(&scope, job(&scope, write, &id)).await {
-        // The same form was sent twice: the first has begun it.
-        Ok(_) => {}
-        Err(problem) if problem.kind == Kind::Conflict => {}
-        Err(problem) => return Err(problem.into()),
-    }
-    Ok(see_other(&next(&attempt, &fields)))
+    drafting::begin(&node, &scope, write, &id).await?;
+    Ok(see_other(&DRAFTS.next(&attempt, &fields)))
 }
 
 /// `GET /staff/letters/{id}`
@@ -206,7 +190,7 @@ pub async fn save(
     };
     let job = job(&scope, write, &draft.patient.id);
     match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other(&next(&id, &fields))),
+        Ok(_) => Ok(see_other(&DRAFTS.next(&id, &fields))),
         Err(problem) if problem.kind == Kind::Conflict => {
             // What was typed is shown beside the version that is there now: nobody's words are lost.
             let draft = node.store.draft(&scope, KIND, &id).await?;
@@ -225,95 +209,8 @@ pub async fn discard(
     fields: Fields,
 ) -> Result<Response, Refusal> {
     let scope = writing(&node, &visit).await?;
-    let draft = node.store.draft(&scope, KIND, &id).await?;
-    let write = DraftWrite::End {
-        id: id.clone(),
-        version: version(&fields),
-        end: End::Discarded,
-        by: me(&visit)?.who,
-    };
-    let job = job(&scope, write, &draft.patient.id);
-    match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other("/staff/unsigned?done=discarded")),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(moved(&id)),
-        Err(problem) => Err(problem.into()),
-    }
-}
-
-/// Back to the draft, which is another than was seen.
-fn moved(id: &str) -> Response {
-    see_other(&format!("/staff/letters/{id}?done=moved"))
-}
-
-/// Where a form leads that was kept.
-fn next(id: &str, fields: &Fields) -> String {
-    match fields.text("then") {
-        "look" => format!("/staff/letters/{id}/sign"),
-        _ => format!("/staff/letters/{id}?done=kept"),
-    }
-}
-
-fn version(fields: &Fields) -> i64 {
-    fields.text("version").parse().unwrap_or(0)
-}
-
-fn read(draft: &Draft) -> Result<Written, Problem> {
-    serde_json::from_str(&draft.body).map_err(|cause| {
-        Problem::new(Kind::Exception, "A draft here does not read.").because(cause)
-    })
-}
-
-fn written(letter: &Written) -> Result<String, Problem> {
-    serde_json::to_string(letter).map_err(|cause| {
-        Problem::new(Kind::Exception, "The draft could not be written.").because(cause)
-    })
-}
-
-/// The change of a draft with its line in the log.
-fn job(scope: &Scope, write: DraftWrite, patient: &str) -> Job {
-    let target = Target {
-        ty: "Patient".into(),
-        id: Some(patient.to_owned()),
-        patient: Some(patient.to_owned()),
-        ..Target::default()
-    };
-    Job {
-        traces: vec![scope.trace(scope.interaction(), Outcome::Success, target)],
-        ..Job::effect(Effect::Draft(write))
-    }
-}
-
-/// By which letters are sent.
-///
-/// # Errors
-/// `NotSupported` on a node that is in no network.
-fn exchange(node: &Node) -> Result<&Arc<Exchange>, Problem> {
-    node.exchange.as_ref().ok_or_else(|| {
-        let message =
-            "This node is connected to no other organisation, so nothing can be sent from here.";
-        Problem::new(Kind::NotSupported, message)
-    })
-}
-
-fn may_sign(visit: &Visit) -> bool {
-    let who = visit.caller().map(|caller| &caller.who);
-    matches!(
-        who,
-        Some(Who::Staff {
-            role: Role::Clinician,
-            ..
-        })
-    )
-}
-
-/// The Patient with their own name in it, as a letter is made of them.
-fn named(draft: &Draft) -> Result<Value, Problem> {
-    let mut who = json(&draft.patient)?;
-    // The body is as it was stored, without its own name.
-    if let Some(object) = who.as_object_mut() {
-        object.insert("id".into(), draft.patient.id.clone().into());
-    }
-    Ok(who)
+    let by = me(&visit)?.who;
+    DRAFTS.discard(&node, &scope, &id, (&fields, by)).await
 }
 
 /// `GET /staff/letters/{id}/sign`: every copy as it leaves. What is missing leads back to the form.
@@ -325,7 +222,7 @@ pub async fn look(
     let scope = writing(&node, &visit).await?;
     let exchange = exchange(&node)?;
     let draft = node.store.draft(&scope, KIND, &id).await?;
-    let letter = read(&draft)?;
+    let letter: Written = read(&draft)?;
     let faults = letter.check();
     if !faults.is_empty() {
         return show(&node, &visit, &scope, &draft, (letter, &faults, "")).await;
@@ -398,9 +295,9 @@ pub async fn sign(
     let exchange = exchange(&node)?;
     let draft: Draft = node.store.draft(&scope, KIND, &id).await?;
     if draft.version != version(&fields) {
-        return Ok(moved(&id));
+        return Ok(DRAFTS.moved(&id));
     }
-    let letter = read(&draft)?;
+    let letter: Written = read(&draft)?;
     let faults = letter.check();
     if !faults.is_empty() {
         return show(&node, &visit, &scope, &draft, (letter, &faults, "")).await;
@@ -424,7 +321,7 @@ pub async fn sign(
     };
     match node.store.commit(&scope, job).await {
         Ok(_) => Ok(see_other("/staff/sent?done=signed")),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(moved(&id)),
+        Err(problem) if problem.kind == Kind::Conflict => Ok(DRAFTS.moved(&id)),
         Err(problem) => Err(problem.into()),
     }
 }

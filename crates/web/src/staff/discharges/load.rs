@@ -3,6 +3,7 @@
 
 use access::Scope;
 use exchange::discharge::{Discharge, Hidden, Taken, compare, concept};
+use fhir::members::text;
 use fhir::problem::Problem;
 use fhir::repeats::is_labelled;
 use fhir::search::Search;
@@ -133,13 +134,6 @@ async fn of_type(node: &Node, scope: &Scope, patient: &str, ty: &str) -> Result<
         }
     }
     Ok(found)
-}
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    value
-        .pointer(place)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
 }
 
 fn code<'v>(value: &'v Value, member: &str) -> &'v str {

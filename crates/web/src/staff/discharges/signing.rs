@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Role, Who};
+use access::Interaction;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use exchange::discharge::{Discharge, KIND, Reader, Signing, sections};
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Kind;
 use store::drafts::Draft;
 
-use super::{at_hospital, load, moved, read, show, version, views};
+use super::{DRAFTS, at_hospital, load, show, views};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::Person;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
 use crate::record::{self, json};
+use crate::staff::drafting::{exchange, may_sign, named, read, version};
 use crate::visit::Visit;
 
 /// `GET /staff/discharges/{id}/sign`: the letters as they would leave. What is missing leads back to the form.
@@ -29,7 +30,7 @@ pub async fn look(
         .scope(&node, Interaction::WriteLetter, "Patient")
         .await?;
     let draft = node.store.draft(&scope, KIND, &id).await?;
-    let written = read(&draft)?;
+    let written: Discharge = read(&draft)?;
     let faults = written.check();
     if !faults.is_empty() {
         return show(&node, &visit, &scope, &draft, (written, &faults, "")).await;
@@ -90,18 +91,6 @@ fn release(node: &Node, written: &Discharge) -> String {
     }
 }
 
-/// Whether the caller may sign. The decision itself is made anew with the act.
-fn may_sign(visit: &Visit) -> bool {
-    let who = visit.caller().map(|caller| &caller.who);
-    matches!(
-        who,
-        Some(Who::Staff {
-            role: Role::Clinician,
-            ..
-        })
-    )
-}
-
 /// `POST /staff/discharges/{id}/sign`: as it was seen, and no other.
 pub async fn sign(
     State(node): State<Arc<Node>>,
@@ -113,27 +102,18 @@ pub async fn sign(
     let scope = visit
         .scope(&node, Interaction::SignLetter, "Patient")
         .await?;
-    let exchange = node.exchange.as_ref().ok_or_else(|| {
-        Problem::new(
-            Kind::NotSupported,
-            "This node is connected to no other organisation, so nothing can be sent from here.",
-        )
-    })?;
+    let exchange = exchange(&node)?;
     let draft: Draft = node.store.draft(&scope, KIND, &id).await?;
     if draft.version != version(&fields) {
-        return Ok(moved(&id));
+        return Ok(DRAFTS.moved(&id));
     }
-    let written = read(&draft)?;
+    let written: Discharge = read(&draft)?;
     let faults = written.check();
     if !faults.is_empty() {
         return show(&node, &visit, &scope, &draft, (written, &faults, "")).await;
     }
-    let mut who = json(&draft.patient)?;
+    let who = named(&draft)?;
     let found = load::record(&node, &scope, &draft.patient.id, &who).await?;
-    // The body is as it was stored, without its own name.
-    if let Some(object) = who.as_object_mut() {
-        object.insert("id".into(), draft.patient.id.clone().into());
-    }
     let job = exchange.sign_discharge(
         &written,
         &Signing {
@@ -149,7 +129,7 @@ pub async fn sign(
     )?;
     match node.store.commit(&scope, job).await {
         Ok(_) => Ok(see_other("/staff/sent?done=signed")),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(moved(&id)),
+        Err(problem) if problem.kind == Kind::Conflict => Ok(DRAFTS.moved(&id)),
         Err(problem) => Err(problem.into()),
     }
 }

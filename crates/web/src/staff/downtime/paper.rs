@@ -391,7 +391,7 @@ impl Entering<'_> {
             })
         };
         let mut enterer = agent("enterer", self.by);
-        crate::staff::visits::task::set(
+        fhir::members::set(
             &mut enterer,
             "onBehalfOf",
             json!({ "display": self.typed.behalf }),
@@ -409,7 +409,7 @@ impl Entering<'_> {
             "system": "urn:handover:origin", "code": "paper", "display": "Entered from paper",
         }] });
         for it in &mut all {
-            crate::staff::visits::task::set(it, "meta", mark.clone());
+            fhir::members::set(it, "meta", mark.clone());
         }
         all
     }

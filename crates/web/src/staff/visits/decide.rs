@@ -12,7 +12,6 @@ use store::visits::{Entry, EntryState, Visit as Row, VisitWrite};
 use store::{Effect, Job};
 
 use super::entry::Written;
-use super::plan::is_between;
 use super::task::{Hands, Planned};
 use super::{entry_view, fault, line, read_task, shown, state, sync, time, views, writer};
 use crate::form::Fields;
@@ -203,7 +202,7 @@ pub async fn decided(
     job.traces = vec![line(&scope, (&entry.visit, &entry.patient), Some(query))];
     match node.store.commit(&scope, job).await {
         Ok(_) => Ok(see_other(&format!("{back}?done={}", state.code()))),
-        Err(problem) if is_between(&problem) => moved(),
+        Err(problem) if problem.came_between() => moved(),
         Err(problem) => Err(problem.into()),
     }
 }

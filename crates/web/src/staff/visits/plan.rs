@@ -307,18 +307,10 @@ pub async fn change(
     let done = match node.store.commit(&scope, job).await {
         Ok(_) if cancels => "cancelled",
         Ok(_) => "changed",
-        Err(problem) if is_between(&problem) => "moved",
+        Err(problem) if problem.came_between() => "moved",
         Err(problem) => return Err(problem.into()),
     };
     Ok(see_other(&format!("/staff/visits/{id}?done={done}")))
-}
-
-/// Whether somebody else came between.
-pub(super) fn is_between(problem: &Problem) -> bool {
-    matches!(
-        problem.kind,
-        Kind::Conflict | Kind::Duplicate | Kind::LockError
-    )
 }
 
 /// The patient as the scope shows them.

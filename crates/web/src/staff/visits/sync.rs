@@ -15,7 +15,7 @@ use store::visits::{Entry, EntryState, Pack, Visit as Row, VisitState, VisitWrit
 use store::{Change, Effect, Expect, Job, Release};
 
 use super::entry::{Next, Written};
-use super::plan::{is_between, next_at, row_of};
+use super::plan::{next_at, row_of};
 use super::task::{self, Hands, Planned};
 use super::{fault, line, read_task, views, writer};
 use crate::carried::seal;
@@ -344,7 +344,7 @@ async fn fit(
     job.traces = vec![line(scope, (&row.id, &row.patient), Some(query))];
     match node.store.commit(scope, job).await {
         Ok(_) => Ok(Fit::Landed),
-        Err(problem) if is_between(&problem) => {
+        Err(problem) if problem.came_between() => {
             // The same file is being taken in beside this, or somebody changed the visit just now.
             match node.store.visit_entry(scope, it.id).await? {
                 Some(before) if before.body == it.body => Ok(Fit::Known),
@@ -367,7 +367,7 @@ pub(super) fn job(
         exchange::prescriptions::written(resource, organisation, (expect, Release::Keep))
     };
     let mut task = task::bare(task);
-    task::set(&mut task, "id", row.id.clone().into());
+    fhir::members::set(&mut task, "id", row.id.clone().into());
     task::written_into(&mut task, written, hands);
     let mut changes: Vec<Change> = vec![put(&task, Expect::Version(version))?];
     for it in task::made(written, (&row.id, &row.patient), hands) {

@@ -1,6 +1,7 @@
 //! A visit as a Task (<https://hl7.org/fhir/R4/task.html>), and what was done on it as an Encounter, Observations and a
 //! Provenance, each with the time when it happened and the time when it was synchronised.
 
+use fhir::members::{each, set};
 use std::collections::BTreeMap;
 
 use fhir::date::{self, Millis};
@@ -274,21 +275,10 @@ pub fn bare(mut resource: Value) -> Value {
     resource
 }
 
-pub fn set(value: &mut Value, name: &str, to: Value) {
-    if let Some(object) = value.as_object_mut() {
-        object.insert(name.to_owned(), to);
-    }
-}
-
 fn unset(value: &mut Value, name: &str) {
     if let Some(object) = value.as_object_mut() {
         object.remove(name);
     }
-}
-
-fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    let items = value.pointer(place).and_then(Value::as_array);
-    items.into_iter().flatten()
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {

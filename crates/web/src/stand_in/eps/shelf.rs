@@ -1,5 +1,6 @@
 //! What the stand-in of EPS holds: prescriptions, who has each, and which messages it has answered.
 
+use fhir::members::text;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -278,11 +279,6 @@ pub(super) fn resources<'m>(
     let entries = entries.into_iter().flatten();
     let resources = entries.filter_map(|it| it.get("resource"));
     resources.filter(move |it| text(it, "/resourceType") == ty)
-}
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
 }
 
 fn digest(body: &[u8]) -> String {

@@ -2,6 +2,7 @@
 
 use access::NhsNumber;
 use exchange::pds::said;
+use fhir::members::{each, text};
 use fhir::search::fold;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -36,19 +37,6 @@ pub(super) struct People {
     persons: Vec<Value>,
     /// A number, and what stands for it; nothing, if it was taken out of use.
     gone: Vec<(String, Option<String>)>,
-}
-
-fn text<'v>(value: &'v Value, place: &str) -> &'v str {
-    let found = value.pointer(place).and_then(Value::as_str);
-    found.unwrap_or_default()
-}
-
-fn each<'v>(value: &'v Value, place: &str) -> impl Iterator<Item = &'v Value> {
-    value
-        .pointer(place)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
 }
 
 /// The NHS number that a Patient has.
