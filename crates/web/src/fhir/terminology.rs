@@ -9,16 +9,48 @@ pub mod translate;
 pub mod validate_code;
 
 use access::Scope;
+use axum::RequestPartsExt;
 use axum::body::Bytes;
-use axum::response::Response;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::response::{IntoResponse, Response};
 use fhir::json::{Json, Limits, parse};
 use fhir::problem::Problem;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use store::Reading;
 
+use super::ask::{Announced, Asked};
 use super::{RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, check_known, deleted};
 use crate::node::Node;
+
+/// One call of an operation: by GET with a query, or by POST with a body; on a type, or on one resource of it.
+pub struct Call {
+    ask: Asked,
+    body: Option<Bytes>,
+    id: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Call, Response> {
+        let (mut parts, body) = request.into_parts();
+        let announced = Announced::from_request_parts(&mut parts, state).await;
+        let Announced(ask) = announced.map_err(IntoResponse::into_response)?;
+        let id = parts.extract::<Option<Path<String>>>().await;
+        let id = id.map_err(IntoResponse::into_response)?;
+        let takes_body = parts.method == Method::POST;
+        let body = match takes_body {
+            true => Some(Bytes::from_request(Request::from_parts(parts, body), state).await),
+            false => None,
+        };
+        Ok(Call {
+            ask,
+            body: body.transpose().map_err(IntoResponse::into_response)?,
+            id: id.map(|Path(id)| id),
+        })
+    }
+}
 
 /// The resource that an operation on one resource is about, as its bytes.
 async fn instance(node: &Node, scope: &Scope, ty: &str, id: &str) -> Result<Bytes, Problem> {

@@ -402,108 +402,108 @@ pub const FHIR: &[Route] = &[
     ),
     Route::facts("/$bulk/{id}/{ty}", || get(bulk::file)),
     Route::operation(Method::GET, "/ValueSet/$expand", expand::IS, || {
-        get(expand::by_get)
+        get(expand::expand)
     }),
     Route::operation(Method::POST, "/ValueSet/$expand", expand::IS, || {
-        post(expand::by_post)
+        post(expand::expand)
     }),
     Route::operation(Method::GET, "/ValueSet/{id}/$expand", expand::IS, || {
-        get(expand::one_by_get)
+        get(expand::expand)
     }),
     Route::operation(Method::POST, "/ValueSet/{id}/$expand", expand::IS, || {
-        post(expand::one_by_post)
+        post(expand::expand)
     }),
     Route::operation(Method::GET, "/CodeSystem/$lookup", lookup::IS, || {
-        get(lookup::by_get)
+        get(lookup::lookup)
     }),
     Route::operation(Method::POST, "/CodeSystem/$lookup", lookup::IS, || {
-        post(lookup::by_post)
+        post(lookup::lookup)
     }),
     Route::operation(Method::GET, "/CodeSystem/$subsumes", subsumes::IS, || {
-        get(subsumes::by_get)
+        get(subsumes::subsumes)
     }),
     Route::operation(Method::POST, "/CodeSystem/$subsumes", subsumes::IS, || {
-        post(subsumes::by_post)
+        post(subsumes::subsumes)
     }),
     Route::operation(
         Method::GET,
         "/CodeSystem/{id}/$subsumes",
         subsumes::IS,
-        || get(subsumes::one_by_get),
+        || get(subsumes::subsumes),
     ),
     Route::operation(
         Method::POST,
         "/CodeSystem/{id}/$subsumes",
         subsumes::IS,
-        || post(subsumes::one_by_post),
+        || post(subsumes::subsumes),
     ),
     Route::operation(Method::GET, "/ConceptMap/$translate", translate::IS, || {
-        get(translate::by_get)
+        get(translate::translate)
     }),
     Route::operation(
         Method::POST,
         "/ConceptMap/$translate",
         translate::IS,
-        || post(translate::by_post),
+        || post(translate::translate),
     ),
     Route::operation(
         Method::GET,
         "/ConceptMap/{id}/$translate",
         translate::IS,
-        || get(translate::one_by_get),
+        || get(translate::translate),
     ),
     Route::operation(
         Method::POST,
         "/ConceptMap/{id}/$translate",
         translate::IS,
-        || post(translate::one_by_post),
+        || post(translate::translate),
     ),
     Route::operation(
         Method::GET,
         "/ValueSet/$validate-code",
         validate_code::OF_SET,
-        || get(validate_code::set_by_get),
+        || get(validate_code::in_set),
     ),
     Route::operation(
         Method::POST,
         "/ValueSet/$validate-code",
         validate_code::OF_SET,
-        || post(validate_code::set_by_post),
+        || post(validate_code::in_set),
     ),
     Route::operation(
         Method::GET,
         "/ValueSet/{id}/$validate-code",
         validate_code::OF_SET,
-        || get(validate_code::one_set_by_get),
+        || get(validate_code::in_set),
     ),
     Route::operation(
         Method::POST,
         "/ValueSet/{id}/$validate-code",
         validate_code::OF_SET,
-        || post(validate_code::one_set_by_post),
+        || post(validate_code::in_set),
     ),
     Route::operation(
         Method::GET,
         "/CodeSystem/$validate-code",
         validate_code::OF_SYSTEM,
-        || get(validate_code::system_by_get),
+        || get(validate_code::in_system),
     ),
     Route::operation(
         Method::POST,
         "/CodeSystem/$validate-code",
         validate_code::OF_SYSTEM,
-        || post(validate_code::system_by_post),
+        || post(validate_code::in_system),
     ),
     Route::operation(
         Method::GET,
         "/CodeSystem/{id}/$validate-code",
         validate_code::OF_SYSTEM,
-        || get(validate_code::one_system_by_get),
+        || get(validate_code::in_system),
     ),
     Route::operation(
         Method::POST,
         "/CodeSystem/{id}/$validate-code",
         validate_code::OF_SYSTEM,
-        || post(validate_code::one_system_by_post),
+        || post(validate_code::in_system),
     ),
 ];

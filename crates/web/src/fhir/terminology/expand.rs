@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use access::Interaction;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use access::{Interaction, Scope};
+use axum::extract::State;
 use axum::response::Response;
 use fhir::date;
 use fhir::problem::{Kind, Problem};
@@ -14,10 +13,9 @@ use serde_json::{Map, Value, json};
 use store::terminology::{Asked, Expansion, ExpansionOptions, Shown};
 
 use super::given::{Given, missing};
-use super::{designation, instance, read};
+use super::{Call, designation, instance, read};
 use crate::failure::Failure;
 use crate::fhir::answer;
-use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
 /// Its name and definition.
@@ -43,52 +41,14 @@ const KNOWN: &[&str] = &[
     "excludePostCoordinated",
 ];
 
-/// `GET ValueSet/$expand`.
-pub async fn by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-) -> Result<Response, Failure> {
-    expand(&node, &ask, None, None).await
-}
-
-/// `POST ValueSet/$expand`.
-pub async fn by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    expand(&node, &ask, Some(&body), None).await
-}
-
-/// `GET ValueSet/[id]/$expand`.
-pub async fn one_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    expand(&node, &ask, None, Some(&id)).await
-}
-
-/// `POST ValueSet/[id]/$expand`.
-pub async fn one_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    expand(&node, &ask, Some(&body), Some(&id)).await
-}
-
-async fn expand(
-    node: &Node,
-    ask: &Ask,
-    body: Option<&[u8]>,
-    id: Option<&str>,
-) -> Result<Response, Failure> {
+/// `ValueSet/$expand` and `ValueSet/[id]/$expand`.
+pub async fn expand(State(node): State<Arc<Node>>, call: Call) -> Result<Response, Failure> {
+    let Call { ask, .. } = &call;
+    let id = call.id.as_deref();
     let scope = ask
-        .scope(node, Interaction::Terminology, "ValueSet")
+        .scope(&node, Interaction::Terminology, "ValueSet")
         .await?;
-    let given = Given::read(ask, body, KNOWN)?;
+    let given = Given::read(ask, call.body.as_deref(), KNOWN)?;
     for name in ["excludeNested", "excludeNotForUI", "excludePostCoordinated"] {
         given.flag(name)?;
     }
@@ -100,21 +60,8 @@ async fn expand(
         with_designations: given.flag("includeDesignations")?,
         language: given.text("displayLanguage"),
     };
-    let url = address(&given)?;
-    let set = match (id, given.resource("valueSet")) {
-        (Some(id), None) => Some(ValueSet::read(&read(
-            &instance(node, &scope, "ValueSet", id).await?,
-        )?)?),
-        (None, Some(resource)) => Some(ValueSet::read(resource)?),
-        (None, None) => None,
-        (Some(_), Some(_)) => return Err(one_only().into()),
-    };
-    let asked = match (&set, &url) {
-        (Some(_), Some(_)) => return Err(one_only().into()),
-        (Some(set), None) => Asked::Resource(set),
-        (None, Some(url)) => Asked::Url(url),
-        (None, None) => return Err(missing("url").into()),
-    };
+    let set = Named::of(&node, &scope, &given, id).await?;
+    let asked = set.asked();
     let found = node.store.expand(&scope, asked, &options).await?;
     let at = date::instant(node.store.now());
     Ok(answer::json(
@@ -123,8 +70,49 @@ async fn expand(
     ))
 }
 
+/// The value set that an operation is on.
+pub(super) enum Named {
+    At(String),
+    Given(ValueSet),
+}
+
+impl Named {
+    /// The one of that id, or the one that the parameters give or name.
+    ///
+    /// # Errors
+    /// `Value` if it is named twice, `Required` if not at all; as reading it.
+    pub(super) async fn of(
+        node: &Node,
+        scope: &Scope,
+        given: &Given<'_>,
+        id: Option<&str>,
+    ) -> Result<Named, Problem> {
+        match (id, given.resource("valueSet"), address(given)?) {
+            (Some(id), None, None) => {
+                let body = instance(node, scope, "ValueSet", id).await?;
+                Ok(Named::Given(ValueSet::read(&read(&body)?)?))
+            }
+            (None, Some(resource), None) => Ok(Named::Given(ValueSet::read(resource)?)),
+            (None, None, Some(url)) => Ok(Named::At(url)),
+            (None, None, None) => Err(missing("url")),
+            _ => Err(Problem::new(
+                Kind::Value,
+                "Name the value set in one way: by the address, by url, or by valueSet.",
+            )),
+        }
+    }
+
+    /// As the store is asked.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        match self {
+            Named::At(url) => Asked::Url(url),
+            Named::Given(set) => Asked::Resource(set),
+        }
+    }
+}
+
 /// The canonical address that `url` and `valueSetVersion` make.
-pub(super) fn address(given: &Given<'_>) -> Result<Option<String>, Problem> {
+fn address(given: &Given<'_>) -> Result<Option<String>, Problem> {
     match (given.text("url"), given.text("valueSetVersion")) {
         (Some(url), Some(version)) if !url.contains('|') => Ok(Some(format!("{url}|{version}"))),
         (Some(_), Some(_)) => Err(Problem::new(
@@ -133,13 +121,6 @@ pub(super) fn address(given: &Given<'_>) -> Result<Option<String>, Problem> {
         )),
         (url, _) => Ok(url),
     }
-}
-
-pub(super) fn one_only() -> Problem {
-    Problem::new(
-        Kind::Value,
-        "Name the value set in one way: by the address, by url, or by valueSet.",
-    )
 }
 
 fn rendered(found: &Expansion, options: &ExpansionOptions, at: &str) -> Value {

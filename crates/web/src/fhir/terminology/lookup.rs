@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use access::Interaction;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use fhir::terminology::code_system::Property;
@@ -12,9 +11,8 @@ use serde_json::{Value, json};
 use store::terminology::Lookup;
 
 use super::given::{Coding, Given, missing};
-use super::{named, parameters, used_as};
+use super::{Call, named, parameters, used_as};
 use crate::failure::Failure;
-use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
 /// Its name and definition.
@@ -32,28 +30,13 @@ const KNOWN: &[&str] = &[
     "property",
 ];
 
-/// `GET CodeSystem/$lookup`.
-pub async fn by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-) -> Result<Response, Failure> {
-    lookup(&node, &ask, None).await
-}
-
-/// `POST CodeSystem/$lookup`.
-pub async fn by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    lookup(&node, &ask, Some(&body)).await
-}
-
-async fn lookup(node: &Node, ask: &Ask, body: Option<&[u8]>) -> Result<Response, Failure> {
+/// `CodeSystem/$lookup`.
+pub async fn lookup(State(node): State<Arc<Node>>, call: Call) -> Result<Response, Failure> {
+    let Call { ask, .. } = &call;
     let scope = ask
-        .scope(node, Interaction::Terminology, "CodeSystem")
+        .scope(&node, Interaction::Terminology, "CodeSystem")
         .await?;
-    let given = Given::read(ask, body, KNOWN)?;
+    let given = Given::read(ask, call.body.as_deref(), KNOWN)?;
     let Some(Coding {
         system,
         version,

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use access::Interaction;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use serde_json::json;
 
 use super::given::{Given, missing};
-use super::parameters;
+use super::{Call, parameters};
 use super::validate_code::system;
 use crate::failure::Failure;
-use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
 /// Its name and definition.
@@ -24,53 +22,15 @@ pub const IS: (&str, &str) = (
 
 const KNOWN: &[&str] = &["codeA", "codeB", "system", "version", "codingA", "codingB"];
 
-/// `GET CodeSystem/$subsumes`.
-pub async fn by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-) -> Result<Response, Failure> {
-    subsumes(&node, &ask, None, None).await
-}
-
-/// `POST CodeSystem/$subsumes`.
-pub async fn by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    subsumes(&node, &ask, Some(&body), None).await
-}
-
-/// `GET CodeSystem/[id]/$subsumes`.
-pub async fn one_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    subsumes(&node, &ask, None, Some(&id)).await
-}
-
-/// `POST CodeSystem/[id]/$subsumes`.
-pub async fn one_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    subsumes(&node, &ask, Some(&body), Some(&id)).await
-}
-
-async fn subsumes(
-    node: &Node,
-    ask: &Ask,
-    body: Option<&[u8]>,
-    id: Option<&str>,
-) -> Result<Response, Failure> {
+/// `CodeSystem/$subsumes` and `CodeSystem/[id]/$subsumes`.
+pub async fn subsumes(State(node): State<Arc<Node>>, call: Call) -> Result<Response, Failure> {
+    let Call { ask, .. } = &call;
+    let id = call.id.as_deref();
     let scope = ask
-        .scope(node, Interaction::Terminology, "CodeSystem")
+        .scope(&node, Interaction::Terminology, "CodeSystem")
         .await?;
-    let given = Given::read(ask, body, KNOWN)?;
-    let (mut url, version) = system(node, &scope, &given, "system", id).await?;
+    let given = Given::read(ask, call.body.as_deref(), KNOWN)?;
+    let (mut url, version) = system(&node, &scope, &given, "system", id).await?;
     let mut codes = Vec::new();
     for (plain, coded) in [("codeA", "codingA"), ("codeB", "codingB")] {
         if let Some(code) = given.text(plain) {

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use access::Interaction;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use serde_json::{Map, Value, json};
 use store::terminology::{Translation, TranslationAsk};
 
 use super::given::Given;
-use super::{instance, parameters, read};
+use super::{Call, instance, parameters, read};
 use crate::failure::Failure;
-use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
 /// Its name and definition.
@@ -36,52 +34,14 @@ const KNOWN: &[&str] = &[
     "reverse",
 ];
 
-/// `GET ConceptMap/$translate`.
-pub async fn by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-) -> Result<Response, Failure> {
-    translate(&node, &ask, None, None).await
-}
-
-/// `POST ConceptMap/$translate`.
-pub async fn by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    translate(&node, &ask, Some(&body), None).await
-}
-
-/// `GET ConceptMap/[id]/$translate`.
-pub async fn one_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    translate(&node, &ask, None, Some(&id)).await
-}
-
-/// `POST ConceptMap/[id]/$translate`.
-pub async fn one_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    translate(&node, &ask, Some(&body), Some(&id)).await
-}
-
-async fn translate(
-    node: &Node,
-    ask: &Ask,
-    body: Option<&[u8]>,
-    id: Option<&str>,
-) -> Result<Response, Failure> {
+/// `ConceptMap/$translate` and `ConceptMap/[id]/$translate`.
+pub async fn translate(State(node): State<Arc<Node>>, call: Call) -> Result<Response, Failure> {
+    let Call { ask, .. } = &call;
+    let id = call.id.as_deref();
     let scope = ask
-        .scope(node, Interaction::Terminology, "ConceptMap")
+        .scope(&node, Interaction::Terminology, "ConceptMap")
         .await?;
-    let given = Given::read(ask, body, KNOWN)?;
+    let given = Given::read(ask, call.body.as_deref(), KNOWN)?;
     let mut map = match (given.text("url"), given.text("conceptMapVersion")) {
         (Some(url), Some(version)) => Some(format!("{url}|{version}")),
         (url, _) => url,
@@ -94,7 +54,7 @@ async fn translate(
             )
             .into());
         }
-        let body = instance(node, &scope, "ConceptMap", id).await?;
+        let body = instance(&node, &scope, "ConceptMap", id).await?;
         let url = read(&body)?.text("url").map(str::to_string);
         let message = "This ConceptMap has no url, so that it cannot be told from others.";
         map =

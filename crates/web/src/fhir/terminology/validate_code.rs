@@ -4,19 +4,16 @@
 use std::sync::Arc;
 
 use access::{Interaction, Scope};
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use fhir::terminology::compose::ValueSet;
 use serde_json::json;
-use store::terminology::{Asked, Coded, Validation};
+use store::terminology::{Coded, Validation};
 
-use super::expand::{address, one_only};
-use super::given::{Coding, Given, missing};
-use super::{instance, named, parameters, read};
+use super::expand::Named;
+use super::given::{Coding, Given};
+use super::{Call, instance, named, parameters, read};
 use crate::failure::Failure;
-use crate::fhir::ask::{Announced, Ask};
 use crate::node::Node;
 
 /// Its name and definition.
@@ -55,104 +52,17 @@ const KNOWN_IN_SYSTEM: &[&str] = &[
     "displayLanguage",
 ];
 
-/// `GET ValueSet/$validate-code`.
-pub async fn set_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-) -> Result<Response, Failure> {
-    in_set(&node, &ask, None, None).await
-}
-
-/// `POST ValueSet/$validate-code`.
-pub async fn set_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    in_set(&node, &ask, Some(&body), None).await
-}
-
-/// `GET ValueSet/[id]/$validate-code`.
-pub async fn one_set_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    in_set(&node, &ask, None, Some(&id)).await
-}
-
-/// `POST ValueSet/[id]/$validate-code`.
-pub async fn one_set_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    in_set(&node, &ask, Some(&body), Some(&id)).await
-}
-
-/// `GET CodeSystem/$validate-code`.
-pub async fn system_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-) -> Result<Response, Failure> {
-    in_system(&node, &ask, None, None).await
-}
-
-/// `POST CodeSystem/$validate-code`.
-pub async fn system_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    in_system(&node, &ask, Some(&body), None).await
-}
-
-/// `GET CodeSystem/[id]/$validate-code`.
-pub async fn one_system_by_get(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    in_system(&node, &ask, None, Some(&id)).await
-}
-
-/// `POST CodeSystem/[id]/$validate-code`.
-pub async fn one_system_by_post(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, Failure> {
-    in_system(&node, &ask, Some(&body), Some(&id)).await
-}
-
-async fn in_set(
-    node: &Node,
-    ask: &Ask,
-    body: Option<&[u8]>,
-    id: Option<&str>,
-) -> Result<Response, Failure> {
+/// `ValueSet/$validate-code` and `ValueSet/[id]/$validate-code`.
+pub async fn in_set(State(node): State<Arc<Node>>, call: Call) -> Result<Response, Failure> {
+    let Call { ask, .. } = &call;
+    let id = call.id.as_deref();
     let scope = ask
-        .scope(node, Interaction::Terminology, "ValueSet")
+        .scope(&node, Interaction::Terminology, "ValueSet")
         .await?;
-    let given = Given::read(ask, body, KNOWN_IN_SET)?;
+    let given = Given::read(ask, call.body.as_deref(), KNOWN_IN_SET)?;
     given.flag("abstract")?;
-    let url = address(&given)?;
-    let set = match (id, given.resource("valueSet")) {
-        (Some(id), None) => Some(ValueSet::read(&read(
-            &instance(node, &scope, "ValueSet", id).await?,
-        )?)?),
-        (None, Some(resource)) => Some(ValueSet::read(resource)?),
-        (None, None) => None,
-        (Some(_), Some(_)) => return Err(one_only().into()),
-    };
-    let asked = match (&set, &url) {
-        (Some(_), Some(_)) => return Err(one_only().into()),
-        (Some(set), None) => Asked::Resource(set),
-        (None, Some(url)) => Asked::Url(url),
-        (None, None) => return Err(missing("url").into()),
-    };
+    let set = Named::of(&node, &scope, &given, id).await?;
+    let asked = set.asked();
     let codings = given.codings("systemVersion")?;
     let mut first = None;
     for coding in &codings {
@@ -168,18 +78,16 @@ async fn in_set(
     Ok(told(&first.unwrap_or_default()))
 }
 
-async fn in_system(
-    node: &Node,
-    ask: &Ask,
-    body: Option<&[u8]>,
-    id: Option<&str>,
-) -> Result<Response, Failure> {
+/// `CodeSystem/$validate-code` and `CodeSystem/[id]/$validate-code`.
+pub async fn in_system(State(node): State<Arc<Node>>, call: Call) -> Result<Response, Failure> {
+    let Call { ask, .. } = &call;
+    let id = call.id.as_deref();
     let scope = ask
-        .scope(node, Interaction::Terminology, "CodeSystem")
+        .scope(&node, Interaction::Terminology, "CodeSystem")
         .await?;
-    let given = Given::read(ask, body, KNOWN_IN_SYSTEM)?;
+    let given = Given::read(ask, call.body.as_deref(), KNOWN_IN_SYSTEM)?;
     given.flag("abstract")?;
-    let (url, version) = system(node, &scope, &given, "url", id).await?;
+    let (url, version) = system(&node, &scope, &given, "url", id).await?;
     let mut first = None;
     for coding in &given.codings("version")? {
         if coding
