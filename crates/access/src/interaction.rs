@@ -139,6 +139,10 @@ pub enum Interaction {
     WorkTask,
     /// Who is in which team, and who leaves.
     Teams,
+    /// Which rules on events there are, what each did, and what it would have done.
+    Rules,
+    /// A rule is switched on or off, tried again, or what it did is undone.
+    KeepRules,
     /// Messages and parcels that are stuck: reasons and counts, never content.
     WorkList,
     /// Each neighbour's health.
@@ -247,6 +251,8 @@ impl Interaction {
             Interaction::Tasks => "tasks",
             Interaction::WorkTask => "work-task",
             Interaction::Teams => "teams",
+            Interaction::Rules => "rules",
+            Interaction::KeepRules => "keep-rules",
             Interaction::WorkList => "work-list",
             Interaction::Neighbours => "neighbours",
             Interaction::Mailbox => "mailbox",
@@ -281,6 +287,7 @@ impl Interaction {
             | Interaction::Prescriptions
             | Interaction::Unsigned
             | Interaction::Tasks
+            | Interaction::Rules
             | Interaction::Referrals
             | Interaction::Handovers
             | Interaction::Moves
@@ -329,6 +336,7 @@ impl Interaction {
             | Interaction::WriteLetter
             | Interaction::SignLetter
             | Interaction::WorkTask
+            | Interaction::KeepRules
             | Interaction::HoldBack
             | Interaction::ReleaseToPatient => Sort::Change,
             Interaction::WorkList | Interaction::Neighbours | Interaction::Teams => Sort::Operate,

@@ -105,6 +105,8 @@ pub enum SystemPurpose {
     KeepHandovers,
     /// Carries patients' questions about their record, and the answers.
     KeepQuestions,
+    /// Does what the rules say that people here switched on.
+    FollowRules,
     /// Carries ITK3 documents and their responses over MESH.
     CarryItk3,
     /// Copies the whole store for a backup, and keeps account of the copies.
@@ -153,6 +155,7 @@ impl SystemPurpose {
             SystemPurpose::KeepReferrals => "keep-referrals",
             SystemPurpose::KeepHandovers => "keep-handovers",
             SystemPurpose::KeepQuestions => "keep-questions",
+            SystemPurpose::FollowRules => "follow-rules",
             SystemPurpose::CarryItk3 => "carry-itk3",
             SystemPurpose::KeepCopies => "keep-copies",
             SystemPurpose::CarryPrescriptions => "carry-prescriptions",

@@ -202,7 +202,8 @@ impl Exchange {
                 | Done::Message
                 | Done::Question
                 | Done::PatientApp
-                | Done::Desk => None,
+                | Done::Desk
+                | Done::Rule => None,
             }))
     }
 }

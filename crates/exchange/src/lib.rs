@@ -46,6 +46,7 @@ pub mod receipt;
 pub mod receiving;
 pub mod referrals;
 pub mod rewound;
+pub mod rules;
 pub mod sealing;
 mod sharing;
 mod taking_in;

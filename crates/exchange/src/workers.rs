@@ -20,6 +20,7 @@ use crate::mailboxes;
 use crate::pds;
 use crate::pointers;
 use crate::prescriptions;
+use crate::rules;
 use crate::sharing;
 use crate::witness;
 
@@ -51,6 +52,7 @@ impl Workers {
             tokio::spawn(pds::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run_there(exchange.clone(), stopped.clone())),
+            tokio::spawn(rules::run(exchange.clone(), stopped.clone())),
             tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),

@@ -118,6 +118,8 @@ pub struct Context<'r> {
     /// `%previous` and `%current`, where a change is looked at: the resource before and after it.
     pub previous: Option<Node<'r>>,
     pub current: Option<Node<'r>>,
+    /// What the variables are that the expression was compiled with (`compile_with`); one that is not here is empty.
+    pub given: &'r [(&'static str, Node<'r>)],
     pub now: Millis,
     /// Whether what a static check would refuse is a fault: unknown elements, `as` on several items.
     /// R4's own invariants need it off.
@@ -135,6 +137,7 @@ impl<'r> Context<'r> {
             root: resource,
             previous: None,
             current: None,
+            given: &[],
             now: 0,
             strict: false,
             steps_max: STEPS_MAX,
@@ -147,7 +150,19 @@ impl Expression {
     /// # Errors
     /// What is not FHIRPath, or names a type, function or variable that is not known.
     pub fn compile(text: &str, definitions: &Definitions) -> Result<Expression, NotCompiled> {
-        parse::parse(text, definitions).map(|expr| Expression { expr })
+        Expression::compile_with(text, definitions, &[])
+    }
+
+    /// The same where further variables are known by these names, such as `patient` for `%patient`.
+    ///
+    /// # Errors
+    /// Those of `compile`.
+    pub fn compile_with(
+        text: &str,
+        definitions: &Definitions,
+        given: &[&'static str],
+    ) -> Result<Expression, NotCompiled> {
+        parse::parse(text, definitions, given).map(|expr| Expression { expr })
     }
 
     /// The result: a collection.

@@ -22,6 +22,7 @@ pub mod problem;
 pub mod profile;
 pub mod repeats;
 pub mod resource;
+pub mod rule;
 pub mod search;
 pub mod terminology;
 pub mod ucum;

@@ -165,6 +165,10 @@ const EVERYWHERE: &[&str] = &[
     "desk_filter",
     "desk_task",
     "desk_template",
+    "rule_switch",
+    "rule_trigger",
+    "rule_event",
+    "rule_act",
 ];
 
 /// Every table.

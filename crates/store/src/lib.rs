@@ -70,6 +70,7 @@ pub mod referrals;
 mod reserve;
 mod resources;
 mod row;
+pub mod rules;
 mod settings;
 mod shard;
 pub mod sharing;

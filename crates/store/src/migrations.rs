@@ -95,6 +95,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(262, "0262_order_there"),
     migration!(265, "0265_desk"),
     migration!(280, "0280_to_take_in"),
+    migration!(290, "0290_rules"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

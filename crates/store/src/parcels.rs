@@ -6,6 +6,7 @@
 
 mod act;
 mod bulk;
+mod by_rule;
 pub(crate) mod content;
 pub(crate) mod event;
 mod incoming;
@@ -36,6 +37,8 @@ pub(crate) use act::send_again;
 pub use act::{Action, HELD_BACK, RELEASED, Step};
 pub use bulk::{BULK_MAX, Filing, Stays, UNDO_MILLIS, Undone, Weighed};
 use bulk::{FileMany, PutBack};
+use by_rule::{FileByRule, PutBackByRule};
+pub use by_rule::{Left, RuleLetter};
 pub use content::Held;
 pub use journey::{Event, Item, Part};
 pub use large::{IN_RESOURCE_BYTES_MAX, Large};
@@ -304,6 +307,10 @@ pub enum ParcelWrite {
     FileMany(Box<FileMany>),
     /// Puts letters that were filed together back into the inbox, before anybody was told.
     PutBack(Box<PutBack>),
+    /// Files a letter that a rule says is to be filed; what the rule did must have been noted before in the same job.
+    FileByRule(Box<FileByRule>),
+    /// Puts it back as nobody had touched it, before anybody was told.
+    PutBackByRule(Box<PutBackByRule>),
     /// The directory in force is of this version. `Conflict` if a newer one was in force before.
     Directory { version: u64 },
     /// Someone has read the notice that a letter they opened was withdrawn or superseded.
@@ -426,6 +433,8 @@ pub(crate) async fn apply(
         }
         ParcelWrite::FileMany(filing) => bulk::file(tx, now, filing).await,
         ParcelWrite::PutBack(back) => bulk::put_back(tx, now, back).await,
+        ParcelWrite::FileByRule(filing) => by_rule::file(tx, now, filing).await,
+        ParcelWrite::PutBackByRule(back) => by_rule::put_back(tx, now, back).await,
         ParcelWrite::Directory { version } => peers::directory(tx, *version).await,
         ParcelWrite::NoticeSeen { account, pid } => notice::seen(tx, now, *account, *pid).await,
         ParcelWrite::Tidy { wanted_before } => content::tidy(tx, *wanted_before).await,

@@ -40,6 +40,7 @@ use crate::questions::{self, QuestionWrite};
 use crate::referrals::{self, ReferralWrite};
 use crate::resources::{Prepared, Release};
 use crate::resources::{ReindexWrite, reindex};
+use crate::rules::{self, RuleWrite};
 use crate::sharing::{self, SharingWrite};
 use crate::subscriptions::{self, SubWrite};
 use crate::terminology::{self, TerminologyDone, TerminologyWrite};
@@ -158,6 +159,7 @@ pub enum Effect {
     Question(QuestionWrite),
     PatientApp(PatientAppWrite),
     Desk(DeskWrite),
+    Rule(RuleWrite),
 }
 
 /// What came of an effect.
@@ -198,6 +200,7 @@ pub enum Done {
     Question,
     PatientApp,
     Desk,
+    Rule,
 }
 
 /// What came of one change.
@@ -330,6 +333,10 @@ pub(crate) async fn apply_effect(
         Effect::Desk(write) => {
             desk::apply(tx, now, write).await?;
             Done::Desk
+        }
+        Effect::Rule(write) => {
+            rules::apply(tx, now, write).await?;
+            Done::Rule
         }
     })
 }

@@ -21,6 +21,7 @@ mod pds;
 mod people;
 mod prescriptions;
 mod referrals;
+mod rules;
 mod sign_in;
 #[cfg(test)]
 mod tests;
@@ -230,6 +231,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(pds::routes())
         .merge(prescriptions::routes())
         .merge(referrals::routes())
+        .merge(rules::routes())
         .merge(handovers::routes())
         .merge(visits::routes())
         .merge(downtime::routes())

@@ -217,6 +217,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(downtime::all(text));
     pages.extend(patient_app::all(text));
     pages.extend(desk::all(text));
+    pages.extend(rules::all(text));
     pages
 }
 
@@ -248,6 +249,7 @@ fn inbox(text: &str) -> staff::Inbox {
             State::Delivered
         }),
         unread: n % 3 != 0,
+        rule: (n % 4 == 0).then(|| text.into()),
     };
     let tab = |text, count, current| Tab {
         text,
@@ -345,6 +347,7 @@ fn item(text: &str) -> staff::Item {
             }],
             more: true,
             new: Some("/staff/tasks/new?letter=1".into()),
+            rules: vec![rules::mark(text)],
         }),
         subject: format!("{text} discharge summary"),
         patient: person(text),
@@ -496,5 +499,6 @@ mod patients;
 mod pds;
 mod prescriptions;
 mod referrals;
+mod rules;
 mod tests;
 mod visits;

@@ -35,6 +35,7 @@ pub mod proxies;
 pub mod questions;
 pub mod receipts;
 pub mod referrals;
+pub mod rules;
 pub mod sent;
 pub mod shared;
 pub mod shared_letter;

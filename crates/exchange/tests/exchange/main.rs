@@ -23,6 +23,7 @@ mod network;
 mod questioning;
 mod referring;
 mod refusals;
+mod ruling;
 mod sharing;
 mod taking_back;
 mod waiting;

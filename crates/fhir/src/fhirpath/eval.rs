@@ -102,6 +102,13 @@ impl<'r> Run<'r> {
             Variable::RootResource => vec![Value::Node(self.context.root)],
             Variable::Previous => self.context.previous.map(Value::Node).into_iter().collect(),
             Variable::Current => self.context.current.map(Value::Node).into_iter().collect(),
+            Variable::Given(name) => {
+                let given = self.context.given.iter().find(|(known, _)| *known == name);
+                given
+                    .map(|(_, node)| Value::Node(*node))
+                    .into_iter()
+                    .collect()
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use super::decimal::Decimal;
 use super::functions;
 use super::lex::{Token, refused, tokens};
 use super::quantity::{Quantity, Unit};
-use super::tree::{Call, Expr, Operator, TYPE_STRENGTH, Test, TypeName, UNION_STRENGTH};
+use super::tree::{Call, Expr, Operator, TYPE_STRENGTH, Test, TypeName, UNION_STRENGTH, Variable};
 use super::value::Value;
 use crate::definitions::{Definitions, TypeId};
 use words::{moment, sign_operator, special, united, variable, word_operator};
@@ -18,7 +18,11 @@ const DEPTH_MAX: u16 = 96;
 /// What one expression may be long.
 const BYTES_MAX: usize = 16_384;
 
-pub(super) fn parse(text: &str, definitions: &Definitions) -> Result<Expr, NotCompiled> {
+pub(super) fn parse(
+    text: &str,
+    definitions: &Definitions,
+    given: &[&'static str],
+) -> Result<Expr, NotCompiled> {
     if text.len() > BYTES_MAX {
         return Err(refused("The expression is too long", BYTES_MAX));
     }
@@ -27,6 +31,7 @@ pub(super) fn parse(text: &str, definitions: &Definitions) -> Result<Expr, NotCo
         tokens: &tokens,
         end: text.len(),
         definitions,
+        given,
         depth: 0,
     };
     let expr = parser.expression(0)?;
@@ -41,6 +46,8 @@ struct Parser<'t> {
     tokens: &'t [(usize, Token)],
     end: usize,
     definitions: &'t Definitions,
+    /// Further variables that are known.
+    given: &'t [&'static str],
     depth: u16,
 }
 
@@ -195,7 +202,10 @@ impl Parser<'_> {
             }
             Token::Variable(name) => {
                 self.next();
-                variable(&name, at)
+                match self.given.iter().find(|given| **given == name) {
+                    Some(given) => Ok(Expr::Variable(Variable::Given(given))),
+                    None => variable(&name, at),
+                }
             }
             Token::Special(name) => {
                 self.next();

@@ -43,6 +43,8 @@ pub(super) enum Variable {
     RootResource,
     Previous,
     Current,
+    /// One that whoever compiles gives a name to.
+    Given(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,11 +25,11 @@ pub const BULK_MAX: usize = 50;
 /// How long it can be undone.
 pub const UNDO_MILLIS: Millis = 10 * 60_000;
 /// Receipts leave so much later than undoing ends: clocks of several processes differ.
-const MARGIN: Millis = 15_000;
+pub(super) const MARGIN: Millis = 15_000;
 /// Filings listed at most.
 const LISTED_MAX: i64 = 20;
 /// How often undoing is tried again that met another change.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// What became of the step by which a letter was filed, and the step that undid it.
 pub(super) const FILED_UNDONE: &str = "filed-undone";
@@ -107,13 +107,13 @@ pub struct PutBack {
 }
 
 #[derive(Clone, Debug)]
-struct Back {
-    pid: i64,
-    seq: i64,
+pub(super) struct Back {
+    pub(super) pid: i64,
+    pub(super) seq: i64,
     /// As the job saw it.
-    marked: bool,
-    made: Made,
-    release_at: Option<Millis>,
+    pub(super) marked: bool,
+    pub(super) made: Made,
+    pub(super) release_at: Option<Millis>,
 }
 
 fn why(letter: &Letter) -> Option<Stays> {
@@ -221,7 +221,7 @@ impl Store {
     }
 
     /// When the patient is shown the letter, as it stands.
-    async fn released_at(&self, made: &Made) -> Result<Option<Millis>, Problem> {
+    pub(super) async fn released_at(&self, made: &Made) -> Result<Option<Millis>, Problem> {
         let sql = Sql::new(
             "SELECT r.release_at FROM place l JOIN res r ON r.shard = l.shard AND r.rid = l.rid \
              WHERE l.ty = $1 AND l.id = $2",
@@ -363,7 +363,7 @@ impl Store {
     }
 }
 
-fn actor(scope: &Scope) -> Result<Actor, Problem> {
+pub(super) fn actor(scope: &Scope) -> Result<Actor, Problem> {
     if !scope.may_change() {
         return Err(crate::reach::forbidden());
     }
@@ -442,24 +442,35 @@ pub(super) async fn put_back(
         return Err(Problem::new(Kind::BusinessRule, message));
     }
     for letter in &back.letters {
-        let parcel = event::by_pid(tx, letter.pid).await?.ok_or_else(gone)?;
-        if parcel.owner != back.owner.as_str() {
-            return Err(gone());
-        }
-        let sql = Sql::new("SELECT marked FROM parcel WHERE pid = $1").with(letter.pid);
-        let marked = tx.row(&sql).await?.map_or(Ok(false), |row| row.flag(0))?;
-        let moved = parcel.state != State::Filed || parcel.made != letter.made;
-        if moved || marked != letter.marked {
-            let message = "One of the letters has just changed; try again.";
-            return Err(Problem::new(Kind::Conflict, message));
-        }
-        let sql = Sql::new("UPDATE parcel_event SET event = $1 WHERE pid = $2 AND seq = $3");
-        let sql = sql.with(FILED_UNDONE).with(letter.pid).with(letter.seq);
-        tx.execute(&sql).await?;
-        let sql = Sql::new("DELETE FROM parcel_receipt WHERE pid = $1 AND seq = $2");
-        tx.execute(&sql.with(letter.pid).with(letter.seq)).await?;
-        event::add(tx, now, &parcel, PUT_BACK, &back.actor, "").await?;
-        event::set_state(tx, letter.pid, State::Opened, now).await?;
+        unfile(tx, now, letter, (&back.owner, &back.actor), State::Opened).await?;
     }
     Ok(ParcelDone::Rows(back.letters.len() as u64))
+}
+
+/// Puts one letter back to where it was before it was filed: the step stays under another word, and its receipt never leaves.
+pub(super) async fn unfile(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    letter: &Back,
+    (owner, actor): (&Ods, &Actor),
+    to: State,
+) -> Result<(), Problem> {
+    let parcel = event::by_pid(tx, letter.pid).await?.ok_or_else(gone)?;
+    if parcel.owner != owner.as_str() {
+        return Err(gone());
+    }
+    let sql = Sql::new("SELECT marked FROM parcel WHERE pid = $1").with(letter.pid);
+    let marked = tx.row(&sql).await?.map_or(Ok(false), |row| row.flag(0))?;
+    let moved = parcel.state != State::Filed || parcel.made != letter.made;
+    if moved || marked != letter.marked {
+        let message = "One of the letters has just changed; try again.";
+        return Err(Problem::new(Kind::Conflict, message));
+    }
+    let sql = Sql::new("UPDATE parcel_event SET event = $1 WHERE pid = $2 AND seq = $3");
+    let sql = sql.with(FILED_UNDONE).with(letter.pid).with(letter.seq);
+    tx.execute(&sql).await?;
+    let sql = Sql::new("DELETE FROM parcel_receipt WHERE pid = $1 AND seq = $2");
+    tx.execute(&sql.with(letter.pid).with(letter.seq)).await?;
+    event::add(tx, now, &parcel, PUT_BACK, actor, "").await?;
+    event::set_state(tx, letter.pid, to, now).await
 }

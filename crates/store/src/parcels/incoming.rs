@@ -118,6 +118,7 @@ pub(crate) async fn taken_in(
     .with(binaries.join(" "))
     .with(pid);
     take_in(tx, now, pid, &sql).await?;
+    crate::rules::letter_came(tx, now, pid, document).await?;
     crate::sharing::is_held_elsewhere(tx, patient).await?;
     Ok(ParcelDone::Rows(1))
 }

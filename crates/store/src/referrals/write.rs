@@ -67,7 +67,10 @@ pub(crate) async fn apply(
 ) -> Result<(), Problem> {
     match write {
         ReferralWrite::Put { referral, was } => match was {
-            ReferralWas::Nothing => insert(tx, referral).await,
+            ReferralWas::Nothing => {
+                insert(tx, referral).await?;
+                crate::rules::referral_came(tx, now, referral.inward, &referral.id).await
+            }
             ReferralWas::At(version) => update(tx, referral, *version).await,
         },
         ReferralWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,

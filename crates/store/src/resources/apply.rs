@@ -15,6 +15,7 @@ use super::{Prepared, Release, facts, labels, reindex, stored, veil};
 use crate::care;
 use crate::database::Tx;
 use crate::diary;
+use crate::rules;
 use crate::sharing;
 use crate::terminology;
 use crate::write::{Change, Expect, Written};
@@ -64,6 +65,7 @@ pub(crate) async fn apply(
     diary::follow(tx, scope, changes).await?;
     reindex::asked_by(tx, core.now(), changes).await?;
     terminology::follow(tx, applied.now, changes).await?;
+    rules::follow(tx, applied.now, changes).await?;
     Ok((applied.written, applied.lines))
 }
 

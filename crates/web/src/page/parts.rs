@@ -157,7 +157,7 @@ fn step_words(event: &Event) -> &'static str {
             "taken-in" => "Put into the record",
             "held-back" => "Held back from the patient",
             "released" => "Released to the patient",
-            "filed-undone" => "Filed with others, which was undone",
+            "filed-undone" => "Filed, which was undone",
             "put-back" => "Put back into the inbox",
             "refused" => "Refused by the other side",
             "handed-over" => "Handed over",

@@ -195,6 +195,8 @@ pub(crate) fn did(interaction: &str) -> String {
         "prescribe" => "Decided about a prescription",
         "tasks" => "Saw in a list of work to do",
         "work-task" => "Gave or did work that is about you",
+        "rules" => "Saw in a list of what rules do",
+        "keep-rules" => "Undid what a rule did",
         "referrals" => "Saw in a list of referrals",
         "messages" => "Read messages",
         "write-message" => "Wrote or opened a message",
@@ -230,6 +232,7 @@ pub(crate) fn category(ty: &str) -> &str {
         "AuditEvent" => "who looked",
         "Consent" => "what may be shared",
         "Provenance" => "where something came from",
+        "PlanDefinition" => "what a rule did",
         other => other,
     }
 }
@@ -253,6 +256,7 @@ pub(crate) fn why(purpose: &str) -> String {
         "keep-handovers" => "Taking in or carrying an ambulance’s handover",
         "keep-questions" => "Carrying a question about your record",
         "carry-prescriptions" => "Carrying a prescription to the pharmacy",
+        "follow-rules" => "Doing routine work by a rule that staff switched on",
         "import" => "Taking in records from a file",
         "trace-people" => "Comparing who you are with the national record",
         "keep-whereabouts" => "Keeping secret where you live",

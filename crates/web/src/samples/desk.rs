@@ -180,6 +180,7 @@ fn task(text: &str) -> desk::TaskPage {
         why: text.into(),
         why_error: Some("Enter why it was not done"),
         due_error: Some("The day is over"),
+        rules: vec![super::rules::mark(text)],
     }
 }
 

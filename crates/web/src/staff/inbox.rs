@@ -23,6 +23,7 @@ use crate::page::{Page, see_other, words};
 use crate::staff::desk::views::{Choices, One};
 use crate::staff::desk::whose::{self, People};
 use crate::staff::desk::{self, filters};
+use crate::staff::rules::acts;
 use crate::staff::{self, subject, views};
 use crate::visit::Visit;
 
@@ -118,6 +119,7 @@ pub async fn page(
     let notices = node.store.notices(&scope).await?;
     let pids: Vec<i64> = found.letters.iter().map(|it| it.pid).collect();
     let assigned = node.store.assigned(&scope, &pids).await?;
+    let by_rules = node.store.rule_acts_of_letters(&scope, &pids).await?;
     let people = People::of(&node, &scope).await?;
     let here = filters::query(&query(list, &asked, None));
     let view = views::Inbox {
@@ -132,7 +134,15 @@ pub async fn page(
         rows: found
             .letters
             .iter()
-            .map(|letter| row(&node, letter, (assigned.get(&letter.pid), me), visit.now))
+            .map(|letter| {
+                let row = row(&node, letter, (assigned.get(&letter.pid), me), visit.now);
+                let is_shown = letter.shown == Shown::Whole;
+                let acts = by_rules.get(&letter.pid).filter(|_| is_shown);
+                views::InboxRow {
+                    rule: acts::filed_by(acts),
+                    ..row
+                }
+            })
             .collect(),
         empty: match (asked.from.as_str(), asked.who.as_str()) {
             ("", "") => list.empty,
@@ -225,6 +235,7 @@ fn row(
         received: words::moment(letter.stored_at, now),
         state: staff::state_here(letter),
         unread: letter.state == Parcel::Delivered,
+        rule: None,
     }
 }
 

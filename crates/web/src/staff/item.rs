@@ -17,6 +17,7 @@ use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::desk::whose::{self, People};
 use crate::staff::desk::{self, tasks};
+use crate::staff::rules::acts;
 use crate::staff::{self, content, matching, no_letter, person, steps, subject, views};
 use crate::visit::Visit;
 
@@ -248,6 +249,7 @@ async fn work(
     let chosen = assigned.map(|it| whose::word(&it.whose));
     let list = TaskList::OfLetter(pid);
     let (tasks, more) = node.store.tasks(scope, &list).await?;
+    let acts = node.store.rule_acts_of_letters(scope, &[pid]).await?;
     Ok(Some(views::WhoseWork {
         whose: people.groups(
             desk::account(visit),
@@ -260,6 +262,11 @@ async fn work(
         }),
         tasks: tasks.iter().map(|it| tasks::line(it, visit.now)).collect(),
         more,
+        rules: acts::marks(
+            acts.get(&pid).map(Vec::as_slice).unwrap_or_default(),
+            "item",
+            visit.now,
+        ),
         new: (item.letter.made.patient.is_some() && item.letter.made.document.is_some())
             .then(|| format!("/staff/tasks/new?letter={pid}")),
     }))
@@ -434,6 +441,7 @@ fn faults(typed: &Typed) -> Vec<Fault> {
 
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
+        "undone" => "What the rule did is undone.",
         "assigned" => "It is said whose work this letter is.",
         "task" => "The task is on the list of whoever it was given to.",
         "matched" => "Matched. The letter is being put into the patient's record.",

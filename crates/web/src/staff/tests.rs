@@ -8,6 +8,7 @@ mod fax;
 mod messages;
 mod pds;
 mod prescriptions;
+mod rules;
 mod sealed;
 
 use http::StatusCode;

@@ -6,6 +6,7 @@ use crate::page::parts::{Content, Done, Fault, Label, Link, Person, Step, Tab};
 use crate::page::words::Moment;
 use crate::patient::views::Choice;
 use crate::staff::desk::views::{Choices, Saved, TaskLine};
+use crate::staff::rules::views::RuleMark;
 
 /// `staff/inbox.jinja`
 #[derive(Serialize)]
@@ -65,6 +66,8 @@ pub struct InboxRow {
     pub state: Label,
     /// Nobody has opened it yet.
     pub unread: bool,
+    /// That a rule filed it.
+    pub rule: Option<String>,
 }
 
 /// `staff/item.jinja`: a letter beside its actions, at the receiver and at the sender.
@@ -135,6 +138,8 @@ pub struct WhoseWork {
     pub more: bool,
     /// Where a task is made of it.
     pub new: Option<String>,
+    /// What rules did with it.
+    pub rules: Vec<RuleMark>,
 }
 
 /// `staff/withheld.jinja`: a letter of which only that it is there is shown.

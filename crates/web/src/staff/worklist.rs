@@ -21,7 +21,7 @@ use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{
     alarms, bookings, downtime, fax_out, itk3, messages as patients_messages, pds, referrals,
-    stuck_prescriptions, subscribers, views,
+    rules, stuck_prescriptions, subscribers, views,
 };
 use crate::visit::Visit;
 
@@ -86,6 +86,7 @@ pub async fn page(
             "Every letter that left by fax has been confirmed, or is on its way.",
         ),
         itk3::group(&node, &scope, sees_letters, visit.now).await?,
+        rules::group(&node, &scope, sees_letters, visit.now).await?,
         group(
             "mail",
             "Messages of mailboxes that were not delivered",
@@ -404,6 +405,8 @@ fn done(asked: &Asked) -> Option<Done> {
         "status-again" => {
             "The status is looked at again. If it still fits nothing, it comes back here."
         }
+        "rule-again" => "The rule is tried again. If it still does not work, it comes back here.",
+        "rule-settled" => "It is off the list. The rule does nothing about it.",
         "off-list" => "It is off the list. It is still kept as it came.",
         "settled" => "The message is off the list. It is still kept as it came.",
         _ => return None,

@@ -28,6 +28,7 @@ use crate::page::problem::Refusal;
 use crate::page::{Page, see_other, words};
 use crate::record::{self, json};
 use crate::staff::NOT_SHOWN;
+use crate::staff::rules::acts;
 use crate::visit::Visit;
 use begin::due;
 pub use begin::{begin, new};
@@ -143,6 +144,7 @@ fn done(word: &str) -> Option<Done> {
         "give" => "Given on.",
         "done" => "Done, and off the list.",
         "not-done" => "Recorded as not done, with the reason.",
+        "undone" => "Undone: the task that the rule made is off the list.",
         _ => return None,
     };
     Some(Done {
@@ -286,6 +288,7 @@ async fn show(node: &Node, visit: &Visit, id: &str, said: Said) -> Result<Respon
     let task = node.store.task(&scope, id).await?;
     let (resource, _, who) = loaded(node, &scope, &task).await?.ok_or_else(gone)?;
     let people = People::of(node, &scope).await?;
+    let act = node.store.rule_act_of_task(&scope, id).await?;
     let errors = [
         said.why_error.map(|it| fault(it, "#why")),
         said.due_error.map(|it| fault(it, "#due")),
@@ -318,6 +321,7 @@ async fn show(node: &Node, visit: &Visit, id: &str, said: Said) -> Result<Respon
         why: said.why,
         why_error: said.why_error,
         due_error: said.due_error,
+        rules: acts::marks(act.as_slice(), "task", visit.now),
     };
     let faulty = !view.errors.is_empty() || view.refused.is_some();
     let title = format!("Task for {}", who.name);

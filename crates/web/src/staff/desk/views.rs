@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::page::parts::{Done, Fault, Label, Person, Tab};
 use crate::page::trend::Drawing;
 use crate::page::words::Moment;
+use crate::staff::rules::views::RuleMark;
 
 /// One of several, in a select.
 #[derive(Clone, Serialize)]
@@ -156,6 +157,8 @@ pub struct TaskPage {
     pub why: String,
     pub why_error: Option<&'static str>,
     pub due_error: Option<&'static str>,
+    /// That a rule made it.
+    pub rules: Vec<RuleMark>,
 }
 
 /// What somebody did with a task.

@@ -1,0 +1,195 @@
+//! What a rule makes: whose work a letter is, and tasks.
+
+use access::Ods;
+use fhir::date::{self, Millis};
+use fhir::problem::{Kind, Problem};
+use fhir::rule::{AnsweredBy, Event, Rule, Step, StepKind};
+use serde_json::{Value, json};
+use store::desk::{DeskWrite, Task, TaskState, TaskWas, Team, Whose};
+use store::{Effect, Expect, Job, Release};
+
+use super::DAY;
+use super::weigh::Subject;
+use crate::keys::sha256_hex;
+use crate::prescriptions::put;
+
+/// Hexadecimal digits of a digest that make an id.
+const ID_DIGITS: usize = 40;
+/// Work that people here give each other: the code of such a Task.
+const WORK: &str = "urn:handover:work";
+const QUESTIONNAIRE_CODES: &str = "http://hl7.org/fhir/uv/sdc/CodeSystem/temp";
+
+/// One rule about one event.
+pub(super) struct Making<'m> {
+    pub rule: &'m Rule,
+    pub key: &'m str,
+    pub subject: &'m Subject,
+    /// The event, and the id of its main resource.
+    pub event: (Event, &'m str),
+    pub teams: &'m [Team],
+    pub organisation: &'m Ods,
+    pub now: Millis,
+}
+
+/// By whom a rule's act is said to be.
+pub fn by(title: &str) -> String {
+    format!("Rule: {title}")
+}
+
+impl Making<'_> {
+    fn by(&self) -> String {
+        by(&self.rule.title)
+    }
+
+    /// The team that a step names.
+    fn team(&self, step: &Step) -> Result<Option<&Team>, Problem> {
+        if step.team.is_empty() {
+            return Ok(None);
+        }
+        match self.teams.iter().find(|it| it.name == step.team) {
+            Some(team) => Ok(Some(team)),
+            None => {
+                let message = format!("There is no team “{}” here.", step.team);
+                Err(Problem::new(Kind::BusinessRule, message))
+            }
+        }
+    }
+
+    fn whose(&self, step: &Step) -> Result<Whose, Problem> {
+        let team = self.team(step)?;
+        Ok(Whose {
+            account: 0,
+            team: team.map(|it| it.id.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// The letter becomes the team's work.
+    pub fn route(&self, step: &Step) -> Result<Effect, Problem> {
+        let missing = || Problem::new(Kind::BusinessRule, "There is no letter to hand on.");
+        let letter = self.subject.letter.as_ref().ok_or_else(missing)?;
+        Ok(Effect::Desk(DeskWrite::Assign {
+            pid: letter.pid,
+            to: self.whose(step)?,
+            by: self.by(),
+        }))
+    }
+
+    /// Adds the Task of a step to the job; gives its id. The same event gives the same id.
+    pub fn task(&self, step: &Step, job: &mut Job) -> Result<String, Problem> {
+        if self.subject.patient.is_empty() {
+            let message = "The event is about nobody on record here, so no task can be made of it.";
+            return Err(Problem::new(Kind::BusinessRule, message));
+        }
+        let name = format!("{} {} {}", self.rule.id, self.key, step.number);
+        let digest = sha256_hex(name.as_bytes());
+        let id = format!("rule-{}", digest.get(..ID_DIGITS).unwrap_or(&digest));
+        let due = self.now - self.now.rem_euclid(DAY) + Millis::from(step.days) * DAY;
+        let (resource, is_work) = match step.kind {
+            StepKind::Ask => (
+                self.asking(step, &id, due),
+                step.answered_by == AnsweredBy::Staff,
+            ),
+            _ => (self.work(step, &id, due)?, true),
+        };
+        // What a patient is asked they see; what people here are to do is theirs.
+        let release = match is_work {
+            true => Release::Keep,
+            false => Release::At(self.now),
+        };
+        let how = (Expect::Absent, release);
+        job.changes.push(put(&resource, self.organisation, how)?);
+        if is_work {
+            let task = Task {
+                id: id.clone(),
+                patient: self.subject.patient.clone(),
+                pid: self.subject.letter.as_ref().map_or(0, |it| it.pid),
+                whose: self.whose(step)?,
+                person: String::new(),
+                team: String::new(),
+                due,
+                urgent: false,
+                state: TaskState::Open,
+                made_at: self.now,
+                made_by: self.by(),
+                state_at: self.now,
+                state_by: self.by(),
+                version: 1,
+            };
+            job.effects.push(Effect::Desk(DeskWrite::Task {
+                task: Box::new(task),
+                was: TaskWas::Nothing,
+            }));
+        }
+        Ok(id)
+    }
+
+    fn begun(&self, id: &str, due: Millis) -> Value {
+        let now = date::instant(self.now);
+        let day = date::instant(due);
+        let mut made = json!({
+            "resourceType": "Task",
+            "id": id,
+            "status": "requested",
+            "intent": "order",
+            "priority": "routine",
+            "for": { "reference": format!("Patient/{}", self.subject.patient) },
+            "authoredOn": now,
+            "lastModified": now,
+            "requester": { "display": self.by() },
+            "restriction": { "period": { "end": day.get(..10).unwrap_or_default() } },
+        });
+        // By which rule it was made, for other systems too.
+        if !self.rule.url.is_empty() {
+            fhir::members::set(&mut made, "instantiatesCanonical", json!(self.rule.url));
+        }
+        made
+    }
+
+    /// Work for people here.
+    fn work(&self, step: &Step, id: &str, due: Millis) -> Result<Value, Problem> {
+        let mut made = self.begun(id, due);
+        let mut set = |name, value| fhir::members::set(&mut made, name, value);
+        set(
+            "code",
+            json!({ "coding": [{ "system": WORK, "code": "work" }] }),
+        );
+        let text = match step.kind {
+            StepKind::Book => format!("Book: {}", step.text),
+            _ => step.text.clone(),
+        };
+        set("description", json!(text));
+        let (event, resource) = self.event;
+        let focus = format!("{}/{resource}", event.resource());
+        set("focus", json!({ "reference": focus }));
+        if let Some(team) = self.team(step)? {
+            let identifier = json!({ "system": "urn:handover:team", "value": team.id });
+            set(
+                "owner",
+                json!({ "identifier": identifier, "display": team.name }),
+            );
+        }
+        Ok(made)
+    }
+
+    /// Asks for a questionnaire to be filled in.
+    fn asking(&self, step: &Step, id: &str, due: Millis) -> Value {
+        let mut made = self.begun(id, due);
+        let mut set = |name, value| fhir::members::set(&mut made, name, value);
+        let coding = json!([{ "system": QUESTIONNAIRE_CODES, "code": "complete-questionnaire" }]);
+        set("code", json!({ "coding": coding }));
+        let text = match step.text.as_str() {
+            "" => "Fill in a questionnaire.",
+            text => text,
+        };
+        set("description", json!(text));
+        set("reasonCode", json!({ "text": text }));
+        let kind = json!({ "text": "questionnaire" });
+        let asked = json!([{ "type": kind, "valueCanonical": step.questionnaire }]);
+        set("input", asked);
+        if step.answered_by == AnsweredBy::Patient {
+            let reference = format!("Patient/{}", self.subject.patient);
+            set("owner", json!({ "reference": reference }));
+        }
+        made
+    }
+}
