@@ -11,6 +11,8 @@ mod audit;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod blueprints;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod canaries;

@@ -119,6 +119,8 @@ pub enum SystemPurpose {
     MovePatients,
     /// Writes what staff need when everything is off, and keeps account of what was taken along.
     KeepDowntime,
+    /// Applies and undoes blueprints at an operator's command, and puts their files in place; no patient data.
+    KeepBlueprints,
     /// Tests and measurements.
     Measure,
 }
@@ -162,6 +164,7 @@ impl SystemPurpose {
             SystemPurpose::TracePeople => "trace-people",
             SystemPurpose::MovePatients => "move-patients",
             SystemPurpose::KeepDowntime => "keep-downtime",
+            SystemPurpose::KeepBlueprints => "keep-blueprints",
             SystemPurpose::Measure => "measure",
         }
     }

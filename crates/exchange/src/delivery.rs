@@ -203,6 +203,7 @@ impl Exchange {
                 | Done::Question
                 | Done::PatientApp
                 | Done::Desk
+                | Done::Blueprint
                 | Done::Rule => None,
             }))
     }

@@ -36,6 +36,8 @@ pub enum Statement {
     Slots,
     /// That a patient's home practice is another one now, by the one that they left.
     Moved,
+    /// What the files of a blueprint are; its payload stands beside it.
+    Blueprint,
 }
 
 impl Statement {
@@ -53,6 +55,7 @@ impl Statement {
             Statement::Joining => "handover-joining+jws",
             Statement::Slots => "handover-slots+jws",
             Statement::Moved => "handover-moved+jws",
+            Statement::Blueprint => "handover-blueprint+jws",
         }
     }
 
@@ -68,7 +71,7 @@ impl Statement {
             // Several go inside a parcel's text.
             Statement::Moved => 2 << 10,
             Statement::Manifest | Statement::Receipts | Statement::Roles => 2 << 20,
-            Statement::Copy => 64 << 10,
+            Statement::Copy | Statement::Blueprint => 64 << 10,
         }
     }
 }
@@ -90,17 +93,7 @@ pub fn sign(
     statement: Statement,
     payload: &impl Serialize,
 ) -> Result<String, Problem> {
-    let header = Header {
-        alg: "EdDSA".into(),
-        kid: key.public().kid().into(),
-        typ: statement.typ().into(),
-    };
-    let mut text = encode(&header)?;
-    text.push('.');
-    text.push_str(&encode(payload)?);
-    let signature = key.sign(text.as_bytes());
-    text.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+    let text = signed(key, statement, &encode(payload)?)?;
     if text.len() > statement.bytes_max() {
         return Err(Problem::new(
             Kind::TooLong,
@@ -108,6 +101,74 @@ pub fn sign(
         ));
     }
     Ok(text)
+}
+
+/// The text of a statement whose payload is encoded.
+fn signed(key: &SigningKey, statement: Statement, payload: &str) -> Result<String, Problem> {
+    let header = Header {
+        alg: "EdDSA".into(),
+        kid: key.public().kid().into(),
+        typ: statement.typ().into(),
+    };
+    let mut text = encode(&header)?;
+    text.push('.');
+    text.push_str(payload);
+    let signature = key.sign(text.as_bytes());
+    text.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut text);
+    Ok(text)
+}
+
+/// Signs bytes that stand elsewhere: the text has nothing between its two full stops (RFC 7515, appendix F).
+///
+/// # Errors
+/// `TooLong` if it is more than would be taken.
+pub fn sign_detached(
+    key: &SigningKey,
+    statement: Statement,
+    payload: &[u8],
+) -> Result<String, Problem> {
+    let payload = URL_SAFE_NO_PAD.encode(payload);
+    let text = signed(key, statement, &payload)?;
+    if text.len() > statement.bytes_max() {
+        let message = "This is too much for one signed statement.";
+        return Err(Problem::new(Kind::TooLong, message));
+    }
+    let mut parts = text.split('.');
+    let header = parts.next().unwrap_or_default();
+    Ok(format!(
+        "{header}..{}",
+        parts.next_back().unwrap_or_default()
+    ))
+}
+
+/// Verifies a statement about bytes that stand elsewhere, with that key.
+///
+/// # Errors
+/// `Security` for all that is wrong with header, key or signature.
+pub fn verify_detached(
+    jws: &str,
+    statement: Statement,
+    payload: &[u8],
+    key: &PublicKey,
+) -> Result<(), Problem> {
+    let mut parts = jws.trim().split('.');
+    let (Some(header), Some(""), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(refused(
+            "The signature is not of three parts of which the second is empty.",
+        ));
+    };
+    if check_header(header, statement)? != key.kid() {
+        return Err(refused("The signature is by another key."));
+    }
+    let bytes = key.bytes();
+    let bytes = bytes.ok_or_else(|| refused("The key is no Ed25519 key under its own name."))?;
+    let text = format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload));
+    UnparsedPublicKey::new(&ED25519, bytes)
+        .verify(text.as_bytes(), &decode(signature)?)
+        .map_err(|_| refused("The signature does not fit."))
 }
 
 fn encode(part: &impl Serialize) -> Result<String, Problem> {
@@ -293,6 +354,23 @@ mod tests {
             encode(&json!({})).unwrap()
         );
         assert!(read(&key, &unsigned, Statement::Manifest).is_err());
+    }
+
+    #[test]
+    fn what_stands_beside_its_signature_is_verified_to_the_byte() {
+        let (key, other) = (key(), key());
+        let jws = sign_detached(&key, Statement::Blueprint, b"one\ntwo\n").unwrap();
+        assert_eq!(jws.split('.').nth(1), Some(""));
+        let verify = |jws: &str, payload: &[u8], key: &SigningKey| {
+            verify_detached(jws, Statement::Blueprint, payload, key.public()).is_ok()
+        };
+        assert!(verify(&jws, b"one\ntwo\n", &key));
+        assert!(!verify(&jws, b"one\ntwo", &key));
+        assert!(!verify(&jws, b"one\ntwo\n", &other));
+        let whole = sign(&key, Statement::Blueprint, &json!("x")).unwrap();
+        assert!(!verify(&whole, b"\"x\"", &key));
+        let of_another_kind = sign_detached(&key, Statement::Manifest, b"one\ntwo\n").unwrap();
+        assert!(!verify(&of_another_kind, b"one\ntwo\n", &key));
     }
 
     #[test]

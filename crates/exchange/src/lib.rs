@@ -8,6 +8,7 @@
 
 pub mod ask;
 pub mod backoff;
+pub mod blueprints;
 pub mod booking;
 pub mod bounds;
 mod client;

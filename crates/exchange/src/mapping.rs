@@ -12,6 +12,7 @@ use hl7v2::to_fhir::{Layer, Mapping};
 use store::Store;
 use tokio::sync::watch;
 
+use crate::blueprints;
 use crate::mllp::stopped;
 
 /// The kind of the alarm about a mapping that is refused.
@@ -97,6 +98,11 @@ impl Mappings {
             tokio::select! {
                 () = stopped(&mut stop) => return,
                 () = tokio::time::sleep(Duration::from_secs(LOOK_SECONDS)) => {}
+            }
+            if let Some(folder) = &self.folder
+                && let Err(problem) = blueprints::settle(&store, folder).await
+            {
+                tracing::error!(%problem, "a blueprint's file could not be put in place");
             }
             let mappings = self.clone();
             let reloaded = tokio::task::spawn_blocking(move || mappings.reload()).await;

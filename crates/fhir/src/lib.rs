@@ -20,6 +20,7 @@ pub mod patch;
 pub mod path;
 pub mod problem;
 pub mod profile;
+pub mod questionnaire;
 pub mod repeats;
 pub mod resource;
 pub mod rule;

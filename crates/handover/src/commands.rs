@@ -4,6 +4,7 @@ pub mod account;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod blueprint;
 pub mod check;
 pub mod demo;
 pub mod directory;

@@ -169,6 +169,10 @@ const EVERYWHERE: &[&str] = &[
     "rule_trigger",
     "rule_event",
     "rule_act",
+    "blueprint",
+    "blueprint_now",
+    "blueprint_part",
+    "blueprint_file",
 ];
 
 /// Every table.

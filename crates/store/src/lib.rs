@@ -31,6 +31,7 @@
 pub mod accounts;
 pub mod ask;
 mod audit;
+pub mod blueprints;
 pub mod bulk;
 pub mod care;
 mod citus;

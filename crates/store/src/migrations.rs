@@ -96,6 +96,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(265, "0265_desk"),
     migration!(280, "0280_to_take_in"),
     migration!(290, "0290_rules"),
+    migration!(298, "0298_blueprints"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -224,6 +224,11 @@ impl Store {
         matches!(self.inner.readers, Readers::Postgres(_))
     }
 
+    /// Whether another process has the SQLite file: what is written here, that one does not notice.
+    pub fn is_beside_another(&self) -> bool {
+        self.inner.journal.is_none() && !self.is_shared()
+    }
+
     /// Returns if the disk fails under a sync. From then on all writes are refused, and with them all
     /// that leaves a trace first: the process is to end, so that the next reads what the disk holds.
     pub async fn failed(&self) -> Problem {

@@ -11,6 +11,7 @@ use fhir::search::Search;
 use crate::accounts::{self, AccountDone, AccountWrite};
 use crate::ask::{self, AskWrite};
 use crate::audit::{self, AuditWrite};
+use crate::blueprints::{self, BlueprintWrite};
 use crate::bulk::{self, BulkWrite};
 use crate::care::{self, CareDone, CareWrite};
 use crate::copies::{self, CopyWrite};
@@ -159,6 +160,7 @@ pub enum Effect {
     Question(QuestionWrite),
     PatientApp(PatientAppWrite),
     Desk(DeskWrite),
+    Blueprint(BlueprintWrite),
     Rule(RuleWrite),
 }
 
@@ -200,6 +202,7 @@ pub enum Done {
     Question,
     PatientApp,
     Desk,
+    Blueprint,
     Rule,
 }
 
@@ -333,6 +336,10 @@ pub(crate) async fn apply_effect(
         Effect::Desk(write) => {
             desk::apply(tx, now, write).await?;
             Done::Desk
+        }
+        Effect::Blueprint(write) => {
+            blueprints::apply(tx, now, write).await?;
+            Done::Blueprint
         }
         Effect::Rule(write) => {
             rules::apply(tx, now, write).await?;

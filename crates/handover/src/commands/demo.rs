@@ -6,7 +6,7 @@ mod lines;
 mod neighbours;
 mod network;
 mod people;
-mod population;
+pub(super) mod population;
 mod post;
 
 use std::net::SocketAddr;

@@ -86,6 +86,11 @@ pub enum DeskWrite {
         id: String,
         version: i64,
     },
+    /// Writes a text as it once was, with who changed it then, over that version. `Conflict` if it is another by now.
+    PutBackTemplate {
+        template: Box<Template>,
+        was: i64,
+    },
 }
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
@@ -122,6 +127,9 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &DeskWrite) -> Re
         }
         DeskWrite::Task { task, was } => tasks::put(tx, now, task, *was).await,
         DeskWrite::Template { template, was } => put_template(tx, now, template, *was).await,
+        DeskWrite::PutBackTemplate { template, was } => {
+            put_template(tx, template.changed_at, template, *was).await
+        }
         DeskWrite::DropTemplate { id, version } => {
             let sql = Sql::new("DELETE FROM desk_template WHERE id = $1 AND version = $2");
             let sql = sql.with(id.as_str()).with(*version);

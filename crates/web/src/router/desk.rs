@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 
 use crate::node::Node;
 use crate::staff::desk::{
-    admin, bulk, filters, letters, neighbours, results, tasks, templates, timeline, whose,
+    admin, blueprints, bulk, filters, letters, neighbours, results, tasks, templates, timeline, whose,
 };
 
 /// The largest form of a letter, in bytes: a text of 20,000 characters, as browsers write it.
@@ -45,6 +45,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/staff/patient/{id}/timeline", get(timeline::page))
         .route("/staff/patient/{id}/results", get(results::page))
         .route("/staff/neighbours", get(neighbours::page))
+        .route("/staff/blueprints", get(blueprints::page))
         .route("/staff/admin/teams", get(admin::page).post(admin::change))
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
 }

@@ -7,6 +7,7 @@ use crate::page::Page;
 use crate::page::parts::{Fault, Label, Tab};
 use crate::page::trend::{self, Point};
 use crate::page::words::moment;
+use crate::staff::desk::blueprints;
 use crate::staff::desk::views as desk;
 
 pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
@@ -20,6 +21,7 @@ pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
     let timeline = Page::new("staff/timeline.jinja", text, timeline(text));
     let neighbours = Page::new("staff/neighbours.jinja", "Neighbours", neighbours(text));
     let teams = Page::new("staff/teams.jinja", "Teams", teams(text)).with_faults(true);
+    let adopted = Page::new("staff/blueprints.jinja", "Blueprints", adopted(text));
     let letter = Page::new("staff/letter.jinja", text, letter(text)).with_faults(true);
     let sign = Page::new("staff/letter-sign.jinja", text, sign(text));
     let template = Page::new("staff/template.jinja", "Text", template(text)).with_faults(true);
@@ -33,6 +35,7 @@ pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
         ("timeline", timeline.answer(&site, &who)),
         ("neighbours", neighbours.answer(&site, &who)),
         ("teams", teams.answer(&site, &who)),
+        ("blueprints", adopted.answer(&site, &who)),
         ("written-letter", letter.answer(&site, &who)),
         ("written-letter-sign", sign.answer(&site, &who)),
         ("template", template.answer(&site, &who)),
@@ -66,6 +69,32 @@ fn fault(href: &'static str) -> Fault {
     Fault {
         text: "Something is missing",
         href: href.into(),
+    }
+}
+
+fn adopted(text: &str) -> blueprints::View {
+    let part = |_| blueprints::PartRow {
+        kind: "Letter text",
+        title: text.into(),
+        what: "added",
+    };
+    let row = blueprints::Row {
+        title: text.into(),
+        name: text.into(),
+        version: text.into(),
+        about: text.into(),
+        label: label(),
+        by: text.into(),
+        when: moment(NOW, NOW),
+        signer: text.into(),
+        stranger: true,
+        undone_by: text.into(),
+        undone: Some(moment(NOW, NOW)),
+        parts: (0..3).map(part).collect(),
+    };
+    blueprints::View {
+        blueprints: vec![row],
+        more: 1,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The workbench: letters that are chosen together, whose work they are, views that somebody saves.
 
 pub mod admin;
+pub mod blueprints;
 pub mod bulk;
 pub mod filters;
 pub mod letters;

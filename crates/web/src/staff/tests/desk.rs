@@ -1,5 +1,6 @@
 //! The workbench: letters filed together, whose work is whose, tasks, teams, letters that are written here.
 
+mod blueprints;
 mod letters;
 mod pages;
 
