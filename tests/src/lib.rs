@@ -64,6 +64,8 @@ mod parsers;
 #[cfg(test)]
 mod prescriptions;
 #[cfg(test)]
+mod questionnaires;
+#[cfg(test)]
 mod referrals;
 #[cfg(test)]
 #[allow(dead_code, reason = "as above")]

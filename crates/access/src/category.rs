@@ -54,8 +54,8 @@ pub const CATEGORIES: [Category; 6] = [
 ];
 
 /// Only for people who act for the patient, and never given unasked: where the patient lives, to order
-/// medicines, and who looked.
-pub const FOR_PEOPLE: [Category; 3] = [
+/// medicines, to answer questionnaires, and who looked.
+pub const FOR_PEOPLE: [Category; 4] = [
     Category {
         code: "details",
         name: "Name, address and other details",
@@ -67,6 +67,11 @@ pub const FOR_PEOPLE: [Category; 3] = [
         types: &[],
     },
     Category {
+        code: QUESTIONNAIRES,
+        name: "Answer questionnaires for them",
+        types: &["QuestionnaireResponse"],
+    },
+    Category {
         code: ACCESS_LOG,
         name: "Who looked at the record",
         types: &[],
@@ -75,6 +80,8 @@ pub const FOR_PEOPLE: [Category; 3] = [
 
 /// The word of the category that opens no resource, but lets somebody ask for what they see.
 pub const ORDERS: &str = "orders";
+/// The word of the category that lets somebody answer for the patient, and see what was answered.
+pub const QUESTIONNAIRES: &str = "questionnaires";
 /// The word of the category that opens no resource, but the list of who looked.
 pub const ACCESS_LOG: &str = "access-log";
 

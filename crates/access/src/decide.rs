@@ -62,7 +62,7 @@ pub fn decide_for(
                 }
                 Some(acting) => {
                     let proxy = standing.online.acting(acting, (interaction, ty), now)?;
-                    shows = Some(proxy.types());
+                    shows = Some(proxy.types_for(interaction));
                     &proxy.patient
                 }
             };
@@ -126,6 +126,7 @@ fn patient_may(interaction: Interaction, ty: &str, purpose: Purpose) -> Result<(
             | Interaction::AccessLog
             | Interaction::SetSharing
             | Interaction::OrderMedicines
+            | Interaction::AnswerQuestionnaire
             | Interaction::Proxies
             | Interaction::OnlineAccess
             | Interaction::Slots

@@ -82,6 +82,10 @@ pub enum Interaction {
     SetSharing,
     /// A patient, or somebody for them, asks for repeat medicines and says which pharmacy is to have the prescription.
     OrderMedicines,
+    /// Which questionnaires there are, who was asked to answer them, and what was answered.
+    Questionnaires,
+    /// A patient, somebody for them, or staff answer a questionnaire, or change what was answered.
+    AnswerQuestionnaire,
     /// The practice's queue of requests for medicines, or the pharmacy's of prescriptions.
     Prescriptions,
     /// A named prescriber approves or refuses what a patient asks for.
@@ -222,6 +226,8 @@ impl Interaction {
             Interaction::KeepGlossary => "keep-glossary",
             Interaction::SetSharing => "set-sharing",
             Interaction::OrderMedicines => "order-medicines",
+            Interaction::Questionnaires => "questionnaires",
+            Interaction::AnswerQuestionnaire => "answer-questionnaire",
             Interaction::Prescriptions => "prescriptions",
             Interaction::Prescribe => "prescribe",
             Interaction::Dispense => "dispense",
@@ -285,6 +291,7 @@ impl Interaction {
             | Interaction::EmergencyAccess
             | Interaction::Slots
             | Interaction::Prescriptions
+            | Interaction::Questionnaires
             | Interaction::Unsigned
             | Interaction::Tasks
             | Interaction::Rules
@@ -317,6 +324,7 @@ impl Interaction {
             | Interaction::AnswerQuestion
             | Interaction::KeepGlossary
             | Interaction::OrderMedicines
+            | Interaction::AnswerQuestionnaire
             | Interaction::Prescribe
             | Interaction::Dispense
             | Interaction::Refer

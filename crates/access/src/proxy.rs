@@ -4,7 +4,7 @@
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 
-use crate::category::{ACCESS_LOG, ORDERS, for_people};
+use crate::category::{ACCESS_LOG, ORDERS, QUESTIONNAIRES, for_people};
 use crate::interaction::Interaction;
 
 /// For whom a caller acts in their session.
@@ -110,6 +110,16 @@ impl Proxy {
         granted.flat_map(|it| it.types.iter().copied()).collect()
     }
 
+    /// The same for what they do: who answers a questionnaire needs the Task that asks for it, which is otherwise shown with
+    /// medicines alone.
+    pub(crate) fn types_for(&self, interaction: Interaction) -> Vec<&'static str> {
+        let mut types = self.types();
+        if interaction == Interaction::AnswerQuestionnaire {
+            types.push("Task");
+        }
+        types
+    }
+
     pub fn has(&self, category: &str) -> bool {
         self.categories.iter().any(|it| it == category)
     }
@@ -200,6 +210,7 @@ impl Online {
                 proxy.types().contains(&"Appointment")
             }
             Interaction::AccessLog => proxy.has(ACCESS_LOG),
+            Interaction::AnswerQuestionnaire => proxy.has(QUESTIONNAIRES),
             // What one does not see one does not order.
             Interaction::OrderMedicines => proxy.has(ORDERS) && proxy.types().contains(&ty),
             // A proxy makes no others, and says nothing of what may be shared. What goes on in the

@@ -121,6 +121,8 @@ pub enum SystemPurpose {
     KeepDowntime,
     /// Applies and undoes blueprints at an operator's command, and puts their files in place; no patient data.
     KeepBlueprints,
+    /// Reads Questionnaires, and what their answers mean, for whoever answers them; no patient data.
+    ReadQuestionnaires,
     /// Tests and measurements.
     Measure,
 }
@@ -165,6 +167,7 @@ impl SystemPurpose {
             SystemPurpose::MovePatients => "move-patients",
             SystemPurpose::KeepDowntime => "keep-downtime",
             SystemPurpose::KeepBlueprints => "keep-blueprints",
+            SystemPurpose::ReadQuestionnaires => "read-questionnaires",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -207,16 +207,17 @@ impl Scope {
     /// Whether resources may be changed with it: a scope that was decided for a look never may,
     /// and a patient changes nothing but what they want shared, and what they ask for.
     pub fn may_change(&self) -> bool {
-        let reaches = self.wish().is_some() || !matches!(self.reach, Reach::Compartment { .. });
+        let reaches = !self.wishes().is_empty() || !matches!(self.reach, Reach::Compartment { .. });
         reaches && matches!(self.interaction.sort(), Sort::Change | Sort::Inner)
     }
 
-    /// The resource type in which a patient's own wish is written down, if the scope is for one.
-    fn wish(&self) -> Option<&'static str> {
+    /// The resource types in which a patient's own wish, or answer, is written down, if the scope is for one.
+    fn wishes(&self) -> &'static [&'static str] {
         match self.interaction {
-            Interaction::SetSharing => Some("Consent"),
-            Interaction::OrderMedicines => Some("Task"),
-            _ => None,
+            Interaction::SetSharing => &["Consent"],
+            Interaction::OrderMedicines => &["Task"],
+            Interaction::AnswerQuestionnaire => &["Task", "QuestionnaireResponse"],
+            _ => &[],
         }
     }
 
@@ -226,7 +227,8 @@ impl Scope {
     /// # Errors
     /// `Forbidden` for what only the organisation's own systems set up.
     pub fn may_set_up(&self, ty: &str, deletes: bool) -> Result<(), Problem> {
-        if self.wish().is_some_and(|wish| ty != wish || deletes) {
+        let wishes = self.wishes();
+        if !wishes.is_empty() && (deletes || !wishes.contains(&ty)) {
             return Err(Problem::new(Kind::Forbidden, "Only a wish is set here."));
         }
         let is_staff = self.agent.kind == AgentKind::Staff;

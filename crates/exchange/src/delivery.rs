@@ -204,6 +204,7 @@ impl Exchange {
                 | Done::PatientApp
                 | Done::Desk
                 | Done::Blueprint
+                | Done::Form
                 | Done::Rule => None,
             }))
     }

@@ -242,3 +242,36 @@ fn every_official_example_goes_in_and_comes_out_the_same() {
     );
     assert_eq!(names.len(), 5306);
 }
+
+/// Questionnaires among the examples that cannot be answered on a page here, each with the reason.
+const NOT_ANSWERED: &[(&str, &str)] = &[("Questionnaire-qs1.json", "needs a linkId")];
+
+#[test]
+fn every_questionnaire_of_the_examples_is_read_as_a_form_or_refused_with_a_named_reason() {
+    let Some(folder) = folder() else {
+        println!("SKIPPED: the R4 examples are not here; `cargo xtask test` brings them");
+        return;
+    };
+    let (mut read, mut all, mut faults) = (0, 0, Vec::new());
+    for name in names(&folder) {
+        let bytes = std::fs::read(folder.join(&name)).unwrap();
+        let value: serde_json::Value = match serde_json::from_slice(&bytes) {
+            Ok(value) => value,
+            Err(_) => continue,
+        };
+        if value["resourceType"] != "Questionnaire" {
+            continue;
+        }
+        all += 1;
+        let expected = NOT_ANSWERED.iter().find(|(known, _)| *known == name);
+        match (fhir::questionnaire::Form::read(&value), expected) {
+            (Ok(_), None) => read += 1,
+            (Err(problem), Some((_, reason))) if problem.to_string().contains(reason) => {
+                println!("{name} is refused: {problem}");
+            }
+            (found, _) => faults.push(format!("{name}: {:?}", found.map(|_| "read"))),
+        }
+    }
+    println!("{read} of {all} Questionnaires of the R4 examples are read as forms");
+    assert!(all > 0 && faults.is_empty(), "{}", faults.join("\n"));
+}

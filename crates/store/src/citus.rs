@@ -134,6 +134,8 @@ const EVERYWHERE: &[&str] = &[
     "diary_booking",
     "system_booking",
     "draft",
+    "form_ask",
+    "form_draft",
     "referral",
     "bars_message",
     "crew_handover",

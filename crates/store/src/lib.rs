@@ -46,6 +46,7 @@ pub mod drafts;
 mod failure;
 mod fault;
 pub mod fax;
+pub mod forms;
 mod forward;
 pub mod handovers;
 pub mod hl7_inbox;

@@ -97,6 +97,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(280, "0280_to_take_in"),
     migration!(290, "0290_rules"),
     migration!(298, "0298_blueprints"),
+    migration!(295, "0295_forms"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -21,6 +21,7 @@ use crate::diary::{self, DiaryWrite};
 use crate::downtime::{self, DowntimeWrite};
 use crate::drafts::{self, DraftWrite};
 use crate::fax::{self, FaxDone, FaxWrite};
+use crate::forms::{self, FormWrite};
 use crate::handovers::{self, HandoverWrite};
 use crate::hl7_inbox::{self, Hl7Done, Hl7Write};
 use crate::hl7_out::{self, Hl7OutWrite};
@@ -162,6 +163,7 @@ pub enum Effect {
     Desk(DeskWrite),
     Blueprint(BlueprintWrite),
     Rule(RuleWrite),
+    Form(FormWrite),
 }
 
 /// What came of an effect.
@@ -204,6 +206,7 @@ pub enum Done {
     Desk,
     Blueprint,
     Rule,
+    Form,
 }
 
 /// What came of one change.
@@ -344,6 +347,10 @@ pub(crate) async fn apply_effect(
         Effect::Rule(write) => {
             rules::apply(tx, now, write).await?;
             Done::Rule
+        }
+        Effect::Form(write) => {
+            forms::apply(tx, now, write).await?;
+            Done::Form
         }
     })
 }

@@ -77,3 +77,89 @@
   }
   window.history.replaceState(null, "", window.location.pathname);
 })();
+
+// A form whose questions depend on answers shows and hides them at once; without this script a button does.
+(function () {
+  var form = document.querySelector("[data-form-rules]");
+  if (!form) {
+    return;
+  }
+  var rules;
+  try {
+    rules = JSON.parse(form.getAttribute("data-form-rules"));
+  } catch (error) {
+    return;
+  }
+  function values(place) {
+    var found = [];
+    form.querySelectorAll('[name="q' + place + '"]').forEach(function (field) {
+      var counts = !/^(radio|checkbox)$/.test(field.type) || field.checked;
+      if (counts && field.value.trim() !== "") {
+        found.push(field.value.trim());
+      }
+    });
+    var year = form.querySelector('[name="q' + place + '-year"]');
+    if (year && year.value.trim() !== "") {
+      var part = function (of) {
+        var field = form.querySelector('[name="q' + place + of + '"]');
+        return field && field.value.trim() ? "-" + ("0" + field.value.trim()).slice(-2) : "";
+      };
+      found.push(year.value.trim() + part("-month") + part("-day"));
+    }
+    return found;
+  }
+  function compared(given, wanted) {
+    if (typeof wanted === "number") {
+      return Number(given) - wanted;
+    }
+    return given === String(wanted) ? 0 : given < String(wanted) ? -1 : 1;
+  }
+  function meets(when, shown) {
+    var given = shown[when.q] ? values(when.q) : [];
+    if (when.op === "exists") {
+      return when.v === given.length > 0;
+    }
+    return given.some(function (one) {
+      var order = compared(one, when.v);
+      switch (when.op) {
+        case "=": return order === 0;
+        case "!=": return order !== 0;
+        case ">": return order > 0;
+        case "<": return order < 0;
+        case ">=": return order >= 0;
+        default: return order <= 0;
+      }
+    });
+  }
+  function round(before) {
+    var next = [];
+    rules.forEach(function (rule) {
+      var holds = rule.when.map(function (when) { return meets(when, before); });
+      var asked = holds.length === 0 || (rule.all ? holds.every(Boolean) : holds.some(Boolean));
+      next.push(asked && (rule.parent === null || next[rule.parent]));
+    });
+    return next;
+  }
+  function update() {
+    var shown = rules.map(function () { return true; });
+    for (var turn = 0; turn < 10; turn += 1) {
+      shown = round(shown);
+    }
+    var places = [];
+    form.querySelectorAll("[data-question]").forEach(function (question) {
+      var place = Number(question.getAttribute("data-question"));
+      question.hidden = !shown[place];
+      if (shown[place]) {
+        places.push(place);
+      }
+    });
+    form.querySelector('[name="shown"]').value = places.join(",");
+  }
+  var button = form.querySelector("[data-form-update]");
+  if (button) {
+    button.hidden = true;
+  }
+  form.addEventListener("input", update);
+  form.addEventListener("change", update);
+  update();
+})();

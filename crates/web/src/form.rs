@@ -12,7 +12,7 @@ use crate::page::problem::Refusal;
 use crate::visit::Visit;
 
 /// The most fields a form may bring.
-const FIELDS_MAX: usize = 256;
+const FIELDS_MAX: usize = 1_024;
 
 /// The fields of a form whose token was right.
 pub struct Fields(Vec<(String, String)>);
@@ -30,6 +30,13 @@ impl Fields {
         found
             .map(|(_, text)| text.trim())
             .filter(|it| !it.is_empty())
+    }
+
+    /// All fields, as they were typed, in their order.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// The field's text as it was typed, such as a password's.

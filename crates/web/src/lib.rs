@@ -21,6 +21,7 @@ pub mod page;
 pub mod patient;
 pub mod peers;
 mod pfp;
+pub mod questionnaires;
 mod record;
 mod router;
 #[cfg(test)]

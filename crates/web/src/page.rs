@@ -165,6 +165,7 @@ fn counted(text: &str, href: &str, visit: &Visit) -> String {
         "/staff/unsigned" => pending.unsigned,
         "/staff/tasks" => pending.due,
         "/staff/sent" => pending.undeliverable,
+        "/staff/questionnaires" => pending.unread,
         _ => 0,
     };
     match count {

@@ -12,6 +12,7 @@ pub mod online;
 pub mod people;
 pub mod prescriptions;
 pub mod profile;
+pub mod questionnaires;
 pub mod questions;
 pub mod record;
 pub mod referrals;

@@ -20,6 +20,7 @@ mod patient_app;
 mod pds;
 mod people;
 mod prescriptions;
+mod questionnaires;
 mod referrals;
 mod rules;
 mod sign_in;
@@ -230,6 +231,7 @@ fn pages(node: Arc<Node>) -> Router {
         .merge(moving::routes())
         .merge(pds::routes())
         .merge(prescriptions::routes())
+        .merge(questionnaires::routes())
         .merge(referrals::routes())
         .merge(rules::routes())
         .merge(handovers::routes())

@@ -218,6 +218,7 @@ pub fn all(text: &str) -> Vec<(&'static str, Response)> {
     pages.extend(patient_app::all(text));
     pages.extend(desk::all(text));
     pages.extend(rules::all(text));
+    pages.extend(questionnaires::all(text));
     pages
 }
 
@@ -498,6 +499,7 @@ mod patient_app;
 mod patients;
 mod pds;
 mod prescriptions;
+mod questionnaires;
 mod referrals;
 mod rules;
 mod tests;

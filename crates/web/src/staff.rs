@@ -32,6 +32,7 @@ pub mod prescriptions;
 pub mod privacy;
 pub mod privacy_log;
 pub mod proxies;
+pub mod questionnaires;
 pub mod questions;
 pub mod receipts;
 pub mod referrals;

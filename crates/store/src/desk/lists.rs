@@ -41,6 +41,8 @@ pub struct Pending {
     pub undeliverable: u64,
     /// Tasks of this person, their teams or nobody that are due by today.
     pub due: u64,
+    /// Answers to questionnaires that nobody has read.
+    pub unread: u64,
 }
 
 const TEMPLATE: &str =
@@ -131,7 +133,8 @@ impl Store {
              AND l.ty = $1 AND r.guard = 2)), \
              (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND t.due < $2 \
              AND (t.account = $3 OR (t.account = 0 AND (t.team = '' OR t.team IN \
-             (SELECT m.team FROM desk_member m WHERE m.account = $4)))))",
+             (SELECT m.team FROM desk_member m WHERE m.account = $4))))), \
+             (SELECT COUNT(*) FROM form_ask WHERE status = 'completed' AND seen_at = 0)",
         );
         let document_ty = self.word("DocumentReference").await?;
         let sql = sql
@@ -148,6 +151,7 @@ impl Store {
             unsigned: count(0)?,
             undeliverable: count(1)?,
             due: count(2)?,
+            unread: count(3)?,
         })
     }
 

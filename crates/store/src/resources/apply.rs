@@ -16,6 +16,7 @@ use crate::care;
 use crate::database::Tx;
 use crate::diary;
 use crate::rules;
+use crate::forms;
 use crate::sharing;
 use crate::terminology;
 use crate::write::{Change, Expect, Written};
@@ -63,6 +64,7 @@ pub(crate) async fn apply(
     care::derive(tx, scope, core.now(), changes).await?;
     sharing::follow(tx, core.now(), changes).await?;
     diary::follow(tx, scope, changes).await?;
+    forms::follow(tx, core.now(), changes).await?;
     reindex::asked_by(tx, core.now(), changes).await?;
     terminology::follow(tx, applied.now, changes).await?;
     rules::follow(tx, applied.now, changes).await?;

@@ -42,6 +42,8 @@ pub struct Prepared {
     pub(crate) sharing: Option<Box<Sharing>>,
     /// What a Slot says of when somebody can be seen.
     pub(crate) slot: Option<Box<SlotSaid>>,
+    /// Whom a Task asks to answer a questionnaire.
+    pub(crate) asks: Option<Box<fhir::questionnaire::Ask>>,
     /// What a CodeSystem, ValueSet or ConceptMap says.
     pub(crate) terms: Option<Ready>,
     /// Of a Subscription, or of a Basic that is a SubscriptionTopic.
@@ -75,6 +77,7 @@ impl Prepared {
             relation: Relation::of(ty, id, resource, organisation)?.map(Box::new),
             sharing: Sharing::of(ty, id, resource)?.map(Box::new),
             slot: SlotSaid::of(ty, resource).map(Box::new),
+            asks: crate::forms::asked_by(ty, resource).map(Box::new),
             watch: Watch::of(ty, resource)?.map(Box::new),
             terms: Ready::of(ty, resource)?,
         })

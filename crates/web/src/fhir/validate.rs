@@ -241,6 +241,7 @@ async fn validated(
             let now = store.now();
             let work = |terms: &dyn Terminology| look(resource, &wish, &profiles, terms, now);
             found.extend(store.with_terminology(work).await?);
+            found.extend(answers(store, resource).await?);
         }
         None if wish.mode.as_deref() == Some("delete") => {}
         None => {
@@ -249,6 +250,37 @@ async fn validated(
         }
     }
     Ok(found)
+}
+
+/// What a QuestionnaireResponse has that its Questionnaire does not want, or lacks.
+async fn answers(store: &Store, resource: &Json<'_>) -> Result<Vec<Issue>, Problem> {
+    let canonical = resource.text("questionnaire").unwrap_or_default();
+    if resource.text("resourceType") != Some("QuestionnaireResponse") || canonical.is_empty() {
+        return Ok(Vec::new());
+    }
+    let form = match crate::questionnaires::load::form(store, canonical).await {
+        Ok((form, _)) => form,
+        Err(problem) => {
+            let message =
+                format!("The answers were not held against their Questionnaire: {problem}");
+            return Ok(vec![Issue {
+                severity: Severity::Information,
+                problem: Problem::new(problem.kind, message)
+                    .at("QuestionnaireResponse.questionnaire"),
+            }]);
+        }
+    };
+    let response = serde_json::from_slice(&resource.to_bytes());
+    let response = response.map_err(|error| {
+        Problem::new(Kind::Exception, "The answers could not be read.").because(error)
+    })?;
+    let faults = fhir::questionnaire::conforms(&form, &response);
+    let issue = |(link, fault): (String, fhir::questionnaire::Fault)| Issue {
+        severity: Severity::Error,
+        problem: Problem::new(Kind::BusinessRule, format!("{fault}."))
+            .at(format!("QuestionnaireResponse.item(linkId={link})")),
+    };
+    Ok(faults.into_iter().map(issue).collect())
 }
 
 fn look(

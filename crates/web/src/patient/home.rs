@@ -14,7 +14,7 @@ use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other, words};
 use crate::patient::appointments::{self, text};
 use crate::patient::{
-    access_log, letters, messages, name, prescriptions, record, referrals, views,
+    access_log, letters, messages, name, prescriptions, questionnaires, record, referrals, views,
 };
 use crate::visit::Visit;
 
@@ -48,6 +48,7 @@ pub async fn home(
         result: record::newest(&node, &visit, language).await?,
         messages: unread.map(|it| messages::unread_words(it, language)),
         next: Vec::new(),
+        questionnaires: questionnaires::waiting(&node, &visit, language).await?,
         appointments: tile(&node, &visit, tongue).await?,
         newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
         prescriptions: prescriptions::tile(&node, &visit).await?,
@@ -72,6 +73,9 @@ fn next(view: &views::Home, unread: u32, language: Language) -> Vec<views::TileL
     let mut next = Vec::new();
     if unread > 0 {
         next.push(link("/messages", messages::unread_words(unread, language)));
+    }
+    if let Some(waiting) = &view.questionnaires {
+        next.push(link("/questionnaires", waiting.clone()));
     }
     let due = view.prescriptions.as_ref();
     if let Some(due) = due.filter(|it| it.href == "/prescriptions/order") {
@@ -114,13 +118,14 @@ async fn others_home(
     let standing = node.store.standing(&visit.known()?.who, visit.now).await?;
     let mut proxies = standing.online.proxies.iter();
     let proxy = proxies.find(|it| it.number == acting.proxy);
-    let view = views::Home {
+    let mut view = views::Home {
         t: language.texts(),
         lang: language.code(),
         heading: language.tell("record-of", &[("name", &acting.name)]),
         result: record::newest(node, visit, language).await?,
         messages: None,
         next: Vec::new(),
+        questionnaires: questionnaires::waiting(node, visit, language).await?,
         acting: true,
         who_looked: proxy.is_some_and(|it| it.has(ACCESS_LOG)),
         people: None,
@@ -134,6 +139,11 @@ async fn others_home(
         not_here: Some(NOT_FOR_PROXIES),
         done: None,
     };
+    let forms = view.questionnaires.clone();
+    view.next.extend(forms.map(|text| views::TileLink {
+        href: "/questionnaires".to_owned(),
+        text,
+    }));
     let title = text(language, "home");
     let page = Page::new("patient/home.jinja", title, view).under("/");
     Ok(tongue.keep(page.said_in(language).answer(&node.site, visit)))

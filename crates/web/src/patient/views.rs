@@ -17,6 +17,8 @@ pub struct Home {
     pub messages: Option<String>,
     /// What to do next, the most pressing first.
     pub next: Vec<TileLink>,
+    /// How many questionnaires are to be answered, in words; none for none.
+    pub questionnaires: Option<String>,
     /// One acts for somebody else.
     pub acting: bool,
     /// One may see who looked at the other's record.

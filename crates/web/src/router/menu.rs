@@ -68,6 +68,7 @@ fn everywhere(caller: &Caller) -> &'static [Place] {
             ("Unsigned", "/staff/unsigned"),
             ("Referrals", "/staff/referrals"),
             ("Slots", "/staff/slots"),
+            ("Questionnaires", "/staff/questionnaires"),
             ("Patients", "/staff/patients"),
             ("Questions", "/staff/access-queries"),
             ("Work list", "/staff/worklist"),

@@ -129,6 +129,7 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         pds: Some(super::pds::part(text)),
         timeline: "/staff/patient/jane/timeline".into(),
         results: "/staff/patient/jane/results".into(),
+        questionnaires: "/staff/patient/jane/questionnaires".into(),
         task: "/staff/tasks/new?patient=jane".into(),
         letter: Some("/staff/letters/new?patient=jane".into()),
         people: "/staff/people/jane".into(),

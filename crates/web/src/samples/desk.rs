@@ -58,7 +58,7 @@ pub(super) fn choices(text: &str) -> Vec<desk::Choices> {
     }]
 }
 
-fn label() -> Label {
+pub(super) fn label() -> Label {
     Label {
         text: "Overdue",
         colour: Some("red"),
@@ -213,7 +213,7 @@ fn task(text: &str) -> desk::TaskPage {
     }
 }
 
-fn head(text: &str) -> desk::Head {
+pub(super) fn head(text: &str) -> desk::Head {
     desk::Head {
         patient: person(text),
         record: "/staff/patient/p".into(),

@@ -28,6 +28,7 @@ pub(super) fn home(text: &str) -> patient::Home {
             text: text.into(),
         }],
         heading: format!("Hello, {text}"),
+        questionnaires: Some(text.into()),
         acting: false,
         who_looked: true,
         people: Some("1 person can act for you".into()),

@@ -107,6 +107,7 @@ pub async fn page(
         team: format!("/staff/whereabouts/{patient}/team"),
         timeline: format!("/staff/patient/{patient}/timeline"),
         results: format!("/staff/patient/{patient}/results"),
+        questionnaires: format!("/staff/patient/{patient}/questionnaires"),
         task: format!("/staff/tasks/new?patient={patient}"),
         letter: node
             .exchange

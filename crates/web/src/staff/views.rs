@@ -315,6 +315,7 @@ pub struct PatientPage {
     pub people: String,
     pub timeline: String,
     pub results: String,
+    pub questionnaires: String,
     pub task: String,
     /// Where a letter is written, on a node that is in a network.
     pub letter: Option<String>,

@@ -43,6 +43,13 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
     register(neighbour.registered, &ods, store).await?;
     register(neighbour.medicines, &ods, store).await?;
     register(neighbour.records, &ods, store).await?;
+    if neighbour
+        .patients
+        .iter()
+        .any(|it| it.username == "margaret")
+    {
+        ask_margaret(&ods, store).await?;
+    }
     nominate(neighbour, store).await?;
     for account in neighbour.accounts {
         let holder = Holder::Staff {
@@ -123,6 +130,45 @@ async fn make_crisis_team(store: &Store) -> anyhow::Result<()> {
 pub const DAY_MS: i64 = 86_400_000;
 /// Days for which there are sessions, from tomorrow on.
 const DAYS_AHEAD: i64 = 14;
+
+/// Two questionnaires that are made up, and Margaret is asked to answer both.
+async fn ask_margaret(ods: &Ods, store: &Store) -> anyhow::Result<()> {
+    register(
+        include_str!("../../../demo/questionnaires.json"),
+        ods,
+        store,
+    )
+    .await?;
+    let now = store.now();
+    let due = fhir::date::date(now + 14 * DAY_MS);
+    let asks = [
+        (
+            "before-hospital",
+            "Before your hospital appointment",
+            "You have been referred to the hospital",
+        ),
+        (
+            "asthma-review",
+            "Asthma review",
+            "Your yearly review is due",
+        ),
+    ];
+    let tasks = asks.map(|(name, title, why)| {
+        let mut task = fhir::questionnaire::task(
+            &format!("margaret-{name}"),
+            "Patient/margaret-hill",
+            &format!("https://handover.example/Questionnaire/{name}|1"),
+            fhir::questionnaire::Answerer::Patient,
+            why,
+            now,
+            Some(&due),
+        );
+        fhir::members::set(&mut task, "description", title.into());
+        task
+    });
+    let tasks = serde_json::Value::from(tasks.to_vec());
+    register(&tasks.to_string(), ods, store).await
+}
 
 /// Publishes what is not published yet.
 async fn publish_sessions(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {

@@ -410,3 +410,11 @@ pub async fn step(
         Err(problem) => Err(problem.into()),
     }
 }
+
+/// The day that was typed, as `2026-05-03`, if something can be due then.
+///
+/// # Errors
+/// What is wrong with it, for the page.
+pub(crate) fn due_day(text: &str, now: Millis) -> Result<String, &'static str> {
+    due(text, now).map(day_of)
+}

@@ -7,6 +7,7 @@ use access::Interaction;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use fhir::date::{self, Millis};
+use fhir::questionnaire::TASK;
 use fhir::search::{ALL_TYPES, Search};
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub struct Asked {
 }
 
 /// What can be shown alone: its word, its name, and the types.
-const KINDS: [(&str, &str, &[&str]); 6] = [
+const KINDS: [(&str, &str, &[&str]); 7] = [
     ("letters", "Letters", &["DocumentReference", "Composition"]),
     ("results", "Results", &["Observation", "DiagnosticReport"]),
     (
@@ -52,6 +53,11 @@ const KINDS: [(&str, &str, &[&str]); 6] = [
         "visits",
         "Visits and referrals",
         &["Encounter", "Appointment", "ServiceRequest"],
+    ),
+    (
+        "questionnaires",
+        "Questionnaires",
+        &["QuestionnaireResponse"],
     ),
     (
         "others",
@@ -161,7 +167,7 @@ fn row(it: Entry) -> TimelineRow {
 }
 
 /// Where each type says when it was.
-const DATES: [&str; 15] = [
+const DATES: [&str; 16] = [
     "/effectiveDateTime",
     "/effectivePeriod/start",
     "/effectiveInstant",
@@ -173,6 +179,7 @@ const DATES: [&str; 15] = [
     "/onsetDateTime",
     "/recordedDate",
     "/authoredOn",
+    "/authored",
     "/dateAsserted",
     "/whenHandedOver",
     "/date",
@@ -206,6 +213,7 @@ fn entry(node: &Node, ty: &str, resource: &Value, patient: &str) -> Option<Entry
         "Encounter" => Some(concept("/type/0")),
         "Appointment" => text("/description").map(str::to_owned),
         "Composition" => text("/title").map(str::to_owned),
+        "QuestionnaireResponse" => Some("Answers to a questionnaire".to_owned()),
         "Task" => text("/description").map(str::to_owned),
         _ => Some(concept("/code")),
     };
@@ -214,7 +222,13 @@ fn entry(node: &Node, ty: &str, resource: &Value, patient: &str) -> Option<Entry
         .map(|it| (node.organisation_name)(&it))
         .or_else(|| text("/performer/0/display").map(str::to_owned))
         .or_else(|| text("/requester/display").map(str::to_owned))
-        .or_else(|| text("/recorder/display").map(str::to_owned));
+        .or_else(|| text("/recorder/display").map(str::to_owned))
+        .or_else(|| text("/author/display").map(str::to_owned));
+    // What was handed in here is read where it was asked.
+    let task = match (ty, text("/identifier/system")) {
+        ("QuestionnaireResponse", Some(TASK)) => text("/identifier/value"),
+        _ => None,
+    };
     Some(Entry {
         at,
         day: words::day(when.get(..10).unwrap_or(when)),
@@ -224,8 +238,12 @@ fn entry(node: &Node, ty: &str, resource: &Value, patient: &str) -> Option<Entry
             .filter(|it| !it.trim().is_empty())
             .unwrap_or_else(|| ty.to_owned()),
         by: by.unwrap_or_default(),
-        href: matches!(ty, "Observation" | "DiagnosticReport")
-            .then(|| format!("/staff/patient/{patient}/results")),
+        href: match (ty, task) {
+            ("Observation" | "DiagnosticReport", _) => {
+                Some(format!("/staff/patient/{patient}/results"))
+            }
+            (_, task) => task.map(|it| format!("/staff/questionnaires/tasks/{it}")),
+        },
         label: label(text("/status").unwrap_or_default()),
     })
 }

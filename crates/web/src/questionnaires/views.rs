@@ -1,0 +1,464 @@
+//! What the templates of forms and answers show.
+
+use fhir::members::text as at;
+use fhir::questionnaire::{
+    Answered, Answers, Control, Fault, Fields, Form, Operator, Question, Sort, same,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::said;
+use super::sheet::Sheet;
+use crate::page::parts::{Done, Label, Person};
+use crate::page::tongue::Language;
+use crate::patient::appointments::text;
+use crate::patient::record::views::Texts;
+
+/// Empty fields that are offered beside answers to a question that takes several.
+const SPARE: usize = 2;
+
+/// `questionnaire/form.jinja`
+#[derive(Serialize)]
+pub struct FormPage {
+    pub t: Texts,
+    pub lang: &'static str,
+    pub here: String,
+    pub title: String,
+    pub description: String,
+    /// Whom it is about, on a page of staff's.
+    pub person: Option<Person>,
+    pub reason: String,
+    pub due: Option<String>,
+    pub notices: Vec<String>,
+    pub errors: Vec<Wrong>,
+    pub action: String,
+    pub back: String,
+    pub of: String,
+    /// The places of the questions that are shown, with commas between.
+    pub shown: String,
+    pub items: Vec<Item>,
+    /// The conditions, as JSON, for the script that shows and hides at once.
+    pub rules: Option<String>,
+    /// It is only looked at.
+    pub preview: bool,
+}
+
+/// A fault, for the summary.
+#[derive(Clone, Debug, Serialize)]
+pub struct Wrong {
+    pub text: String,
+    pub href: String,
+}
+
+/// One item of a form.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Item {
+    pub place: usize,
+    pub id: String,
+    /// Which of the template's parts draws it.
+    pub kind: &'static str,
+    pub text: String,
+    /// Of a heading: 2 to 4.
+    pub level: usize,
+    pub shown: bool,
+    pub hint: Option<String>,
+    pub error: Option<String>,
+    pub value: String,
+    /// Of a question that takes several answers.
+    pub values: Vec<String>,
+    pub picks: Vec<Pick>,
+    /// What was written instead of choosing; none where that is not possible.
+    pub other: Option<String>,
+    pub day: String,
+    pub month: String,
+    pub year: String,
+    /// None for a day without a time.
+    pub time: Option<String>,
+    pub units: Vec<Pick>,
+    pub unit: Option<String>,
+    pub suffix: Option<String>,
+    pub whole: bool,
+}
+
+/// An answer to choose.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pick {
+    pub value: String,
+    pub text: String,
+    pub checked: bool,
+    pub selected: bool,
+}
+
+/// `questionnaire/check.jinja`
+#[derive(Serialize)]
+pub struct Check {
+    pub t: Texts,
+    pub lang: &'static str,
+    pub here: String,
+    pub title: String,
+    pub person: Option<Person>,
+    pub rows: Vec<Row>,
+    pub action: String,
+    pub back: String,
+    pub of: String,
+    pub note: &'static str,
+}
+
+/// `questionnaire/answers.jinja`
+#[derive(Serialize)]
+pub struct AnswersPage {
+    pub t: Texts,
+    pub lang: &'static str,
+    pub here: String,
+    pub title: String,
+    pub done: Option<Done>,
+    pub person: Option<Person>,
+    pub state: Label,
+    /// Who answered and when, who asked, and who has read it.
+    pub facts: Vec<String>,
+    pub notices: Vec<String>,
+    pub rows: Vec<Row>,
+    pub change: Option<String>,
+    pub back: String,
+    pub back_text: &'static str,
+    /// Where staff say that they have read it.
+    pub seen: Option<String>,
+    /// What they have read.
+    pub answered_at: i64,
+    /// Where staff answer it, or take it back.
+    pub answer: Option<String>,
+    pub withdraw: Option<String>,
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    pub heading: bool,
+    pub question: String,
+    pub answer: String,
+    pub empty: bool,
+    /// Where the answer came from, if it stands as it was prefilled.
+    pub prefilled: Option<String>,
+    /// The field in which it is changed.
+    pub href: String,
+}
+
+/// The items of a form as they stand.
+pub(crate) struct Drawn {
+    pub items: Vec<Item>,
+    pub shown: String,
+    pub rules: Option<String>,
+}
+
+/// Draws a form. `began` is what the questions began with, with words for where that came from.
+pub(crate) fn draw(
+    form: &Form,
+    fields: &Fields,
+    (answers, began): (&Answers, &[(String, Vec<Value>, String)]),
+    faults: &[(usize, Fault)],
+    language: Language,
+) -> Drawn {
+    let enabled = form.enabled(answers);
+    let is_on = |place: usize| enabled.get(place).copied().unwrap_or(false);
+    let mut items = Vec::new();
+    let mut shown = Vec::new();
+    for (place, question) in form.questions.iter().enumerate() {
+        if is_hidden(form, question) {
+            continue;
+        }
+        if is_on(place) {
+            shown.push(place.to_string());
+        }
+        let mut item = item(form, place, fields, answers, language);
+        item.shown = is_on(place);
+        let fault = faults.iter().find(|(at, _)| *at == place);
+        item.error = fault.map(|(_, it)| said::fault(language, it));
+        let given = answers.get(&question.link);
+        let source = began.iter().find(|(link, ..)| *link == question.link);
+        if let Some((_, was, source)) = source {
+            let is_same = given.is_some_and(|it| {
+                it.len() == was.len() && it.iter().zip(was).all(|(a, b)| same(a, b))
+            });
+            if is_same {
+                let told = [("source", source.as_str())];
+                let id = if question.read_only {
+                    "form-fixed-hint"
+                } else {
+                    "form-prefilled-hint"
+                };
+                item.hint = Some(language.tell(id, &told));
+            }
+        }
+        items.push(item);
+    }
+    Drawn {
+        items,
+        shown: shown.join(","),
+        rules: form.has_conditions().then(|| rules(form)),
+    }
+}
+
+/// The item and those that it stands in: fewer than the bound on depth.
+fn up<'f>(form: &'f Form, question: &'f Question) -> impl Iterator<Item = &'f Question> {
+    std::iter::successors(Some(question), |it| form.questions.get(it.parent?))
+}
+
+/// What is hidden, or stands in what is hidden.
+fn is_hidden(form: &Form, question: &Question) -> bool {
+    up(form, question).any(|it| it.hidden)
+}
+
+/// Of a heading: one below that of the group that it stands in.
+fn level(form: &Form, question: &Question) -> usize {
+    let above = up(form, question).skip(1);
+    (above.filter(|it| it.sort == Sort::Group).count() + 2).min(4)
+}
+
+fn item(form: &Form, place: usize, fields: &Fields, answers: &Answers, language: Language) -> Item {
+    let Some(question) = form.questions.get(place) else {
+        return Item::default();
+    };
+    let id = format!("q{place}");
+    let one = |part: &str| {
+        let found = fields.get(&format!("{id}{part}"));
+        found.and_then(|it| it.first()).cloned().unwrap_or_default()
+    };
+    let mut words = said::question(form, place);
+    if question.sort.asks() && !question.required && !question.read_only {
+        words = language.tell("form-optional", &[("question", &words)]);
+    }
+    let mut item = Item {
+        place,
+        kind: kind(question),
+        text: words,
+        level: level(form, question),
+        value: one(""),
+        whole: question.sort == Sort::Integer,
+        id: id.clone(),
+        ..Item::default()
+    };
+    match item.kind {
+        "fixed" => {
+            let given = answers.get(&question.link).map_or(&[][..], Vec::as_slice);
+            item.value = said::answers(language, given);
+        }
+        "several" => {
+            item.values = fields.get(&item.id).cloned().unwrap_or_default();
+            item.values.retain(|it| !it.trim().is_empty());
+            let most = fhir::questionnaire::ANSWERS_MAX;
+            let spare = most.saturating_sub(item.values.len()).min(SPARE);
+            item.values
+                .extend(std::iter::repeat_n(String::new(), spare));
+        }
+        "date" => {
+            (item.day, item.month, item.year) = (one("-day"), one("-month"), one("-year"));
+            item.time = (question.sort == Sort::DateTime).then(|| one("-time"));
+        }
+        "quantity" => units(&mut item, question, one("-unit")),
+        "radios" | "checks" | "select" => picks(&mut item, question, fields, language),
+        _ => {}
+    }
+    if question.sort == Sort::OpenChoice {
+        item.other = Some(match fields.get(&format!("{}-other", item.id)) {
+            Some(texts) => texts.first().cloned().unwrap_or_default(),
+            None => String::new(),
+        });
+    }
+    item
+}
+
+fn kind(question: &Question) -> &'static str {
+    match question.sort {
+        Sort::Group => "group",
+        Sort::Display => "display",
+        _ if question.read_only => "fixed",
+        Sort::Boolean => "radios",
+        Sort::Choice | Sort::OpenChoice => match (question.repeats, question.control) {
+            (true, _) => "checks",
+            (false, Control::DropDown) => "select",
+            (false, _) => "radios",
+        },
+        Sort::Date | Sort::DateTime => "date",
+        Sort::Time => "time",
+        Sort::Quantity => "quantity",
+        _ if question.takes_several() => "several",
+        Sort::Text => "textarea",
+        Sort::Integer | Sort::Decimal => "number",
+        _ => "text",
+    }
+}
+
+fn units(item: &mut Item, question: &Question, chosen: String) {
+    let word = |unit: &Value| match at(unit, "/display") {
+        "" => at(unit, "/code").to_owned(),
+        display => display.to_owned(),
+    };
+    match question.units.as_slice() {
+        [] => item.unit = Some(chosen),
+        [only] => item.suffix = Some(word(only)),
+        several => {
+            let units = several.iter().enumerate();
+            item.units = units
+                .map(|(number, unit)| pick(number.to_string(), word(unit), &[chosen.clone()]))
+                .collect();
+        }
+    }
+}
+
+fn pick(value: String, text: String, chosen: &[String]) -> Pick {
+    let is_chosen = chosen.contains(&value);
+    Pick {
+        value,
+        text,
+        checked: is_chosen,
+        selected: is_chosen,
+    }
+}
+
+fn picks(item: &mut Item, question: &Question, fields: &Fields, language: Language) {
+    let chosen = fields.get(&item.id).cloned().unwrap_or_default();
+    if question.sort == Sort::Boolean {
+        let told = [("yes", "form-yes"), ("no", "form-no")];
+        let told =
+            told.map(|(value, id)| pick(value.to_owned(), text(language, id).to_owned(), &chosen));
+        item.picks = told.to_vec();
+        return;
+    }
+    let choices = question.choices.iter().enumerate();
+    item.picks = choices
+        .map(|(number, it)| pick(number.to_string(), it.label.clone(), &chosen))
+        .collect();
+    if question.sort == Sort::OpenChoice {
+        let other = text(language, "form-other").to_owned();
+        item.picks.push(pick("other".to_owned(), other, &chosen));
+    }
+    if item.kind == "select" {
+        let none = text(language, "form-choose").to_owned();
+        item.picks.insert(0, pick(String::new(), none, &chosen));
+    }
+}
+
+/// The conditions in the words of fields, for the script: which question is shown when.
+fn rules(form: &Form) -> String {
+    let place = |link: &str| form.questions.iter().position(|it| it.link == link);
+    let questions = form.questions.iter().map(|question| {
+        let when = question.when.iter().filter_map(|when| {
+            let at = place(&when.question)?;
+            let asked = form.questions.get(at)?;
+            Some(json!({ "q": at, "op": operator(when.operator), "v": field_value(asked, &when.answer) }))
+        });
+        json!({
+            "parent": question.parent,
+            "all": question.all,
+            "when": when.collect::<Vec<_>>(),
+        })
+    });
+    Value::Array(questions.collect()).to_string()
+}
+
+fn operator(operator: Operator) -> &'static str {
+    match operator {
+        Operator::Exists => "exists",
+        Operator::Equal => "=",
+        Operator::NotEqual => "!=",
+        Operator::Greater => ">",
+        Operator::Less => "<",
+        Operator::GreaterOrEqual => ">=",
+        Operator::LessOrEqual => "<=",
+    }
+}
+
+/// An answer as its question's field has it.
+fn field_value(question: &Question, answer: &Value) -> Value {
+    if let Some(yes) = answer.get("valueBoolean").and_then(Value::as_bool) {
+        return match question.sort {
+            Sort::Boolean => (if yes { "yes" } else { "no" }).into(),
+            _ => yes.into(),
+        };
+    }
+    match question.sort {
+        Sort::Choice | Sort::OpenChoice => {
+            let found = question
+                .choices
+                .iter()
+                .position(|it| same(&it.answer, answer));
+            found.map_or(Value::Null, |it| it.to_string().into())
+        }
+        Sort::Quantity => answer
+            .pointer("/valueQuantity/value")
+            .cloned()
+            .unwrap_or_default(),
+        _ => {
+            let values = answer.as_object().and_then(|it| it.values().next());
+            values.cloned().unwrap_or_default()
+        }
+    }
+}
+
+/// Questions and answers, one below the other, as far as the questions are asked.
+pub(crate) fn rows(
+    form: &Form,
+    answered: &Answered,
+    (language, with_hidden): (Language, bool),
+) -> Vec<Row> {
+    let enabled = form.enabled(&answered.answers);
+    let mut rows = Vec::new();
+    for (place, question) in form.questions.iter().enumerate() {
+        let is_on = enabled.get(place).copied().unwrap_or(false);
+        let is_text = question.sort == Sort::Display;
+        if !is_on || is_text || (is_hidden(form, question) && !with_hidden) {
+            continue;
+        }
+        let given = answered
+            .answers
+            .get(&question.link)
+            .map_or(&[][..], Vec::as_slice);
+        let part = match question.sort {
+            Sort::Date | Sort::DateTime => "-day",
+            _ => "",
+        };
+        rows.push(Row {
+            heading: question.sort == Sort::Group,
+            question: said::question(form, place),
+            empty: given.is_empty(),
+            answer: match given {
+                [] => text(language, "form-not-answered").to_owned(),
+                given => said::answers(language, given),
+            },
+            prefilled: answered.prefilled.get(&question.link).cloned(),
+            href: format!("#q{place}{part}"),
+        });
+    }
+    rows
+}
+
+/// What is wrong, for the summary, each with its question.
+pub(crate) fn wrongs(form: &Form, faults: &[(usize, Fault)], language: Language) -> Vec<Wrong> {
+    let told = faults.iter().map(|(place, fault)| {
+        let part = match form.questions.get(*place).map(|it| it.sort) {
+            Some(Sort::Date | Sort::DateTime) => "-day",
+            _ => "",
+        };
+        Wrong {
+            text: format!(
+                "{}: {}",
+                said::question(form, *place),
+                said::fault(language, fault)
+            ),
+            href: format!("#q{place}{part}"),
+        }
+    });
+    told.collect()
+}
+
+/// What the questions began with, with words for where that came from, in that language.
+pub(crate) fn began(sheet: &Sheet, language: Language) -> Vec<(String, Vec<Value>, String)> {
+    let now = sheet.prefilled.iter().filter_map(|(link, it)| {
+        Some((
+            link.clone(),
+            it.answers.clone(),
+            said::source(language, &it.source)?,
+        ))
+    });
+    now.collect()
+}
