@@ -13,6 +13,8 @@ mod backup;
 #[cfg(test)]
 mod blueprints;
 #[cfg(test)]
+mod bars;
+#[cfg(test)]
 mod browser;
 #[cfg(test)]
 mod canaries;
@@ -52,6 +54,8 @@ mod itk3;
 mod medicines_there;
 #[cfg(test)]
 mod mesh;
+#[cfg(test)]
+mod moving;
 #[cfg(test)]
 mod neighbourhood;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::setting::handover;
 
 const ANSWER_SECONDS: u64 = 60;
 
-fn set_up() -> Neighbourhood {
+pub fn set_up() -> Neighbourhood {
     let nodes = Neighbourhood::set_up(None);
     let ways = "\n[sign_in]\nstaff = [\"passkey\", \"password\"]\npatients = [\"passkey\", \"password\"]\n";
     for site in [&nodes.hospital, &nodes.practice] {
@@ -27,14 +27,14 @@ fn set_up() -> Neighbourhood {
 }
 
 /// Puts Amina on record there; her id.
-fn register(site: &Site) -> String {
+pub fn register(site: &Site) -> String {
     let answer = site.client().send_json("POST", "/fhir/Patient", &patient());
     let answer = answer.unwrap();
     assert_eq!(answer.status, 201, "{}", answer.text());
     answer.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn sign_in(site: &Site, door: &str, login: &str) -> Client {
+pub fn sign_in(site: &Site, door: &str, login: &str) -> Client {
     let mut client = Client::new(site.pages);
     let csrf = form_token(&client.get(door).unwrap());
     let fields = [
@@ -47,7 +47,7 @@ fn sign_in(site: &Site, door: &str, login: &str) -> Client {
     client
 }
 
-fn doctor(site: &Site, login: &str, name: &str) -> Client {
+pub fn doctor(site: &Site, login: &str, name: &str) -> Client {
     account(site, login, name, "clinician");
     sign_in(site, "/staff/login", login)
 }
@@ -69,13 +69,13 @@ fn amina(site: &Site, id: &str) -> Client {
     sign_in(site, "/login", "amina")
 }
 
-fn says(client: &mut Client, address: &str, words: &str) -> bool {
+pub fn says(client: &mut Client, address: &str, words: &str) -> bool {
     let page = client.get(address);
     page.is_ok_and(|page| page.text().contains(words))
 }
 
 /// The form of a new referral of Amina, filled in.
-fn filled(doctor: &mut Client, patient: &str) -> Vec<(&'static str, String)> {
+pub fn filled(doctor: &mut Client, patient: &str) -> Vec<(&'static str, String)> {
     let page = doctor
         .get(&format!("/staff/referrals/new?patient={patient}"))
         .unwrap();
@@ -105,7 +105,7 @@ fn filled(doctor: &mut Client, patient: &str) -> Vec<(&'static str, String)> {
     fields
 }
 
-fn post(client: &mut Client, address: &str, fields: &[(&'static str, String)]) -> Answer {
+pub fn post(client: &mut Client, address: &str, fields: &[(&'static str, String)]) -> Answer {
     let fields: Vec<(&str, &str)> = fields
         .iter()
         .map(|(name, it)| (*name, it.as_str()))
@@ -114,7 +114,7 @@ fn post(client: &mut Client, address: &str, fields: &[(&'static str, String)]) -
 }
 
 /// The first link on a page that leads to one of a list.
-fn link(page: &Answer, list: &str) -> Option<String> {
+pub fn link(page: &Answer, list: &str) -> Option<String> {
     let text = page.text().replace("&#x2f;", "/");
     let begins = format!("href=\"{list}");
     let mut links = text.split(begins.as_str()).skip(1);
@@ -232,6 +232,101 @@ fn a_referral_made_while_the_hospital_is_down_is_decided_once_when_it_is_back_an
     }
 }
 
+/// A letter on record there, restricted or not; its id.
+pub fn letter(site: &Site, patient: &str, (text, restricted): (&str, bool)) -> String {
+    let about = json!({ "reference": format!("Patient/{patient}") });
+    let create = |resource: Value| {
+        let ty = resource["resourceType"].as_str().unwrap();
+        let path = format!("/fhir/{ty}");
+        let answer = site.client().send_json("POST", &path, &resource).unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().to_owned()
+    };
+    let binary = create(json!({
+        "resourceType": "Binary",
+        "contentType": "text/plain",
+        "securityContext": about,
+        "data": base64::engine::general_purpose::STANDARD.encode(text),
+    }));
+    let mut document = json!({
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "description": format!("About {text}"),
+        "subject": about,
+        "date": "2026-02-03T10:00:00Z",
+        "content": [{ "attachment": { "contentType": "text/plain", "url": format!("Binary/{binary}") } }],
+    });
+    if restricted {
+        let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+        document["securityLabel"] = json!([{ "coding": [{ "system": system, "code": "R" }] }]);
+    }
+    create(document)
+}
+
+#[test]
+fn a_letter_goes_along_with_a_referral_and_is_opened_there_and_a_restricted_one_is_not_offered() {
+    let mut nodes = set_up();
+    nodes.practice.process.start();
+    nodes.hospital.process.start();
+    register(&nodes.hospital);
+    let id = register(&nodes.practice);
+    let goes = letter(&nodes.practice, &id, ("the echo of 2025", false));
+    let stays = letter(&nodes.practice, &id, ("what nobody copies", true));
+    let mut gp = doctor(&nodes.practice, "ann", "Dr Ann Bell");
+    let mut shah = doctor(&nodes.hospital, "ravi", "Dr Ravi Shah");
+    let form = filled(&mut gp, &id);
+    let page = gp
+        .get(&format!("/staff/referrals/new?patient={id}"))
+        .unwrap();
+    let page = page.text();
+    assert!(page.contains("About the echo of 2025"), "{page}");
+    assert!(!page.contains("what nobody copies"), "{page}");
+    assert!(
+        page.contains("1 more: withheld from you, or restricted"),
+        "{page}"
+    );
+
+    // Whoever writes its id into the form gets no copy of it out.
+    let mut wrong = form.clone();
+    wrong.push(("letter", stays));
+    let answer = post(&mut gp, "/staff/referrals/new", &wrong);
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.text().contains("cannot go along"),
+        "{}",
+        answer.text()
+    );
+    let mut right = form;
+    right.push(("letter", goes));
+    let sent = post(&mut gp, "/staff/referrals/new", &right);
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    let there = wait_for("the referral at the hospital", ANSWER_SECONDS, || {
+        let list = shah.get("/staff/referrals?show=to-triage").ok()?;
+        link(&list, "/staff/referrals/")
+    });
+    let page = shah.get(&there).unwrap().text();
+    for words in [
+        "Letters enclosed",
+        "About the echo of 2025",
+        "the echo of 2025",
+        "Allergies",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let sent = gp.get("/staff/referrals?show=sent").unwrap();
+    let here = link(&sent, "/staff/referrals/").unwrap();
+    assert!(
+        says(&mut gp, &here, "the echo of 2025"),
+        "who refers sees what went along"
+    );
+    let count = "SELECT CAST(COUNT(*) AS TEXT) FROM referral";
+    assert_eq!(
+        nodes.practice.rows.number(count),
+        1,
+        "what was refused left nothing"
+    );
+}
+
 /// A message of BaRS about Amina.
 fn message(id: &str, reason: &str) -> Value {
     let entry = |id: &str, resource: Value| json!({ "fullUrl": id, "resource": resource });
@@ -264,7 +359,7 @@ fn message(id: &str, reason: &str) -> Value {
     })
 }
 
-fn process(site: &Site, message: &Value, ids: &[(&str, &str)]) -> Answer {
+pub fn process(site: &Site, message: &Value, ids: &[(&str, &str)]) -> Answer {
     let organisation = base64::engine::general_purpose::STANDARD.encode(br#"{"value":"x"}"#);
     let mut headers = vec![("content-type", "application/fhir+json")];
     for name in [

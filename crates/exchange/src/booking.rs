@@ -7,6 +7,7 @@
 
 mod amend;
 mod ask;
+mod bars;
 pub(crate) mod carry;
 mod here;
 mod local;
@@ -22,6 +23,7 @@ use store::diary::{Audience, Slot};
 
 pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
+pub use bars::{BARS_SLOTS_MAX, BarsBooking};
 pub(crate) use local::booking_id as id_of;
 pub use local::{Hold, Session, book, book_with, cancel, change_slot, move_to, publish};
 pub use text::{Act, BookingText, Offer, Outcome};

@@ -6,6 +6,7 @@
 //! of medicines and allergies, social care of care needs and contacts, and neither of anything else. Invariant: what was
 //! withheld from the writer, and what is not known, is never written as "none".
 
+mod amend;
 mod letters;
 mod medicines;
 mod sign;
@@ -14,6 +15,7 @@ use fhir::date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use amend::{Amends, Earlier};
 pub use letters::{Section, letter, read_sections, section_code, sections};
 pub use medicines::{Taken, compare, concept};
 pub use sign::Signing;
@@ -55,6 +57,9 @@ pub struct Discharge {
     pub urgent: bool,
     /// Why the patient must not read it: `third-party`, `serious-harm`, or empty.
     pub mark: String,
+    /// The signed version that this one takes the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amends: Option<Box<Amends>>,
 }
 
 /// A medicine, and what became of it in hospital.
@@ -174,7 +179,8 @@ impl Discharge {
             ("told", &self.told),
         ];
         let mut faults = Vec::new();
-        for (field, text) in texts {
+        let why = self.amends.as_ref().map(|it| ("why", &it.why));
+        for (field, text) in texts.into_iter().chain(why) {
             if text.chars().count() > TEXT_CHARS_MAX {
                 faults.push((field, "This is longer than 8,000 characters"));
             }
@@ -260,6 +266,7 @@ impl Discharge {
             "Choose whether the patient may read it",
         );
         faults.extend(self.check_medicines());
+        faults.extend(self.amends.iter().flat_map(|it| it.check(self)));
         faults
     }
 

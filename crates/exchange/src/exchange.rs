@@ -11,6 +11,7 @@ use store::{Effect, Job, Store};
 use tokio::sync::Semaphore;
 
 use crate::backoff::Backoff;
+use crate::bars::Bars;
 use crate::bounds::{Bounds, Known};
 use crate::client::{HttpTransport, Ways};
 use crate::delivery::Paces;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub eps: Option<Arc<Eps>>,
     /// PDS, where it is asked who the people here are.
     pub pds: Option<Arc<Pds>>,
+    /// Organisations that are referred to by BaRS, where they have no node.
+    pub bars: Option<Arc<Bars>>,
     /// How long all organisations together are waited for that are asked about a patient, in
     /// milliseconds.
     pub ask_millis: u64,
@@ -93,6 +96,7 @@ impl Default for Settings {
             fax: None,
             eps: None,
             pds: None,
+            bars: None,
             ask_millis: 2_000,
             bounds: Bounds::default(),
             ask_keep_hours: 24,

@@ -9,6 +9,7 @@
 pub mod ask;
 pub mod backoff;
 pub mod blueprints;
+pub mod bars;
 pub mod booking;
 pub mod bounds;
 mod client;

@@ -5,6 +5,11 @@
 //! Invariant: a step, what follows of it, its trace and the parcel that tells the other side are one commit.
 
 mod bars;
+mod bars_answer;
+mod bars_make;
+pub(crate) mod bars_send;
+#[cfg(test)]
+mod bars_tests;
 mod refer;
 mod resource;
 mod take;
@@ -24,6 +29,7 @@ use crate::manifest::PatientNamed;
 use crate::prescriptions::put;
 
 pub use bars::{BarsCame, BarsReferral};
+pub use bars_answer::BarsAnswer;
 pub use refer::NewReferral;
 pub use resource::{Said, requested, said};
 pub use text::{Act, Promised, ReferralText, Request, URGENCIES, WORDS_CHARS_MAX};

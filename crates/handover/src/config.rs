@@ -3,6 +3,7 @@
 mod appointments;
 mod apps;
 mod backup;
+mod bars;
 mod bounds;
 mod downtime;
 mod fax;
@@ -27,6 +28,7 @@ use anyhow::{Context, bail};
 pub use appointments::AppointmentsSection;
 pub use apps::AppsSection;
 pub use backup::BackupSection;
+pub use bars::BarsSection;
 pub use downtime::DowntimeSection;
 pub use fax::FaxSection;
 pub use fhir::FhirSection;
@@ -356,6 +358,8 @@ pub struct Config {
     #[serde(default = "left_out")]
     pub pds: PdsSection,
     #[serde(default = "left_out")]
+    pub bars: BarsSection,
+    #[serde(default = "left_out")]
     pub downtime: DowntimeSection,
     /// The file that it was read from.
     #[serde(skip)]
@@ -425,6 +429,7 @@ impl Config {
         .chain(self.mesh_server.paths())
         .chain(self.fax.paths())
         .chain(self.gp_connect.paths())
+        .chain(self.bars.paths())
         {
             *path = folder.join(&*path);
         }
@@ -488,6 +493,7 @@ impl Config {
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;
         self.pds.check()?;
+        self.bars.check(ods)?;
         self.downtime.check()?;
         self.mesh_server
             .check(self.pages.tls_certificate.is_some())?;
@@ -529,6 +535,7 @@ pub fn example() -> String {
         Itk3Section::SECTION,
         PrescriptionsSection::SECTION,
         PdsSection::SECTION,
+        BarsSection::SECTION,
         MessagesSection::SECTION,
         DowntimeSection::SECTION,
     ];

@@ -1,5 +1,6 @@
 //! Wiring: one node from its settings, with all its doors and workers.
 
+mod bars;
 pub mod copies;
 pub mod downtime;
 pub mod fax;
@@ -115,6 +116,7 @@ impl Running {
             system: gp_connect::system(config, &ods)?,
             medicines: gp_connect::medicines(config, &ods)?,
             pds: pds::open(config)?,
+            bars: bars::open(config)?,
             ways: around.ways,
             backoff: around.backoff.unwrap_or_default(),
             ..exchange::Settings::default()
@@ -396,7 +398,15 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     let listed = book.clone();
     node.pharmacies = Arc::new(move || pharmacies(&listed));
     node.has_eps = config.prescriptions.eps.is_some();
-    node.organisation_name = Arc::new(move |ods| book.name(ods));
+    let by_bars = config.bars.services().to_vec();
+    node.organisation_name = Arc::new(move |ods| {
+        let service = by_bars.iter().find(|it| it.ods == ods);
+        match (book.name(ods), service) {
+            // Of who has no node, the settings know the name.
+            (name, Some(service)) if name == ods => service.name.clone(),
+            (name, _) => name,
+        }
+    });
     node.fhir.bounds = config.fhir.bounds();
     node.fhir.conditional_delete = config.fhir.conditional_delete.into();
     node.oauth.registration_open = config.apps.registration_open;

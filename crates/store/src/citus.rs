@@ -138,6 +138,7 @@ const EVERYWHERE: &[&str] = &[
     "form_draft",
     "referral",
     "bars_message",
+    "bars_out",
     "crew_handover",
     "crew_handover_step",
     "patient_move",

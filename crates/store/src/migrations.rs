@@ -98,6 +98,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(290, "0290_rules"),
     migration!(298, "0298_blueprints"),
     migration!(295, "0295_forms"),
+    migration!(300, "0300_bars_out"),
+    migration!(301, "0301_pds_practice"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -4,6 +4,7 @@
 //! Invariant: a referral moves on in the commit that writes what was said, tells the other side and leaves the trace, or not
 //! at all. Invariant: nothing but a step that somebody took makes it accepted.
 
+mod bars_out;
 mod lists;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod write;
 
 use fhir::date::Millis;
 
+pub use bars_out::{BarsOut, StuckBars};
 pub use lists::{Known, ReferralCounts, ReferralList, StuckReferral, UnmatchedReferral};
 pub(crate) use write::apply;
 pub use write::{ReferralWas, ReferralWrite};

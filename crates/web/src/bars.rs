@@ -4,7 +4,9 @@
 //!
 //! Invariant: what is answered with 200 is on the disk, and is taken once. Invariant: the ids of a request are in its answer.
 
+mod booking;
 mod message;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -45,9 +47,13 @@ const TOLD: [&str; 3] = [
 /// The longest header that is read, in bytes.
 const HEADER_BYTES_MAX: usize = 8 << 10;
 const ERROR_CODES: &str = "https://fhir.nhs.uk/Codesystem/http-error-codes";
+/// The event of an answer to a referral that left from here.
+const RESPONSE: &str = "servicerequest-response";
+/// The events of a booking and of its answer.
+const BOOKING: &str = "booking-request";
+const BOOKED: &str = "booking-response";
 const EVENTS: &str = "https://fhir.nhs.uk/CodeSystem/message-events-bars";
-const DEFINITION: &str =
-    "https://fhir.nhs.uk/MessageDefinition/bars-message-servicerequest-request";
+const DEFINITION: &str = "https://fhir.nhs.uk/MessageDefinition/bars-message-";
 
 /// Its addresses.
 pub fn routes(node: Arc<Node>) -> Router {
@@ -56,6 +62,9 @@ pub fn routes(node: Arc<Node>) -> Router {
         .route("/bars/FHIR/R4/MessageDefinition", get(definitions))
         .route("/bars/FHIR/R4/$process-message", post(process))
         .route("/bars/FHIR/R4/ServiceRequest/{id}", get(read))
+        .route("/bars/FHIR/R4/Slot", get(slots::search))
+        .route("/bars/FHIR/R4/Appointment", get(booking::of_patient))
+        .route("/bars/FHIR/R4/Appointment/{id}", get(booking::one))
         .with_state(node)
 }
 
@@ -131,7 +140,12 @@ fn told(headers: &HeaderMap) -> Result<(String, String), Problem> {
 }
 
 /// Who asks: one of the organisation's own systems, or a gateway that has its token.
-async fn scope(node: &Node, parts: &Parts, interaction: Interaction) -> Result<Scope, Problem> {
+async fn scope(
+    node: &Node,
+    parts: &Parts,
+    interaction: Interaction,
+    ty: &'static str,
+) -> Result<Scope, Problem> {
     let visit = Visit::of(node, parts).await?;
     let is_system = matches!(
         visit.known()?.who,
@@ -144,7 +158,7 @@ async fn scope(node: &Node, parts: &Parts, interaction: Interaction) -> Result<S
         let message = "This door is for systems; use a token made by `handover token`.";
         return Err(Problem::new(Kind::Forbidden, message));
     }
-    visit.scope(node, interaction, "ServiceRequest").await
+    visit.scope(node, interaction, ty).await
 }
 
 /// `POST /$process-message`
@@ -158,16 +172,46 @@ async fn process(State(node): State<Arc<Node>>, request: Request) -> Response {
 
 async fn processed(node: &Node, parts: &Parts, body: Body) -> Result<Value, Problem> {
     let ids = told(&parts.headers)?;
-    let scope = scope(node, parts, Interaction::Create).await?;
+    let scope = scope(node, parts, Interaction::Create, "ServiceRequest").await?;
     let bytes = axum::body::to_bytes(body, MESSAGE_BYTES_MAX).await;
     let bytes = bytes.map_err(|_| Problem::new(Kind::TooLong, "A message has up to 2 MiB."))?;
-    let came = message::read(&bytes, ids)?;
+    let message = message::open(&bytes)?;
     let exchange = node.exchange.as_ref().ok_or_else(|| {
         let message = "Referrals are not taken by this node: it is in no network.";
         Problem::new(Kind::NotSupported, message)
     })?;
-    match exchange.take_bars(&scope, &came).await? {
-        BarsCame::Taken(id) => Ok(response(node, &came.message, &id)),
+    if message.event() == BOOKING {
+        let asked = booking::read(&message, &bytes, ids)?;
+        let came = slots::diary(node)?
+            .take_bars_booking(&scope, &asked)
+            .await?;
+        let status = if asked.cancelled {
+            "cancelled"
+        } else {
+            "booked"
+        };
+        return answered(node, (&asked.message, BOOKED, status), came);
+    }
+    let (id, came) = if message.event() == RESPONSE {
+        let answer = message::answer(&message, &bytes, ids)?;
+        let came = exchange.take_bars_answer(&scope, &answer).await?;
+        (answer.message, came)
+    } else {
+        let asked = message::read(&message, &bytes, ids)?;
+        let came = exchange.take_bars(&scope, &asked).await?;
+        (asked.message, came)
+    };
+    answered(node, (&id, RESPONSE, "active"), came)
+}
+
+/// What its sender is told of a message.
+fn answered(
+    node: &Node,
+    (message, event, status): (&str, &str, &str),
+    came: BarsCame,
+) -> Result<Value, Problem> {
+    match came {
+        BarsCame::Taken(id) => Ok(response(node, (message, event), (status, &id))),
         BarsCame::Before(_) => {
             let message = "This message has been taken already.";
             Err(Problem::new(Kind::Duplicate, message))
@@ -180,8 +224,27 @@ async fn processed(node: &Node, parts: &Parts, body: Body) -> Result<Value, Prob
 }
 
 /// The message that answers: it is here, and waits for a clinician. Nothing says that it is accepted.
-fn response(node: &Node, message: &str, id: &str) -> Value {
+fn response(node: &Node, (message, event): (&str, &str), (status, id): (&str, &str)) -> Value {
     let own = &node.site;
+    let focus = match event {
+        BOOKED => "Appointment",
+        _ => "ServiceRequest",
+    };
+    let resource = match event {
+        BOOKED => json!({
+            "resourceType": "Appointment",
+            "id": id,
+            "status": status,
+            "participant": [{ "actor": { "display": "As in the message" }, "status": "accepted" }],
+        }),
+        _ => json!({
+            "resourceType": "ServiceRequest",
+            "id": id,
+            "status": status,
+            "intent": "order",
+            "subject": { "display": "As in the message" },
+        }),
+    };
     let header = uuid::Uuid::new_v4();
     json!({
         "resourceType": "Bundle",
@@ -192,24 +255,18 @@ fn response(node: &Node, message: &str, id: &str) -> Value {
                 "fullUrl": format!("urn:uuid:{header}"),
                 "resource": {
                     "resourceType": "MessageHeader",
-                    "eventCoding": { "system": EVENTS, "code": "servicerequest-response" },
+                    "eventCoding": { "system": EVENTS, "code": event },
                     "source": {
                         "name": own.name,
                         "endpoint": format!("{}/bars/FHIR/R4/$process-message", own.base_url),
                     },
                     "response": { "identifier": message, "code": "ok" },
-                    "focus": [{ "reference": format!("ServiceRequest/{id}") }],
+                    "focus": [{ "reference": format!("{focus}/{id}") }],
                 },
             },
             {
-                "fullUrl": format!("{}/bars/FHIR/R4/ServiceRequest/{id}", own.base_url),
-                "resource": {
-                    "resourceType": "ServiceRequest",
-                    "id": id,
-                    "status": "active",
-                    "intent": "order",
-                    "subject": { "display": "As in the message" },
-                },
+                "fullUrl": format!("{}/bars/FHIR/R4/{focus}/{id}", own.base_url),
+                "resource": resource,
             },
         ],
     })
@@ -226,7 +283,7 @@ async fn read(State(node): State<Arc<Node>>, Path(id): Path<String>, request: Re
 
 async fn found(node: &Node, parts: &Parts, id: &str) -> Result<Value, Problem> {
     told(&parts.headers)?;
-    let scope = scope(node, parts, Interaction::Read).await?;
+    let scope = scope(node, parts, Interaction::Read, "ServiceRequest").await?;
     match node.store.read(&scope, "ServiceRequest", id).await? {
         Reading::Found(version) => record::json(&version),
         _ => {
@@ -250,6 +307,8 @@ async fn metadata(request: Request) -> Response {
             "resource": [
                 { "type": "MessageDefinition", "interaction": [{ "code": "search-type" }] },
                 { "type": "ServiceRequest", "interaction": [{ "code": "read" }] },
+                { "type": "Slot", "interaction": [{ "code": "search-type" }] },
+                { "type": "Appointment", "interaction": [{ "code": "read" }, { "code": "search-type" }] },
             ],
             "operation": [{
                 "name": "process-message",
@@ -262,19 +321,25 @@ async fn metadata(request: Request) -> Response {
 
 /// `GET /MessageDefinition`: which messages are taken.
 async fn definitions(request: Request) -> Response {
-    let definition = json!({
-        "resourceType": "MessageDefinition",
-        "url": DEFINITION,
-        "status": "active",
-        "date": "2026-01-01",
-        "eventCoding": { "system": EVENTS, "code": "servicerequest-request" },
-        "focus": [{ "code": "ServiceRequest", "min": 1, "max": "1" }],
-    });
+    let definition = |event: &str, focus: &str| {
+        json!({ "resource": {
+            "resourceType": "MessageDefinition",
+            "url": format!("{DEFINITION}{event}"),
+            "status": "active",
+            "date": "2026-01-01",
+            "eventCoding": { "system": EVENTS, "code": event },
+            "focus": [{ "code": focus, "min": 1, "max": "1" }],
+        }, "search": { "mode": "match" } })
+    };
     let bundle = json!({
         "resourceType": "Bundle",
         "type": "searchset",
-        "total": 1,
-        "entry": [{ "resource": definition, "search": { "mode": "match" } }],
+        "total": 3,
+        "entry": [
+            definition("servicerequest-request", "ServiceRequest"),
+            definition(RESPONSE, "ServiceRequest"),
+            definition(BOOKING, "Appointment"),
+        ],
     });
     answer(StatusCode::OK, request.headers(), &bundle)
 }

@@ -19,6 +19,7 @@ use crate::client::proxy::Proxy;
 pub const HOSPITAL: &str = "RZZ98";
 pub const PRACTICE: &str = "A99998";
 pub const AMBULANCE: &str = "RRU98";
+pub const OTHER_PRACTICE: &str = "B99998";
 
 /// One organisation's node.
 pub struct Site {
@@ -83,6 +84,13 @@ impl Neighbourhood {
     pub fn set_up_with_ambulance() -> (Neighbourhood, Site, Proxy) {
         let (nodes, ambulance) = build(None, Some((AMBULANCE, "ambulance")));
         let (site, way) = ambulance.unwrap();
+        (nodes, site, way)
+    }
+
+    /// The same with another practice's node, to which patients move.
+    pub fn set_up_with_other_practice() -> (Neighbourhood, Site, Proxy) {
+        let (nodes, other) = build(None, Some((OTHER_PRACTICE, "gp-practice")));
+        let (site, way) = other.unwrap();
         (nodes, site, way)
     }
 

@@ -94,7 +94,7 @@ impl Exchange {
     }
 
     /// The patient's practice, if it is another member.
-    async fn home_to_tell(&self, patient: &str) -> Result<Option<Ods>, Problem> {
+    pub(super) async fn home_to_tell(&self, patient: &str) -> Result<Option<Ods>, Problem> {
         let home = self.store.home_of(patient).await?;
         let home = home.and_then(|code| Ods::parse(&code).ok());
         let now = self.store.now();
@@ -354,6 +354,6 @@ fn id_here(parcel: &ToTakeIn, booking: &str) -> String {
     id_for(parcel.sender.as_str(), booking)
 }
 
-fn id_for(asker: &str, booking: &str) -> String {
+pub(super) fn id_for(asker: &str, booking: &str) -> String {
     Letter::parcel_id(&["appointment-for", asker, booking])
 }

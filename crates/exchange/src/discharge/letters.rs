@@ -48,6 +48,9 @@ const PLAN: &str = "Plan and requested actions";
 const CARE: &str = "Care needs";
 const TOLD: &str = "Information and advice given";
 const CONTACTS: &str = "Contacts";
+/// Of a new version: that it is one, and what became of the medicines since the first.
+const AMENDED: &str = "New version";
+const CHANGED: &str = "Medicines changed since the first version";
 const OTHERS: &str = "Distribution list";
 
 const WITHHELD: &str = "Some of what the hospital's record holds under this heading was withheld from whoever wrote this \
@@ -121,7 +124,21 @@ pub fn sections(
         heading: heading.to_owned(),
         text,
     };
-    all.into_iter().map(section).collect()
+    let mut all: Vec<Section> = all.into_iter().map(section).collect();
+    if let Some(amends) = &it.amends {
+        let day = &amends.signed;
+        let replaced = format!("This takes the place of the letter of {day}.");
+        let said = match reader {
+            Reader::Practice => format!("{replaced} Why: {}", amends.why.trim()),
+            Reader::Pharmacy | Reader::SocialCare => replaced,
+        };
+        all.insert(0, section((AMENDED, said)));
+        if let Some(at) = all.iter().position(|it| it.heading == MEDICINES) {
+            let changes = but(hidden.medicines, amends.changes(&it.medicines));
+            all.insert(at + 1, section((CHANGED, changes)));
+        }
+    }
+    all
 }
 
 fn every_medicine(it: &Discharge) -> String {

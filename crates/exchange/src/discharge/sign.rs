@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use store::drafts::{DraftWrite, End};
 use store::{Effect, Expect, Job, Release};
 
-use super::{Discharge, Hidden, Reader, Section, letter, name_of, section_code, sections};
+use super::amend::composition_id;
+use super::{Discharge, Earlier, Hidden, Reader, Section, letter, name_of, section_code, sections};
 use crate::exchange::Exchange;
 use crate::letter::{Letter, LetterContent};
 use crate::manifest::Mark;
@@ -35,6 +36,8 @@ pub struct Signing<'a> {
     /// This organisation's name.
     pub from: &'a str,
     pub hidden: Hidden,
+    /// What stands in the record of the version that it amends.
+    pub earlier: Earlier,
     /// When the patient is shown it here, if nothing keeps it from them.
     pub release_at: Millis,
     pub now: Millis,
@@ -55,7 +58,18 @@ impl Exchange {
         let name = |ods: &str| self.book.name(ods);
         let everything = sections(it, Reader::Practice, by.hidden, &name);
         let whole = composition(it, by, &everything);
-        job.changes.push(self.kept(it, by, &whole)?);
+        job.changes.push(match &by.earlier.composition {
+            None => self.kept(it, by, &whole)?,
+            Some((_, version)) => {
+                let release = match Mark::parse(&it.mark) {
+                    Some(_) => Release::Never,
+                    None => Release::Keep,
+                };
+                let over = (Expect::Version(*version), release);
+                put(&whole, self.organisation(), over)?
+            }
+        });
+        job.changes.extend(self.superseded(by)?);
         for reader in Reader::ALL {
             let Some(code) = it.recipient(reader) else {
                 continue;
@@ -81,6 +95,21 @@ impl Exchange {
             by: by.signer.to_owned(),
         }));
         Ok(job)
+    }
+
+    /// The letters of the earlier version, which are current no more.
+    fn superseded(&self, by: &Signing<'_>) -> Result<Vec<store::Change>, Problem> {
+        let change = |(document, version): &(Value, u64)| {
+            let mut document = document.clone();
+            set(&mut document, "status", "superseded".into());
+            if let Some(meta) = document.get_mut("meta").and_then(Value::as_object_mut) {
+                meta.remove("versionId");
+                meta.remove("lastUpdated");
+            }
+            let over = (Expect::Version(*version), Release::Keep);
+            put(&document, self.organisation(), over)
+        };
+        by.earlier.documents.iter().map(change).collect()
     }
 
     fn kept(
@@ -117,7 +146,7 @@ impl Exchange {
             urgent: it.urgent,
             marks: Mark::parse(&it.mark).into_iter().collect(),
             document_number: format!("{}-{}", by.draft, reader.code()),
-            replaces: None,
+            replaces: replaced(it, reader),
             nhs_number: number.transpose()?,
             birth_date: (!born.is_empty()).then(|| born.to_owned()),
             family,
@@ -136,12 +165,24 @@ fn id(by: &Signing<'_>, reader: &str, what: &str) -> String {
     Letter::parcel_id(&["discharge", by.draft, reader, what])
 }
 
+/// The number of the letter that the one to this reader takes the place of.
+fn replaced(it: &Discharge, reader: Reader) -> Option<String> {
+    let amends = it.amends.as_ref()?;
+    amends.recipient(reader)?;
+    Some(format!("{}-{}", amends.draft, reader.code()))
+}
+
 fn subject(by: &Signing<'_>) -> Value {
     json!({ "reference": format!("Patient/{}", text(by.patient, "/id")) })
 }
 
 fn summary_type() -> Value {
     json!({ "coding": [{ "system": SNOMED, "code": "373942005", "display": "Discharge summary" }] })
+}
+
+/// The Composition's id: that of the first version.
+fn composition_of(it: &Discharge, by: &Signing<'_>) -> String {
+    composition_id(it.amends.as_ref().map_or(by.draft, |it| &it.first))
 }
 
 /// All that was signed, by its headings (<https://hl7.org/fhir/R4/composition.html>).
@@ -151,17 +192,22 @@ fn composition(it: &Discharge, by: &Signing<'_>, sections: &[Section]) -> Value 
         let codes = [(HEADINGS, own), (SNOMED, snomed)];
         let codes = codes.into_iter().filter(|(_, code)| !code.is_empty());
         let coding = codes.map(|(system, code)| json!({ "system": system, "code": code }));
+        let coding: Vec<Value> = coding.collect();
+        let mut code = json!({ "text": it.heading });
+        if !coding.is_empty() {
+            set(&mut code, "coding", coding.into());
+        }
         json!({
             "title": it.heading,
-            "code": { "coding": coding.collect::<Value>(), "text": it.heading },
+            "code": code,
             "text": { "status": "generated", "div": division(&it.text) },
         })
     };
     let mut made = json!({
         "resourceType": "Composition",
-        "id": id(by, "", "composition"),
+        "id": composition_of(it, by),
         "identifier": { "system": "urn:handover:discharge", "value": by.draft },
-        "status": "final",
+        "status": if it.amends.is_some() { "amended" } else { "final" },
         "type": summary_type(),
         "subject": subject(by),
         "date": date::instant(by.now),
@@ -210,7 +256,7 @@ fn made(
         "securityContext": subject(by),
         "data": STANDARD.encode(bytes),
     });
-    let composition = format!("Composition/{}", id(by, "", "composition"));
+    let composition = format!("Composition/{}", composition_of(it, by));
     let mut document = json!({
         "resourceType": "DocumentReference",
         "id": id(by, reader.code(), "document"),
@@ -231,6 +277,14 @@ fn made(
         } }],
         "context": { "related": [{ "reference": composition }] },
     });
+    if let Some(amends) = &it.amends
+        && amends.recipient(reader).is_some()
+    {
+        let replaced = Letter::parcel_id(&["discharge", &amends.draft, reader.code(), "document"]);
+        let target = json!({ "reference": format!("DocumentReference/{replaced}") });
+        let relation = json!([{ "code": "replaces", "target": target }]);
+        set(&mut document, "relatesTo", relation);
+    }
     if let Some(mark) = Mark::parse(&it.mark) {
         let why = match mark {
             Mark::ThirdParty => "third-party",

@@ -179,14 +179,16 @@ impl Exchange {
             changed,
         } = judge::judge(ours, pds, number, (practice.as_deref(), elsewhere))?;
         let hidden = self.store.keeps_whereabouts(&due.patient).await?;
-        let kept = said::kept(pds, hidden).to_string();
+        let kept = said::kept(pds, hidden);
+        let named = said::practice(&kept).unwrap_or_default().to_string();
         let mut job = Job::default();
         job.effects.push(Effect::Pds(PdsWrite::Answered {
             patient: due.patient.clone(),
             identity: due.identity.clone(),
             state,
             reason,
-            said: Some(kept),
+            said: Some(kept.to_string()),
+            practice: named,
         }));
         if let Some(patient) = &changed {
             let as_read = (Expect::Version(version.version), Release::Keep);
@@ -240,6 +242,7 @@ impl Exchange {
             state,
             reason: reason.to_string(),
             said,
+            practice: String::new(),
         };
         let mut job = Job::effect(Effect::Pds(write));
         job.traces.push(line(&due.patient, state));

@@ -4,6 +4,7 @@ use access::{Interaction, Ods, Scope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fhir::problem::{Kind, Problem};
+use serde_json::{Value, json};
 use store::parcels::Named;
 use store::referrals::{Referral, ReferralState, ReferralWas, ReferralWrite, Way};
 use store::{Effect, Expect, Job, Release};
@@ -12,7 +13,7 @@ use super::resource::{self, New};
 use super::text::{Act, ReferralText, Request};
 use super::{AtHand, TRIES_MAX, came_between, gone, id_here, line, work, written};
 use crate::exchange::Exchange;
-use crate::letter::Letter;
+use crate::letter::{Letter, LetterContent};
 use crate::prescriptions::put;
 
 /// A message as the door has read it.
@@ -36,6 +37,8 @@ pub struct BarsReferral {
     pub words: String,
     /// The message as it came, which is kept.
     pub body: Vec<u8>,
+    /// Documents that are in it whole.
+    pub enclosed: Vec<LetterContent>,
 }
 
 /// What came of it.
@@ -214,32 +217,39 @@ impl BarsReferral {
         Letter::parcel_id(&["bars", self.sender.as_str(), &self.message, what])
     }
 
-    /// The whole message, as a document of the patient's.
-    fn kept(&self, patient: &str, at: fhir::date::Millis) -> [serde_json::Value; 2] {
-        let (document, binary) = (self.kept_as("document"), self.kept_as("binary"));
-        let subject = serde_json::json!({ "reference": format!("Patient/{patient}") });
-        let kind = "application/fhir+json";
-        [
-            serde_json::json!({
+    /// The whole message, with the documents in it, as a document of the patient's.
+    fn kept(&self, patient: &str, at: fhir::date::Millis) -> Vec<Value> {
+        let document = self.kept_as("document");
+        let subject = json!({ "reference": format!("Patient/{patient}") });
+        let mut kept = Vec::new();
+        let mut attached = Vec::new();
+        let mut part = |id: String, kind: &str, bytes: &[u8]| {
+            attached.push(json!({ "attachment": {
+                "contentType": kind, "url": format!("Binary/{id}"),
+            } }));
+            kept.push(json!({
                 "resourceType": "Binary",
-                "id": binary,
+                "id": id,
                 "contentType": kind,
                 "securityContext": subject,
-                "data": STANDARD.encode(&self.body),
-            }),
-            serde_json::json!({
-                "resourceType": "DocumentReference",
-                "id": document,
-                "status": "current",
-                "type": { "text": "Message of the Booking and Referral Standard" },
-                "subject": subject,
-                "date": fhir::date::instant(at),
-                "content": [{ "attachment": {
-                    "contentType": kind,
-                    "url": format!("Binary/{binary}"),
-                } }],
-            }),
-        ]
+                "data": STANDARD.encode(bytes),
+            }));
+        };
+        for (at, it) in self.enclosed.iter().enumerate() {
+            let id = self.kept_as(&format!("enclosed-{at}"));
+            part(id, &it.content_type, &it.bytes);
+        }
+        part(self.kept_as("binary"), "application/fhir+json", &self.body);
+        kept.push(json!({
+            "resourceType": "DocumentReference",
+            "id": document,
+            "status": "current",
+            "type": { "text": "Message of the Booking and Referral Standard" },
+            "subject": subject,
+            "date": fhir::date::instant(at),
+            "content": attached,
+        }));
+        kept
     }
 
     fn step(&self, number: u32, at: fhir::date::Millis) -> ReferralText {

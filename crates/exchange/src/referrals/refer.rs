@@ -2,10 +2,11 @@
 
 use access::{Interaction, Ods, Scope};
 use fhir::problem::{Kind, Problem};
-use store::parcels::{Outgoing, ParcelWrite};
+use store::parcels::{Large, Outgoing, ParcelWrite};
 use store::referrals::{Referral, ReferralState, ReferralWas, Way};
 use store::{Effect, Expect, Job, Release};
 
+use super::bars_send::To;
 use super::resource::{self, New};
 use super::text::{Act, ReferralText, Request};
 use super::{check_words, follows, gone, line, unnamed, who, work, written};
@@ -24,6 +25,10 @@ pub struct NewReferral<'r> {
     pub request: &'r Request,
     /// What is enclosed: an earlier letter, a summary of the record.
     pub enclosed: Vec<LetterContent>,
+    /// The same of what is here in pieces, by its type; it goes only to a node.
+    pub large: &'r [(String, Large)],
+    /// The DocumentReferences here that it is made of.
+    pub documents: &'r [String],
     /// Knowing it may seriously harm somebody: the patient does not read it online.
     pub held_back: bool,
     /// What the form was made with: the same form sent again refers once.
@@ -43,7 +48,7 @@ impl Exchange {
 
     async fn referring(&self, scope: &Scope, new: NewReferral<'_>) -> Result<String, Problem> {
         new.request.check()?;
-        self.check_hospital(new.to)?;
+        let way = self.check_hospital(new.to)?;
         let work = work(scope);
         let own = self.organisation();
         let id = Letter::parcel_id(&["refer", own.as_str(), new.patient, new.attempt]);
@@ -65,11 +70,27 @@ impl Exchange {
             promised_by: None,
             appointment: None,
         };
-        let (parcel, sent) = self.referral_parcel(&new, (named, step.clone()))?;
-        let names = (
-            self.book.name(own.as_str()),
-            self.book.name(new.to.as_str()),
-        );
+        let (way, (parcel, sent), to_name) = match way {
+            To::Member => (
+                Way::Node,
+                self.referral_parcel(&new, (named, step.clone()))?,
+                self.book.name(new.to.as_str()),
+            ),
+            To::Bars(_, to) if !new.large.is_empty() => {
+                let message = format!(
+                    "{} is reached by BaRS, which carries no document of more than 10 MiB. Leave it out.",
+                    to.name
+                );
+                return Err(Problem::new(Kind::BusinessRule, message));
+            }
+            To::Bars(bars, to) => {
+                let about = (id.as_str(), new.patient);
+                let said = (&named, new.request, &step);
+                let sent = self.bars_referral((bars, to), about, said, &new.enclosed)?;
+                (Way::Bars, sent, to.name.clone())
+            }
+        };
+        let names = (self.book.name(own.as_str()), to_name);
         let made = New {
             id: &id,
             asked_as: &id,
@@ -80,6 +101,9 @@ impl Exchange {
             document: "",
         };
         let mut body = resource::new(&made, new.request);
+        for document in new.documents {
+            resource::encloses(&mut body, document);
+        }
         resource::note(&mut body, &step, own);
         let release = match new.held_back {
             true => Release::Never,
@@ -90,7 +114,7 @@ impl Exchange {
         let referral = Referral {
             id: id.clone(),
             inward: false,
-            way: Way::Node,
+            way,
             other: new.to.to_string(),
             asked_as: id.clone(),
             patient: new.patient.to_string(),
@@ -122,18 +146,17 @@ impl Exchange {
         }
     }
 
-    fn check_hospital(&self, to: &Ods) -> Result<(), Problem> {
+    fn check_hospital(&self, to: &Ods) -> Result<To<'_>, Problem> {
         if to == self.organisation() {
             let message = "The receiver is this organisation itself.";
             return Err(Problem::new(Kind::BusinessRule, message));
         }
-        if self.book.member(to, self.store.now()).is_none() {
+        self.referral_way(to).ok_or_else(|| {
             let message = format!(
-                "{to} has no node in this network, so a referral cannot be sent to it from here."
+                "{to} has no node in this network and no address for BaRS, so a referral cannot be sent to it from here."
             );
-            return Err(Problem::new(Kind::NotFound, message));
-        }
-        Ok(())
+            Problem::new(Kind::NotFound, message)
+        })
     }
 
     /// The parcel of a new referral, with what is enclosed: its id, and the effect that accepts it.
@@ -147,6 +170,11 @@ impl Exchange {
             size: content.bytes.len() as u64,
             content_type: content.content_type.clone(),
         };
+        let large = new.large.iter().map(|(content_type, large)| ContentNamed {
+            sha256: large.sha256.clone(),
+            size: large.size,
+            content_type: content_type.clone(),
+        });
         let id = step_id(new.to, &step);
         let text = ParcelText {
             id: id.clone(),
@@ -160,16 +188,21 @@ impl Exchange {
             },
             document: step.referral.clone(),
             patient,
-            contents: new.enclosed.iter().map(named).collect(),
+            contents: new.enclosed.iter().map(named).chain(large).collect(),
             referral: Some(Box::new(step)),
             ..ParcelText::of(ParcelKind::Referral, self.organisation(), new.to)
         };
         let written = text.written()?;
+        let parcel = text.to_parcel(written)?;
+        self.check_size(&parcel.parts)?;
+        let contents = new.enclosed.iter().map(|it| it.bytes.clone());
         let outgoing = Outgoing {
-            parcel: text.to_parcel(written)?,
+            parcel,
             patient: new.patient.to_string(),
             document: String::new(),
-            contents: new.enclosed.iter().map(|it| it.bytes.clone()).collect(),
+            contents: contents
+                .chain(new.large.iter().map(|_| Vec::new()))
+                .collect(),
         };
         let accepted = ParcelWrite::Accept(Box::new(outgoing));
         Ok((id, Effect::Parcel(accepted)))
@@ -307,6 +340,12 @@ impl Exchange {
             let (parcel, sent) = self.step_parcel(&to, about, (step, urgent))?;
             job.effects.push(sent);
             next.parcel = parcel;
+        } else {
+            let told = self.bars_step(scope, (referral, state), (&at_hand.body, step));
+            if let Some((message, queued)) = told.await? {
+                job.effects.push(queued);
+                next.parcel = message;
+            }
         }
         let was = ReferralWas::At(referral.version);
         job.effects.push(written(next, was));

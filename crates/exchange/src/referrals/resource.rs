@@ -13,9 +13,9 @@ const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 /// The system of the identifier that both sides know a referral by.
 pub(super) const REFERRAL: &str = "urn:handover:referral";
 /// Extensions of a note: which step it was, at which organisation, and the first appointment.
-const ACT: &str = "urn:handover:referral-act";
+pub(super) const ACT: &str = "urn:handover:referral-act";
 const ORGANISATION: &str = "urn:handover:referral-organisation";
-const APPOINTMENT: &str = "urn:handover:referral-appointment";
+pub(super) const APPOINTMENT: &str = "urn:handover:referral-appointment";
 
 /// What names a new one.
 pub(super) struct New<'n> {

@@ -1,10 +1,11 @@
 //! A discharge goes from the hospital to the practice and the pharmacy in one act, to each what it needs.
 
 use access::{Interaction, Role, Scope, SystemPurpose};
-use exchange::discharge::{Discharge, Fate, Hidden, KIND, Medicine, Signing};
+use exchange::discharge::{Amends, Discharge, Earlier, Fate, Hidden, KIND, Medicine, Signing};
 use serde_json::{Value, json};
+use store::Reading;
 use store::drafts::{DraftWrite, NewDraft};
-use store::parcels::{ListFilter, Show};
+use store::parcels::{Action, ListFilter, Show, State};
 use store::{Effect, Job};
 
 use crate::network::{HOSPITAL, Network, PHARMACY, PRACTICE, UNA, on_each_database};
@@ -82,6 +83,7 @@ fn signed(network: &Network, version: i64) -> Job {
         signer: "Dr Bo",
         from: "The hospital",
         hidden: Hidden::default(),
+        earlier: Earlier::default(),
         release_at: now + 86_400_000,
         now,
     };
@@ -182,5 +184,118 @@ fn nothing_of_a_discharge_leaves_that_was_not_signed_as_it_stands() {
                 .contains("Canary-course")
         );
         assert!(store.unsigned(&scope()).await.unwrap().0.is_empty());
+    });
+}
+
+/// A new version of `d1` as the draft `draft`.
+async fn amended(network: &Network, draft: &str) -> Discharge {
+    let mut it = written();
+    it.medicines[1].dose = "two a day".into();
+    it.amends = Some(Box::new(Amends {
+        why: "The dose was wrong.".into(),
+        ..Amends::of("d1", "2026-01-05", &written())
+    }));
+    let begin = DraftWrite::Begin(Box::new(NewDraft {
+        id: draft.into(),
+        kind: KIND,
+        patient: "una-there".into(),
+        account: 7,
+        author: "Dr Bo".into(),
+        body: serde_json::to_string(&it).unwrap(),
+    }));
+    let job = Job::effect(Effect::Draft(begin));
+    network.store(HOSPITAL).commit(&scope(), job).await.unwrap();
+    it
+}
+
+fn signed_anew(network: &Network, (draft, it): (&str, &Discharge), earlier: Earlier) -> Job {
+    let now = network.clock.now();
+    let by = Signing {
+        draft,
+        version: 1,
+        patient: &una(),
+        signer: "Dr Bo",
+        from: "The hospital",
+        hidden: Hidden::default(),
+        earlier,
+        release_at: now + 86_400_000,
+        now,
+    };
+    network.nodes[HOSPITAL].sign_discharge(it, &by).unwrap()
+}
+
+#[test]
+fn an_amended_discharge_takes_the_earlier_ones_place_at_each_reader_and_whoever_opened_it_is_told()
+{
+    on_each_database(async |network, _| {
+        begun(network).await;
+        let store = network.store(HOSPITAL);
+        store.commit(&scope(), signed(network, 1)).await.unwrap();
+        network.carry().await;
+        let first = network.received().await;
+        network.clerk(first.pid, Action::Open).await.unwrap();
+
+        let (second, third) = (amended(network, "d2").await, amended(network, "d3").await);
+        let node = &network.nodes[HOSPITAL];
+        let seen =
+            async |it: &Discharge| node.earlier_discharge(&scope(), it.amends.as_deref()).await;
+        let (earlier, crossing) = (seen(&second).await.unwrap(), seen(&third).await.unwrap());
+        let job = signed_anew(network, ("d2", &second), earlier);
+        store.commit(&scope(), job).await.unwrap();
+        // Of two new versions of the same one is signed; the other is told before and after.
+        let job = signed_anew(network, ("d3", &third), crossing);
+        let late = store.commit(&scope(), job).await.unwrap_err();
+        assert_eq!(late.kind, fhir::problem::Kind::Conflict);
+        let late = seen(&third).await.unwrap_err();
+        assert_eq!(late.kind, fhir::problem::Kind::BusinessRule);
+
+        network.carry().await;
+        network.tell().await;
+        assert_eq!(network.state(PRACTICE, first.pid).await, State::Superseded);
+        let opener = network.staff(PRACTICE, "Clara Clerk", Role::Clerk, Interaction::Inbox);
+        let notices = network.store(PRACTICE).notices(&opener).await.unwrap();
+        assert_eq!(notices.len(), 1);
+        assert_eq!(notices[0].state, State::Superseded);
+        let practice = held(network, PRACTICE, "una").await;
+        for words in [
+            "The dose was wrong.",
+            "was continued, one a day; now continued, two a day",
+        ] {
+            assert!(practice.contains(words), "{words}");
+        }
+        network.nodes[HOSPITAL].serve(&network.ods(PHARMACY)).await;
+        while network.nodes[PHARMACY].take_in().await.unwrap() > 0 {}
+        let pharmacy = held(network, PHARMACY, "una-p").await;
+        assert!(pharmacy.contains("now continued, two a day"));
+        assert!(
+            !pharmacy.contains("The dose was wrong."),
+            "only the practice is told why"
+        );
+
+        // One Composition with both its versions; the earlier letters are current no more, and all is there still.
+        let search = fhir::search::Search::all("Composition", 10).within_patient("una-there");
+        let found = store.search(&scope(), &search).await.unwrap();
+        assert_eq!(found.entries.len(), 1);
+        let it: Value = serde_json::from_slice(&found.entries[0].body).unwrap();
+        assert_eq!(
+            (it["status"].as_str(), found.entries[0].version),
+            (Some("amended"), 2)
+        );
+        let search = fhir::search::Search::all("DocumentReference", 10).within_patient("una-there");
+        let found = store.search(&scope(), &search).await.unwrap();
+        let mut statuses = Vec::new();
+        for version in &found.entries {
+            let it: Value = serde_json::from_slice(&version.body).unwrap();
+            let status = it["status"].as_str().unwrap().to_owned();
+            if let Some(replaced) = it["relatesTo"][0]["target"]["reference"].as_str() {
+                let id = replaced.strip_prefix("DocumentReference/").unwrap();
+                let read = store.read(&scope(), "DocumentReference", id).await.unwrap();
+                assert!(matches!(read, Reading::Found(_)), "{replaced}");
+            }
+            statuses.push(status);
+        }
+        statuses.sort_unstable();
+        let current = ["current"; 3].into_iter().chain(["superseded"; 3]);
+        assert_eq!(statuses, current.collect::<Vec<_>>());
     });
 }

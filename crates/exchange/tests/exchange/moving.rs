@@ -405,3 +405,44 @@ fn a_record_that_names_this_practice_by_itself_makes_it_ask_the_one_before() {
         );
     });
 }
+
+#[test]
+fn a_second_keeper_speaks_for_the_new_practice_after_a_move_and_no_more_for_the_old_one() {
+    on_each_database(async |network, grounds| {
+        network.second_keeper = Some(network.ods(HOSPITAL));
+        network.crash(OLD, grounds).await;
+        network.crash(NEW, grounds).await;
+        // The pharmacy holds a letter about her: it is to be told what she wants.
+        let mut letter = network.letter("p");
+        letter.to = network.ods(NEW);
+        letter.patient = "una".into();
+        let job = store::Job::effect(network.nodes[OLD].send_letter(letter).unwrap());
+        network.store(OLD).commit(&scope(), job).await.unwrap();
+        let text = consent("una", "active", &["Observation"]);
+        network.put(OLD, "wish", &text).await;
+        carry(network, OLD, HOSPITAL).await;
+        let (old, new) = (network.ods(OLD), network.ods(NEW));
+        let kept = async |home: &access::Ods, peer: &access::Ods| {
+            let kept = network.store(HOSPITAL).kept_for(home, peer).await;
+            kept.unwrap().len()
+        };
+        assert_eq!(kept(&old, &new).await, 1);
+        carry(network, OLD, NEW).await;
+        register(network, NEW, OLD).await.unwrap();
+        carry(network, NEW, OLD).await;
+        agree(network, OLD).await;
+        // Until the new practice's first word the old one's is in force, also at its keeper.
+        assert_eq!(kept(&old, &new).await, 1);
+        carry(network, OLD, NEW).await;
+        let done = the(network, NEW, MoveList::Inward).await;
+        assert_eq!(done.state, MoveState::Done, "{done:?}");
+        // The new practice is gone after it has told its keeper: the old one hears of its word there.
+        carry(network, NEW, HOSPITAL).await;
+        assert_eq!(
+            kept(&new, &old).await,
+            1,
+            "the keeper has the new practice's word"
+        );
+        assert_eq!(kept(&old, &new).await, 0, "it tells the old one's no more");
+    });
+}

@@ -122,6 +122,7 @@ impl Network {
     async fn open(&self, at: usize, ground: &Ground) -> Arc<Exchange> {
         let identity = self.identities[at].clone();
         let from = identity.organisation().clone();
+        let from_ods = from.clone();
         let end = Arc::new(End {
             link: self.link.clone(),
             from,
@@ -136,7 +137,10 @@ impl Network {
             ods,
         };
         let settings = Settings {
-            second_keeper: self.second_keeper.clone().filter(|_| at == PRACTICE),
+            second_keeper: self
+                .second_keeper
+                .clone()
+                .filter(|it| at != HOSPITAL && *it != from_ods),
             mailboxes: Arc::new(Mailboxes::new(vec![own], None)),
             ask_millis: ASK_MILLIS,
             clinics: match at {

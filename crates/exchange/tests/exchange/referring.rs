@@ -50,6 +50,8 @@ async fn refer(network: &Network, attempt: &str) -> String {
             content_type: "text/plain; charset=utf-8".into(),
             bytes: b"Allergies: penicillin.".to_vec(),
         }],
+        large: &[],
+        documents: &[],
         held_back: false,
         attempt,
     };

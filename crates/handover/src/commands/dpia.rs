@@ -423,6 +423,7 @@ fn recipients(config: &Config, directory: Option<&Directory>) -> Vec<String> {
     lines.push(prescriptions(config));
     lines.extend(gp_connect::told(config));
     lines.push(pds(config));
+    lines.push(config.bars.told());
     lines.extend(downtime::told(config));
     lines.push("Which apps and subscribers there are now: `handover app`, and the pages Apps and Work list.".into());
     lines
@@ -537,6 +538,7 @@ fn keys(config: &Config) -> Vec<String> {
     files.extend(of(&config.mesh.base_url, &config.mesh.shared_key));
     files.extend(config.mesh.key.as_deref().map(shown));
     files.extend(of(&config.pds.client, &config.pds.key));
+    files.extend(config.bars.services().iter().map(|it| shown(&it.token)));
     vec![
         format!("Files that only the node's user may read; it does not start otherwise: {}.", files.join(", ")),
         format!(

@@ -51,12 +51,34 @@ impl Store {
     /// `NotFound` if there is none, if it is open no more, or if its patient is not shown to the reader;
     /// `Forbidden` for who is no member of staff; those of the database.
     pub async fn draft(&self, scope: &Scope, kind: &str, id: &str) -> Result<Draft, Problem> {
+        self.draft_in(scope, (kind, id), "open").await
+    }
+
+    /// A draft of that kind that was signed, as it was then; `changed_at` is when.
+    ///
+    /// # Errors
+    /// As `draft`.
+    pub async fn signed_draft(
+        &self,
+        scope: &Scope,
+        kind: &str,
+        id: &str,
+    ) -> Result<Draft, Problem> {
+        self.draft_in(scope, (kind, id), "signed").await
+    }
+
+    async fn draft_in(
+        &self,
+        scope: &Scope,
+        (kind, id): (&str, &str),
+        state: &'static str,
+    ) -> Result<Draft, Problem> {
         staff(scope)?;
         let sql = Sql::new(
             "SELECT id, kind, patient, account, author, begun_at, changed_at, body, version FROM draft \
-             WHERE id = $1 AND kind = $2 AND state = 'open'",
+             WHERE id = $1 AND kind = $2 AND state = $3",
         );
-        let rows = self.rows(&sql.with(id).with(kind)).await?;
+        let rows = self.rows(&sql.with(id).with(kind).with(state)).await?;
         let row = rows.first().ok_or_else(gone)?;
         let Reading::Found(patient) = self.read(scope, "Patient", row.text(2)?).await? else {
             return Err(gone());

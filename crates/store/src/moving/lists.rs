@@ -1,6 +1,7 @@
 //! How moves stand, and what is still to do.
 
 use access::{Ods, Scope};
+use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::{Move, MoveState};
@@ -23,6 +24,18 @@ pub enum MoveList {
 
 const MOVE: &str = "SELECT m.id, m.inward, m.patient, m.other, m.state, m.registered_at, m.state_at, m.reason, m.hops, \
      m.parts, (SELECT COUNT(*) FROM patient_move_part p WHERE p.id = m.id), m.facts, m.proof FROM patient_move m WHERE ";
+
+/// Somebody who moved, as PDS says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedSaysPds {
+    /// The Patient here.
+    pub patient: String,
+    /// The practice that PDS names.
+    pub to: String,
+    /// The practice that the record here names, or this one.
+    pub from: String,
+    pub said_at: Millis,
+}
 
 impl Store {
     /// The move of that id.
@@ -67,6 +80,38 @@ impl Store {
         );
         sql.bind(count);
         self.rows(&sql).await?.iter().map(read).collect()
+    }
+
+    /// Patients whom PDS names another practice for than the record here does, where one of both is this, the latest told first,
+    /// and no move of theirs is under way.
+    ///
+    /// # Errors
+    /// As `patient_move`.
+    pub async fn moved_says_pds(
+        &self,
+        scope: &Scope,
+        count: u32,
+    ) -> Result<Vec<MovedSaysPds>, Problem> {
+        staff(scope)?;
+        let sql = Sql::new(
+            "SELECT t.patient, t.practice, COALESCE(h.home, $1), t.said_at FROM pds_trace t \
+             LEFT JOIN sharing_home h ON h.patient = t.patient WHERE t.practice <> '' AND t.state = 'matched' \
+             AND t.practice <> COALESCE(h.home, $1) AND (t.practice = $1 OR COALESCE(h.home, $1) = $1) \
+             AND NOT EXISTS (SELECT 1 FROM patient_move m WHERE m.patient = t.patient \
+             AND m.state NOT IN ('done', 'refused', 'nowhere', 'objected')) \
+             ORDER BY t.said_at DESC, t.patient LIMIT $2",
+        );
+        let own = self.organisation().to_string();
+        let rows = self.rows_apart(sql.with(own).with(count)).await?;
+        let read = |row: &Row| {
+            Ok(MovedSaysPds {
+                patient: row.text(0)?.to_string(),
+                to: row.text(1)?.to_string(),
+                from: row.text(2)?.to_string(),
+                said_at: row.int(3)?,
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Moves in that state, the oldest first: the worker's.

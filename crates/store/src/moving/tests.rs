@@ -5,6 +5,7 @@ use fhir::json::{Limits, parse};
 use fhir::problem::{Kind, Problem};
 
 use super::{Move, MoveState, MoveWrite};
+use crate::pds::{PdsWrite, TraceState};
 use crate::resources::{Prepared, Release};
 use crate::store::Store;
 use crate::testing::on_each_database;
@@ -145,6 +146,94 @@ fn a_record_that_names_this_practice_after_another_one_closes_until_that_one_has
             ("A81002", true)
         );
         assert!(store.is_moving_here("una").await.unwrap());
+        store.close().await;
+    });
+}
+
+#[test]
+fn whom_pds_names_another_practice_for_is_listed_until_a_move_of_theirs_is_under_way() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let own = store.organisation().to_string();
+        let says = async |practice: &str, state: TraceState| {
+            for write in [
+                PdsWrite::Noted {
+                    patients: vec![("una".into(), practice.into())],
+                    upto: (1, 1),
+                },
+                PdsWrite::Answered {
+                    patient: "una".into(),
+                    identity: practice.into(),
+                    state,
+                    reason: String::new(),
+                    said: Some("{}".into()),
+                    practice: practice.into(),
+                },
+            ] {
+                let job = Job::effect(Effect::Pds(write));
+                store.commit(&work(), job).await.unwrap();
+            }
+        };
+        let listed = async || {
+            let found = store.moved_says_pds(&work(), 10).await.unwrap();
+            let both = |it: super::MovedSaysPds| (it.from, it.to);
+            found.into_iter().map(both).collect::<Vec<_>>()
+        };
+        named(&store, "A81002").await;
+        says("A81002", TraceState::Matched).await;
+        assert!(listed().await.is_empty(), "both say the same");
+        says("A81003", TraceState::Matched).await;
+        assert!(listed().await.is_empty(), "it is between two others");
+        says(&own, TraceState::Differs).await;
+        assert!(listed().await.is_empty(), "it may be somebody else's");
+        store
+            .commit(
+                &work(),
+                Job::effect(Effect::Pds(PdsWrite::Again {
+                    patient: "una".into(),
+                })),
+            )
+            .await
+            .unwrap();
+        says("A81009", TraceState::Matched).await;
+        says(&own, TraceState::Matched).await;
+        assert_eq!(listed().await, [("A81002".to_owned(), own.clone())]);
+        named(&store, &own).await;
+        assert!(listed().await.is_empty(), "the practice before is asked");
+        store.close().await;
+    });
+}
+
+#[test]
+fn somebody_who_is_registered_here_and_elsewhere_says_pds_is_listed() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let own = store.organisation().to_string();
+        named(&store, &own).await;
+        for write in [
+            PdsWrite::Noted {
+                patients: vec![("una".into(), "i".into())],
+                upto: (1, 1),
+            },
+            PdsWrite::Answered {
+                patient: "una".into(),
+                identity: "i".into(),
+                state: TraceState::Matched,
+                reason: String::new(),
+                said: Some("{}".into()),
+                practice: "A81002".into(),
+            },
+        ] {
+            let job = Job::effect(Effect::Pds(write));
+            store.commit(&work(), job).await.unwrap();
+        }
+        let found = store.moved_says_pds(&work(), 10).await.unwrap();
+        assert_eq!((found.len(), found[0].to.as_str()), (1, "A81002"));
+        begin(&store, row("m", false, MoveState::Claimed))
+            .await
+            .unwrap();
+        let found = store.moved_says_pds(&work(), 10).await.unwrap();
+        assert!(found.is_empty(), "it has asked");
         store.close().await;
     });
 }

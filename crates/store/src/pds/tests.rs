@@ -31,6 +31,7 @@ fn answered(identity: &str, state: TraceState, said: Option<&str>) -> PdsWrite {
         state,
         reason: String::new(),
         said: said.map(str::to_string),
+        practice: String::new(),
     }
 }
 

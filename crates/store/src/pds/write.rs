@@ -94,6 +94,8 @@ pub enum PdsWrite {
         state: TraceState,
         reason: String,
         said: Option<String>,
+        /// The practice (its ODS code) that stands in `said`; empty for none.
+        practice: String,
     },
     /// A try came to nothing.
     Later {
@@ -121,17 +123,20 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &PdsWrite) -> Res
             state,
             reason,
             said,
+            practice,
         } => {
             let sql = Sql::new(
                 "UPDATE pds_trace SET state = $1, state_at = $2, tries = 0, next_try = 0, \
                  reason = $3, said = CASE WHEN $4 = 1 THEN $5 ELSE said END, \
-                 said_at = CASE WHEN $4 = 1 THEN $2 ELSE said_at END \
-                 WHERE patient = $6 AND identity = $7 AND state = 'waiting'",
+                 said_at = CASE WHEN $4 = 1 THEN $2 ELSE said_at END, \
+                 practice = CASE WHEN $4 = 1 THEN $6 ELSE practice END \
+                 WHERE patient = $7 AND identity = $8 AND state = 'waiting'",
             );
             let sql = sql.with(state.code()).with(now).with(reason.as_str());
             let sql = sql
                 .with(i64::from(said.is_some()))
                 .with(said.as_deref().unwrap_or_default())
+                .with(practice.as_str())
                 .with(patient.as_str());
             tx.execute(&sql.with(identity.as_str())).await.map(|_| ())
         }
@@ -210,7 +215,8 @@ async fn noted(
 
 /// What PDS said of a patient may tell where they live: it is not kept of one who is restricted from now on.
 pub(crate) async fn forget(tx: &mut Tx<'_>, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new("UPDATE pds_trace SET said = '', said_at = 0 WHERE patient = $1");
+    let sql =
+        Sql::new("UPDATE pds_trace SET said = '', said_at = 0, practice = '' WHERE patient = $1");
     tx.execute(&sql.with(patient)).await.map(|_| ())
 }
 

@@ -261,6 +261,9 @@ impl Store {
         if referral.parcel.is_empty() {
             return Ok(None);
         }
+        if referral.way == Way::Bars {
+            return self.bars_out_state(&referral.parcel).await;
+        }
         let sql = Sql::new(
             "SELECT state, state_at, COALESCE(reason, '') FROM parcel WHERE sender = $1 AND id = $2",
         );
@@ -274,6 +277,37 @@ impl Store {
         let (state, at) = (State::from_code(row.text(0)?), row.int(1)?);
         let why = row.text(2)?.to_string();
         Ok(state.map(|state| (state, at, why)))
+    }
+
+    /// The last message of BaRS that came about a referral: its id, and what it correlates with. Empty if none did.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn last_bars_message(
+        &self,
+        scope: &Scope,
+        referral: &str,
+    ) -> Result<(String, String), Problem> {
+        staff(scope)?;
+        let sql = Sql::new(
+            "SELECT id, correlation_id FROM bars_message WHERE referral = $1 ORDER BY taken_at DESC, id LIMIT 1",
+        );
+        let rows = self.rows(&sql.with(referral)).await?;
+        let read = |row: &Row| Ok((row.text(0)?.to_string(), row.text(1)?.to_string()));
+        let found = rows.first().map(read).transpose()?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The referral that a message of ours by BaRS was about.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn bars_referral(&self, scope: &Scope, id: &str) -> Result<Option<String>, Problem> {
+        staff(scope)?;
+        let sql = Sql::new("SELECT referral FROM bars_out WHERE id = $1");
+        let rows = self.rows(&sql.with(id)).await?;
+        let read = |row: &Row| row.text(0).map(str::to_string);
+        rows.first().map(read).transpose()
     }
 
     /// What is known of a message of BaRS.
@@ -321,7 +355,7 @@ fn referral(row: &Row) -> Result<Referral, Problem> {
 }
 
 /// Whether a scope is about referrals.
-fn may(scope: &Scope) -> Result<(), Problem> {
+pub(super) fn may(scope: &Scope) -> Result<(), Problem> {
     let is_about = matches!(
         scope.interaction(),
         Interaction::Referrals

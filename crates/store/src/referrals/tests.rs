@@ -3,7 +3,8 @@
 use access::{Scope, SystemPurpose};
 use fhir::problem::Kind;
 
-use super::{Referral, ReferralList, ReferralState, ReferralWas, ReferralWrite, Way};
+use super::{BarsOut, Referral, ReferralList, ReferralState, ReferralWas, ReferralWrite, Way};
+use crate::parcels::State;
 use crate::store::Store;
 use crate::testing::on_each_database;
 use crate::write::{Effect, Job};
@@ -105,5 +106,72 @@ fn a_message_of_bars_is_taken_once() {
             .unwrap()
             .unwrap();
         assert_eq!((known.digest.as_str(), known.referral.as_str()), ("a", "r"));
+    });
+}
+
+fn message(id: &str, referral: &str, step: u32) -> BarsOut {
+    BarsOut {
+        id: id.into(),
+        referral: referral.into(),
+        step,
+        other: "RZZ09".into(),
+        patient: "una".into(),
+        event: "servicerequest-request".into(),
+        body: "{}".into(),
+        request_id: "q".into(),
+        correlation_id: "c".into(),
+        tries: 0,
+        next_try: 1,
+        made_at: 1,
+    }
+}
+
+#[test]
+fn messages_of_bars_leave_in_order_one_holder_at_a_time_and_a_refused_one_waits_for_a_person() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let write = async |it: ReferralWrite| {
+            let job = Job::effect(Effect::Referral(it));
+            store.commit(&work(), job).await.map(|_| ())
+        };
+        for (id, referral, step) in [("a2", "a", 2), ("a1", "a", 1), ("b1", "b", 1)] {
+            let queued = Box::new(message(id, referral, step));
+            write(ReferralWrite::BarsQueue(queued)).await.unwrap();
+        }
+        let twice = Box::new(message("a1", "a", 1));
+        let twice = write(ReferralWrite::BarsQueue(twice)).await.unwrap_err();
+        assert_eq!(twice.kind, Kind::Conflict);
+        let due = async || {
+            let due = store.bars_due(&work(), 10).await.unwrap();
+            due.into_iter().map(|it| it.id).collect::<Vec<_>>()
+        };
+        assert_eq!(due().await, ["a1", "b1"], "a2 waits for a1");
+        let now = store.now();
+        let sending = |seen| ReferralWrite::BarsSending {
+            id: "a1".into(),
+            seen,
+            until: now + 60_000,
+        };
+        write(sending(1)).await.unwrap();
+        let other = write(sending(1)).await.unwrap_err();
+        assert_eq!(other.kind, Kind::Conflict, "one process has it");
+        assert_eq!(due().await, ["b1"]);
+        let refused = ReferralWrite::BarsRefused {
+            id: "b1".into(),
+            reason: "422".into(),
+        };
+        write(refused).await.unwrap();
+        write(ReferralWrite::BarsSent { id: "a1".into() })
+            .await
+            .unwrap();
+        assert_eq!(due().await, ["a2"]);
+        let state = store.bars_out_state("b1").await.unwrap().unwrap();
+        assert_eq!((state.0, state.2.as_str()), (State::Undeliverable, "422"));
+        let again = || ReferralWrite::BarsAgain { id: "b1".into() };
+        write(again()).await.unwrap();
+        assert_eq!(write(again()).await.unwrap_err().kind, Kind::Conflict);
+        assert_eq!(due().await, ["a2", "b1"]);
+        let about = store.bars_referral(&work(), "a2").await.unwrap();
+        assert_eq!(about.as_deref(), Some("a"));
     });
 }

@@ -3,7 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::Referral;
+use super::{BarsOut, Referral, bars_out};
 use crate::database::Tx;
 use crate::parcels::{self, event, outgoing};
 use crate::sql::Sql;
@@ -53,6 +53,26 @@ pub enum ReferralWrite {
         request_id: String,
         correlation_id: String,
     },
+    /// A message of BaRS is to leave, in this job.
+    BarsQueue(Box<BarsOut>),
+    /// A message is about to be sent, and nobody else's until then. `Conflict` if somebody else has it.
+    BarsSending {
+        id: String,
+        seen: Millis,
+        until: Millis,
+    },
+    /// Its receiver has it.
+    BarsSent { id: String },
+    /// It was not taken, and is tried again then.
+    BarsNotNow {
+        id: String,
+        next_try: Millis,
+        reason: String,
+    },
+    /// It will not be taken: a person looks.
+    BarsRefused { id: String, reason: String },
+    /// A person has it tried again. `Conflict` unless it was given up.
+    BarsAgain { id: String },
 }
 
 const BETWEEN: &str = "Somebody else has just changed this referral; look again.";
@@ -105,6 +125,18 @@ pub(crate) async fn apply(
             tx.execute(&sql.with(*pid)).await.map(|_| ())
         }
         ReferralWrite::SendAgain { pid } => send_again(tx, now, *pid).await,
+        ReferralWrite::BarsQueue(message) => bars_out::queue(tx, message).await,
+        ReferralWrite::BarsSending { id, seen, until } => {
+            bars_out::sending(tx, id, (*seen, *until)).await
+        }
+        ReferralWrite::BarsSent { id } => bars_out::sent(tx, now, id).await,
+        ReferralWrite::BarsNotNow {
+            id,
+            next_try,
+            reason,
+        } => bars_out::not_now(tx, id, (*next_try, reason)).await,
+        ReferralWrite::BarsRefused { id, reason } => bars_out::refused(tx, now, (id, reason)).await,
+        ReferralWrite::BarsAgain { id } => bars_out::again(tx, now, id).await,
         ReferralWrite::Seen { id } => {
             let sql = Sql::new("UPDATE referral SET news = 0 WHERE id = $1 AND news = 1");
             tx.execute(&sql.with(id.as_str())).await.map(|_| ())

@@ -2,7 +2,10 @@
 //! kept whole.
 
 use access::{NhsNumber, Ods};
-use exchange::referrals::{Act, BarsReferral, Request, URGENCIES};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use exchange::LetterContent;
+use exchange::referrals::{Act, BarsAnswer, BarsReferral, Request, URGENCIES};
 use fhir::json::{self, Limits};
 use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
@@ -14,46 +17,60 @@ use store::parcels::Named;
 const NAME_CHARS_MAX: usize = 200;
 
 /// The first that says something.
-fn first(texts: &[&str]) -> String {
+pub(super) fn first(texts: &[&str]) -> String {
     let mut texts = texts.iter().map(|it| it.trim());
     let found = texts.find(|it| !it.is_empty());
     found.unwrap_or_default().to_owned()
 }
 
 /// The Bundle, and what its entries refer to.
-struct Message(Value);
+pub struct Message(Value);
 
 impl Message {
-    fn find(&self, reference: &str) -> &Value {
+    pub(super) fn header(&self) -> &Value {
+        let header = self.0.pointer("/entry/0/resource");
+        header.unwrap_or(&Value::Null)
+    }
+
+    /// Its id at its sender.
+    pub(super) fn id(&self) -> Result<String, Problem> {
+        required(text(&self.0, "/id"), "Bundle.id")
+    }
+
+    /// What it is about.
+    pub fn event(&self) -> &str {
+        text(self.header(), "/eventCoding/code")
+    }
+
+    pub(super) fn find(&self, reference: &str) -> &Value {
         static NOTHING: Value = Value::Null;
         let mut entries = each(&self.0, "/entry");
         let found = entries.find(|it| !reference.is_empty() && text(it, "/fullUrl") == reference);
         found.and_then(|it| it.get("resource")).unwrap_or(&NOTHING)
     }
 
-    fn of<'m>(&'m self, from: &Value, place: &str) -> &'m Value {
+    pub(super) fn of<'m>(&'m self, from: &Value, place: &str) -> &'m Value {
         self.find(text(from, place))
     }
 }
 
-/// Reads one.
+/// Parts of documents that are taken out of one message.
+const ENCLOSED_MAX: usize = 20;
+/// What names a step in a note of another node's.
+const ACT: &str = "urn:handover:referral-act";
+
+/// Reads a message.
 ///
 /// # Errors
-/// `Structure`, `Required`, `Value` for what it lacks, with the place; `NotSupported` for other messages.
-pub fn read(
-    bytes: &[u8],
-    (request_id, correlation_id): (String, String),
-) -> Result<BarsReferral, Problem> {
+/// `Structure` if it is none.
+pub fn open(bytes: &[u8]) -> Result<Message, Problem> {
     // Strictly: no member twice, no depth without a bound.
     json::parse(bytes, &Limits::default())?;
     let bundle: Value = serde_json::from_slice(bytes).map_err(|cause| {
         Problem::new(Kind::Structure, "The message does not read as JSON.").because(cause)
     })?;
     let message = Message(bundle);
-    let header = message
-        .0
-        .pointer("/entry/0/resource")
-        .unwrap_or(&Value::Null);
+    let header = message.header();
     if text(&message.0, "/resourceType") != "Bundle"
         || text(&message.0, "/type") != "message"
         || text(header, "/resourceType") != "MessageHeader"
@@ -61,18 +78,31 @@ pub fn read(
         let what = "A message is a Bundle of type message whose first entry is a MessageHeader.";
         return Err(Problem::new(Kind::Structure, what));
     }
-    if text(header, "/eventCoding/code") != "servicerequest-request" {
-        let what = "Of the messages of BaRS this receiver takes servicerequest-request only.";
+    Ok(message)
+}
+
+/// Reads a referral, its change or its cancellation.
+///
+/// # Errors
+/// `Required`, `Value` for what it lacks, with the place; `NotSupported` for other messages.
+pub fn read(
+    message: &Message,
+    bytes: &[u8],
+    (request_id, correlation_id): (String, String),
+) -> Result<BarsReferral, Problem> {
+    let header = message.header();
+    if message.event() != "servicerequest-request" {
+        let what = "Of the messages of BaRS this receiver takes servicerequest-request and servicerequest-response only.";
         return Err(Problem::new(Kind::NotSupported, what).at("MessageHeader.event"));
     }
-    let id = required(text(&message.0, "/id"), "Bundle.id")?;
+    let id = message.id()?;
     let focus = text(header, "/focus/0/reference");
     let asked = message.find(focus);
     if text(asked, "/resourceType") != "ServiceRequest" {
         let what = "The focus of the message is no ServiceRequest in it.";
         return Err(Problem::new(Kind::Value, what).at("MessageHeader.focus"));
     }
-    let (sender, sender_name) = sender(&message, header)?;
+    let (sender, sender_name) = sender(message, header)?;
     let asked_as = first(&[
         text(asked, "/identifier/0/value"),
         text(asked, "/id"),
@@ -82,22 +112,103 @@ pub fn read(
         sender,
         sender_name,
         message: id,
-        digest: Sha256::digest(bytes)
-            .iter()
-            .map(|it| format!("{it:02x}"))
-            .collect(),
+        digest: digest(bytes),
         request_id,
         correlation_id,
         asked_as: required(&asked_as, "ServiceRequest.identifier")?,
         act: act(header, asked)?,
         named: named(message.of(asked, "/subject/reference"))?,
-        request: request(&message, asked),
+        request: request(message, asked),
         words: first(&[text(asked, "/note/0/text"), text(header, "/reason/text")]),
         body: bytes.to_vec(),
+        enclosed: enclosed(message),
     })
 }
 
-fn required(value: &str, place: &'static str) -> Result<String, Problem> {
+pub(super) fn digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+/// Documents that are in the message whole.
+fn enclosed(message: &Message) -> Vec<LetterContent> {
+    let resources = each(&message.0, "/entry").filter_map(|it| it.get("resource"));
+    let documents = resources.filter(|it| text(it, "/resourceType") == "DocumentReference");
+    let attached = documents.flat_map(|it| each(it, "/content"));
+    let whole = attached.filter_map(|it| {
+        let bytes = STANDARD.decode(text(it, "/attachment/data")).ok()?;
+        let kind = text(it, "/attachment/contentType");
+        let is_kind = kind.len() <= NAME_CHARS_MAX && kind.contains('/');
+        (is_kind && !bytes.is_empty()).then(|| LetterContent {
+            content_type: kind.to_owned(),
+            bytes,
+        })
+    });
+    whole.take(ENCLOSED_MAX).collect()
+}
+
+/// Reads an answer to a referral that left from here.
+///
+/// # Errors
+/// `Required`, `Value` for what it lacks, with the place.
+pub fn answer(
+    message: &Message,
+    bytes: &[u8],
+    (request_id, correlation_id): (String, String),
+) -> Result<BarsAnswer, Problem> {
+    let header = message.header();
+    let answers = text(header, "/response/identifier");
+    let answers = required(answers, "MessageHeader.response.identifier")?;
+    let id = message.id()?;
+    let (sender, sender_name) = sender(message, header)?;
+    let mut asked = each(&message.0, "/entry").filter_map(|it| it.get("resource"));
+    let asked = asked.find(|it| text(it, "/resourceType") == "ServiceRequest");
+    let asked = asked.unwrap_or(&Value::Null);
+    let note = asked.pointer("/note/0").unwrap_or(&Value::Null);
+    let named = each(note, "/extension").find(|it| text(it, "/url") == ACT);
+    let named = named.and_then(|it| Act::from_code(text(it, "/valueCode")));
+    let by = text(note, "/authorString");
+    let act = match (named, text(asked, "/status")) {
+        // Accepted is only what a named person says in so many words.
+        (Some(Act::Accept), _) if !by.is_empty() => Act::Accept,
+        (Some(act @ (Act::Ask | Act::Return)), _) => act,
+        (_, "on-hold") => Act::Ask,
+        (_, "revoked" | "entered-in-error") => Act::Return,
+        _ => Act::Reply,
+    };
+    let plans = each(&message.0, "/entry").filter_map(|it| it.get("resource"));
+    let plans = plans.filter(|it| text(it, "/resourceType") == "CarePlan");
+    let summary = plans
+        .flat_map(|it| each(it, "/activity"))
+        .flat_map(|it| each(it, "/outcomeCodeableConcept"))
+        .map(|it| text(it, "/text"))
+        .find(|it| !it.is_empty());
+    let day = text(asked, "/occurrencePeriod/end");
+    let is_day = day.len() == 10 && fhir::date::span(day).is_some();
+    Ok(BarsAnswer {
+        message: id,
+        digest: digest(bytes),
+        request_id,
+        correlation_id,
+        answers,
+        act,
+        by: first(&[by, &sender_name])
+            .chars()
+            .take(NAME_CHARS_MAX)
+            .collect(),
+        words: first(&[
+            text(note, "/text"),
+            text(header, "/reason/text"),
+            summary.unwrap_or_default(),
+            "Nothing more was said.",
+        ]),
+        promised_by: (act == Act::Accept && is_day).then(|| day.to_owned()),
+        sender,
+        sender_name,
+    })
+}
+
+pub(super) fn required(value: &str, place: &'static str) -> Result<String, Problem> {
     if value.is_empty() || value.chars().count() > NAME_CHARS_MAX {
         let what = "It is missing, or longer than 200 characters.";
         return Err(Problem::new(Kind::Required, what).at(place));
@@ -120,7 +231,7 @@ fn act(header: &Value, asked: &Value) -> Result<Act, Problem> {
     }
 }
 
-fn sender(message: &Message, header: &Value) -> Result<(Ods, String), Problem> {
+pub(super) fn sender(message: &Message, header: &Value) -> Result<(Ods, String), Problem> {
     let organisation = message.of(header, "/sender/reference");
     let mut identifiers = each(organisation, "/identifier");
     let code = identifiers.find(|it| {
@@ -136,7 +247,7 @@ fn sender(message: &Message, header: &Value) -> Result<(Ods, String), Problem> {
     Ok((ods, name.chars().take(NAME_CHARS_MAX).collect()))
 }
 
-fn named(patient: &Value) -> Result<Named, Problem> {
+pub(super) fn named(patient: &Value) -> Result<Named, Problem> {
     let mut identifiers = each(patient, "/identifier");
     let number = identifiers.find(|it| text(it, "/system") == NhsNumber::SYSTEM);
     let number = number.map_or("", |it| text(it, "/value"));

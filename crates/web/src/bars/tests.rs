@@ -1,11 +1,15 @@
 //! Messages of BaRS as they are published, and what they must say.
 
-use exchange::referrals::Act;
-use fhir::problem::Kind;
+use exchange::referrals::{Act, BarsReferral};
+use fhir::problem::{Kind, Problem};
 use serde_json::{Value, json};
 
-use super::message::read;
+use super::message::{self, open};
 use super::told;
+
+fn read(bytes: &[u8], ids: (String, String)) -> Result<BarsReferral, Problem> {
+    message::read(&open(bytes)?, bytes, ids)
+}
 
 fn ids() -> (String, String) {
     ("request".into(), "correlation".into())
@@ -114,6 +118,71 @@ fn a_message_is_read_as_a_referral_or_refused_with_what_it_lacks() {
     over["entry"][1]["resource"]["status"] = json!("revoked");
     let over = read(over.to_string().as_bytes(), ids()).unwrap();
     assert_eq!(over.act, Act::Withdraw);
+}
+
+#[test]
+fn an_answer_accepts_only_where_a_named_person_says_so() {
+    let of = |status: &str, note: Value| {
+        let mut message = message();
+        message["entry"][0]["resource"]["eventCoding"]["code"] = json!("servicerequest-response");
+        message["entry"][0]["resource"]["response"] = json!({ "identifier": "m-0" });
+        message["entry"][1]["resource"]["status"] = json!(status);
+        message["entry"][1]["resource"]["note"] = json!([note]);
+        let bytes = message.to_string().into_bytes();
+        message::answer(&open(&bytes).unwrap(), &bytes, ids()).unwrap()
+    };
+    let act = |code: &str| json!([{ "url": "urn:handover:referral-act", "valueCode": code }]);
+    let said =
+        |code: &str| json!({ "extension": act(code), "authorString": "Dr Shah", "text": "x" });
+    assert_eq!(of("active", said("accept")).act, Act::Accept);
+    let nameless = json!({ "extension": act("accept"), "text": "x" });
+    assert_eq!(of("active", nameless).act, Act::Reply);
+    for status in ["active", "completed", ""] {
+        assert_eq!(
+            of(status, json!({ "text": "Seen" })).act,
+            Act::Reply,
+            "{status}"
+        );
+    }
+    assert_eq!(of("on-hold", json!({ "text": "Why?" })).act, Act::Ask);
+    assert_eq!(of("revoked", json!({ "text": "No" })).act, Act::Return);
+    assert_eq!(of("revoked", json!({})).words, "Nothing more was said.");
+    let bytes = message().to_string().into_bytes();
+    let unnamed = message::answer(&open(&bytes).unwrap(), &bytes, ids()).unwrap_err();
+    assert_eq!(unnamed.kind, Kind::Required, "it answers nothing");
+}
+
+/// The published answer; the test says so loudly where the examples are absent.
+#[test]
+fn the_published_response_reads_as_words_that_decide_nothing() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/nhs/bars");
+    let file = folder
+        .join("specification/examples/process_message/request/ValidationResponse (POST) .json");
+    let Ok(bytes) = std::fs::read(&file) else {
+        eprintln!("SKIPPED: the published examples of BaRS are not here");
+        return;
+    };
+    // In the example the organisation that answers has no code; one without is nobody's word.
+    let refused = message::answer(&open(&bytes).unwrap(), &bytes, ids()).unwrap_err();
+    assert_eq!(refused.expression.as_deref(), Some("MessageHeader.sender"));
+    let mut answer: Value = serde_json::from_slice(&bytes).unwrap();
+    for entry in answer["entry"].as_array_mut().unwrap() {
+        if entry["resource"]["name"] == "Receiver Organization" {
+            entry["resource"]["identifier"] = json!([{
+                "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "RYE",
+            }]);
+        }
+    }
+    let bytes = answer.to_string().into_bytes();
+    let came = message::answer(&open(&bytes).unwrap(), &bytes, ids()).unwrap();
+    assert_eq!(came.answers, "86e3371d-1c15-4862-9552-d9560f8292ba");
+    assert_eq!((came.act, came.sender.as_str()), (Act::Reply, "RYE"));
+    assert!(
+        came.words.starts_with("CONSULTATION SUMMARY"),
+        "{}",
+        came.words
+    );
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub fn routes() -> Router<Arc<Node>> {
             "/staff/discharges/new",
             get(discharges::new).post(discharges::begin),
         )
+        .route("/staff/discharges/signed", get(discharges::signed))
+        .route("/staff/discharges/{id}/amend", get(discharges::amend))
         .route(
             "/staff/discharges/{id}",
             get(discharges::draft).post(discharges::save),

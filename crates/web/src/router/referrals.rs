@@ -35,5 +35,6 @@ pub fn routes() -> Router<Arc<Node>> {
             post(unmatched::give_back),
         )
         .route("/staff/worklist/referrals/{pid}/again", post(stuck::again))
+        .route("/staff/worklist/bars/{id}/again", post(stuck::bars_again))
         .route("/staff/worklist/referrals/{pid}/take", post(stuck::take))
 }

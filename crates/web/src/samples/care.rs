@@ -111,6 +111,7 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
     };
     staff::PatientPage {
         discharge: Some("/staff/discharges/new?patient=p".into()),
+        discharges: Some("/staff/discharges/signed?patient=p".into()),
         crisis_plan: "/staff/crisis-plan/p".into(),
         visit: "/staff/visits/new?patient=p".into(),
         patient: person(text),

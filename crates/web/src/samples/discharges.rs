@@ -13,12 +13,26 @@ pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
     let site = site();
     let form = Page::new("staff/discharge.jinja", text, form(text)).with_faults(true);
     let sign = Page::new("staff/discharge-sign.jinja", text, sign(text));
+    let signed = staff::SignedList {
+        patient: person(text),
+        record: "/staff/patient/p".into(),
+        rows: vec![staff::Signed {
+            when: moment(NOW, NOW),
+            by: text.into(),
+            amended: true,
+            amend: "/staff/discharges/d1/amend".into(),
+        }],
+        withheld: true,
+        more: true,
+    };
+    let signed = Page::new("staff/discharges-signed.jinja", "Signed discharges", signed);
     let unsigned = Page::new("staff/unsigned.jinja", "Unsigned", unsigned(text));
     let plan = Page::new("staff/crisis-plan.jinja", "Crisis plan", plans(text));
     let write = Page::new("staff/crisis-plan-write.jinja", "Write", plan_form(text));
     vec![
         ("discharge", form.answer(&site, &clerk())),
         ("discharge-sign", sign.answer(&site, &clerk())),
+        ("discharges-signed", signed.answer(&site, &clerk())),
         ("unsigned", unsigned.answer(&site, &clerk())),
         ("crisis-plan", plan.answer(&site, &clerk())),
         ("crisis-plan-write", write.answer(&site, &clerk())),
@@ -83,6 +97,11 @@ fn form(text: &str) -> staff::Form {
         kept: Some(staff::Kept {
             at: moment(NOW, NOW),
             by: text.into(),
+        }),
+        amends: Some(staff::Amends {
+            draft: "d0".into(),
+            signed: "2026-11-29".into(),
+            why: field("why", text),
         }),
         days: vec![field("admitted", text), field("discharged", text)],
         before: vec![field("diagnoses", text), field("allergies", text)],

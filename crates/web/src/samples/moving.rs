@@ -37,12 +37,31 @@ pub(super) fn moves(text: &str) -> moves::View {
         ],
         coming: vec![row("m3", text, "On its way")],
         gone: vec![row("m4", text, "Given")],
+        named: vec![named(text, true), named(text, false)],
         more: true,
         nhs_number: text.into(),
         born: text.into(),
         family: text.into(),
         given: text.into(),
         from: text.into(),
+    }
+}
+
+fn named(text: &str, comes: bool) -> moves::Named {
+    let it = row("m5", text, "Given");
+    moves::Named {
+        patient: it.patient,
+        href: it.href,
+        from: text.into(),
+        to: text.into(),
+        said: it.since,
+        register: comes.then(|| moves::Filled {
+            nhs_number: text.into(),
+            born: text.into(),
+            family: text.into(),
+            given: text.into(),
+            from: text.into(),
+        }),
     }
 }
 

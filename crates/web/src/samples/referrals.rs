@@ -146,6 +146,7 @@ fn one(text: &str) -> staff::One {
         inward: true,
         other: text.into(),
         by_bars: true,
+        tells_back: false,
         request: request(text),
         urgency: urgency("stat"),
         state: green("To triage"),
@@ -198,6 +199,14 @@ fn new(text: &str) -> staff::New {
         reason: text.into(),
         question: text.into(),
         summary: true,
+        letters: vec![staff::Letter {
+            id: "d1".into(),
+            title: text.into(),
+            from: Some(text.into()),
+            dated: moment(NOW - 60_000, NOW),
+            chosen: true,
+        }],
+        letters_more: Some(text.into()),
         held_back: false,
     }
 }

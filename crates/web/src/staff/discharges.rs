@@ -2,6 +2,7 @@
 //! practice, the pharmacy and social care each have their letter on its way. `/staff/unsigned` lists what nobody has
 //! signed.
 
+mod amending;
 mod form;
 pub(super) mod load;
 mod signing;
@@ -25,6 +26,7 @@ use crate::page::see_other;
 use crate::record::{self, json};
 use crate::staff::drafting::{self, Drafting, MOVED, job, patient, read, version, written};
 use crate::visit::Visit;
+pub use amending::{amend, signed};
 use form::Shown;
 pub use signing::{look, sign};
 
@@ -93,7 +95,9 @@ pub async fn begin(
         .map_err(|_| Problem::new(Kind::Value, "This form is not whole; open the page again."))?;
     let attempt = attempt.to_string();
     let who = patient(&node, &scope, &id).await?;
-    let typed = form::typed(&fields);
+    let mut typed = form::typed(&fields);
+    typed.amends = amending::amended(&node, &scope, (&id, fields.text("amends"))).await?;
+    explain(&mut typed, &fields);
     let faults = typed.check_size();
     if !faults.is_empty() {
         let found = load::record(&node, &scope, &id, &who).await?;
@@ -121,6 +125,13 @@ pub async fn begin(
     let write = DraftWrite::Begin(Box::new(new));
     drafting::begin(&node, &scope, write, &id).await?;
     Ok(see_other(&DRAFTS.next(&attempt, &fields)))
+}
+
+/// Why there is a new version, as it was typed.
+fn explain(typed: &mut Discharge, fields: &Fields) {
+    if let Some(amends) = &mut typed.amends {
+        amends.why = fields.text("why").replace("\r\n", "\n");
+    }
 }
 
 /// `GET /staff/discharges/{id}`
@@ -174,7 +185,9 @@ pub async fn save(
         .scope(&node, Interaction::WriteLetter, "Patient")
         .await?;
     let draft = node.store.draft(&scope, KIND, &id).await?;
-    let typed = form::typed(&fields);
+    let mut typed = form::typed(&fields);
+    typed.amends = read::<Discharge>(&draft)?.amends;
+    explain(&mut typed, &fields);
     let faults = typed.check_size();
     if !faults.is_empty() {
         return show(&node, &visit, &scope, &draft, (typed, &faults, "")).await;

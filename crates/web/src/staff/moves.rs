@@ -11,7 +11,7 @@ use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use store::Reading;
-use store::moving::{Move, MoveList, MoveState};
+use store::moving::{Move, MoveList, MoveState, MovedSaysPds};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -40,8 +40,32 @@ pub struct View {
     pub claims: Vec<Row>,
     pub coming: Vec<Row>,
     pub gone: Vec<Row>,
+    /// Whom PDS names another practice for.
+    pub named: Vec<Named>,
     /// Whether there is more on a list than is shown.
     pub more: bool,
+    pub nhs_number: String,
+    pub born: String,
+    pub family: String,
+    pub given: String,
+    pub from: String,
+}
+
+/// Somebody of whom PDS says that they moved.
+#[derive(Serialize)]
+pub struct Named {
+    pub patient: Option<Person>,
+    pub href: Option<String>,
+    pub from: String,
+    pub to: String,
+    pub said: Moment,
+    /// What the form is filled with that registers them here; none where they went away.
+    pub register: Option<Filled>,
+}
+
+/// Who is registered with one press.
+#[derive(Serialize)]
+pub struct Filled {
     pub nhs_number: String,
     pub born: String,
     pub family: String,
@@ -91,8 +115,12 @@ async fn show(
         .store
         .moves(&scope, MoveList::Outward, ROWS_MAX)
         .await?;
+    let named = match node.site.is_practice() {
+        true => node.store.moved_says_pds(&scope, ROWS_MAX).await?,
+        false => Vec::new(),
+    };
     let is_full = |list: &Vec<Move>| list.len() >= ROWS_MAX as usize;
-    let more = is_full(&inward) || is_full(&outward);
+    let more = is_full(&inward) || is_full(&outward) || named.len() >= ROWS_MAX as usize;
     let (claims, gone): (Vec<Move>, Vec<Move>) = outward
         .into_iter()
         .partition(|it| it.state == MoveState::Claimed);
@@ -111,6 +139,7 @@ async fn show(
         claims: rows(node, &scope, &claims, visit.now).await?,
         coming: rows(node, &scope, &inward, visit.now).await?,
         gone: rows(node, &scope, &gone, visit.now).await?,
+        named: of_pds(node, &scope, &named, visit.now).await?,
         more,
         nhs_number: typed("nhs_number"),
         born: typed("born"),
@@ -143,6 +172,48 @@ async fn rows(
         rows.push(row(node, one, patient, now));
     }
     Ok(rows)
+}
+
+async fn of_pds(
+    node: &Node,
+    scope: &Scope,
+    found: &[MovedSaysPds],
+    now: Millis,
+) -> Result<Vec<Named>, Problem> {
+    let mut named = Vec::new();
+    for one in found {
+        let read = node.store.read(scope, "Patient", &one.patient).await?;
+        let resource = match read {
+            Reading::Found(version) => Some(record::json(&version)?),
+            _ => None,
+        };
+        let who = resource.as_ref().map(record::patient);
+        let is_here = one.to == node.site.organisation.as_str();
+        let filled = |resource: &serde_json::Value| {
+            let text = |place: &str| fhir::members::text(resource, place).to_owned();
+            Filled {
+                nhs_number: record::patient(resource).nhs_number.unwrap_or_default(),
+                born: text("/birthDate"),
+                family: text("/name/0/family"),
+                given: text("/name/0/given/0"),
+                from: one.from.clone(),
+            }
+        };
+        named.push(Named {
+            href: who
+                .is_some()
+                .then(|| format!("/staff/patient/{}", one.patient)),
+            patient: who.map(|who| {
+                let (born, number) = (who.birth_date.as_deref(), who.nhs_number.as_deref());
+                Person::new(&who.name, born, number)
+            }),
+            from: (node.organisation_name)(&one.from),
+            to: (node.organisation_name)(&one.to),
+            said: words::moment(one.said_at, now),
+            register: resource.as_ref().filter(|_| is_here).map(filled),
+        });
+    }
+    Ok(named)
 }
 
 fn row(node: &Node, one: &Move, patient: Option<Person>, now: Millis) -> Row {

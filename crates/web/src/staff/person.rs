@@ -126,6 +126,10 @@ pub async fn page(
             .site
             .is_hospital()
             .then(|| format!("/staff/discharges/new?patient={patient}")),
+        discharges: node
+            .site
+            .is_hospital()
+            .then(|| format!("/staff/discharges/signed?patient={patient}")),
         crisis_plan: format!("/staff/crisis-plan/{patient}"),
         visit: format!("/staff/visits/new?patient={patient}"),
     };

@@ -1,6 +1,7 @@
 //! `/staff/referrals`: what came to be triaged, what was sent and how it stands; one referral, and what can be done with it.
 
 pub mod form;
+mod form_letters;
 pub mod load;
 pub mod stuck;
 pub mod unmatched;
@@ -335,6 +336,10 @@ async fn show(node: &Node, visit: &Visit, id: &str, typed: Typed) -> Result<Resp
         inward: referral.inward,
         other: other(node, &referral),
         by_bars: referral.way == Way::Bars,
+        tells_back: node
+            .exchange
+            .as_ref()
+            .is_some_and(|it| it.answers_by_bars(&referral.other)),
         request: views::Request::of(&loaded.request),
         urgency: urgency(&referral.urgency),
         state: state(&referral, parcel.as_ref().map(|it| it.0)),

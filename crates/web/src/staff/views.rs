@@ -325,6 +325,8 @@ pub struct PatientPage {
     pub shared: Option<String>,
     /// Where a discharge is written, at a hospital.
     pub discharge: Option<String>,
+    /// Those that were signed.
+    pub discharges: Option<String>,
     pub crisis_plan: String,
     pub visit: String,
 }

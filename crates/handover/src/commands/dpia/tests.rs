@@ -192,6 +192,10 @@ const OTHERS: &[(&str, &str)] = &[
     ),
     ("downtime.every_minutes", "7\nfolder = \"/mnt/downtime\""),
     ("downtime.opens_hours", "70\nfolder = \"/mnt/downtime\""),
+    (
+        "bars.service",
+        "[{ ods = \"RZZ09\", name = \"S\", url = \"https://x.example\", service = \"2\", token = \"t\" }]",
+    ),
     ("pds.url", "\"http://127.0.0.1:8108\""),
     ("pds.fresh_hours", "7\nurl = \"http://127.0.0.1:8108\""),
     ("pds.a_second", "7\nurl = \"http://127.0.0.1:8108\""),
@@ -243,6 +247,7 @@ const OTHERWISE: &[&str] = &[
     // They stand in the facts where their partner does: neither goes without.
     "backup.s3_bucket",
     "mesh.certificate",
+    "bars.own_service",
     "pds.client",
     "pds.token_url",
     "pds.key_id",

@@ -66,6 +66,7 @@ pub fn typed(fields: &Fields) -> Discharge {
         social_care: code("social-care"),
         urgent: fields.text("urgent") == "yes",
         mark: of("mark"),
+        amends: None,
     }
 }
 
@@ -96,6 +97,17 @@ pub fn answer(node: &Node, visit: &Visit, shown: Shown<'_>) -> Response {
         kept: shown.draft.map(|it| views::Kept {
             at: words::moment(it.changed_at, visit.now),
             by: it.author.clone(),
+        }),
+        amends: shown.typed.amends.as_ref().map(|it| views::Amends {
+            draft: it.draft.clone(),
+            signed: it.signed.clone(),
+            why: views::Text {
+                field: "why",
+                label: "Why there is a new version",
+                hint: "The practice reads it, and so may the patient.",
+                value: it.why.clone(),
+                error: error("why"),
+            },
         }),
         days: days(&shown.typed, &error),
         before: texts(&shown.typed, &BEFORE, &error),

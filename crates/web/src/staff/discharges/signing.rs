@@ -19,6 +19,9 @@ use crate::record::{self, json};
 use crate::staff::drafting::{exchange, may_sign, named, read, version};
 use crate::visit::Visit;
 
+const NEWER: &str =
+    "Somebody has signed a newer version of this discharge. Discard this draft, and amend that one";
+
 /// `GET /staff/discharges/{id}/sign`: the letters as they would leave. What is missing leads back to the form.
 pub async fn look(
     State(node): State<Arc<Node>>,
@@ -114,6 +117,16 @@ pub async fn sign(
     }
     let who = named(&draft)?;
     let found = load::record(&node, &scope, &draft.patient.id, &who).await?;
+    let amends = written.amends.as_deref();
+    let earlier = match exchange.earlier_discharge(&scope, amends).await {
+        Ok(earlier) => earlier,
+        // Somebody has signed a newer version: the draft says so, and its writer decides.
+        Err(problem) if problem.kind == Kind::BusinessRule => {
+            let faults = [("why", NEWER)];
+            return show(&node, &visit, &scope, &draft, (written, &faults, "")).await;
+        }
+        Err(problem) => return Err(problem.into()),
+    };
     let job = exchange.sign_discharge(
         &written,
         &Signing {
@@ -123,6 +136,7 @@ pub async fn sign(
             signer: &scope.agent().name,
             from: &node.site.name,
             hidden: found.hidden,
+            earlier,
             release_at: node.release_at(visit.now),
             now: visit.now,
         },

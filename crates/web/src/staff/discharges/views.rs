@@ -21,6 +21,8 @@ pub struct Form {
     /// The version that it writes over.
     pub version: Option<String>,
     pub kept: Option<Kept>,
+    /// Of a new version: what it takes the place of, and why.
+    pub amends: Option<Amends>,
     pub days: Vec<Text>,
     pub before: Vec<Text>,
     pub after: Vec<Text>,
@@ -30,6 +32,33 @@ pub struct Form {
     pub readers: Vec<Reader>,
     pub urgent: bool,
     pub marks: Vec<Choice>,
+}
+
+/// The signed version that a draft amends.
+#[derive(Serialize)]
+pub struct Amends {
+    pub draft: String,
+    pub signed: String,
+    pub why: Text,
+}
+
+/// `staff/discharges-signed.jinja`
+#[derive(Serialize)]
+pub struct SignedList {
+    pub patient: Person,
+    pub record: String,
+    pub rows: Vec<Signed>,
+    pub withheld: bool,
+    pub more: bool,
+}
+
+/// A discharge that was signed.
+#[derive(Serialize)]
+pub struct Signed {
+    pub when: Moment,
+    pub by: String,
+    pub amended: bool,
+    pub amend: String,
 }
 
 /// When a draft was kept last, and by whom.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use store::Reading;
 
-use super::{exchange, views};
+use super::{exchange, form_letters, views};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::Fault;
@@ -54,6 +54,8 @@ pub async fn page(
             view.born = who.birth_date.unwrap_or_default();
             let family = resource.pointer("/name/0/family").and_then(Value::as_str);
             view.family = family.unwrap_or_default().to_owned();
+            let offered = form_letters::offered(&node, &scope, &asked.patient, (&[], visit.now));
+            (view.letters, view.letters_more) = offered.await?;
         }
     }
     show(&node, &visit, view).await
@@ -61,14 +63,12 @@ pub async fn page(
 
 /// The form with nothing in it but who may be asked.
 fn blank(node: &Node, visit: &Visit) -> Result<views::New, Problem> {
-    let own = &node.site.organisation;
-    let members = exchange(node)?.book().members();
-    let mut receivers: Vec<views::Receiver> = members
-        .iter()
-        .filter(|it| it.ods.as_str() != own.as_str())
-        .map(|it| views::Receiver {
-            ods: it.ods.to_string(),
-            name: it.name.clone(),
+    let mut receivers: Vec<views::Receiver> = exchange(node)?
+        .referred_to()
+        .into_iter()
+        .map(|(ods, name)| views::Receiver {
+            ods,
+            name,
             chosen: false,
         })
         .collect();
@@ -96,6 +96,8 @@ fn blank(node: &Node, visit: &Visit) -> Result<views::New, Problem> {
         reason: String::new(),
         question: String::new(),
         summary: false,
+        letters: Vec::new(),
+        letters_more: None,
         held_back: false,
     })
 }
@@ -116,6 +118,7 @@ async fn again(
     (fields, said, field): (&Fields, String, &str),
 ) -> Result<Response, Refusal> {
     let blank = blank(node, visit)?;
+    let (letters, letters_more) = letters(node, visit, fields).await?;
     let typed = |name: &str| fields.text(name).to_owned();
     let view = views::New {
         errors: vec![Fault {
@@ -144,9 +147,27 @@ async fn again(
         reason: typed("reason"),
         question: typed("question"),
         summary: !fields.text("summary").is_empty(),
+        letters,
+        letters_more,
         held_back: !fields.text("held_back").is_empty(),
     };
     show(node, visit, view).await
+}
+
+/// The letters that may go along, once the form says whose they are.
+async fn letters(
+    node: &Node,
+    visit: &Visit,
+    fields: &Fields,
+) -> Result<(Vec<views::Letter>, Option<String>), Refusal> {
+    let typed = ["nhs_number", "born", "family"].map(|it| fields.text(it));
+    let Some((patient, ..)) = proof::find(node, visit, typed).await? else {
+        return Ok((Vec::new(), None));
+    };
+    let scope = visit.scope(node, Interaction::Read, "Patient").await?;
+    let chosen: Vec<&str> = fields.each("letter").collect();
+    let offered = form_letters::offered(node, &scope, &patient, (&chosen, visit.now));
+    Ok(offered.await?)
 }
 
 /// `POST /staff/referrals/new`
@@ -176,16 +197,27 @@ pub async fn send(
         question: text("question"),
         referrer: text("referrer"),
     };
-    let enclosed = match fields.text("summary") {
-        "" => Vec::new(),
-        _ => vec![summary(&node, &scope, &patient).await?],
+    let summary = match fields.text("summary") {
+        "" => None,
+        _ => Some(summary(&node, &scope, &patient).await?),
+    };
+    let chosen: Vec<&str> = fields.each("letter").collect();
+    let mut letters = match form_letters::read(&node, &scope, (&patient, &chosen)).await {
+        Ok(letters) => letters,
+        Err(problem) if matches!(problem.kind, Kind::Value | Kind::TooLong) => {
+            let said = problem.message.to_string();
+            return again(&node, &visit, (&fields, said, "service")).await;
+        }
+        Err(problem) => return Err(problem.into()),
     };
     let attempt = fields.text("attempt");
     let new = NewReferral {
         patient: &patient,
         to: &to,
         request: &request,
-        enclosed,
+        enclosed: letters.parts(summary),
+        large: &letters.large,
+        documents: &letters.documents,
         held_back: !fields.text("held_back").is_empty(),
         attempt,
     };
@@ -233,7 +265,7 @@ async fn summary(node: &Node, scope: &Scope, patient: &str) -> Result<LetterCont
             lines.push("There are more than are listed here.".to_owned());
         }
         let withheld = node.store.withheld_of(scope, patient, Some(ty)).await?;
-        match withheld.count + withheld.sealed {
+        match withheld.count {
             0 if listed == 0 => lines.push(none.to_owned()),
             0 => {}
             count => lines.push(format!("{count} withheld from who wrote this.")),

@@ -8,7 +8,7 @@ use axum::response::Response;
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use store::Effect;
-use store::referrals::{ReferralWrite, StuckReferral};
+use store::referrals::{ReferralWrite, StuckBars, StuckReferral};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -28,7 +28,9 @@ pub(in crate::staff) async fn group(
         .store
         .stuck_referrals(scope, worklist::ROWS_MAX)
         .await?;
-    let rows = stuck.iter().map(|it| row(node, it, now)).collect();
+    let by_bars = node.store.stuck_bars(scope, worklist::ROWS_MAX).await?;
+    let mut rows: Vec<views::Work> = stuck.iter().map(|it| row(node, it, now)).collect();
+    rows.extend(by_bars.iter().map(|it| message(node, it, now)));
     let empty =
         "Every referral, question and decision has been delivered and taken in, or is on its way.";
     let title = "Referrals that do not get on";
@@ -73,6 +75,45 @@ fn row(node: &Node, stuck: &StuckReferral, now: Millis) -> views::Work {
         next,
         actions: vec![action],
     }
+}
+
+/// A message of BaRS that was given up.
+fn message(node: &Node, stuck: &StuckBars, now: Millis) -> views::Work {
+    let other = (node.organisation_name)(&stuck.other);
+    let what = match stuck.event.as_str() {
+        "servicerequest-response" => "Decision about a referral, by BaRS, to",
+        _ => "Referral or change of one, by BaRS, to",
+    };
+    views::Work {
+        when: words::moment(stuck.since, now),
+        what: format!("{what} {other}"),
+        href: None,
+        state: Label {
+            text: "Undeliverable",
+            colour: Some("red"),
+        },
+        why: stuck.reason.clone(),
+        next: format!(
+            "Tell {other} by telephone: nobody there is known to have it. Whoever runs the node sees whether [bars] is right; then send again."
+        ),
+        actions: vec![Link {
+            text: "Send again",
+            href: format!("/staff/worklist/bars/{}/again", stuck.id),
+        }],
+    }
+}
+
+/// `POST /staff/worklist/bars/{id}/again`
+pub async fn bars_again(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    let row = format!("bars-message={id}");
+    let write = Effect::Referral(ReferralWrite::BarsAgain { id });
+    worklist::decide(&node, &visit, row, write).await?;
+    Ok(see_other("/staff/worklist?done=referral-again"))
 }
 
 /// `POST /staff/worklist/referrals/{pid}/again`

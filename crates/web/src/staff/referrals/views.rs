@@ -89,6 +89,8 @@ pub struct One {
     pub inward: bool,
     pub other: String,
     pub by_bars: bool,
+    /// Whether decisions get back the same way.
+    pub tells_back: bool,
     pub request: Request,
     pub urgency: Label,
     pub state: Label,
@@ -115,6 +117,16 @@ pub struct Receiver {
     pub chosen: bool,
 }
 
+/// A letter on record that may go along with a referral.
+#[derive(Serialize)]
+pub struct Letter {
+    pub id: String,
+    pub title: String,
+    pub from: Option<String>,
+    pub dated: Moment,
+    pub chosen: bool,
+}
+
 /// `staff/referral-new.jinja`
 #[derive(Serialize)]
 pub struct New {
@@ -131,6 +143,10 @@ pub struct New {
     pub reason: String,
     pub question: String,
     pub summary: bool,
+    /// Letters that may go along.
+    pub letters: Vec<Letter>,
+    /// What is said of those that may not.
+    pub letters_more: Option<String>,
     pub held_back: bool,
 }
 

@@ -1,0 +1,277 @@
+//! Patients who move from one practice to another, between real processes that are killed in the middle of it: nothing of the
+//! record is lost or doubled, and at no moment is more shown at the hospital than the patient wants.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::http::Client;
+use crate::faults::people::{account, form_token};
+use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, Site, wait_for};
+use crate::referrals::{post, sign_in};
+
+const ANSWER_SECONDS: u64 = 90;
+/// Entries of each record.
+const ALLERGIES: u64 = 12;
+/// So long after somebody presses "Give" the node is killed, in milliseconds: one patient each.
+const KILLED_AFTER: [u64; 3] = [0, 9, 30];
+const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+
+/// The made-up NHS number of that patient.
+fn number(at: usize) -> String {
+    let check = |digits: &str| {
+        let weighed = digits.bytes().zip((2..=10).rev());
+        let sum: u32 = weighed
+            .map(|(it, weight)| u32::from(it - b'0') * weight)
+            .sum();
+        (11 - sum % 11) % 11
+    };
+    let mut found = (0..1_000_000u32)
+        .map(|it| format!("999{it:06}"))
+        .filter(|it| check(it) < 10)
+        .map(|it| format!("{it}{}", check(&it)));
+    found.nth(100 + at).unwrap()
+}
+
+fn family(at: usize) -> String {
+    format!("Mover{at}")
+}
+
+fn create(site: &Site, resource: &Value) -> String {
+    let path = format!("/fhir/{}", resource["resourceType"].as_str().unwrap());
+    let answer = site.client().send_json("POST", &path, resource).unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+fn patient(site: &Site, at: usize) -> String {
+    create(
+        site,
+        &json!({
+            "resourceType": "Patient",
+            "identifier": [{ "system": "https://fhir.nhs.uk/Id/nhs-number", "value": number(at) }],
+            "name": [{ "family": family(at), "given": ["Mo"] }],
+            "birthDate": "1980-02-01",
+            "generalPractitioner": [{ "identifier": { "system": ODS, "value": PRACTICE } }],
+        }),
+    )
+}
+
+/// That the hospital is not to see what was measured.
+fn wish(patient: &str) -> Value {
+    json!({
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": { "text": "privacy" },
+        "category": [{ "coding": [{ "system": "urn:handover:consent", "code": "sharing" }] }],
+        "patient": { "reference": format!("Patient/{patient}") },
+        "policyRule": { "text": "opt in" },
+        "provision": { "type": "permit", "provision": [{
+            "type": "deny",
+            "actor": [{
+                "role": { "text": "receiver" },
+                "reference": { "identifier": { "system": ODS, "value": HOSPITAL } },
+            }],
+            "class": [{ "system": "http://hl7.org/fhir/resource-types", "code": "Observation" }],
+        }] },
+    })
+}
+
+fn rows(site: &Site, sql: &str) -> i64 {
+    let sql = format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}");
+    site.rows.number(&sql)
+}
+
+/// What the hospital's nurse is answered about the measurement: 404 is withheld.
+fn seen(nurse: &mut Client, observation: &str) -> Option<u16> {
+    let answer = nurse
+        .get(&format!("/fhir/Observation/{observation}"))
+        .ok()?;
+    Some(answer.status)
+}
+
+struct Places {
+    nodes: Neighbourhood,
+    new: Site,
+    nurse: Client,
+    /// Of each patient: the hospital's measurement.
+    measured: Vec<String>,
+}
+
+impl Places {
+    /// At no moment is it shown. A node that is just being killed says nothing.
+    fn still_withheld(&mut self) {
+        for one in &self.measured {
+            let status = seen(&mut self.nurse, one);
+            assert!(
+                status.is_none_or(|it| it == 404),
+                "shown in between: {status:?}"
+            );
+        }
+    }
+
+    fn wait(&mut self, what: &str, mut done: impl FnMut(&Places) -> bool) {
+        wait_for(what, ANSWER_SECONDS, || {
+            self.still_withheld();
+            done(self).then_some(())
+        });
+    }
+}
+
+fn stocked() -> Places {
+    let (mut nodes, mut new, way) = Neighbourhood::set_up_with_other_practice();
+    // The way stays open for as long as the test runs.
+    std::mem::forget(way);
+    for site in [&nodes.hospital, &nodes.practice, &new] {
+        let settings = site.folder.join("handover.toml");
+        let mut file = OpenOptions::new().append(true).open(settings).unwrap();
+        file.write_all(b"\n[sign_in]\nstaff = [\"password\"]\n")
+            .unwrap();
+        account(site, "nura", "Nura Nurse", "clinician");
+        account(site, "cleo", "Cleo Clerk", "clerk");
+    }
+    nodes.practice.process.start();
+    nodes.hospital.process.start();
+    new.process.start();
+    let mut nurse = sign_in(&nodes.hospital, "/staff/login", "nura");
+    let mut measured = Vec::new();
+    for at in 0..KILLED_AFTER.len() {
+        let here = patient(&nodes.practice, at);
+        for one in 0..ALLERGIES {
+            let allergy = json!({
+                "resourceType": "AllergyIntolerance",
+                "code": { "text": format!("Substance {one}") },
+                "patient": { "reference": format!("Patient/{here}") },
+            });
+            create(&nodes.practice, &allergy);
+        }
+        let there = patient(&nodes.hospital, at);
+        measured.push(create(
+            &nodes.hospital,
+            &json!({
+                "resourceType": "Observation",
+                "status": "final",
+                "code": { "text": "Weight" },
+                "subject": { "reference": format!("Patient/{there}") },
+            }),
+        ));
+        create(&nodes.practice, &wish(&here));
+    }
+    for one in &measured {
+        wait_for(
+            "that the hospital knows what is wanted",
+            ANSWER_SECONDS,
+            || (seen(&mut nurse, one)? == 404).then_some(()),
+        );
+    }
+    Places {
+        nodes,
+        new,
+        nurse,
+        measured,
+    }
+}
+
+/// Presses "Give the record" for the one claim that waits, if one does.
+fn give(clerk: &mut Client) -> bool {
+    let Ok(page) = clerk.get("/staff/moves") else {
+        return false;
+    };
+    let text = page.text().replace("&#x2f;", "/");
+    let Some(action) = text.split("action=\"").find(|it| {
+        let action = it.split('"').next().unwrap_or_default();
+        action.ends_with("/agree")
+    }) else {
+        return false;
+    };
+    let action = action.split('"').next().unwrap_or_default().to_owned();
+    let fields = [("csrf", form_token(&page))];
+    let fields: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, it)| (*name, it.as_str()))
+        .collect();
+    clerk
+        .post_form(&action, &fields)
+        .is_ok_and(|it| it.status == 303)
+}
+
+fn moves(places: &mut Places, at: usize) {
+    let mut cleo = sign_in(&places.new, "/staff/login", "cleo");
+    let csrf = form_token(&cleo.get("/staff/moves").unwrap());
+    let form = [
+        ("csrf", csrf),
+        ("nhs_number", number(at)),
+        ("born", "1980-02-01".to_owned()),
+        ("family", family(at)),
+        ("given", "Mo".to_owned()),
+        ("from", PRACTICE.to_owned()),
+    ];
+    let asked = post(&mut cleo, "/staff/moves", &form);
+    assert_eq!(asked.status, 303, "{}", asked.text());
+    places.new.process.kill();
+    places.new.process.start();
+    let waits = "patient_move WHERE state = 'claimed'";
+    places.wait("the claim at the practice before", |it| {
+        rows(&it.nodes.practice, waits) == 1
+    });
+    places.nodes.practice.process.kill();
+    places.nodes.practice.process.start();
+    let mut cleo = sign_in(&places.nodes.practice, "/staff/login", "cleo");
+    let press = thread::spawn(move || give(&mut cleo));
+    thread::sleep(Duration::from_millis(KILLED_AFTER[at]));
+    places.nodes.practice.process.kill();
+    let was_answered = press.join().unwrap();
+    places.nodes.practice.process.start();
+    let is_given = rows(&places.nodes.practice, waits) == 0;
+    assert!(is_given || !was_answered, "what was answered is there");
+    places.new.process.kill();
+    places.new.process.start();
+    if !is_given {
+        let mut cleo = sign_in(&places.nodes.practice, "/staff/login", "cleo");
+        assert!(give(&mut cleo));
+    }
+    places.nodes.hospital.process.kill();
+    places.nodes.hospital.process.start();
+    places.nurse = sign_in(&places.nodes.hospital, "/staff/login", "nura");
+    let all = i64::try_from(at + 1).unwrap();
+    places.wait("the record at the new practice", |it| {
+        rows(&it.new, "patient_move WHERE state = 'done'") == all
+    });
+    let of_new = format!("sharing_home WHERE home = '{}'", places.new.ods);
+    places.wait("that the hospital knows the new practice", |it| {
+        rows(&it.nodes.hospital, &of_new) == all
+    });
+}
+
+#[test]
+fn f01_a_patient_moves_while_each_node_is_killed_and_nothing_is_lost_doubled_or_shown_in_between() {
+    let mut places = stocked();
+    for at in 0..KILLED_AFTER.len() {
+        moves(&mut places, at);
+    }
+    places.still_withheld();
+    let all = i64::try_from(KILLED_AFTER.len()).unwrap();
+    assert_eq!(
+        rows(&places.nodes.practice, "patient_move WHERE state = 'given'"),
+        all
+    );
+    assert_eq!(rows(&places.nodes.practice, "patient_move"), all);
+    assert_eq!(rows(&places.new, "patient_move"), all);
+    let counted = places
+        .new
+        .client()
+        .get("/fhir/AllergyIntolerance?_summary=count");
+    let counted = counted.unwrap().json();
+    let entries = ALLERGIES * KILLED_AFTER.len() as u64;
+    assert_eq!(
+        counted["total"].as_u64(),
+        Some(entries),
+        "each entry came, once"
+    );
+    for site in [&places.nodes.hospital, &places.nodes.practice, &places.new] {
+        site.rows.assert_sound();
+    }
+}
