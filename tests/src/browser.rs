@@ -30,12 +30,14 @@ scripts! {
     a13_a_nurse_takes_the_day_along = "a-nurse-takes-the-day-along";
     a13_a_patient_moves = "a-patient-moves";
     a13_a_patient_reads_asks_and_writes_in_few_clicks = "a-patient-reads-asks-and-writes-in-few-clicks";
+    a13_a_patient_reads_without_a_connection = "a-patient-reads-without-a-connection";
     a13_a_prescription_is_ordered_and_dispensed = "a-prescription-is-ordered-and-dispensed";
     a13_a_questionnaire_is_answered = "a-questionnaire-is-answered";
     a13_a_questionnaire_without_javascript = "a-questionnaire-without-javascript";
     a13_an_ambulance_hands_over = "an-ambulance-hands-over";
     a13_an_app_is_allowed = "an-app-is-allowed";
     a13_an_appointment_is_booked = "an-appointment-is-booked";
+    a13_every_journey_works_without_scripts = "every-journey-works-without-scripts";
     a13_every_page_is_accessible = "every-page-is-accessible";
     a13_javascript_is_not_needed = "javascript-is-not-needed";
     a13_nothing_from_outside_runs = "nothing-from-outside-runs";

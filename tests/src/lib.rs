@@ -11,9 +11,9 @@ mod audit;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
-mod blueprints;
-#[cfg(test)]
 mod bars;
+#[cfg(test)]
+mod blueprints;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]

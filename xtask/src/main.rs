@@ -1,5 +1,6 @@
 //! The workbench: `cargo xtask <task>`. Run `cargo xtask --help` for the tasks.
 
+mod album;
 mod bench;
 mod check;
 mod definitions;
@@ -62,6 +63,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Take a picture of every page at two widths, against a demo with made-up people: target/album/index.html.
+    ///
+    /// Fails when a page answers an error. What is taken is listed in xtask/album/pages.json.
+    Album {
+        /// Parts of addresses; only pages with one of them are taken.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Write target/sbom/handover.cdx.json: what the released binary is made of, as CycloneDX.
     Sbom,
     /// Make crates/fhir/definitions/r4.json.zst anew from the published R4 definitions.
@@ -95,6 +104,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test { arguments } => test::run(&workspace, &arguments),
         Task::Check => check::run(&workspace),
         Task::Bench { arguments } => bench::run(&workspace, &arguments),
+        Task::Album { arguments } => album::run(&workspace, &arguments),
         Task::Sbom => sbom::run(&workspace),
         Task::Definitions => {
             setup::run(&workspace, setup::Level::Test)?;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can be tested here.
 
-mod browser;
+pub(crate) mod browser;
 pub(crate) mod postgres;
 
 use anyhow::Result;

@@ -79,6 +79,8 @@ pub enum Closed {
 pub struct Source {
     pub organisation: Ods,
     pub state: SourceState,
+    /// When it answered, or was waited for no longer; none where nobody was asked.
+    pub heard_at: Option<Millis>,
     /// Types of which it withholds something.
     pub withheld: Vec<String>,
     /// Types of which it holds more than it gave.
@@ -229,6 +231,7 @@ impl Exchange {
             let mut source = Source {
                 organisation: one.organisation,
                 state,
+                heard_at: one.at,
                 withheld: Vec::new(),
                 cut: Vec::new(),
                 count: 0,

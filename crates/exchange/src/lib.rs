@@ -8,8 +8,8 @@
 
 pub mod ask;
 pub mod backoff;
-pub mod blueprints;
 pub mod bars;
+pub mod blueprints;
 pub mod booking;
 pub mod bounds;
 mod client;

@@ -20,8 +20,8 @@ use crate::mailboxes;
 use crate::pds;
 use crate::pointers;
 use crate::prescriptions;
-use crate::rules;
 use crate::referrals::bars_send;
+use crate::rules;
 use crate::sharing;
 use crate::witness;
 

@@ -96,8 +96,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(265, "0265_desk"),
     migration!(280, "0280_to_take_in"),
     migration!(290, "0290_rules"),
-    migration!(298, "0298_blueprints"),
     migration!(295, "0295_forms"),
+    migration!(298, "0298_blueprints"),
     migration!(300, "0300_bars_out"),
     migration!(301, "0301_pds_practice"),
 ];

@@ -15,7 +15,7 @@ pub mod words;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use minijinja::value::Serde;
+use minijinja::value::{Kwargs, Serde};
 use minijinja::{Value, context};
 use serde::Serialize;
 
@@ -32,7 +32,9 @@ pub struct Page<V> {
     view: V,
     current: &'static str,
     status: StatusCode,
-    tongue: Language,
+    /// Something is wrong with a form that was sent.
+    is_faulty: bool,
+    tongue: Option<Language>,
 }
 
 /// What the frame around every page needs.
@@ -53,7 +55,7 @@ struct Frame<'a> {
     acting: Option<&'a str>,
     csrf: String,
     nonce: &'a str,
-    /// The language of what is not the frame, where it is another.
+    /// The language, where it is not English.
     lang: Option<&'static str>,
 }
 
@@ -74,7 +76,8 @@ impl<V: Serialize> Page<V> {
             view,
             current: "",
             status,
-            tongue: Language::English,
+            is_faulty: false,
+            tongue: None,
         }
     }
 
@@ -85,10 +88,10 @@ impl<V: Serialize> Page<V> {
         self
     }
 
-    /// Says in which language the page is written.
+    /// Says in which language the page is written, where that is not what its reader wants.
     #[must_use]
     pub fn said_in(mut self, tongue: Language) -> Page<V> {
-        self.tongue = tongue;
+        self.tongue = Some(tongue);
         self
     }
 
@@ -103,7 +106,7 @@ impl<V: Serialize> Page<V> {
     #[must_use]
     pub fn with_faults(mut self, is_faulty: bool) -> Page<V> {
         if is_faulty {
-            self.title = format!("Error: {}", self.title);
+            self.is_faulty = true;
             self.status = StatusCode::UNPROCESSABLE_ENTITY;
         }
         self
@@ -111,14 +114,20 @@ impl<V: Serialize> Page<V> {
 
     /// Renders the page for this visit. A template that fails is logged, and answered in plain
     /// words with status 500.
-    pub fn answer(self, site: &Site, visit: &Visit) -> Response {
+    pub fn answer(mut self, site: &Site, visit: &Visit) -> Response {
         let nonce = secret::nonce();
+        let language = self.tongue.unwrap_or(visit.reads());
+        self.title = language.say_of(&self.title);
+        if self.is_faulty {
+            self.title = language.tell("frame-error", &[("title", &self.title)]);
+        }
         let frame = self.frame(site, visit, &nonce);
         let frame = environment::without_nulls(Value::from(Serde(&frame)));
         let view = environment::without_nulls(Value::from(Serde(&self.view)));
         let template = environment::environment().get_template(self.template);
-        match template.and_then(|found| found.render(context! { page => frame, view => view })) {
-            Ok(html) => html_response(self.status, html, &nonce),
+        let whole = context! { page => frame, view => view, tell => teller(language) };
+        match template.and_then(|found| found.render(whole)) {
+            Ok(html) => visit.keep_tongue(html_response(self.status, html, &nonce)),
             Err(error) => {
                 let template = self.template;
                 tracing::error!(request = &*visit.request_id, template, %error, "a page failed");
@@ -129,6 +138,7 @@ impl<V: Serialize> Page<V> {
 
     fn frame<'a>(&'a self, site: &'a Site, visit: &'a Visit, nonce: &'a str) -> Frame<'a> {
         let staff = visit.on_staff_pages();
+        let language = self.tongue.unwrap_or(visit.reads());
         let destinations = match visit.caller() {
             Some(caller) => crate::router::menu(site, caller),
             None => Vec::new(),
@@ -136,7 +146,7 @@ impl<V: Serialize> Page<V> {
         let navigation = destinations
             .into_iter()
             .map(|(text, href)| Destination {
-                text: counted(text, href, visit),
+                text: counted(language.say(text), href, visit),
                 href,
                 current: href == self.current,
             })
@@ -153,9 +163,27 @@ impl<V: Serialize> Page<V> {
             acting: visit.acting().map(|it| it.name.as_str()),
             csrf: visit.form_token(),
             nonce,
-            lang: (self.tongue != Language::English).then(|| self.tongue.code()),
+            lang: (language != Language::English).then(|| language.code()),
         }
     }
+}
+
+/// What templates call for a text of the pages in that language: `tell("id", name=value)`.
+pub(crate) fn teller(language: Language) -> Value {
+    Value::from_function(move |id: &str, with: Kwargs| told(language, id, &with))
+}
+
+fn told(language: Language, id: &str, with: &Kwargs) -> Result<String, minijinja::Error> {
+    let mut values = Vec::new();
+    for name in with.args() {
+        let value: Value = with.get(name)?;
+        values.push((name, value.to_string()));
+    }
+    let with: Vec<(&str, &str)> = values.iter().map(|(name, it)| (*name, &**it)).collect();
+    Ok(match with.is_empty() {
+        true => language.texts().get(id).cloned().unwrap_or_default(),
+        false => language.tell(id, &with),
+    })
 }
 
 /// A destination with how much waits there, so that nothing unsigned, unsent or due hides.

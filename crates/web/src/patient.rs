@@ -8,6 +8,7 @@ pub mod home;
 pub mod letter;
 pub mod letters;
 pub mod messages;
+pub mod offline;
 pub mod online;
 pub mod people;
 pub mod prescriptions;
@@ -26,7 +27,7 @@ use fhir::search::Search;
 use serde_json::Value;
 
 use crate::node::Node;
-use crate::page::words;
+use crate::page::tongue::Language;
 use crate::record::{json, letter as read_letter};
 use crate::visit::Visit;
 
@@ -80,12 +81,12 @@ impl Found {
         }
     }
 
-    fn view(&self, node: &Node) -> views::Letter {
+    fn view(&self, node: &Node, language: Language) -> views::Letter {
         views::Letter {
             href: format!("/record/letters/{}", self.id),
             title: self.title.clone(),
-            from: (node.organisation_name)(&self.from),
-            dated: words::date(self.dated),
+            from: language.say_of(&(node.organisation_name)(&self.from)),
+            dated: language.date(self.dated),
             withdrawn: !self.is_current,
         }
     }
@@ -101,3 +102,5 @@ fn name(visit: &Visit) -> Option<&str> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod welsh;

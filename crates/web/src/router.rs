@@ -5,6 +5,8 @@
 //! those of downtime in `downtime`.
 //! those of referrals in `referrals`, those of the workbench in `desk`.
 
+#[cfg(test)]
+mod album;
 mod appointments;
 mod crisis_plan;
 mod desk;

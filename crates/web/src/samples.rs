@@ -336,6 +336,7 @@ fn item(text: &str) -> staff::Item {
         },
         done: done(true),
         errors: vec![],
+        record: Some("/staff/patient/p".into()),
         overtaken: Some(text.into()),
         work: Some(staff::WhoseWork {
             whose: desk::choices(text),

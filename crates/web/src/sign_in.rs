@@ -158,6 +158,11 @@ impl SignIn {
         Ok(Some(known))
     }
 
+    /// When a session that began then ends at the latest.
+    pub(crate) fn ends_at(&self, began_at: Millis) -> Millis {
+        began_at.saturating_add(self.limits.absolute)
+    }
+
     /// Whether a session that began and was last used then has ended by itself.
     pub(crate) fn is_over(&self, (began_at, seen_at): (Millis, Millis), now: Millis) -> bool {
         now >= began_at.saturating_add(self.limits.absolute)

@@ -23,7 +23,7 @@ use crate::oauth;
 use crate::oauth::bearer::Scheme;
 use crate::page::headers;
 use crate::page::problem::{self, Refusal};
-use crate::page::tongue::Language;
+use crate::page::tongue::{Language, Tongue};
 use crate::secret::{FormKey, Secret};
 use crate::sign_in::{Known, Way};
 
@@ -41,7 +41,7 @@ pub struct Visit {
     form_key: Option<FormKey>,
     path: Arc<str>,
     method: Method,
-    tongue: Language,
+    tongue: Tongue,
     /// What waits and must not hide, for the head of a page of work.
     pending: Option<Pending>,
 }
@@ -112,7 +112,7 @@ impl Visit {
             form_key: kept.flatten().map(|secret| secret.form_key()),
             path: request.uri.path().into(),
             method: request.method.clone(),
-            tongue: Language::wanted(&request.headers),
+            tongue: Tongue::of(request),
             pending: None,
         }
     }
@@ -159,7 +159,20 @@ impl Visit {
 
     /// The language that is wanted, where a page has it.
     pub fn tongue(&self) -> Language {
-        self.tongue
+        self.tongue.language
+    }
+
+    /// The language that its page is in: staff's pages are in English.
+    pub fn reads(&self) -> Language {
+        match self.on_staff_pages() {
+            true => Language::English,
+            false => self.tongue.language,
+        }
+    }
+
+    /// Keeps in the browser the language that the address has asked for.
+    pub(crate) fn keep_tongue(&self, response: Response) -> Response {
+        self.tongue.keep(response)
     }
 
     /// Who is signed in, if anyone is.
@@ -370,7 +383,7 @@ impl Visit {
             form_key: Some(Secret::random().form_key()),
             path: path.into(),
             method: Method::GET,
-            tongue: Language::English,
+            tongue: Tongue::default(),
             pending: None,
         }
     }

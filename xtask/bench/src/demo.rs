@@ -76,7 +76,7 @@ pub fn measure(report: &mut Report) -> Result<()> {
 }
 
 /// The neighbourhood's own pages come last: then all nodes are there.
-fn wait_until_there(own: std::net::SocketAddr) -> Result<()> {
+pub fn wait_until_there(own: std::net::SocketAddr) -> Result<()> {
     for _ in 0..LOOKED_MAX {
         if std::net::TcpStream::connect(own).is_ok() {
             return Ok(());
@@ -87,7 +87,7 @@ fn wait_until_there(own: std::net::SocketAddr) -> Result<()> {
 }
 
 /// Seconds since the start when no history is missing any more.
-fn wait_until_filled(own: std::net::SocketAddr, began: Instant) -> Result<f64> {
+pub fn wait_until_filled(own: std::net::SocketAddr, began: Instant) -> Result<f64> {
     for _ in 0..LOOKED_MAX {
         let mut connection = http::Connection::open(own)?;
         let (status, page) = connection.send("GET", "/", None, &[])?;

@@ -121,8 +121,36 @@ impl Connection {
         self.answer()
     }
 
+    /// As a browser asks, with its own header lines: status, head and body of the answer.
+    ///
+    /// # Errors
+    /// When the connection fails or the answer is not whole.
+    pub fn visit(
+        &mut self,
+        method: &str,
+        path: &str,
+        lines: &str,
+        body: &str,
+    ) -> Result<(u16, Vec<String>, Vec<u8>)> {
+        let length = body.len();
+        let host = match lines.contains("host: ") {
+            true => "",
+            false => "host: localhost\r\n",
+        };
+        let asked = format!(
+            "{method} {path} HTTP/1.1\r\n{host}{lines}content-length: {length}\r\n\r\n{body}"
+        );
+        self.stream.get_mut().write_all(asked.as_bytes())?;
+        self.whole()
+    }
+
     fn answer(&mut self) -> Result<(u16, Vec<u8>)> {
-        let (status, _, length) = self.head()?;
+        let (status, _, body) = self.whole()?;
+        Ok((status, body))
+    }
+
+    fn whole(&mut self) -> Result<(u16, Vec<String>, Vec<u8>)> {
+        let (status, head, length) = self.head()?;
         let mut body = Vec::new();
         match length {
             Length::Known(length) => self.read(length, &mut body)?,
@@ -137,7 +165,7 @@ impl Connection {
                 }
             },
         }
-        Ok((status, body))
+        Ok((status, head, body))
     }
 
     fn head(&mut self) -> Result<(u16, Vec<String>, Length)> {

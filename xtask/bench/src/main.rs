@@ -24,6 +24,7 @@ mod measure;
 mod memory;
 mod message;
 mod node;
+mod pages;
 mod read;
 mod report;
 mod scale;
@@ -94,6 +95,8 @@ enum Figure {
     Ask,
     /// The demo's time to ready and its memory.
     Demo,
+    /// How long each page takes at 100 pages a second, with 2,000 people loaded; minutes.
+    Pages,
     /// Finding concepts by text among 500,000.
     Terminology,
     /// 191,093 resources: their import, disk and memory, `$everything`, `$export`; minutes.
@@ -178,6 +181,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Demo) {
         demo::measure(&mut report)?;
+    }
+    if wanted(Figure::Pages) {
+        pages::measure(&mut report)?;
     }
     if wanted(Figure::Terminology) {
         terminology::measure(&mut report)?;

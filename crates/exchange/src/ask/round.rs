@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use access::{Ods, Outcome, PATIENT, Purpose, Role, Scope, SystemPurpose};
 use bytes::Bytes;
+use fhir::date::Millis;
 use fhir::problem::Problem;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -42,6 +43,8 @@ pub(super) struct Asking<'a> {
 /// What came of asking one organisation.
 pub(super) struct Heard {
     pub organisation: Ods,
+    /// When it came, or was waited for no longer; none where nobody was asked.
+    pub at: Option<Millis>,
     /// Or why there is none.
     pub answer: Result<Answer, String>,
     /// As it came.
@@ -190,6 +193,7 @@ impl Exchange {
         });
         Heard {
             organisation,
+            at: Some(self.store.now()),
             answer,
             body,
         }
@@ -247,6 +251,7 @@ impl Exchange {
 fn not_asked(organisation: Ods) -> Heard {
     Heard {
         organisation,
+        at: None,
         answer: Err(format!(
             "Not asked: {SOURCES_MAX} others were, and no more are at a time."
         )),

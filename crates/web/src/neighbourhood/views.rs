@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::map::{self, Map};
 use super::{Line, Organisation, Picture, SPEEDS, Way};
+use crate::page::tongue::Language;
 use crate::page::words::{self, Moment};
-use crate::page::{environment, headers};
+use crate::page::{environment, headers, teller};
 use crate::secret;
 
 #[derive(Serialize)]
@@ -380,7 +381,9 @@ fn answer(
     let frame = environment::without_nulls(Value::from(Serde(&frame)));
     let view = environment::without_nulls(Value::from(Serde(view)));
     let found = environment::environment().get_template(template);
-    let html = found.and_then(|it| it.render(context! { page => frame, view => view }));
+    let html = found.and_then(|it| {
+        it.render(context! { page => frame, view => view, tell => teller(Language::English) })
+    });
     let (status, body, kind) = match html {
         Ok(html) => (status, html, "text/html; charset=utf-8"),
         Err(error) => {

@@ -17,6 +17,7 @@ use super::authorize::{Asked, back};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
+use crate::page::tongue::Language;
 use crate::page::{Page, see_other};
 use crate::secret::Secret;
 use crate::visit::Visit;
@@ -52,6 +53,7 @@ pub async fn page(
 ) -> Result<Response, Refusal> {
     let question = question(&node, &visit, &ask).await?;
     let is_staff = visit.on_staff_pages();
+    let language = visit.reads();
     let view = View {
         app: question.client.name.clone(),
         action: if is_staff {
@@ -59,12 +61,12 @@ pub async fn page(
         } else {
             format!("/apps/allow/{ask}")
         },
-        who: whose(&question, is_staff),
-        may: question.scopes.resources.iter().map(sentence).collect(),
-        lasts: lasts(&question.scopes),
+        who: language.say_of(&whose(&question, is_staff)),
+        may: said(&question.scopes, language),
+        lasts: language.say(lasts(&question.scopes)),
         host: shown_host(&question.asked.redirect),
     };
-    let title = format!("Allow {}?", question.client.name);
+    let title = language.tell("consent-heading", &[("app", &question.client.name)]);
     let mut response = Page::new("oauth/consent.jinja", title, view).answer(&node.site, &visit);
     let source = form_source(&question.asked.redirect);
     let headers = response.headers_mut();
@@ -246,16 +248,20 @@ fn whose(question: &Question, is_staff: bool) -> String {
 }
 
 /// What granted scopes mean, a sentence each.
-pub(crate) fn sentences(scopes: &str) -> Vec<String> {
-    let scopes = Scopes::parse(scopes);
-    scopes.resources.iter().map(sentence).collect()
+pub(crate) fn sentences(scopes: &str, language: Language) -> Vec<String> {
+    said(&Scopes::parse(scopes), language)
+}
+
+fn said(scopes: &Scopes, language: Language) -> Vec<String> {
+    let resources = scopes.resources.iter();
+    resources.map(|it| sentence(it, language)).collect()
 }
 
 /// What one scope means.
-fn sentence(scope: &ResourceScope) -> String {
+fn sentence(scope: &ResourceScope, language: Language) -> String {
     let what = match scope.ty.as_deref() {
-        None => "Everything that you may see".to_string(),
-        Some(ty) => kind(ty).to_string(),
+        None => language.say("Everything that you may see").to_owned(),
+        Some(ty) => language.say_of(kind(ty)),
     };
     let part: Vec<String> = scope
         .only
@@ -270,12 +276,11 @@ fn sentence(scope: &ResourceScope) -> String {
         true => String::new(),
         false => format!(" (only with {})", part.join(" and ")),
     };
-    let does = if scope.letters == scope.letters.to_look() {
-        "read"
-    } else {
-        "read and change"
+    let id = match scope.letters == scope.letters.to_look() {
+        true => "consent-reads",
+        false => "consent-changes",
     };
-    format!("{what}{part}: {does}")
+    language.tell(id, &[("what", &format!("{what}{part}"))])
 }
 
 /// A type in plain words.

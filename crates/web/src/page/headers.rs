@@ -25,6 +25,16 @@ pub fn allow_scripts(headers: &mut HeaderMap, nonce: &str) {
     }
 }
 
+/// Lets a page with that policy put our own worker to work, which answers without a connection.
+pub fn allow_worker(headers: &mut HeaderMap) {
+    let policy = headers.get(CONTENT_SECURITY_POLICY);
+    let policy = policy.and_then(|it| it.to_str().ok());
+    let policy = policy.map(|it| format!("{it}; worker-src 'self'"));
+    if let Some(Ok(value)) = policy.map(HeaderValue::try_from) {
+        headers.insert(CONTENT_SECURITY_POLICY, value);
+    }
+}
+
 /// `complete`, for answers that need nothing else.
 pub async fn on(mut response: Response) -> Response {
     complete(response.headers_mut());

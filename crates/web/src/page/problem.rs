@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::failure;
 use crate::node::Node;
+use crate::page::tongue::Language;
 use crate::page::{Page, see_other};
 use crate::visit::Visit;
 
@@ -35,6 +36,8 @@ impl IntoResponse for Refusal {
 struct View {
     heading: &'static str,
     text: String,
+    /// The language of the text, where it is not the page's.
+    text_lang: Option<&'static str>,
     advice: &'static str,
     next: Option<Next>,
     reference: String,
@@ -54,10 +57,15 @@ pub fn answer(node: &Node, visit: &Visit, problem: &Problem) -> Response {
     failure::log(&visit.request_id, problem);
     let status = failure::status(problem.kind);
     let (heading, advice) = words(status, problem.kind);
+    let language = visit.reads();
+    let heading = language.say(heading);
+    let text = language.say_of(&problem.message);
+    let is_said = language == Language::English || text != problem.message;
     let view = View {
         heading,
-        text: problem.message.clone(),
-        advice,
+        text_lang: (!is_said).then_some("en"),
+        text,
+        advice: language.say(advice),
         next: Some(next(visit)),
         reference: visit.request_id.to_string(),
     };
@@ -116,5 +124,6 @@ fn next(visit: &Visit) -> Next {
     } else {
         href.to_owned()
     };
+    let text = visit.reads().say(text);
     Next { text, href }
 }

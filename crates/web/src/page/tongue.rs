@@ -34,7 +34,7 @@ pub enum Language {
 }
 
 /// What the reader wants, and whether the address has just said so.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tongue {
     pub language: Language,
     is_chosen: bool,
@@ -44,6 +44,8 @@ struct Texts {
     bundle: FluentBundle<FluentResource>,
     /// Messages that stand by themselves, for templates.
     plain: BTreeMap<&'static str, String>,
+    /// Ids of messages that stand by themselves, by their text.
+    ids: BTreeMap<&'static str, &'static str>,
 }
 
 impl Texts {
@@ -65,11 +67,12 @@ impl Texts {
         let mut texts = Texts {
             bundle,
             plain: BTreeMap::new(),
+            ids: BTreeMap::new(),
         };
         for (id, text) in messages(source).filter(|(_, text)| !text.contains("{ $")) {
-            let _ = text;
             let told = texts.tell(id, &[]);
             texts.plain.insert(id, told);
+            texts.ids.entry(text).or_insert(id);
         }
         texts
     }
@@ -146,6 +149,23 @@ impl Language {
         &texts(self).plain
     }
 
+    /// What code says in English, in this language. What is no text of `locales/en.ftl` stays as it is.
+    pub fn say(self, english: &'static str) -> &'static str {
+        if self == Language::English {
+            return english;
+        }
+        let id = texts(Language::English).ids.get(english);
+        let said = id.and_then(|id| texts(self).plain.get(id));
+        said.map_or(english, String::as_str)
+    }
+
+    /// The same of a word that somebody else gave, such as a code without words of its own.
+    pub fn say_of(self, english: &str) -> String {
+        let id = texts(Language::English).ids.get(english);
+        let said = id.and_then(|id| texts(self).plain.get(id));
+        said.map_or_else(|| english.to_owned(), String::clone)
+    }
+
     /// One text, with what is put into it.
     pub fn tell(self, id: &str, with: &[(&str, &str)]) -> String {
         texts(self).tell(id, with)
@@ -171,16 +191,24 @@ impl Language {
 
     /// A day in short, as `words::date` has it.
     pub fn date(self, at: Millis) -> Moment {
-        let mut moment = words::date(at);
-        if self == Language::Welsh {
-            let months = SHORT_MONTHS.iter().zip(MONTHS);
-            if let Some((english, welsh)) =
-                months.into_iter().find(|it| moment.short.contains(it.0))
-            {
-                moment.short = moment.short.replace(english, welsh);
-                moment.full = moment.short.clone();
-            }
+        self.translated(words::date(at), at)
+    }
+
+    /// A moment, told from `now` as `words::moment` has it.
+    pub fn moment(self, at: Millis, now: Millis) -> Moment {
+        self.translated(words::moment(at, now), at)
+    }
+
+    /// The same moment with the months' names of this language.
+    fn translated(self, mut moment: Moment, at: Millis) -> Moment {
+        if self == Language::English {
+            return moment;
         }
+        let mut months = SHORT_MONTHS.iter().zip(MONTHS);
+        if let Some((english, welsh)) = months.find(|it| moment.short.contains(it.0)) {
+            moment.short = moment.short.replace(english, welsh);
+        }
+        moment.full = format!("{}, {}", self.day(at), self.time(at));
         moment
     }
 
@@ -225,7 +253,23 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Tongue {
-    /// Keeps in the browser what the address has asked for.
+    /// What a request asks for: by its address, or else as `Language::wanted` has it.
+    pub fn of(request: &Parts) -> Tongue {
+        let query = request.uri.query().unwrap_or_default();
+        let mut asked = query.split('&').filter_map(|it| it.strip_prefix("lang="));
+        match asked.next().and_then(Language::of) {
+            Some(language) => Tongue {
+                language,
+                is_chosen: true,
+            },
+            None => Tongue {
+                language: Language::wanted(&request.headers),
+                is_chosen: false,
+            },
+        }
+    }
+
+    /// Keeps in the browser what the address has asked for; pages do it by themselves.
     pub fn keep(self, mut response: Response) -> Response {
         if self.is_chosen {
             let code = self.language.code();
@@ -285,21 +329,7 @@ impl<S: Sync> FromRequestParts<S> for Tongue {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Tongue, Infallible> {
-        let query = parts.uri.query().unwrap_or_default();
-        let mut asked = query.split('&').filter_map(|it| it.strip_prefix("lang="));
-        if let Some(language) = asked.next().and_then(Language::of) {
-            let is_chosen = true;
-            return Ok(Tongue {
-                language,
-                is_chosen,
-            });
-        }
-        let language = Language::wanted(&parts.headers);
-        let is_chosen = false;
-        Ok(Tongue {
-            language,
-            is_chosen,
-        })
+        Ok(Tongue::of(parts))
     }
 }
 

@@ -73,5 +73,5 @@ fn show(
             .collect(),
     };
     let page = Page::new("patient/about.jinja", heading, view).said_in(language);
-    tongue.keep(page.answer(&node.site, visit))
+    page.answer(&node.site, visit)
 }

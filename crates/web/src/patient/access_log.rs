@@ -11,9 +11,10 @@ use serde::Deserialize;
 use store::AuditFilter;
 
 use crate::node::Node;
+use crate::page::Page;
 use crate::page::parts::Label;
 use crate::page::problem::Refusal;
-use crate::page::{Page, words};
+use crate::page::tongue::Language;
 use crate::patient::views;
 use crate::visit::Visit;
 
@@ -53,9 +54,10 @@ pub async fn page(
         _ => "",
     };
     let is_own = visit.acting().is_none();
+    let language = visit.reads();
     let view = views::AccessLog {
         rows: rows
-            .filter_map(|lines| row(&node, (reader, is_own), lines, visit.now))
+            .filter_map(|lines| row(&node, (reader, is_own), lines, (visit.now, language)))
             .collect(),
         organisation: node.site.name.clone(),
         older: log
@@ -71,26 +73,33 @@ fn row(
     node: &Node,
     (reader, is_own): (&str, bool),
     lines: &[AuditEntry],
-    now: Millis,
+    (now, language): (Millis, Language),
 ) -> Option<views::Look> {
     let first = lines.first()?;
-    let mut about: Vec<&str> = lines.iter().map(|line| category(&line.target.ty)).collect();
+    let about = lines.iter().map(|line| category(&line.target.ty));
+    let mut about: Vec<String> = about.map(|it| language.say_of(it)).collect();
     about.sort_unstable();
     about.dedup();
-    let called = |name: &str| named(node, name, first.agent.role.as_deref());
-    let (who, role) = who(node, reader, first, called);
+    let called = |name: &str| {
+        let called = named(node, name, first.agent.role.as_deref());
+        language.say_of(&called)
+    };
+    let (who, role) = who(node, (reader, language), first, called);
     Some(views::Look {
-        when: words::moment(first.at, now),
+        when: language.moment(first.at, now),
         who,
         role,
-        did: did(&first.interaction),
+        did: language.say_of(&did(&first.interaction)),
         about: about.join(", "),
         why: if acts(first) {
-            "By leave to act for the patient".to_owned()
+            language.tell("look-leave", &[])
         } else {
-            why(&first.purpose)
+            language.say_of(&why(&first.purpose))
         },
-        label: label(first),
+        label: label(first).map(|it| Label {
+            text: language.say(it.text),
+            ..it
+        }),
         ask: (is_own && first.agent.kind != AgentKind::Node && first.agent.patient.is_none())
             .then(|| format!("/record/query/look~{}", first.seq)),
         entries: lines.len(),
@@ -113,7 +122,7 @@ pub(super) fn named(node: &Node, name: &str, role: Option<&str>) -> String {
 /// `reader` is the patient who reads it; empty for staff.
 pub(crate) fn who(
     node: &Node,
-    reader: &str,
+    (reader, language): (&str, Language),
     entry: &AuditEntry,
     named: impl Fn(&str) -> String,
 ) -> (String, String) {
@@ -122,16 +131,16 @@ pub(crate) fn who(
         Some(ods) => (node.organisation_name)(ods),
         None => node.site.name.clone(),
     };
-    let role = agent.role.as_deref().unwrap_or_default();
+    let role = agent.role.as_deref().unwrap_or_default().replace('-', " ");
+    let role = language.say_of(&role);
+    let tell = |id| language.tell(id, &[]);
     match agent.kind {
         AgentKind::Patient if acts(entry) => {
-            (patients(reader, entry), "by their own sign-in".to_owned())
+            (patients(reader, entry, language), tell("look-own-sign-in"))
         }
-        AgentKind::Patient => (patients(reader, entry), agent.name.clone()),
-        AgentKind::Node => ("The service itself".to_owned(), organisation),
-        AgentKind::Peer if agent.name.is_empty() => {
-            (organisation, "another organisation's system".to_owned())
-        }
+        AgentKind::Patient => (patients(reader, entry, language), agent.name.clone()),
+        AgentKind::Node => (tell("look-service"), organisation),
+        AgentKind::Peer if agent.name.is_empty() => (organisation, tell("look-system")),
         AgentKind::Peer => (named(&agent.name), format!("{role}, {organisation}")),
         AgentKind::Staff if role.is_empty() => (named(&agent.name), organisation),
         AgentKind::Staff => (named(&agent.name), format!("{role}, {organisation}")),
@@ -144,19 +153,20 @@ fn acts(entry: &AuditEntry) -> bool {
 }
 
 /// A patient, or somebody who acts for them, as the reader is one or the other.
-fn patients(reader: &str, entry: &AuditEntry) -> String {
+fn patients(reader: &str, entry: &AuditEntry, language: Language) -> String {
     let (by, about) = (
         entry.agent.patient.as_deref(),
         entry.target.patient.as_deref(),
     );
     let is_readers = about == Some(reader);
-    match (by == about, by == Some(reader)) {
-        (true, true) => "You".to_owned(),
-        (true, false) => "The patient".to_owned(),
-        (false, true) => "You, acting for them".to_owned(),
-        (false, false) if is_readers => format!("{}, acting for you", entry.agent.name),
-        (false, false) => format!("{}, acting for them", entry.agent.name),
-    }
+    let id = match (by == about, by == Some(reader)) {
+        (true, true) => "look-you",
+        (true, false) => "look-patient",
+        (false, true) => "look-you-for-them",
+        (false, false) if is_readers => "look-for-you",
+        (false, false) => "look-for-them",
+    };
+    language.tell(id, &[("name", &entry.agent.name)])
 }
 
 /// What was done, in plain words; the log's own word where there is none.

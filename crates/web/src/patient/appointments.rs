@@ -313,7 +313,7 @@ pub async fn page(
     };
     let title = text(language, "appointments");
     let page = Page::new("patient/appointments.jinja", title, view).under("/appointments");
-    Ok(tongue.keep(page.answer(&node.site, &visit)))
+    Ok(page.answer(&node.site, &visit))
 }
 
 /// What the address may say.
@@ -423,7 +423,7 @@ async fn show(
     let title = text(language, "appointments");
     let page = Page::new("patient/appointment.jinja", title, view).under("/appointments");
     let page = page.with_faults(wrong.is_some());
-    Ok(tongue.keep(page.answer(&node.site, visit)))
+    Ok(page.answer(&node.site, visit))
 }
 
 /// Free times of the same sort with the same person.
@@ -453,7 +453,7 @@ async fn other_times(
             Some(slot) => (slot.kind.as_str(), slot.held_by.as_str()),
             None => (found.kind.as_str(), found.with.as_str()),
         };
-        return times_like(node, &scope, (kind, with)).await;
+        return times_here(node, &scope, Some((kind, with))).await;
     }
     let Some(exchange) = &node.exchange else {
         return Ok(Vec::new());
@@ -471,11 +471,11 @@ async fn other_times(
         .collect())
 }
 
-/// Free times here of one sort and with one person.
-pub(crate) async fn times_like(
+/// Free times here, of one sort and with one person or of all.
+pub(crate) async fn times_here(
     node: &Node,
     scope: &Scope,
-    like: (&str, &str),
+    like: Option<(&str, &str)>,
 ) -> Result<Vec<(String, Offer)>, Problem> {
     if !node.diary.kept_here {
         return Ok(Vec::new());
@@ -485,7 +485,7 @@ pub(crate) async fn times_like(
         from: now,
         until: now.saturating_add(booking::AHEAD_MILLIS),
         audience: Audience::Patients,
-        like: Some(like),
+        like,
         count: TIMES_MAX,
     };
     let slots = node.store.free_slots(scope, &free).await?;

@@ -132,7 +132,7 @@ pub async fn page(
     };
     let title = text(language, "export");
     let page = Page::new("patient/export.jinja", title, view).under("/record");
-    Ok(tongue.keep(page.said_in(language).answer(&node.site, &visit)))
+    Ok(page.said_in(language).answer(&node.site, &visit))
 }
 
 /// `GET /export/{kind}`: whoever comes back to this address, such as after signing in, chooses again.

@@ -11,7 +11,7 @@ use fhir::problem::Problem;
 use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
-use crate::page::{Page, see_other, words};
+use crate::page::{Page, see_other};
 use crate::patient::appointments::{self, text};
 use crate::patient::{
     access_log, letters, messages, name, prescriptions, questionnaires, record, referrals, views,
@@ -50,7 +50,11 @@ pub async fn home(
         next: Vec::new(),
         questionnaires: questionnaires::waiting(&node, &visit, language).await?,
         appointments: tile(&node, &visit, tongue).await?,
-        newest: found.iter().take(3).map(|it| it.view(&node)).collect(),
+        newest: found
+            .iter()
+            .take(3)
+            .map(|it| it.view(&node, language))
+            .collect(),
         prescriptions: prescriptions::tile(&node, &visit).await?,
         referrals: referrals::tile(&node, &visit, language).await?,
         told: told(&node, &visit).await?,
@@ -61,7 +65,7 @@ pub async fn home(
     view.next = next(&view, unread.unwrap_or(0), language);
     let title = text(language, "home");
     let page = Page::new("patient/home.jinja", title, view).under("/");
-    Ok(tongue.keep(page.said_in(language).answer(&node.site, &visit)))
+    Ok(page.said_in(language).answer(&node.site, &visit))
 }
 
 /// What to do next, the most pressing first.
@@ -131,12 +135,16 @@ async fn others_home(
         people: None,
         letters,
         appointments: tile(node, visit, tongue).await?,
-        newest: found.iter().take(3).map(|it| it.view(node)).collect(),
+        newest: found
+            .iter()
+            .take(3)
+            .map(|it| it.view(node, language))
+            .collect(),
         prescriptions: prescriptions::tile(node, visit).await?,
         referrals: referrals::tile(node, visit, language).await?,
         told: Vec::new(),
         moved: None,
-        not_here: Some(NOT_FOR_PROXIES),
+        not_here: Some(language.say(NOT_FOR_PROXIES)),
         done: None,
     };
     let forms = view.questionnaires.clone();
@@ -146,7 +154,7 @@ async fn others_home(
     }));
     let title = text(language, "home");
     let page = Page::new("patient/home.jinja", title, view).under("/");
-    Ok(tongue.keep(page.said_in(language).answer(&node.site, visit)))
+    Ok(page.said_in(language).answer(&node.site, visit))
 }
 
 /// Where the patient is registered now, if they were here before.
@@ -205,27 +213,30 @@ async fn people(node: &Node, visit: &Visit, language: Language) -> Result<Option
 async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
     let scope = visit.scope(node, Interaction::AccessLog, "").await?;
     let notices = node.store.patient_notices(&scope).await?;
+    let language = visit.reads();
     let told = |notice: &store::care::Notice| {
         let did = match notice.kind.as_str() {
-            "self-claimed" => "said that they care for you, to see your record",
-            "unseal" => "opened what is sealed in your record",
-            "whereabouts-team" => {
-                "let a team that visits you see where you live, which is restricted"
-            }
-            "moved" => {
-                "asked your practice for your record, since it says that you registered with it"
-            }
-            "whereabouts" => "looked up where you live, which is restricted",
-            _ => "opened your record in an emergency",
+            "self-claimed" => "told-claimed",
+            "unseal" => "told-unsealed",
+            "whereabouts-team" => "told-team",
+            "moved" => "told-moved",
+            "whereabouts" => "told-whereabouts",
+            _ => "told-emergency",
         };
+        let did = language.tell(did, &[]);
         let who = access_log::named(node, &notice.who, Some(&notice.role));
-        let (role, at) = (
-            notice.role.replace('-', " "),
-            (node.organisation_name)(&notice.organisation),
-        );
+        let who = language.say_of(&who);
+        let role = language.say_of(&notice.role.replace('-', " "));
+        let place = (node.organisation_name)(&notice.organisation);
+        let with = [
+            ("who", &*who),
+            ("role", &*role),
+            ("place", &*place),
+            ("did", &*did),
+        ];
         views::Told {
-            when: words::moment(notice.at, visit.now),
-            what: format!("{who}, {role} at {at}, {did}"),
+            when: language.moment(notice.at, visit.now),
+            what: language.tell("told-who", &with),
             why: notice.reason.clone(),
         }
     };

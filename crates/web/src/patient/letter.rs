@@ -5,16 +5,18 @@ use std::sync::Arc;
 use access::{Interaction, Scope};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use http::HeaderMap;
 use store::Reading;
 use store::parcels::{Event, State as Parcel};
 
 use crate::node::Node;
+use crate::page::Page;
 use crate::page::content::{attachment, part};
 use crate::page::parts::{self, Content, Step};
 use crate::page::problem::Refusal;
-use crate::page::{Page, words};
+use crate::page::tongue::Language;
 use crate::patient::views;
 use crate::record::{self, Letter};
 use crate::visit::Visit;
@@ -29,13 +31,17 @@ pub async fn page(
         .scope(&node, Interaction::Record, "DocumentReference")
         .await?;
     let letter = read(&node, &scope, &id).await?;
+    let language = visit.reads();
     let mut content = Vec::new();
     for (number, (_, title)) in letter.attachments.iter().enumerate() {
         let href = format!("/record/letters/{id}/content/{number}");
         content.push(match fetch(&node, &scope, &letter, number).await {
-            Ok(found) => part(&found, title, href),
+            Ok(found) => said(part(&found, title, href), language),
             Err(problem) if problem.kind == Kind::NotFound => Content {
-                missing: Some("This part of the letter is not released to you. Ask your practice."),
+                missing: Some(
+                    language
+                        .say("This part of the letter is not released to you. Ask your practice."),
+                ),
                 ..Content::default()
             },
             Err(problem) => return Err(problem.into()),
@@ -45,17 +51,17 @@ pub async fn page(
     let from = letter
         .from
         .as_deref()
-        .unwrap_or("a sender who is not named");
+        .unwrap_or(language.say("a sender who is not named"));
     let view = views::LetterPage {
         title: letter.title.clone(),
         from: (node.organisation_name)(from),
         author: letter.author.clone(),
-        dated: letter.dated.map(words::date),
-        notice: notice(&letter, &events),
+        dated: letter.dated.map(|at| language.date(at)),
+        notice: notice(&letter, &events).map(|text| language.say(text)),
         content,
         journey: events
             .iter()
-            .map(|event| step(&node, event, visit.now))
+            .map(|event| step(&node, event, (visit.now, language)))
             .collect(),
     };
     let title = view.title.clone();
@@ -65,11 +71,24 @@ pub async fn page(
 
 /// A step as the patient reads it: which organisation, not which member of its staff. Who looked at
 /// a record, by name, is the access log's to say. An outcome or a reason is shown.
-fn step(node: &Node, event: &Event, now: fhir::date::Millis) -> Step {
+fn step(node: &Node, event: &Event, (now, language): (Millis, Language)) -> Step {
     let who = (node.organisation_name)(&event.organisation);
     let told = matches!(event.state, Some(Parcel::ActedOn | Parcel::Withdrawn));
     let note = (told && !event.note.is_empty()).then(|| event.note.clone());
-    parts::step(event, words::moment(event.at, now), Some(who), note)
+    let step = parts::step(event, language.moment(event.at, now), Some(who), note);
+    Step {
+        what: language.say(step.what),
+        ..step
+    }
+}
+
+/// A part with the words around it in that language.
+fn said(part: Content, language: Language) -> Content {
+    Content {
+        title: language.say_of(&part.title),
+        kind: language.say(part.kind),
+        ..part
+    }
 }
 
 fn notice(letter: &Letter, events: &[Event]) -> Option<&'static str> {

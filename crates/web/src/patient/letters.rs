@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::node::Node;
 use crate::page::Page;
 use crate::page::problem::Refusal;
+use crate::page::tongue::Language;
 use crate::patient::{letters, views};
 use crate::visit::Visit;
 
@@ -36,41 +37,36 @@ pub async fn page(
     let start = asked.page.saturating_mul(PAGE);
     let shown = found.iter().skip(start).take(PAGE);
     let next = (found.len() > start.saturating_add(PAGE)).then(|| asked.page + 1);
-    let mut not_shown = not_shown(&node, more && next.is_none());
-    let (heading, title) = match visit.acting() {
+    let language = visit.reads();
+    let mut not_shown = not_shown(&node, more && next.is_none(), language);
+    let heading = match visit.acting() {
         Some(_) => {
-            not_shown.insert(0, NOT_FOR_PROXIES.to_owned());
-            ("Letters", "Letters")
+            not_shown.insert(0, language.say(NOT_FOR_PROXIES).to_owned());
+            "Letters"
         }
-        None => ("Your letters", "Your letters"),
+        None => "Your letters",
     };
     let view = views::Letters {
-        heading,
-        letters: shown.map(|it| it.view(&node)).collect(),
+        heading: language.say(heading),
+        letters: shown.map(|it| it.view(&node, language)).collect(),
         not_shown,
         older: next.map(|page| format!("/record/letters?page={page}")),
         newest: (asked.page > 0).then(|| "/record/letters".to_owned()),
     };
-    let page = Page::new("patient/letters.jinja", title, view).under("/record");
+    let page = Page::new("patient/letters.jinja", heading, view).under("/record");
     Ok(page.answer(&node.site, &visit))
 }
 
-fn not_shown(node: &Node, more: bool) -> Vec<String> {
-    let (practice, days) = (&node.site.name, node.release_after_days);
-    let mut sentences = vec![
-        format!(
-            "A letter appears here when {practice} has filed it, or at the latest {days} days \
-             after it came in."
-        ),
-        "Some letters are held back: those that tell something about another person, or that \
-         could do serious harm. You can ask the practice about this."
-            .to_owned(),
-        format!("Letters that were not sent to {practice} through this service are not here."),
-        "Test results, medicines and the rest of your record are under Your record.".to_owned(),
+fn not_shown(node: &Node, more: bool, language: Language) -> Vec<String> {
+    let days = node.release_after_days.to_string();
+    let with = [("place", &*node.site.name), ("days", &*days)];
+    let ids = [
+        "letters-filed",
+        "letters-held-back",
+        "letters-elsewhere",
+        "letters-rest",
     ];
-    if more {
-        let oldest = "You have so many letters that the oldest are not listed. Ask the practice.";
-        sentences.insert(0, oldest.to_owned());
-    }
-    sentences
+    let cut = more.then_some("letters-cut");
+    let ids = cut.into_iter().chain(ids);
+    ids.map(|id| language.tell(id, &with)).collect()
 }

@@ -133,7 +133,7 @@ pub async fn list(
     };
     let title = text(language, "messages");
     let page = Page::new("patient/messages.jinja", title, view).under("/messages");
-    Ok(tongue.keep(page.said_in(language).answer(&node.site, &visit)))
+    Ok(page.said_in(language).answer(&node.site, &visit))
 }
 
 /// What was typed, and what is wrong with it.
@@ -224,7 +224,7 @@ fn show(
     };
     let page = Page::new("patient/message.jinja", title, view).under("/messages");
     let page = page.said_in(language).with_faults(is_faulty);
-    tongue.keep(page.answer(&node.site, visit))
+    page.answer(&node.site, visit)
 }
 
 fn post(node: &Node, post: &Post, language: Language) -> PostRow {

@@ -17,7 +17,8 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::{Done, Fault};
 use crate::page::problem::Refusal;
-use crate::page::{Page, see_other, words};
+use crate::page::tongue::Language;
+use crate::page::{Page, see_other};
 use crate::patient::views;
 use crate::sign_in::begin::Address;
 use crate::sign_in::code;
@@ -104,29 +105,31 @@ async fn show(node: &Node, visit: &Visit, shown: Shown<'_>) -> Result<Response, 
     let for_me = node.store.people_for(&scope, &own.patient).await?;
     let by_me = node.store.people_of(&scope, &own.patient).await?;
     let offers = node.store.offers(&scope, &own.patient).await?;
+    let language = visit.reads();
     let error = |field: &str| {
         let of = shown.fault.filter(|(at, _)| *at == field);
-        of.map(|(_, text)| text)
+        of.map(|(_, text)| language.say(text))
     };
     let typed = |name: &str| shown.typed.map_or("", |it| it.text(name)).to_owned();
+    let when = (visit.now, language);
     let view = views::People {
         done: shown.done.map(|text| Done {
-            text,
+            text: language.say(text),
             href: None,
             link: None,
         }),
-        errors: shown.fault.iter().map(fault).collect(),
-        by_me: by_me.iter().map(|it| row(node, it, visit.now)).collect(),
-        for_me: for_me.iter().map(|it| row(node, it, visit.now)).collect(),
+        errors: shown.fault.iter().map(|it| fault(it, language)).collect(),
+        by_me: by_me.iter().map(|it| row(node, it, when)).collect(),
+        for_me: for_me.iter().map(|it| row(node, it, when)).collect(),
         offers: offers
             .iter()
             .map(|it| views::OfferRow {
                 name: it.for_name.clone(),
-                until: words::moment(it.expires_at, visit.now),
+                until: language.moment(it.expires_at, visit.now),
             })
             .collect(),
         new_code: shown.code,
-        categories: choices(shown.typed),
+        categories: choices(shown.typed, language),
         name: typed("name"),
         name_error: error("name"),
         see_error: error("see"),
@@ -141,18 +144,18 @@ async fn show(node: &Node, visit: &Visit, shown: Shown<'_>) -> Result<Response, 
         .answer(&node.site, visit))
 }
 
-fn fault((field, text): &(&'static str, &'static str)) -> Fault {
+fn fault((field, text): &(&'static str, &'static str), language: Language) -> Fault {
     Fault {
-        text,
+        text: language.say(text),
         href: format!("#{field}").into(),
     }
 }
 
 /// What can be shown, as boxes to tick; what was ticked stays so.
-pub(crate) fn choices(typed: Option<&Fields>) -> Vec<views::Choice> {
+pub(crate) fn choices(typed: Option<&Fields>, language: Language) -> Vec<views::Choice> {
     let choice = |it: &access::category::Category| views::Choice {
         name: format!("see-{}", it.code),
-        text: it.name,
+        text: language.say(it.name),
         checked: typed.is_some_and(|fields| is_ticked(fields, it.code)),
     };
     for_people().map(choice).collect()
@@ -169,9 +172,9 @@ pub(crate) fn ticked(fields: &Fields) -> Vec<String> {
 }
 
 /// What somebody sees who acts by it, in words.
-pub(crate) fn sees(leave: &Leave) -> String {
+pub(crate) fn sees(leave: &Leave, language: Language) -> String {
     let seen = for_people().filter(|it| leave.proxy.has(it.code));
-    let seen: Vec<&str> = seen.map(|it| it.name).collect();
+    let seen: Vec<&str> = seen.map(|it| language.say(it.name)).collect();
     seen.join(", ")
 }
 
@@ -184,10 +187,11 @@ pub(crate) fn term(day: &str, now: Millis, latest: Millis) -> Option<Millis> {
     (span.high > now && span.low < latest).then_some(span.high.min(latest))
 }
 
-fn row(node: &Node, leave: &Leave, now: Millis) -> views::LeaveRow {
+fn row(node: &Node, leave: &Leave, (now, language): (Millis, Language)) -> views::LeaveRow {
     let ages = node.store.ages();
     let by = if leave.is_practices {
-        format!("{} at {}", leave.granted_by, node.site.name)
+        let with = [("who", &*leave.granted_by), ("place", &*node.site.name)];
+        language.tell("people-by-at", &with)
     } else {
         leave.granted_by.clone()
     };
@@ -195,14 +199,14 @@ fn row(node: &Node, leave: &Leave, now: Millis) -> views::LeaveRow {
         number: leave.proxy.number,
         patient: leave.patient_name.clone(),
         person: leave.person_name.clone(),
-        sees: sees(leave),
-        until: words::date(leave.proxy.ends_at(ages).saturating_sub(1)),
+        sees: sees(leave, language),
+        until: language.date(leave.proxy.ends_at(ages).saturating_sub(1)),
         by,
         reason: leave.reason.clone(),
         state: match leave.proxy.standstill(ages, now) {
             Standstill::No => None,
-            Standstill::Review => Some("Waits until the practice confirms it"),
-            Standstill::Over => Some("Over"),
+            Standstill::Review => Some(language.say("Waits until the practice confirms it")),
+            Standstill::Over => Some(language.say("Over")),
         },
     }
 }
@@ -254,7 +258,7 @@ pub async fn offer(
     let code = views::Code {
         code,
         name: name.to_owned(),
-        until: words::moment(expires_at, visit.now),
+        until: visit.reads().moment(expires_at, visit.now),
         address: format!("{}/people", node.site.base_url),
     };
     let shown = Shown {

@@ -75,5 +75,5 @@ pub async fn page(
     };
     let title = text(language, "profile");
     let page = Page::new("patient/profile.jinja", title, view).said_in(language);
-    Ok(tongue.keep(page.answer(&node.site, &visit)))
+    Ok(page.answer(&node.site, &visit))
 }

@@ -209,10 +209,18 @@ async fn look(node: &Node, visit: &Visit, number: &str) -> Result<Subject, Probl
     let log = node.store.audit_page(&scope, &filter).await?;
     let entry = log.entries.first().filter(|it| it.seq == seq);
     let entry = entry.ok_or_else(gone)?;
-    let name = |it: &str| access_log::named(node, it, entry.agent.role.as_deref());
-    let (who, role) = access_log::who(node, "", entry, name);
-    let when = crate::page::words::moment(entry.at, visit.now).full;
-    let did = access_log::did(&entry.interaction);
+    // Who is asked reads it in English; who asks, on the page, in their own language.
+    let language = match visit.is_look() {
+        true => visit.reads(),
+        false => Language::English,
+    };
+    let name = |it: &str| {
+        let called = access_log::named(node, it, entry.agent.role.as_deref());
+        language.say_of(&called)
+    };
+    let (who, role) = access_log::who(node, ("", language), entry, name);
+    let when = language.moment(entry.at, visit.now).full;
+    let did = language.say_of(&access_log::did(&entry.interaction));
     let theirs = entry.agent.kind == access::AgentKind::Peer;
     let ods = entry.agent.organisation.as_deref().filter(|_| theirs);
     Ok(Subject {
@@ -292,7 +300,7 @@ async fn show(
     let page = Page::new("patient/query.jinja", heading, view).said_in(language);
     let under = if is_look { "/access-log" } else { "/record" };
     let page = page.under(under).with_faults(error.is_some());
-    Ok(tongue.keep(page.answer(&node.site, visit)))
+    Ok(page.answer(&node.site, visit))
 }
 
 /// Notes that the patient has read the answers.

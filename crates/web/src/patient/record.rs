@@ -16,7 +16,7 @@ use std::sync::Arc;
 use access::{Interaction, NOT_FOR_PROXIES};
 use axum::extract::{Query, State};
 use axum::response::Response;
-use exchange::ask::{Closed, SharedRecord, Source, SourceState};
+use exchange::ask::{Closed, Source, SourceState};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use serde::Deserialize;
@@ -96,7 +96,7 @@ pub async fn page(
         may_ask: teller.may_ask,
     };
     let page = Page::new("patient/record.jinja", heading, view).under("/record");
-    Ok(tongue.keep(page.said_in(language).answer(&node.site, &visit)))
+    Ok(page.said_in(language).answer(&node.site, &visit))
 }
 
 /// An entry with where it is from.
@@ -339,7 +339,7 @@ fn sources(teller: &Teller<'_>, gathered: &Gathered, now: Millis) -> views::Sour
     let said = match &gathered.others {
         Others::NotAsked(id) => Some(text(language, id)),
         Others::Asked(shared) => {
-            rows.extend(shared.sources.iter().map(|it| source(teller, shared, it)));
+            rows.extend(shared.sources.iter().map(|it| source(teller, it)));
             let why = shared.closed.map(|why| match why {
                 Closed::Unwanted => "sources-unwanted",
                 Closed::Unconfirmed => "sources-unconfirmed",
@@ -352,7 +352,7 @@ fn sources(teller: &Teller<'_>, gathered: &Gathered, now: Millis) -> views::Sour
     views::Sources { rows, said }
 }
 
-fn source(teller: &Teller<'_>, shared: &SharedRecord, source: &Source) -> views::SourceRow {
+fn source(teller: &Teller<'_>, source: &Source) -> views::SourceRow {
     let language = teller.language;
     let (id, colour, said) = match &source.state {
         SourceState::Answered => ("source-answered", "green", String::new()),
@@ -374,7 +374,9 @@ fn source(teller: &Teller<'_>, shared: &SharedRecord, source: &Source) -> views:
             colour: Some(colour),
         },
         said,
-        when: language.when(shared.asked_at),
+        when: source
+            .heard_at
+            .map_or_else(String::new, |at| language.when(at)),
     }
 }
 

@@ -230,7 +230,7 @@ pub async fn list(
     };
     let title = text(language, "referrals");
     let page = Page::new("patient/referrals.jinja", title, view).under("/referrals");
-    Ok(tongue.keep(page.answer(&node.site, &visit)))
+    Ok(page.answer(&node.site, &visit))
 }
 
 /// `GET /referrals/{id}`
@@ -268,5 +268,5 @@ pub async fn one(
     };
     let title = text(language, "referrals");
     let page = Page::new("patient/referral.jinja", title, view).under("/referrals");
-    Ok(tongue.keep(page.answer(&node.site, &visit)))
+    Ok(page.answer(&node.site, &visit))
 }

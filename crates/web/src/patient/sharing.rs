@@ -21,7 +21,8 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::{Done, Label};
 use crate::page::problem::Refusal;
-use crate::page::{Page, see_other, words};
+use crate::page::tongue::Language;
+use crate::page::{Page, see_other};
 use crate::patient::views;
 use crate::visit::Visit;
 
@@ -72,22 +73,23 @@ async fn show(
     let mine = node.store.sharing_rules(&scope, &own.patient, mine).await?;
     let tellings = node.store.tellings(&scope, &own.patient).await?;
     let organisations = organisations(node, &scope, &own, &all).await?;
+    let language = visit.reads();
     let row = |ods: &Ods| views::Switches {
         name: (node.organisation_name)(ods.as_str()),
-        switches: switches(ods, &all, &mine, visit.now),
+        switches: switches(ods, &all, &mine, (visit.now, language)),
     };
     let view = views::Sharing {
         done: done.map(|text| Done {
-            text,
+            text: language.say(text),
             href: None,
             link: None,
         }),
-        error,
-        categories: CATEGORIES.iter().map(|it| it.name).collect(),
+        error: error.map(|text| language.say(text)),
+        categories: CATEGORIES.iter().map(|it| language.say(it.name)).collect(),
         organisations: organisations.iter().map(row).collect(),
         tellings: tellings
             .iter()
-            .map(|it| telling(node, it, visit.now))
+            .map(|it| telling(node, it, (visit.now, language)))
             .collect(),
     };
     let page = Page::new("patient/sharing.jinja", "Sharing", view).under("/sharing");
@@ -119,15 +121,22 @@ async fn organisations(
     Ok(others)
 }
 
-fn switches(ods: &Ods, all: &[Rule], mine: &[Rule], now: Millis) -> Vec<views::Switch> {
+fn switches(
+    ods: &Ods,
+    all: &[Rule],
+    mine: &[Rule],
+    (now, language): (Millis, Language),
+) -> Vec<views::Switch> {
     let switch = |category: &Category| {
         let until = denied(ods, all, category.types, now);
         let is_mine = denied(ods, mine, category.types, now).is_some();
         let value = |word| format!("{word} {} {ods}", category.code);
         views::Switch {
-            category: category.name,
+            category: language.say(category.name),
             shared: until.is_none(),
-            until: until.filter(|at| *at < Millis::MAX).map(words::date),
+            until: until
+                .filter(|at| *at < Millis::MAX)
+                .map(|at| language.date(at)),
             value: match (until.is_some(), is_mine) {
                 (false, _) => Some(value("stop")),
                 (true, true) => Some(value("share")),
@@ -150,7 +159,7 @@ fn denied(ods: &Ods, rules: &[Rule], types: &[&str], now: Millis) -> Option<Mill
     ends.min().flatten()
 }
 
-fn telling(node: &Node, telling: &Telling, now: Millis) -> views::Telling {
+fn telling(node: &Node, telling: &Telling, (now, language): (Millis, Language)) -> views::Telling {
     let (text, colour, at) = match (telling.state, telling.told_at) {
         (Parcel::Undeliverable, _) => ("Refused", Some("red"), telling.sent_at),
         (_, Some(at)) => ("Told", Some("green"), at),
@@ -158,10 +167,13 @@ fn telling(node: &Node, telling: &Telling, now: Millis) -> views::Telling {
     };
     views::Telling {
         organisation: (node.organisation_name)(&telling.organisation),
-        state: Label { text, colour },
-        when: words::moment(at, now),
+        state: Label {
+            text: language.say(text),
+            colour,
+        },
+        when: language.moment(at, now),
         reason: telling.reason.clone().filter(|_| telling.told_at.is_none()),
-        refused: telling.refused_at.map(|at| words::moment(at, now)),
+        refused: telling.refused_at.map(|at| language.moment(at, now)),
         receipts: (!telling.receipts.is_empty())
             .then(|| format!("/sharing/receipts/{}", telling.pid)),
     }

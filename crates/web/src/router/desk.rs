@@ -8,7 +8,8 @@ use axum::routing::{get, post};
 
 use crate::node::Node;
 use crate::staff::desk::{
-    admin, blueprints, bulk, filters, letters, neighbours, results, tasks, templates, timeline, whose,
+    admin, blueprints, bulk, filters, letters, neighbours, results, tasks, templates, timeline,
+    whose,
 };
 
 /// The largest form of a letter, in bytes: a text of 20,000 characters, as browsers write it.

@@ -7,7 +7,7 @@ use axum::routing::get;
 
 use crate::node::Node;
 use crate::patient::record::{self, result};
-use crate::patient::{about, export, letters, messages, profile, questions};
+use crate::patient::{about, export, letters, messages, offline, profile, questions};
 use crate::staff::{glossary, messages as staffs, questions as asked};
 
 pub fn routes() -> Router<Arc<Node>> {
@@ -25,6 +25,8 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/export", get(export::page))
         .route("/export/{kind}", get(export::again).post(export::take))
         .route("/profile", get(profile::page))
+        .route("/offline", get(offline::page))
+        .route("/offline/worker.js", get(offline::worker))
         .route("/help", get(about::help))
         .route("/accessibility", get(about::accessibility))
         .route("/staff/messages", get(staffs::list))

@@ -184,6 +184,10 @@ fn taken(text: &str, language: Language) -> patient::Taken {
     patient::Taken {
         t: language.texts(),
         lang: language.code(),
+        said: language
+            .texts()
+            .get("taken-text")
+            .map_or("", String::as_str),
         days: days(text, 3),
         reason: text.into(),
         instead_of: String::new(),

@@ -9,7 +9,7 @@ use crate::page::tongue::Language;
 use crate::page::words::moment;
 use crate::patient::record::trend::{Drawing, Point, Tick};
 use crate::patient::record::views as record;
-use crate::patient::{about, export, messages, profile, questions};
+use crate::patient::{about, export, messages, offline, profile, questions};
 use crate::staff::{glossary, messages as staffs, questions as asked};
 
 pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
@@ -45,6 +45,10 @@ pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
         (
             "help",
             page("patient/about.jinja", help(text)).answer(&site, &jane()),
+        ),
+        (
+            "offline",
+            page("patient/offline.jinja", kept(text)).answer(&site, &jane()),
         ),
         (
             "profile",
@@ -279,6 +283,18 @@ fn help(text: &str) -> about::About {
         heading: "Cymorth",
         is_help: true,
         parts: vec![("?", text.into())],
+    }
+}
+
+fn kept(text: &str) -> offline::Offline {
+    offline::Offline {
+        pages: vec![offline::Keepable {
+            href: "/record",
+            text: "Eich cofnod",
+        }],
+        until: Some(1_782_129_600_000),
+        until_said: text.into(),
+        letters_max: 30,
     }
 }
 

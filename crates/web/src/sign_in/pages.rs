@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use store::accounts::Account;
 
@@ -133,6 +133,7 @@ fn form(
     error: Option<(&'static str, StatusCode)>,
     said: Option<&'static str>,
 ) -> Response {
+    let say = |english| visit.reads().say(english);
     let (heading, other) = match door {
         Door::Staff => (
             "Sign in: staff",
@@ -142,16 +143,18 @@ fn form(
             },
         ),
         Door::Patient => (
-            "Sign in",
+            say("Sign in"),
             Link {
-                text: "I work here",
+                text: say("I work here"),
                 href: Door::Staff.address(),
             },
         ),
     };
     let lead = match door {
         Door::Staff => None,
-        Door::Patient => Some("Read the letters that have been written about your care."),
+        Door::Patient => Some(say(
+            "Read the letters that have been written about your care.",
+        )),
     };
     let view = View {
         heading,
@@ -159,20 +162,16 @@ fn form(
         action: door.address(),
         next: local(next),
         login,
-        error: error.map(|(text, _)| text),
+        error: error.map(|(text, _)| say(text)),
         outside: outside(node, door, next),
         passkey: passkey::is_on(node, door).then(|| with_next(door.address(), "/passkey", next)),
         password: node.sign_in.ways.have_passwords(door),
         other,
-        done: said.map(|text| Done { text }),
-    };
-    let title = if error.is_some() {
-        format!("Error: {heading}")
-    } else {
-        heading.to_owned()
+        done: said.map(|text| Done { text: say(text) }),
     };
     let status = error.map_or(StatusCode::OK, |(_, status)| status);
-    Page::new("sign-in/sign-in.jinja", title, view)
+    Page::new("sign-in/sign-in.jinja", heading, view)
+        .with_faults(error.is_some())
         .with_status(status)
         .answer(&node.site, visit)
 }
@@ -267,6 +266,13 @@ pub async fn out(
         node.sign_in.end(&node.store, secret).await?;
     }
     let mut response = see_other(&format!("{}?done=out", door.address()));
+    if door == Door::Patient {
+        // What the patient kept on the device to read without a connection goes with the session.
+        let kept = HeaderValue::from_static("\"storage\"");
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("clear-site-data"), kept);
+    }
     cookie::clear(
         response.headers_mut(),
         &node.site.cookie_name(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -193,20 +193,21 @@ async fn ask(
     // One presses a button here; browsers would else only offer it in a field.
     options.mediation = None;
     let step = keep(node, USE, &state, visit.now).await?;
+    let say = |english| visit.reads().say(english);
     let (heading, action) = match again {
         true => (
-            "Confirm that it is you",
+            say("Confirm that it is you"),
             format!("{}/passkey", door.step_up()),
         ),
         false => (
-            "Sign in with a passkey",
+            say("Sign in with a passkey"),
             format!("{}/passkey", door.address()),
         ),
     };
     let view = View {
         heading,
-        lead: "Your browser will ask for the screen lock of your phone or computer, or for your security key.",
-        button: "Use a passkey",
+        lead: say(USE_SAID),
+        button: say("Use a passkey"),
         kind: "get",
         options: written(&options)?,
         action: &action,
@@ -224,14 +225,8 @@ async fn ask(
 }
 
 fn page(view: View<'_>) -> Page<View<'_>> {
-    let (title, status) = match view.error {
-        Some(_) => (
-            format!("Error: {}", view.heading),
-            StatusCode::UNPROCESSABLE_ENTITY,
-        ),
-        None => (view.heading.to_owned(), StatusCode::OK),
-    };
-    Page::new("sign-in/passkey.jinja", title, view).with_status(status)
+    let is_faulty = view.error.is_some();
+    Page::new("sign-in/passkey.jinja", view.heading, view).with_faults(is_faulty)
 }
 
 fn failed(error: &impl std::fmt::Debug) -> Problem {
@@ -239,6 +234,9 @@ fn failed(error: &impl std::fmt::Debug) -> Problem {
         .because(format!("{error:?}"))
 }
 
+const USE_SAID: &str = "Your browser will ask for the screen lock of your phone or computer, or for your security key.";
+const ADD_SAID: &str = "A passkey lets you sign in with the screen lock of your phone or computer, or with a security key. \
+                        It stays on your device; we keep only its public half.";
 const WRONG: &str = "The passkey was not accepted. Try again, or sign in another way.";
 
 /// `POST /login/passkey`, `POST /staff/login/passkey`
@@ -396,10 +394,11 @@ pub async fn add_to(
     } else {
         format!("{}/passkey", door.profile())
     };
+    let say = |english| visit.reads().say(english);
     let view = View {
-        heading: "Add a passkey",
-        lead: "A passkey lets you sign in with the screen lock of your phone or computer, or with a security key. It stays on your device; we keep only its public half.",
-        button: "Add a passkey",
+        heading: say("Add a passkey"),
+        lead: say(ADD_SAID),
+        button: say("Add a passkey"),
         kind: "create",
         options: written(&options)?,
         action: &action,

@@ -16,7 +16,8 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::oauth::consent::sentences;
 use crate::page::problem::Refusal;
-use crate::page::words::{self, Moment, moment};
+use crate::page::tongue::Language;
+use crate::page::words::{self, Moment};
 use crate::page::{Page, see_other};
 use crate::sign_in::begin::Door;
 use crate::sign_in::oidc::staff;
@@ -129,6 +130,7 @@ async fn view(
         Some(access::Who::Staff { role, .. }) => Some(words::role(*role)),
         _ => None,
     };
+    let language = visit.reads();
     Ok(View {
         name: account.name.clone(),
         login: account.login.clone(),
@@ -139,7 +141,7 @@ async fn view(
         has_code: node.store.second_factor(account.id).await?.is_some(),
         recovery_left: node.store.recovery_codes_left(account.id).await?,
         identity: matches!(account.holder, Holder::Patient { .. })
-            .then(|| identity(proofs.first())),
+            .then(|| identity(language, proofs.first())),
         opens: door == Door::Staff || visit.opens_clinical(node),
         roles: roles
             .into_iter()
@@ -154,24 +156,26 @@ async fn view(
             .map(|kept| Key {
                 name: passkey::name(&kept.id),
                 label: kept.label,
-                made: moment(kept.made_at, visit.now),
-                used: kept.used_at.map(|at| moment(at, visit.now)),
+                made: language.moment(kept.made_at, visit.now),
+                used: kept.used_at.map(|at| language.moment(at, visit.now)),
             })
             .collect(),
         sessions: sessions
             .iter()
-            .map(|listed| row(listed, here, visit.now))
+            .map(|listed| row(language, listed, here, visit.now))
             .collect(),
         apps: apps
             .into_iter()
             .map(|held| App {
-                may: sentences(&held.scopes),
+                may: sentences(&held.scopes, language),
                 grant: held.id,
                 name: held.name,
-                since: moment(held.made_at, visit.now),
+                since: language.moment(held.made_at, visit.now),
             })
             .collect(),
-        done: said(done).map(|text| Done { text }),
+        done: said(done).map(|text| Done {
+            text: language.say(text),
+        }),
     })
 }
 
@@ -207,30 +211,31 @@ fn said(done: &str) -> Option<&'static str> {
     }
 }
 
-fn identity(proof: Option<&(i64, Proof)>) -> String {
+fn identity(language: Language, proof: Option<&(i64, Proof)>) -> String {
     let Some((at, proof)) = proof else {
-        return "Nobody has checked who you are yet.".to_owned();
+        return language.tell("sessions-unchecked", &[]);
     };
-    let when = words::date(*at).short;
-    match (proof.how.as_str(), proof.identity) {
-        (_, ..9) => format!("NHS login knows you, but has not proved who you are ({when})."),
-        ("nhs-login", _) => format!("Proved by NHS login on {when}."),
-        ("in-person", _) => format!("Proved in person on {when}, by {}.", proof.by_name),
-        _ => format!("Proved when your account was opened, on {when}."),
-    }
+    let when = language.date(*at).short;
+    let id = match (proof.how.as_str(), proof.identity) {
+        (_, ..9) => "sessions-known",
+        ("nhs-login", _) => "sessions-by-nhs-login",
+        ("in-person", _) => "sessions-in-person",
+        _ => "sessions-at-opening",
+    };
+    language.tell(id, &[("when", &when), ("who", &proof.by_name)])
 }
 
-fn row(listed: &Listed, here: Option<[u8; 32]>, now: i64) -> Row {
+fn row(language: Language, listed: &Listed, here: Option<[u8; 32]>, now: i64) -> Row {
     Row {
         handle: listed.handle(),
         device: if listed.device.is_empty() {
-            "Not known".to_owned()
+            language.say("Not known").to_owned()
         } else {
-            listed.device.clone()
+            language.say_of(&listed.device)
         },
-        method: method(&listed.method),
-        began: moment(listed.began_at, now),
-        seen: moment(listed.seen_at, now),
+        method: language.say(method(&listed.method)),
+        began: language.moment(listed.began_at, now),
+        seen: language.moment(listed.seen_at, now),
         here: here.is_some_and(|digest| listed.digest == digest),
     }
 }

@@ -230,13 +230,11 @@ pub async fn invitation(
 
 fn ask(node: &Node, visit: &Visit, error: Option<(&'static str, StatusCode)>) -> Response {
     let view = AskView {
-        error: error.map(|(text, _)| text),
+        error: error.map(|(text, _)| visit.reads().say(text)),
     };
-    let (title, status) = match error {
-        Some((_, status)) => ("Error: Use your invitation", status),
-        None => ("Use your invitation", StatusCode::OK),
-    };
-    Page::new("sign-in/invitation.jinja", title, view)
+    let status = error.map_or(StatusCode::OK, |(_, status)| status);
+    Page::new("sign-in/invitation.jinja", "Use your invitation", view)
+        .with_faults(error.is_some())
         .with_status(status)
         .answer(&node.site, visit)
 }

@@ -171,11 +171,10 @@ fn page<V: Serialize>(
     view: V,
     error: Option<(&'static str, StatusCode)>,
 ) -> Page<V> {
-    let (title, status) = match error {
-        Some((_, status)) => (format!("Error: {title}"), status),
-        None => (title.to_owned(), StatusCode::OK),
-    };
-    Page::new(template, title, view).with_status(status)
+    let status = error.map_or(StatusCode::OK, |(_, status)| status);
+    Page::new(template, title, view)
+        .with_faults(error.is_some())
+        .with_status(status)
 }
 
 fn enrol(

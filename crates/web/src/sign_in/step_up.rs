@@ -116,14 +116,12 @@ fn show(
         code: means.code,
         passkey: means.passkey,
         outside: outside(node, door, &means.account.login),
-        error: error.map(|(text, _)| text),
+        error: error.map(|(text, _)| visit.reads().say(text)),
         cancel: door.profile(),
     };
-    let (title, status) = match error {
-        Some((_, status)) => ("Error: Confirm that it is you", status),
-        None => ("Confirm that it is you", StatusCode::OK),
-    };
-    Page::new("sign-in/step-up.jinja", title, view)
+    let status = error.map_or(StatusCode::OK, |(_, status)| status);
+    Page::new("sign-in/step-up.jinja", "Confirm that it is you", view)
+        .with_faults(error.is_some())
         .with_status(status)
         .answer(&node.site, visit)
 }

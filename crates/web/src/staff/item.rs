@@ -310,6 +310,11 @@ fn view(
         work,
         subject: subject(letter),
         patient: person(&letter.named),
+        record: letter
+            .made
+            .patient
+            .as_ref()
+            .map(|it| format!("/staff/patient/{it}")),
         urgency: parts::urgency(letter.urgent),
         from: staff::other_end(node, letter, &letter.sender),
         author: (!letter.author.is_empty() && !by_fax).then(|| letter.author.clone()),

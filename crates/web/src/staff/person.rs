@@ -53,6 +53,34 @@ pub(crate) async fn refuse_barred(
     Err(Problem::new(Kind::Forbidden, message))
 }
 
+/// What a type of resource is called on the page; the standard's own name where it has no plain one.
+fn in_words(ty: &str) -> &str {
+    match ty {
+        "AllergyIntolerance" => "Allergies and intolerances",
+        "Appointment" => "Appointments",
+        "AuditEvent" => "Lines of the audit log",
+        "Binary" => "Files of letters",
+        "CarePlan" => "Care plans",
+        "Communication" => "Messages",
+        "Condition" => "Problems and diagnoses",
+        "Consent" => "Wishes about sharing",
+        "DiagnosticReport" => "Reports",
+        "DocumentReference" | "Composition" => "Letters",
+        "Encounter" => "Visits and stays",
+        "Immunization" => "Vaccinations",
+        "MedicationDispense" => "Medicines handed out",
+        "MedicationRequest" | "MedicationStatement" => "Medicines",
+        "Observation" => "Results and measurements",
+        "Patient" => "Name, address and other details",
+        "Procedure" => "Procedures",
+        "Provenance" => "Notes on where something came from",
+        "RelatedPerson" => "People around the patient",
+        "ServiceRequest" => "Referrals and requests",
+        "Task" => "Tasks and requests for medicines",
+        other => other,
+    }
+}
+
 /// The page. To a stranger it answers as if there were no such patient.
 pub async fn page(
     State(node): State<Arc<Node>>,
@@ -77,9 +105,13 @@ pub async fn page(
     types.sort_unstable();
     let mut counts: Vec<views::Count> = Vec::new();
     for ty in types {
-        match counts.last_mut().filter(|last| last.what == ty) {
-            Some(last) => last.count += 1,
-            None => counts.push(views::Count { what: ty, count: 1 }),
+        let what = in_words(&ty);
+        match counts.iter_mut().find(|it| it.what == what) {
+            Some(same) => same.count += 1,
+            None => counts.push(views::Count {
+                what: what.to_owned(),
+                count: 1,
+            }),
         }
     }
     let restricted = node.store.keeps_whereabouts(&patient).await?;

@@ -15,6 +15,7 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::Fault;
 use crate::page::problem::Refusal;
+use crate::page::tongue::Language;
 use crate::page::{Page, see_other, words};
 use crate::patient::access_log::{category, did, label, who, why};
 use crate::staff::{care, views};
@@ -78,7 +79,7 @@ fn show(node: &Node, visit: &Visit, view: views::PrivacyLog) -> Response {
 }
 
 fn row(node: &Node, entry: &AuditEntry, now: fhir::date::Millis) -> views::PrivacyLook {
-    let (name, role) = who(node, "", entry, |name| name.to_owned());
+    let (name, role) = who(node, ("", Language::English), entry, |name| name.to_owned());
     let target = &entry.target;
     views::PrivacyLook {
         when: words::moment(entry.at, now),

@@ -17,6 +17,7 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::{Done, Fault, Label, Person};
 use crate::page::problem::Refusal;
+use crate::page::tongue::Language;
 use crate::page::{Page, see_other, words};
 use crate::patient::people::{choices, sees, term, ticked};
 use crate::record;
@@ -103,7 +104,7 @@ async fn show(
         action: format!("/staff/people/{patient}"),
         back: format!("/staff/patient/{patient}"),
         rows: leaves.iter().map(|it| row(node, it, visit.now)).collect(),
-        categories: choices(wrong.map(|(fields, _)| fields)),
+        categories: choices(wrong.map(|(fields, _)| fields), Language::English),
         nhs_number: typed("nhs_number"),
         born: typed("born"),
         family: typed("family"),
@@ -137,7 +138,7 @@ fn row(node: &Node, leave: &Leave, now: Millis) -> views::ProxyRow {
     views::ProxyRow {
         number: leave.proxy.number,
         name: leave.person_name.clone(),
-        sees: sees(leave),
+        sees: sees(leave, Language::English),
         until: words::date(leave.proxy.ends_at(ages).saturating_sub(1)),
         by,
         state: Label {

@@ -206,6 +206,7 @@ fn source(source: &Source, name: &dyn Fn(&str) -> String, now: Millis) -> views:
             colour: Some(colour),
         },
         said,
+        at: source.heard_at.map(|at| words::moment(at, now)),
         count: source.count,
         withheld: titles(&source.withheld),
         more: titles(&source.cut),
@@ -409,6 +410,7 @@ mod tests {
         Source {
             organisation: access::Ods::parse(code).unwrap(),
             state,
+            heard_at: Some(0),
             withheld: Vec::new(),
             cut: Vec::new(),
             count: 0,

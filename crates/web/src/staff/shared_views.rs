@@ -58,6 +58,8 @@ pub struct SharedSource {
     pub name: String,
     pub state: Label,
     pub said: String,
+    /// When it answered, or was waited for no longer.
+    pub at: Option<Moment>,
     pub count: usize,
     /// Of what it withholds something.
     pub withheld: String,

@@ -81,6 +81,8 @@ pub struct Item {
     pub work: Option<WhoseWork>,
     pub subject: String,
     pub patient: Person,
+    /// The patient's page, where the letter is in a record here.
+    pub record: Option<String>,
     pub urgency: Label,
     pub from: String,
     pub author: Option<String>,

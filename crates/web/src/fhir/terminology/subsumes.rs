@@ -9,8 +9,8 @@ use fhir::problem::{Kind, Problem};
 use serde_json::json;
 
 use super::given::{Given, missing};
-use super::{Call, parameters};
 use super::validate_code::system;
+use super::{Call, parameters};
 use crate::failure::Failure;
 use crate::node::Node;
 

@@ -20,7 +20,7 @@ use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other};
 use crate::patient::appointments::choice::{Choice, SYSTEM, days, value};
 use crate::patient::appointments::{
-    TIMES_MAX, asks_system, find, system_times, text, times_like, views, what, whose,
+    TIMES_MAX, asks_system, find, system_times, text, times_here, views, what, whose,
 };
 use crate::patient::name;
 use crate::visit::Visit;
@@ -123,7 +123,7 @@ async fn show(
     let title = text(language, "book-title");
     let page = Page::new("patient/book.jinja", title, view).under("/appointments");
     let page = page.with_faults(wrong.is_some());
-    Ok(tongue.keep(page.answer(&node.site, visit)))
+    Ok(page.answer(&node.site, visit))
 }
 
 /// What this organisation offers.
@@ -376,7 +376,7 @@ pub async fn check(
     };
     let page = Page::new("patient/book-check.jinja", text(language, title), view);
     let page = page.under("/appointments");
-    Ok(tongue.keep(page.answer(&node.site, &visit)))
+    Ok(page.answer(&node.site, &visit))
 }
 
 /// `POST /appointments/book`: books, once however often the same form comes.
@@ -505,16 +505,14 @@ async fn taken(
 ) -> Result<Response, Refusal> {
     let language = tongue.language;
     let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
-    let times = match choice {
-        Choice::Here(id) => match node.store.slot(&scope, id).await? {
-            Some(slot) => times_like(node, &scope, (&slot.kind, &slot.held_by)).await?,
-            None => Vec::new(),
-        },
-        Choice::There(..) | Choice::System(_) => Vec::new(),
-    };
+    let (times, is_like) = next_free(node, &scope, choice).await?;
     let view = views::Taken {
         t: language.texts(),
         lang: language.code(),
+        said: match is_like {
+            true => text(language, "taken-text"),
+            false => text(language, "taken-others"),
+        },
         days: days(language, &node.site.organisation, &times),
         reason: fields.text("reason").to_owned(),
         instead_of: fields.text("instead_of").to_owned(),
@@ -522,5 +520,43 @@ async fn taken(
     let title = text(language, "taken-title");
     let page = Page::new("patient/book-taken.jinja", title, view).under("/appointments");
     let page = page.with_status(StatusCode::CONFLICT);
-    Ok(tongue.keep(page.answer(&node.site, visit)))
+    Ok(page.answer(&node.site, visit))
+}
+
+/// What is free where a time was taken: those like it, or else others there; whether they are like it.
+async fn next_free(
+    node: &Node,
+    scope: &Scope,
+    choice: &Choice,
+) -> Result<(Vec<(String, Offer)>, bool), Problem> {
+    match choice {
+        Choice::Here(id) => {
+            let slot = node.store.slot(scope, id).await?;
+            let like = slot.as_ref().map(|it| (&*it.kind, &*it.held_by));
+            let like = times_here(node, scope, like).await?;
+            match like.is_empty() {
+                true => Ok((times_here(node, scope, None).await?, false)),
+                false => Ok((like, true)),
+            }
+        }
+        Choice::There(holder, taken) => {
+            let Some(exchange) = &node.exchange else {
+                return Ok((Vec::new(), true));
+            };
+            let there = exchange.free_there(scope).await?;
+            let theirs = there.into_iter().filter(|it| it.organisation == *holder);
+            let offers = theirs.filter_map(|it| it.offers.ok()).flatten();
+            let named = |it| (holder.to_string(), it);
+            let others: Vec<_> = offers.filter(|it| it.slot != taken.slot).collect();
+            let is_like = |it: &&Offer| it.kind == taken.kind && it.with == taken.with;
+            let like: Vec<Offer> = others.iter().filter(is_like).cloned().collect();
+            let (next, is_like) = match like.is_empty() {
+                true => (others, false),
+                false => (like, true),
+            };
+            let next = next.into_iter().take(TIMES_MAX as usize);
+            Ok((next.map(named).collect(), is_like))
+        }
+        Choice::System(_) => Ok((Vec::new(), true)),
+    }
 }

@@ -141,6 +141,8 @@ pub struct Check {
 pub struct Taken {
     pub t: Texts,
     pub lang: &'static str,
+    /// What the times below are.
+    pub said: &'static str,
     pub days: Vec<Day>,
     pub reason: String,
     pub instead_of: String,

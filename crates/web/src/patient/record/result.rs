@@ -83,7 +83,7 @@ pub async fn page(
         row,
     };
     let page = Page::new("patient/result.jinja", title, view).under("/record");
-    Ok(tongue.keep(page.said_in(language).answer(&node.site, &visit)))
+    Ok(page.said_in(language).answer(&node.site, &visit))
 }
 
 /// Whether two results are of the same kind: by a code that both have, else by their names.

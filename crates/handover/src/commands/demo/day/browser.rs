@@ -190,6 +190,16 @@ impl Page {
         links
     }
 
+    /// The value of the first button of that name.
+    pub fn button(&self, name: &str) -> Option<String> {
+        let mut tags = self.text.split("<button").skip(1);
+        let tag = tags.find_map(|it| {
+            let (tag, _) = it.split_once('>')?;
+            (attribute(tag, "name") == Some(name)).then_some(tag)
+        })?;
+        attribute(tag, "value").map(unescaped)
+    }
+
     /// What the page says is wrong, if it does.
     pub fn fault(&self) -> Option<String> {
         let (_, rest) = self.text.split_once("There is a problem")?;
@@ -292,6 +302,13 @@ mod tests {
         );
         assert_eq!(page.form("/b").unwrap().fields, []);
         assert!(page.form("/c").is_none());
+        let page = Page {
+            text: "<button>x</button><button type=\"submit\" name=\"choice\" value=\"a&amp;b\">"
+                .to_owned(),
+            ..page
+        };
+        assert_eq!(page.button("choice").as_deref(), Some("a&b"));
+        assert_eq!(page.button("other"), None);
         assert_eq!(unchunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), "abcde");
     }
 }

@@ -1,6 +1,7 @@
 //! What people of the neighbourhood do on the pages, signed in as themselves.
 
 use super::super::network::Network;
+use super::super::population::Person;
 use super::super::population::writing::day;
 use super::browser::{Browser, Form, Page};
 use super::plan::Errand;
@@ -12,6 +13,9 @@ pub async fn run(network: &Network, errand: &Errand) -> Result<String, String> {
         Errand::Order { ods, username } => order(network, ods, username).await,
         Errand::Refer { .. } => refer(network, errand).await,
         Errand::Discharge { .. } => discharge(network, errand).await,
+        Errand::HandOver { who } => hand_over(network, who).await,
+        Errand::Book { ods, username } => book(network, ods, username).await,
+        Errand::CrisisPlan { patients } => crisis_plan(network, patients).await,
     }
 }
 
@@ -140,4 +144,63 @@ async fn discharge(network: &Network, errand: &Errand) -> Result<String, String>
     let sign = form(&look, "/staff/discharges/")?;
     good(browser.send(&sign).await?)?;
     Ok("Three letters are on their way.".to_owned())
+}
+
+async fn hand_over(network: &Network, who: &Person) -> Result<String, String> {
+    let mut browser = browser(network, "RYZ01", "/staff/login", "crew").await?;
+    let page = good(browser.open("/staff/handovers/new").await?)?;
+    let mut handover = form(&page, "/staff/handovers/new")?;
+    let born = day(who.born);
+    let typed = [
+        ("to", "RZZ01"),
+        ("nhs_number", who.nhs_number.as_str()),
+        ("born", born.as_str()),
+        ("family", who.family),
+        ("given", who.given),
+        ("as_told", "yes"),
+        ("crew", "A204"),
+        ("happened", "Fell at home and cannot stand."),
+        ("found", "Left hip painful, leg shortened."),
+        ("rate", "20"),
+        ("saturation", "95"),
+        ("oxygen", "air"),
+        ("systolic", "118"),
+        ("diastolic", "70"),
+        ("pulse", "98"),
+        ("consciousness", "A"),
+        ("temperature", "36.6"),
+    ];
+    for (name, value) in typed {
+        handover.set(name, value);
+    }
+    good(browser.send(&handover).await?)?;
+    Ok("The emergency department's board has it.".to_owned())
+}
+
+async fn book(network: &Network, ods: &str, username: &str) -> Result<String, String> {
+    let mut browser = browser(network, ods, "/login", username).await?;
+    let page = good(browser.open("/appointments/book").await?)?;
+    let Some(choice) = page.button("choice") else {
+        return Ok("No time is free.".to_owned());
+    };
+    let mut chosen = form(&page, "/appointments/book/check")?;
+    chosen.set("choice", &choice);
+    chosen.set("reason", "Cough for three weeks");
+    let check = good(browser.send(&chosen).await?)?;
+    let sure = form(&check, "/appointments/book")?;
+    good(browser.send(&sure).await?)?;
+    Ok("The time is theirs.".to_owned())
+}
+
+async fn crisis_plan(network: &Network, patients: &[String]) -> Result<String, String> {
+    let mut browser = browser(network, "RTZ01", "/staff/login", "nurse").await?;
+    for patient in patients {
+        let page = browser
+            .open(&format!("/staff/crisis-plan/{patient}"))
+            .await?;
+        if page.status < 400 && page.text.contains("What helps, and what to do") {
+            return Ok("Its opening stands in the log.".to_owned());
+        }
+    }
+    Ok("None of those looked for has one.".to_owned())
 }

@@ -32,6 +32,12 @@ pub enum Errand {
         service: &'static str,
         reason: &'static str,
     },
+    /// An ambulance crew hands somebody over to the emergency department.
+    HandOver { who: Person },
+    /// A patient books the first time that is free at their practice.
+    Book { ods: &'static str, username: String },
+    /// A nurse of the mental health trust reads the crisis plan of the first of these whom the trust knows.
+    CrisisPlan { patients: Vec<String> },
     /// A doctor of the hospital discharges somebody: to the practice, the pharmacy and social care.
     Discharge { patient: String, who: Person },
 }
@@ -167,6 +173,7 @@ pub fn events(
     clinics(&mut cast);
     results(&mut cast);
     pages(&mut cast, signed);
+    more_pages(&mut cast, signed);
     cast.events.sort_by_key(|it| it.at);
     cast.events
 }
@@ -213,7 +220,7 @@ fn stay(cast: &mut Cast<'_>) {
     }
 }
 
-/// The ambulance service's report to the practice. The handover to the emergency department has its own way.
+/// The ambulance service's report to the practice. The handover to the emergency department is done on the pages.
 fn ambulance(cast: &mut Cast<'_>) {
     for at in [462, 737, 1015] {
         let Some(who) = cast.anyone(|it| it.age > 70) else {
@@ -264,6 +271,37 @@ fn results(cast: &mut Cast<'_>) {
                 ["HBA1C", "Haemoglobin A1c", &value, "mmol/mol", "20-41"],
             )
         });
+    }
+}
+
+/// People who are looked for among those with a story, until one is known where it matters.
+const LOOKED_FOR_MAX: usize = 12;
+
+/// An ambulance brings somebody in, a patient books, and a nurse looks what was agreed for a crisis.
+fn more_pages(cast: &mut Cast<'_>, signed: &[(&'static str, String)]) {
+    for at in [470, 745] {
+        if let Some(who) = cast.anyone(|it| it.age > 60) {
+            let what = format!(
+                "An ambulance is on its way to the hospital with {}.",
+                who.name()
+            );
+            cast.does(at, &what, Errand::HandOver { who });
+        }
+    }
+    if let Some((ods, username)) = signed.iter().rfind(|(ods, _)| *ods == "Z99002") {
+        let (ods, username) = (*ods, username.clone());
+        let what = "A patient of Riverside Medical Practice books an appointment.";
+        cast.does(560, what, Errand::Book { ods, username });
+    }
+    let known = cast
+        .people
+        .iter()
+        .filter(|it| it.story == Story::Depression);
+    let known = known.filter_map(|it| feed::patient_id(MENTAL_HEALTH, it));
+    let patients: Vec<String> = known.take(LOOKED_FOR_MAX).collect();
+    if !patients.is_empty() {
+        let what = "A nurse of the mental health trust opens a crisis plan.";
+        cast.does(655, what, Errand::CrisisPlan { patients });
     }
 }
 

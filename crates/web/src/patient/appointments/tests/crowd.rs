@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, watch};
 
-use super::{publish, signed_in, values};
+use super::{checked, publish, send, signed_in, values};
 use crate::node::Node;
 use crate::serve::{Limits, serve};
 use crate::testing::{Browser, letters, node, patient};
@@ -108,11 +108,54 @@ fn of_200_who_want_one_slot_at_once_one_has_it_and_all_others_are_shown_the_next
         assert_eq!((won.count(), lost.clone().count()), (1, CROWD - 1));
         for answer in lost {
             assert!(answer.contains("Somebody else was faster"), "{answer}");
+            let offered = values(answer, "choice");
+            assert_eq!(offered.len(), 5, "the next that are free: {answer}");
+            assert!(!offered.contains(&choice.as_str()), "{answer}");
         }
         assert_eq!(appointments(&node).await, 1);
         let page = jane.get("/appointments/book").await.text;
         assert!(!page.contains(&choice), "it is not offered any more");
         assert_eq!(values(&page, "choice").len(), 5);
+    });
+}
+
+#[test]
+fn who_was_slower_books_the_next_time_from_the_page_that_says_so() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        patient(&node.store, TOM).await;
+        // One time with the doctor, and some with the nurse.
+        publish(&node, &[("until", "09:10")]).await;
+        let nurse = [("with", "Nurse Nora"), ("kind", "Dressing")];
+        publish(&node, &nurse).await;
+        let mut tom = signed_in(&node, "tom").await;
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/book").await.text;
+        let all = values(&page, "choice");
+        let mut doctors = None;
+        for choice in &all {
+            let (_, after) = page.split_once(&format!("value=\"{choice}\"")).unwrap();
+            let (button, _) = after.split_once("</button>").unwrap();
+            if button.contains("Dr Bo Test") {
+                doctors = Some((*choice).to_owned());
+            }
+        }
+        let doctors = doctors.unwrap();
+        tom.get("/appointments/book").await;
+        let first = checked(&mut tom, &doctors, "").await;
+        let second = checked(&mut jane, &doctors, "").await;
+        let won = send(&mut tom, &first).await;
+        assert_eq!(won.status, http::StatusCode::SEE_OTHER, "{}", won.text);
+        let lost = send(&mut jane, &second).await;
+        assert_eq!(lost.status, http::StatusCode::CONFLICT, "{}", lost.text);
+        let says = "these are the next of other kinds";
+        assert!(lost.text.contains(says), "{}", lost.text);
+        let next = values(&lost.text, "choice")[0].to_owned();
+        let form = checked(&mut jane, &next, "").await;
+        let done = send(&mut jane, &form).await;
+        assert_eq!(done.status, http::StatusCode::SEE_OTHER, "{}", done.text);
+        assert_eq!(appointments(&node).await, 2);
     });
 }
 

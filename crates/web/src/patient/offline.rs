@@ -1,0 +1,117 @@
+//! `/offline`: pages that a patient keeps on their device to read without a connection, each with the moment at which it was kept.
+//! The browser keeps them, by the worker below; the node only says what may be kept, and until when: nothing outlives the
+//! sign-in by which it was kept.
+
+use std::sync::Arc;
+
+use access::Who;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use fhir::problem::{Kind, Problem};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::node::Node;
+use crate::page::problem::Refusal;
+use crate::page::tongue::Language;
+use crate::page::{Page, assets, headers};
+use crate::visit::Visit;
+
+/// Letters that are kept with their list.
+const LETTERS_MAX: usize = 30;
+
+/// `patient/offline.jinja`
+#[derive(Serialize)]
+pub struct Offline {
+    /// What can be kept.
+    pub pages: Vec<Keepable>,
+    /// Until when, in milliseconds since 1970; none where nothing can be kept.
+    pub until: Option<i64>,
+    /// The same in words.
+    pub until_said: String,
+    pub letters_max: usize,
+}
+
+/// A page that can be kept.
+#[derive(Serialize)]
+pub struct Keepable {
+    pub href: &'static str,
+    pub text: &'static str,
+}
+
+/// What may be kept: the patient's own, to be read.
+const PAGES: [(&str, &str); 4] = [
+    ("/record", "Your record"),
+    ("/record/letters", "Your letters"),
+    ("/appointments", "Your appointments"),
+    ("/prescriptions", "Prescriptions"),
+];
+
+/// `GET /offline`: what is kept here, and what can be. It is the page that is shown when there is no connection, too.
+pub async fn page(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
+    if !matches!(visit.known()?.who, Who::Patient { .. }) {
+        return Err(Problem::new(Kind::Forbidden, "This page is the patient's own.").into());
+    }
+    let language = visit.reads();
+    let until = match (visit.session(), visit.acting()) {
+        // Nobody keeps what is somebody else's.
+        (Some(secret), None) => {
+            let session = node.store.session(&secret.digest()).await?;
+            session.map(|it| node.sign_in.ends_at(it.began_at))
+        }
+        _ => None,
+    };
+    let is_practice = node.site.is_practice();
+    let pages = PAGES
+        .iter()
+        .filter(|(href, _)| is_practice || *href != "/prescriptions");
+    let view = Offline {
+        pages: pages
+            .map(|(href, text)| Keepable {
+                href,
+                text: language.say(text),
+            })
+            .collect(),
+        until,
+        until_said: until.map_or_else(String::new, |at| language.when(at)),
+        letters_max: LETTERS_MAX,
+    };
+    let page = Page::new("patient/offline.jinja", said(language, "offline"), view);
+    let mut response = page.answer(&node.site, &visit);
+    headers::allow_worker(response.headers_mut());
+    Ok(response)
+}
+
+fn said(language: Language, id: &str) -> String {
+    language.tell(id, &[])
+}
+
+/// `GET /offline/worker.js`: what answers for the node in the patient's browser while there is no connection.
+pub async fn worker() -> Response {
+    let Some(file) = assets::FILES
+        .iter()
+        .find(|it| it.name == "offline-worker.js")
+    else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    };
+    let mut response = Response::new(Body::from(file.plain));
+    let headers = response.headers_mut();
+    let given = [
+        (CONTENT_TYPE, "text/javascript"),
+        (CACHE_CONTROL, "no-cache"),
+        (HeaderName::from_static("service-worker-allowed"), "/"),
+        // It asks this node alone, and runs nothing else.
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; connect-src 'self'",
+        ),
+    ];
+    for (name, value) in given {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,337 @@
+// What has to be there before a page can be pictured. Each prepares by the pages themselves, signed in as who will see it, and
+// gives the address to picture, or nothing when the page already shows it.
+
+import { createHmac } from 'node:crypto';
+
+const PASSWORD = 'handover-demo';
+
+const button = (page, name) => page.getByRole('main').getByRole('button', { name }).first();
+
+/** Presses a button that leads on, and waits until another page is there. */
+async function press(page, name) {
+  const target = button(page, name);
+  await Promise.all([page.waitForNavigation(), target.click()]);
+}
+
+async function fill(page, values) {
+  for (const [name, value] of Object.entries(values)) await page.fill(`[name="${name}"]`, value);
+}
+
+async function passkey(page, at, address) {
+  await page.goto(at + address);
+  if (page.url().includes('step-up')) {
+    await page.fill('#password', PASSWORD);
+    await press(page, 'Continue');
+  }
+  await page.goto(at + address);
+}
+
+/** The code that an authenticator app shows now for a secret in base32 (RFC 6238). */
+function totp(shown) {
+  const letters = shown.replaceAll(/\s/g, '');
+  const bits = [...letters].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'));
+  const key = Buffer.from(bits.join('').match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const digest = createHmac('sha1', key).update(step).digest();
+  const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, '0');
+}
+
+/** Sets codes up for who is signed in; gives the secret. */
+async function setUpCodes(page, at) {
+  await page.goto(`${at}/staff/profile`);
+  await press(page, 'Set up codes');
+  if (page.url().includes('step-up')) {
+    await page.fill('#password', PASSWORD);
+    await press(page, 'Continue');
+    await press(page, 'Set up codes');
+  }
+  const secret = await page.locator('#secret').innerText();
+  await page.fill('#code', totp(secret));
+  await press(page, 'Confirm');
+  await page.getByText('Your recovery codes').waitFor();
+  return secret;
+}
+
+/** Somebody on record, found by a letter that came in. */
+async function somebody(page, at, list = 'inbox?show=all') {
+  await page.goto(`${at}/staff/${list}`);
+  const rows = 'tbody a[href^="/staff/item/"], tbody a[href^="/staff/sent/"]';
+  for (const link of await page.$$eval(rows, (all) => all.map((it) => it.getAttribute('href')))) {
+    await page.goto(at + link);
+    const links = await page.$$eval('main a[href^="/staff/patient/"]', (all) => all.map((it) => it.getAttribute('href')));
+    if (links.length > 0) return links[0].split('/')[3].split('?')[0];
+  }
+  throw new Error('nobody of the inbox is on record');
+}
+
+async function linkTo(page, begin) {
+  const links = await page.$$eval('main a[href]', (all) => all.map((it) => it.getAttribute('href')));
+  const found = links.find((it) => it.startsWith(begin));
+  if (!found) throw new Error(`no link to ${begin} at ${page.url()}`);
+  return found;
+}
+
+async function startDischarge(page, at) {
+  const patient = await somebody(page, at, 'sent');
+  await page.goto(`${at}/staff/discharges/new?patient=${patient}`);
+  await fill(page, {
+    admitted: day(-6), discharged: day(0), diagnoses: 'Fall at home; bruised hip, no new fracture.',
+    course: 'Seen by the physiotherapist; walks with a frame.', allergies: 'None known.', 'm0-name': 'Paracetamol 500mg tablets',
+    'm0-dose': 'Two tablets four times a day', 'm0-reason': 'Pain', 'gp-actions': 'Please look at the falls risk.',
+    contacts: 'The ward: 0113 496 0104.', told: 'Told what to look out for, and whom to call.',
+  });
+  await page.selectOption('[name="m0-fate"]', 'started').catch(() => {});
+  if ((await page.inputValue('[name="practice"]')) === '') await page.fill('[name="practice"]', 'Z99001');
+}
+
+const day = (from) => new Date(Date.now() + from * 86_400_000).toISOString().slice(0, 10);
+
+export const prepare = {
+  async wrongPassword(page, { at }) {
+    await page.goto(`${at}/staff/login`);
+    await fill(page, { login: 'nobody', password: 'a wrong password' });
+    await press(page, /Sign in|Continue/);
+  },
+
+  async findHill(page, { at }) {
+    await page.goto(`${at}/staff/patients`);
+    await fill(page, { family: 'Hill', birth_date: '1947-03-12' });
+    await press(page, 'Ask PDS');
+  },
+
+  async task(page, { at }) {
+    await page.goto(`${at}/staff/tasks/new?patient=margaret-hill`);
+    await fill(page, { what: 'Ring her about the tablets', due: day(2) });
+    await press(page, 'Make the task');
+    return '/staff/tasks';
+  },
+
+  async template(page, { at }) {
+    await page.goto(`${at}/staff/templates/new`);
+    const body = ['Dear colleague,', '{patient} ({nhs number}) came today.', 'Allergies:\n{allergies}', '{own text}'].join('\n\n');
+    await fill(page, { name: 'Clinic', body });
+    await press(page, 'Keep the text');
+    return '/staff/templates';
+  },
+
+  async letter(page, { at }) {
+    await page.goto(`${at}/staff/letters/new?patient=margaret-hill`);
+    await page.getByLabel('Begin with').selectOption({ label: 'Clinic' });
+    await press(page, 'Use this text');
+    await page.fill('#to-0', 'RZZ01');
+    await press(page, 'Keep, and look at it as it leaves');
+    return page.url().replace(/\/sign.*$/, '');
+  },
+
+  async letterToSign(page, { at }) {
+    await page.goto(`${at}/staff/letters/new?patient=margaret-hill`);
+    await page.getByLabel('Begin with').selectOption({ label: 'Clinic' });
+    await press(page, 'Use this text');
+    await page.fill('#to-0', 'RZZ01');
+    await page.check('#to-patient');
+    const text = await page.inputValue('#body');
+    await page.fill('#body', text.replaceAll(/\[\[[^\]]*\]\]/g, 'nothing to add'));
+    await press(page, 'Keep, and look at it as it leaves');
+    return page.url();
+  },
+
+  async referral(page, { at }) {
+    await page.goto(`${at}/staff/referrals/new?patient=margaret-hill`);
+    await fill(page, { service: 'Heart clinic', reason: 'Breathless on the stairs', question: 'Please see and advise.' });
+    await page.selectOption('#to', 'RZZ01');
+    await press(page, /Send/);
+    await page.waitForTimeout(2000);
+    return '/staff/referrals';
+  },
+
+  async dayOfSlots(page, { at }) {
+    await page.goto(`${at}/staff/slots`);
+    for (let tries = 0; tries < 5 && (await page.locator('tbody tr').count()) === 0; tries += 1) {
+      await Promise.all([page.waitForNavigation(), page.getByRole('link', { name: 'Next day' }).click()]);
+    }
+    return page.url();
+  },
+
+  async slotToBook(page, { at }) {
+    await prepare.dayOfSlots(page, { at });
+    return page.locator('main a[href$="/book"], main a[href*="/book?"]').first().getAttribute('href');
+  },
+
+  async brokenMessage(page, { at }) {
+    await page.goto(`${at}/staff/worklist`);
+    return linkTo(page, '/staff/worklist/messages/');
+  },
+
+  staffPasskey: (page, { at }) => passkey(page, at, '/staff/profile/passkey'),
+  patientPasskey: (page, { at }) => passkey(page, at, '/profile/sessions/passkey'),
+
+  async emergency(page, { at }) {
+    const patient = await somebody(page, at);
+    const secret = await setUpCodes(page, at);
+    // The code that set codes up is taken: the next one comes within half a minute.
+    await page.waitForTimeout(30_000 - (Date.now() % 30_000) + 500);
+    await page.goto(`${at}/staff/emergency-access/${patient}`);
+    if (page.url().includes('step-up')) {
+      await fill(page, { password: PASSWORD, code: totp(secret) });
+      await press(page, 'Continue');
+    }
+    prepare.patient = patient;
+    return `/staff/emergency-access/${patient}`;
+  },
+
+  unseal: async () => `/staff/unseal/${prepare.patient}`,
+
+  async dischargeForm(page, { at }) {
+    await startDischarge(page, at);
+  },
+
+  async discharge(page, { at }) {
+    await startDischarge(page, at);
+    await press(page, 'Keep the draft');
+    return page.url().replace(/\/sign.*$/, '');
+  },
+
+  async dischargeToSign(page, { at }) {
+    await startDischarge(page, at);
+    await press(page, 'Keep, and see the letters');
+    return page.url();
+  },
+
+  async crisisPlan(page, { at, entry }) {
+    return entry.route.replace('{id}', await somebody(page, at, 'sent'));
+  },
+
+  async handover(page, { at }) {
+    await page.goto(`${at}/staff/handovers/new`);
+    await page.selectOption('#to', 'RZZ01');
+    await page.check('[name=unknown]');
+    await fill(page, {
+      happened: 'Fell off a ladder', age: '50', crew: 'A204', rate: '22', saturation: '94', systolic: '104', diastolic: '62', pulse: '112',
+      temperature: '36.4',
+    });
+    await page.selectOption('#oxygen', 'air');
+    await page.selectOption('#consciousness', 'A');
+    await press(page, 'Send the handover');
+    await page.waitForTimeout(2000);
+    return '/staff/handovers';
+  },
+
+  async handoverUpdate(page, { at }) {
+    await page.goto(`${at}/staff/handovers`);
+    return `${await linkTo(page, '/staff/handovers/h').catch(() => page.locator('tbody a').first().getAttribute('href'))}/update`;
+  },
+
+  async visit(page, { at }) {
+    await page.goto(`${at}/staff/visits/new?patient=margaret-hill`);
+    await fill(page, { what: 'Change the dressing', access: 'Key safe behind the pot' });
+    await press(page, 'Put it on the list');
+    return '/staff/visits';
+  },
+
+  async checkBooking(page, { at }) {
+    await page.goto(`${at}/appointments/book`);
+    await page.fill('#reason', 'Sore knee for two weeks');
+    await Promise.all([page.waitForNavigation(), page.locator('button.times__one').nth(2).click()]);
+  },
+
+  async booking(page, { at }) {
+    await prepare.checkBooking(page, { at });
+    await press(page, 'Book this appointment');
+    return page.url();
+  },
+
+  async order(page, { at }) {
+    await page.goto(`${at}/prescriptions/order`);
+    await press(page, 'Order');
+    return page.url();
+  },
+
+  /** A clinician acts on a letter of hers, so that she reads it at once. */
+  async releasedLetter(page, { at, node }) {
+    const other = await page.context().browser().newContext();
+    const staff = await other.newPage();
+    await staff.goto(`${node('practice')}/staff/login`);
+    await fill(staff, { login: 'doctor', password: PASSWORD });
+    await Promise.all([staff.waitForNavigation(), staff.click('main button[type=submit]')]);
+    await staff.goto(`${node('practice')}/staff/inbox?show=open`);
+    const row = staff.locator('tbody tr', { hasText: 'HILL, Margaret' }).first();
+    // On the demo's day the secretary may have filed it already, so that she reads it.
+    if (await row.count()) {
+      await Promise.all([staff.waitForNavigation(), row.locator('a').first().click()]);
+      await staff.getByText('Record what was done').click();
+      await staff.fill('#outcome', 'Spoke to her; tablets changed.');
+      await Promise.all([staff.waitForNavigation(), staff.getByRole('button', { name: 'Record', exact: true }).click()]);
+    }
+    await other.close();
+    return '/record/letters';
+  },
+
+  async message(page, { at }) {
+    await page.goto(`${at}/messages/new`);
+    await fill(page, { subject: 'My tablets', words: 'May I take them in the evening?' });
+    await press(page, 'Send');
+    return page.url();
+  },
+
+  async codeForSamuel(page, { at }) {
+    await page.goto(`${at}/people`);
+    await page.fill('#name', 'Samuel Okoro');
+    await page.getByLabel('Letters', { exact: true }).check();
+    await press(page, 'Make a code');
+    prepare.code = await page.locator('main code').innerText();
+  },
+
+  async actForMargaret(page, { at }) {
+    await page.goto(`${at}/people`);
+    await page.fill('#code', prepare.code);
+    await press(page, 'Use the code');
+    await press(page, /^Act for/);
+    return '/people';
+  },
+
+  async appAsks(page, { at }) {
+    const back = 'http://127.0.0.1:9/back';
+    const answer = await fetch(`${at}/oauth2/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        client_name: 'Growth Chart', redirect_uris: [back], token_endpoint_auth_method: 'none',
+        scope: 'openid launch/patient patient/Patient.rs patient/Observation.rs',
+      }),
+    });
+    const { client_id } = await answer.json();
+    const other = await page.context().browser().newContext();
+    const keeper = await other.newPage();
+    await keeper.goto(`${at}/staff/login`);
+    await fill(keeper, { login: 'keeper', password: PASSWORD });
+    await Promise.all([keeper.waitForNavigation(), keeper.click('main button[type=submit]')]);
+    await keeper.goto(`${at}/staff/apps`);
+    await Promise.all([keeper.waitForNavigation(), keeper.getByRole('button', { name: 'Approve Growth Chart' }).click()]);
+    await other.close();
+    const asked = new URL(`${at}/oauth2/authorize`);
+    const query = {
+      response_type: 'code', client_id, redirect_uri: back, state: 'album-of-every-page', aud: `${at}/fhir`,
+      scope: 'openid launch/patient patient/Patient.rs patient/Observation.rs', code_challenge_method: 'S256',
+      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    };
+    for (const [name, value] of Object.entries(query)) asked.searchParams.set(name, value);
+    return asked.href;
+  },
+
+  async question(page, { at, node }) {
+    const other = await page.context().browser().newContext();
+    const patient = await other.newPage();
+    await patient.goto(`${node('practice')}/login`);
+    await fill(patient, { login: 'margaret', password: PASSWORD });
+    await Promise.all([patient.waitForNavigation(), patient.click('main button[type=submit]')]);
+    await patient.goto(`${node('practice')}/record`);
+    const link = await linkTo(patient, '/record/query/');
+    await patient.goto(node('practice') + link);
+    await patient.fill('#words', 'I was on holiday on that day.');
+    await press(patient, 'Send the question');
+    await other.close();
+    return '/staff/access-queries';
+  },
+};

@@ -1,0 +1,257 @@
+//! How long pages take while a neighbourhood of 2,000 people is loaded and 100 pages a second are asked for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::demo::{wait_until_filled, wait_until_there};
+use crate::http::Connection;
+use crate::measure::{median, quantile};
+use crate::node::{binary, folder};
+use crate::report::{Report, Wanted};
+
+/// Past the ports of the demo that is measured by itself.
+const BASE_PORT: u16 = 29_600;
+const OWN_PORT: u16 = 9;
+/// The day is played in ten seconds, and over before pages are asked for.
+const SPEED: &str = "3600";
+const DAY_SECONDS_MAX: u32 = 300;
+const PASSWORD: &str = "handover-demo";
+const A_SECOND: f64 = 100.0;
+/// How often each page is asked for; before that a few times, which are not counted.
+const EACH: usize = 300;
+const WARM: usize = 3;
+/// Connections that ask; more than are ever busy at once, unless pages are slow.
+const ASKERS: usize = 64;
+const MILLISECONDS_MAX: f64 = 30.0;
+const LATER_PAGE_KB_MAX: f64 = 6.0;
+
+/// Whose pages: port beyond the base, door, user name, pages.
+const VISITS: [(u16, &str, &str, &[&str]); 4] = [
+    (
+        1,
+        "/login",
+        "margaret",
+        &[
+            "/",
+            "/record",
+            "/record/letters",
+            "/appointments",
+            "/appointments/book",
+            "/prescriptions",
+            "/prescriptions/order",
+            "/referrals",
+            "/messages",
+            "/access-log",
+            "/sharing",
+            "/people",
+            "/profile",
+            "/export",
+            "/help",
+        ],
+    ),
+    (
+        1,
+        "/staff/login",
+        "secretary",
+        &[
+            "/staff/inbox",
+            "/staff/sent",
+            "/staff/tasks",
+            "/staff/unsigned",
+            "/staff/referrals",
+            "/staff/slots",
+            "/staff/worklist",
+            "/staff/neighbours",
+        ],
+    ),
+    (
+        1,
+        "/staff/login",
+        "doctor",
+        &[
+            "/staff/prescriptions",
+            "/staff/messages",
+            "/staff/patient/margaret-hill",
+            "/staff/patient/margaret-hill/timeline",
+            "/staff/patient/margaret-hill/results",
+        ],
+    ),
+    (
+        0,
+        "/staff/login",
+        "clerk",
+        &["/staff/sent", "/staff/handover-board"],
+    ),
+];
+
+/// A page of somebody's.
+struct Target {
+    at: SocketAddr,
+    path: &'static str,
+    name: String,
+    cookies: String,
+}
+
+pub fn measure(report: &mut Report) -> Result<()> {
+    let folder = folder()?;
+    let own = ([127, 0, 0, 1], BASE_PORT + OWN_PORT).into();
+    let began = Instant::now();
+    let mut child = Command::new(binary()?)
+        .args(["demo", "--fresh", "--speed", SPEED])
+        .args(["--base-port", &BASE_PORT.to_string(), "--data"])
+        .arg(folder.path().join("demo-data"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let outcome = wait_until_there(own).and_then(|()| {
+        wait_until_filled(own, began)?;
+        wait_until_over(own)?;
+        ask_all(&targets()?)
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+    let mut heaviest: f64 = 0.0;
+    for (name, (milliseconds, kilobytes)) in outcome? {
+        let what = format!("page {name}, 100 pages a second, the middle");
+        report.figure(&what, "ms", median(&milliseconds), Wanted::Nothing);
+        let what = format!("page {name}, 100 pages a second, 99 in 100");
+        let wanted = Wanted::Below(MILLISECONDS_MAX);
+        report.figure(&what, "ms", quantile(&milliseconds, 0.99), wanted);
+        heaviest = heaviest.max(kilobytes);
+    }
+    report.figure(
+        "the heaviest of these pages, compressed, without its files",
+        "kB",
+        heaviest,
+        Wanted::Below(LATER_PAGE_KB_MAX),
+    );
+    Ok(())
+}
+
+fn wait_until_over(own: SocketAddr) -> Result<()> {
+    for _ in 0..DAY_SECONDS_MAX {
+        let (status, page) = Connection::open(own)?.send("GET", "/demo", None, &[])?;
+        ensure!(status == 200, "the network's page answered {status}");
+        if String::from_utf8_lossy(&page).contains("The day is over") {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    anyhow::bail!("the demo's day does not end")
+}
+
+/// All pages, each with the cookies of who looks at it.
+fn targets() -> Result<Vec<Target>> {
+    let mut all = Vec::new();
+    for (offset, door, login, paths) in VISITS {
+        let at = ([127, 0, 0, 1], BASE_PORT + offset).into();
+        let cookies = sign_in(at, door, login).with_context(|| format!("signing in as {login}"))?;
+        for path in paths {
+            all.push(Target {
+                at,
+                path,
+                name: format!("{path} ({login})"),
+                cookies: cookies.clone(),
+            });
+        }
+    }
+    Ok(all)
+}
+
+fn sign_in(at: SocketAddr, door: &str, login: &str) -> Result<String> {
+    let mut connection = Connection::open(at)?;
+    let (status, head, body) = connection.visit("GET", door, "", "")?;
+    ensure!(status == 200, "{door} answered {status}");
+    let mut cookies = BTreeMap::new();
+    keep(&mut cookies, &head);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let token = body.split_once("name=\"csrf\" value=\"");
+    let token = token.and_then(|(_, rest)| rest.split('"').next());
+    let token = token.context("the form has no token")?;
+    let form = format!("csrf={token}&login={login}&password={PASSWORD}");
+    let lines = format!(
+        "cookie: {}\r\norigin: http://{at}\r\nhost: {at}\r\ncontent-type: application/x-www-form-urlencoded\r\n",
+        said(&cookies)
+    );
+    let (status, head, _) = connection.visit("POST", door, &lines, &form)?;
+    ensure!(status == 303, "signing in was answered {status}");
+    keep(&mut cookies, &head);
+    Ok(said(&cookies))
+}
+
+fn keep(cookies: &mut BTreeMap<String, String>, head: &[String]) {
+    for line in head {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        let pair = value.trim().split(';').next().unwrap_or_default();
+        if name.eq_ignore_ascii_case("set-cookie")
+            && let Some((name, value)) = pair.split_once('=')
+        {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+fn said(cookies: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = cookies.iter().map(|(a, b)| format!("{a}={b}")).collect();
+    pairs.join("; ")
+}
+
+/// What was measured of a page: milliseconds of each time, and its kilobytes.
+type Measured = BTreeMap<String, (Vec<f64>, f64)>;
+
+/// Asks for all pages in turns, at set moments whether earlier ones are answered or not: an answer that is late for its moment
+/// counts as long as somebody would have waited for it.
+fn ask_all(targets: &[Target]) -> Result<Measured> {
+    let next = AtomicUsize::new(0);
+    let count = targets.len() * (EACH + WARM);
+    let began = Instant::now();
+    let ask = || -> Result<Vec<(usize, f64, usize)>> {
+        let mut connections: BTreeMap<SocketAddr, Connection> = BTreeMap::new();
+        let mut measured = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return Ok(measured);
+            }
+            let which = number % targets.len();
+            let target = targets.get(which).context("a page")?;
+            let moment = began + Duration::from_secs_f64(number as f64 / A_SECOND);
+            std::thread::sleep(moment.saturating_duration_since(Instant::now()));
+            if !connections.contains_key(&target.at) {
+                connections.insert(target.at, Connection::open(target.at)?);
+            }
+            let connection = connections.get_mut(&target.at).context("a connection")?;
+            let lines = format!("host: {}\r\naccept-encoding: gzip\r\ncookie: {}\r\n", target.at, target.cookies);
+            let (status, _, body) = connection.visit("GET", target.path, &lines, "")?;
+            ensure!(status == 200, "{} answered {status}", target.name);
+            if number >= targets.len() * WARM {
+                let waited = moment.elapsed().as_secs_f64() * 1000.0;
+                measured.push((which, waited, body.len()));
+            }
+        }
+    };
+    let all = std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..ASKERS).map(|_| scope.spawn(ask)).collect();
+        let joined = askers.into_iter().map(|it| match it.join() {
+            Ok(outcome) => outcome,
+            Err(_) => Err(anyhow::anyhow!("an asker failed")),
+        });
+        joined.collect::<Result<Vec<_>>>()
+    })?;
+    let mut measured = Measured::new();
+    for (which, milliseconds, bytes) in all.into_iter().flatten() {
+        let target = targets.get(which).context("a page")?;
+        let one = measured.entry(target.name.clone()).or_default();
+        one.0.push(milliseconds);
+        one.1 = one.1.max(bytes as f64 / 1000.0);
+    }
+    Ok(measured)
+}
