@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use crate::client::http::Client;
 use crate::faults::people::{account, form_token};
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, Site, wait_for};
-use crate::referrals::{post, sign_in};
+use crate::referrals::{letter, post, sign_in};
 
 const ANSWER_SECONDS: u64 = 90;
 /// Entries of each record.
 const ALLERGIES: u64 = 12;
 /// So long after somebody presses "Give" the node is killed, in milliseconds: one patient each.
-const KILLED_AFTER: [u64; 3] = [0, 9, 30];
+const KILLED_AFTER: [u64; 3] = [0, 40, 200];
+const ALLERGY_STATUS: &str = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 /// The made-up NHS number of that patient.
@@ -143,6 +144,7 @@ fn stocked() -> Places {
         for one in 0..ALLERGIES {
             let allergy = json!({
                 "resourceType": "AllergyIntolerance",
+                "clinicalStatus": { "coding": [{ "system": ALLERGY_STATUS, "code": "active" }] },
                 "code": { "text": format!("Substance {one}") },
                 "patient": { "reference": format!("Patient/{here}") },
             });
@@ -158,6 +160,18 @@ fn stocked() -> Places {
                 "subject": { "reference": format!("Patient/{there}") },
             }),
         ));
+        // Who has written to the practice is told what the patient wants.
+        let written = letter(&nodes.hospital, &there, ("an old weight", false));
+        let send = json!({ "resourceType": "Parameters", "parameter": [
+            { "name": "recipient", "valueString": PRACTICE },
+        ] });
+        let path = format!("/fhir/DocumentReference/{written}/$send");
+        let sent = nodes
+            .hospital
+            .client()
+            .send_json("POST", &path, &send)
+            .unwrap();
+        assert_eq!(sent.status, 200, "{}", sent.text());
         create(&nodes.practice, &wish(&here));
     }
     for one in &measured {

@@ -290,7 +290,7 @@ fn a_letter_goes_along_with_a_referral_and_is_opened_there_and_a_restricted_one_
     let mut wrong = form.clone();
     wrong.push(("letter", stays));
     let answer = post(&mut gp, "/staff/referrals/new", &wrong);
-    assert_eq!(answer.status, 200);
+    assert_eq!(answer.status, 422);
     assert!(
         answer.text().contains("cannot go along"),
         "{}",

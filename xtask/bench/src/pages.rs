@@ -1,6 +1,7 @@
 //! How long pages take while a neighbourhood of 2,000 people is loaded and 100 pages a second are asked for.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -152,7 +153,7 @@ fn targets() -> Result<Vec<Target>> {
     for (offset, door, login, paths) in VISITS {
         let at = ([127, 0, 0, 1], BASE_PORT + offset).into();
         let cookies = sign_in(at, door, login).with_context(|| format!("signing in as {login}"))?;
-        for path in paths {
+        for path in paths.iter().copied() {
             all.push(Target {
                 at,
                 path,
@@ -225,11 +226,14 @@ fn ask_all(targets: &[Target]) -> Result<Measured> {
             let target = targets.get(which).context("a page")?;
             let moment = began + Duration::from_secs_f64(number as f64 / A_SECOND);
             std::thread::sleep(moment.saturating_duration_since(Instant::now()));
-            if !connections.contains_key(&target.at) {
-                connections.insert(target.at, Connection::open(target.at)?);
-            }
-            let connection = connections.get_mut(&target.at).context("a connection")?;
-            let lines = format!("host: {}\r\naccept-encoding: gzip\r\ncookie: {}\r\n", target.at, target.cookies);
+            let connection = match connections.entry(target.at) {
+                Entry::Occupied(open) => open.into_mut(),
+                Entry::Vacant(place) => place.insert(Connection::open(target.at)?),
+            };
+            let lines = format!(
+                "host: {}\r\naccept-encoding: gzip\r\ncookie: {}\r\n",
+                target.at, target.cookies
+            );
             let (status, _, body) = connection.visit("GET", target.path, &lines, "")?;
             ensure!(status == 200, "{} answered {status}", target.name);
             if number >= targets.len() * WARM {

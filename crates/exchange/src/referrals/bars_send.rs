@@ -25,8 +25,8 @@ use crate::workers;
 const MESSAGE_BYTES_MAX: usize = 2 << 20;
 /// Messages of one round.
 const AT_ONCE: u32 = 16;
-/// A message that is being sent is nobody else's for so long.
-const SENDING_MILLIS: Millis = 60_000;
+/// A message that is being sent is nobody else's for so long: a little longer than an answer is waited for.
+const SENDING_MILLIS: Millis = 35_000;
 const DAY_MILLIS: Millis = 86_400_000;
 
 /// How a referral goes to whom it is for.

@@ -57,20 +57,36 @@ pub(crate) async fn follow(
     now: Millis,
     changes: &[Change],
 ) -> Result<(), Problem> {
-    for change in changes {
-        let Change::Put { resource, .. } = change else {
-            continue;
-        };
-        let events: &[Event] = match resource.ty() {
-            "DiagnosticReport" => &[Event::ResultReceived],
-            "Appointment" => &[Event::AppointmentBooked, Event::AppointmentMissed],
-            "QuestionnaireResponse" => &[Event::QuestionnaireAnswered],
-            _ => continue,
-        };
-        for event in events {
-            let key = format!("{}:{}", event.name(), resource.id());
-            note(tx, now, *event, (key, resource.id(), 0)).await?;
+    let came: Vec<(Event, &str)> = changes.iter().flat_map(events).collect();
+    if came.is_empty() {
+        return Ok(());
+    }
+    // Most nodes have no rule on these: one question for all that is stored at a time.
+    let sql = Sql::new("SELECT DISTINCT event FROM rule_trigger ORDER BY event");
+    let mut watched = Vec::new();
+    for row in &tx.rows(&sql).await? {
+        watched.extend(Event::from_name(row.text(0)?));
+    }
+    for (event, id) in came {
+        if watched.contains(&event) {
+            let key = format!("{}:{id}", event.name());
+            note(tx, now, event, (key, id, 0)).await?;
         }
     }
     Ok(())
+}
+
+/// What a change may be the event of, with the resource's id.
+fn events(change: &Change) -> impl Iterator<Item = (Event, &str)> {
+    let (ty, id) = match change {
+        Change::Put { resource, .. } => (resource.ty(), resource.id()),
+        _ => ("", ""),
+    };
+    let events: &[Event] = match ty {
+        "DiagnosticReport" => &[Event::ResultReceived],
+        "Appointment" => &[Event::AppointmentBooked, Event::AppointmentMissed],
+        "QuestionnaireResponse" => &[Event::QuestionnaireAnswered],
+        _ => &[],
+    };
+    events.iter().map(move |event| (*event, id))
 }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -88,6 +88,8 @@ fn said(language: Language, id: &str) -> String {
     language.tell(id, &[])
 }
 
+const WORKER_POLICY: &str = "default-src 'none'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// `GET /offline/worker.js`: what answers for the node in the patient's browser while there is no connection.
 pub async fn worker() -> Response {
     let Some(file) = assets::FILES
@@ -102,16 +104,59 @@ pub async fn worker() -> Response {
     let headers = response.headers_mut();
     let given = [
         (CONTENT_TYPE, "text/javascript"),
-        (CACHE_CONTROL, "no-cache"),
         (HeaderName::from_static("service-worker-allowed"), "/"),
         // It asks this node alone, and runs nothing else.
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; connect-src 'self'",
-        ),
+        (CONTENT_SECURITY_POLICY, WORKER_POLICY),
     ];
     for (name, value) in given {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use store::testing::on_each_database;
+
+    use crate::patient::people::tests::{acting, two};
+    use crate::testing::Browser;
+
+    #[test]
+    fn pages_may_be_kept_by_the_patient_alone_and_until_the_sign_in_ends() {
+        on_each_database(async |ground| {
+            let (node, _) = two(ground).await;
+            let mut jane = Browser::new(&node);
+            jane.sign_in("/login", "jane").await;
+            let page = jane.get("/offline").await;
+            let policy = |it: &crate::testing::Answer| {
+                let policy = it.headers["content-security-policy"].to_str().unwrap();
+                policy.to_owned()
+            };
+            assert!(policy(&page).contains("worker-src 'self'"));
+            assert!(!policy(&jane.get("/record").await).contains("worker-src"));
+            let twelve_hours = node.store.now() + 12 * 3_600_000;
+            let until = format!("data-until=\"{twelve_hours}\"");
+            assert!(page.text.contains(&until), "{}", page.text);
+
+            let (mut tom, _) = acting(&node, &[("see-letters", "yes")]).await;
+            let page = tom.get("/offline").await;
+            assert_eq!(page.status, StatusCode::OK);
+            assert!(!page.text.contains("data-until"), "{}", page.text);
+            let mut ann = Browser::new(&node);
+            ann.sign_in("/staff/login", "ann").await;
+            assert_eq!(ann.get("/offline").await.status, StatusCode::FORBIDDEN);
+            let mut nobody = Browser::new(&node);
+            assert_eq!(nobody.get("/offline").await.status, StatusCode::SEE_OTHER);
+
+            let worker = nobody.get("/offline/worker.js").await;
+            assert_eq!(worker.headers["content-type"], "text/javascript");
+            assert_eq!(worker.headers["service-worker-allowed"], "/");
+            assert!(!policy(&worker).contains("sandbox"));
+
+            jane.get("/").await;
+            let out = jane.post("/sign-out", &[]).await;
+            assert_eq!(out.headers["clear-site-data"], "\"storage\"");
+        });
+    }
 }

@@ -200,7 +200,7 @@ pub(crate) fn draw(
 
 /// The item and those that it stands in: fewer than the bound on depth.
 fn up<'f>(form: &'f Form, question: &'f Question) -> impl Iterator<Item = &'f Question> {
-    std::iter::successors(Some(question), |it| form.questions.get(it.parent?))
+    std::iter::successors(Some(question), move |it| form.questions.get(it.parent?))
 }
 
 /// What is hidden, or stands in what is hidden.

@@ -11,7 +11,7 @@ use crate::testing::{Browser, account, node, patient};
 const TOM: [&str; 5] = ["tom", "Tom Helper", "tom", "9990000018", "1970-02-03"];
 
 /// A node with Jane, who has a filed letter, and Tom; the letter's address.
-async fn two(ground: &Ground) -> (Arc<Node>, String) {
+pub(crate) async fn two(ground: &Ground) -> (Arc<Node>, String) {
     let node = node(ground).await;
     letters::patient(&node.store).await;
     patient(&node.store, TOM).await;

@@ -339,7 +339,7 @@ fn what_was_not_asked_of_the_patient_is_not_theirs_to_answer_and_strangers_find_
         let refused = jane.get(&format!("/questionnaires/{staff}")).await;
         assert_eq!(refused.status, StatusCode::NOT_FOUND);
         let theirs = ask(&node, "patient").await;
-        let john = ["john", "John Other", "john", "9434765870", "1970-01-01"];
+        let john = ["john", "John Other", "john", "9990000018", "1970-01-01"];
         crate::testing::patient(&node.store, john).await;
         let mut john = signed_in(&node, "/login", "john").await;
         for path in [
@@ -418,20 +418,35 @@ fn staff_answer_withdraw_and_look_at_a_preview() {
     });
 }
 
-/// Who acts for Jane answers only by a leave of its own, is named in the response, and sees no more of the record by the form.
+const TOM: [&str; 5] = ["tom", "Tom Helper", "tom", "9990000018", "1970-02-03"];
+
 #[test]
-fn somebody_who_acts_for_the_patient_answers_only_by_leave_and_is_named() {
+fn somebody_who_acts_for_the_patient_without_leave_to_answer_is_refused_by_name() {
     on_each_database(async |ground| {
         let node = practice(ground).await;
-        let tom = ["tom", "Tom Helper", "tom", "9990000018", "1970-02-03"];
-        crate::testing::patient(&node.store, tom).await;
+        crate::testing::patient(&node.store, TOM).await;
         let task = ask(&node, "patient").await;
-        let here = format!("/questionnaires/{task}");
         let letters = [("see-letters", "yes")];
         let (mut tom, _) = crate::patient::people::tests::acting(&node, &letters).await;
-        assert_eq!(tom.get(&here).await.status, StatusCode::FORBIDDEN);
+        let refused = tom.get(&format!("/questionnaires/{task}")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert!(
+            refused.text.contains("not shown to people who act"),
+            "{}",
+            refused.text
+        );
         assert!(!tom.get("/").await.text.contains("questionnaire to answer"));
+    });
+}
 
+/// Who acts for Jane is named in the response, and sees no more of the record by the form.
+#[test]
+fn somebody_who_acts_for_the_patient_answers_by_leave_and_is_named() {
+    on_each_database(async |ground| {
+        let node = practice(ground).await;
+        crate::testing::patient(&node.store, TOM).await;
+        let task = ask(&node, "patient").await;
+        let here = format!("/questionnaires/{task}");
         let leave = [("see-questionnaires", "yes")];
         let (mut tom, _) = crate::patient::people::tests::acting(&node, &leave).await;
         assert!(tom.get("/").await.text.contains("questionnaire to answer"));
