@@ -175,7 +175,7 @@ impl Exchange {
             return self.write_rule(scope, settled).await;
         }
         let job = self
-            .rule_job(scope, (&rule, version), event, (planned, subject), now)
+            .rule_job(scope, (&rule, version), event, (planned, *subject), now)
             .await?;
         self.store.commit(scope, job).await.map(|_| ())
     }

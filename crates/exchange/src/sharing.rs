@@ -114,6 +114,13 @@ impl Exchange {
         };
         let signed = jws::sign(&self.identity.signing(), Statement::Preferences, &statement)?;
         let mut holders = self.store.holders(&scope, &due.patient).await?;
+        // Whoever only pointed holds something too, and answers whoever asks for it.
+        if let (Some(number), Some(born)) = (&patient.nhs_number, &patient.birth_date) {
+            let pointed = self.store.pointers_held(number, born, &patient.family);
+            holders.extend(pointed.await?);
+            holders.sort();
+            holders.dedup();
+        }
         let now = self.store.now();
         holders.retain(|ods| ods != self.organisation() && self.book.member(ods, now).is_some());
         let keeper = self.settings.second_keeper.as_ref();

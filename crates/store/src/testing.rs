@@ -78,6 +78,14 @@ impl Ground {
         self.execute(&text).await;
     }
 
+    /// Notes the letters about which rules did something once more, as what is stored again is noted.
+    pub async fn note_again_what_rules_did(&self) {
+        let text = "INSERT INTO rule_event (rule, event, key, resource, pid, at, tries, next_try, reason) \
+             SELECT rule, 'letter-received', key, (SELECT p.document FROM parcel p WHERE p.pid = a.pid), pid, at, 0, 0, \
+             NULL FROM rule_act a";
+        self.execute(text).await;
+    }
+
     /// The hand of the stores' clock.
     pub fn clock(&self) -> &Clock {
         &self.settings.clock

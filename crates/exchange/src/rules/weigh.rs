@@ -50,7 +50,7 @@ pub enum Weighed {
     Nothing,
     /// What the event is about is not shown under this scope, or not here any more.
     Hidden,
-    Steps(Vec<Planned>, Subject),
+    Steps(Vec<Planned>, Box<Subject>),
 }
 
 /// What the rule does about it.
@@ -119,7 +119,7 @@ pub async fn weigh(
         left: left(&step, &subject, &resource, asks),
         step,
     });
-    Ok(Weighed::Steps(planned.collect(), subject))
+    Ok(Weighed::Steps(planned.collect(), Box::new(subject)))
 }
 
 /// What a condition knows as `%parcel`.

@@ -181,6 +181,24 @@ fn p28_p33_what_others_hold_is_asked_for_and_both_sides_log_who_asked_and_why() 
 }
 
 #[test]
+fn p18_a_preference_is_told_to_who_only_pointed() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        point(network).await;
+        let text = crate::sharing::consent("una", "active", &["Observation"]);
+        network.put(PRACTICE, "wish", &text).await;
+        let practice = network.nodes[PRACTICE].clone();
+        practice.tell_sharing().await.unwrap();
+        practice.serve(&network.ods(PHARMACY)).await;
+        let store = network.store(PRACTICE);
+        let told = store.tellings(&scope(), "una").await.unwrap();
+        let pharmacy = network.ods(PHARMACY);
+        let it = told.iter().find(|it| it.organisation == pharmacy.as_str());
+        assert!(it.is_some_and(|it| it.told_at.is_some()), "{told:?}");
+    });
+}
+
+#[test]
 fn a_pointer_is_told_once_and_withdrawn_when_nothing_is_held_any_more() {
     on_each_database(async |network, _| {
         stocked(network).await;

@@ -336,10 +336,7 @@ fn after_a_crash_a_rule_does_what_it_had_not_done_and_nothing_twice() {
             ("Rule: Attendances", "una")
         );
         // Noted once more, as a resource that is stored again is: it is done already.
-        let text = "INSERT INTO rule_event (rule, event, key, resource, pid, at, tries, next_try, reason) \
-             SELECT rule, 'letter-received', key, (SELECT p.document FROM parcel p WHERE p.pid = a.pid), pid, at, 0, 0, \
-             NULL FROM rule_act a";
-        grounds[PRACTICE].execute(text).await;
+        grounds[PRACTICE].note_again_what_rules_did().await;
         follow(network).await;
         assert_eq!(acts(network).await.len(), 1);
     });

@@ -413,7 +413,7 @@ impl Node {
         let on = self.rules_on(&here.scope).await?;
         let ours = undone
             .iter()
-            .filter(|it| it.back != Back::Stays && on.iter().any(|rule| *rule == it.part.target));
+            .filter(|it| it.back != Back::Stays && on.contains(&it.part.target));
         let ours: Vec<&str> = ours.map(|it| it.part.title.as_str()).collect();
         if !ours.is_empty() {
             bail!(

@@ -143,6 +143,9 @@ pub struct Row {
     pub href: String,
 }
 
+/// What a question began with: its linkId, the values, and words for where they came from.
+pub(crate) type Began = (String, Vec<Value>, String);
+
 /// The items of a form as they stand.
 pub(crate) struct Drawn {
     pub items: Vec<Item>,
@@ -154,7 +157,7 @@ pub(crate) struct Drawn {
 pub(crate) fn draw(
     form: &Form,
     fields: &Fields,
-    (answers, began): (&Answers, &[(String, Vec<Value>, String)]),
+    (answers, began): (&Answers, &[Began]),
     faults: &[(usize, Fault)],
     language: Language,
 ) -> Drawn {
@@ -299,7 +302,13 @@ fn units(item: &mut Item, question: &Question, chosen: String) {
         several => {
             let units = several.iter().enumerate();
             item.units = units
-                .map(|(number, unit)| pick(number.to_string(), word(unit), &[chosen.clone()]))
+                .map(|(number, unit)| {
+                    pick(
+                        number.to_string(),
+                        word(unit),
+                        std::slice::from_ref(&chosen),
+                    )
+                })
                 .collect();
         }
     }
@@ -452,7 +461,7 @@ pub(crate) fn wrongs(form: &Form, faults: &[(usize, Fault)], language: Language)
 }
 
 /// What the questions began with, with words for where that came from, in that language.
-pub(crate) fn began(sheet: &Sheet, language: Language) -> Vec<(String, Vec<Value>, String)> {
+pub(crate) fn began(sheet: &Sheet, language: Language) -> Vec<Began> {
     let now = sheet.prefilled.iter().filter_map(|(link, it)| {
         Some((
             link.clone(),
