@@ -628,6 +628,7 @@ category-conditions = Cyflyrau a thriniaethau
 category-visits = Ymweliadau ac atgyfeiriadau
 category-details = Enw, cyfeiriad a manylion eraill
 category-orders = Archebu'r meddyginiaethau rheolaidd y maent yn eu gweld
+category-questionnaires = Ateb holiaduron drostynt
 category-looked = Pwy edrychodd ar y cofnod
 
 people-code-give = Rhowch y cod hwn i { $name }. Dim ond nawr y caiff ei ddangos, ac mae'n ddilys tan { $until }.

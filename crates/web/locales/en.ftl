@@ -628,6 +628,7 @@ category-conditions = Conditions and treatments
 category-visits = Visits and referrals
 category-details = Name, address and other details
 category-orders = Order the repeat medicines that they see
+category-questionnaires = Answer questionnaires for them
 category-looked = Who looked at the record
 
 people-code-give = Give this code to { $name }. It is shown only now, and is good until { $until }.

@@ -2,7 +2,9 @@
 
 use access::Ods;
 use fhir::date::{self, Millis};
+use fhir::members::set;
 use fhir::problem::{Kind, Problem};
+use fhir::questionnaire::{self, Answerer};
 use fhir::rule::{AnsweredBy, Event, Rule, Step, StepKind};
 use serde_json::{Value, json};
 use store::desk::{DeskWrite, Task, TaskState, TaskWas, Team, Whose};
@@ -17,7 +19,6 @@ use crate::prescriptions::put;
 const ID_DIGITS: usize = 40;
 /// Work that people here give each other: the code of such a Task.
 const WORK: &str = "urn:handover:work";
-const QUESTIONNAIRE_CODES: &str = "http://hl7.org/fhir/uv/sdc/CodeSystem/temp";
 
 /// One rule about one event.
 pub(super) struct Making<'m> {
@@ -131,65 +132,61 @@ impl Making<'_> {
             "id": id,
             "status": "requested",
             "intent": "order",
-            "priority": "routine",
             "for": { "reference": format!("Patient/{}", self.subject.patient) },
             "authoredOn": now,
             "lastModified": now,
-            "requester": { "display": self.by() },
             "restriction": { "period": { "end": day.get(..10).unwrap_or_default() } },
         });
-        // By which rule it was made, for other systems too.
-        if !self.rule.url.is_empty() {
-            fhir::members::set(&mut made, "instantiatesCanonical", json!(self.rule.url));
-        }
+        self.mark(&mut made);
         made
     }
 
     /// Work for people here.
     fn work(&self, step: &Step, id: &str, due: Millis) -> Result<Value, Problem> {
         let mut made = self.begun(id, due);
-        let mut set = |name, value| fhir::members::set(&mut made, name, value);
-        set(
-            "code",
-            json!({ "coding": [{ "system": WORK, "code": "work" }] }),
-        );
+        let coding = json!([{ "system": WORK, "code": "work" }]);
+        set(&mut made, "code", json!({ "coding": coding }));
         let text = match step.kind {
             StepKind::Book => format!("Book: {}", step.text),
             _ => step.text.clone(),
         };
-        set("description", json!(text));
+        set(&mut made, "description", json!(text));
         let (event, resource) = self.event;
         let focus = format!("{}/{resource}", event.resource());
-        set("focus", json!({ "reference": focus }));
+        set(&mut made, "focus", json!({ "reference": focus }));
         if let Some(team) = self.team(step)? {
             let identifier = json!({ "system": "urn:handover:team", "value": team.id });
-            set(
-                "owner",
-                json!({ "identifier": identifier, "display": team.name }),
-            );
+            let owner = json!({ "identifier": identifier, "display": team.name });
+            set(&mut made, "owner", owner);
         }
         Ok(made)
     }
 
     /// Asks for a questionnaire to be filled in.
     fn asking(&self, step: &Step, id: &str, due: Millis) -> Value {
-        let mut made = self.begun(id, due);
-        let mut set = |name, value| fhir::members::set(&mut made, name, value);
-        let coding = json!([{ "system": QUESTIONNAIRE_CODES, "code": "complete-questionnaire" }]);
-        set("code", json!({ "coding": coding }));
         let text = match step.text.as_str() {
             "" => "Fill in a questionnaire.",
             text => text,
         };
-        set("description", json!(text));
-        set("reasonCode", json!({ "text": text }));
-        let kind = json!({ "text": "questionnaire" });
-        let asked = json!([{ "type": kind, "valueCanonical": step.questionnaire }]);
-        set("input", asked);
-        if step.answered_by == AnsweredBy::Patient {
-            let reference = format!("Patient/{}", self.subject.patient);
-            set("owner", json!({ "reference": reference }));
-        }
+        let by = match step.answered_by {
+            AnsweredBy::Patient => Answerer::Patient,
+            AnsweredBy::Staff => Answerer::Staff,
+        };
+        let patient = format!("Patient/{}", self.subject.patient);
+        let day = date::instant(due);
+        let (day, asked) = (day.get(..10), &step.questionnaire);
+        let mut made = questionnaire::task(id, &patient, asked, by, text, self.now, day);
+        set(&mut made, "description", json!(text));
+        self.mark(&mut made);
         made
+    }
+
+    /// By which rule a Task was made, for other systems too.
+    fn mark(&self, made: &mut Value) {
+        set(made, "priority", json!("routine"));
+        set(made, "requester", json!({ "display": self.by() }));
+        if !self.rule.url.is_empty() {
+            set(made, "instantiatesCanonical", json!(self.rule.url));
+        }
     }
 }

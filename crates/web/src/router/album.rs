@@ -11,7 +11,7 @@ const NO_PAGES: [&str; 4] = ["/fhir", "/.well-known", "/oauth2/jwks", "/assets"]
 const READS: [&str; 4] = ["get(", "sign_in()", "step_up()", "add()"];
 
 /// The source of each table of routes.
-fn tables() -> Vec<String> {
+pub(super) fn tables() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![folder.join("router.rs")];
     for entry in std::fs::read_dir(folder.join("router")).unwrap() {
@@ -79,7 +79,7 @@ fn every_page_is_in_the_album_or_has_its_reason_not_to_be() {
         let why = entry["why"].as_str().unwrap();
         assert!(why.len() > 5, "{entry}: why?");
     }
-    assert!(left_out.len() < 30, "a short list of reasons");
+    assert!(left_out.len() < 40, "a short list of reasons");
     let listed: BTreeSet<String> = taken.union(&left_out).cloned().collect();
     let pages = pages();
     assert!(pages.len() > 100, "{pages:?}");
