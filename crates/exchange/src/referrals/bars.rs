@@ -52,6 +52,45 @@ pub enum BarsCame {
     Differs,
 }
 
+/// A message of BaRS as it is known again.
+pub(super) struct Arrived<'m> {
+    pub sender: &'m Ods,
+    pub message: &'m str,
+    pub digest: &'m str,
+    pub request_id: &'m str,
+    pub correlation_id: &'m str,
+}
+
+impl Arrived<'_> {
+    fn name(&self) -> String {
+        format!("{}/{}", self.sender, self.message)
+    }
+
+    /// What came of it before, if it came.
+    pub(super) async fn before(
+        &self,
+        exchange: &Exchange,
+        work: &Scope,
+    ) -> Result<Option<BarsCame>, Problem> {
+        let before = exchange.store.bars_message(work, &self.name()).await?;
+        Ok(before.map(|it| match it.digest == self.digest {
+            true => BarsCame::Before(it.referral),
+            false => BarsCame::Differs,
+        }))
+    }
+
+    /// That it came, noted in the commit that does what it says.
+    pub(super) fn noted(&self, referral: &str) -> Effect {
+        Effect::Referral(ReferralWrite::Message {
+            id: self.name(),
+            digest: self.digest.to_owned(),
+            referral: referral.to_owned(),
+            request_id: self.request_id.to_owned(),
+            correlation_id: self.correlation_id.to_owned(),
+        })
+    }
+}
+
 impl Exchange {
     /// Takes a referral of BaRS, its change or its cancellation, once.
     ///
@@ -64,16 +103,19 @@ impl Exchange {
 
     async fn taking_bars(&self, scope: &Scope, came: &BarsReferral) -> Result<BarsCame, Problem> {
         let work = work(scope);
-        let message = format!("{}/{}", came.sender, came.message);
+        let arrived = Arrived {
+            sender: &came.sender,
+            message: &came.message,
+            digest: &came.digest,
+            request_id: &came.request_id,
+            correlation_id: &came.correlation_id,
+        };
         let id = id_here(&format!("bars:{}", came.sender), &came.asked_as);
         for _ in 0..TRIES_MAX {
             // Looked for last: what the same message did meanwhile, sent twice, is then seen here.
             let known = self.store.referral(&work, &id).await?;
-            if let Some(known) = self.store.bars_message(&work, &message).await? {
-                return Ok(match known.digest == came.digest {
-                    true => BarsCame::Before(known.referral),
-                    false => BarsCame::Differs,
-                });
+            if let Some(before) = arrived.before(self, &work).await? {
+                return Ok(before);
             }
             let mut job = match (came.act, known) {
                 (Act::Refer, None) => self.bars_new(scope, came, &id).await?,
@@ -84,13 +126,7 @@ impl Exchange {
                 (_, None) => return Err(gone()),
                 (_, Some(known)) => self.bars_change(scope, came, known).await?,
             };
-            job.effects.push(Effect::Referral(ReferralWrite::Message {
-                id: message.clone(),
-                digest: came.digest.clone(),
-                referral: id.clone(),
-                request_id: came.request_id.clone(),
-                correlation_id: came.correlation_id.clone(),
-            }));
+            job.effects.push(arrived.noted(&id));
             match self.store.commit(&work, job).await {
                 Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| BarsCame::Taken(id)),

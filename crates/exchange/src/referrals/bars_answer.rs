@@ -3,10 +3,10 @@
 
 use access::{Interaction, Ods, Scope};
 use fhir::problem::Problem;
-use store::referrals::{Referral, ReferralWas, ReferralWrite, Way};
-use store::{Effect, Job};
+use store::Job;
+use store::referrals::{Referral, ReferralWas, Way};
 
-use super::bars::BarsCame;
+use super::bars::{Arrived, BarsCame};
 use super::text::{Act, ReferralText, WORDS_CHARS_MAX};
 use super::{AtHand, TRIES_MAX, came_between, follows, gone, line, resource, work, written};
 use crate::exchange::Exchange;
@@ -52,7 +52,13 @@ impl Exchange {
         came: &BarsAnswer,
     ) -> Result<BarsCame, Problem> {
         let work = work(scope);
-        let message = format!("{}/{}", came.sender, came.message);
+        let arrived = Arrived {
+            sender: &came.sender,
+            message: &came.message,
+            digest: &came.digest,
+            request_id: &came.request_id,
+            correlation_id: &came.correlation_id,
+        };
         for _ in 0..TRIES_MAX {
             let about = self.store.bars_referral(&work, &came.answers).await?;
             let known = match about {
@@ -63,21 +69,12 @@ impl Exchange {
                 !it.inward && it.way == Way::Bars && it.other == came.sender.as_str()
             };
             let known = known.filter(is_theirs).ok_or_else(gone)?;
-            if let Some(before) = self.store.bars_message(&work, &message).await? {
-                return Ok(match before.digest == came.digest {
-                    true => BarsCame::Before(before.referral),
-                    false => BarsCame::Differs,
-                });
+            if let Some(before) = arrived.before(self, &work).await? {
+                return Ok(before);
             }
             let id = known.id.clone();
             let mut job = self.bars_answered(scope, came, known).await?;
-            job.effects.push(Effect::Referral(ReferralWrite::Message {
-                id: message.clone(),
-                digest: came.digest.clone(),
-                referral: id.clone(),
-                request_id: came.request_id.clone(),
-                correlation_id: came.correlation_id.clone(),
-            }));
+            job.effects.push(arrived.noted(&id));
             match self.store.commit(&work, job).await {
                 Err(problem) if problem.came_between() => {}
                 done => return done.map(|_| BarsCame::Taken(id)),

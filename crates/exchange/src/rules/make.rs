@@ -124,7 +124,8 @@ impl Making<'_> {
         Ok(id)
     }
 
-    fn begun(&self, id: &str, due: Millis) -> Value {
+    /// Work for people here.
+    fn work(&self, step: &Step, id: &str, due: Millis) -> Result<Value, Problem> {
         let now = date::instant(self.now);
         let day = date::instant(due);
         let mut made = json!({
@@ -132,20 +133,13 @@ impl Making<'_> {
             "id": id,
             "status": "requested",
             "intent": "order",
+            "code": { "coding": [{ "system": WORK, "code": "work" }] },
             "for": { "reference": format!("Patient/{}", self.subject.patient) },
             "authoredOn": now,
             "lastModified": now,
             "restriction": { "period": { "end": day.get(..10).unwrap_or_default() } },
         });
         self.mark(&mut made);
-        made
-    }
-
-    /// Work for people here.
-    fn work(&self, step: &Step, id: &str, due: Millis) -> Result<Value, Problem> {
-        let mut made = self.begun(id, due);
-        let coding = json!([{ "system": WORK, "code": "work" }]);
-        set(&mut made, "code", json!({ "coding": coding }));
         let text = match step.kind {
             StepKind::Book => format!("Book: {}", step.text),
             _ => step.text.clone(),

@@ -25,7 +25,7 @@ use crate::patient::appointments::text;
 use crate::patient::record::views::Texts;
 use crate::questionnaires::hand_in::{self, HandedIn};
 use crate::questionnaires::sheet::{Sheet, posted};
-use crate::questionnaires::views::{AnswersPage, Check, FormPage, began, draw, rows, wrongs};
+use crate::questionnaires::views::{AnswersPage, Check, FormPage, draw, rows};
 use crate::questionnaires::{gone, load};
 use crate::record::json;
 use crate::staff::desk::tasks::today;
@@ -254,49 +254,13 @@ fn show(
     (fields, faults, notice): (&FormFields, &[(usize, Fault)], Option<&'static str>),
 ) -> Response {
     let language = tongue.language;
-    let read = sheet.read(fields);
-    let began = began(sheet, language);
-    let drawn = draw(
-        &sheet.form,
-        fields,
-        (&read.answers, &began),
-        faults,
-        language,
-    );
     let action = format!("/questionnaires/{}", sheet.id);
-    let mut notices: Vec<String> = notice
-        .map(|it| text(language, it).to_owned())
-        .into_iter()
-        .collect();
-    let told = [
-        (
-            !began.is_empty() && sheet.draft.is_none(),
-            "form-is-prefilled",
-        ),
-        (sheet.is_partial, "form-is-partial"),
-        (sheet.is_outdated, "form-is-outdated"),
-        (sheet.response.is_some(), "form-is-change"),
-    ];
-    let told = told.iter().filter(|(is_so, _)| *is_so);
-    notices.extend(told.map(|(_, id)| text(language, id).to_owned()));
     let view = FormPage {
-        t: language.texts(),
-        lang: language.code(),
         here: action.clone(),
-        title: sheet.form.title.clone(),
-        description: sheet.form.description.clone(),
-        person: None,
-        reason: sheet.ask.reason.clone(),
         due: due(&sheet.ask, language),
-        notices,
-        errors: wrongs(&sheet.form, faults, language),
         action,
         back: "/questionnaires".to_owned(),
-        of: sheet.of.clone(),
-        shown: drawn.shown,
-        items: drawn.items,
-        rules: drawn.rules,
-        preview: false,
+        ..FormPage::of(sheet, (fields, faults), (notice, None), language)
     };
     let page = Page::new("questionnaire/form.jinja", sheet.form.title.clone(), view);
     let page = page.under("/questionnaires").said_in(language);

@@ -143,6 +143,55 @@ pub struct Row {
     pub href: String,
 }
 
+impl FormPage {
+    /// A form in which somebody writes, as far as it is alike for all who do. A page of staff's says whom it is about; only a
+    /// patient's page says at its head that something is prefilled. Where it stands and leads to is for the caller to add.
+    pub(crate) fn of(
+        sheet: &Sheet,
+        (fields, faults): (&Fields, &[(usize, Fault)]),
+        (notice, person): (Option<&'static str>, Option<Person>),
+        language: Language,
+    ) -> FormPage {
+        let read = sheet.read(fields);
+        let began = began(sheet, language);
+        let drawn = draw(
+            &sheet.form,
+            fields,
+            (&read.answers, &began),
+            faults,
+            language,
+        );
+        let is_prefilled = person.is_none() && !began.is_empty() && sheet.draft.is_none();
+        let told = [
+            (is_prefilled, "form-is-prefilled"),
+            (sheet.is_partial, "form-is-partial"),
+            (sheet.is_outdated, "form-is-outdated"),
+            (sheet.response.is_some(), "form-is-change"),
+        ];
+        let told = told.iter().filter(|(is_so, _)| *is_so).map(|(_, id)| *id);
+        let notices = notice.into_iter().chain(told);
+        FormPage {
+            t: language.texts(),
+            lang: language.code(),
+            here: String::new(),
+            title: sheet.form.title.clone(),
+            description: sheet.form.description.clone(),
+            person,
+            reason: sheet.ask.reason.clone(),
+            due: None,
+            notices: notices.map(|id| text(language, id).to_owned()).collect(),
+            errors: wrongs(&sheet.form, faults, language),
+            action: String::new(),
+            back: String::new(),
+            of: sheet.of.clone(),
+            shown: drawn.shown,
+            items: drawn.items,
+            rules: drawn.rules,
+            preview: false,
+        }
+    }
+}
+
 /// What a question began with: its linkId, the values, and words for where they came from.
 pub(crate) type Began = (String, Vec<Value>, String);
 

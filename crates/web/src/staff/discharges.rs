@@ -67,16 +67,8 @@ pub async fn new(
         .await?;
     let who = patient(&node, &scope, &asked.patient).await?;
     let found = load::record(&node, &scope, &asked.patient, &who).await?;
-    let page = Shown {
-        who: record::patient(&who),
-        patient: &asked.patient,
-        draft: None,
-        attempt: uuid::Uuid::new_v4().to_string(),
-        typed: found.prefilled.clone(),
-        notes: found.notes(),
-        faults: &[],
-        done: "",
-    };
+    let notes = found.notes();
+    let page = Shown::unkept(&who, &asked.patient, found.prefilled, notes);
     Ok(form::answer(&node, &visit, page))
 }
 
@@ -102,14 +94,9 @@ pub async fn begin(
     if !faults.is_empty() {
         let found = load::record(&node, &scope, &id, &who).await?;
         let page = Shown {
-            who: record::patient(&who),
-            patient: &id,
-            draft: None,
             attempt,
-            typed,
-            notes: found.notes(),
             faults: &faults,
-            done: "",
+            ..Shown::unkept(&who, &id, typed, found.notes())
         };
         return Ok(form::answer(&node, &visit, page));
     }

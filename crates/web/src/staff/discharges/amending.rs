@@ -91,16 +91,7 @@ pub async fn amend(
     let found = load::record(&node, &scope, &patient, &who).await?;
     let mut typed: Discharge = read(&signed)?;
     typed.amends = amended(&node, &scope, (&patient, &id)).await?;
-    let page = Shown {
-        who: record::patient(&who),
-        patient: &patient,
-        draft: None,
-        attempt: uuid::Uuid::new_v4().to_string(),
-        typed,
-        notes: found.notes(),
-        faults: &[],
-        done: "",
-    };
+    let page = Shown::unkept(&who, &patient, typed, found.notes());
     Ok(form::answer(&node, &visit, page))
 }
 

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use exchange::discharge::{Discharge, Fate, Fault, MEDICINES_MAX, Medicine};
+use serde_json::Value;
 use store::drafts::Draft;
 
 use super::views;
@@ -28,6 +29,27 @@ pub struct Shown<'a> {
     pub notes: Vec<String>,
     pub faults: &'a [Fault],
     pub done: &'a str,
+}
+
+impl<'a> Shown<'a> {
+    /// A form of which nothing is kept yet.
+    pub fn unkept(
+        who: &Value,
+        patient: &'a str,
+        typed: Discharge,
+        notes: Vec<String>,
+    ) -> Shown<'a> {
+        Shown {
+            who: record::patient(who),
+            patient,
+            draft: None,
+            attempt: uuid::Uuid::new_v4().to_string(),
+            typed,
+            notes,
+            faults: &[],
+            done: "",
+        }
+    }
 }
 
 /// What was typed. Lines of medicines without a word in them are none.

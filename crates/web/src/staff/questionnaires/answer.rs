@@ -20,7 +20,7 @@ use crate::patient::questionnaires::hides;
 use crate::questionnaires::gone;
 use crate::questionnaires::hand_in::{self, HandedIn};
 use crate::questionnaires::sheet::{Sheet, posted};
-use crate::questionnaires::views::{Check, FormPage, began, draw, rows, wrongs};
+use crate::questionnaires::views::{Check, FormPage, rows};
 use crate::record::{self, json};
 use crate::visit::Visit;
 
@@ -77,43 +77,12 @@ fn show(
     (sheet, person): (&Sheet, Person),
     (fields, faults, notice): (&FormFields, &[(usize, Fault)], Option<&'static str>),
 ) -> Response {
-    let read = sheet.read(fields);
-    let began = began(sheet, LANGUAGE);
-    let drawn = draw(
-        &sheet.form,
-        fields,
-        (&read.answers, &began),
-        faults,
-        LANGUAGE,
-    );
-    let told = [
-        (notice.is_some(), notice.unwrap_or_default()),
-        (sheet.is_partial, "form-is-partial"),
-        (sheet.is_outdated, "form-is-outdated"),
-        (sheet.response.is_some(), "form-is-change"),
-    ];
-    let told = told.iter().filter(|(is_so, _)| *is_so);
+    let due = |it| format!("Due by {}.", words::date(it).short);
     let view = FormPage {
-        t: LANGUAGE.texts(),
-        lang: LANGUAGE.code(),
-        here: String::new(),
-        title: sheet.form.title.clone(),
-        description: sheet.form.description.clone(),
-        person: Some(person),
-        reason: sheet.ask.reason.clone(),
-        due: sheet
-            .ask
-            .due
-            .map(|it| format!("Due by {}.", words::date(it).short)),
-        notices: told.map(|(_, id)| text(LANGUAGE, id).to_owned()).collect(),
-        errors: wrongs(&sheet.form, faults, LANGUAGE),
+        due: sheet.ask.due.map(due),
         action: format!("{}/answer", here(&sheet.id)),
         back: here(&sheet.id),
-        of: sheet.of.clone(),
-        shown: drawn.shown,
-        items: drawn.items,
-        rules: drawn.rules,
-        preview: false,
+        ..FormPage::of(sheet, (fields, faults), (notice, Some(person)), LANGUAGE)
     };
     let page = Page::new("questionnaire/form.jinja", sheet.form.title.clone(), view);
     let page = page.under("/staff/questionnaires");
