@@ -1,5 +1,6 @@
 // Takes a picture of each page of pages.json, at two widths (and in Welsh on a telephone), and writes index.html beside them.
-// `cargo xtask album` starts it against a demo of its own. It fails when a page answers an error or is not the page expected.
+// `cargo xtask album` starts it against a demo of its own. It fails when a page answers an error, is not the page expected, is wider
+// than its window, or when axe-core finds a violation on it at one of three widths.
 
 import { createRequire } from 'node:module';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -10,6 +11,7 @@ const folder = process.env.HANDOVER_ALBUM_FOLDER;
 const base = Number(process.env.HANDOVER_ALBUM_BASE_PORT);
 const require = createRequire(join(process.env.HANDOVER_ASSETS, 'node_modules', 'x'));
 const { chromium } = require('playwright-core');
+const axe = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const OFFSETS = {
   hospital: 0, practice: 1, pharmacy: 2, network: 9, riverside: 10, 'social-care': 11, ambulance: 12, 'mental-health': 13,
@@ -18,6 +20,9 @@ const OFFSETS = {
 const PATIENTS = ['margaret', 'samuel'];
 const PASSWORD = 'handover-demo';
 const WIDTHS = [390, 1280];
+/** Where axe-core looks; the first is too narrow to be worth a picture. */
+const CHECKED_WIDTHS = [320, ...WIDTHS];
+const AXE_RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const DAY_SECONDS_MAX = 240;
 const node = (name) => `http://127.0.0.1:${base + OFFSETS[name]}`;
 
@@ -86,14 +91,24 @@ async function open(page, at, entry) {
   return page.goto(at + address);
 }
 
-async function shoot(page, name, width) {
+/** Makes the window so wide, and gives what is wrong with the page then. */
+async function widen(page, width) {
   await page.setViewportSize({ width, height: 800 });
   // The header folds its links by script some moments after a change of width.
   await page.waitForTimeout(200);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  // Evaluated, not added as a script: the pages' content security policy rightly refuses those.
+  await page.evaluate(axe);
+  const found = await page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), AXE_RULES);
+  const faults = found.violations.map((it) => `${it.id} at ${width}: ${it.nodes[0].html.slice(0, 160)}`);
+  if (wide > width) faults.push(`is ${wide} wide at ${width}`);
+  return faults;
+}
+
+async function shoot(page, name, width) {
   const file = `${name}-${width}.png`;
   await page.screenshot({ path: join(folder, file), fullPage: true });
-  return { file, width, wide };
+  return { file, width };
 }
 
 /** Takes one entry; what is wrong with it is in `faults`. */
@@ -108,16 +123,19 @@ async function take(people, entry, number) {
   if (status >= 400) taken.faults.push(`answered ${status}`);
   if (!fits(entry.path ?? entry.route, path)) taken.faults.push(`led to ${path}`);
   const name = `${String(number).padStart(3, '0')}-${entry.route.replaceAll(/[^a-z]+/g, '-').replaceAll(/^-|-$/g, '') || 'home'}`;
-  for (const width of WIDTHS) taken.pictures.push(await shoot(page, name, width));
+  for (const width of CHECKED_WIDTHS) {
+    taken.faults.push(...(await widen(page, width)));
+    if (WIDTHS.includes(width)) taken.pictures.push(await shoot(page, name, width));
+  }
   if (entry.welsh) {
     const address = new URL(page.url());
     address.search = '';
     await page.context().addCookies([{ name: 'handover-language', value: 'cy', url: address.origin }]);
     await page.goto(address.href);
+    taken.faults.push(...(await widen(page, 390)).map((it) => `in Welsh, ${it}`));
     taken.pictures.push(await shoot(page, `${name}-cy`, 390));
     await page.context().clearCookies({ name: 'handover-language' });
   }
-  for (const { width, wide } of taken.pictures) if (wide > width) taken.faults.push(`is ${wide} wide at ${width}`);
   return taken;
 }
 

@@ -31,10 +31,10 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     setup::run(workspace, Level::Test)?;
     let chromium = browser::find_or_install()?;
     step("building the binary");
-    shell::run(workspace.cargo().args(["build", "--package", "handover"]))?;
+    let binary = workspace.tested_binary()?;
     let folder = workspace.target.join("album");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let demo = Demo::start(workspace, &folder)?;
+    let demo = Demo::start(workspace, &binary, &folder)?;
     step("taking pictures");
     let outcome = shell::run(
         Command::new("node")
@@ -58,11 +58,11 @@ struct Demo {
 }
 
 impl Demo {
-    fn start(workspace: &Workspace, folder: &Path) -> Result<Demo> {
+    fn start(workspace: &Workspace, binary: &Path, folder: &Path) -> Result<Demo> {
         let base_port = free_ports()?;
         let data: PathBuf = folder.join("demo-data");
         step(&format!("starting a demo on port {base_port} and up"));
-        let mut process = Command::new(workspace.target.join("debug/handover"))
+        let mut process = Command::new(binary)
             .args(["demo", "--fresh", "--people", PEOPLE, "--speed", SPEED])
             .args(["--base-port", &base_port.to_string()])
             .arg("--data")

@@ -19,7 +19,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let chromium = browser::find_or_install()?;
     let postgres = Postgres::start(workspace)?;
     step("building the binary that the process tests start");
-    shell::run(workspace.cargo().args(["build", "--package", "handover"]))?;
+    let binary = workspace.tested_binary()?;
     let command = |words: &[&str]| -> Result<()> {
         let mut cargo = workspace.cargo();
         cargo
@@ -28,10 +28,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
             .env("PATH", path_with(&workspace.venv_programs())?)
             .env("HANDOVER_TEST_POSTGRES", postgres.url())
             .env("HANDOVER_TEST_CHROMIUM", &chromium)
-            .env(
-                "HANDOVER_TEST_BINARY",
-                workspace.target.join("debug/handover"),
-            );
+            .env("HANDOVER_TEST_BINARY", &binary);
         shell::run(&mut cargo)
     };
     if arguments.is_empty() {

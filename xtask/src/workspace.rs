@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::shell;
+
 /// The folders that tasks work in.
 pub struct Workspace {
     /// The workspace's root.
@@ -50,6 +52,17 @@ impl Workspace {
             .env_remove("CARGO_MANIFEST_DIR")
             .env_remove("CARGO_MANIFEST_PATH");
         command
+    }
+
+    /// Builds the binary as the tests start it, and says where it is. It is built along with a test of its own, so that it is made
+    /// of the same libraries as all tests: by itself it would be built of others, with fewer features, once more.
+    ///
+    /// # Errors
+    /// When it does not build.
+    pub fn tested_binary(&self) -> Result<PathBuf> {
+        let words = ["test", "--workspace", "--no-run", "--test", "command_line"];
+        shell::run(self.cargo().args(words))?;
+        Ok(self.target.join("debug/handover"))
     }
 
     /// The folder with the programs of the tests' Python environment.

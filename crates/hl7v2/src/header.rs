@@ -6,6 +6,8 @@ use crate::message::Separators;
 
 /// The longest header segment that is looked at.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Fields of the header that are looked at.
+const FIELDS_READ: usize = 20;
 
 /// What MSH says, as text. Fields that are absent are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,10 +59,9 @@ pub fn header(bytes: &[u8]) -> Result<Header, Fault> {
 /// Reads what of the header there is, so that even a refusal can be addressed.
 pub fn header_leniently(bytes: &[u8]) -> Result<Header, Fault> {
     let separators = declared_separators(bytes)?;
-    let fields: Vec<&[u8]> = header_line(bytes)
-        .split(|b| *b == separators.field)
-        .take(20)
-        .collect();
+    let mut fields: Vec<&[u8]> = Vec::with_capacity(FIELDS_READ);
+    let line = header_line(bytes).split(|b| *b == separators.field);
+    fields.extend(line.take(FIELDS_READ));
     // Piece 0 is the name; MSH-1 is the separator itself, so MSH-n is piece n - 1.
     let raw = |n: usize| fields.get(n - 1).copied().unwrap_or_default();
     let text = |n: usize| lenient(raw(n)).into_owned();

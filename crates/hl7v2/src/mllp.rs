@@ -92,11 +92,7 @@ impl Decoder {
             return Ok(None);
         }
         let unseen = self.buffer.get(self.scanned..).unwrap_or_default();
-        match unseen
-            .iter()
-            .position(|b| *b == END || *b == START)
-            .map(|n| n + self.scanned)
-        {
+        match memchr::memchr2(END, START, unseen).map(|n| n + self.scanned) {
             Some(at) if at > self.bounds.message_bytes => Err(self.too_long()),
             Some(at) if self.buffer.get(at) == Some(&END) => {
                 let mut message: Vec<u8> = self.buffer.drain(..=at).collect();
@@ -131,7 +127,7 @@ impl Decoder {
     }
 
     fn find_start(&mut self) -> Result<bool, Broken> {
-        let start = self.buffer.iter().position(|b| *b == START);
+        let start = memchr::memchr(START, &self.buffer);
         let before = start.unwrap_or(self.buffer.len());
         let between = self.buffer.iter().take(before);
         self.skipped += between.filter(|b| !matches!(b, b'\r' | b'\n')).count();

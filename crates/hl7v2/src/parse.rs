@@ -5,6 +5,10 @@ use crate::fault::{ErrorCode, Fault};
 use crate::header::{declared_separators, raw_charset};
 use crate::message::{Message, Separators, Span};
 
+/// Places made before anything is read, so that common messages need no more.
+const SEGMENTS_EXPECTED: usize = 8;
+const FIELDS_EXPECTED_MAX: usize = 512;
+
 /// Bounds on what is read; beyond any of them the message is refused with the place and reason.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -56,8 +60,9 @@ pub fn parse_within(bytes: &[u8], limits: &Limits) -> Result<Message, Fault> {
     let mut message = Message {
         text: String::new(),
         separators,
-        segments: Vec::new(),
-        fields: Vec::new(),
+        segments: Vec::with_capacity(SEGMENTS_EXPECTED),
+        // Most fields are empty or a few bytes long.
+        fields: Vec::with_capacity((text.len() / 4).min(FIELDS_EXPECTED_MAX)),
     };
     index(&text, &mut message, limits)?;
     message.text = text;
@@ -105,7 +110,9 @@ fn segment(
     let rest = content.get(4..).unwrap_or("");
     at += 1;
     if content.len() > 3 {
-        for field in rest.split(char::from(message.separators.field)) {
+        // By bytes: the separator is ASCII, and so short pieces are not worth a search for each.
+        let separator = message.separators.field;
+        for field in rest.as_bytes().split(|b| *b == separator) {
             let number = message.fields.len() - first_field + 1;
             check_field(field, name, line, number, &message.separators, limits)?;
             message.fields.push((at as u32, (at + field.len()) as u32));
@@ -144,7 +151,7 @@ fn segment_name(content: &str, separator: u8, line: u32) -> Result<&str, Fault> 
 }
 
 fn check_field(
-    field: &str,
+    field: &[u8],
     name: &str,
     line: u32,
     number: usize,
@@ -173,8 +180,8 @@ fn check_field(
     let is_separators = name == "MSH" && number == 2;
     if !is_separators && field.len() > limits.repetitions {
         let repetitions = field
-            .bytes()
-            .filter(|b| *b == separators.repetition)
+            .iter()
+            .filter(|b| **b == separators.repetition)
             .count()
             + 1;
         if repetitions > limits.repetitions {

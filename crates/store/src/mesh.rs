@@ -15,6 +15,8 @@ mod sweep;
 mod tests;
 mod write;
 
+use std::sync::Arc;
+
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
@@ -116,7 +118,8 @@ pub enum MeshWrite {
     Pieces {
         upload: String,
         first: i64,
-        bytes: Vec<u8>,
+        /// Shared, so that who wrote them can fill the same memory again.
+        bytes: Arc<Vec<u8>>,
     },
     /// What was begun of a chunk is of no use.
     DropUpload { upload: String },

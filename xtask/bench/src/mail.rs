@@ -14,7 +14,8 @@ use crate::node::{Node, folder};
 use crate::report::{Report, Wanted};
 
 const BYTES: usize = 50_000_000;
-const TIMES: usize = 5;
+const TIMES: usize = 9;
+const SETTLES: Duration = Duration::from_secs(1);
 const SHARE_MIN: f64 = 0.5;
 const KEY: &str = "BenchKey";
 const PASSWORD: &str = "password";
@@ -41,7 +42,10 @@ pub fn measure(report: &mut Report) -> Result<()> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for time in 0..=TIMES {
         noise.rotate_left(4099);
+        // What the node still moves behind its answer is not to slow the other's turn.
+        std::thread::sleep(SETTLES);
         let bare = upload(bare, "", &noise)?;
+        std::thread::sleep(SETTLES);
         let mesh = upload(door, &head(time)?, &noise)?;
         // The first finds nothing warm.
         if time > 0 {

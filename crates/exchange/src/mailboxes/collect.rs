@@ -232,7 +232,7 @@ impl Exchange {
                 let write = MeshWrite::Pieces {
                     upload: upload.clone(),
                     first,
-                    bytes: rows.to_vec(),
+                    bytes: Arc::new(rows.to_vec()),
                 };
                 let job = Job::effect(Effect::Mesh(write));
                 self.store.commit(scope, job).await?;

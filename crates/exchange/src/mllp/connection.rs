@@ -1,12 +1,13 @@
 //! One connection: messages in, answers out, one after the other.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hl7v2::mllp::{Bounds, Broken, Decoder, frame};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::{Door, Settings, stopped};
 
@@ -23,6 +24,30 @@ pub(super) struct Connection {
     door: Arc<Door>,
     settings: Settings,
     large: Arc<Semaphore>,
+}
+
+/// Rings at deadlines that mostly move on before they come. It is set anew only when it rings too early: to set a
+/// timer for each message costs as much as to read one.
+struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    fn new() -> Alarm {
+        Alarm(Box::pin(sleep_until(Instant::now())))
+    }
+
+    /// Until that moment.
+    async fn until(&mut self, moment: Instant) {
+        if self.0.deadline() > moment {
+            self.0.as_mut().reset(moment);
+        }
+        loop {
+            self.0.as_mut().await;
+            if self.0.deadline() >= moment {
+                return;
+            }
+            self.0.as_mut().reset(moment);
+        }
+    }
 }
 
 /// What one turn of reading brought.
@@ -55,10 +80,14 @@ impl Connection {
         };
         let mut decoder = Decoder::new(bounds);
         let mut buffer = vec![0; READ_BYTES];
+        let mut signal = stop.clone();
+        // One of each for the whole connection, not one for each message.
+        let mut stopping = pin!(stopped(&mut signal));
+        let mut alarm = Alarm::new();
         loop {
-            let turn = self
-                .turn(&mut stream, &mut decoder, &mut buffer, &mut stop)
-                .await;
+            let from = (&mut stream, &mut buffer[..]);
+            let ends = (&mut alarm, stopping.as_mut());
+            let turn = self.turn(from, &mut decoder, ends, &stop).await;
             let (answer, goes_on) = match turn {
                 Turn::Message(message) => (self.door.take(message).await, true),
                 Turn::Broken(broken) => (self.door.take_broken(broken).await, false),
@@ -112,10 +141,10 @@ impl Connection {
     /// Reads until there is a whole message.
     async fn turn<S: AsyncRead + Unpin>(
         &self,
-        stream: &mut S,
+        (stream, buffer): (&mut S, &mut [u8]),
         decoder: &mut Decoder,
-        buffer: &mut [u8],
-        stop: &mut watch::Receiver<bool>,
+        (alarm, mut stopping): (&mut Alarm, Pin<&mut impl Future<Output = ()>>),
+        stop: &watch::Receiver<bool>,
     ) -> Turn {
         let idle = Instant::now() + Duration::from_secs(self.settings.idle_seconds);
         let mut message_deadline = None;
@@ -126,7 +155,8 @@ impl Connection {
                 Ok(None) => {}
                 Err(broken) => return Turn::Broken(broken),
             }
-            let deadline = if decoder.is_inside() {
+            let inside = decoder.is_inside();
+            let deadline = if inside {
                 let whole = Duration::from_secs(self.settings.message_seconds);
                 *message_deadline.get_or_insert_with(|| Instant::now() + whole)
             } else if *stop.borrow() {
@@ -141,13 +171,14 @@ impl Connection {
                     return Turn::End;
                 }
             }
-            let inside = decoder.is_inside();
             let read = tokio::select! {
-                read = timeout_at(deadline, stream.read(buffer)) => read,
-                () = stopped(stop), if !inside => return Turn::End,
+                biased;
+                read = stream.read(buffer) => read,
+                () = alarm.until(deadline) => return Turn::End,
+                () = stopping.as_mut(), if !inside => return Turn::End,
             };
             match read {
-                Ok(Ok(count)) if count > 0 => {
+                Ok(count) if count > 0 => {
                     decoder.push(buffer.get(..count).unwrap_or_default());
                 }
                 _ => return Turn::End,

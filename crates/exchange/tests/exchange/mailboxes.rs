@@ -1,5 +1,7 @@
 //! Messages for mailboxes, from node to node.
 
+use std::sync::Arc;
+
 use access::{Scope, SystemPurpose};
 use store::mesh::{COLLECT_MILLIS, MeshDone, MeshState, MeshWrite, Message, Sending, Stored, Way};
 use store::{Done, Effect, Job};
@@ -28,7 +30,7 @@ async fn send(network: &Network, to: &str, size: usize) -> String {
     let pieces = MeshWrite::Pieces {
         upload: upload.clone(),
         first: 0,
-        bytes: content(size),
+        bytes: Arc::new(content(size)),
     };
     write(network, HOSPITAL, pieces).await;
     let route = network.nodes[HOSPITAL].route(to, "W").await.unwrap();

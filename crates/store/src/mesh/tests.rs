@@ -29,7 +29,7 @@ async fn stored(store: &Store, upload: &str, bytes: &[u8]) -> Stored {
     let pieces = MeshWrite::Pieces {
         upload: upload.into(),
         first: 0,
-        bytes: bytes.to_vec(),
+        bytes: Arc::new(bytes.to_vec()),
     };
     write(store, pieces).await.unwrap();
     Stored {

@@ -4,8 +4,10 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use fhir::problem::Problem;
 use rusqlite::Connection;
@@ -17,9 +19,16 @@ use crate::fault::Fault;
 
 /// Pages (4 KiB) that gather before they are moved.
 const PAGES_AT_ONCE: i32 = 2000;
+/// From so many on they are moved however much is being written: before, a pause is waited for, since what is moved is
+/// read and written once more, beside whoever is waiting for a commit.
+const PAGES_WITHOUT_PAUSE: i32 = 12_000;
 /// From so many on the writer moves what is left by itself: only if all is moved between two commits does
 /// SQLite begin the log again, and under load something always comes.
-const PAGES_MAX: i32 = 8000;
+const PAGES_MAX: i32 = 16_000;
+/// Nothing was written for so long: a pause.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Pauses that are waited for at most: then it is moved all the same.
+const PAUSES_MAX: u32 = 50;
 
 thread_local! {
     /// Pages in the log behind the last commit of this thread.
@@ -32,6 +41,8 @@ pub(crate) struct Checkpoints {
     mover: Option<JoinHandle<()>>,
     /// Pages in the log when the mover was last woken.
     looked_at: i32,
+    /// Pages in the log now, for the mover.
+    logged: Arc<AtomicI32>,
     fault: Arc<Fault>,
 }
 
@@ -45,15 +56,17 @@ impl Checkpoints {
         let connection = sqlite::open_writer(&path)?;
         writer.wal_hook(Some(note));
         let (wake, woken) = sync_channel(1);
-        let at_fault = fault.clone();
+        let logged = Arc::new(AtomicI32::new(0));
+        let (at_fault, at_logged) = (fault.clone(), logged.clone());
         let mover = std::thread::Builder::new()
             .name("store-mover".into())
-            .spawn(move || work(&connection, &woken, &at_fault))
+            .spawn(move || work(&connection, &woken, &at_logged, &at_fault))
             .map_err(|error| failure::internal("no thread for the log").because(error))?;
         Ok(Checkpoints {
             wake: Some(wake),
             mover: Some(mover),
             looked_at: 0,
+            logged,
             fault: fault.clone(),
         })
     }
@@ -61,6 +74,7 @@ impl Checkpoints {
     /// Looks how long the log is, after a batch and on the writer's own thread.
     pub(crate) fn after_batch(&mut self, writer: &Connection) {
         let logged = LOGGED.get();
+        self.logged.store(logged, Ordering::Relaxed);
         if logged < self.looked_at {
             // It was begun again.
             self.looked_at = 0;
@@ -88,9 +102,24 @@ fn note(_: &Wal, pages: i32) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn work(connection: &Connection, woken: &Receiver<()>, fault: &Fault) {
+fn work(connection: &Connection, woken: &Receiver<()>, logged: &AtomicI32, fault: &Fault) {
     while woken.recv().is_ok() {
+        wait_for_pause(logged);
         move_pages(connection, fault);
+    }
+}
+
+/// Until nothing was written for a while, or too much has gathered.
+fn wait_for_pause(logged: &AtomicI32) {
+    for _ in 0..PAUSES_MAX {
+        let before = logged.load(Ordering::Relaxed);
+        if before >= PAGES_WITHOUT_PAUSE {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+        if logged.load(Ordering::Relaxed) == before {
+            return;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! them in memory, and counted and digested as the recipient will read it.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use access::Scope;
 use axum::body::Body;
@@ -81,11 +82,17 @@ struct Writer {
     upload: String,
     rows: i64,
     under_way: Option<JoinHandle<Result<(), Problem>>>,
+    /// What is being written.
+    rows_under_way: Arc<Vec<u8>>,
 }
 
 impl Writer {
-    async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Problem> {
+    /// Begins to write rows, once the ones before are on the disk; gives the memory that those were in, to be filled
+    /// again: new memory for each would cost as much as receiving into it.
+    async fn write(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Problem> {
         self.settle().await?;
+        let bytes = Arc::new(bytes);
+        let before = std::mem::replace(&mut self.rows_under_way, bytes.clone());
         let rows = bytes.len().div_ceil(PIECE_BYTES);
         let write = MeshWrite::Pieces {
             upload: self.upload.clone(),
@@ -98,7 +105,10 @@ impl Writer {
         self.under_way = Some(tokio::spawn(async move {
             store.commit(&scope, job).await.map(|_| ())
         }));
-        Ok(())
+        let mut again = Arc::try_unwrap(before).unwrap_or_default();
+        again.clear();
+        again.reserve(ROWS_A_WRITE * PIECE_BYTES);
+        Ok(again)
     }
 
     async fn settle(&mut self) -> Result<(), Problem> {
@@ -143,6 +153,7 @@ pub(super) async fn take_in(
         upload: uuid::Uuid::new_v4().simple().to_string(),
         rows: 0,
         under_way: None,
+        rows_under_way: Arc::default(),
     };
     let reader = Reader::new(encoding, door.message_bytes_max);
     match received(&mut writer, reader, body).await {
@@ -174,8 +185,7 @@ async fn received(writer: &mut Writer, mut reader: Reader, body: Body) -> Result
             waiting.extend_from_slice(now);
             rest = later;
             if waiting.len() == full {
-                let rows = std::mem::replace(&mut waiting, Vec::with_capacity(full));
-                writer.write(rows).await?;
+                waiting = writer.write(waiting).await?;
             }
         }
     }

@@ -35,30 +35,43 @@ pub async fn home(
         return Ok(others_home(&node, &visit, tongue, acting).await?);
     }
     let language = tongue.language;
-    let (found, more) = letters(&node, &visit).await?;
-    let unread = messages::unread(&node, &visit).await?;
+    // All at once: each reading waits for its line in the log, and they share the waiting.
+    let ((found, more), unread, people, result, questionnaires) = tokio::try_join!(
+        letters(&node, &visit),
+        messages::unread(&node, &visit),
+        people(&node, &visit, language),
+        record::newest(&node, &visit, language),
+        questionnaires::waiting(&node, &visit, language),
+    )?;
+    let (appointments, prescriptions, referrals, told, moved) = tokio::try_join!(
+        tile(&node, &visit, tongue),
+        prescriptions::tile(&node, &visit),
+        referrals::tile(&node, &visit, language),
+        told(&node, &visit),
+        moved(&node, &visit, language),
+    )?;
     let mut view = views::Home {
         t: language.texts(),
         lang: language.code(),
         heading: language.tell("home-hello", &[("name", name(&visit).unwrap_or_default())]),
         acting: false,
         who_looked: false,
-        people: people(&node, &visit, language).await?,
+        people,
         letters: count(found.len(), more, language),
-        result: record::newest(&node, &visit, language).await?,
+        result,
         messages: unread.map(|it| messages::unread_words(it, language)),
         next: Vec::new(),
-        questionnaires: questionnaires::waiting(&node, &visit, language).await?,
-        appointments: tile(&node, &visit, tongue).await?,
+        questionnaires,
+        appointments,
         newest: found
             .iter()
             .take(3)
             .map(|it| it.view(&node, language))
             .collect(),
-        prescriptions: prescriptions::tile(&node, &visit).await?,
-        referrals: referrals::tile(&node, &visit, language).await?,
-        told: told(&node, &visit).await?,
-        moved: moved(&node, &visit, language).await?,
+        prescriptions,
+        referrals,
+        told,
+        moved,
         not_here: None,
         done: None,
     };
@@ -210,7 +223,7 @@ async fn people(node: &Node, visit: &Visit, language: Language) -> Result<Option
 }
 
 /// Who claimed to care for the patient, opened the record in an emergency, or opened what is sealed.
-async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Refusal> {
+async fn told(node: &Node, visit: &Visit) -> Result<Vec<views::Told>, Problem> {
     let scope = visit.scope(node, Interaction::AccessLog, "").await?;
     let notices = node.store.patient_notices(&scope).await?;
     let language = visit.reads();

@@ -4,6 +4,7 @@ use access::{Interaction, Scope, Who};
 use exchange::ask::{Person, SharedRecord};
 use fhir::problem::Problem;
 use fhir::search::Search;
+use futures_util::future::try_join_all;
 
 use super::entries::{Entry, SECTIONS, Section};
 use crate::node::Node;
@@ -63,20 +64,22 @@ pub async fn all(node: &Node, visit: &Visit) -> Result<Gathered, Problem> {
     let mut gathered = Gathered {
         here: Vec::new(),
         there: Vec::new(),
-        others: others(node, visit).await?,
+        others: Others::NotAsked("sources-failed"),
         cut: Vec::new(),
         shows: scope.shows().map(<[_]>::to_vec),
     };
-    for section in &SECTIONS {
-        if gathered.hides(section) {
-            continue;
-        }
-        for ty in section.types {
-            let (found, is_cut) = of_type(node, &scope, ty).await?;
-            gathered.here.extend(found);
-            if is_cut {
-                gathered.cut.push(section.code);
-            }
+    let shown = SECTIONS.iter().filter(|it| !gathered.hides(it));
+    let types: Vec<(&str, &str)> = shown
+        .flat_map(|section| section.types.iter().map(|ty| (section.code, *ty)))
+        .collect();
+    // All at once: each reading waits for its line in the log, and they share the waiting.
+    let here = try_join_all(types.iter().map(|(_, ty)| of_type(node, &scope, ty)));
+    let (others, here) = tokio::try_join!(others(node, visit), here)?;
+    gathered.others = others;
+    for ((code, _), (found, is_cut)) in types.iter().zip(here) {
+        gathered.here.extend(found);
+        if is_cut {
+            gathered.cut.push(code);
         }
     }
     if let Others::Asked(shared) = &gathered.others {
