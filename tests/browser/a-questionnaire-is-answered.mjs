@@ -24,6 +24,20 @@ await run(async ({ context, page, practice }) => {
   await page.getByRole('alert').getByRole('link').first().click();
   await page.getByLabel('The telephone number on which we reach you').fill('07700 900321');
   await language.fill('Polish');
+  // A group that repeats: another copy, one too many taken away, and all that was written stays.
+  const operation = page.getByLabel('Which operation?');
+  await operation.fill('Appendix');
+  for (const count of [2, 3]) {
+    await page.getByRole('button', { name: /Add another ?: An operation/ }).click();
+    await operation.nth(count - 1).waitFor();
+  }
+  await operation.nth(1).fill('One too many');
+  await operation.nth(2).fill('Left knee');
+  await good(page);
+  await page.getByRole('button', { name: /Take this one away ?: An operation that you have had \(2\)/ }).click();
+  await page.getByText('An operation that you have had (3)').waitFor({ state: 'detached' });
+  assert.equal(await operation.nth(1).inputValue(), 'Left knee');
+  assert.equal(await language.inputValue(), 'Polish');
   await page.getByRole('button', { name: 'Save and come back later' }).click();
   await page.getByText('What you wrote is saved.').waitFor();
   await page.getByRole('link', { name: 'Before your hospital appointment' }).click();
@@ -31,6 +45,8 @@ await run(async ({ context, page, practice }) => {
   await page.getByRole('group', { name: 'How will you come?' }).getByLabel('On my own').check();
   await page.getByRole('button', { name: 'Continue' }).click();
   await page.getByRole('heading', { name: 'Check your answers' }).waitFor();
+  await page.getByText('Left knee').waitFor();
+  assert.equal(await page.getByText('One too many').count(), 0);
   await good(page);
   await page.getByRole('button', { name: 'Hand in' }).click();
   await page.getByText('Your answers have been handed in.').waitFor();

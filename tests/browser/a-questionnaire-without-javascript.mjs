@@ -21,6 +21,15 @@ await run(
     await page.getByRole('button', { name: 'Hand in' }).click();
     await page.getByText('Your answers have been handed in.').waitFor();
     await page.getByText('Do you smoke?').waitFor();
+    await page.goto(`${practice}/questionnaires`);
+    await page.getByRole('link', { name: 'Before your hospital appointment' }).click();
+    const operation = page.getByLabel('Which operation?');
+    await operation.fill('Appendix');
+    await page.getByRole('button', { name: /Add another ?: An operation/ }).click();
+    await operation.nth(1).fill('Left knee');
+    await page.getByRole('button', { name: /Take this one away ?: An operation that you have had \(1\)/ }).click();
+    assert.equal(await operation.count(), 1);
+    assert.equal(await operation.inputValue(), 'Left knee');
   },
   { javaScriptEnabled: false },
 );

@@ -45,6 +45,7 @@ await run(async ({ context, page, hospital, practice }) => {
   await good(page);
   const patient = await page.locator('.candidate input').first().getAttribute('value');
   await carePages(page, practice, patient, secret);
+  await rulePages(page, practice);
   for (const address of ['/staff/sent', '/staff/worklist', '/staff/nothing-here']) {
     await page.goto(practice + address);
     await good(page);
@@ -82,8 +83,10 @@ await run(async ({ context, page, hospital, practice }) => {
   await good(page);
   await page.goto(`${practice}/profile/sessions`);
   await good(page);
-  await page.goto(`${practice}/record`);
-  await good(page);
+  for (const address of ['/questionnaires', '/questionnaires/margaret-asthma-review', '/record']) {
+    await page.goto(practice + address);
+    await good(page);
+  }
   await page.goto(`${practice}/record/letters`);
   await good(page);
   // The doctor acted on a letter above, so one is released.
@@ -201,6 +204,35 @@ async function carePages(page, practice, patient, secret) {
   await good(page);
   await page.goto(`${practice}/staff/unseal/${patient}`);
   await good(page);
+}
+
+/** The pages of rules, blueprints and questionnaires: empty, with the examples, tried out, and a rule that cannot be switched on. */
+async function rulePages(page, practice) {
+  for (const address of ['/staff/blueprints', '/staff/rules']) {
+    await page.goto(practice + address);
+    await good(page);
+  }
+  await page.getByRole('button', { name: 'Put the examples on the list' }).click();
+  await page.getByText('The examples are on the list.').waitFor();
+  await good(page);
+  await page.goto(`${practice}/staff/rules/rule-asthma?try=yes`);
+  await page.getByText('the questionnaire “').waitFor();
+  await good(page);
+  await page.goto(`${practice}/staff/rules/rule-results`);
+  await page.getByRole('button', { name: 'Switch on' }).click();
+  await page.getByText('There is a problem').waitFor();
+  await good(page);
+  for (const address of [
+    '/staff/questionnaires',
+    '/staff/questionnaires?show=open',
+    '/staff/questionnaires/asthma-review',
+    '/staff/patient/margaret-hill/questionnaires',
+    '/staff/questionnaires/tasks/margaret-asthma-review',
+    '/staff/questionnaires/tasks/margaret-asthma-review/answer',
+  ]) {
+    await page.goto(practice + address);
+    await good(page);
+  }
 }
 
 /** The code that an authenticator app shows now for a secret in base32 (RFC 6238). */

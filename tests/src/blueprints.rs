@@ -253,6 +253,60 @@ fn a_changed_file_and_a_stranger_s_signature_are_refused() {
     assert_eq!(there(site, &mapping), ALL);
 }
 
+/// Without this repository and without a package: what comes with the program is listed, looked at, tried, applied and undone by name.
+#[test]
+fn f01_what_comes_with_the_program_is_applied_by_its_name() {
+    let nodes = Neighbourhood::set_up(None);
+    let site = &nodes.hospital;
+    let mapping = prepare(site);
+    let empty = site.folder.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let listed = run(&empty, &["blueprint", "list", "--shipped"]);
+    for said in [
+        "discharge\n  handover.discharge 1.0.0: Discharge to GP, pharmacy and social care",
+        "two-week-wait\n",
+        "handover blueprint inspect NAME",
+    ] {
+        assert!(listed.contains(said), "{said}: {listed}");
+    }
+    let inspected = run(&site.folder, &["blueprint", "inspect", "discharge"]);
+    for said in [
+        "It comes with this program, and nobody signed it apart from that.",
+        "+ Rule          Discharge letters go to the pharmacists: would be added",
+    ] {
+        assert!(inspected.contains(said), "{said}: {inspected}");
+    }
+    let json = run(
+        &site.folder,
+        &["blueprint", "inspect", "discharge", "--json"],
+    );
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["signer"]["standing"], "shipped");
+    let tried = run(&site.folder, &["blueprint", "apply", "discharge", "--try"]);
+    assert!(tried.contains("Nothing was changed."), "{tried}");
+    assert_eq!(there(site, &mapping), NOTHING);
+    let apply = [
+        "blueprint",
+        "apply",
+        "discharge",
+        "--yes",
+        "--by",
+        "Ann Test",
+    ];
+    let said = run(&site.folder, &apply);
+    assert!(said.contains("Its rules are off."), "{said}");
+    assert_eq!(there(site, &mapping), ALL);
+    let said = run(&site.folder, &apply);
+    assert!(said.contains("nothing is to be done"), "{said}");
+    run(
+        &site.folder,
+        &["blueprint", "undo", "--yes", "--by", "Ben Test"],
+    );
+    assert_eq!(there(site, &mapping), NOTHING);
+    let (went, said) = outcome(&site.folder, &["blueprint", "inspect", "no-such"]);
+    assert!(!went && said.contains("no-such"), "{said}");
+}
+
 /// Runs a command, and kills it after that time; whether it had ended by itself.
 fn killed_after(folder: &Path, arguments: &[&str], after: Duration) -> bool {
     let mut child = Command::new(handover())

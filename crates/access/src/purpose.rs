@@ -123,6 +123,8 @@ pub enum SystemPurpose {
     KeepBlueprints,
     /// Reads Questionnaires, and what their answers mean, for whoever answers them; no patient data.
     ReadQuestionnaires,
+    /// Reminds patients of what they have not answered by its day.
+    RemindPatients,
     /// Tests and measurements.
     Measure,
 }
@@ -168,6 +170,7 @@ impl SystemPurpose {
             SystemPurpose::KeepDowntime => "keep-downtime",
             SystemPurpose::KeepBlueprints => "keep-blueprints",
             SystemPurpose::ReadQuestionnaires => "read-questionnaires",
+            SystemPurpose::RemindPatients => "remind-patients",
             SystemPurpose::Measure => "measure",
         }
     }

@@ -25,7 +25,9 @@ pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
 pub use bars::{BARS_SLOTS_MAX, BarsBooking};
 pub(crate) use local::booking_id as id_of;
-pub use local::{Hold, Session, book, book_with, cancel, change_slot, move_to, publish};
+pub use local::{
+    Hold, Session, book, book_beside, book_with, cancel, change_slot, move_to, publish,
+};
 pub use text::{Act, BookingText, Offer, Outcome};
 
 /// The longest reason, in characters.

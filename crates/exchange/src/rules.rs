@@ -14,7 +14,7 @@ use std::sync::Arc;
 use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
-use fhir::rule::{Rule, StepKind};
+use fhir::rule::{Rule, Step, StepKind};
 use serde_json::Value;
 use store::parcels::{Left, State};
 use store::rules::{ActState, Happened, NewAct, RuleWrite, UNDO_MILLIS};
@@ -22,9 +22,11 @@ use store::{Effect, Job, Reading};
 use tokio::sync::watch;
 
 use crate::exchange::Exchange;
+use crate::forms;
 use crate::taking_in::passes;
 use crate::workers::wait;
 use make::Making;
+pub use make::to_book;
 use weigh::{Occasion, Planned, Subject, Weighed};
 
 /// Events judged in one go, one after the other: they are in the order in which they happened.
@@ -189,6 +191,8 @@ impl Exchange {
         (planned, subject): (Vec<Planned>, Subject),
         now: Millis,
     ) -> Result<Job, Problem> {
+        let steps = planned.iter().filter(|it| it.left.is_none());
+        check_asked(&self.store, steps.map(|it| &it.step)).await?;
         let teams = self.store.teams(scope).await?;
         let making = Making {
             rule,
@@ -241,6 +245,20 @@ impl Exchange {
             .push(scope.trace(Interaction::System, Outcome::Success, target));
         Ok(job)
     }
+}
+
+/// Whether all can be asked that these steps ask by.
+///
+/// # Errors
+/// Those of `forms::askable`.
+pub async fn check_asked(
+    store: &store::Store,
+    steps: impl Iterator<Item = &Step>,
+) -> Result<(), Problem> {
+    for step in steps.filter(|it| it.kind == StepKind::Ask) {
+        forms::askable(store, &step.questionnaire).await?;
+    }
+    Ok(())
 }
 
 /// Adds one step to the job; what is noted of it. A letter that is to be filed is named in `files`, once.

@@ -21,6 +21,7 @@ use crate::pds;
 use crate::pointers;
 use crate::prescriptions;
 use crate::referrals::bars_send;
+use crate::reminders;
 use crate::rules;
 use crate::sharing;
 use crate::witness;
@@ -54,6 +55,7 @@ impl Workers {
             tokio::spawn(prescriptions::run(exchange.clone(), stopped.clone())),
             tokio::spawn(prescriptions::run_there(exchange.clone(), stopped.clone())),
             tokio::spawn(rules::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(reminders::run(exchange.clone(), stopped.clone())),
             tokio::spawn(bars_send::run(exchange.clone(), stopped.clone())),
             tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),

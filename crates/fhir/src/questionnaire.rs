@@ -6,6 +6,8 @@
 //! are bounded. Invariant: a response that was made here from answers without a fault conforms to its Questionnaire.
 
 mod answer;
+mod calculate;
+mod copies;
 mod enable;
 mod fields;
 mod prefill;
@@ -13,6 +15,7 @@ mod read;
 mod response;
 mod task;
 mod validate;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -24,12 +27,14 @@ use serde_json::Value;
 use crate::fhirpath::Decimal;
 
 pub use answer::{Fault, display, same};
+pub use copies::COPIES_MAX;
 pub use fields::{Fields, Posted};
 pub use prefill::{Prefilled, Source};
 pub use read::{CODINGS_MAX, DEPTH_MAX, QUESTIONS_MAX};
 pub use response::{Answered, Head, PREFILLED, TASK};
 pub use task::{Answerer, Ask, COMPLETE, SDC_TASKS, ask, task};
 pub use validate::conforms;
+pub use words::{Told, Words, title};
 
 /// The most answers to one question that repeats.
 pub const ANSWERS_MAX: usize = 20;
@@ -95,6 +100,8 @@ pub struct Choice {
     /// As an answer has it: `{"valueCoding": …}`.
     pub answer: Value,
     pub label: String,
+    /// The label in other languages.
+    pub labels: Words,
 }
 
 /// One condition under which a question is asked.
@@ -130,7 +137,10 @@ pub struct Range {
 /// One item of a Questionnaire.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
+    /// The linkId; of a further copy of a group, with a mark (`link_id` is without).
     pub link: String,
+    /// The name of its fields in a form.
+    pub name: String,
     /// The place in the list of the item that it stands in.
     pub parent: Option<usize>,
     /// 0 for items of the Questionnaire itself.
@@ -138,9 +148,13 @@ pub struct Question {
     pub sort: Sort,
     /// Its number or letter, where it has one, and its words.
     pub prefix: String,
+    pub prefixes: Words,
     pub text: String,
+    pub texts: Words,
     pub required: bool,
     pub repeats: bool,
+    /// A group that can be filled in more than once here.
+    pub copies: bool,
     pub read_only: bool,
     pub hidden: bool,
     /// In characters.
@@ -157,6 +171,8 @@ pub struct Question {
     pub initial: Vec<Value>,
     /// FHIRPath that says what it begins with; empty for nothing.
     pub expression: String,
+    /// FHIRPath over the response that its answer is worked out by; empty for none. Nobody can change it then.
+    pub calculated: String,
     pub when: Vec<When>,
     /// All of `when` have to hold; otherwise any.
     pub all: bool,
@@ -168,8 +184,12 @@ pub struct Form {
     pub id: String,
     pub url: String,
     pub version: String,
+    /// The language of its own words, such as `en`.
+    pub language: String,
     pub title: String,
+    pub titles: Words,
     pub description: String,
+    pub descriptions: Words,
     pub status: String,
     /// In the order of the Questionnaire, each after the item that it stands in.
     pub questions: Vec<Question>,

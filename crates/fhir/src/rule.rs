@@ -25,6 +25,8 @@ pub const STEP_SYSTEM: &str = "urn:handover:rule-step";
 /// Extensions of a step: the name of a team (`valueString`), in how many days something is due (`valuePositiveInt`).
 pub const TEAM: &str = "urn:handover:rule-team";
 pub const DAYS: &str = "urn:handover:rule-days";
+/// Of `book`: the kind of appointment, as slots of the diary have it (`valueString`).
+pub const SERVICE: &str = "urn:handover:rule-service";
 /// Of `ask`: who answers, `patient` or `staff` (`valueCode`).
 pub const ANSWERED_BY: &str = "urn:handover:rule-answered-by";
 
@@ -125,7 +127,7 @@ pub enum StepKind {
     Route,
     /// Gives a team, or nobody in particular, a task.
     Assign,
-    /// Gives them the task to book an appointment: nobody's diary is touched.
+    /// Gives them the task to book an appointment, which is done once it is booked: the rule itself touches nobody's diary.
     Book,
     /// Asks for a questionnaire to be filled in.
     Ask,
@@ -184,6 +186,8 @@ pub struct Step {
     pub team: String,
     /// In how many days it is due.
     pub days: u32,
+    /// Of `book`: the kind of appointment; empty for any.
+    pub service: String,
     /// Of `ask`: the Questionnaire's canonical address, and who answers it.
     pub questionnaire: String,
     pub answered_by: AnsweredBy,

@@ -100,6 +100,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(298, "0298_blueprints"),
     migration!(300, "0300_bars_out"),
     migration!(301, "0301_pds_practice"),
+    migration!(310, "0310_reminders"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

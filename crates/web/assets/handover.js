@@ -92,16 +92,17 @@
   }
   function values(place) {
     var found = [];
-    form.querySelectorAll('[name="q' + place + '"]').forEach(function (field) {
+    var name = rules[place].name;
+    form.querySelectorAll('[name="' + name + '"]').forEach(function (field) {
       var counts = !/^(radio|checkbox)$/.test(field.type) || field.checked;
       if (counts && field.value.trim() !== "") {
         found.push(field.value.trim());
       }
     });
-    var year = form.querySelector('[name="q' + place + '-year"]');
+    var year = form.querySelector('[name="' + name + '-year"]');
     if (year && year.value.trim() !== "") {
       var part = function (of) {
-        var field = form.querySelector('[name="q' + place + of + '"]');
+        var field = form.querySelector('[name="' + name + of + '"]');
         return field && field.value.trim() ? "-" + ("0" + field.value.trim()).slice(-2) : "";
       };
       found.push(year.value.trim() + part("-month") + part("-day"));

@@ -34,7 +34,7 @@ mod search;
 pub mod subscriptions;
 pub mod terminology;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 mod update;
 mod upload;

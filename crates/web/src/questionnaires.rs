@@ -5,6 +5,7 @@
 pub mod hand_in;
 pub mod load;
 pub mod said;
+mod script;
 pub mod sheet;
 pub mod views;
 

@@ -123,14 +123,16 @@ struct Entry {
 
 fn entries() -> Result<Vec<Entry>> {
     let list: serde_json::Value = serde_json::from_str(ALBUM)?;
-    let pages = list["pages"].as_array().context("the album has no pages")?;
+    let pages = list.get("pages").and_then(serde_json::Value::as_array);
+    let pages = pages.context("the album has no pages")?;
     let mut entries = Vec::new();
     for page in pages {
-        let text = |name: &str| page[name].as_str().map(str::to_owned);
-        let Some((place, login)) = page["as"].as_str().and_then(|it| it.split_once('/')) else {
+        let text = |name: &str| Some(page.get(name)?.as_str()?.to_owned());
+        let who = text("as");
+        let Some((place, login)) = who.as_deref().and_then(|it| it.split_once('/')) else {
             continue;
         };
-        if page["do"].is_string() {
+        if text("do").is_some() {
             continue;
         }
         entries.push(Entry {

@@ -3,13 +3,12 @@
 
 use access::{Ods, Scope};
 use fhir::problem::Problem;
-use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, Free, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
 
-use super::local::{booked, booking_id, freed, with_status, written};
+use super::local::{booked, booking_id, freed, once, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
@@ -51,15 +50,16 @@ impl Exchange {
     }
 
     /// The same, with what else is to be done in its commit.
-    pub(crate) async fn book_with(
+    ///
+    /// # Errors
+    /// As `booking::book`; `Conflict` where somebody changed meanwhile what that is about: nothing is booked then.
+    pub async fn book_with(
         &self,
         scope: &Scope,
         wish: &Wish<'_>,
         beside: Job,
     ) -> Result<Came, Problem> {
-        let beside = Mutex::new(Some(beside));
-        // It was made for things as they were: what others change meanwhile is looked at anew by who made it.
-        let once = || beside.lock().take().ok_or_else(came_between);
+        let once = once(beside);
         Box::pin(self.booking_here(scope, wish, (&Map::new(), &once))).await
     }
 

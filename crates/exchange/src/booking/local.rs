@@ -3,6 +3,7 @@
 use access::{Interaction, Ods, Outcome, Scope, Target};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use store::diary::{Audience, BOOKABLE_BY, Booking, BookingState, DiaryWrite, Slot, Was};
 use store::{Effect, Expect, Job, Release, Store};
@@ -171,6 +172,31 @@ pub async fn book_with(
     // Its type is in no caller's.
     let nothing = &|_: &Offer| Ok(Job::default());
     Box::pin(booked(store, scope, wish, names, (more, nothing))).await
+}
+
+/// The same, with what else is to be done in its commit, for a node that exchanges with nobody.
+///
+/// # Errors
+/// As `book`; `Conflict` where somebody changed meanwhile what that is about: nothing is booked then.
+pub async fn book_beside(
+    store: &Store,
+    scope: &Scope,
+    wish: &Wish<'_>,
+    beside: Job,
+) -> Result<Came, Problem> {
+    let id = booking_id(wish);
+    let own = store.organisation().clone();
+    let names = (id.as_str(), &own, id.as_str());
+    let once = once(beside);
+    let tell = &|_: &Offer| once();
+    Box::pin(booked(store, scope, wish, names, (&Map::new(), tell))).await
+}
+
+/// A job that can be had once: it was made for things as they were, and what others change meanwhile is looked at anew by who
+/// made it.
+pub(super) fn once(beside: Job) -> impl Fn() -> Result<Job, Problem> + Send + Sync {
+    let beside = Mutex::new(Some(beside));
+    move || beside.lock().take().ok_or_else(came_between)
 }
 
 /// Books under that Appointment's id, as asked for by that organisation under the second id, with what the job says beside.

@@ -2,7 +2,7 @@
 
 use access::Ods;
 use fhir::date::{self, Millis};
-use fhir::members::set;
+use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
 use fhir::questionnaire::{self, Answerer};
 use fhir::rule::{AnsweredBy, Event, Rule, Step, StepKind};
@@ -17,8 +17,11 @@ use crate::prescriptions::put;
 
 /// Hexadecimal digits of a digest that make an id.
 const ID_DIGITS: usize = 40;
-/// Work that people here give each other: the code of such a Task.
+/// Work that people here give each other: the system of such a Task's codes, and the code of one to book an appointment.
 const WORK: &str = "urn:handover:work";
+const BOOK: &str = "book";
+/// The type of the input that says which kind of appointment.
+const SERVICE: &str = "service";
 
 /// One rule about one event.
 pub(super) struct Making<'m> {
@@ -35,6 +38,15 @@ pub(super) struct Making<'m> {
 /// By whom a rule's act is said to be.
 pub fn by(title: &str) -> String {
     format!("Rule: {title}")
+}
+
+/// Of a Task to book an appointment the kind of it, empty for any; `None` of every other.
+pub fn to_book(task: &Value) -> Option<String> {
+    let is_one = |it: &Value| text(it, "/system") == WORK && text(it, "/code") == BOOK;
+    each(task, "/code/coding").find(|it| is_one(it))?;
+    let mut inputs = each(task, "/input").filter(|it| text(it, "/type/text") == SERVICE);
+    let service = inputs.next().map_or("", |it| text(it, "/valueString"));
+    Some(service.to_owned())
 }
 
 impl Making<'_> {
@@ -140,11 +152,21 @@ impl Making<'_> {
             "restriction": { "period": { "end": day.get(..10).unwrap_or_default() } },
         });
         self.mark(&mut made);
-        let text = match step.kind {
-            StepKind::Book => format!("Book: {}", step.text),
+        let said = match step.kind {
+            StepKind::Book => {
+                let coding = |code: &str| json!({ "system": WORK, "code": code });
+                let codes = json!({ "coding": [coding("work"), coding(BOOK)] });
+                set(&mut made, "code", codes);
+                if !step.service.is_empty() {
+                    let ty = json!({ "text": SERVICE });
+                    let input = json!([{ "type": ty, "valueString": step.service }]);
+                    set(&mut made, "input", input);
+                }
+                format!("Book: {}", step.text)
+            }
             _ => step.text.clone(),
         };
-        set(&mut made, "description", json!(text));
+        set(&mut made, "description", json!(said));
         let (event, resource) = self.event;
         let focus = format!("{}/{resource}", event.resource());
         set(&mut made, "focus", json!({ "reference": focus }));
@@ -158,9 +180,9 @@ impl Making<'_> {
 
     /// Asks for a questionnaire to be filled in.
     fn asking(&self, step: &Step, id: &str, due: Millis) -> Value {
-        let text = match step.text.as_str() {
+        let said = match step.text.as_str() {
             "" => "Fill in a questionnaire.",
-            text => text,
+            said => said,
         };
         let by = match step.answered_by {
             AnsweredBy::Patient => Answerer::Patient,
@@ -169,8 +191,8 @@ impl Making<'_> {
         let patient = format!("Patient/{}", self.subject.patient);
         let day = date::instant(due);
         let (day, asked) = (day.get(..10), &step.questionnaire);
-        let mut made = questionnaire::task(id, &patient, asked, by, text, self.now, day);
-        set(&mut made, "description", json!(text));
+        let mut made = questionnaire::task(id, &patient, asked, by, said, self.now, day);
+        set(&mut made, "description", json!(said));
         self.mark(&mut made);
         made
     }

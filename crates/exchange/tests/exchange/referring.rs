@@ -39,7 +39,7 @@ fn consultant(network: &Network) -> Scope {
     network.staff(HOSPITAL, "Dr Ravi Shah", Role::Clinician, interaction)
 }
 
-async fn refer(network: &Network, attempt: &str) -> String {
+pub async fn refer(network: &Network, attempt: &str) -> String {
     let request = request("urgent");
     let to = network.ods(HOSPITAL);
     let new = NewReferral {
@@ -60,14 +60,14 @@ async fn refer(network: &Network, attempt: &str) -> String {
 }
 
 /// What one side has to say goes to the other, and the other way.
-async fn carry(network: &Network) {
+pub async fn carry(network: &Network) {
     for (from, to) in [(PRACTICE, HOSPITAL), (HOSPITAL, PRACTICE)] {
         network.nodes[from].serve(&network.ods(to)).await;
         while network.nodes[to].take_in().await.unwrap() > 0 {}
     }
 }
 
-async fn knows_una(network: &Network) {
+pub async fn knows_una(network: &Network) {
     network
         .register(HOSPITAL, "una-there", UNA, "Ash", "1980-02-01")
         .await;

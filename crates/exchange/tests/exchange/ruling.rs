@@ -12,6 +12,7 @@ use store::rules::{Act, ActState, RuleWrite, UNDO_MILLIS};
 use store::{Effect, Job};
 
 use crate::network::{HOSPITAL, Network, PRACTICE, on_each_database};
+use crate::referring;
 
 fn work() -> Scope {
     Scope::system(SystemPurpose::FollowRules)
@@ -391,6 +392,7 @@ fn a_rule_that_cannot_be_followed_stands_on_the_work_list_and_the_letter_in_the_
 #[test]
 fn a_task_that_a_rule_made_is_undone_until_somebody_has_worked_on_it() {
     on_each_database(async |network, _| {
+        questionnaire(network).await;
         let ask = json!({ "definitionCanonical": "urn:example:questionnaire" });
         let todo = json!({ "description": "Ring her." });
         let rule = plan("true", &[step("assign", todo), step("ask", ask)]);
@@ -429,6 +431,51 @@ fn a_task_that_a_rule_made_is_undone_until_somebody_has_worked_on_it() {
             1
         );
     });
+}
+
+/// A referral comes to the hospital, and a rule there gives somebody a task.
+#[test]
+fn a_referral_that_comes_is_an_event_where_it_comes_and_not_where_it_was_made() {
+    on_each_database(async |network, _| {
+        referring::knows_una(network).await;
+        let todo = step("assign", json!({ "description": "Look at it today." }));
+        let rule = plan("priority = 'urgent'", &[todo]);
+        let rule = rule
+            .to_string()
+            .replace("letter-received", "referral-received");
+        for at in [PRACTICE, HOSPITAL] {
+            network.put(at, "r", &rule).await;
+            let on = RuleWrite::On {
+                rule: "r".into(),
+                version: 1,
+                title: "Attendances".into(),
+                events: vec![Event::ReferralReceived],
+                today: 0,
+                by: ann(),
+            };
+            let job = Job::effect(Effect::Rule(on));
+            network.store(at).commit(&work(), job).await.unwrap();
+        }
+        referring::refer(network, "once").await;
+        referring::carry(network).await;
+        for (at, count) in [(PRACTICE, 0), (HOSPITAL, 1)] {
+            while network.nodes[at].follow_rules().await.unwrap() > 0 {}
+            let store = network.store(at);
+            let (tasks, _) = store.tasks(&work(), &TaskList::Open).await.unwrap();
+            assert_eq!(tasks.len(), count);
+            assert!(tasks.iter().all(|it| it.patient == "una-there"));
+        }
+    });
+}
+
+/// A questionnaire that can be asked.
+async fn questionnaire(network: &Network) {
+    let asks = json!({
+        "resourceType": "Questionnaire", "status": "active", "title": "How you are",
+        "url": "urn:example:questionnaire",
+        "item": [{ "linkId": "1", "type": "boolean", "text": "Are you well?" }],
+    });
+    network.put(PRACTICE, "q", &asks.to_string()).await;
 }
 
 /// The first of them.

@@ -1,7 +1,8 @@
 //! The fields of a form: how answers stand in them, and what they say.
 //!
 //! A question's fields are named by its place in the list: `q3`, and beside it `q3-day`, `q3-month`, `q3-year` for dates,
-//! `q3-time`, `q3-unit` for quantities and `q3-other` for an answer that is none of the choices.
+//! `q3-time`, `q3-unit` for quantities and `q3-other` for an answer that is none of the choices. Those of a further copy of a group
+//! have its number: `q3_2`. The field of a group itself says how many copies there are.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +10,11 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Fault};
 use super::{ANSWERS_MAX, Answers, Form, Question, Sort};
+use crate::date::Millis;
 use crate::members::{set, text};
 
 /// What stands in the fields of a form, by their names.
 pub type Fields = BTreeMap<String, Vec<String>>;
-
-/// The parts of a name, beside the plain one.
-const PARTS: [&str; 6] = ["-day", "-month", "-year", "-time", "-unit", "-other"];
 
 /// What a form brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +31,7 @@ fn one<'f>(fields: &'f Fields, name: &str) -> &'f str {
 }
 
 impl Form {
-    /// The fields of this form among others, each text cut to what an answer may have.
+    /// The fields of this form, as it was read, among others, each text cut to what an answer may have.
     pub fn own_fields<'f>(&self, given: impl Iterator<Item = (&'f str, &'f str)>) -> Fields {
         let mut own = Fields::new();
         for (name, text) in given {
@@ -48,25 +47,13 @@ impl Form {
         own
     }
 
-    /// The place of the question that a field belongs to.
-    fn place_of(&self, name: &str) -> Option<usize> {
-        let number = name.strip_prefix('q')?;
-        let number = PARTS
-            .iter()
-            .find_map(|part| number.strip_suffix(part))
-            .unwrap_or(number);
-        let place: usize = number.parse().ok()?;
-        let question = self.questions.get(place)?;
-        question.sort.asks().then_some(place)
-    }
-
     /// What the fields say. `fixed` are the answers to questions that nobody may change here; `zone` gives the offset of a
-    /// local date and time (`2026-05-03T09:30`), such as `+01:00`.
+    /// local date and time (`2026-05-03T09:30`), such as `+01:00`. What is worked out is so at `now`.
     pub fn read_fields(
         &self,
         fields: &Fields,
         fixed: &Answers,
-        zone: &dyn Fn(&str) -> String,
+        (zone, now): (&dyn Fn(&str) -> String, Millis),
     ) -> Posted {
         let mut posted = Posted::default();
         let mut unread: Vec<(usize, Fault)> = Vec::new();
@@ -82,7 +69,7 @@ impl Form {
                 }
                 continue;
             }
-            match answers_in(question, place, fields, zone) {
+            match answers_in(question, fields, zone) {
                 Ok(answers) if answers.is_empty() => {}
                 Ok(answers) => {
                     posted.answers.insert(question.link.clone(), answers);
@@ -90,6 +77,7 @@ impl Form {
                 Err(fault) => unread.push((place, fault)),
             }
         }
+        self.calculate(&mut posted.answers, now);
         let enabled = self.enabled(&posted.answers);
         let asked = |place: &usize| enabled.get(*place).copied().unwrap_or(false);
         for (place, question) in self.questions.iter().enumerate() {
@@ -112,11 +100,12 @@ impl Form {
     /// The fields in which these answers stand. `local` gives an instant as a local date and time (`2026-05-03T09:30`).
     pub fn fields_of(&self, answers: &Answers, local: &dyn Fn(&str) -> String) -> Fields {
         let mut fields = Fields::new();
-        for (place, question) in self.questions.iter().enumerate() {
+        for question in &self.questions {
             for answer in answers.get(&question.link).into_iter().flatten() {
-                put(&mut fields, question, (place, answer), local);
+                put(&mut fields, question, answer, local);
             }
         }
+        self.count_copies(&mut fields);
         fields
     }
 }
@@ -142,11 +131,10 @@ impl Question {
 
 fn answers_in(
     question: &Question,
-    place: usize,
     fields: &Fields,
     zone: &dyn Fn(&str) -> String,
 ) -> Result<Vec<Value>, Fault> {
-    let name = format!("q{place}");
+    let name = question.name.clone();
     match question.sort {
         Sort::Date | Sort::DateTime => {
             let Some(typed) = date(question, &name, fields, zone)? else {
@@ -287,16 +275,11 @@ fn quantity(question: &Question, name: &str, fields: &Fields) -> Result<Vec<Valu
     Ok(vec![answer])
 }
 
-fn put(
-    fields: &mut Fields,
-    question: &Question,
-    (place, given): (usize, &Value),
-    local: &dyn Fn(&str) -> String,
-) {
+fn put(fields: &mut Fields, question: &Question, given: &Value, local: &dyn Fn(&str) -> String) {
     let Some((member, value)) = answer::value(given) else {
         return;
     };
-    let name = format!("q{place}");
+    let name = &question.name;
     let mut add = |part: &str, text: String| {
         let texts: &mut Vec<String> = fields.entry(format!("{name}{part}")).or_default();
         if texts.len() < ANSWERS_MAX && !text.is_empty() {

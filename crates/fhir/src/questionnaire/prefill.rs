@@ -211,7 +211,7 @@ fn dated(entry: &Json<'_>) -> String {
     dates.next().unwrap_or_default().to_owned()
 }
 
-fn plain(value: &fhirpath::Value<'_>) -> Option<Value> {
+pub(super) fn plain(value: &fhirpath::Value<'_>) -> Option<Value> {
     match value {
         fhirpath::Value::Node(node) => serde_json::from_slice(&node.json?.to_bytes()).ok(),
         fhirpath::Value::Bool(value) => Some((*value).into()),
@@ -230,7 +230,7 @@ fn plain(value: &fhirpath::Value<'_>) -> Option<Value> {
 }
 
 /// A value of the record as an answer to that question, if it is one.
-fn fitted(question: &Question, value: &Value) -> Option<Value> {
+pub(super) fn fitted(question: &Question, value: &Value) -> Option<Value> {
     let member = question.sort.member();
     let fits = |value: Value| Some(json!({ member: value }));
     match question.sort {

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::{
-    ANSWER_CHARS_MAX, Choice, Control, Form, Operator, Question, Range, Sort, When, answer,
+    ANSWER_CHARS_MAX, Choice, Control, Form, Operator, Question, Range, Sort, When, Words, answer,
+    calculate, words,
 };
 use crate::members::{each, text};
 use crate::problem::{Kind, Problem};
@@ -28,6 +29,9 @@ const MAX: &str = "http://hl7.org/fhir/StructureDefinition/maxValue";
 const PLACES: &str = "http://hl7.org/fhir/StructureDefinition/maxDecimalPlaces";
 const INITIAL: &str =
     "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-initialExpression";
+const CALCULATED: &str =
+    "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-calculatedExpression";
+const ORDINAL: &str = "http://hl7.org/fhir/StructureDefinition/ordinalValue";
 
 impl Form {
     /// Reads a Questionnaire.
@@ -61,11 +65,14 @@ impl Form {
             id: text(questionnaire, "/id").to_owned(),
             url: text(questionnaire, "/url").to_owned(),
             version: text(questionnaire, "/version").to_owned(),
+            language: words::language(questionnaire),
             title: match title {
                 "" => "Questionnaire".to_owned(),
                 title => title.to_owned(),
             },
+            titles: words::of(questionnaire, "title"),
             description: text(questionnaire, "/description").to_owned(),
+            descriptions: words::of(questionnaire, "description"),
             status: text(questionnaire, "/status").to_owned(),
             questions: reader.questions,
         })
@@ -106,11 +113,21 @@ impl Reader<'_> {
                 let message = "The linkId stands there twice.";
                 return Err(refused(Kind::Value, message, &question.link));
             }
+            let at = self.questions.len();
+            question.name = format!("q{at}");
+            // One that stands in another is filled in once in each copy of that.
+            let is_group = question.sort == Sort::Group && !question.hidden;
+            question.copies = is_group && question.repeats && !self.in_copies(parent);
             self.questions.push(question);
-            let at = self.questions.len() - 1;
             self.items(item, Some(at), depth + 1)?;
         }
         Ok(())
+    }
+
+    /// Whether what stands there stands in a group that can be filled in more than once.
+    fn in_copies(&self, parent: Option<usize>) -> bool {
+        let of = |place: Option<usize>| place.and_then(|it| self.questions.get(it));
+        std::iter::successors(of(parent), |it| of(it.parent)).any(|it| it.copies)
     }
 
     /// The answers that a value set inside the Questionnaire lists.
@@ -126,9 +143,10 @@ impl Reader<'_> {
         for include in each(value_set, "/compose/include") {
             let concepts = each(include, "/concept");
             let system = text(include, "/system");
-            choices.extend(
-                concepts.map(|it| Choice::coding(system, text(it, "/code"), text(it, "/display"))),
-            );
+            choices.extend(concepts.map(|it| Choice {
+                labels: words::of(it, "display"),
+                ..Choice::coding(system, text(it, "/code"), text(it, "/display"))
+            }));
         }
         match choices.len() {
             0 => {
@@ -169,23 +187,28 @@ fn question(item: &Value, parent: Option<usize>, depth: usize) -> Result<Questio
         return Err(refused(Kind::Required, message, text(item, "/text")));
     }
     let sort = sort(text(item, "/type"), link)?;
-    let words: String = text(item, "/text").chars().take(TEXT_CHARS_MAX).collect();
+    let own: String = text(item, "/text").chars().take(TEXT_CHARS_MAX).collect();
     let flag = |place: &str| {
         item.pointer(place)
             .and_then(Value::as_bool)
             .unwrap_or(false)
     };
     let value_set = text(item, "/answerValueSet");
+    let calculated = calculated(item, sort, link)?;
     let mut question = Question {
         link: link.to_owned(),
+        name: String::new(),
         parent,
         depth,
         sort,
         prefix: text(item, "/prefix").to_owned(),
-        text: words,
+        prefixes: words::of(item, "prefix"),
+        text: own,
+        texts: words::of(item, "text"),
         required: flag("/required") && sort.asks(),
         repeats: flag("/repeats"),
-        read_only: flag("/readOnly"),
+        copies: false,
+        read_only: flag("/readOnly") || !calculated.is_empty(),
         hidden: extension(item, HIDDEN)
             .is_some_and(|it| it.get("valueBoolean") == Some(&true.into())),
         max_length: max_length(item),
@@ -202,6 +225,7 @@ fn question(item: &Value, parent: Option<usize>, depth: usize) -> Result<Questio
         units: units(item),
         initial: initial(item),
         expression: expression(item, link)?,
+        calculated,
         when: conditions(item, link)?,
         all: text(item, "/enableBehavior") == "all",
     };
@@ -256,9 +280,10 @@ fn max_length(item: &Value) -> usize {
 fn choices(item: &Value, link: &str) -> Result<Vec<Choice>, Problem> {
     let mut choices = Vec::new();
     for option in each(item, "/answerOption") {
-        let Some(answer) = answer::of_holder(option, "value") else {
+        let Some(mut answer) = answer::of_holder(option, "value") else {
             continue;
         };
+        scored(&mut answer, option);
         if answer.get("valueReference").is_some() {
             let message = "Answers that are references are not supported.";
             return Err(refused(Kind::NotSupported, message, link));
@@ -268,9 +293,51 @@ fn choices(item: &Value, link: &str) -> Result<Vec<Choice>, Problem> {
             return Err(refused(Kind::TooLong, &message, link));
         }
         let label = answer::display(&answer);
-        choices.push(Choice { answer, label });
+        let labels = match option.get("valueCoding") {
+            Some(coding) => words::of(coding, "display"),
+            None => words::of(option, "valueString"),
+        };
+        choices.push(Choice {
+            answer,
+            label,
+            labels,
+        });
     }
     Ok(choices)
+}
+
+/// The score of an answer stands in its coding, where expressions look for it; some write it beside.
+fn scored(answer: &mut Value, option: &Value) {
+    let score = extension(option, ORDINAL).cloned();
+    let coding = answer.get_mut("valueCoding").filter(|it| it.is_object());
+    if let (Some(score), Some(coding)) = (score, coding)
+        && extension(coding, ORDINAL).is_none()
+    {
+        let mut all: Vec<Value> = each(coding, "/extension").cloned().collect();
+        all.push(score);
+        crate::members::set(coding, "extension", Value::Array(all));
+    }
+}
+
+/// By what an answer is worked out.
+fn calculated(item: &Value, sort: Sort, link: &str) -> Result<String, Problem> {
+    let Some(found) = extension(item, CALCULATED) else {
+        return Ok(String::new());
+    };
+    let refuse = |message: String| Err(refused(Kind::NotSupported, &message, link));
+    if !sort.asks() {
+        return refuse("A calculatedExpression stands at a question.".to_owned());
+    }
+    if text(found, "/valueExpression/language") != "text/fhirpath" {
+        return refuse(
+            "A calculatedExpression is written in FHIRPath here (text/fhirpath).".to_owned(),
+        );
+    }
+    let expression = text(found, "/valueExpression/expression");
+    match calculate::check(expression) {
+        Ok(()) => Ok(expression.to_owned()),
+        Err(why) => refuse(format!("A calculatedExpression does not read: {why}.")),
+    }
 }
 
 fn units(item: &Value) -> Vec<Value> {
@@ -375,6 +442,7 @@ impl Choice {
                 "" => code.to_owned(),
                 display => display.to_owned(),
             },
+            labels: Words::new(),
         }
     }
 }

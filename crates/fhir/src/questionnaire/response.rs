@@ -1,6 +1,6 @@
 //! A QuestionnaireResponse is made of answers, and read into them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ impl Form {
         response
     }
 
-    fn items(
+    pub(super) fn items(
         &self,
         parent: Option<usize>,
         answers: &Answers,
@@ -81,7 +81,7 @@ fn item(
     answers: &Answers,
     prefilled: &BTreeMap<String, String>,
 ) -> Option<Value> {
-    let mut item = json!({ "linkId": question.link });
+    let mut item = json!({ "linkId": question.link_id() });
     if !question.text.is_empty() {
         set(&mut item, "text", question.text.clone().into());
     }
@@ -116,7 +116,7 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// Reads a response to that form.
+    /// Reads a response to that form, which has the copies of its groups (`Form::copied_for`).
     pub fn read(form: &Form, response: &Value) -> Answered {
         let mut read = Answered::default();
         let mut left = ITEMS_MAX;
@@ -131,7 +131,7 @@ impl Answered {
         depth: usize,
         left: &mut usize,
     ) {
-        let mut seen: HashSet<&str> = HashSet::new();
+        let mut seen: HashMap<&str, usize> = HashMap::new();
         for item in each(holder, "/item") {
             let link = text(item, "/linkId");
             if *left == 0 || depth > DEPTH_MAX {
@@ -140,13 +140,17 @@ impl Answered {
                 return;
             }
             *left -= 1;
-            let mut questions = form.questions.iter().enumerate();
-            let found = questions.find(|(_, it)| it.link == link && it.parent == parent);
-            let Some((place, question)) = found else {
+            let before = seen.entry(link).or_default();
+            let questions = form.questions.iter().enumerate();
+            let own = questions.filter(|(_, it)| it.link_id() == link && it.parent == parent);
+            let own: Vec<(usize, &Question)> = own.collect();
+            // Of more copies than there may be here the rest stand with the last.
+            let Some((place, question)) = own.get(*before).or(own.last()).copied() else {
                 self.faults.push((link.to_owned(), Fault::Unknown));
                 continue;
             };
-            if !seen.insert(link) {
+            *before += 1;
+            if *before > own.len() {
                 match question.repeats && !question.sort.asks() {
                     true => self.several(form, place),
                     false => self.faults.push((link.to_owned(), Fault::TooMany(1))),

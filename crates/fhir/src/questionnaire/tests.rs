@@ -1,3 +1,6 @@
+mod copies;
+mod worked_out;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -41,7 +44,7 @@ fn fields(pairs: &[(&str, &str)]) -> Fields {
 }
 
 fn posted(form: &Form, pairs: &[(&str, &str)]) -> Posted {
-    form.read_fields(&fields(pairs), &Answers::new(), &utc)
+    form.read_fields(&fields(pairs), &Answers::new(), (&utc, 0))
 }
 
 fn coding(code: &str) -> Value {
@@ -129,7 +132,7 @@ fn an_answer_of_every_type_goes_into_a_valid_response_and_comes_back() {
     assert_eq!(conforms(&form, &response), []);
     assert_eq!(Answered::read(&form, &response).answers, posted.answers);
     let again = form.fields_of(&posted.answers, &as_it_is);
-    let reread = form.read_fields(&again, &Answers::new(), &utc);
+    let reread = form.read_fields(&again, &Answers::new(), (&utc, 0));
     assert_eq!(reread, posted);
 }
 
@@ -393,7 +396,7 @@ fn what_nobody_may_change_is_not_taken_from_the_form() {
         { "linkId": "b", "type": "string" },
     ]));
     let fixed = Answers::from([("a".to_owned(), vec![json!({ "valueString": "kept" })])]);
-    let read = form.read_fields(&fields(&[("q0", "forged"), ("q1", "x")]), &fixed, &utc);
+    let read = form.read_fields(&fields(&[("q0", "forged"), ("q1", "x")]), &fixed, (&utc, 0));
     assert_eq!(read.answers["a"], [json!({ "valueString": "kept" })]);
 }
 
@@ -452,7 +455,7 @@ proptest! {
             .map(|(place, part, text)| (format!("q{place}{}", parts[part]), text))
             .collect();
         let own = form.own_fields(given.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-        let read = form.read_fields(&own, &Answers::new(), &utc);
+        let read = form.read_fields(&own, &Answers::new(), (&utc, 0));
         for (place, _) in &read.faults {
             prop_assert!(form.questions[*place].sort.asks());
         }

@@ -99,6 +99,7 @@ fn one(question: &Question, given: &Value) -> Result<(), Fault> {
 
 /// What is wrong with a QuestionnaireResponse, by linkId.
 pub fn conforms(form: &Form, response: &Value) -> Vec<(String, Fault)> {
+    let form = &form.copied_for(response);
     let read = Answered::read(form, response);
     let is_whole = !matches!(
         text(response, "/status"),
@@ -108,7 +109,7 @@ pub fn conforms(form: &Form, response: &Value) -> Vec<(String, Fault)> {
     let found = form.faults_but(&read.answers, &read.many, is_whole);
     let named = |(place, fault): (usize, Fault)| {
         let question = form.questions.get(place)?;
-        Some((question.link.clone(), fault))
+        Some((question.link_id().to_owned(), fault))
     };
     faults.extend(found.into_iter().filter_map(named));
     faults

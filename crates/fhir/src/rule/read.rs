@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::members::{self, description, list, object, required, text, title};
 use super::{
     ACTIONS_MAX, ANSWERED_BY, Action, AnsweredBy, CONDITIONS_MAX, Condition, DAYS, DAYS_MAX,
-    EXPRESSION_BYTES_MAX, Event, GIVEN, Rule, STEP_SYSTEM, STEPS_MAX, Step, StepKind, TEAM,
-    TEXT_CHARS_MAX, TITLE_CHARS_MAX,
+    EXPRESSION_BYTES_MAX, Event, GIVEN, Rule, SERVICE, STEP_SYSTEM, STEPS_MAX, Step, StepKind,
+    TEAM, TEXT_CHARS_MAX, TITLE_CHARS_MAX,
 };
 use crate::definitions::Definitions;
 use crate::fhirpath::Expression;
@@ -18,6 +18,8 @@ const ROOT: &str = "PlanDefinition";
 const ADDRESS_CHARS_MAX: usize = 500;
 /// The longest name of a team, in characters.
 const TEAM_CHARS_MAX: usize = 60;
+/// The longest kind of appointment, in characters, as the diary has it.
+const SERVICE_CHARS_MAX: usize = 100;
 
 impl Rule {
     /// Reads a rule.
@@ -192,11 +194,17 @@ fn step(value: &Value, number: u16, place: &str) -> Result<Step, Problem> {
         },
         team: String::new(),
         days: 0,
+        service: String::new(),
         questionnaire: text(members, ("definitionCanonical", ADDRESS_CHARS_MAX), place)?.to_owned(),
         answered_by: AnsweredBy::default(),
     };
     for (number, value) in list(members, ("extension", 8), place)?.iter().enumerate() {
-        extension(value, &mut step, &format!("{place}.extension[{number}]"))?;
+        let place = format!("{place}.extension[{number}]");
+        if at(value, "/url") == ANSWERED_BY && kind != StepKind::Ask {
+            let message = "Only the step ask says who answers; whom it asks is reminded by itself.";
+            return Err(Problem::new(Kind::Value, message).at(place));
+        }
+        extension(value, &mut step, &place)?;
     }
     check(&step, place)?;
     Ok(step)
@@ -256,6 +264,16 @@ fn extension(value: &Value, step: &mut Step, place: &str) -> Result<(), Problem>
             }
             _ => wrong("Say between 1 and 730 days, as valuePositiveInt."),
         },
+        SERVICE => match at(value, "/valueString").trim() {
+            "" => wrong("Name the kind of appointment, as valueString."),
+            name if name.chars().count() > SERVICE_CHARS_MAX => {
+                wrong("A kind of appointment has at most 100 characters.")
+            }
+            name => {
+                step.service = name.to_owned();
+                Ok(())
+            }
+        },
         ANSWERED_BY => match at(value, "/valueCode") {
             "patient" => {
                 step.answered_by = AnsweredBy::Patient;
@@ -285,6 +303,9 @@ fn check(step: &Step, place: &str) -> Result<(), Problem> {
         }
         kind if kind != StepKind::Ask && !step.questionnaire.is_empty() => {
             unfit("Only the step ask has a questionnaire.")
+        }
+        kind if kind != StepKind::Book && !step.service.is_empty() => {
+            unfit("Only the step book has a kind of appointment.")
         }
         StepKind::File if !step.team.is_empty() || step.days != 0 => {
             unfit("What is filed is nobody’s work and due on no day.")

@@ -7,6 +7,7 @@ mod form;
 mod here;
 mod plan;
 mod seal;
+mod shipped;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -59,7 +60,7 @@ enum Command {
     },
     /// Says who signed a blueprint, what is in it, and what it would do here. Ends with 1 if it cannot be applied here.
     Inspect {
-        /// The package.
+        /// The package; or the name of one that comes with this program (`list --shipped`).
         file: PathBuf,
         /// The node's settings.
         #[arg(long, default_value = "handover.toml")]
@@ -76,7 +77,7 @@ enum Command {
     /// It is tried on made-up people at a temporary node first, and not applied if that fails. All of it is one commit. Rules
     /// come switched off. Stop the node first if its store is a SQLite file; beside PostgreSQL the node notices by itself.
     Apply {
-        /// The package.
+        /// The package; or the name of one that comes with this program (`list --shipped`).
         file: PathBuf,
         /// The node's settings.
         #[arg(long, default_value = "handover.toml")]
@@ -118,6 +119,9 @@ enum Command {
     },
     /// Lists what was applied here, by whom and when.
     List {
+        /// List what comes with this program instead; needs no node.
+        #[arg(long)]
+        shipped: bool,
         /// The node's settings.
         #[arg(long, default_value = "handover.toml")]
         config: PathBuf,
@@ -176,7 +180,11 @@ impl BlueprintCommand {
                 node.store.close().await;
                 done
             }
-            Command::List { config } => {
+            Command::List { shipped: true, .. } => {
+                print!("{}", shipped::list()?);
+                Ok(())
+            }
+            Command::List { config, .. } => {
                 let node = Node::open(&config).await?;
                 let done = node.list().await;
                 node.store.close().await;
@@ -283,6 +291,10 @@ impl Node {
 
     /// Reads a package: who signed it first, and then what is in it.
     fn read(&self, file: &Path) -> anyhow::Result<(Blueprint, Seal)> {
+        if let Some(files) = shipped::meant(file) {
+            let blueprint = Blueprint::read(&files).map_err(|faults| faulty(file, &faults))?;
+            return Ok((blueprint, Seal::shipped(&files)));
+        }
         let files: Files = archive::read(file).with_context(|| file.display().to_string())?;
         let own = self.own.as_deref();
         let seal = seal::open(&files, own, self.book.as_ref(), self.store.now());

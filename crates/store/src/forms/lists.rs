@@ -4,7 +4,7 @@ use access::{Interaction, Reach, Scope};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
-use crate::reach::{forbidden, staff};
+use crate::reach::{forbidden, own, staff};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -35,6 +35,9 @@ pub struct Ask {
     /// 0 for nobody yet.
     pub seen_at: Millis,
     pub seen_by: String,
+    /// When the patient was reminded, and when it was opened after that; 0 for not yet.
+    pub reminded_at: Millis,
+    pub reminder_opened_at: Millis,
 }
 
 /// Which of them.
@@ -61,9 +64,9 @@ pub struct AskCounts {
 }
 
 const COLUMNS: &str = "SELECT task, patient, canonical, by_patient, status, asked_at, due, response, answered_at, \
-     seen_at, seen_by FROM form_ask WHERE ";
+     seen_at, seen_by, reminded_at, reminder_opened_at FROM form_ask WHERE ";
 /// What is still to be answered, as `fhir::questionnaire::Ask::is_open` has it.
-const OPEN: &str =
+pub(super) const OPEN: &str =
     "status IN ('requested', 'received', 'accepted', 'ready', 'in-progress', 'on-hold')";
 
 fn ask(row: &Row) -> Result<Ask, Problem> {
@@ -79,6 +82,8 @@ fn ask(row: &Row) -> Result<Ask, Problem> {
         answered_at: row.int(8)?,
         seen_at: row.int(9)?,
         seen_by: row.text(10)?.to_owned(),
+        reminded_at: row.int(11)?,
+        reminder_opened_at: row.int(12)?,
     })
 }
 
@@ -127,6 +132,37 @@ impl Store {
         let Some(found) = found else { return Ok(None) };
         answers(scope, &found.patient)?;
         Ok(Some(found))
+    }
+
+    /// What a patient is asked and was reminded of, for whoever answers for them.
+    ///
+    /// # Errors
+    /// `Forbidden`; those of the database.
+    pub async fn reminded(&self, scope: &Scope, patient: &str) -> Result<Vec<Ask>, Problem> {
+        answers(scope, patient)?;
+        let mut sql = Sql::varied(COLUMNS);
+        sql.push("patient = ").bind(patient.to_owned());
+        sql.push(" AND reminded_at > 0 AND by_patient = ")
+            .bind(true);
+        sql.push(" AND ").push(OPEN);
+        sql.push(" ORDER BY due, task LIMIT ").bind(LISTED_MAX);
+        self.rows_apart(sql).await?.iter().map(ask).collect()
+    }
+
+    /// What patients have not answered by its day, before `today` (its first millisecond), and were not reminded of. For the node's
+    /// own worker.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody else; those of the database.
+    pub async fn asks_to_remind(&self, scope: &Scope, today: Millis) -> Result<Vec<Ask>, Problem> {
+        own(scope)?;
+        let mut sql = Sql::varied(COLUMNS);
+        sql.push("reminded_at = 0 AND due > 0 AND due < ")
+            .bind(today);
+        sql.push(" AND by_patient = ").bind(true);
+        sql.push(" AND ").push(OPEN);
+        sql.push(" ORDER BY due, task LIMIT ").bind(LISTED_MAX);
+        self.rows_apart(sql).await?.iter().map(ask).collect()
     }
 
     /// What somebody has written on it and not handed in.

@@ -77,7 +77,9 @@ async fn put(
          ON CONFLICT (task) DO UPDATE SET patient = excluded.patient, canonical = excluded.canonical, \
          by_patient = excluded.by_patient, status = excluded.status, asked_at = excluded.asked_at, \
          due = excluded.due, response = excluded.response, answered_at = excluded.answered_at, \
-         seen_at = 0, seen_by = ''",
+         seen_at = 0, seen_by = '', \
+         reminded_at = CASE WHEN form_ask.due = excluded.due THEN form_ask.reminded_at ELSE 0 END, \
+         reminder_opened_at = CASE WHEN form_ask.due = excluded.due THEN form_ask.reminder_opened_at ELSE 0 END",
     );
     let sql = sql.with(id).with(said.patient.as_str());
     let sql = sql.with(said.canonical.as_str());

@@ -3,6 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
+use super::lists::OPEN;
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -22,6 +23,10 @@ pub enum FormWrite {
     },
     /// Somebody throws away what they have written.
     Discard { task: String, account: i64 },
+    /// The patient is reminded. `Conflict` if they answered meanwhile, or were reminded before.
+    Remind { task: String },
+    /// The patient, or who acts for them, has opened what they were reminded of.
+    ReminderOpened { task: String },
     /// Somebody has read the answers that were given then. `Conflict` if they were changed since, or were read by somebody.
     Seen {
         task: String,
@@ -41,6 +46,23 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &FormWrite) -> Re
         FormWrite::Discard { task, account } => {
             let sql = Sql::new("DELETE FROM form_draft WHERE task = $1 AND account = $2");
             tx.execute(&sql.with(task.as_str()).with(*account))
+                .await
+                .map(|_| ())
+        }
+        FormWrite::Remind { task } => {
+            let mut sql = Sql::new("UPDATE form_ask SET reminded_at = ");
+            sql.bind(now);
+            sql.push(" WHERE task = ").bind(task.clone());
+            sql.push(" AND reminded_at = 0 AND ").push(OPEN);
+            tx.execute_once(&sql, "Nobody is to be reminded of this any more.")
+                .await
+        }
+        FormWrite::ReminderOpened { task } => {
+            let sql = Sql::new(
+                "UPDATE form_ask SET reminder_opened_at = $1 WHERE task = $2 AND reminded_at > 0 \
+                 AND reminder_opened_at = 0",
+            );
+            tx.execute(&sql.with(now).with(task.as_str()))
                 .await
                 .map(|_| ())
         }

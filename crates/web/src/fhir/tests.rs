@@ -42,23 +42,23 @@ mod xml;
 
 /// A client with a token.
 #[derive(Clone)]
-struct Client {
+pub(crate) struct Client {
     router: Router,
     token: String,
 }
 
-struct Answer {
-    status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     headers: HeaderMap,
     bytes: Vec<u8>,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.bytes).unwrap()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.bytes.clone()).unwrap()
     }
 
@@ -80,7 +80,7 @@ impl Answer {
 
 impl Client {
     /// The one of that user name, whose account is there.
-    async fn of(node: &Arc<Node>, login: &str) -> Client {
+    pub(crate) async fn of(node: &Arc<Node>, login: &str) -> Client {
         let account = node
             .store
             .credentials(login)
@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// The organisation's own system, whose account `sys` is made.
-    async fn system(node: &Arc<Node>) -> Client {
+    pub(crate) async fn system(node: &Arc<Node>) -> Client {
         let account = NewAccount {
             login: "sys".into(),
             name: "Lab".into(),
@@ -141,15 +141,15 @@ impl Client {
         answer
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
     }
 
-    async fn put(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Answer {
         self.send("PUT", path, &[], body).await
     }
 
-    async fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.send("POST", path, &[], body).await
     }
 }

@@ -14,6 +14,8 @@ use fhir::questionnaire::{self, Fault, Fields as FormFields};
 use fhir::search::{Clause, Criterion, Search, System};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::forms::{Ask, FormWrite};
+use store::{Effect, Job};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -24,7 +26,8 @@ use crate::page::{Page, see_other};
 use crate::patient::appointments::text;
 use crate::patient::record::views::Texts;
 use crate::questionnaires::hand_in::{self, HandedIn};
-use crate::questionnaires::sheet::{Sheet, posted};
+use crate::questionnaires::said::Words;
+use crate::questionnaires::sheet::{Sheet, changes_copies};
 use crate::questionnaires::views::{AnswersPage, Check, FormPage, draw, rows};
 use crate::questionnaires::{gone, load};
 use crate::record::json;
@@ -48,8 +51,10 @@ pub struct List {
 #[derive(Serialize)]
 pub struct ListRow {
     pub href: String,
-    pub title: String,
+    pub title: Words,
     pub state: Label,
+    /// That they were reminded, and have not opened it since.
+    pub unread: Option<Label>,
     pub said: String,
 }
 
@@ -124,13 +129,31 @@ pub(super) async fn waiting(
         Err(problem) if problem.message == NOT_FOR_PROXIES => return Ok(None),
         Err(problem) => return Err(problem),
     };
-    let asks = asks(node, &scope, &whose(visit)?).await?;
-    let open = asks.iter().filter(|(_, it)| it.is_open()).count();
-    Ok(match open {
-        0 => None,
-        1 => Some(text(language, "forms-one").to_owned()),
-        many => Some(language.tell("forms-many", &[("count", &many.to_string())])),
+    let patient = whose(visit)?;
+    let asks = asks(node, &scope, &patient).await?;
+    let open: Vec<_> = asks.iter().filter(|(_, it)| it.is_open()).collect();
+    let reminded = node.store.reminded(&scope, &patient).await?;
+    let is_shown = |it: &&Ask| open.iter().any(|(id, _)| *id == it.task);
+    let unopened = reminded.iter().filter(|it| it.reminder_opened_at == 0);
+    let unopened: Vec<&Ask> = unopened.filter(is_shown).collect();
+    let late = open.iter().filter(|(_, it)| is_late(it, visit.now)).count();
+    let count = |id: &str, many: usize| language.tell(id, &[("count", &many.to_string())]);
+    Ok(match (unopened.as_slice(), late, open.len()) {
+        ([], 0, 0) => None,
+        ([], 0, 1) => Some(text(language, "forms-one").to_owned()),
+        ([], 0, many) => Some(count("forms-many", many)),
+        ([], 1, _) => Some(text(language, "forms-late-one").to_owned()),
+        ([], late, _) => Some(count("forms-late-many", late)),
+        ([one], ..) => {
+            let day = language.day(one.due);
+            Some(language.tell("forms-reminder-one", &[("date", &day)]))
+        }
+        (many, ..) => Some(count("forms-reminder-many", many.len())),
     })
+}
+
+fn is_late(ask: &questionnaire::Ask, now: Millis) -> bool {
+    ask.due.is_some_and(|it| it < today(now))
 }
 
 fn label(language: Language, id: &str, colour: &'static str) -> Label {
@@ -141,8 +164,7 @@ fn label(language: Language, id: &str, colour: &'static str) -> Label {
 }
 
 fn state(ask: &questionnaire::Ask, now: Millis, language: Language) -> Label {
-    let is_late = ask.due.is_some_and(|it| it < today(now));
-    match (ask.is_open(), ask.status.as_str(), is_late) {
+    match (ask.is_open(), ask.status.as_str(), is_late(ask, now)) {
         (true, _, true) => label(language, "forms-late", "red"),
         (true, _, false) => label(language, "forms-to-answer", "blue"),
         (false, "completed", _) => label(language, "forms-answered", "green"),
@@ -165,22 +187,32 @@ pub async fn list(
 ) -> Result<Response, Refusal> {
     let scope = scope(&node, &visit).await?;
     let language = tongue.language;
-    let titles = titles(&node).await?;
-    let asks = asks(&node, &scope, &whose(&visit)?).await?;
+    let titles = titles(&node, language).await?;
+    let patient = whose(&visit)?;
+    let asks = asks(&node, &scope, &patient).await?;
+    let reminded = node.store.reminded(&scope, &patient).await?;
     let row = |(id, ask): &(String, questionnaire::Ask)| {
         let url = ask.canonical.split('|').next().unwrap_or_default();
         let when = language.date(ask.asked_at).short;
         let when = language.tell("forms-asked-on", &[("date", &when)]);
-        let said = [Some(when), due(ask, language)];
+        let reminder = reminded.iter().find(|it| it.task == *id);
+        let told = reminder.map(|it| {
+            let when = language.date(it.reminded_at).short;
+            language.tell("forms-reminded", &[("date", &when)])
+        });
+        let said = [Some(when), due(ask, language), told];
         let reason = Some(ask.reason.clone()).filter(|it| !it.is_empty());
         let said: Vec<String> = said.into_iter().flatten().chain(reason).collect();
         ListRow {
             href: format!("/questionnaires/{id}"),
-            title: titles
-                .get(url)
-                .cloned()
-                .unwrap_or_else(|| text(language, "forms-unnamed").to_owned()),
+            title: titles.get(url).cloned().unwrap_or_else(|| Words {
+                text: text(language, "forms-unnamed").to_owned(),
+                lang: None,
+            }),
             state: state(ask, visit.now, language),
+            unread: reminder
+                .filter(|it| it.reminder_opened_at == 0)
+                .map(|_| label(language, "forms-reminder-new", "blue")),
             said: said.join(" · "),
         }
     };
@@ -201,11 +233,11 @@ pub async fn list(
 }
 
 /// What each questionnaire is called, by its address.
-async fn titles(node: &Node) -> Result<BTreeMap<String, String>, Problem> {
+async fn titles(node: &Node, language: Language) -> Result<BTreeMap<String, Words>, Problem> {
     let all = load::all(&node.store).await?;
     let named = |it: &load::Found| {
-        let title = load::title(&it.resource).to_owned();
-        (at(&it.resource, "/url").to_owned(), title)
+        let (text, lang) = questionnaire::title(&it.resource, language.code());
+        (at(&it.resource, "/url").to_owned(), Words { text, lang })
     };
     Ok(all.iter().map(named).collect())
 }
@@ -238,9 +270,18 @@ pub async fn one(
             _ => None,
         };
         let page = answers(&sheet, language, done);
-        let page = Page::new("questionnaire/answers.jinja", page.title.clone(), page);
+        let page = Page::new("questionnaire/answers.jinja", page.title.text.clone(), page);
         let page = page.under("/questionnaires").said_in(language);
         return Ok(tongue.keep(page.answer(&node.site, &visit)));
+    }
+    let asked = node.store.asked(&scope, &id).await?;
+    if asked.is_some_and(|it| it.reminded_at > 0 && it.reminder_opened_at == 0) {
+        let opened = FormWrite::ReminderOpened { task: id.clone() };
+        let job = Job {
+            traces: vec![sheet.trace(&scope)],
+            ..Job::effect(Effect::Form(opened))
+        };
+        node.store.commit(&scope, job).await?;
     }
     let fields = sheet.fields();
     Ok(show(&node, &visit, tongue, &sheet, (&fields, &[], None)))
@@ -262,7 +303,8 @@ fn show(
         back: "/questionnaires".to_owned(),
         ..FormPage::of(sheet, (fields, faults), (notice, None), language)
     };
-    let page = Page::new("questionnaire/form.jinja", sheet.form.title.clone(), view);
+    let title = view.title.text.clone();
+    let page = Page::new("questionnaire/form.jinja", title, view);
     let page = page.under("/questionnaires").said_in(language);
     tongue.keep(
         page.with_faults(!faults.is_empty())
@@ -290,7 +332,7 @@ pub async fn write(
         let notice = Some("form-is-outdated");
         return Ok(show(&node, &visit, tongue, &sheet, (&fields, &[], notice)));
     }
-    let own = posted(&sheet.form, &fields);
+    let own = sheet.posted(&fields);
     let read = sheet.read(&own);
     let draft = sheet.written(own.clone());
     sheet.keep(&node, &visit, &scope, &draft).await?;
@@ -298,6 +340,9 @@ pub async fn write(
     match fields.text("do") {
         "save" => Ok(see_other("/questionnaires?done=saved")),
         "update" => Ok(show(&node, &visit, tongue, &sheet, (&own, &[], None))),
+        copies if changes_copies(copies) => {
+            Ok(show(&node, &visit, tongue, &sheet, (&own, &[], None)))
+        }
         _ if !read.faults.is_empty() => Ok(show(
             &node,
             &visit,
@@ -372,7 +417,7 @@ pub async fn check(
         t: language.texts(),
         lang: language.code(),
         here: format!("{here}/check"),
-        title: sheet.form.title.clone(),
+        title: sheet.form.title_in(language.code()).into(),
         person: None,
         rows,
         action: format!("{here}/check"),
@@ -428,7 +473,7 @@ fn answers(sheet: &Sheet, language: Language, done: Option<&'static str>) -> Ans
         t: language.texts(),
         lang: language.code(),
         here: here.clone(),
-        title: sheet.form.title.clone(),
+        title: sheet.form.title_in(language.code()).into(),
         done: done.map(|id| Done {
             text: text(language, id),
             href: None,
@@ -446,13 +491,17 @@ fn answers(sheet: &Sheet, language: Language, done: Option<&'static str>) -> Ans
             (Some(_), _) => Vec::new(),
         },
         rows: answered.as_ref().map_or_else(Vec::new, |it| {
-            let mut rows = rows(&sheet.form, it, (language, false));
+            let mut rows = rows(&sheet.form_answered(), it, (language, false));
             for row in &mut rows {
                 row.prefilled = None;
             }
             rows
         }),
-        change: answered.is_some().then(|| format!("{here}?change=yes")),
+        // Copies of a group beyond those that a form has here would be lost.
+        change: answered
+            .as_ref()
+            .is_some_and(|it| it.many.is_empty())
+            .then(|| format!("{here}?change=yes")),
         back: "/questionnaires".to_owned(),
         back_text: text(language, "form-back"),
         seen: None,

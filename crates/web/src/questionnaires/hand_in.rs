@@ -7,12 +7,14 @@ use fhir::members::set;
 use fhir::problem::Problem;
 use fhir::questionnaire::{Answers, Head};
 use serde_json::{Value, json};
+use store::desk::TaskState;
 use store::{Expect, Job, Release};
 
 use super::sheet::{Draft, Sheet};
 use super::writer;
 use crate::node::Node;
 use crate::page::words;
+use crate::staff::desk::tasks::asked::over;
 use crate::visit::Visit;
 
 /// What became of it.
@@ -77,6 +79,13 @@ pub(crate) async fn hand_in(
                 (Expect::Version(sheet.version), Release::Keep),
             )?,
         ],
+        effects: match is_staff {
+            true => {
+                let done = (sheet.id.as_str(), TaskState::Done);
+                over(node, visit, scope, done).await?.into_iter().collect()
+            }
+            false => Vec::new(),
+        },
         traces: vec![sheet.trace(scope)],
         ..Job::default()
     };

@@ -1,22 +1,18 @@
-//! Questionnaires are about nobody: they are read by the node itself, for whoever answers them. What a form is prefilled with
-//! is read under the reader's own scope.
+//! What a form is prefilled with is read under the reader's own scope; the Questionnaire itself by the node (`exchange::forms`).
 
-use access::{Interaction, NOT_FOR_PROXIES, Scope, SystemPurpose};
+use access::{Interaction, NOT_FOR_PROXIES};
+pub(crate) use exchange::forms::{Found, all, form, title};
 use fhir::members::text;
-use fhir::problem::{Kind, Problem};
-use fhir::questionnaire::{CODINGS_MAX, Choice, Form};
-use fhir::search::{Clause, Criterion, Search};
+use fhir::problem::Problem;
+use fhir::questionnaire::Form;
+use fhir::search::Search;
 use serde_json::Value;
-use store::terminology::{Asked, ExpansionOptions};
 use store::{Reading, Store};
 
 use crate::node::Node;
 use crate::record::json;
 use crate::visit::Visit;
 
-/// Questionnaires of an organisation that are looked through.
-const FORMS_MAX: usize = 500;
-const PAGE: u32 = 200;
 /// Resources of one type that a form is prefilled from.
 const OF_A_TYPE_MAX: u32 = 500;
 /// What forms may be prefilled from, beside the Patient.
@@ -28,132 +24,14 @@ const RECORD: [&str; 5] = [
     "MedicationRequest",
 ];
 
-fn own() -> Scope {
-    Scope::system(SystemPurpose::ReadQuestionnaires)
-}
-
-/// A Questionnaire of this node's, and the version of it that was read.
-pub(crate) struct Found {
-    pub id: String,
-    pub version: u64,
-    pub resource: Value,
-}
-
-async fn found(store: &Store, mut search: Search) -> Result<Vec<Found>, Problem> {
-    let scope = own();
-    let mut found = Vec::new();
-    loop {
-        let page = store.search(&scope, &search).await?;
-        for version in &page.entries {
-            found.push(Found {
-                id: version.id.clone(),
-                version: version.version,
-                resource: json(version)?,
-            });
-        }
-        search.after = page.next;
-        if search.after.is_none() || found.len() >= FORMS_MAX {
-            return Ok(found);
-        }
-    }
-}
-
-/// All that are here, by title.
-///
-/// # Errors
-/// Those of the store.
-pub(crate) async fn all(store: &Store) -> Result<Vec<Found>, Problem> {
-    let mut all = found(store, Search::all("Questionnaire", PAGE)).await?;
-    all.sort_by(|a, b| {
-        title(&a.resource)
-            .cmp(title(&b.resource))
-            .then(a.id.cmp(&b.id))
-    });
-    Ok(all)
-}
-
-/// What a Questionnaire is called.
-pub(crate) fn title(resource: &Value) -> &str {
-    match (text(resource, "/title"), text(resource, "/name")) {
-        ("", "") => "Questionnaire",
-        ("", name) => name,
-        (title, _) => title,
-    }
-}
-
-/// The form of that canonical: of several versions the one that is named, or else the newest that is active.
-///
-/// # Errors
-/// `NotFound`; what `Form::read` refuses; those of the store.
-pub(crate) async fn form(store: &Store, canonical: &str) -> Result<(Form, u64), Problem> {
-    let (url, version) = canonical.split_once('|').unwrap_or((canonical, ""));
-    let mut search = Search::all("Questionnaire", PAGE);
-    search
-        .clauses
-        .push(Clause::one("url", Criterion::Uri(url.to_owned())));
-    let mut all = found(store, search).await?;
-    all.retain(|it| version.is_empty() || text(&it.resource, "/version") == version);
-    let active = |it: &Found| text(&it.resource, "/status") == "active";
-    let dated = |it: &Found| {
-        let version = text(&it.resource, "/version").to_owned();
-        (active(it), text(&it.resource, "/date").to_owned(), version)
-    };
-    all.sort_by_key(dated);
-    let chosen = all.pop().ok_or_else(|| {
-        let message = "The questionnaire that was asked for is not here.";
-        Problem::new(Kind::NotFound, message)
-    })?;
-    read(store, &chosen).await
-}
-
 /// The form of that id.
 ///
 /// # Errors
-/// As `form`.
+/// `NotFound`; those of `form`.
 pub(crate) async fn by_id(store: &Store, id: &str) -> Result<(Form, u64), Problem> {
     fhir::resource::check_id(id).map_err(|_| super::gone())?;
-    let Reading::Found(version) = store.read(&own(), "Questionnaire", id).await? else {
-        return Err(super::gone());
-    };
-    let found = Found {
-        id: version.id.clone(),
-        version: version.version,
-        resource: json(&version)?,
-    };
-    read(store, &found).await
-}
-
-async fn read(store: &Store, found: &Found) -> Result<(Form, u64), Problem> {
-    let mut form = Form::read(&found.resource)?;
-    let asked = form.questions.iter().map(|it| it.value_set.clone());
-    let mut value_sets: Vec<String> = asked.filter(|it| !it.is_empty()).collect();
-    value_sets.sort();
-    value_sets.dedup();
-    for value_set in value_sets {
-        let choices = choices(store, &value_set).await?;
-        form.offer(&value_set, &choices);
-    }
-    Ok((form, found.version))
-}
-
-/// The answers that a value set holds.
-async fn choices(store: &Store, value_set: &str) -> Result<Vec<Choice>, Problem> {
-    let options = ExpansionOptions {
-        count: u64::try_from(CODINGS_MAX).ok(),
-        active_only: true,
-        ..ExpansionOptions::default()
-    };
-    let (url, _) = value_set.split_once('|').unwrap_or((value_set, ""));
-    let expanded = store.expand(&own(), Asked::Url(url), &options).await?;
-    if expanded.total > options.count.unwrap_or_default() {
-        let message =
-            format!("The value set {url} has more than {CODINGS_MAX} answers to choose among.");
-        return Err(Problem::new(Kind::TooCostly, message));
-    }
-    let codes = expanded.codes.iter();
-    Ok(codes
-        .map(|it| Choice::coding(&it.system, &it.code, &it.display))
-        .collect())
+    let found = exchange::forms::by_id(store, id).await?;
+    found.ok_or_else(super::gone)
 }
 
 /// What a form is prefilled from.

@@ -2,7 +2,8 @@
 
 use fhir::date;
 use fhir::members::text as at;
-use fhir::questionnaire::{Fault, Form, Source, display};
+use fhir::questionnaire::{Fault, Form, Question, Source, Told, display};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::page::tongue::Language;
@@ -51,10 +52,42 @@ pub(crate) fn answer(language: Language, answer: &Value) -> String {
     }
 }
 
-/// All answers to a question.
-pub(crate) fn answers(language: Language, given: &[Value]) -> String {
-    let told: Vec<String> = given.iter().map(|it| answer(language, it)).collect();
-    told.join("; ")
+/// Words, and the language that they are in where it is not the reader's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Words {
+    pub text: String,
+    pub lang: Option<String>,
+}
+
+impl From<Told<'_>> for Words {
+    fn from(told: Told<'_>) -> Words {
+        Words {
+            text: told.text.to_owned(),
+            lang: told.lang.map(str::to_owned),
+        }
+    }
+}
+
+/// All answers to a question. What was chosen is told as the question offers it.
+pub(crate) fn answers(
+    form: &Form,
+    question: &Question,
+    given: &[Value],
+    language: Language,
+) -> Words {
+    let mut lang = None;
+    let told = given.iter().map(|it| {
+        let Some(chosen) = form.chosen(question, it, language.code()) else {
+            return answer(language, it);
+        };
+        lang = lang.take().or(chosen.lang.map(str::to_owned));
+        chosen.text.to_owned()
+    });
+    let told: Vec<String> = told.collect();
+    Words {
+        text: told.join("; "),
+        lang,
+    }
 }
 
 /// What is wrong with an answer; whoever reads it sees the question beside it.
@@ -107,14 +140,23 @@ pub(crate) fn source(language: Language, source: &Source) -> Option<String> {
     }
 }
 
-/// A question's words, with its number.
-pub(crate) fn question(form: &Form, place: usize) -> String {
+/// A question's words, with its number; of a group that was filled in more than once with the copy's.
+pub(crate) fn question(form: &Form, place: usize, language: Language) -> Words {
     let Some(question) = form.questions.get(place) else {
-        return String::new();
+        return Words::default();
     };
-    let words = match question.text.as_str() {
-        "" => question.link.as_str(),
+    let told = form.text_of(question, language.code());
+    let words = match told.text {
+        "" => question.link_id(),
         words => words,
     };
-    format!("{} {words}", question.prefix).trim().to_owned()
+    let prefix = form.prefix_of(question, language.code()).text;
+    let mut text = format!("{prefix} {words}").trim().to_owned();
+    if question.copies && form.copies_of(question).0 > 1 {
+        text.push_str(&format!(" ({})", question.copy()));
+    }
+    Words {
+        text,
+        lang: told.lang.map(str::to_owned),
+    }
 }

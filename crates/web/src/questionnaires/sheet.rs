@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use access::Scope;
+use fhir::date::Millis;
 use fhir::members::text;
 use fhir::problem::{Kind, Problem};
 use fhir::questionnaire::{
@@ -36,6 +37,8 @@ pub(crate) struct Sheet {
     pub ask: questionnaire::Ask,
     pub task: Value,
     pub version: u64,
+    /// The form as the Questionnaire has it, and with the copies of its groups that were filled in.
+    pub base: Form,
     pub form: Form,
     /// Names the Questionnaire and its version: what was written for another is not taken for this one.
     pub of: String,
@@ -47,6 +50,7 @@ pub(crate) struct Sheet {
     pub draft: Option<Draft>,
     /// What was written was written for other questions, and is left out.
     pub is_outdated: bool,
+    now: Millis,
 }
 
 /// The Task, its version and what it asks, as far as the scope shows it.
@@ -107,6 +111,12 @@ impl Sheet {
         let kept = node.store.form_draft(scope, id, account).await?;
         let kept: Option<Draft> = kept.and_then(|it| serde_json::from_str(&it).ok());
         let is_outdated = kept.as_ref().is_some_and(|it| it.of != of);
+        let draft = kept.filter(|_| !is_outdated);
+        let copied = match (&draft, &response) {
+            (Some(draft), _) => form.copied(&draft.fields),
+            (None, Some((response, _))) => form.copied_for(response),
+            (None, None) => form.clone(),
+        };
         Ok(Sheet {
             id: id.to_owned(),
             prefilled: form.prefill(&record.resources, visit.now),
@@ -114,10 +124,12 @@ impl Sheet {
             ask,
             task,
             version,
-            form,
+            form: copied,
+            base: form,
+            now: visit.now,
             of,
             response,
-            draft: kept.filter(|_| !is_outdated),
+            draft,
             is_outdated,
         })
     }
@@ -144,7 +156,15 @@ impl Sheet {
     /// What was handed in.
     pub(crate) fn answered(&self) -> Option<Answered> {
         let (response, _) = self.response.as_ref()?;
-        Some(Answered::read(&self.form, response))
+        Some(Answered::read(&self.base.copied_for(response), response))
+    }
+
+    /// The form with the copies of its groups that were handed in.
+    pub(crate) fn form_answered(&self) -> Form {
+        match &self.response {
+            Some((response, _)) => self.base.copied_for(response),
+            None => self.base.clone(),
+        }
     }
 
     /// What those fields say.
@@ -153,7 +173,8 @@ impl Sheet {
             Some(answered) => answered.answers,
             None => self.beginnings(),
         };
-        self.form.read_fields(fields, &fixed, &said::zone)
+        self.form
+            .read_fields(fields, &fixed, (&said::zone, self.now))
     }
 
     /// What was written now, as a draft: what the questions began with stays what it was when it was first kept.
@@ -246,7 +267,28 @@ impl Sheet {
     }
 }
 
-/// The form's own fields of what was posted.
-pub(crate) fn posted(form: &Form, fields: &form::Fields) -> Fields {
-    form.own_fields(fields.all())
+impl Sheet {
+    /// The form's own fields of what was posted, with a copy of a group added or taken away if that is what was pressed; the form
+    /// has its groups' copies by them from then on.
+    pub(crate) fn posted(&mut self, fields: &form::Fields) -> Fields {
+        let mut own = self.base.own_fields(fields.all());
+        let pressed = fields.text("do");
+        if let Some(group) = pressed.strip_prefix("add:") {
+            self.base.copied(&own).add_copy(&mut own, group);
+        }
+        if let Some((group, copy)) = pressed
+            .strip_prefix("remove:")
+            .and_then(|it| it.split_once(':'))
+        {
+            let copy = copy.parse().unwrap_or_default();
+            self.base.remove_copy(&mut own, group, copy);
+        }
+        self.form = self.base.copied(&own);
+        own
+    }
+}
+
+/// Whether what was pressed adds a copy of a group, or takes one away.
+pub(crate) fn changes_copies(pressed: &str) -> bool {
+    pressed.starts_with("add:") || pressed.starts_with("remove:")
 }

@@ -1,13 +1,14 @@
 //! What the templates of forms and answers show.
 
-use fhir::members::text as at;
-use fhir::questionnaire::{
-    Answered, Answers, Control, Fault, Fields, Form, Operator, Question, Sort, same,
-};
-use serde::Serialize;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::said;
+use fhir::members::text as at;
+use fhir::questionnaire::{Answered, Answers, Control, Fault, Fields, Form, Question, Sort, same};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::said::{self, Words};
+use super::script::rules;
 use super::sheet::Sheet;
 use crate::page::parts::{Done, Label, Person};
 use crate::page::tongue::Language;
@@ -23,8 +24,8 @@ pub struct FormPage {
     pub t: Texts,
     pub lang: &'static str,
     pub here: String,
-    pub title: String,
-    pub description: String,
+    pub title: Words,
+    pub description: Words,
     /// Whom it is about, on a page of staff's.
     pub person: Option<Person>,
     pub reason: String,
@@ -39,6 +40,8 @@ pub struct FormPage {
     pub items: Vec<Item>,
     /// The conditions, as JSON, for the script that shows and hides at once.
     pub rules: Option<String>,
+    /// A group of it can be filled in more than once.
+    pub copies: bool,
     /// It is only looked at.
     pub preview: bool,
 }
@@ -58,6 +61,12 @@ pub struct Item {
     /// Which of the template's parts draws it.
     pub kind: &'static str,
     pub text: String,
+    /// The language of the text, where it is not the reader's.
+    pub lang: Option<String>,
+    /// Of a group with copies: which copy it is, and the word by which it is taken away.
+    pub copy: usize,
+    pub copies: usize,
+    pub remove: Option<String>,
     /// Of a heading: 2 to 4.
     pub level: usize,
     pub shown: bool,
@@ -85,8 +94,19 @@ pub struct Item {
 pub struct Pick {
     pub value: String,
     pub text: String,
+    /// Of a radio button or check box: the text with the language that it is in, where it is not the reader's.
+    pub label: PickLabel,
+    /// The language of the text of an option of a list, where it is not the reader's.
+    pub attributes: BTreeMap<&'static str, String>,
     pub checked: bool,
     pub selected: bool,
+}
+
+/// The words of an answer to choose, as the design system's macros take them.
+#[derive(Clone, Debug, Serialize)]
+pub struct PickLabel {
+    pub text: String,
+    pub attributes: BTreeMap<&'static str, String>,
 }
 
 /// `questionnaire/check.jinja`
@@ -95,7 +115,7 @@ pub struct Check {
     pub t: Texts,
     pub lang: &'static str,
     pub here: String,
-    pub title: String,
+    pub title: Words,
     pub person: Option<Person>,
     pub rows: Vec<Row>,
     pub action: String,
@@ -110,7 +130,7 @@ pub struct AnswersPage {
     pub t: Texts,
     pub lang: &'static str,
     pub here: String,
-    pub title: String,
+    pub title: Words,
     pub done: Option<Done>,
     pub person: Option<Person>,
     pub state: Label,
@@ -134,8 +154,8 @@ pub struct AnswersPage {
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     pub heading: bool,
-    pub question: String,
-    pub answer: String,
+    pub question: Words,
+    pub answer: Words,
     pub empty: bool,
     /// Where the answer came from, if it stands as it was prefilled.
     pub prefilled: Option<String>,
@@ -174,8 +194,8 @@ impl FormPage {
             t: language.texts(),
             lang: language.code(),
             here: String::new(),
-            title: sheet.form.title.clone(),
-            description: sheet.form.description.clone(),
+            title: sheet.form.title_in(language.code()).into(),
+            description: sheet.form.description_in(language.code()).into(),
             person,
             reason: sheet.ask.reason.clone(),
             due: None,
@@ -187,6 +207,7 @@ impl FormPage {
             shown: drawn.shown,
             items: drawn.items,
             rules: drawn.rules,
+            copies: sheet.form.questions.iter().any(|it| it.copies),
             preview: false,
         }
     }
@@ -214,7 +235,11 @@ pub(crate) fn draw(
     let is_on = |place: usize| enabled.get(place).copied().unwrap_or(false);
     let mut items = Vec::new();
     let mut shown = Vec::new();
+    let mut ends = Vec::new();
     for (place, question) in form.questions.iter().enumerate() {
+        for group in ended(&mut ends, place) {
+            items.extend(another(form, group, is_on(group), language));
+        }
         if is_hidden(form, question) {
             continue;
         }
@@ -222,6 +247,7 @@ pub(crate) fn draw(
             shown.push(place.to_string());
         }
         let mut item = item(form, place, fields, answers, language);
+        copy(form, question, &mut item);
         item.shown = is_on(place);
         let fault = faults.iter().find(|(at, _)| *at == place);
         item.error = fault.map(|(_, it)| said::fault(language, it));
@@ -238,16 +264,64 @@ pub(crate) fn draw(
                 } else {
                     "form-prefilled-hint"
                 };
-                item.hint = Some(language.tell(id, &told));
+                let said = language.tell(id, &told);
+                item.hint = Some(match item.hint.take() {
+                    Some(before) => format!("{before} {said}"),
+                    None => said,
+                });
             }
         }
         items.push(item);
+        ends.push((form.below(place).end, place));
+    }
+    for group in ended(&mut ends, usize::MAX) {
+        items.extend(another(form, group, is_on(group), language));
     }
     Drawn {
         items,
         shown: shown.join(","),
         rules: form.has_conditions().then(|| rules(form)),
     }
+}
+
+/// Of a group with copies which copy it is, and how it is taken away where there are several.
+fn copy(form: &Form, question: &Question, item: &mut Item) {
+    if !question.copies {
+        return;
+    }
+    let (count, _) = form.copies_of(question);
+    let base = question.name.split('_').next().unwrap_or_default();
+    item.copy = question.copy();
+    item.copies = count;
+    item.remove = (count > 1).then(|| format!("remove:{base}:{}", question.copy()));
+}
+
+/// The groups that end before that place, of those that are open.
+fn ended(open: &mut Vec<(usize, usize)>, place: usize) -> Vec<usize> {
+    let (over, rest): (Vec<_>, Vec<_>) = open.drain(..).partition(|(end, _)| *end <= place);
+    *open = rest;
+    over.into_iter().map(|(_, place)| place).collect()
+}
+
+/// The button for another copy, behind the last one of a group.
+fn another(form: &Form, place: usize, shown: bool, language: Language) -> Option<Item> {
+    let group = form.questions.get(place).filter(|it| it.copies)?;
+    let (count, has_room) = form.copies_of(group);
+    if group.copy() < count || !has_room {
+        return None;
+    }
+    let base = group.name.split('_').next().unwrap_or_default();
+    let words = form.text_of(group, language.code());
+    Some(Item {
+        place,
+        kind: "add",
+        id: format!("add-{base}"),
+        value: format!("add:{base}"),
+        text: words.text.to_owned(),
+        lang: words.lang.map(str::to_owned),
+        shown,
+        ..Item::default()
+    })
 }
 
 /// The item and those that it stands in: fewer than the bound on depth.
@@ -270,19 +344,26 @@ fn item(form: &Form, place: usize, fields: &Fields, answers: &Answers, language:
     let Some(question) = form.questions.get(place) else {
         return Item::default();
     };
-    let id = format!("q{place}");
+    let id = question.name.clone();
     let one = |part: &str| {
         let found = fields.get(&format!("{id}{part}"));
         found.and_then(|it| it.first()).cloned().unwrap_or_default()
     };
-    let mut words = said::question(form, place);
-    if question.sort.asks() && !question.required && !question.read_only {
-        words = language.tell("form-optional", &[("question", &words)]);
-    }
+    let words = said::question(form, place, language);
+    let is_optional = question.sort.asks() && !question.required && !question.read_only;
+    let optional = |words: &str| language.tell("form-optional", &[("question", words)]);
+    let (said, hint) = match (is_optional, &words.lang) {
+        (false, _) => (words.text, None),
+        (true, None) => (optional(&words.text), None),
+        // What is not in the reader's language is marked as such; that it is optional stands apart from it.
+        (true, Some(_)) => (words.text, Some(optional("").trim().to_owned())),
+    };
     let mut item = Item {
         place,
         kind: kind(question),
-        text: words,
+        text: said,
+        lang: words.lang,
+        hint,
         level: level(form, question),
         value: one(""),
         whole: question.sort == Sort::Integer,
@@ -292,7 +373,10 @@ fn item(form: &Form, place: usize, fields: &Fields, answers: &Answers, language:
     match item.kind {
         "fixed" => {
             let given = answers.get(&question.link).map_or(&[][..], Vec::as_slice);
-            item.value = said::answers(language, given);
+            item.value = said::answers(form, question, given, language).text;
+            if !question.calculated.is_empty() {
+                item.hint = Some(text(language, "form-calculated").to_owned());
+            }
         }
         "several" => {
             item.values = fields.get(&item.id).cloned().unwrap_or_default();
@@ -307,7 +391,7 @@ fn item(form: &Form, place: usize, fields: &Fields, answers: &Answers, language:
             item.time = (question.sort == Sort::DateTime).then(|| one("-time"));
         }
         "quantity" => units(&mut item, question, one("-unit")),
-        "radios" | "checks" | "select" => picks(&mut item, question, fields, language),
+        "radios" | "checks" | "select" => picks(&mut item, (form, question), fields, language),
         _ => {}
     }
     if question.sort == Sort::OpenChoice {
@@ -366,6 +450,11 @@ fn units(item: &mut Item, question: &Question, chosen: String) {
 fn pick(value: String, text: String, chosen: &[String]) -> Pick {
     let is_chosen = chosen.contains(&value);
     Pick {
+        label: PickLabel {
+            text: text.clone(),
+            attributes: BTreeMap::new(),
+        },
+        attributes: BTreeMap::new(),
         value,
         text,
         checked: is_chosen,
@@ -373,7 +462,12 @@ fn pick(value: String, text: String, chosen: &[String]) -> Pick {
     }
 }
 
-fn picks(item: &mut Item, question: &Question, fields: &Fields, language: Language) {
+fn picks(
+    item: &mut Item,
+    (form, question): (&Form, &Question),
+    fields: &Fields,
+    language: Language,
+) {
     let chosen = fields.get(&item.id).cloned().unwrap_or_default();
     if question.sort == Sort::Boolean {
         let told = [("yes", "form-yes"), ("no", "form-no")];
@@ -384,7 +478,18 @@ fn picks(item: &mut Item, question: &Question, fields: &Fields, language: Langua
     }
     let choices = question.choices.iter().enumerate();
     item.picks = choices
-        .map(|(number, it)| pick(number.to_string(), it.label.clone(), &chosen))
+        .map(|(number, it)| {
+            let told = form.label_of(it, language.code());
+            let mut pick = pick(number.to_string(), told.text.to_owned(), &chosen);
+            if let Some(lang) = told.lang {
+                let marked = BTreeMap::from([("lang", lang.to_owned())]);
+                match item.kind {
+                    "select" => pick.attributes = marked,
+                    _ => pick.label.attributes = marked,
+                }
+            }
+            pick
+        })
         .collect();
     if question.sort == Sort::OpenChoice {
         let other = text(language, "form-other").to_owned();
@@ -393,63 +498,6 @@ fn picks(item: &mut Item, question: &Question, fields: &Fields, language: Langua
     if item.kind == "select" {
         let none = text(language, "form-choose").to_owned();
         item.picks.insert(0, pick(String::new(), none, &chosen));
-    }
-}
-
-/// The conditions in the words of fields, for the script: which question is shown when.
-fn rules(form: &Form) -> String {
-    let place = |link: &str| form.questions.iter().position(|it| it.link == link);
-    let questions = form.questions.iter().map(|question| {
-        let when = question.when.iter().filter_map(|when| {
-            let at = place(&when.question)?;
-            let asked = form.questions.get(at)?;
-            Some(json!({ "q": at, "op": operator(when.operator), "v": field_value(asked, &when.answer) }))
-        });
-        json!({
-            "parent": question.parent,
-            "all": question.all,
-            "when": when.collect::<Vec<_>>(),
-        })
-    });
-    Value::Array(questions.collect()).to_string()
-}
-
-fn operator(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Exists => "exists",
-        Operator::Equal => "=",
-        Operator::NotEqual => "!=",
-        Operator::Greater => ">",
-        Operator::Less => "<",
-        Operator::GreaterOrEqual => ">=",
-        Operator::LessOrEqual => "<=",
-    }
-}
-
-/// An answer as its question's field has it.
-fn field_value(question: &Question, answer: &Value) -> Value {
-    if let Some(yes) = answer.get("valueBoolean").and_then(Value::as_bool) {
-        return match question.sort {
-            Sort::Boolean => (if yes { "yes" } else { "no" }).into(),
-            _ => yes.into(),
-        };
-    }
-    match question.sort {
-        Sort::Choice | Sort::OpenChoice => {
-            let found = question
-                .choices
-                .iter()
-                .position(|it| same(&it.answer, answer));
-            found.map_or(Value::Null, |it| it.to_string().into())
-        }
-        Sort::Quantity => answer
-            .pointer("/valueQuantity/value")
-            .cloned()
-            .unwrap_or_default(),
-        _ => {
-            let values = answer.as_object().and_then(|it| it.values().next());
-            values.cloned().unwrap_or_default()
-        }
     }
 }
 
@@ -477,14 +525,17 @@ pub(crate) fn rows(
         };
         rows.push(Row {
             heading: question.sort == Sort::Group,
-            question: said::question(form, place),
+            question: said::question(form, place, language),
             empty: given.is_empty(),
             answer: match given {
-                [] => text(language, "form-not-answered").to_owned(),
-                given => said::answers(language, given),
+                [] => Words {
+                    text: text(language, "form-not-answered").to_owned(),
+                    lang: None,
+                },
+                given => said::answers(form, question, given, language),
             },
             prefilled: answered.prefilled.get(&question.link).cloned(),
-            href: format!("#q{place}{part}"),
+            href: format!("#{}{part}", question.name),
         });
     }
     rows
@@ -493,17 +544,19 @@ pub(crate) fn rows(
 /// What is wrong, for the summary, each with its question.
 pub(crate) fn wrongs(form: &Form, faults: &[(usize, Fault)], language: Language) -> Vec<Wrong> {
     let told = faults.iter().map(|(place, fault)| {
-        let part = match form.questions.get(*place).map(|it| it.sort) {
+        let question = form.questions.get(*place);
+        let name = question.map_or("", |it| it.name.as_str());
+        let part = match question.map(|it| it.sort) {
             Some(Sort::Date | Sort::DateTime) => "-day",
             _ => "",
         };
         Wrong {
             text: format!(
                 "{}: {}",
-                said::question(form, *place),
+                said::question(form, *place, language).text,
                 said::fault(language, fault)
             ),
-            href: format!("#q{place}{part}"),
+            href: format!("#{name}{part}"),
         }
     });
     told.collect()

@@ -4,7 +4,7 @@ use axum::response::Response;
 
 use super::{NOW, clerk, done, person, site};
 use crate::page::Page;
-use crate::page::parts::{Fault, Label, Tab};
+use crate::page::parts::{Fault, Label, Link, Tab};
 use crate::page::trend::{self, Point};
 use crate::page::words::moment;
 use crate::staff::desk::blueprints;
@@ -86,7 +86,11 @@ fn adopted(text: &str) -> blueprints::View {
         label: label(),
         by: text.into(),
         when: moment(NOW, NOW),
-        signer: text.into(),
+        signer: Some(text.into()),
+        next: vec![Link {
+            text: "Read its rules",
+            href: "/staff/rules".into(),
+        }],
         stranger: true,
         undone_by: text.into(),
         undone: Some(moment(NOW, NOW)),
@@ -192,6 +196,8 @@ fn task(text: &str) -> desk::TaskPage {
         whose: text.into(),
         due: "3 Feb 2026".into(),
         due_day: "2026-02-03".into(),
+        answer: None,
+        book: Some("/staff/slots?task=1".into()),
         label: label(),
         urgent: true,
         made: text.into(),

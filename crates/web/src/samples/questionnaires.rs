@@ -10,6 +10,7 @@ use crate::page::Page;
 use crate::page::parts::{Fault as Wrong, Tab};
 use crate::page::tongue::Language;
 use crate::patient::questionnaires as patient;
+use crate::questionnaires::said::Words;
 use crate::questionnaires::views::{AnswersPage, Check, FormPage, draw, rows, wrongs};
 use crate::staff::questionnaires::views as staff;
 
@@ -75,12 +76,21 @@ fn form(text: &str) -> Form {
         with(with(ask("some", "open-choice"), "answerOption", json!([option("a")])), "repeats", true.into()),
         ask("much", "quantity"),
         with(ask("fixed", "string"), "readOnly", true.into()),
+        { "linkId": "more", "type": "group", "text": text, "repeats": true, "item": [ask("each", "string")] },
     ] }]);
     let questionnaire = json!({
         "resourceType": "Questionnaire", "status": "active", "title": text, "description": text,
         "url": "urn:x", "item": items,
     });
-    Form::read(&questionnaire).unwrap()
+    let twice = Fields::from([("q14".to_owned(), vec!["2".to_owned()])]);
+    Form::read(&questionnaire).unwrap().copied(&twice)
+}
+
+fn words(text: &str) -> Words {
+    Words {
+        text: text.into(),
+        lang: Some("en".into()),
+    }
 }
 
 fn given(text: &str) -> Answers {
@@ -113,8 +123,8 @@ fn form_page(text: &str, language: Language) -> FormPage {
         t: language.texts(),
         lang: language.code(),
         here: "/questionnaires/t1".into(),
-        title: text.into(),
-        description: text.into(),
+        title: words(text),
+        description: words(text),
         person: None,
         reason: text.into(),
         due: Some(text.into()),
@@ -126,6 +136,7 @@ fn form_page(text: &str, language: Language) -> FormPage {
         shown: drawn.shown,
         items: drawn.items,
         rules: drawn.rules,
+        copies: true,
         preview: false,
     }
 }
@@ -143,7 +154,7 @@ fn check(text: &str) -> Check {
         t: Language::English.texts(),
         lang: "en",
         here: "/questionnaires/t1/check".into(),
-        title: text.into(),
+        title: words(text),
         person: Some(person(text)),
         rows: rows(&form(text), &answered(text), (Language::English, true)),
         action: "/questionnaires/t1/check".into(),
@@ -158,7 +169,7 @@ fn answers(text: &str) -> AnswersPage {
         t: Language::English.texts(),
         lang: "en",
         here: "/staff/questionnaires/tasks/t1".into(),
-        title: text.into(),
+        title: words(text),
         done: done(true),
         person: Some(person(text)),
         state: label(),
@@ -178,8 +189,9 @@ fn answers(text: &str) -> AnswersPage {
 fn list(text: &str) -> patient::List {
     let row = |_| patient::ListRow {
         href: "/questionnaires/t1".into(),
-        title: text.into(),
+        title: words(text),
         state: label(),
+        unread: Some(label()),
         said: text.into(),
     };
     patient::List {

@@ -62,7 +62,11 @@ fn part(text: &str) -> rules::Part {
             said: text.into(),
             path: text.into(),
         }],
-        steps: vec![text.into()],
+        steps: vec![rules::StepLine {
+            said: text.into(),
+            canonical: text.into(),
+            form: Some("/staff/questionnaires/1".into()),
+        }],
     }
 }
 
@@ -101,6 +105,7 @@ fn one(text: &str) -> rules::One {
         parts: vec![part(text)],
         in_force: vec![part(text)],
         fault: None,
+        lacks: Some(text.into()),
         trial: Some(rules::Trial {
             since: moment(NOW, NOW),
             said: vec![text.into()],

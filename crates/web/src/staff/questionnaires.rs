@@ -17,6 +17,7 @@ use fhir::problem::Problem;
 use fhir::questionnaire::{Answers, Form};
 use serde::Deserialize;
 use serde_json::json;
+use store::desk::TaskState;
 use store::forms::{Ask, AskCounts, AskList, FormWrite};
 use store::{Effect, Expect, Job, Reading, Release};
 
@@ -24,6 +25,7 @@ use exchange::prescriptions::written;
 
 use super::NOT_SHOWN;
 use super::desk::me;
+use super::desk::tasks::asked::over;
 use super::desk::tasks::today;
 use crate::form::Fields;
 use crate::node::Node;
@@ -234,6 +236,11 @@ pub(super) async fn row(
             due => words::date(due).short,
         },
         when: match ask.answered_at {
+            0 if ask.reminded_at > 0 => format!(
+                "asked {}, reminded {}",
+                moment(ask.asked_at),
+                moment(ask.reminded_at)
+            ),
             0 => format!("asked {}", moment(ask.asked_at)),
             answered => format!("answered {}", moment(answered)),
         },
@@ -265,8 +272,8 @@ pub async fn preview(
         t: language.texts(),
         lang: language.code(),
         here: String::new(),
-        title: form.title.clone(),
-        description: form.description.clone(),
+        title: form.title_in(language.code()).into(),
+        description: form.description_in(language.code()).into(),
         person: Some(Person::new("EXAMPLE, Alex", Some("1980-01-01"), None)),
         reason: String::new(),
         due: None,
@@ -281,6 +288,7 @@ pub async fn preview(
         shown: drawn.shown,
         items: drawn.items,
         rules: drawn.rules,
+        copies: false,
         preview: true,
     };
     let page = Page::new("questionnaire/form.jinja", form.title.clone(), view);
@@ -330,7 +338,7 @@ pub async fn one(
         done: done(&asked.done),
         ..view
     };
-    let page = Page::new("questionnaire/answers.jinja", view.title.clone(), view);
+    let page = Page::new("questionnaire/answers.jinja", view.title.text.clone(), view);
     Ok(page
         .under("/staff/questionnaires")
         .answer(&node.site, &visit))
@@ -354,6 +362,13 @@ fn answered(sheet: &Sheet, ask: &Ask, person: Person, now: Millis) -> AnswersPag
             .due
             .map(|it| format!("Due by {}.", words::date(it).short)),
     );
+    if ask.reminded_at > 0 {
+        let when = words::moment(ask.reminded_at, now).full;
+        facts.push(match ask.reminder_opened_at {
+            0 => format!("The patient was reminded on {when}, and has not opened it since."),
+            _ => format!("The patient was reminded on {when}, and has opened it since."),
+        });
+    }
     facts.extend(
         sheet
             .response
@@ -376,7 +391,7 @@ fn answered(sheet: &Sheet, ask: &Ask, person: Person, now: Millis) -> AnswersPag
         t: language.texts(),
         lang: language.code(),
         here: here.clone(),
-        title: sheet.form.title.clone(),
+        title: sheet.form.title_in(language.code()).into(),
         done: None,
         person: Some(person),
         state: state(ask, now),
@@ -385,11 +400,13 @@ fn answered(sheet: &Sheet, ask: &Ask, person: Person, now: Millis) -> AnswersPag
             (None, true) => vec!["The answers are withheld from you.".to_owned()],
             _ => Vec::new(),
         },
-        rows: answered
-            .as_ref()
-            .map_or_else(Vec::new, |it| rows(&sheet.form, it, (language, true))),
+        rows: answered.as_ref().map_or_else(Vec::new, |it| {
+            rows(&sheet.form_answered(), it, (language, true))
+        }),
+        // Copies of a group beyond those that a form has here would be lost.
         change: answered
-            .is_some()
+            .as_ref()
+            .is_some_and(|it| it.many.is_empty())
             .then(|| format!("{here}/answer?change=yes")),
         back: format!("/staff/patient/{}/questionnaires", ask.patient),
         back_text: "All questionnaires of this patient",
@@ -449,8 +466,11 @@ pub async fn withdraw(
     let by = format!("Withdrawn by {}", me(&visit)?.who);
     set(&mut task, "statusReason", json!({ "text": by }));
     let how = (Expect::Version(sheet.version), Release::Keep);
+    let not_done = (id.as_str(), TaskState::NotDone);
+    let off = over(&node, &visit, &scope, not_done).await?;
     let job = Job {
         changes: vec![written(&task, &node.site.organisation, how)?],
+        effects: off.into_iter().collect(),
         traces: vec![sheet.trace(&scope)],
         ..Job::default()
     };

@@ -182,18 +182,7 @@ async fn show(
     let on = switch.filter(|it| it.on);
     let now = Rule::read(&resource);
     let fault = now.as_ref().err().map(ToString::to_string);
-    // What is in force is what a person switched on, whatever the rule says by now.
-    let in_force = match on {
-        Some(it) if it.version != version => {
-            let read = exchange::rules::read(&node.store, &scope, id, Some(it.version)).await;
-            read.ok().map(|(rule, _)| rule)
-        }
-        _ => None,
-    };
-    let trial = match (asked.tried.as_str(), &now) {
-        ("yes", Ok(rule)) => Some(trial::over_last_month(node, &scope, rule, visit).await?),
-        _ => None,
-    };
+    let beside = Beside::look(node, visit, &scope, (id, version), (&now, on, asked)).await?;
     let acts = acts::rows(node, &scope, id, visit).await?;
     let text = |place| fhir::members::text(&resource, place).to_owned();
     let view = views::One {
@@ -208,11 +197,14 @@ async fn show(
         on: on.is_some(),
         changed: on.is_some_and(|it| it.version != version),
         version,
-        parts: now.as_ref().map(said::parts).unwrap_or_default(),
-        in_force: in_force.as_ref().map(said::parts).unwrap_or_default(),
+        parts: now
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |it| said::parts(it, &beside.titles)),
+        in_force: beside.in_force,
         retired: now.as_ref().is_ok_and(|it| it.retired),
         fault,
-        trial,
+        lacks: beside.lacks,
+        trial: beside.trial,
         acts: acts.rows,
         acts_more: acts.more,
         since_day: acts::day_of(today(visit.now)),
@@ -222,6 +214,54 @@ async fn show(
     let title = view.title.clone();
     let page = Page::new("staff/rule.jinja", title, view).under("/staff/worklist");
     Ok(page.with_faults(faulty).answer(&node.site, visit))
+}
+
+/// What a rule's page says beside what the rule says now.
+struct Beside {
+    titles: said::Titles,
+    in_force: Vec<views::Part>,
+    lacks: Option<String>,
+    trial: Option<views::Trial>,
+}
+
+impl Beside {
+    async fn look(
+        node: &Node,
+        visit: &Visit,
+        scope: &Scope,
+        (id, version): (&str, u64),
+        (now, on, asked): (&Result<Rule, Problem>, Option<&Switch>, &Asked),
+    ) -> Result<Beside, Problem> {
+        // What is in force is what a person switched on, whatever the rule says by now.
+        let in_force = match on {
+            Some(it) if it.version != version => {
+                let read = exchange::rules::read(&node.store, scope, id, Some(it.version)).await;
+                read.ok().map(|(rule, _)| rule)
+            }
+            _ => None,
+        };
+        let now = now.as_ref().ok();
+        let both: Vec<&Rule> = now.into_iter().chain(&in_force).collect();
+        let titles = said::Titles::of(&node.store, &both).await?;
+        let lacks = match now {
+            Some(rule) => lacks(node, scope, rule).await?,
+            None => None,
+        };
+        let trial = match now {
+            Some(rule) if asked.tried == "yes" => {
+                Some(trial::over_last_month(node, scope, (rule, &titles), visit).await?)
+            }
+            _ => None,
+        };
+        Ok(Beside {
+            in_force: in_force
+                .as_ref()
+                .map_or_else(Vec::new, |it| said::parts(it, &titles)),
+            lacks: lacks.map(|problem| problem.message),
+            trial,
+            titles,
+        })
+    }
 }
 
 async fn stored(node: &Node, scope: &Scope, id: &str) -> Result<(Value, u64), Problem> {
@@ -289,6 +329,27 @@ async fn commit(node: &Node, scope: &Scope, write: RuleWrite, row: String) -> Re
     node.store.commit(scope, job).await.map(|_| ())
 }
 
+/// What the rule needs and is not here: a team, or a questionnaire that can be asked.
+///
+/// # Errors
+/// Those of the store.
+async fn lacks(node: &Node, scope: &Scope, rule: &Rule) -> Result<Option<Problem>, Problem> {
+    let teams = node.store.teams(scope).await?;
+    let is_here = |name: &str| name.is_empty() || teams.iter().any(|it| it.name == name);
+    if let Some(step) = rule.steps().find(|step| !is_here(&step.team)) {
+        let message = format!(
+            "There is no team “{}” here, which the rule gives work to. Begin it under Teams first.",
+            step.team
+        );
+        return Ok(Some(Problem::new(Kind::BusinessRule, message)));
+    }
+    match exchange::rules::check_asked(&node.store, rule.steps()).await {
+        Ok(()) => Ok(None),
+        Err(problem) if problem.kind == Kind::BusinessRule => Ok(Some(problem)),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// Puts what the page showed into force: that version, and no other.
 async fn switch_on(
     node: &Node,
@@ -305,14 +366,8 @@ async fn switch_on(
         let message = "Whoever wrote this rule has retired it, so it cannot be switched on.";
         return Err(Problem::new(Kind::BusinessRule, message));
     }
-    let teams = node.store.teams(scope).await?;
-    let is_here = |name: &str| name.is_empty() || teams.iter().any(|it| it.name == name);
-    if let Some(step) = rule.steps().find(|step| !is_here(&step.team)) {
-        let message = format!(
-            "There is no team “{}” here, which the rule gives work to. Begin it under Teams first.",
-            step.team
-        );
-        return Err(Problem::new(Kind::BusinessRule, message));
+    if let Some(problem) = lacks(node, scope, &rule).await? {
+        return Err(problem);
     }
     let row = format!("on rule={id} version={version}");
     let write = RuleWrite::On {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use access::{Interaction, Scope};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::booking::{self, Came, Offer, REASON_CHARS_MAX, Wish};
 use fhir::problem::{Kind, Problem};
+use serde::Deserialize;
+use store::Job;
 use store::diary::Audience;
 
 use crate::form::Fields;
@@ -18,19 +20,30 @@ use crate::page::{Page, see_other, words};
 use crate::patient::appointments::choice::Choice;
 use crate::patient::appointments::{asks_system, what};
 use crate::sign_in::proof;
+use crate::staff::desk::tasks::booking::{ToBook, to_book};
 use crate::staff::slot_views as views;
 use crate::visit::Visit;
 
 /// A form that did not pass: its fields and what is wrong.
 type Wrong<'w> = (&'w Fields, &'static str);
 
+/// What the address may ask for.
+#[derive(Default, Deserialize)]
+pub struct Asked {
+    /// The task to book that somebody is at.
+    #[serde(default)]
+    task: String,
+}
+
 /// `GET /staff/slots/{id}/book`
 pub async fn page(
     State(node): State<Arc<Node>>,
     visit: Visit,
     Path(id): Path<String>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    show(&node, &visit, &id, None).await
+    let task = to_book(&node, &visit, &asked.task).await?;
+    show(&node, &visit, &id, (task.as_ref(), None)).await
 }
 
 /// The time that is to be booked, and the name of whose it is.
@@ -54,12 +67,20 @@ async fn show(
     node: &Node,
     visit: &Visit,
     id: &str,
-    wrong: Option<Wrong<'_>>,
+    (task, wrong): (Option<&ToBook>, Option<Wrong<'_>>),
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
     let choice = Choice::read(id)?;
     let (offer, place) = chosen(node, &scope, &choice).await?;
     let typed = |name: &str| wrong.map_or("", |(fields, _)| fields.text(name)).to_owned();
+    // What the task knows of its patient need not be typed.
+    let [nhs_number, born, family, reason] = match (wrong, task) {
+        (None, Some(task)) => {
+            let [number, born, family] = task.proof();
+            [number, born, family, task.service.clone()]
+        }
+        _ => ["nhs_number", "born", "family", "reason"].map(typed),
+    };
     let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());
     let is_there = !matches!(choice, Choice::Here(_));
     let attempt = match typed("attempt") {
@@ -84,7 +105,10 @@ async fn show(
             },
             false => Link {
                 text: "Slots",
-                href: format!("/staff/slots?day={day}"),
+                href: match task {
+                    Some(task) => format!("/staff/slots?day={day}&task={}", task.id()),
+                    None => format!("/staff/slots?day={day}"),
+                },
             },
         },
         when: Language::English.when(offer.starts),
@@ -95,10 +119,11 @@ async fn show(
         place,
         action: format!("/staff/slots/{id}/book"),
         attempt,
-        nhs_number: typed("nhs_number"),
-        born: typed("born"),
-        family: typed("family"),
-        reason: typed("reason"),
+        task: task.map(|it| it.id().to_owned()).unwrap_or_default(),
+        nhs_number,
+        born,
+        family,
+        reason,
         error: wrong.map(|(_, text)| text.to_owned()),
     };
     let page = Page::new("staff/slot-book.jinja", "Book for a patient", view);
@@ -115,17 +140,22 @@ pub async fn book(
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(&node, Interaction::Book, "Appointment").await?;
     let choice = Choice::read(&id)?;
+    let task = to_book(&node, &visit, fields.text("task")).await?;
     let typed = ["nhs_number", "born", "family"].map(|it| fields.text(it));
     // All three together: nobody is booked for by a number alone.
     let Some((patient, ..)) = proof::find(&node, &visit, typed).await? else {
         let text = "Nobody here has this NHS number, date of birth and family name together";
-        return show(&node, &visit, &id, Some((&fields, text))).await;
+        return show(&node, &visit, &id, (task.as_ref(), Some((&fields, text)))).await;
     };
+    if task.as_ref().is_some_and(|it| it.patient() != patient) {
+        let text = "The task is to book for somebody else: leave the patient as it is, or book without the task";
+        return show(&node, &visit, &id, (task.as_ref(), Some((&fields, text)))).await;
+    }
     let attempt = fields.text("attempt");
     let reason = fields.text("reason");
     if attempt.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
         let text = "Give a reason of up to 500 characters";
-        return show(&node, &visit, &id, Some((&fields, text))).await;
+        return show(&node, &visit, &id, (task.as_ref(), Some((&fields, text)))).await;
     }
     let (offer, _) = chosen(&node, &scope, &choice).await?;
     let wish = Wish {
@@ -135,37 +165,18 @@ pub async fn book(
         attempt,
         audience: Audience::Staff,
     };
-    let came = match &choice {
-        Choice::Here(_) if !node.diary.kept_here => {
-            let message =
-                "Another system holds this organisation's diary, and stays the only diary.";
-            return Err(Problem::new(Kind::BusinessRule, message).into());
+    let beside = match (&task, &choice) {
+        (Some(task), Choice::Here(_)) => {
+            let when = Language::English.when(offer.starts);
+            let note = format!(
+                "Booked: {when}, {}",
+                what(Language::English, &offer.kind, &offer.with)
+            );
+            Some(task.done(&node, &visit, &note, visit.now).await?)
         }
-        Choice::Here(_) => match &node.exchange {
-            Some(exchange) => exchange.book_here(&scope, &wish).await?,
-            None => booking::book(&node.store, &scope, &wish).await?,
-        },
-        Choice::There(holder, _) => {
-            let exchange = node.exchange.as_ref().ok_or_else(|| {
-                let message = "Other organisations cannot be asked from here.";
-                Problem::new(Kind::NotSupported, message)
-            })?;
-            let by = visit.caller().map(words::caller).unwrap_or_default();
-            let wanted = (holder, &offer);
-            exchange.ask_for(&scope, wanted, &wish, (&by, None)).await?
-        }
-        Choice::System(_) => {
-            let exchange = node.exchange.as_ref().filter(|_| asks_system(&node));
-            let exchange = exchange.ok_or_else(|| {
-                let message = "The organisation's own system cannot be asked from here.";
-                Problem::new(Kind::NotSupported, message)
-            })?;
-            let by = visit.caller().map(words::caller).unwrap_or_default();
-            exchange
-                .ask_system_for(&scope, &offer, &wish, (&by, None))
-                .await?
-        }
+        _ => None,
     };
+    let came = take(&node, &visit, &scope, (&choice, &offer), (&wish, beside)).await?;
     let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());
     let done = match came {
         Came::Booked(_) => "booked",
@@ -175,5 +186,52 @@ pub async fn book(
             return Err(Problem::new(Kind::Conflict, message).into());
         }
     };
-    Ok(see_other(&format!("/staff/slots?day={day}&done={done}")))
+    Ok(see_other(&match (&task, &choice) {
+        (None, _) => format!("/staff/slots?day={day}&done={done}"),
+        (Some(_), Choice::Here(_)) => "/staff/tasks?done=booked".to_owned(),
+        // Whether it is booked there is not this node's to say yet.
+        (Some(task), _) => format!("{}?done=asked", task.href()),
+    }))
+}
+
+/// Takes the time where it is offered. What is to be done beside is done in the commit of a booking here.
+async fn take(
+    node: &Node,
+    visit: &Visit,
+    scope: &Scope,
+    (choice, offer): (&Choice, &Offer),
+    (wish, beside): (&Wish<'_>, Option<Job>),
+) -> Result<Came, Problem> {
+    let by = visit.caller().map(words::caller).unwrap_or_default();
+    match choice {
+        Choice::Here(_) if !node.diary.kept_here => {
+            let message =
+                "Another system holds this organisation's diary, and stays the only diary.";
+            Err(Problem::new(Kind::BusinessRule, message))
+        }
+        Choice::Here(_) => match (&node.exchange, beside) {
+            (Some(exchange), Some(job)) => exchange.book_with(scope, wish, job).await,
+            (Some(exchange), None) => exchange.book_here(scope, wish).await,
+            (None, Some(job)) => booking::book_beside(&node.store, scope, wish, job).await,
+            (None, None) => booking::book(&node.store, scope, wish).await,
+        },
+        Choice::There(holder, _) => {
+            let exchange = node.exchange.as_ref().ok_or_else(|| {
+                let message = "Other organisations cannot be asked from here.";
+                Problem::new(Kind::NotSupported, message)
+            })?;
+            let wanted = (holder, offer);
+            exchange.ask_for(scope, wanted, wish, (&by, None)).await
+        }
+        Choice::System(_) => {
+            let exchange = node.exchange.as_ref().filter(|_| asks_system(node));
+            let exchange = exchange.ok_or_else(|| {
+                let message = "The organisation's own system cannot be asked from here.";
+                Problem::new(Kind::NotSupported, message)
+            })?;
+            exchange
+                .ask_system_for(scope, offer, wish, (&by, None))
+                .await
+        }
+    }
 }

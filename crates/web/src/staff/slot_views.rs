@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::page::parts::{Done, Fault, Label, Link};
+use crate::page::parts::{Done, Fault, Label, Link, Person};
 
 /// `staff/slots.jinja`
 #[derive(Serialize)]
@@ -12,14 +12,29 @@ pub struct Slots {
     /// `2026-01-05`, and in words.
     pub day: String,
     pub day_words: String,
+    pub today: String,
     pub before: String,
     pub after: String,
     pub rows: Vec<SlotRow>,
     /// Why no slots are published here.
     pub closed: Option<&'static str>,
     /// The way to other organisations' free appointments.
-    pub there: Option<&'static str>,
+    pub there: Option<String>,
+    /// The task to book that somebody is at.
+    pub task: Option<ForTask>,
     pub form: SessionForm,
+}
+
+/// For whom, and why, somebody looks for a slot.
+#[derive(Serialize)]
+pub struct ForTask {
+    pub patient: Person,
+    pub what: String,
+    pub href: String,
+    /// Only slots of that kind are shown.
+    pub only: Option<String>,
+    /// Where all are.
+    pub all: String,
 }
 
 /// One slot of a day.
@@ -98,6 +113,8 @@ pub struct SlotBook {
     pub note: Option<String>,
     pub action: String,
     pub attempt: String,
+    /// The task that is done with the booking; empty for none.
+    pub task: String,
     pub nhs_number: String,
     pub born: String,
     pub family: String,

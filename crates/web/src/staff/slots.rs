@@ -8,6 +8,7 @@ use axum::response::Response;
 use exchange::booking::{self, Hold, REASON_CHARS_MAX, Session};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
+use fhir::search::fold;
 use serde::Deserialize;
 use store::Reading;
 use store::diary::{Audience, Booking, Slot};
@@ -21,6 +22,7 @@ use crate::page::{Page, see_other, words};
 use crate::patient::appointments::asks_system;
 use crate::patient::appointments::choice::{SYSTEM, value};
 use crate::record;
+use crate::staff::desk::tasks::booking::{ToBook, to_book};
 use crate::staff::slot_views as views;
 use crate::visit::Visit;
 
@@ -40,6 +42,12 @@ pub struct Asked {
     day: String,
     #[serde(default)]
     done: String,
+    /// The task to book that somebody is at.
+    #[serde(default)]
+    task: String,
+    /// `yes`: slots of other kinds than the task's, too.
+    #[serde(default)]
+    all: String,
 }
 
 /// `GET /staff/slots`
@@ -60,7 +68,24 @@ pub async fn page(
         ),
         _ => None,
     };
-    show(&node, &visit, &asked.day, (done, None)).await
+    show(&node, &visit, &asked, (done, None)).await
+}
+
+/// What is said of the task that somebody books for, and how addresses keep it.
+fn for_task(task: &ToBook, asked: &Asked) -> (views::ForTask, String) {
+    let is_all = asked.all == "yes" || task.service.is_empty();
+    let kept = match is_all {
+        true => format!("task={}&all=yes", asked.task),
+        false => format!("task={}", asked.task),
+    };
+    let said = views::ForTask {
+        patient: task.person(),
+        what: task.what().to_owned(),
+        href: task.href(),
+        only: (!is_all).then(|| task.service.clone()),
+        all: format!("/staff/slots?day={}&task={}&all=yes", asked.day, asked.task),
+    };
+    (said, kept)
 }
 
 /// The first moment of a day in the UK, and of the next; today's, if it is no day.
@@ -81,19 +106,25 @@ fn bounds(day: &str, now: Millis) -> (String, Millis, Millis) {
 async fn show(
     node: &Node,
     visit: &Visit,
-    day: &str,
+    asked: &Asked,
     (done, form): (Option<&'static str>, Option<views::SessionForm>),
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
-    let (day, from, until) = bounds(day, visit.now);
+    let task = to_book(node, visit, &asked.task).await?;
+    let (task, kept) = task.map(|it| for_task(&it, asked)).unzip();
+    let only = task.as_ref().and_then(|it| it.only.as_deref());
+    let (day, from, until) = bounds(&asked.day, visit.now);
     let mut rows = Vec::new();
     for (slot, booking) in node.store.slots_between(&scope, (from, until)).await? {
-        rows.push(row(node, visit, &slot, booking.as_ref()).await?);
+        if only.is_none_or(|it| fold(it) == fold(&slot.kind)) {
+            let book = kept.as_ref().map(|_| asked.task.as_str());
+            rows.push(row(node, visit, (&slot, booking.as_ref()), book).await?);
+        }
     }
     let near = |at: Millis| {
         let there = words::there(at);
         let day = there.map_or(String::new(), |it| it.date().to_string());
-        format!("/staff/slots?day={day}")
+        with_task(&format!("/staff/slots?day={day}"), kept.as_deref())
     };
     let is_wrong = form.is_some();
     let form = form.unwrap_or_else(|| views::SessionForm {
@@ -123,11 +154,13 @@ async fn show(
         },
         day_words: Language::English.day(from),
         day,
+        today: with_task("/staff/slots", kept.as_deref()),
         before: near(from.saturating_sub(2 * HOUR)),
         after: near(until),
         rows,
         closed: (!node.diary.kept_here).then_some(CLOSED),
-        there: asks.then_some("/staff/slots/there"),
+        there: asks.then(|| with_task("/staff/slots/there", kept.as_deref())),
+        task,
         form,
     };
     let page = Page::new("staff/slots.jinja", "Slots", view).under("/staff/slots");
@@ -137,8 +170,8 @@ async fn show(
 async fn row(
     node: &Node,
     visit: &Visit,
-    slot: &Slot,
-    booking: Option<&Booking>,
+    (slot, booking): (&Slot, Option<&Booking>),
+    task: Option<&str>,
 ) -> Result<views::SlotRow, Problem> {
     let is_past = slot.starts_at <= visit.now;
     let (text, colour) = match (slot.status.as_str(), booking) {
@@ -186,10 +219,24 @@ async fn row(
         by: booking
             .filter(|it| it.asker != own.as_str())
             .map(|it| (node.organisation_name)(&it.asker)),
-        book: may_book.then(|| format!("/staff/slots/{chosen}/book")),
+        book: may_book.then(|| book_href(&chosen, task)),
         actions,
         can_cancel: booking.is_some() && !is_past,
     })
+}
+
+/// An address that keeps the task that somebody books for.
+fn with_task(address: &str, kept: Option<&str>) -> String {
+    match kept {
+        None => address.to_owned(),
+        Some(kept) if address.contains('?') => format!("{address}&{kept}"),
+        Some(kept) => format!("{address}?{kept}"),
+    }
+}
+
+fn book_href(chosen: &str, task: Option<&str>) -> String {
+    let task = task.map(|it| format!("task={it}"));
+    with_task(&format!("/staff/slots/{chosen}/book"), task.as_deref())
 }
 
 /// The patient's name and page, as far as they are shown to who looks.
@@ -284,20 +331,24 @@ pub async fn publish(
         return Err(Problem::new(Kind::BusinessRule, CLOSED).into());
     }
     let wrong = |fault, text| (None, Some(keep(&fields, fault, text)));
-    let day = fields.text("date");
+    let asked = Asked {
+        day: fields.text("date").to_owned(),
+        ..Asked::default()
+    };
+    let day = &asked.day;
     let session = match session(&fields, visit.now) {
         Ok(session) => session,
-        Err((fault, text)) => return show(&node, &visit, day, wrong(fault, text)).await,
+        Err((fault, text)) => return show(&node, &visit, &asked, wrong(fault, text)).await,
     };
     match booking::publish(&node.store, &scope, &session).await {
         Ok(_) => Ok(see_other(&format!("/staff/slots?day={day}&done=published"))),
         Err(problem) if problem.kind == Kind::Duplicate => {
             let text = "Some of it is published already for them; nothing was published now";
-            show(&node, &visit, day, wrong("from", text)).await
+            show(&node, &visit, &asked, wrong("from", text)).await
         }
         Err(problem) if problem.kind == Kind::Value => {
             let text = "The session is too short for one appointment of that length";
-            show(&node, &visit, day, wrong("until", text)).await
+            show(&node, &visit, &asked, wrong("until", text)).await
         }
         Err(problem) => Err(problem.into()),
     }
@@ -372,8 +423,14 @@ pub async fn cancel(
 }
 
 /// `GET /staff/slots/there`: what other organisations offer, and who did not answer.
-pub async fn there(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
+pub async fn there(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Refusal> {
     let scope = visit.scope(&node, Interaction::Slots, "Slot").await?;
+    let task = to_book(&node, &visit, &asked.task).await?;
+    let task = task.as_ref().map(|_| asked.task.as_str());
     let mut found = Vec::new();
     if let Some(exchange) = &node.exchange {
         if asks_system(&node) {
@@ -395,7 +452,7 @@ pub async fn there(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respon
                 when: Language::English.when(offer.starts),
                 kind: offer.kind.clone(),
                 with: offer.with.clone(),
-                book: format!("/staff/slots/{chosen}/book"),
+                book: book_href(&chosen, task),
             }
         };
         let (rows, silent) = match &one.offers {

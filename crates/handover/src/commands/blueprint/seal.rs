@@ -10,6 +10,9 @@ use fhir::date::Millis;
 use super::archive::Files;
 use super::form::{self, By, Form};
 
+/// What stands for the signer of what comes with the program.
+const SHIPPED: &str = "Handover";
+
 /// Who signed, and what this node makes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
@@ -28,6 +31,8 @@ pub enum Standing {
     Own,
     /// The directory names that key for that organisation now.
     Known,
+    /// It came with this program, which was trusted when it was installed.
+    Shipped,
     /// Nobody whom we trust says whose key it is.
     Stranger,
 }
@@ -103,10 +108,24 @@ pub fn open(
 }
 
 impl Seal {
+    /// Of files that are in the program itself: nobody signed them, and no organisation vouches for them.
+    pub fn shipped(files: &Files) -> Seal {
+        Seal {
+            ods: String::new(),
+            name: SHIPPED.to_owned(),
+            kid: String::new(),
+            standing: Standing::Shipped,
+            digest: sha256_hex(digests(files).as_bytes()),
+        }
+    }
+
     /// For people.
     pub fn said(&self) -> String {
         let who = format!("{} ({})", self.name, self.ods);
         match self.standing {
+            Standing::Shipped => "It comes with this program, and nobody signed it apart from that. Its wording is made up: read it, \
+                                  and make it yours."
+                .to_owned(),
             Standing::Own => format!("Signed by this node’s own key, as {who}."),
             Standing::Known => format!("Signed by {who}; the directory names that key."),
             Standing::Stranger => format!(

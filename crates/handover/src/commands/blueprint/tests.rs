@@ -14,10 +14,30 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// The shipped blueprints, as folders of this repository.
+/// The shipped blueprints.
 fn shipped(name: &str) -> Files {
+    shipped::files(name).unwrap()
+}
+
+/// What is in the program is what is in this repository, whole; nobody else's file is taken for it.
+#[test]
+fn what_comes_with_the_program_is_what_stands_in_the_repository() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../blueprints");
-    archive::folder(&root.join(name)).unwrap()
+    let mut folders: Vec<String> = fs::read_dir(&root)
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    assert_eq!(folders, shipped::names().collect::<Vec<_>>());
+    for name in shipped::names() {
+        assert_eq!(shipped(name), archive::folder(&root.join(name)).unwrap());
+    }
+    assert!(shipped::list().unwrap().contains("two-week-wait\n"));
+    assert!(shipped::meant(Path::new("discharge.tgz")).is_none());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("discharge");
+    fs::write(&file, b"x").unwrap();
+    assert!(shipped::meant(&file).is_none());
 }
 
 fn changed(files: &mut Files, file: &str, change: impl FnOnce(&mut Value)) {

@@ -89,6 +89,7 @@ pub fn json(blueprint: &Blueprint, seal: &Seal, plan: &Plan) -> Value {
     let standing = match seal.standing {
         Standing::Own => "own",
         Standing::Known => "known",
+        Standing::Shipped => "shipped",
         Standing::Stranger => "stranger",
     };
     let things = plan.things.iter().map(|it| {

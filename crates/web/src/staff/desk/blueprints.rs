@@ -11,7 +11,7 @@ use serde::Serialize;
 use store::blueprints::{Applied, Did, Part, PartKind, State as Standing};
 
 use crate::node::Node;
-use crate::page::parts::Label;
+use crate::page::parts::{Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::words::Moment;
 use crate::page::{Page, words};
@@ -37,11 +37,14 @@ pub struct Row {
     pub label: Label,
     pub by: String,
     pub when: Moment,
-    pub signer: String,
+    /// None of one that came with the program.
+    pub signer: Option<String>,
     pub stranger: bool,
     pub undone_by: String,
     pub undone: Option<Moment>,
     pub parts: Vec<PartRow>,
+    /// What a person here does with it next.
+    pub next: Vec<Link>,
 }
 
 /// One thing that it brought.
@@ -80,7 +83,11 @@ async fn row(node: &Node, visit: &Visit, scope: &Scope, it: Applied) -> Result<R
             colour: Some(colour),
         },
         when: moment(it.at),
-        signer: format!("{} ({})", it.signer_name, it.signer),
+        next: match it.state {
+            Standing::Applied => next(&parts),
+            Standing::Replaced | Standing::Undone => Vec::new(),
+        },
+        signer: (!it.signer.is_empty()).then(|| format!("{} ({})", it.signer_name, it.signer)),
         stranger: !it.known,
         undone: (it.undone_at > 0).then(|| moment(it.undone_at)),
         undone_by: it.undone_by,
@@ -91,6 +98,43 @@ async fn row(node: &Node, visit: &Visit, scope: &Scope, it: Applied) -> Result<R
         by: it.by,
         parts: parts.into_iter().map(part).collect(),
     })
+}
+
+/// What is to be done by a person before it is of use.
+fn next(parts: &[Part]) -> Vec<Link> {
+    let is_here = |kind| {
+        let mut own = parts.iter().filter(|it| it.kind == kind);
+        own.any(|it| it.did != Did::Removed)
+    };
+    let link = |kind, text, href: &str| {
+        is_here(kind).then(|| Link {
+            text,
+            href: href.to_owned(),
+        })
+    };
+    let all = [
+        link(
+            PartKind::Team,
+            "Put people into its teams",
+            "/staff/admin/teams",
+        ),
+        link(
+            PartKind::Questionnaire,
+            "Look at its questionnaires as people will see them",
+            "/staff/questionnaires",
+        ),
+        link(
+            PartKind::Template,
+            "Read its letter texts, and make them yours",
+            "/staff/templates",
+        ),
+        link(
+            PartKind::Rule,
+            "Read its rules, try them over last month, and switch on those that you want",
+            "/staff/rules",
+        ),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn part(it: Part) -> PartRow {

@@ -1,7 +1,9 @@
 //! `/staff/tasks`: work to do, given to a person or a team, from a letter or about a patient. What is to be done is a FHIR Task
 //! (<https://hl7.org/fhir/R4/task.html>); whose it is and until when stands in a row beside it, written in the same commit.
 
+pub(crate) mod asked;
 mod begin;
+pub(crate) mod booking;
 mod resource;
 
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use axum::response::Response;
 use exchange::prescriptions::written;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use fhir::questionnaire;
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::Value;
@@ -145,6 +148,10 @@ fn done(word: &str) -> Option<Done> {
         "done" => "Done, and off the list.",
         "not-done" => "Recorded as not done, with the reason.",
         "undone" => "Undone: the task that the rule made is off the list.",
+        "booked" => "Booked, and the task is done. The patient sees the appointment on their page.",
+        "asked" => {
+            "Asked for. The task stays open until the appointment is confirmed; then press Done."
+        }
         _ => return None,
     };
     Some(Done {
@@ -301,6 +308,9 @@ async fn show(node: &Node, visit: &Visit, id: &str, said: Said) -> Result<Respon
         patient: person(&who),
         record: format!("/staff/patient/{}", task.patient),
         letter: (task.pid != 0).then(|| format!("/staff/item/{}", task.pid)),
+        answer: questionnaire::ask(&resource)
+            .map(|_| format!("/staff/questionnaires/tasks/{id}/answer")),
+        book: exchange::rules::to_book(&resource).map(|_| format!("/staff/slots?task={id}")),
         whose: whose::said(&task.person, &task.team),
         due: words::day(&day_of(task.due)),
         due_day: day_of(task.due),
@@ -362,6 +372,13 @@ pub async fn step(
                 return show(&node, &visit, &id, said).await;
             }
         },
+        "done" if questionnaire::ask(&resource).is_some() => {
+            said.refused = Some(
+                "This task is done by answering the questionnaire. Nothing was recorded."
+                    .to_owned(),
+            );
+            return show(&node, &visit, &id, said).await;
+        }
         "done" => {
             task.state = TaskState::Done;
             said.note.clone()

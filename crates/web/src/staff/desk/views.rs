@@ -140,6 +140,10 @@ pub struct TaskPage {
     pub patient: Person,
     pub record: String,
     pub letter: Option<String>,
+    /// Of a questionnaire to answer: the form. It is done by answering.
+    pub answer: Option<String>,
+    /// Of a task to book: the diary, with its patient.
+    pub book: Option<String>,
     pub whose: String,
     pub due: String,
     pub due_day: String,

@@ -19,7 +19,7 @@ use crate::patient::appointments::text;
 use crate::patient::questionnaires::hides;
 use crate::questionnaires::gone;
 use crate::questionnaires::hand_in::{self, HandedIn};
-use crate::questionnaires::sheet::{Sheet, posted};
+use crate::questionnaires::sheet::{Sheet, changes_copies};
 use crate::questionnaires::views::{Check, FormPage, rows};
 use crate::record::{self, json};
 use crate::visit::Visit;
@@ -84,7 +84,8 @@ fn show(
         back: here(&sheet.id),
         ..FormPage::of(sheet, (fields, faults), (notice, Some(person)), LANGUAGE)
     };
-    let page = Page::new("questionnaire/form.jinja", sheet.form.title.clone(), view);
+    let title = view.title.text.clone();
+    let page = Page::new("questionnaire/form.jinja", title, view);
     let page = page.under("/staff/questionnaires");
     page.with_faults(!faults.is_empty())
         .answer(&node.site, visit)
@@ -108,7 +109,7 @@ pub async fn write(
         let said = (&fields, none, Some("form-is-outdated"));
         return Ok(show(&node, &visit, (&sheet, person), said));
     }
-    let own = posted(&sheet.form, &fields);
+    let own = sheet.posted(&fields);
     let read = sheet.read(&own);
     let draft = sheet.written(own.clone());
     sheet.keep(&node, &visit, &scope, &draft).await?;
@@ -116,6 +117,9 @@ pub async fn write(
     Ok(match fields.text("do") {
         "save" => see_other(&format!("{}?done=saved", here(&id))),
         "update" => show(&node, &visit, (&sheet, person), (&own, &[], None)),
+        copies if changes_copies(copies) => {
+            show(&node, &visit, (&sheet, person), (&own, &[], None))
+        }
         _ if !read.faults.is_empty() => {
             show(&node, &visit, (&sheet, person), (&own, &read.faults, None))
         }
@@ -152,7 +156,7 @@ pub async fn check(
         t: LANGUAGE.texts(),
         lang: LANGUAGE.code(),
         here: String::new(),
-        title: sheet.form.title.clone(),
+        title: sheet.form.title_in(LANGUAGE.code()).into(),
         person: Some(person),
         rows: rows(&sheet.form, &answered, (LANGUAGE, true)),
         action: format!("{}/check", here(&id)),

@@ -1,17 +1,62 @@
 //! Rules in plain words.
 
+use std::collections::BTreeMap;
+
+use exchange::forms;
+use fhir::members::text;
+use fhir::problem::Problem;
 use fhir::rule::{Action, AnsweredBy, Rule, Step, StepKind};
+use store::Store;
 use store::parcels::Left;
 use store::rules::{Act, ActState};
 
-use super::views::{Condition, Part};
+use super::views::{Condition, Part, StepLine};
+
+/// What questionnaires are called, with the way to each, by the canonical that a rule has.
+#[derive(Default)]
+pub struct Titles(BTreeMap<String, (String, String)>);
+
+impl Titles {
+    /// Those that rules ask by.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn of(store: &Store, rules: &[&Rule]) -> Result<Titles, Problem> {
+        let mut titles = BTreeMap::new();
+        for step in rules.iter().flat_map(|it| it.steps()) {
+            let asked = &step.questionnaire;
+            if asked.is_empty() || titles.contains_key(asked) {
+                continue;
+            }
+            if let Some(found) = forms::of_canonical(store, asked).await? {
+                let href = format!("/staff/questionnaires/{}", found.id);
+                let title = forms::title(&found.resource).to_owned();
+                let title = match text(&found.resource, "/status") {
+                    "active" => title,
+                    status => format!("{title} ({status})"),
+                };
+                titles.insert(asked.clone(), (title, href));
+            }
+        }
+        Ok(Titles(titles))
+    }
+
+    /// In quotation marks, or that there is none.
+    fn said(&self, canonical: &str) -> String {
+        match self.0.get(canonical) {
+            Some((title, _)) => format!("“{title}”"),
+            None => "that is not here".to_owned(),
+        }
+    }
+}
 
 /// Each "when, if, then" of it.
-pub fn parts(rule: &Rule) -> Vec<Part> {
+pub fn parts(rule: &Rule, titles: &Titles) -> Vec<Part> {
+    let part = |it| part(it, titles);
     rule.actions.iter().map(part).collect()
 }
 
-fn part(action: &Action) -> Part {
+fn part(action: &Action, titles: &Titles) -> Part {
     Part {
         title: action.title.clone(),
         when: action.events.iter().map(|it| it.said()).collect(),
@@ -26,7 +71,19 @@ fn part(action: &Action) -> Part {
                 path: it.text.clone(),
             })
             .collect(),
-        steps: action.steps.iter().map(step).collect(),
+        steps: action.steps.iter().map(|it| line(it, titles)).collect(),
+    }
+}
+
+/// A step, with the questionnaire that it asks by one press away.
+fn line(it: &Step, titles: &Titles) -> StepLine {
+    StepLine {
+        said: step(it, titles),
+        canonical: it.questionnaire.clone(),
+        form: titles
+            .0
+            .get(&it.questionnaire)
+            .map(|(_, href)| href.clone()),
     }
 }
 
@@ -39,7 +96,7 @@ fn days(count: u32) -> String {
 }
 
 /// What a step does.
-pub fn step(step: &Step) -> String {
+fn step(step: &Step, titles: &Titles) -> String {
     let who = match step.team.as_str() {
         "" => "Nobody in particular".to_owned(),
         team => format!("The team {team}"),
@@ -52,7 +109,13 @@ pub fn step(step: &Step) -> String {
         StepKind::Route => format!("The letter becomes the work of the team {}.", step.team),
         StepKind::Assign => format!("{who} is given a task, due {due}: “{text}”"),
         StepKind::Book => {
-            format!("{who} is given the task to book, due {due}: “{text}” No appointment is taken.")
+            let kind = match step.service.as_str() {
+                "" => String::new(),
+                service => format!(" ({service})"),
+            };
+            format!(
+                "{who} is given the task to book{kind}, due {due}: “{text}” The task is done once they have booked."
+            )
         }
         StepKind::Remind => match step.days {
             1 => format!("{who} is reminded in 1 day: “{text}”"),
@@ -63,7 +126,8 @@ pub fn step(step: &Step) -> String {
                 AnsweredBy::Patient => "The patient is asked".to_owned(),
                 AnsweredBy::Staff => format!("{who} is asked"),
             };
-            format!("{whom} to fill in the questionnaire {} {due}.", step.questionnaire)
+            let asked = titles.said(&step.questionnaire);
+            format!("{whom} to fill in the questionnaire {asked}, {due}.")
         }
     }
 }
@@ -77,6 +141,14 @@ pub fn short(kind: StepKind) -> &'static str {
         StepKind::Book => "Task to book made",
         StepKind::Ask => "Questionnaire asked for",
         StepKind::Remind => "Reminder made",
+    }
+}
+
+/// What a step would have done, in few words.
+pub fn would(step: &Step, titles: &Titles) -> String {
+    match step.kind {
+        StepKind::Ask => format!("{}: {}", short(step.kind), titles.said(&step.questionnaire)),
+        kind => short(kind).to_owned(),
     }
 }
 

@@ -50,7 +50,7 @@ struct Count {
 pub async fn over_last_month(
     node: &Node,
     scope: &Scope,
-    rule: &Rule,
+    (rule, titles): (&Rule, &said::Titles),
     visit: &Visit,
 ) -> Result<Trial, Problem> {
     let since = visit.now - DAYS * DAY;
@@ -69,7 +69,8 @@ pub async fn over_last_month(
                     continue;
                 };
                 if rows.len() < LISTED_MAX {
-                    rows.push(row(node, scope, it, (&planned, &patient), visit).await?);
+                    let shown = (planned.as_slice(), patient.as_str(), titles);
+                    rows.push(row(node, scope, it, shown, visit).await?);
                 } else {
                     cut = true;
                 }
@@ -235,12 +236,12 @@ async fn row(
     node: &Node,
     scope: &Scope,
     came: &Came,
-    (planned, patient): (&[Planned], &str),
+    (planned, patient, titles): (&[Planned], &str, &said::Titles),
     visit: &Visit,
 ) -> Result<TrialRow, Problem> {
     let would = planned.iter().map(|it| match it.left {
         Some(left) => format!("Left for a person: {}", said::left(left)),
-        None => said::short(it.step.kind).to_owned(),
+        None => said::would(&it.step, titles),
     });
     let would: Vec<String> = would.collect();
     let who = match &came.letter {

@@ -50,6 +50,8 @@ pub struct One {
     pub parts: Vec<Part>,
     pub in_force: Vec<Part>,
     pub fault: Option<String>,
+    /// What is not here that it needs, and so keeps it from being switched on.
+    pub lacks: Option<String>,
     pub trial: Option<Trial>,
     pub acts: Vec<ActRow>,
     pub acts_more: bool,
@@ -63,7 +65,15 @@ pub struct Part {
     pub title: String,
     pub when: Vec<&'static str>,
     pub conditions: Vec<Condition>,
-    pub steps: Vec<String>,
+    pub steps: Vec<StepLine>,
+}
+
+/// What a rule does, and of a step that asks the questionnaire's canonical address, and its preview if it is here.
+#[derive(Serialize)]
+pub struct StepLine {
+    pub said: String,
+    pub canonical: String,
+    pub form: Option<String>,
 }
 
 #[derive(Serialize)]

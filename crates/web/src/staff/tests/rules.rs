@@ -1,5 +1,7 @@
 //! Rules on events: the page on which a practice manager reads them, switches them on, tries them out and undoes what they did.
 
+mod events;
+
 use std::sync::Arc;
 
 use access::{Scope, SystemPurpose};

@@ -34,7 +34,12 @@ fn what_was_applied_is_shown_with_what_it_brought_and_by_whom() {
         let (node, mut ann) = clerk(ground).await;
         const AT: &str = "/staff/blueprints";
         let none = ann.get(AT).await.text;
-        assert!(none.contains("No blueprint was applied here."), "{none}");
+        for shown in [
+            "No blueprint was applied here.",
+            "handover blueprint list --shipped",
+        ] {
+            assert!(none.contains(shown), "{shown}: {none}");
+        }
         let part = Part {
             kind: PartKind::Rule,
             target: "PlanDefinition/r".into(),
@@ -57,6 +62,8 @@ fn what_was_applied_is_shown_with_what_it_brought_and_by_whom() {
             "Applied by Ann Test",
             "Elsewhere (RZZ97), whose key no directory named then",
             "Remind of it",
+            "What to do next:",
+            "try them over last month",
         ] {
             assert!(page.contains(shown), "{shown}: {page}");
         }
@@ -69,7 +76,9 @@ fn what_was_applied_is_shown_with_what_it_brought_and_by_whom() {
         let mut ed = signed_in(&node, "ed").await;
         let page = ed.get(AT).await.text;
         assert!(
-            page.contains("Undone by Ben Test") && !page.contains("In force"),
+            page.contains("Undone by Ben Test")
+                && !page.contains("In force")
+                && !page.contains("What to do next"),
             "{page}"
         );
         let mut olu = signed_in(&node, "olu").await;
