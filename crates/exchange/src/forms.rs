@@ -4,7 +4,7 @@
 use access::{Scope, SystemPurpose};
 use fhir::members::text;
 use fhir::problem::{Kind, Problem};
-use fhir::questionnaire::{CODINGS_MAX, Choice, Form};
+use fhir::questionnaire::{CODINGS_MAX, Choice, Form, title};
 use fhir::search::{Clause, Criterion, Search};
 use serde_json::Value;
 use store::terminology::{Asked, ExpansionOptions};
@@ -71,15 +71,6 @@ pub async fn all(store: &Store) -> Result<Vec<Found>, Problem> {
             .then(a.id.cmp(&b.id))
     });
     Ok(all)
-}
-
-/// What a Questionnaire is called.
-pub fn title(resource: &Value) -> &str {
-    match (text(resource, "/title"), text(resource, "/name")) {
-        ("", "") => "Questionnaire",
-        ("", name) => name,
-        (title, _) => title,
-    }
 }
 
 /// The Questionnaire of that canonical: of several versions the one that is named, or else the newest that is active.

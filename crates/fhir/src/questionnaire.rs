@@ -34,7 +34,7 @@ pub use read::{CODINGS_MAX, DEPTH_MAX, QUESTIONS_MAX};
 pub use response::{Answered, Head, PREFILLED, TASK};
 pub use task::{Answerer, Ask, COMPLETE, SDC_TASKS, ask, task};
 pub use validate::conforms;
-pub use words::{Told, Words, title};
+pub use words::{Told, Words, title, title_for};
 
 /// The most answers to one question that repeats.
 pub const ANSWERS_MAX: usize = 20;

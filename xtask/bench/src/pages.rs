@@ -194,22 +194,21 @@ fn targets() -> Result<Vec<Target>> {
     Ok(all)
 }
 
-/// The first link on a page to that route, such as `/staff/item/{pid}`.
+/// The first link on a page to that route, such as `/staff/item/{pid}`. One that makes something anew is not meant.
 fn linked(page: &str, route: &str) -> Option<String> {
     let links = page.split("href=\"").skip(1);
-    let mut paths = links.filter_map(|it| it.split('"').next());
-    let fits = |path: &str| {
-        let path = path.split(['?', '#']).next().unwrap_or_default();
-        let same = |(given, wanted): (&str, &str)| {
+    let links = links.filter_map(|it| it.split('"').next());
+    let mut links = links.map(|it| it.replace("&#x2f;", "/").replace("&amp;", "&"));
+    links.find(|link| {
+        let path = link.split(['?', '#']).next().unwrap_or_default();
+        let (given, wanted) = (path.split('/'), route.split('/'));
+        let fits = |given: &str, wanted: &str| {
             given == wanted || (wanted.starts_with('{') && !given.is_empty())
         };
-        let steps = path.split('/').zip(route.split('/'));
         !path.ends_with("/new")
-            && { steps }.all(same)
-            && path.split('/').count() == route.split('/').count()
-    };
-    let path = paths.find(|it| fits(it))?;
-    Some(path.replace("&amp;", "&").replace("&#x2f;", "/"))
+            && given.clone().count() == wanted.clone().count()
+            && given.zip(wanted).all(|(given, wanted)| fits(given, wanted))
+    })
 }
 
 fn sign_in(at: SocketAddr, door: &str, login: &str) -> Result<String> {

@@ -29,6 +29,11 @@ impl Question {
         self.link.split(MARK).next().unwrap_or(&self.link)
     }
 
+    /// The name of its fields in the first copy of its group.
+    pub fn first_name(&self) -> &str {
+        self.name.split('_').next().unwrap_or(&self.name)
+    }
+
     /// Which copy of its group it stands in; 1 where there is one.
     pub fn copy(&self) -> usize {
         let number = self.link.split_once(MARK).map(|(_, number)| number);

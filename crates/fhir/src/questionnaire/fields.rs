@@ -134,17 +134,17 @@ fn answers_in(
     fields: &Fields,
     zone: &dyn Fn(&str) -> String,
 ) -> Result<Vec<Value>, Fault> {
-    let name = question.name.clone();
+    let name = question.name.as_str();
     match question.sort {
         Sort::Date | Sort::DateTime => {
-            let Some(typed) = date(question, &name, fields, zone)? else {
+            let Some(typed) = date(question, name, fields, zone)? else {
                 return Ok(Vec::new());
             };
             Ok(vec![answer::read(question, &typed)?])
         }
-        Sort::Quantity => quantity(question, &name, fields),
+        Sort::Quantity => quantity(question, name, fields),
         _ => {
-            let typed = fields.get(&name).into_iter().flatten();
+            let typed = fields.get(name).into_iter().flatten();
             let typed = typed.map(|it| it.trim()).filter(|it| !it.is_empty());
             let limit = if question.takes_several() {
                 ANSWERS_MAX
@@ -162,7 +162,7 @@ fn answers_in(
                     answers.push(answer);
                 }
             }
-            answers.extend(other(question, &name, fields)?);
+            answers.extend(other(question, name, fields)?);
             match answers.len() > limit {
                 true => Err(Fault::TooMany(limit)),
                 false => Ok(answers),

@@ -57,19 +57,12 @@ impl Form {
                 "The Questionnaire asks nothing.",
             ));
         }
-        let title = match text(questionnaire, "/title") {
-            "" => text(questionnaire, "/name"),
-            title => title,
-        };
         Ok(Form {
             id: text(questionnaire, "/id").to_owned(),
             url: text(questionnaire, "/url").to_owned(),
             version: text(questionnaire, "/version").to_owned(),
             language: words::language(questionnaire),
-            title: match title {
-                "" => "Questionnaire".to_owned(),
-                title => title.to_owned(),
-            },
+            title: words::title(questionnaire).to_owned(),
             titles: words::of(questionnaire, "title"),
             description: text(questionnaire, "/description").to_owned(),
             descriptions: words::of(questionnaire, "description"),

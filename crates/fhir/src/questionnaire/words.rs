@@ -56,13 +56,18 @@ pub(super) fn language(questionnaire: &Value) -> String {
     }
 }
 
-/// What a Questionnaire is called, and the language that it is in where it is not the reader's.
-pub fn title(questionnaire: &Value, reader: &str) -> (String, Option<String>) {
-    let own = match (text(questionnaire, "/title"), text(questionnaire, "/name")) {
+/// What a Questionnaire is called, in its own language.
+pub fn title(questionnaire: &Value) -> &str {
+    match (text(questionnaire, "/title"), text(questionnaire, "/name")) {
         ("", "") => "Questionnaire",
         ("", name) => name,
         (title, _) => title,
-    };
+    }
+}
+
+/// What a Questionnaire is called, and the language that it is in where it is not the reader's.
+pub fn title_for(questionnaire: &Value, reader: &str) -> (String, Option<String>) {
+    let own = title(questionnaire);
     let language = language(questionnaire);
     match of(questionnaire, "title").remove(reader) {
         _ if language == reader => (own.to_owned(), None),

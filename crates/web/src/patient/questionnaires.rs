@@ -236,7 +236,7 @@ pub async fn list(
 async fn titles(node: &Node, language: Language) -> Result<BTreeMap<String, Words>, Problem> {
     let all = load::all(&node.store).await?;
     let named = |it: &load::Found| {
-        let (text, lang) = questionnaire::title(&it.resource, language.code());
+        let (text, lang) = questionnaire::title_for(&it.resource, language.code());
         (at(&it.resource, "/url").to_owned(), Words { text, lang })
     };
     Ok(all.iter().map(named).collect())

@@ -1,10 +1,11 @@
 //! What a form is prefilled with is read under the reader's own scope; the Questionnaire itself by the node (`exchange::forms`).
 
 use access::{Interaction, NOT_FOR_PROXIES};
-pub(crate) use exchange::forms::{Found, all, form, title};
+pub(crate) use exchange::forms::{Found, all, form};
 use fhir::members::text;
 use fhir::problem::Problem;
 use fhir::questionnaire::Form;
+pub(crate) use fhir::questionnaire::title;
 use fhir::search::Search;
 use serde_json::Value;
 use store::{Reading, Store};

@@ -290,7 +290,7 @@ fn copy(form: &Form, question: &Question, item: &mut Item) {
         return;
     }
     let (count, _) = form.copies_of(question);
-    let base = question.name.split('_').next().unwrap_or_default();
+    let base = question.first_name();
     item.copy = question.copy();
     item.copies = count;
     item.remove = (count > 1).then(|| format!("remove:{base}:{}", question.copy()));
@@ -310,7 +310,7 @@ fn another(form: &Form, place: usize, shown: bool, language: Language) -> Option
     if group.copy() < count || !has_room {
         return None;
     }
-    let base = group.name.split('_').next().unwrap_or_default();
+    let base = group.first_name();
     let words = form.text_of(group, language.code());
     Some(Item {
         place,

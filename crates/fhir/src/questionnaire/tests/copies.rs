@@ -171,7 +171,10 @@ fn words_are_told_in_the_readers_language_or_marked_with_their_own() {
         told(form.title_in("en")),
         ("Asthma review".to_owned(), None)
     );
-    assert_eq!(title(&asked, "cy"), ("Adolygiad asthma".to_owned(), None));
+    assert_eq!(
+        title_for(&asked, "cy"),
+        ("Adolygiad asthma".to_owned(), None)
+    );
     let [smoke, rest] = form.questions.as_slice() else {
         panic!()
     };

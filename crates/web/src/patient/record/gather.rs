@@ -50,9 +50,12 @@ pub struct Gathered {
 impl Gathered {
     /// Whether a section is kept from who acts for the patient.
     pub fn hides(&self, section: &Section) -> bool {
-        let shows = self.shows.as_ref();
-        shows.is_some_and(|it| !section.types.iter().any(|ty| it.contains(ty)))
+        hides(self.shows.as_deref(), section)
     }
+}
+
+fn hides(shows: Option<&[&str]>, section: &Section) -> bool {
+    shows.is_some_and(|it| !section.types.iter().any(|ty| it.contains(ty)))
 }
 
 /// Reads what is here and asks the others; ends within the time that is set for asking.
@@ -61,21 +64,21 @@ impl Gathered {
 /// `Forbidden`, `Suppressed` for who may not see it; those of the store.
 pub async fn all(node: &Node, visit: &Visit) -> Result<Gathered, Problem> {
     let scope = visit.scope(node, Interaction::Record, "Resource").await?;
-    let mut gathered = Gathered {
-        here: Vec::new(),
-        there: Vec::new(),
-        others: Others::NotAsked("sources-failed"),
-        cut: Vec::new(),
-        shows: scope.shows().map(<[_]>::to_vec),
-    };
-    let shown = SECTIONS.iter().filter(|it| !gathered.hides(it));
+    let shows = scope.shows();
+    let shown = SECTIONS.iter().filter(|it| !hides(shows, it));
     let types: Vec<(&str, &str)> = shown
         .flat_map(|section| section.types.iter().map(|ty| (section.code, *ty)))
         .collect();
     // All at once: each reading waits for its line in the log, and they share the waiting.
     let here = try_join_all(types.iter().map(|(_, ty)| of_type(node, &scope, ty)));
     let (others, here) = tokio::try_join!(others(node, visit), here)?;
-    gathered.others = others;
+    let mut gathered = Gathered {
+        here: Vec::new(),
+        there: Vec::new(),
+        others,
+        cut: Vec::new(),
+        shows: shows.map(<[_]>::to_vec),
+    };
     for ((code, _), (found, is_cut)) in types.iter().zip(here) {
         gathered.here.extend(found);
         if is_cut {

@@ -30,7 +30,7 @@ impl Titles {
             }
             if let Some(found) = forms::of_canonical(store, asked).await? {
                 let href = format!("/staff/questionnaires/{}", found.id);
-                let title = forms::title(&found.resource).to_owned();
+                let title = fhir::questionnaire::title(&found.resource).to_owned();
                 let title = match text(&found.resource, "/status") {
                     "active" => title,
                     status => format!("{title} ({status})"),
