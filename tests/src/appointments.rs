@@ -104,7 +104,7 @@ pub(crate) fn publish(site: &Site) {
 }
 
 /// The form of the check page for the first time that is offered, as fields to send.
-fn chosen(client: &mut Client) -> Vec<(&'static str, String)> {
+pub(crate) fn chosen(client: &mut Client) -> Vec<(&'static str, String)> {
     let page = client.get("/appointments/book").unwrap();
     let choice = hidden(&page, "choice");
     assert!(choice.starts_with(HOSPITAL), "{choice}");

@@ -16,14 +16,16 @@ use crate::client::http::{Answer, Client};
 use crate::faults::people::{form_token, hidden};
 use crate::node::neighbourhood::{Neighbourhood, Site, patient, wait_for};
 use crate::node::process::run;
-use crate::referrals::{doctor, filled, letter, link, post, process, register, says, set_up};
+use crate::referrals::{
+    doctor, filled, letter, link, post, process, register, says, set_up, set_up_on,
+};
 
 const ANSWER_SECONDS: u64 = 60;
 
 /// A way to an address that loses the first answers: what was asked gets there, and nothing comes back.
-struct Losing {
+pub(crate) struct Losing {
     address: SocketAddr,
-    lost: Arc<AtomicUsize>,
+    pub(crate) lost: Arc<AtomicUsize>,
 }
 
 fn losing(to: SocketAddr, answers: usize) -> Losing {
@@ -64,8 +66,8 @@ fn carry(near: TcpStream, far: TcpStream, (lost, answers): (&AtomicUsize, usize)
 }
 
 /// Practice and hospital, each alone in a network of its own, and each with the other's address and a token for BaRS.
-fn apart() -> (Neighbourhood, Losing) {
-    let nodes = set_up();
+pub(crate) fn apart(postgres: Option<&str>) -> (Neighbourhood, Losing) {
+    let nodes = set_up_on(postgres);
     let way = losing(nodes.hospital.pages, 1);
     for (site, other, pages) in [
         (&nodes.practice, &nodes.hospital, way.address),
@@ -108,14 +110,25 @@ fn step(client: &mut Client, page: &str, act: &str, fields: &[(&'static str, &st
     done
 }
 
-fn count(site: &Site, sql: &str) -> i64 {
+pub(crate) fn count(site: &Site, sql: &str) -> i64 {
     site.rows
         .number(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}"))
 }
 
 #[test]
 fn a_referral_leaves_by_bars_once_though_its_answer_is_lost_and_its_decisions_come_back() {
-    let (mut nodes, way) = apart();
+    referred(None);
+}
+
+#[test]
+fn a_referral_leaves_by_bars_once_and_its_decisions_come_back_on_postgresql() {
+    if let Some(url) = store::testing::postgres_url() {
+        referred(Some(&url));
+    }
+}
+
+fn referred(postgres: Option<&str>) {
+    let (mut nodes, way) = apart(postgres);
     nodes.practice.process.start();
     nodes.hospital.process.start();
     let id = register(&nodes.practice);
@@ -222,7 +235,7 @@ fn a_referral_leaves_by_bars_once_though_its_answer_is_lost_and_its_decisions_co
 
 #[test]
 fn a_referral_that_the_receiver_refuses_is_on_the_work_list_and_is_sent_again_by_a_person() {
-    let (mut nodes, _way) = apart();
+    let (mut nodes, _way) = apart(None);
     // A token that nobody knows: whoever runs the node can put it right, so nothing is given up.
     let token = nodes.practice.folder.join("bars.token");
     let right = std::fs::read(&token).unwrap();
@@ -296,7 +309,7 @@ fn a_referral_that_the_receiver_refuses_is_on_the_work_list_and_is_sent_again_by
 }
 
 /// A message that books a slot for Amina, or cancels that.
-fn booking(id: &str, (appointment, status, slot): (&str, &str, &str)) -> Value {
+pub(crate) fn booking(id: &str, (appointment, status, slot): (&str, &str, &str)) -> Value {
     let entry = |url: &str, resource: Value| json!({ "fullUrl": url, "resource": resource });
     json!({
         "resourceType": "Bundle", "type": "message", "id": id,
@@ -326,7 +339,7 @@ fn booking(id: &str, (appointment, status, slot): (&str, &str, &str)) -> Value {
     })
 }
 
-fn ask(site: &Site, path: &str) -> Answer {
+pub(crate) fn ask(site: &Site, path: &str) -> Answer {
     let organisation = base64::engine::general_purpose::STANDARD.encode(br#"{"value":"x"}"#);
     let mut headers = vec![("X-Request-ID", "r-1"), ("X-Correlation-ID", "c-1")];
     for name in [

@@ -6,6 +6,7 @@ mod cut_off;
 mod full_disk;
 mod kills;
 mod large;
+mod large_letters;
 mod lines;
 mod links;
 mod memory;

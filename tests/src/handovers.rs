@@ -268,3 +268,145 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
         site.rows.assert_sound();
     }
 }
+
+/// Somebody whom the crew does not know; where the handover is at the crew.
+fn unknown_man(crew: &mut Client) -> String {
+    let new = "/staff/handovers/new";
+    let typed = [
+        ("unknown", "yes"),
+        ("age", "70"),
+        ("sex", "male"),
+        ("to", HOSPITAL),
+        ("happened", "Found on the stairs"),
+        ("pulse", "130"),
+    ];
+    led(&send(crew, new, new, &typed))
+}
+
+/// The candidate with that family name on the page that says whose it is.
+fn candidate(client: &mut Client, matching: &str, family: &str) -> String {
+    let page = client.get(&format!("{matching}?find={family}")).unwrap();
+    let text = page.text().replace("&#x2f;", "/");
+    let mut found = text.split("name=\"patient\" value=\"").skip(1);
+    let of_name = found.find(|it| it.split("</label>").next().unwrap().contains(family));
+    let of_name = of_name.unwrap_or_else(|| panic!("{family}: {text}"));
+    of_name.split('"').next().unwrap().to_owned()
+}
+
+/// How many Encounters of a patient stand so.
+fn encounters(site: &Site, patient: &str, status: &str) -> u64 {
+    let query = format!("/fhir/Encounter?patient={patient}&status={status}&_summary=count");
+    let found = site.client().get(&query).unwrap().json();
+    found["total"].as_u64().unwrap()
+}
+
+#[test]
+#[ignore = "fails: the receipt of the first step is not there within its time; the moving behind it is not shown yet"]
+fn a_handover_in_a_wrong_record_is_put_into_the_right_one_and_back_and_the_crew_reads_it() {
+    let (mut nodes, mut ambulance, _) = Neighbourhood::set_up_with_ambulance();
+    for site in [&nodes.hospital, &nodes.practice, &ambulance] {
+        opened(site);
+    }
+    nodes.hospital.process.start();
+    nodes.practice.process.start();
+    ambulance.process.start();
+    register(&nodes.hospital);
+    register(&nodes.practice);
+    let mut walter = patient();
+    walter["identifier"][0]["value"] = "9990000026".into();
+    walter["birthDate"] = "1948-08-09".into();
+    walter["name"] = json!([{ "family": "Stairs", "given": ["Walter"] }]);
+    let put = nodes
+        .hospital
+        .client()
+        .send_json("POST", "/fhir/Patient", &walter);
+    assert_eq!(put.unwrap().status, 201);
+    let mut paula = staff(&ambulance, "paula", "Paula Medic", "clinician");
+    let mut shah = staff(&nodes.hospital, "ravi", "Dr Ravi Shah", "clinician");
+    let mut clara = staff(&nodes.practice, "clara", "Clara Clerk", "clerk");
+
+    let here = unknown_man(&mut paula);
+    let there = wait_for("the handover on the board", ANSWER_SECONDS, || {
+        on_board(&mut shah, "Found on the stairs")
+    });
+    // Each step has receipts of its own.
+    assert!(says(&mut shah, &there, "Found on the stairs"));
+    wait_for("that the first was seen", ANSWER_SECONDS, || {
+        let page = paula.get(&here).ok()?.text();
+        (page.matches("Seen at ").count() == 1).then_some(())
+    });
+    led(&send(&mut paula, &here, &format!("{here}/arrived"), &[]));
+    let page = wait_for("the second, not seen", ANSWER_SECONDS, || {
+        let page = paula.get(&here).ok()?.text();
+        page.contains("Delivered, not seen").then_some(page)
+    });
+    assert_eq!(page.matches("Seen at ").count(), 1, "{page}");
+    wait_for("that both were seen", ANSWER_SECONDS, || {
+        assert!(says(&mut shah, &there, "Found on the stairs"));
+        let page = paula.get(&here).ok()?.text();
+        (page.matches("Seen at ").count() == 2).then_some(())
+    });
+
+    let matching = format!("{there}/match");
+    let amina = candidate(&mut shah, &matching, "Tester");
+    let wrong = [("patient", amina.as_str())];
+    led(&send(&mut shah, &matching, &matching, &wrong));
+    let receive = format!("{there}/receive");
+    led(&send(&mut shah, &there, &receive, &[("words", "")]));
+    let letter = "Brought to the emergency department";
+    wait_for("the letter at the practice", ANSWER_SECONDS, || {
+        says(&mut clara, "/staff/inbox", letter).then_some(())
+    });
+    assert_eq!(encounters(&nodes.hospital, &amina, "finished"), 1);
+
+    let walter = candidate(&mut shah, &matching, "Stairs");
+    let moving = format!("{there}/move");
+    let mut right = vec![("patient", walter.as_str())];
+    let without = send(&mut shah, &matching, &moving, &right);
+    assert_eq!(without.status, 422, "{}", without.text());
+    right.push(("words", "The wallet was another man's"));
+    led(&send(&mut shah, &matching, &moving, &right));
+    assert!(says(&mut shah, &there, "WALTER") || says(&mut shah, &there, "Walter"));
+    assert_eq!(encounters(&nodes.hospital, &amina, "finished"), 0);
+    assert_eq!(encounters(&nodes.hospital, &amina, "entered-in-error"), 1);
+    assert_eq!(encounters(&nodes.hospital, &walter, "finished"), 1);
+    let measured = |patient: &str, status: &str| {
+        let query = format!("/fhir/Observation?patient={patient}&status={status}&_summary=count");
+        let found = nodes.hospital.client().get(&query).unwrap().json();
+        found["total"].as_u64().unwrap()
+    };
+    assert_eq!(measured(&amina, "final"), 0);
+    assert_eq!(measured(&walter, "final"), 1);
+    wait_for("that the crew is told", ANSWER_SECONDS, || {
+        let page = paula.get(&here).ok()?.text();
+        (page.contains("another person") && page.contains("another man")).then_some(())
+    });
+    let withdrawn = "parcel WHERE kind = 'letter' AND state = 'withdrawn'";
+    let count = |site: &Site, sql: &str| {
+        site.rows
+            .number(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {sql}"))
+    };
+    wait_for(
+        "the letter withdrawn at the practice",
+        ANSWER_SECONDS,
+        || (count(&nodes.practice, withdrawn) == 1).then_some(()),
+    );
+
+    // It was right after all.
+    led(&send(&mut shah, &there, &format!("{there}/move-back"), &[]));
+    assert_eq!(encounters(&nodes.hospital, &walter, "finished"), 0);
+    assert_eq!(encounters(&nodes.hospital, &amina, "finished"), 1);
+    assert!(!says(&mut shah, &there, "Undo"), "it can be put back once");
+    wait_for("a letter anew", ANSWER_SECONDS, || {
+        (count(&nodes.practice, "parcel WHERE kind = 'letter'") == 2).then_some(())
+    });
+    let traced = "audit WHERE query LIKE 'act=move&handover=%'";
+    assert_eq!(
+        count(&nodes.hospital, traced),
+        4,
+        "each of the two, each time"
+    );
+    for site in [&nodes.hospital, &nodes.practice, &ambulance] {
+        site.rows.assert_sound();
+    }
+}

@@ -13,6 +13,10 @@ mod backup;
 #[cfg(test)]
 mod bars;
 #[cfg(test)]
+mod bars_bookings;
+#[cfg(test)]
+mod bars_changes;
+#[cfg(test)]
 mod blueprints;
 #[cfg(test)]
 mod browser;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::appointments::{amina, register, says};
+use crate::appointments::{amina, register, says, sign_in};
 use crate::client::http::Client;
-use crate::faults::people::form_token;
+use crate::faults::people::{account, form_token};
 use crate::node::neighbourhood::{Neighbourhood, PRACTICE, Site, wait_for};
 
 const ANSWER_SECONDS: u64 = 90;
@@ -145,4 +145,54 @@ fn medicines_of_the_practices_own_system_are_ordered_there_once_and_confirmed_on
     for site in [&nodes.hospital, &nodes.practice] {
         site.rows.assert_sound();
     }
+}
+
+#[test]
+fn a_request_that_the_own_system_does_not_take_stands_on_the_work_list_until_it_does() {
+    let mut nodes = set_up();
+    nodes.hospital.process.start();
+    let patient = register(&nodes.hospital);
+    let items = prescribe(&nodes.hospital, &patient);
+    let mut amina = amina(&nodes.practice);
+    account(&nodes.practice, "ed", "Ed Engineer", "engineer");
+    let mut ed = Client::new(nodes.practice.pages);
+    sign_in(&mut ed, "/staff/login", "ed");
+    let list = "/staff/worklist";
+    assert!(says(&mut ed, list, "All requests were taken."));
+    let csrf = form_token(&amina.get("/prescriptions/order").unwrap());
+    let address = order(&mut amina, &csrf, &items[0]);
+    wait_for(CONFIRMED, ANSWER_SECONDS, || {
+        says(&mut amina, &address, CONFIRMED).then_some(())
+    });
+    // As after the seventh try in vain, some minutes later; that system is still down.
+    let rows = &nodes.practice.rows;
+    nodes.hospital.process.kill();
+    nodes.practice.process.kill();
+    let untaken = "UPDATE order_there SET remote = '', tries = 7, due_at = 0";
+    assert_eq!(rows.change(untaken), 1);
+    nodes.practice.process.start();
+    let told = "1 requests for medicines have not been taken by the organisation";
+    wait_for("the request on the work list", ANSWER_SECONDS, || {
+        says(&mut ed, list, told).then_some(())
+    });
+    let page = ed.get(list).unwrap().text();
+    for words in ["Not taken", "knows this node’s keys"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(
+        !page.contains("TESTER") && !page.contains("Amina"),
+        "{page}"
+    );
+    nodes.hospital.process.start();
+    nodes.practice.process.kill();
+    assert_eq!(rows.change("UPDATE order_there SET due_at = 0"), 1);
+    nodes.practice.process.start();
+    wait_for("the work list without it", ANSWER_SECONDS, || {
+        says(&mut ed, list, "All requests were taken.").then_some(())
+    });
+    assert_eq!(
+        nodes.hospital.rows.number(ASKED),
+        1,
+        "it was asked for once"
+    );
 }

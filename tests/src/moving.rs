@@ -122,8 +122,8 @@ impl Places {
     }
 }
 
-fn stocked() -> Places {
-    let (mut nodes, mut new, way) = Neighbourhood::set_up_with_other_practice();
+fn stocked(postgres: Option<&str>) -> Places {
+    let (mut nodes, mut new, way) = Neighbourhood::set_up_with_other_practice(postgres);
     // The way stays open for as long as the test runs.
     std::mem::forget(way);
     for site in [&nodes.hospital, &nodes.practice, &new] {
@@ -260,9 +260,8 @@ fn moves(places: &mut Places, at: usize) {
     });
 }
 
-#[test]
-fn f01_a_patient_moves_while_each_node_is_killed_and_nothing_is_lost_doubled_or_shown_in_between() {
-    let mut places = stocked();
+fn moved_while_killed(postgres: Option<&str>) {
+    let mut places = stocked(postgres);
     for at in 0..KILLED_AFTER.len() {
         moves(&mut places, at);
     }
@@ -287,5 +286,119 @@ fn f01_a_patient_moves_while_each_node_is_killed_and_nothing_is_lost_doubled_or_
     );
     for site in [&places.nodes.hospital, &places.nodes.practice, &places.new] {
         site.rows.assert_sound();
+    }
+}
+
+#[test]
+fn f01_a_patient_moves_while_each_node_is_killed_and_nothing_is_lost_doubled_or_shown_in_between() {
+    moved_while_killed(None);
+}
+
+#[test]
+fn f01_a_patient_moves_while_each_node_is_killed_and_nothing_is_lost_on_postgresql() {
+    if let Some(url) = store::testing::postgres_url() {
+        moved_while_killed(Some(&url));
+    }
+}
+
+/// The hospital is the practice's second keeper, and the new practice holds something about the patient before they move.
+fn kept(postgres: Option<&str>) {
+    let (mut nodes, mut new, _way) = Neighbourhood::set_up_with_other_practice(postgres);
+    for (site, more) in [
+        (&nodes.hospital, String::new()),
+        (
+            &nodes.practice,
+            format!("\n[sharing]\nsecond_keeper = \"{HOSPITAL}\"\n"),
+        ),
+        (&new, String::new()),
+    ] {
+        let settings = site.folder.join("handover.toml");
+        let mut file = OpenOptions::new().append(true).open(settings).unwrap();
+        let settings = format!("\n[sign_in]\nstaff = [\"password\"]\n{more}");
+        file.write_all(settings.as_bytes()).unwrap();
+        account(site, "cleo", "Cleo Clerk", "clerk");
+    }
+    nodes.practice.process.start();
+    nodes.hospital.process.start();
+    new.process.start();
+    let here = patient(&nodes.practice, 0);
+    let there = patient(&new, 0);
+    let written = letter(&new, &there, ("an old weight", false));
+    let send = json!({ "resourceType": "Parameters", "parameter": [
+        { "name": "recipient", "valueString": PRACTICE },
+    ] });
+    let path = format!("/fhir/DocumentReference/{written}/$send");
+    let sent = new.client().send_json("POST", &path, &send).unwrap();
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    create(&nodes.practice, &wish(&here));
+    let tells = format!(
+        "sharing_held WHERE home = '{PRACTICE}' AND audience LIKE '%{}%' AND moved_to = ''",
+        new.ods
+    );
+    wait_for("the practice's word at its keeper", ANSWER_SECONDS, || {
+        (rows(&nodes.hospital, &tells) == 1).then_some(())
+    });
+
+    let mut cleo = sign_in(&new, "/staff/login", "cleo");
+    let csrf = form_token(&cleo.get("/staff/moves").unwrap());
+    let form = [
+        ("csrf", csrf),
+        ("nhs_number", number(0)),
+        ("born", "1980-02-01".to_owned()),
+        ("family", family(0)),
+        ("given", "Mo".to_owned()),
+        ("from", PRACTICE.to_owned()),
+    ];
+    let asked = post(&mut cleo, "/staff/moves", &form);
+    assert_eq!(asked.status, 303, "{}", asked.text());
+    let mut cleo = sign_in(&nodes.practice, "/staff/login", "cleo");
+    wait_for("the claim", ANSWER_SECONDS, || {
+        give(&mut cleo).then_some(())
+    });
+    wait_for(
+        "the new practice's word at the keeper",
+        ANSWER_SECONDS,
+        || {
+            let sql = format!("sharing_held WHERE home = '{}'", new.ods);
+            (rows(&nodes.hospital, &sql) == 1).then_some(())
+        },
+    );
+    assert_eq!(
+        rows(&nodes.hospital, &tells),
+        0,
+        "the old practice's last word is told to nobody"
+    );
+    let kept = format!(
+        "sharing_held WHERE home = '{PRACTICE}' AND moved_to = '{}'",
+        new.ods
+    );
+    assert_eq!(rows(&nodes.hospital, &kept), 1, "as the practice signed");
+    let pointed = format!("pointer_own WHERE home = '{PRACTICE}' OR keeper = '{HOSPITAL}'");
+    wait_for(
+        "that who holds something points to the new practice",
+        ANSWER_SECONDS,
+        || {
+            let places = [&nodes.practice, &new];
+            places
+                .iter()
+                .all(|it| rows(it, &pointed) == 0)
+                .then_some(())
+        },
+    );
+    nodes.hospital.process.kill();
+    nodes.hospital.process.start();
+    assert_eq!(rows(&nodes.hospital, &tells), 0);
+    nodes.hospital.rows.assert_sound();
+}
+
+#[test]
+fn after_a_move_the_second_keeper_of_the_practice_before_tells_its_last_word_to_nobody() {
+    kept(None);
+}
+
+#[test]
+fn after_a_move_the_second_keeper_tells_its_last_word_to_nobody_on_postgresql() {
+    if let Some(url) = store::testing::postgres_url() {
+        kept(Some(&url));
     }
 }

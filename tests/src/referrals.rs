@@ -16,7 +16,12 @@ use crate::setting::handover;
 const ANSWER_SECONDS: u64 = 60;
 
 pub fn set_up() -> Neighbourhood {
-    let nodes = Neighbourhood::set_up(None);
+    set_up_on(None)
+}
+
+/// The same on the PostgreSQL server at `postgres`, when one is given.
+pub fn set_up_on(postgres: Option<&str>) -> Neighbourhood {
+    let nodes = Neighbourhood::set_up(postgres);
     let ways = "\n[sign_in]\nstaff = [\"passkey\", \"password\"]\npatients = [\"passkey\", \"password\"]\n";
     for site in [&nodes.hospital, &nodes.practice] {
         let settings = site.folder.join("handover.toml");
@@ -328,7 +333,7 @@ fn a_letter_goes_along_with_a_referral_and_is_opened_there_and_a_restricted_one_
 }
 
 /// A message of BaRS about Amina.
-fn message(id: &str, reason: &str) -> Value {
+pub fn message(id: &str, reason: &str) -> Value {
     let entry = |id: &str, resource: Value| json!({ "fullUrl": id, "resource": resource });
     json!({
         "resourceType": "Bundle", "type": "message", "id": id,

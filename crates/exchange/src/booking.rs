@@ -6,8 +6,12 @@
 //! organisation has not confirmed is never shown as booked.
 
 mod amend;
+mod answer;
 mod ask;
 mod bars;
+pub(crate) mod bars_look;
+pub(crate) mod bars_text;
+mod by_bars;
 pub(crate) mod carry;
 mod here;
 mod local;
@@ -23,7 +27,7 @@ use store::diary::{Audience, Slot};
 
 pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
-pub use bars::{BARS_SLOTS_MAX, BarsBooking};
+pub use bars::{BARS_SLOTS_MAX, BarsBooking, BarsChange, BarsWish};
 pub(crate) use local::booking_id as id_of;
 pub use local::{
     Hold, Session, book, book_beside, book_with, cancel, change_slot, move_to, publish,

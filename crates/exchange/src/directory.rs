@@ -44,6 +44,54 @@ pub struct Directory {
     #[serde(with = "instant")]
     pub valid_until: Millis,
     pub members: Vec<Member>,
+    /// Organisations without a node that are reached by BaRS.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub bars: Vec<ByBars>,
+}
+
+/// An organisation that has no node and is reached by BaRS: its entry in the directory, which is also what a steward is handed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByBars {
+    pub ods: String,
+    /// The name that people read.
+    pub name: String,
+    /// The address of its FHIR API, or of the proxy that passes messages on to it.
+    pub url: String,
+    /// The identifier by which the proxy knows it.
+    pub service: String,
+}
+
+impl ByBars {
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// Names what is wrong with it.
+    pub fn parse(json: &[u8]) -> Result<ByBars, Problem> {
+        let entry: ByBars = jws::read_strictly(json)?;
+        entry.check()?;
+        Ok(entry)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        let wrong = |what: &str| {
+            let message = format!("Organisation {}, by BaRS: {what}", self.ods);
+            Err(Problem::new(Kind::Invalid, message))
+        };
+        if !Ods::parse(&self.ods).is_ok_and(|ods| ods.as_str() == self.ods) {
+            return wrong("the ODS code is not 3 to 12 capital letters and digits.");
+        }
+        let is_line = |it: &str| {
+            !it.trim().is_empty() && it.len() <= 200 && !it.chars().any(char::is_control)
+        };
+        if !is_line(&self.name) || !is_line(&self.service) {
+            return wrong("name and service are one line each.");
+        }
+        if !crate::bars::is_address(&self.url) || self.url.len() > 300 {
+            return wrong("the url does not begin with https://.");
+        }
+        Ok(())
+    }
 }
 
 /// One organisation. This is also the *card* that a node hands to the steward.
@@ -333,6 +381,15 @@ impl Directory {
             }
             if !member.keys.iter().all(|it| kids.insert(it.jwk.kid())) {
                 return invalid("The directory lists a key twice.");
+            }
+        }
+        if self.bars.len() > MEMBERS_MAX {
+            return invalid("The directory has too many organisations that are reached by BaRS.");
+        }
+        for entry in &self.bars {
+            entry.check()?;
+            if !names.insert(&entry.ods) {
+                return invalid("The directory lists an organisation twice.");
             }
         }
         Ok(())

@@ -8,6 +8,7 @@
 mod crew;
 mod department;
 mod letter;
+mod moving;
 pub mod news2;
 mod resource;
 mod take;
@@ -161,7 +162,7 @@ fn by_department(row: &Handover, step: &HandoverText) -> Handover {
         news: false,
         ..row.clone()
     };
-    if !row.state.is_open() {
+    if !row.state.is_open() || step.act == Act::Move {
         return next;
     }
     if step.act == Act::Close {
@@ -185,6 +186,17 @@ impl Exchange {
         if row.patient.is_empty() {
             return Ok(Vec::new());
         }
+        self.written_of(row, |of| {
+            resource::changes(of, sheet, (row.state, row.ended_at), known)
+        })
+    }
+
+    /// What is made of a handover, by where it stands.
+    fn written_of(
+        &self,
+        row: &Handover,
+        make: impl FnOnce(&Of<'_>) -> Result<Vec<Change>, Problem>,
+    ) -> Result<Vec<Change>, Problem> {
         let own = self.organisation();
         let other = access::Ods::parse(&row.other)?;
         let names = (self.book.name(own.as_str()), self.book.name(&row.other));
@@ -195,7 +207,7 @@ impl Exchange {
         };
         let days = i64::from(self.settings.release_after_days);
         let of = Of {
-            id: &row.id,
+            id: &row.record,
             asked_as: &row.asked_as,
             patient: &row.patient,
             crew,
@@ -205,6 +217,6 @@ impl Exchange {
             made_at: row.made_at,
             inward: row.inward,
         };
-        resource::changes(&of, sheet, (row.state, row.ended_at), known)
+        make(&of)
     }
 }

@@ -7,6 +7,7 @@
 mod connection;
 mod door;
 mod sender;
+mod sieve;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -33,7 +34,7 @@ const HANDSHAKE_SECONDS_MAX: u64 = 15;
 pub struct Settings {
     /// Connections at once; more are closed at once.
     pub connections_max: usize,
-    /// Bytes of one message.
+    /// Bytes of one message, without the documents that are taken out of it.
     pub message_bytes_max: usize,
     /// Messages of more than 1 MiB that may be under way at once, over all connections.
     pub large_messages_max: usize,

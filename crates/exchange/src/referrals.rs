@@ -6,7 +6,7 @@
 
 mod bars;
 mod bars_answer;
-mod bars_make;
+pub(crate) mod bars_make;
 pub(crate) mod bars_send;
 #[cfg(test)]
 mod bars_tests;

@@ -281,6 +281,10 @@ impl Exchange {
             }
             changes.push(self.named_anew(id, home).await?);
         }
+        let number = patient.nhs_number.as_deref().unwrap_or_default();
+        // What the practices before said, which this node keeps for others, has ended with their signed word.
+        let mut left = self.store.kept_of(number).await?;
+        left.retain(|before| self.leads(moved, (before, home.as_str()), number));
         let rules = read.rules.into_iter().map(Rule::from).collect();
         let statement = store::sharing::Statement {
             home: home.to_string(),
@@ -293,6 +297,7 @@ impl Exchange {
             jws: jws.to_string(),
             audience,
             parcel: parcel.to_string(),
+            left,
         };
         let hold = Effect::Sharing(SharingWrite::Hold {
             statement: Box::new(statement),

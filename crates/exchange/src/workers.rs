@@ -57,6 +57,7 @@ impl Workers {
             tokio::spawn(rules::run(exchange.clone(), stopped.clone())),
             tokio::spawn(reminders::run(exchange.clone(), stopped.clone())),
             tokio::spawn(bars_send::run(exchange.clone(), stopped.clone())),
+            tokio::spawn(booking::bars_look::run(exchange.clone(), stopped.clone())),
             tokio::spawn(booking::carry::run(exchange.clone(), stopped.clone())),
             tokio::spawn(directory::follow::run(exchange.clone(), stopped.clone())),
             tokio::spawn(witness::run(exchange, stopped)),

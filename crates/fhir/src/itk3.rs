@@ -95,6 +95,8 @@ pub struct Document {
     /// Whether its confidentiality is restricted or more.
     pub restricted: bool,
     pub patient: Person,
+    /// The ODS code of the practice that it names as the patient's; empty for none.
+    pub practice: String,
     /// Who wrote it, as people read names.
     pub author: String,
     pub custodian: Organisation,

@@ -149,7 +149,7 @@ section! {
         signatures_needed: u8 = "1", default;
         /// The folder of this node's own keys, made by `handover init`.
         keys: PathBuf = "\"keys\"", default;
-        /// What one part of a letter that comes from another node may have at most, in MB, and all parts of it.
+        /// What one part of a letter that comes from another node, or in a message over MLLP, may have at most, in MB, and all parts of it.
         content_mb_max: u32 = "100", default;
         parcel_mb_max: u32 = "200", default;
         /// What one other node may have begun to send and not finished, in MB.

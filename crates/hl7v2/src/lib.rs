@@ -6,6 +6,7 @@
 //! rules, the "Transport Specification: MLLP, Release 1" the framing.
 
 pub mod ack;
+pub mod apart;
 pub mod charset;
 pub mod escape;
 pub mod fault;

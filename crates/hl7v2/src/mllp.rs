@@ -44,6 +44,14 @@ pub enum Broken {
         /// The bound.
         bytes_max: usize,
     },
+    /// A document in the message cannot be taken.
+    #[error("a document in the message {reason}")]
+    Document {
+        /// Why, as the end of a sentence that begins with "a document in the message".
+        reason: String,
+        /// The bytes received of the message, without that document.
+        partial: Vec<u8>,
+    },
     /// A frame starts inside another.
     #[error("a frame starts before the last one ended")]
     StartInside {
@@ -82,6 +90,31 @@ impl Decoder {
     /// Takes bytes as they come from the socket.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Takes bytes that come from no socket and end no message, whatever they are.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        self.scanned = self.buffer.len();
+    }
+
+    /// Gives back the last so many bytes of a message that has begun.
+    pub fn take_back(&mut self, count: usize) -> Vec<u8> {
+        let back = self
+            .buffer
+            .split_off(self.buffer.len().saturating_sub(count));
+        // What a long message took is not held on for what is left of it.
+        self.buffer.shrink_to_fit();
+        self.scanned = self.scanned.min(self.buffer.len());
+        back
+    }
+
+    /// What has come of a message that has begun.
+    pub fn held(&self) -> &[u8] {
+        match self.inside {
+            true => &self.buffer,
+            false => &[],
+        }
     }
 
     /// The next whole message, without its frame; `None` until more bytes come.

@@ -30,6 +30,7 @@ pub mod tables;
 pub use mapping::{Layer, Mapping};
 pub use show::show;
 
+use crate::apart::Apart;
 use crate::header::{Header, header};
 use crate::message::Message;
 use crate::time::{Millis, Zone};
@@ -116,8 +117,10 @@ impl Made {
 pub struct Content {
     /// A MIME type, such as `text/plain; charset=utf-8` or `application/pdf`.
     pub content_type: String,
-    /// The bytes.
+    /// The bytes; none of a document that stands beside the message.
     pub bytes: Vec<u8>,
+    /// Where it stands beside the message, and its Binary has no data.
+    pub apart: Option<Apart>,
     /// The id of the Binary that holds them.
     pub binary: String,
 }
@@ -166,6 +169,8 @@ pub struct Mapped {
     pub resources: Vec<Made>,
     /// The letter, if the message carries one.
     pub letter: Option<Letter>,
+    /// The documents that stand beside the message, by the ids of their Binaries.
+    pub apart: Vec<(String, Apart)>,
     /// What became of every field that was sent; empty by `map_to_keep`.
     pub account: Vec<FieldAccount>,
 }
@@ -262,7 +267,11 @@ fn mapped(
     appointment::complete(&header.trigger, &mut made);
     linking::link(&mut build, &ids, &header, context, &key, &mut made)?;
     let letter = letter::complete(&mut build, &ids, &mut made, &key)?;
-    content::attach_to_reports(&mut build, &ids, &mut made)?;
+    let mut apart = content::attach_to_reports(&mut build, &ids, &mut made)?;
+    for content in letter.iter().flat_map(|letter| &letter.content) {
+        let it = content.apart.clone();
+        apart.extend(it.map(|it| (content.binary.clone(), it)));
+    }
     let contained = RefCell::new(Vec::new());
     let who = |root: Option<draft::NodeId>| {
         root.map_or(Value::Null, |root| {
@@ -283,6 +292,7 @@ fn mapped(
     Ok(Mapped {
         resources: made,
         letter,
+        apart,
         account,
     })
 }

@@ -66,7 +66,7 @@ impl HandoverState {
 /// A handover's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handover {
-    /// The Encounter's id here.
+    /// What it is called here.
     pub id: String,
     /// Whether it came in.
     pub inward: bool,
@@ -76,6 +76,10 @@ pub struct Handover {
     pub asked_as: String,
     /// The Patient here; empty while nobody has said whose it is.
     pub patient: String,
+    /// The Encounter's id in the record: `id`, unless it was put from one person's record into another's.
+    pub record: String,
+    /// The Patient in whose record it stood wrongly; empty if it can be put back nowhere.
+    pub moved_from: String,
     pub state: HandoverState,
     pub pre_alert: bool,
     /// What the board orders by: more is worse.

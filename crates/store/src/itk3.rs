@@ -55,6 +55,8 @@ pub struct NewIn {
     pub bytes: Vec<u8>,
     pub wants_infrastructure: bool,
     pub wants_business: bool,
+    /// The ODS code of the practice that it names as its patient's; empty for none.
+    pub practice: String,
     pub read: Read,
 }
 

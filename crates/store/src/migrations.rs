@@ -101,6 +101,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(300, "0300_bars_out"),
     migration!(301, "0301_pds_practice"),
     migration!(310, "0310_reminders"),
+    migration!(320, "0320_moves_said"),
+    migration!(330, "0330_handover_moved"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -13,7 +13,7 @@ mod write;
 
 use fhir::date::Millis;
 
-pub use lists::{MoveList, MovedSaysPds};
+pub use lists::{MoveList, MovedSaysLetter, MovedSaysPds};
 pub use record::{Given, RECORD_BYTES_MAX, RECORD_ROWS_MAX, given_types};
 pub use write::MoveWrite;
 pub(crate) use write::{apply, left_for, noticed};

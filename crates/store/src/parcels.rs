@@ -254,6 +254,8 @@ pub enum ParcelWrite {
     },
     /// Drops what is held of a content whose digest did not fit.
     Drop { sender: Ods, sha256: String },
+    /// Forgets a content that is not whole: nobody will finish it.
+    Abandon { sender: Ods, sha256: String },
     /// The receiver's own resources have been made, in this job.
     TakenIn {
         pid: i64,
@@ -382,6 +384,9 @@ pub(crate) async fn apply(
         } => content::append(tx, sender.as_str(), sha256, *start, bytes, *complete).await,
         ParcelWrite::Drop { sender, sha256 } => {
             content::drop_held(tx, sender.as_str(), sha256).await
+        }
+        ParcelWrite::Abandon { sender, sha256 } => {
+            content::abandon(tx, sender.as_str(), sha256).await
         }
         ParcelWrite::TakenIn {
             pid,

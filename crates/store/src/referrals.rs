@@ -12,6 +12,7 @@ mod write;
 
 use fhir::date::Millis;
 
+pub(crate) use bars_out::booking_again;
 pub use bars_out::{BarsOut, StuckBars};
 pub use lists::{Known, ReferralCounts, ReferralList, StuckReferral, UnmatchedReferral};
 pub(crate) use write::apply;

@@ -5,6 +5,7 @@
 //! Invariant: what is answered with 200 is on the disk, and is taken once. Invariant: the ids of a request are in its answer.
 
 mod booking;
+mod change;
 mod message;
 mod slots;
 #[cfg(test)]
@@ -16,8 +17,9 @@ use access::{Interaction, Role, Scope, Who};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::handler::Handler;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::referrals::BarsCame;
@@ -26,11 +28,9 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
-use store::Reading;
 
 use crate::failure;
 use crate::node::Node;
-use crate::record;
 use crate::visit::Visit;
 
 /// The largest message, in bytes.
@@ -58,14 +58,63 @@ const DEFINITION: &str = "https://fhir.nhs.uk/MessageDefinition/bars-message-";
 /// Its addresses.
 pub fn routes(node: Arc<Node>) -> Router {
     Router::new()
-        .route("/bars/FHIR/R4/metadata", get(metadata))
-        .route("/bars/FHIR/R4/MessageDefinition", get(definitions))
-        .route("/bars/FHIR/R4/$process-message", post(process))
-        .route("/bars/FHIR/R4/ServiceRequest/{id}", get(read))
-        .route("/bars/FHIR/R4/Slot", get(slots::search))
-        .route("/bars/FHIR/R4/Appointment", get(booking::of_patient))
-        .route("/bars/FHIR/R4/Appointment/{id}", get(booking::one))
+        .route("/bars/FHIR/R4/metadata", only_read(get(metadata)))
+        .route(
+            "/bars/FHIR/R4/MessageDefinition",
+            only_read(get(definitions)),
+        )
+        .route(
+            "/bars/FHIR/R4/$process-message",
+            post(process).fallback(only_posted),
+        )
+        .route(
+            "/bars/FHIR/R4/ServiceRequest",
+            only_read(get(booking::referrals_of)),
+        )
+        .route(
+            "/bars/FHIR/R4/ServiceRequest/{id}",
+            one(get(read), change::referral),
+        )
+        .route("/bars/FHIR/R4/Slot", only_read(get(slots::search)))
+        .route(
+            "/bars/FHIR/R4/Appointment",
+            only_read(get(booking::of_patient)),
+        )
+        .route(
+            "/bars/FHIR/R4/Appointment/{id}",
+            one(get(booking::one), change::appointment),
+        )
         .with_state(node)
+}
+
+type Methods = MethodRouter<Arc<Node>>;
+
+/// An address at which nothing is changed.
+fn only_read(methods: Methods) -> Methods {
+    methods.fallback(|request: Request| async move {
+        let why = "only GET is served here. What is new comes as a message to $process-message, since a resource alone does not say whose it is.";
+        change::not_allowed(request.headers(), ("GET", why))
+    })
+}
+
+async fn only_posted(request: Request) -> Response {
+    let why = "messages are sent by POST.";
+    change::not_allowed(request.headers(), ("POST", why))
+}
+
+/// An address of one resource, which who sent it may change.
+fn one<H, T>(methods: Methods, change: H) -> Methods
+where
+    H: Handler<T, Arc<Node>> + Clone,
+    T: 'static,
+{
+    let methods = methods.put(change.clone()).patch(change.clone());
+    methods
+        .delete(change)
+        .fallback(|request: Request| async move {
+            let why = "GET, PUT, PATCH and DELETE are published for one resource.";
+            change::not_allowed(request.headers(), ("GET, PUT, PATCH, DELETE", why))
+        })
 }
 
 /// An answer with the request's ids.
@@ -275,26 +324,27 @@ fn response(node: &Node, (message, event): (&str, &str), (status, id): (&str, &s
 /// `GET /ServiceRequest/{id}`: a referral that came by this door, as it stands.
 async fn read(State(node): State<Arc<Node>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    match found(&node, &parts, &id).await {
-        Ok(resource) => answer(StatusCode::OK, &parts.headers, &resource),
+    match found(&node, &parts, ("ServiceRequest", &id)).await {
+        Ok(current) => change::versioned(&parts.headers, &current),
         Err(problem) => refused(&parts.headers, &problem),
     }
 }
 
-async fn found(node: &Node, parts: &Parts, id: &str) -> Result<Value, Problem> {
+/// One resource, with its version.
+async fn found(
+    node: &Node,
+    parts: &Parts,
+    (ty, id): (&'static str, &str),
+) -> Result<(Value, u64), Problem> {
     told(&parts.headers)?;
-    let scope = scope(node, parts, Interaction::Read, "ServiceRequest").await?;
-    match node.store.read(&scope, "ServiceRequest", id).await? {
-        Reading::Found(version) => record::json(&version),
-        _ => {
-            let message = "There is no such referral here.";
-            Err(Problem::new(Kind::NotFound, message))
-        }
-    }
+    let scope = scope(node, parts, Interaction::Read, ty).await?;
+    change::current(node, &scope, (ty, id)).await
 }
 
 /// `GET /metadata`
 async fn metadata(request: Request) -> Response {
+    let changed = ["read", "search-type", "update", "patch", "delete"];
+    let changed = changed.map(|it| json!({ "code": it }));
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -306,9 +356,9 @@ async fn metadata(request: Request) -> Response {
             "mode": "server",
             "resource": [
                 { "type": "MessageDefinition", "interaction": [{ "code": "search-type" }] },
-                { "type": "ServiceRequest", "interaction": [{ "code": "read" }] },
+                { "type": "ServiceRequest", "interaction": changed },
                 { "type": "Slot", "interaction": [{ "code": "search-type" }] },
-                { "type": "Appointment", "interaction": [{ "code": "read" }, { "code": "search-type" }] },
+                { "type": "Appointment", "interaction": changed },
             ],
             "operation": [{
                 "name": "process-message",

@@ -6,7 +6,7 @@
 //! answer is wanted, and which renders what is refused as an OperationOutcome.
 
 mod announcing;
-mod answer;
+pub(crate) mod answer;
 pub mod ask;
 mod batch;
 mod capabilities;

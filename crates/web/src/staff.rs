@@ -44,6 +44,7 @@ pub mod shared_views;
 pub mod slot_book;
 pub mod slot_views;
 pub mod slots;
+pub mod slots_there;
 pub mod steps;
 pub mod stuck_prescriptions;
 pub mod subscribers;

@@ -39,9 +39,7 @@ pub async fn node_with(store: Store) -> Arc<Node> {
 }
 
 async fn bare_node_with(store: Store) -> Node {
-    // Hashing is slow by design: once for all tests.
-    static HASH: LazyLock<String> = LazyLock::new(|| password::hash(PASSWORD).unwrap());
-    let hash = HASH.as_str();
+    let hash = hashed();
     let organisation = || Ods::parse("A81001").unwrap();
     let staff = |role| Holder::Staff {
         role,
@@ -70,6 +68,12 @@ async fn bare_node_with(store: Store) -> Node {
     Node::new(store, site)
 }
 
+/// The hash of everybody's password, made once: it is slow by intent.
+fn hashed() -> &'static str {
+    static HASH: LazyLock<String> = LazyLock::new(|| password::hash(PASSWORD).unwrap());
+    HASH.as_str()
+}
+
 async fn open(store: &Store, login: &str, name: &str, holder: Holder, hash: &str) {
     let account = NewAccount {
         login: login.into(),
@@ -87,14 +91,7 @@ pub async fn patient(store: &Store, [login, name, id, number, born]: [&str; 5]) 
         patient: id.into(),
         nhs_number: NhsNumber::parse(number).unwrap(),
     };
-    open(
-        store,
-        login,
-        name,
-        holder,
-        &password::hash(PASSWORD).unwrap(),
-    )
-    .await;
+    open(store, login, name, holder, hashed()).await;
     record(store, [name, id, number, born]).await;
 }
 

@@ -23,6 +23,13 @@ impl Sender {
         })
     }
 
+    /// The same, which waits so long for an answer.
+    pub fn waiting(self, seconds: u64) -> io::Result<Sender> {
+        let within = Some(Duration::from_secs(seconds));
+        self.stream.get_ref().set_read_timeout(within)?;
+        Ok(self)
+    }
+
     /// Sends one message and gives the acknowledgement's text.
     pub fn send(&mut self, message: &str) -> io::Result<String> {
         let mut frame = vec![START];

@@ -19,8 +19,8 @@ const MORE_BYTES_MAX: u64 = 64_000_000;
 const HELD: &str = "SELECT CAST(COALESCE(MAX(held), 0) AS TEXT) FROM parcel_content";
 const ARRIVE_SECONDS: u64 = 240;
 
-/// Bytes that no packing makes small.
-fn document() -> Vec<u8> {
+/// Bytes that no packing makes small, as many as that.
+pub(super) fn document(count: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = || {
         state ^= state << 13;
@@ -29,7 +29,7 @@ fn document() -> Vec<u8> {
         state.to_le_bytes()
     };
     let mut bytes: Vec<u8> = std::iter::repeat_with(next)
-        .take(BYTES / 8)
+        .take(count / 8)
         .flatten()
         .collect();
     bytes[..8].copy_from_slice(b"%PDF-1.7");
@@ -43,7 +43,7 @@ fn unhexed(digits: &str) -> Vec<u8> {
 }
 
 /// The most that the process has had in memory since it began, in bytes.
-fn peak(site: &Site) -> u64 {
+pub(super) fn peak(site: &Site) -> u64 {
     let file = Path::new("/proc")
         .join(site.process.id().to_string())
         .join("status");
@@ -97,7 +97,7 @@ fn send(site: &Site, binary: &str, urgent: bool) -> String {
     id
 }
 
-fn binary_of(site: &Site, title: &str) -> Option<String> {
+pub(super) fn binary_of(site: &Site, title: &str, size: usize) -> Option<String> {
     let found = site
         .client()
         .get("/fhir/DocumentReference?_count=50")
@@ -107,8 +107,8 @@ fn binary_of(site: &Site, title: &str) -> Option<String> {
     let of = |entry: &Value| {
         let resource = &entry["resource"];
         let url = resource["content"][0]["attachment"]["url"].as_str()?;
-        let size = resource["content"][0]["attachment"]["size"].as_u64()?;
-        (resource["description"] == title && size == BYTES as u64).then(|| url.to_string())
+        let told = resource["content"][0]["attachment"]["size"].as_u64()?;
+        (resource["description"] == title && told == size as u64).then(|| url.to_string())
     };
     entries.iter().find_map(of)
 }
@@ -125,7 +125,7 @@ fn a_document_of_a_hundred_megabytes_crosses_while_both_ends_die_and_neither_eve
         .send_json("PUT", "/fhir/Patient/amina", &person);
     assert_eq!(put.unwrap().status, 201);
     let idle = [peak(&nodes.hospital), peak(&nodes.practice)];
-    let bytes = document();
+    let bytes = document(BYTES);
     let sha256 = sha256_hex(&bytes);
     let digest = format!("sha-256=:{}:", STANDARD.encode(unhexed(&sha256)));
     // Nothing is taken that does not say what it is, or is something else.
@@ -181,7 +181,7 @@ fn a_document_of_a_hundred_megabytes_crosses_while_both_ends_die_and_neither_eve
     );
     nodes.to_practice.delay(Duration::ZERO);
     let there = wait_for("the large one", ARRIVE_SECONDS, || {
-        binary_of(&nodes.practice, "Scanned notes")
+        binary_of(&nodes.practice, "Scanned notes", BYTES)
     });
     // Each byte crossed once, but for what was under way when somebody died.
     let carried = nodes.to_practice.carried_bytes();
@@ -196,7 +196,7 @@ fn a_document_of_a_hundred_megabytes_crosses_while_both_ends_die_and_neither_eve
         assert_eq!(side.len(), 2);
         assert!(side.values().all(|rows| rows.len() == 1), "{side:?}");
     }
-    reads_back(&nodes.practice, &there, &sha256);
+    reads_back(&nodes.practice, &there, (&sha256, BYTES));
     for (site, idle) in [&nodes.hospital, &nodes.practice].into_iter().zip(idle) {
         let more = peak(site) - idle;
         println!(
@@ -210,11 +210,11 @@ fn a_document_of_a_hundred_megabytes_crosses_while_both_ends_die_and_neither_eve
 }
 
 /// The Binary at the receiver is the document, to the byte.
-fn reads_back(site: &Site, binary: &str, sha256: &str) {
+pub(super) fn reads_back(site: &Site, binary: &str, (sha256, size): (&str, usize)) {
     let answer = site.client().get(&format!("/fhir/{binary}")).unwrap();
     assert_eq!(answer.status, 200);
     let data = answer.json()["data"].as_str().unwrap().to_string();
     let bytes = STANDARD.decode(data).unwrap();
-    assert_eq!(bytes.len(), BYTES);
+    assert_eq!(bytes.len(), size);
     assert_eq!(sha256_hex(&bytes), sha256);
 }

@@ -8,7 +8,7 @@ use fhir::itk3::{Body, SEND_DOCUMENT};
 use fhir::json::Limits;
 
 use super::{OTHER, THEIRS, codes, column, house, post, set_up, signed_in, wait_for_states};
-use crate::node::neighbourhood::{Neighbourhood, wait_for};
+use crate::node::neighbourhood::{Neighbourhood, OTHER_PRACTICE, PRACTICE, wait_for};
 use crate::opt_out::stand_in::StandIn;
 use crate::setting::shared_data;
 
@@ -184,4 +184,99 @@ fn what_others_send_waits_for_a_person_once_and_is_answered_each_time() {
     wait_for_states(site, "itk3_in", &["taken", "refused", "settled", "stray"]);
     let list = ann.get("/staff/worklist").unwrap().text();
     assert!(list.contains("Belongs to nothing"), "{list}");
+}
+
+#[test]
+fn a_letter_that_names_another_practice_proposes_a_move_before_a_person() {
+    let Some(file) = published() else { return };
+    let mut nodes = Neighbourhood::set_up(None);
+    let folder = tempfile::tempdir().unwrap();
+    let mesh = StandIn::mesh_only(folder.path());
+    let there = house(&mesh, folder.path());
+    let site = &mut nodes.practice;
+    set_up(site, &mesh.url(), THEIRS, "look_seconds = 1\n");
+    site.process.start();
+    let richard = |practice: &str| {
+        serde_json::json!({
+            "resourceType": "Patient",
+            "identifier": [{ "system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018" }],
+            "name": [{ "family": "Smith", "given": ["Richard"] }],
+            "birthDate": "1957-01-09",
+            "generalPractitioner": [{ "identifier": {
+                "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": practice,
+            } }],
+        })
+    };
+    let made = site
+        .client()
+        .send_json("POST", "/fhir/Patient", &richard(PRACTICE))
+        .unwrap();
+    assert_eq!(made.status, 201, "{}", made.text());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let send = |name: &str, bundle: &str, practice: &str| {
+        let whose = "<active value=\"true\" />\n<identifier><system value=\"https://fhir.nhs.uk/Id/nhs-number\" /><value \
+             value=\"9990000018\" /></identifier>";
+        let named = format!(
+            "<birthDate value=\"1957-01-09\" />\n<generalPractitioner><identifier><system \
+             value=\"https://fhir.nhs.uk/Id/ods-organization-code\" /><value value=\"{practice}\" /></identifier>\
+             </generalPractitioner>"
+        );
+        let (before, patient) = text.split_once("<Patient>").unwrap();
+        let patient = patient.replace("<active value=\"true\" />", whose);
+        let patient = patient.replace("<birthDate value=\"1957-01-09\" />", &named);
+        let letter = format!("{before}<Patient>{patient}");
+        let letter = letter.replace("0bcb5098-ce5a-4a85-a547-2574f90310e4", bundle);
+        let path = folder.path().join(name);
+        std::fs::write(&path, letter).unwrap();
+        let path = path.display().to_string();
+        let subject = "subject=Consultation report";
+        there.client(
+            OTHER,
+            &["send", THEIRS, "GPFED_CONSULT_REPORT", &path, subject],
+        );
+    };
+    let mut ann = signed_in(site);
+    let moves = "/staff/moves";
+    let before = ann.get(moves).unwrap().text();
+    assert!(!before.contains("Moved, says a letter"), "{before}");
+    send(
+        "one.xml",
+        "0bcb5098-ce5a-4a85-a547-2574f9031001",
+        OTHER_PRACTICE,
+    );
+    let page = wait_for("the letter's word", 60, || {
+        let text = ann.get(moves).ok()?.text();
+        text.contains("Moved, says a letter").then_some(text)
+    });
+    assert!(
+        page.contains(OTHER_PRACTICE) && page.contains("SMITH"),
+        "{page}"
+    );
+    assert!(page.contains("Did not move"), "{page}");
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let home = "SELECT home FROM sharing_home";
+    assert_eq!(column(site, home), [PRACTICE], "nothing is done by itself");
+    post(
+        &mut ann,
+        moves,
+        &format!("/staff/moves/{id}/not-moved"),
+        &[],
+    );
+    let after = ann.get(moves).unwrap().text();
+    assert!(!after.contains("Moved, says a letter"), "{after}");
+
+    // Somebody whose record names another practice, and this one in the letter, is registered with one press.
+    let mut elsewhere = richard(OTHER_PRACTICE);
+    elsewhere["id"] = serde_json::json!(id);
+    let put = site
+        .client()
+        .send_json("PUT", &format!("/fhir/Patient/{id}"), &elsewhere)
+        .unwrap();
+    assert_eq!(put.status, 200, "{}", put.text());
+    send("two.xml", "0bcb5098-ce5a-4a85-a547-2574f9031002", PRACTICE);
+    wait_for("the letter's word", 60, || {
+        let text = ann.get(moves).ok()?.text();
+        let is_there = text.contains("Moved, says a letter");
+        (is_there && text.contains("Register here, and ask")).then_some(())
+    });
 }

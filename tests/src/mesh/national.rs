@@ -1,6 +1,9 @@
 //! Out by the national service: here to the NHS's own stand-in.
 
 use super::house::{House, WORKFLOW};
+use crate::appointments::{says, sign_in};
+use crate::client::http::Client;
+use crate::faults::people::account;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, wait_for};
 use crate::opt_out::stand_in::{MAILBOX, SERVICE, StandIn};
 
@@ -215,5 +218,44 @@ fn a_report_of_the_national_service_reaches_the_system_that_sent_under_its_own_n
             tls: false,
         };
         (there.client(MAILBOX, &["list"]) == serde_json::json!([])).then_some(())
+    });
+}
+
+#[test]
+fn a_mailbox_that_cannot_be_collected_and_mail_that_is_nobodys_stand_on_the_work_list() {
+    let mut nodes = Neighbourhood::set_up(None);
+    let folder = tempfile::tempdir().unwrap();
+    let national = StandIn::mesh_only(folder.path());
+    national.set_up(&nodes.hospital);
+    let _house = House::open(&nodes.hospital, &[(LAB, HOSPITAL)], false);
+    collect(&nodes, &[("PATH_*", LAB)]);
+    let settings = nodes.hospital.folder.join("handover.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let ways = "\n[sign_in]\nstaff = [\"passkey\", \"password\"]\n";
+    std::fs::write(settings, text + ways).unwrap();
+    let there = House {
+        address: national.address(),
+        folder: nodes.hospital.folder.clone(),
+        tls: false,
+    };
+    let file = folder.path().join("file").display().to_string();
+    std::fs::write(&file, "about teeth").unwrap();
+    there.client(SERVICE, &["send", MAILBOX, "DENTAL_X", &file]);
+    account(&nodes.hospital, "ed", "Ed Engineer", "engineer");
+    nodes.hospital.process.start();
+    let mut ed = Client::new(nodes.hospital.pages);
+    sign_in(&mut ed, "/staff/login", "ed");
+    let list = "/staff/worklist";
+    let collected = "The mailbox was collected when it was last looked into.";
+    wait_for("what is nobody's on the work list", 60, || {
+        let page = ed.get(list).ok()?.text();
+        (page.contains("mesh_server.collect") && page.contains("DENTAL_X")).then_some(())
+    });
+    assert!(says(&mut ed, list, collected));
+    drop(national);
+    wait_for("that nothing is collected, on the work list", 60, || {
+        let page = ed.get(list).ok()?.text();
+        let told = page.contains("Not collected") && !page.contains(collected);
+        (told && page.contains("keeps them for five days")).then_some(())
     });
 }

@@ -90,6 +90,24 @@ impl Rows {
         self.texts(query)[0][0].as_ref().unwrap().parse().unwrap()
     }
 
+    /// Changes rows of a node that does not run: so that hours pass, say. How many were changed.
+    pub fn change(&self, sql: &str) -> usize {
+        match self {
+            Rows::Sqlite(file) => Connection::open(file).unwrap().execute(sql, []).unwrap(),
+            Rows::Postgres { url, schema } => block_on(async {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+                    .await
+                    .unwrap();
+                let connection = tokio::spawn(connection);
+                let path = format!("SET search_path TO {schema}");
+                client.batch_execute(&path).await.unwrap();
+                let changed = client.execute(sql, &[]).await.unwrap();
+                connection.abort();
+                usize::try_from(changed).unwrap()
+            }),
+        }
+    }
+
     /// Nothing is broken in the file; PostgreSQL looks after its own.
     pub fn assert_sound(&self) {
         if let Rows::Sqlite(file) = self {

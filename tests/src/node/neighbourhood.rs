@@ -88,8 +88,8 @@ impl Neighbourhood {
     }
 
     /// The same with another practice's node, to which patients move.
-    pub fn set_up_with_other_practice() -> (Neighbourhood, Site, Proxy) {
-        let (nodes, other) = build(None, Some((OTHER_PRACTICE, "gp-practice")));
+    pub fn set_up_with_other_practice(postgres: Option<&str>) -> (Neighbourhood, Site, Proxy) {
+        let (nodes, other) = build(postgres, Some((OTHER_PRACTICE, "gp-practice")));
         let (site, way) = other.unwrap();
         (nodes, site, way)
     }

@@ -89,6 +89,8 @@ enum Figure {
     Letter,
     /// How fast letters arrive that waited for a neighbour that was away.
     Drain,
+    /// The same with 100,000 letters, urgent ones sent meanwhile; minutes.
+    Backlog,
     /// A message of 50 MB to a mailbox, against a bare upload of the same bytes.
     Mail,
     /// What eight other nodes hold of one patient, asked for at once.
@@ -172,6 +174,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Drain) {
         drain::measure(&mut report)?;
+    }
+    if wanted(Figure::Backlog) {
+        drain::measure_long(&mut report)?;
     }
     if wanted(Figure::Mail) {
         mail::measure(&mut report)?;

@@ -34,6 +34,7 @@ fn a_node_that_is_asked_too_much_at_a_time_says_so_and_answers_again_when_there_
             issued_at: now,
             valid_until: now + DAY,
             members: vec![Member::card(&identity, about, now - DAY, now + DAY)],
+            bars: Vec::new(),
         };
         let text = directory.sign(&steward).unwrap();
         let book = Book::new(&text, steward.public().clone(), now).unwrap();

@@ -17,7 +17,17 @@ pub async fn amend(
     store: &Store,
     scope: &Scope,
     (id, version): (&str, u64),
-    (reason, comment): (&str, &str),
+    words: (&str, &str),
+) -> Result<(), Problem> {
+    amend_with(store, scope, (id, version), (words, Job::default())).await
+}
+
+/// The same, with what else is to be done in its commit.
+pub(super) async fn amend_with(
+    store: &Store,
+    scope: &Scope,
+    (id, version): (&str, u64),
+    ((reason, comment), beside): ((&str, &str), Job),
 ) -> Result<(), Problem> {
     check_reason(reason)?;
     check_reason(comment)?;
@@ -31,7 +41,8 @@ pub async fn amend(
         return Err(Problem::new(Kind::Conflict, message));
     }
     visit.set_reason(reason, comment);
-    let mut job = Job::change(visit.put(store.organisation())?);
+    let mut job = beside;
+    job.changes.push(visit.put(store.organisation())?);
     let what = ("Appointment", Some(id));
     let patient = Some(booking.patient.as_str());
     job.traces

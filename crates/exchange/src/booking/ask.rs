@@ -130,6 +130,9 @@ impl Exchange {
     }
 
     async fn ask_slots(&self, to: &Ods) -> Result<Vec<Offer>, String> {
+        if let Some((bars, to)) = self.booking_by_bars(to) {
+            return self.bars_offers((bars, &to)).await;
+        }
         let said = |problem: Problem| problem.message;
         let now = self.store.now();
         let id = uuid::Uuid::new_v4().to_string();

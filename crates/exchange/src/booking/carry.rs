@@ -162,11 +162,7 @@ impl Exchange {
             Ok(known) => known.id,
             Err(step) => return Ok(step),
         };
-        let known = self.store.bookings_of(&scope(), &booking.patient).await?;
-        let has_it = known.iter().any(|it| {
-            it.id != booking.id && it.slot == booking.slot && it.state == BookingState::Booked
-        });
-        if has_it {
+        if self.has_by_another_form(booking).await? {
             // It is theirs already, by another form.
             return Ok(Step::Taken(Vec::new()));
         }
@@ -214,6 +210,17 @@ impl Exchange {
             }
             Err(no) => no.into(),
         })
+    }
+
+    /// Whether the patient has that slot already, by another form.
+    pub(super) async fn has_by_another_form(&self, booking: &Booking) -> Result<bool, Problem> {
+        let known = self.store.bookings_of(&scope(), &booking.patient).await?;
+        Ok(known.iter().any(|it| {
+            it.id != booking.id
+                && it.holder == booking.holder
+                && it.slot == booking.slot
+                && it.state == BookingState::Booked
+        }))
     }
 
     /// Ends it there, if it is there; or why that is not known yet.

@@ -151,6 +151,18 @@ impl AtHand {
         )
     }
 
+    /// What is to be known of an Appointment besides.
+    pub(super) fn comment(&self) -> String {
+        let comment = self.body.get("comment").and_then(Value::as_str);
+        comment.unwrap_or_default().to_string()
+    }
+
+    /// When an Appointment ends; none where it does not say.
+    pub(super) fn ends(&self) -> Option<Millis> {
+        let end = self.body.get("end").and_then(Value::as_str);
+        Some(date::span(end?)?.low)
+    }
+
     pub(super) fn version(&self) -> u64 {
         self.version
     }

@@ -255,6 +255,9 @@ impl Exchange {
         reason: &str,
     ) -> Result<bool, Problem> {
         let work = work(scope);
+        if booking.holder != self.organisation().as_str() {
+            return Ok(false);
+        }
         let Some(system) = self.store.system_booking(&work, &booking.id).await? else {
             return Ok(false);
         };

@@ -6,8 +6,10 @@ use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use store::diary::{Booking, BookingState, DiaryWrite, Was};
 use store::parcels::ToTakeIn;
+use store::referrals::ReferralWrite;
 use store::{Effect, Expect, Job, Reading, Release};
 
+use super::by_bars::Leaving;
 use super::local::{booking_id, cancelled, check_live, line, no_booking, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
@@ -16,9 +18,6 @@ use crate::exchange::Exchange;
 use crate::letter::Letter;
 use crate::manifest::{ParcelKind, ParcelText, PatientNamed};
 use crate::sharing::named;
-
-/// What a patient reads of an appointment in whose place another came.
-const MOVED: &str = "Moved to another time.";
 
 impl Exchange {
     /// Asks another organisation for a slot that it offered. `by` is the name of who asks; `instead_of` the booking there
@@ -67,17 +66,8 @@ impl Exchange {
             is_booked: false,
             created: now,
         };
-        let text = BookingText {
-            act: Act::Book,
-            booking: id.clone(),
-            offer: Some(offer.clone()),
-            instead_of: instead_of.map(|it| it.id.clone()),
-            reason: wish.reason.to_string(),
-            by: by.chars().take(200).collect(),
-            outcome: None,
-            next: Vec::new(),
-        };
-        let (parcel, sent) = self.booking_parcel(holder, (who, wish.patient), text)?;
+        let asked = (who, wish, id.as_str(), offer);
+        let (parcel, sent) = self.asking_told(holder, asked, (by, instead_of))?;
         let own = self.organisation();
         let made = (Expect::Absent, Release::At(now));
         let mut job = Job::change(put(&visit.resource(), &id, own, made)?);
@@ -110,6 +100,37 @@ impl Exchange {
             },
             done => done.map(|_| Came::Asked(id)),
         }
+    }
+
+    /// What asks whose diary it is: a parcel, or a message of BaRS where it has no node.
+    fn asking_told(
+        &self,
+        holder: &Ods,
+        (who, wish, id, offer): (PatientNamed, &Wish<'_>, &str, &Offer),
+        (by, instead_of): (&str, Option<&Booking>),
+    ) -> Result<(String, Effect), Problem> {
+        if let Some((bars, to)) = self.booking_by_bars(holder) {
+            let leaving = Leaving {
+                booking: id,
+                patient: wish.patient,
+                who: &who,
+                offer,
+                reason: wish.reason,
+                step: 1,
+            };
+            return Ok(self.bars_booking((bars, &to), &leaving));
+        }
+        let text = BookingText {
+            act: Act::Book,
+            booking: id.to_string(),
+            offer: Some(offer.clone()),
+            instead_of: instead_of.map(|it| it.id.clone()),
+            reason: wish.reason.to_string(),
+            by: by.chars().take(200).collect(),
+            outcome: None,
+            next: Vec::new(),
+        };
+        self.booking_parcel(holder, (who, wish.patient), text)
     }
 
     /// Cancels an appointment, in whosever diary it is. What is another organisation's is cancelled when it has said so.
@@ -154,11 +175,7 @@ impl Exchange {
             let now = self.store.now();
             check_live(&booking, now)?;
             let was = booking.state;
-            let who = self.known_as(&work, &booking.patient).await?;
-            let text = cancel_text(&booking.asked_as, (reason, by));
-            let holder = Ods::parse(&booking.holder)?;
-            let about = (who, booking.patient.as_str());
-            let (parcel, sent) = self.booking_parcel(&holder, about, text)?;
+            let (parcel, sent) = self.ending_told(&work, &booking, (reason, by)).await?;
             let mut job = Job::effect(sent);
             let patient = booking.patient.clone();
             let next = Booking {
@@ -221,13 +238,15 @@ impl Exchange {
             let mut visit = visit.ok_or_else(no_booking)?;
             visit.cancel(reason);
             let mut job = Job::change(visit.put(own)?);
+            // What has not left by BaRS leaves no more.
+            let over = ReferralWrite::BarsOver {
+                referral: booking.id.clone(),
+                waiting: was == BookingState::Asked,
+            };
+            job.effects.push(Effect::Referral(over));
             if was == BookingState::Asked {
-                let who = self.known_as(&work, &booking.patient).await?;
-                let text = cancel_text(&booking.asked_as, (reason, by));
-                let about = (who, booking.patient.as_str());
-                let holder = Ods::parse(&booking.holder)?;
-                job.effects
-                    .push(self.booking_parcel(&holder, about, text)?.1);
+                let told = self.ending_told(&work, &booking, (reason, by)).await?;
+                job.effects.push(told.1);
             }
             let patient = booking.patient.clone();
             let next = Booking {
@@ -273,6 +292,22 @@ impl Exchange {
             Ok(vec![sent])
         };
         cancelled(&self.store, scope, (&booking.id, reason), &tell).await
+    }
+
+    /// What tells whose diary it is that a booking is not wanted any more, by the way on which it was asked for.
+    async fn ending_told(
+        &self,
+        work: &Scope,
+        booking: &Booking,
+        (reason, by): (&str, &str),
+    ) -> Result<(String, Effect), Problem> {
+        if let Some(told) = self.bars_ending(work, booking, reason).await? {
+            return Ok(told);
+        }
+        let who = self.known_as(work, &booking.patient).await?;
+        let text = cancel_text(&booking.asked_as, (reason, by));
+        let about = (who, booking.patient.as_str());
+        self.booking_parcel(&Ods::parse(&booking.holder)?, about, text)
     }
 
     /// The patient as other organisations know them.
@@ -360,34 +395,11 @@ impl Exchange {
         parcel: &ToTakeIn,
         (text, booking): (&BookingText, Booking),
     ) -> Result<Job, Problem> {
-        let own = self.organisation();
         let mut job = Job::default();
         let patient = booking.patient.clone();
         let id = booking.id.clone();
-        let outcome = text.outcome.unwrap_or(Outcome::Refused);
-        if let Some(state) = follows(booking.state, outcome) {
-            let visit = AtHand::read(&self.store, scope, "Appointment", &id).await?;
-            let mut visit = visit.ok_or_else(no_booking)?;
-            let was = booking.state;
-            let mut next = Booking {
-                state,
-                state_at: self.store.now(),
-                reason: text.reason.clone(),
-                next: String::new(),
-                ..booking
-            };
-            if let (BookingState::Booked, Some(offer)) = (state, &text.offer) {
-                visit.confirm(offer);
-                next.starts_at = offer.starts;
-                next.slot.clone_from(&offer.slot);
-                self.replaced(scope, &next.instead_of, &mut job).await?;
-            } else {
-                visit.cancel(&text.reason);
-                next.next = serde_json::to_string(&text.next).unwrap_or_default();
-            }
-            job.changes.push(visit.put(own)?);
-            job.effects.push(written(next, Was::In(was)));
-        }
+        self.booking_answered(scope, (text, &booking), &mut job)
+            .await?;
         let taken_in = DiaryWrite::TakenIn {
             pid: parcel.pid,
             patient: patient.clone(),
@@ -460,43 +472,6 @@ impl Exchange {
         job.traces.push(parcel_line(scope, parcel, id, &patient));
         Ok(job)
     }
-
-    /// What the new one came in the place of has ended.
-    async fn replaced(&self, scope: &Scope, old: &str, job: &mut Job) -> Result<(), Problem> {
-        if old.is_empty() {
-            return Ok(());
-        }
-        let Some(old) = self.store.booking(scope, old).await? else {
-            return Ok(());
-        };
-        let visit = AtHand::read(&self.store, scope, "Appointment", &old.id).await?;
-        let Some(mut visit) = visit.filter(|_| old.state.is_live()) else {
-            return Ok(());
-        };
-        visit.cancel(MOVED);
-        job.changes.push(visit.put(self.organisation())?);
-        let was = old.state;
-        let ended = Booking {
-            state: BookingState::Cancelled,
-            state_at: self.store.now(),
-            reason: MOVED.to_string(),
-            ..old
-        };
-        job.effects.push(written(ended, Was::In(was)));
-        Ok(())
-    }
-}
-
-/// The state that follows from an answer; none where it changes nothing.
-fn follows(state: BookingState, outcome: Outcome) -> Option<BookingState> {
-    match (state, outcome) {
-        (BookingState::Asked, outcome) => Some(outcome.state()),
-        // That it was booked was said before that it is not wanted any more was heard.
-        (BookingState::Cancelling, Outcome::Booked) => None,
-        (BookingState::Cancelling, _) => Some(BookingState::Cancelled),
-        (BookingState::Booked, Outcome::Cancelled) => Some(BookingState::Cancelled),
-        _ => None,
-    }
 }
 
 fn cancel_text(booking: &str, (reason, by): (&str, &str)) -> BookingText {
@@ -541,36 +516,4 @@ pub(super) fn parcel_line(
         query: Some(format!("parcel={}/{}", parcel.sender, parcel.id).into()),
     };
     scope.trace(Interaction::System, Logged::Success, target)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_changes_only_what_still_waits_for_it_or_holds() {
-        use BookingState::{Asked, Booked, Cancelled, Cancelling, Refused, Taken};
-        for (state, expected) in [
-            (
-                Asked,
-                [Some(Booked), Some(Taken), Some(Refused), Some(Cancelled)],
-            ),
-            (Booked, [None, None, None, Some(Cancelled)]),
-            (
-                Cancelling,
-                [None, Some(Cancelled), Some(Cancelled), Some(Cancelled)],
-            ),
-            (Taken, [None; 4]),
-            (Refused, [None; 4]),
-            (Cancelled, [None; 4]),
-        ] {
-            let outcomes = [
-                Outcome::Booked,
-                Outcome::Taken,
-                Outcome::Refused,
-                Outcome::Cancelled,
-            ];
-            assert_eq!(outcomes.map(|it| follows(state, it)), expected, "{state:?}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use parking_lot::RwLock;
 
-use super::{Directory, Member, Stewards};
+use super::{ByBars, Directory, Member, Stewards};
 use crate::keys::PublicKey;
 
 /// The latest believed directory with its lookups. Shared; read by every connection.
@@ -27,6 +27,8 @@ struct Page {
     certificates: HashMap<String, String>,
     /// Mailbox to ODS code.
     mailboxes: HashMap<String, String>,
+    /// Who has no node, and is reached by BaRS.
+    bars: HashMap<String, Arc<ByBars>>,
 }
 
 impl Page {
@@ -38,7 +40,11 @@ impl Page {
             members: HashMap::new(),
             certificates: HashMap::new(),
             mailboxes: HashMap::new(),
+            bars: HashMap::new(),
         };
+        for entry in directory.bars {
+            page.bars.insert(entry.ods.clone(), Arc::new(entry));
+        }
         for member in directory.members {
             for certificate in &member.certificates {
                 page.certificates
@@ -145,11 +151,30 @@ impl Book {
         members
     }
 
+    /// The entry of an organisation that is reached by BaRS, while the directory is valid.
+    pub fn by_bars(&self, ods: &str, now: Millis) -> Option<Arc<ByBars>> {
+        let page = self.page.read().clone();
+        (now < page.valid_until)
+            .then(|| page.bars.get(ods).cloned())
+            .flatten()
+    }
+
+    /// All that are reached by BaRS, ordered by code.
+    pub fn all_by_bars(&self, now: Millis) -> Vec<Arc<ByBars>> {
+        let page = self.page.read().clone();
+        if now >= page.valid_until {
+            return Vec::new();
+        }
+        let mut all: Vec<_> = page.bars.values().cloned().collect();
+        all.sort_by(|a, b| a.ods.cmp(&b.ods));
+        all
+    }
+
     /// The name of that organisation for people; its code if the directory does not know it.
     pub fn name(&self, ods: &str) -> String {
         let page = self.page.read().clone();
-        page.members
-            .get(ods)
-            .map_or_else(|| ods.to_string(), |member| member.name.clone())
+        let member = page.members.get(ods).map(|it| it.name.clone());
+        let by_bars = || page.bars.get(ods).map(|it| it.name.clone());
+        member.or_else(by_bars).unwrap_or_else(|| ods.to_string())
     }
 }

@@ -21,6 +21,7 @@ fn network() -> Network {
         issued_at: 0,
         valid_until: 10 * DAY,
         members,
+        bars: Vec::new(),
     };
     Network {
         steward,

@@ -343,7 +343,8 @@ fn unreadable() -> No {
     No::NotNow("Its answer cannot be read.".into())
 }
 
-fn encoded(query: &[(&str, String)]) -> String {
+/// A query as it stands in an address.
+pub(crate) fn encoded(query: &[(&str, String)]) -> String {
     let mut text = String::new();
     for (name, value) in query {
         if !text.is_empty() {

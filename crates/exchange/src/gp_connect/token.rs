@@ -14,7 +14,7 @@ use crate::jws::read_strictly;
 use crate::jwt::{Jwks, Jwt, Wrong};
 
 /// How long a token lasts.
-const SECONDS: i64 = 300;
+pub(super) const SECONDS: i64 = 300;
 /// How far the clocks of two systems may be apart.
 const SKEW_SECONDS: i64 = 60;
 const BYTES_MAX: usize = 16 << 10;
@@ -117,15 +117,7 @@ pub fn read(
         }
         Believed::Proxy => plain(text)?,
     };
-    let now = now.div_euclid(1000);
-    let number = |name: &str| claims.get(name).and_then(Value::as_i64);
-    let (Some(issued), Some(expires)) = (number("iat"), number("exp")) else {
-        return Err("The JWT's iat and exp are seconds since 1970.");
-    };
-    if expires <= now - SKEW_SECONDS || issued > now + SKEW_SECONDS {
-        return Err("The JWT has expired, or is not good yet.");
-    }
-    if expires.saturating_sub(issued) != SECONDS {
+    if is_good(&claims, audiences, now)? != SECONDS {
         return Err("The JWT lasts five minutes.");
     }
     let at = |place: &str| {
@@ -134,10 +126,6 @@ pub fn read(
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let audience = at("/aud").trim_end_matches('/');
-    if !audiences.iter().any(|it| it == audience) {
-        return Err("The JWT's aud is not this system's address.");
-    }
     if at("/requested_scope") != call.scope() {
         return Err("The JWT's requested_scope is not the one for this request.");
     }
@@ -172,6 +160,27 @@ pub fn read(
         person: name(&claims)?,
         reason: at("/reason_for_request").to_string(),
     })
+}
+
+/// Sees that a token is good now and meant for one of these addresses; gives how long it lasts, in seconds.
+///
+/// # Errors
+/// A sentence for the caller's developer.
+pub(super) fn is_good(claims: &Value, audiences: &[String], now: Millis) -> Result<i64, Wrong> {
+    let now = now.div_euclid(1000);
+    let number = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let (Some(issued), Some(expires)) = (number("iat"), number("exp")) else {
+        return Err("The JWT's iat and exp are seconds since 1970.");
+    };
+    if expires <= now - SKEW_SECONDS || issued > now + SKEW_SECONDS {
+        return Err("The JWT has expired, or is not good yet.");
+    }
+    let audience = claims.get("aud").and_then(Value::as_str);
+    let audience = audience.unwrap_or_default().trim_end_matches('/');
+    match audiences.iter().any(|it| it == audience) {
+        true => Ok(expires.saturating_sub(issued)),
+        false => Err("The JWT's aud is not this system's address."),
+    }
 }
 
 fn name(claims: &Value) -> Result<String, Wrong> {

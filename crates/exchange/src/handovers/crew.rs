@@ -80,6 +80,8 @@ impl Exchange {
             dept_told: 0,
             pid: 0,
             letter: String::new(),
+            record: id.to_string(),
+            moved_from: String::new(),
             news: false,
             version: 0,
         };
@@ -257,7 +259,7 @@ impl Exchange {
         if row.patient.is_empty() {
             return Ok(());
         }
-        match self.store.read(scope, "Encounter", &row.id).await? {
+        match self.store.read(scope, "Encounter", &row.record).await? {
             store::Reading::Found(_) => Ok(()),
             _ => Err(gone()),
         }

@@ -25,6 +25,8 @@ impl Exchange {
         if row.pid > 0 {
             job.effects.push(Effect::Handover(HandoverWrite::Opened {
                 pid: row.pid,
+                other: row.other.clone(),
+                asked_as: row.asked_as.clone(),
                 by: by(scope),
             }));
         }
@@ -90,7 +92,7 @@ impl Exchange {
         let to = access::Ods::parse(&row.other)?;
         let about = (PatientNamed::default(), row.patient.as_str());
         job.effects.push(self.handover_parcel(&to, about, &step)?);
-        let about = (row.id.as_str(), row.patient.as_str());
+        let about = (row.record.as_str(), row.patient.as_str());
         let what = Some(format!("act={}", act.code()));
         job.traces
             .push(line(scope, Interaction::TakeOver, about, what));
@@ -148,7 +150,7 @@ impl Exchange {
             by: who,
             note: words.to_string(),
         }));
-        let about = (next.id.as_str(), next.patient.as_str());
+        let about = (next.record.as_str(), next.patient.as_str());
         let what = Some("act=receive".to_string());
         job.traces
             .push(line(scope, Interaction::TakeOver, about, what));

@@ -107,8 +107,8 @@ fn measured(it: &Observations, sheet: &Sheet) -> String {
     format!("{}: {}; {total}", moment(it.at), parts.join(", "))
 }
 
-fn document(row: &Handover) -> String {
-    Letter::parcel_id(&["handover-letter", &row.id, "document"])
+pub(super) fn document(row: &Handover) -> String {
+    Letter::parcel_id(&["handover-letter", &row.record, "document"])
 }
 
 fn letter(
@@ -124,7 +124,7 @@ fn letter(
         .filter_map(Value::as_str)
         .collect();
     Ok(Letter {
-        id: Letter::parcel_id(&["handover-letter", &row.id]),
+        id: Letter::parcel_id(&["handover-letter", &row.record]),
         to,
         made_at: now,
         title: TITLE.to_string(),
@@ -153,7 +153,7 @@ fn document_number(row: &Handover) -> String {
 /// The letter as it stands in the record here: Binary and DocumentReference.
 fn kept(row: &Handover, (now, bytes): (Millis, &[u8]), own: &Ods) -> [Value; 2] {
     let subject = json!({ "reference": format!("Patient/{}", row.patient) });
-    let binary = Letter::parcel_id(&["handover-letter", &row.id, "binary"]);
+    let binary = Letter::parcel_id(&["handover-letter", &row.record, "binary"]);
     let content = json!({
         "resourceType": "Binary",
         "id": binary,
@@ -179,7 +179,7 @@ fn kept(row: &Handover, (now, bytes): (Millis, &[u8]), own: &Ods) -> [Value; 2] 
             "size": bytes.len(),
             "title": TITLE,
         } }],
-        "context": { "encounter": [{ "reference": format!("Encounter/{}", row.id) }] },
+        "context": { "encounter": [{ "reference": format!("Encounter/{}", row.record) }] },
     });
     [content, document]
 }

@@ -63,6 +63,23 @@ pub(super) fn changes(
     made.iter().map(change).collect()
 }
 
+/// The same, all of it marked as entered in error: it stood in a wrong record.
+pub(super) fn in_error(
+    of: &Of<'_>,
+    sheet: &Sheet,
+    stands: (HandoverState, Millis),
+) -> Result<Vec<Change>, Problem> {
+    let mut made = vec![encounter(of, sheet, stands), composition(of, sheet)];
+    for measured in &sheet.observations {
+        made.extend(observations(of, sheet, measured));
+    }
+    let change = |mut it: Value| {
+        set(&mut it, "status", "entered-in-error".into());
+        put(&it, of.own, (Expect::Anything, Release::Keep))
+    };
+    made.into_iter().map(change).collect()
+}
+
 fn organisation((ods, name): (&Ods, &str)) -> Value {
     json!({
         "type": "Organization",

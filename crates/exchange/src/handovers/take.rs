@@ -78,7 +78,8 @@ impl Exchange {
         }
         row.news |= is_newer;
         let patient = row.patient.clone();
-        job.traces.push(came(scope, parcel, (&id, &patient)));
+        job.traces
+            .push(came(scope, parcel, (&row.record, &patient)));
         job.effects.push(written(row, was, Some(kept(step, now)?)));
         let pid = parcel.pid;
         let taken = HandoverWrite::TakenIn { pid, patient };
@@ -163,6 +164,8 @@ fn new_row(id: &str, parcel: &ToTakeIn, step: &HandoverText) -> Handover {
         dept_told: 0,
         pid: parcel.pid,
         letter: String::new(),
+        record: id.to_string(),
+        moved_from: String::new(),
         news: true,
         version: 0,
     }

@@ -34,6 +34,8 @@ pub enum Act {
     Begin,
     /// The department does not wait any longer: nobody came.
     Close,
+    /// The department has put it from one person's record into another's.
+    Move,
 }
 
 impl Act {
@@ -46,12 +48,13 @@ impl Act {
             Act::Withdraw => "withdraw",
             Act::Begin => "begin",
             Act::Close => "close",
+            Act::Move => "move",
         }
     }
 
     /// Whether it is a step of the department.
     pub fn is_departments(self) -> bool {
-        matches!(self, Act::Begin | Act::Close)
+        matches!(self, Act::Begin | Act::Close | Act::Move)
     }
 }
 
@@ -335,7 +338,7 @@ pub struct HandoverText {
     /// Who takes the step: name and role.
     pub by: String,
     pub role: String,
-    /// Why; may be empty, but for `withdraw` and `close`.
+    /// Why; may be empty, but for `withdraw`, `close` and `move`.
     pub words: String,
     /// Of the crew's steps: all that it says.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -358,13 +361,15 @@ impl HandoverText {
         if self.words.chars().count() > WORDS_CHARS_MAX {
             return value("What is said of a handover has up to 1,500 characters.");
         }
-        if matches!(self.act, Act::Withdraw | Act::Close) && self.words.trim().is_empty() {
-            return value("Who withdraws or closes says why in words.");
+        if matches!(self.act, Act::Withdraw | Act::Close | Act::Move)
+            && self.words.trim().is_empty()
+        {
+            return value("Who withdraws, closes or moves says why in words.");
         }
         if self.act.is_departments() == self.sheet.is_some() {
             return value("A step of the crew, and no other, has the whole sheet.");
         }
-        if self.act.is_departments() && self.role != "clinician" {
+        if matches!(self.act, Act::Begin | Act::Close) && self.role != "clinician" {
             return value("Only a named clinician begins to take over, or closes.");
         }
         self.sheet.as_ref().map_or(Ok(()), |sheet| {

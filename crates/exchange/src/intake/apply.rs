@@ -9,9 +9,10 @@ use futures_util::future::join_all;
 use hl7v2::to_fhir::merge;
 use hl7v2::to_fhir::{Made, Mapped, Merge};
 use store::hl7_inbox::{Hl7Write, WorkNote};
+use store::parcels::ParcelWrite;
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
 
-use super::post::{note, post};
+use super::post::{kept, note, post};
 use super::{Intake, Plan};
 
 /// Tries of one message while others change the same resources.
@@ -80,6 +81,13 @@ impl Intake {
             number: plan.waiting.number,
             note: note.or(undone).or(results.note),
         }));
+        job.effects
+            .extend(mapped.apart.iter().map(|(binary, apart)| {
+                Effect::Parcel(ParcelWrite::Large {
+                    binary: binary.clone(),
+                    large: kept(apart, &self.organisation),
+                })
+            }));
         job.effects.extend(sent);
         job.effects.extend(results.effects);
         job.effects.extend(withdrawn);

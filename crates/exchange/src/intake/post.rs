@@ -2,10 +2,11 @@
 
 use access::{NhsNumber, Ods};
 use fhir::problem::{Kind, Problem};
+use hl7v2::apart::Apart;
 use hl7v2::to_fhir;
 use store::Effect;
 use store::hl7_inbox::WorkNote;
-use store::parcels::ParcelWrite;
+use store::parcels::{Large, ParcelWrite};
 
 use super::Plan;
 use crate::manifest::Mark;
@@ -13,16 +14,16 @@ use crate::{Exchange, Letter, LetterContent};
 
 /// What makes a parcel of a letter.
 pub trait Post: Send + Sync {
-    /// The effect that accepts the letter for delivery.
+    /// The effect that accepts the letter for delivery, with contents behind its own that are here in pieces, by their types.
     ///
     /// # Errors
     /// `NotFound` if no such organisation can be sent to; `BusinessRule` if it is this one.
-    fn send(&self, letter: Letter) -> Result<Effect, Problem>;
+    fn send(&self, letter: Letter, large: &[(String, Large)]) -> Result<Effect, Problem>;
 }
 
 impl Post for Exchange {
-    fn send(&self, letter: Letter) -> Result<Effect, Problem> {
-        self.send_letter(letter)
+    fn send(&self, letter: Letter, large: &[(String, Large)]) -> Result<Effect, Problem> {
+        self.send_large_letter(letter, large)
     }
 }
 
@@ -50,7 +51,8 @@ pub(super) fn post(
         Err(note) => return (None, Some(note)),
     };
     let practice = addressed.0.clone();
-    match post.send(parcel(plan, mapped, letter, addressed)) {
+    let large = large(letter, organisation);
+    match post.send(parcel(plan, mapped, letter, addressed), &large) {
         Ok(effect) => (Some(effect), None),
         // A letter to one's own organisation is where it should be.
         Err(problem) if problem.kind == Kind::BusinessRule => (None, None),
@@ -92,6 +94,24 @@ fn taken_back() -> WorkNote {
         "If it was sent on, look it up among the sent letters and tell the practice that it does not \
          hold.",
     )
+}
+
+/// The contents that stand beside the message, by their types.
+fn large(letter: &to_fhir::Letter, organisation: &Ods) -> Vec<(String, Large)> {
+    let one = |content: &to_fhir::Content| {
+        let apart = content.apart.as_ref()?;
+        Some((content.content_type.clone(), kept(apart, organisation)))
+    };
+    letter.content.iter().filter_map(one).collect()
+}
+
+/// Where a document is that stands beside its message.
+pub(super) fn kept(apart: &Apart, organisation: &Ods) -> Large {
+    Large {
+        sender: organisation.clone(),
+        sha256: apart.sha256.clone(),
+        size: apart.size,
+    }
 }
 
 type Addressed = (Ods, NhsNumber);
@@ -155,7 +175,8 @@ fn parcel(
     } else {
         Vec::new()
     };
-    let contents = letter.content.iter().map(|content| LetterContent {
+    let here = letter.content.iter().filter(|it| it.apart.is_none());
+    let contents = here.map(|content| LetterContent {
         content_type: content.content_type.clone(),
         bytes: content.bytes.clone(),
     });

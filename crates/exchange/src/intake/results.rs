@@ -163,7 +163,7 @@ impl Intake {
 
     fn posted(&self, letter: Letter) -> Result<(Option<Effect>, Option<WorkNote>), Problem> {
         let practice = letter.to.clone();
-        Ok(match self.post.send(letter) {
+        Ok(match self.post.send(letter, &[]) {
             Ok(effect) => (Some(effect), None),
             // To one's own organisation: it is where it should be.
             Err(problem) if problem.kind == Kind::BusinessRule => (None, None),

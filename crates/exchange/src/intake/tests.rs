@@ -50,6 +50,7 @@ async fn hospital(ground: &Ground) -> Hospital {
         issued_at: START,
         valid_until: START + DAY,
         members: vec![member(&ours), member(&theirs)],
+        bars: Vec::new(),
     };
     let text = directory.sign(&steward).unwrap();
     let book = Book::new(&text, steward.public().clone(), START).unwrap();

@@ -50,6 +50,7 @@ pub(super) fn message(sender: &Sender<'_>, letter: &ToSend, parts: Vec<Part>) ->
             family: letter.named.family.clone(),
             given: letter.named.given.clone(),
         },
+        practice: String::new(),
         author: author.to_owned(),
         custodian: organisation.clone(),
         replaces: (!letter.replaced.is_empty()).then(|| letter.replaced.clone()),

@@ -9,9 +9,7 @@ use store::parcels::{Kind, Outgoing};
 
 use super::{ANSWERS, CONSULTATION_REPORT, patient_of};
 use crate::keys::sha256_hex;
-use crate::manifest::{
-    ContentNamed, Mark, PARTS_MAX, PLAIN_CONTENT_BYTES_MAX, ParcelKind, ParcelText, PatientNamed,
-};
+use crate::manifest::{ContentNamed, Mark, PARTS_MAX, ParcelKind, ParcelText, PatientNamed};
 
 /// Digits of a digest in a parcel's id: with what stands before them, as long as an id may be.
 const ID_DIGITS: usize = 58;
@@ -53,6 +51,7 @@ pub(super) fn bare(arrived: &Arrived, bytes: Vec<u8>) -> NewIn {
         bytes,
         wants_infrastructure: false,
         wants_business: false,
+        practice: String::new(),
         read: Read::Stray {
             trouble: String::new(),
         },
@@ -107,6 +106,9 @@ pub fn read(
     new.wants_business = may_answer && message.header.wants_business;
     if let Body::Document(document) = &message.body {
         new.document.clone_from(&document.id);
+        if Ods::parse(&document.practice).is_ok() {
+            new.practice.clone_from(&document.practice);
+        }
     }
     new.read = match letter(arrived, &message, &new.key, me) {
         Ok(read) => read,
@@ -232,14 +234,9 @@ fn parts(document: &Document) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
         }
         parts.push((first.to_owned(), part.bytes.clone()));
     }
-    let too_long = parts
-        .iter()
-        .any(|(_, bytes)| bytes.len() as u64 > PLAIN_CONTENT_BYTES_MAX);
-    if too_long || parts.len() > PARTS_MAX {
-        return Err(refusal(
-            codes::PAYLOAD,
-            "Binary: more than 20 attachments, or one of more than 10 MiB.",
-        ));
+    // How large one may be is bounded by the message.
+    if parts.len() > PARTS_MAX {
+        return Err(refusal(codes::PAYLOAD, "Binary: more than 20 attachments."));
     }
     Ok(parts)
 }

@@ -347,6 +347,7 @@ fn document(bundle: &str, replaces: Option<&str>) -> Message {
                 family: "Ash".into(),
                 given: "Una".into(),
             },
+            practice: String::new(),
             author: "Dr Bee".into(),
             custodian: organisation,
             replaces: replaces.map(str::to_owned),
@@ -469,6 +470,30 @@ fn a_document_that_was_addressed_by_another_patient_is_refused_and_kept() {
         .await
         .unwrap();
         assert!(store.itk3_came(&worker.scope, rows[0].number).await.is_ok());
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_document_with_an_attachment_too_large_for_a_resource_is_a_letter_as_any_other() {
+    on_each_database(async |ground: &Ground| {
+        let store = ground.open().await;
+        let mut worker = worker(&store, ground.clock());
+        worker.settings.message_bytes_max = 32 << 20;
+        let mut message = document("doc-1", None);
+        let bytes: Vec<u8> = (0..12_000_000_u32).map(|it| (it % 251) as u8).collect();
+        if let Body::Document(document) = &mut message.body {
+            document.parts[0].bytes.clone_from(&bytes);
+        }
+        came(&worker, &message, "M1", "").await;
+        assert_eq!(codes_due(&worker).await, ["20013"]);
+        let taking = Scope::system(SystemPurpose::TakeInParcels);
+        let waiting = store.to_take_in(&taking, 9).await.unwrap();
+        let part = &waiting[0].parts[0];
+        assert_eq!(part.size, bytes.len() as u64);
+        let sender = &waiting[0].sender;
+        let kept = store.content_bytes(&taking, sender, &part.sha256, 0, true);
+        assert!(kept.await.unwrap() == bytes, "it is here in pieces, whole");
         store.close().await;
     });
 }

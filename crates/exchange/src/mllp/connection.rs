@@ -4,11 +4,13 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fhir::problem::Problem;
 use hl7v2::mllp::{Bounds, Broken, Decoder, frame};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
+use super::sieve::{Sieve, Stopped};
 use super::{Door, Settings, stopped};
 
 /// Bytes read at once.
@@ -19,6 +21,8 @@ const REST_BYTES_MAX: usize = 256 * 1024 * 1024;
 const END: [u8; 2] = [0x1c, 0x0d];
 /// From here on a message counts as a large one.
 const LARGE_BYTES: usize = 1024 * 1024;
+/// How slowly a document may come that is taken out of its message, in bytes a second.
+const DOCUMENT_BYTES_A_SECOND: u64 = 512 * 1024;
 
 pub(super) struct Connection {
     door: Arc<Door>,
@@ -54,6 +58,8 @@ impl Alarm {
 enum Turn {
     Message(Vec<u8>),
     Broken(Broken),
+    /// What came of a message that could be taken another time.
+    NotNow(Problem, Vec<u8>),
     /// The sender is gone or too slow, or the node stops.
     End,
 }
@@ -71,7 +77,18 @@ impl Connection {
     /// read to its end, within its deadline, and answered.
     pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
+        stream: S,
+        stop: watch::Receiver<bool>,
+    ) {
+        let mut sieve = Sieve::new(self.door.keeper());
+        self.converse(stream, &mut sieve, stop).await;
+        sieve.abandon().await;
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
         mut stream: S,
+        sieve: &mut Sieve,
         mut stop: watch::Receiver<bool>,
     ) {
         let bounds = Bounds {
@@ -86,11 +103,16 @@ impl Connection {
         let mut alarm = Alarm::new();
         loop {
             let from = (&mut stream, &mut buffer[..]);
+            let into = (&mut decoder, &mut *sieve);
             let ends = (&mut alarm, stopping.as_mut());
-            let turn = self.turn(from, &mut decoder, ends, &stop).await;
+            let turn = self.turn(from, into, ends, &stop).await;
             let (answer, goes_on) = match turn {
-                Turn::Message(message) => (self.door.take(message).await, true),
+                Turn::Message(message) => {
+                    let documents = sieve.taken();
+                    (self.door.take(message, &documents).await, true)
+                }
                 Turn::Broken(broken) => (self.door.take_broken(broken).await, false),
+                Turn::NotNow(problem, partial) => (self.door.not_now(&problem, &partial), false),
                 Turn::End => return,
             };
             let framed = frame(&answer);
@@ -142,7 +164,7 @@ impl Connection {
     async fn turn<S: AsyncRead + Unpin>(
         &self,
         (stream, buffer): (&mut S, &mut [u8]),
-        decoder: &mut Decoder,
+        (decoder, sieve): (&mut Decoder, &mut Sieve),
         (alarm, mut stopping): (&mut Alarm, Pin<&mut impl Future<Output = ()>>),
         stop: &watch::Receiver<bool>,
     ) -> Turn {
@@ -179,10 +201,25 @@ impl Connection {
             };
             match read {
                 Ok(count) if count > 0 => {
-                    decoder.push(buffer.get(..count).unwrap_or_default());
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    match sieve.pass(bytes, decoder).await {
+                        Ok(()) => {}
+                        Err(Stopped::Broken(broken)) => return Turn::Broken(broken),
+                        Err(Stopped::NotNow(problem)) => {
+                            return Turn::NotNow(problem, decoder.held().to_vec());
+                        }
+                    }
+                    if let (true, Some(deadline)) = (sieve.is_taking(), &mut message_deadline) {
+                        *deadline += time_for(count);
+                    }
                 }
                 _ => return Turn::End,
             }
         }
     }
+}
+
+/// What a message may take longer for so many bytes of a document.
+fn time_for(bytes: usize) -> Duration {
+    Duration::from_micros(bytes as u64 * 1_000_000 / DOCUMENT_BYTES_A_SECOND)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use hl7v2::ack::{Answer, ack};
+use hl7v2::apart::Apart;
 use hl7v2::header::header_leniently;
 use hl7v2::mllp::Broken;
 use hl7v2::to_fhir::Mapping;
@@ -13,9 +14,11 @@ use tokio::sync::Notify;
 
 use access::{Scope, SystemPurpose};
 use store::hl7_inbox::{Hl7Done, Hl7Write, Keeping, Kept, Received, Verdict};
+use store::parcels::{Large, ParcelWrite};
 use store::{Done, Effect, Job, Store};
 
 use crate::Mappings;
+use crate::exchange::Exchange;
 
 /// How much of a message is kept that is refused for its length or its frame.
 const CUT_BYTES: usize = 64 * 1024;
@@ -23,12 +26,18 @@ const CUT_BYTES: usize = 64 * 1024;
 const LONG_BYTES: usize = 256 * 1024;
 
 /// Keeps messages and answers them.
-#[derive(Debug)]
 pub struct Door {
     store: Store,
     scope: Scope,
     arrivals: Arc<Notify>,
     mappings: Arc<Mappings>,
+    keeper: Option<Arc<Exchange>>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
 }
 
 impl Door {
@@ -40,7 +49,19 @@ impl Door {
             scope,
             arrivals,
             mappings: Arc::new(Mappings::built_in()),
+            keeper: None,
         }
+    }
+
+    /// The same door, which takes documents that are too large for a resource, up to what a content may be there.
+    #[must_use]
+    pub fn keeping_large(mut self, keeper: Arc<Exchange>) -> Door {
+        self.keeper = Some(keeper);
+        self
+    }
+
+    pub(super) fn keeper(&self) -> Option<Arc<Exchange>> {
+        self.keeper.clone()
     }
 
     /// The same door, for the kinds of messages that these mappings know.
@@ -51,9 +72,13 @@ impl Door {
     }
 
     /// Keeps a message and gives the answer, both without frame. The message is durable when this
-    /// returns an AA or AE, and a refused one too unless the store itself cannot write.
-    pub async fn take(&self, message: Vec<u8>) -> Vec<u8> {
+    /// returns an AA or AE, and a refused one too unless the store itself cannot write. `documents` were taken out of it,
+    /// and are whole here.
+    pub async fn take(&self, message: Vec<u8>, documents: &[Apart]) -> Vec<u8> {
         let now = self.store.now();
+        if let Err(problem) = self.keep_documents(documents).await {
+            return self.not_now(&problem, &message);
+        }
         let mapping = self.mappings.current();
         let received = if message.len() > LONG_BYTES {
             let read = tokio::task::spawn_blocking(move || receive(message, &mapping, now)).await;
@@ -67,12 +92,44 @@ impl Door {
         self.keep(received, now).await
     }
 
+    /// Keeps documents for as long as the message is kept: for ever, whatever becomes of it.
+    async fn keep_documents(&self, documents: &[Apart]) -> Result<(), Problem> {
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let kept = documents.iter().map(|document| {
+            Effect::Parcel(ParcelWrite::Large {
+                // No Binary has an id as long.
+                binary: format!("hl7v2.{}", document.sha256),
+                large: Large {
+                    sender: self.store.organisation().clone(),
+                    sha256: document.sha256.clone(),
+                    size: document.size,
+                },
+            })
+        });
+        let job = Job {
+            effects: kept.collect(),
+            ..Job::default()
+        };
+        self.store.commit(&self.scope, job).await.map(|_| ())
+    }
+
+    /// The answer to a message of which so much came, and which could be taken another time.
+    pub(super) fn not_now(&self, problem: &Problem, partial: &[u8]) -> Vec<u8> {
+        tracing::error!(%problem, "an HL7 v2 message could not be kept");
+        let header = header_leniently(partial).ok();
+        unkept(header.as_ref(), reason(problem), self.store.now())
+    }
+
     /// Keeps what came of a message whose frame is broken, and gives the answer.
     pub async fn take_broken(&self, broken: Broken) -> Vec<u8> {
         let now = self.store.now();
         let fault = Fault::new(ErrorCode::SegmentSequence, broken.to_string());
         let mut partial = match broken {
-            Broken::TooLong { partial, .. } | Broken::StartInside { partial } => partial,
+            Broken::TooLong { partial, .. }
+            | Broken::Document { partial, .. }
+            | Broken::StartInside { partial } => partial,
             Broken::Garbage { .. } => Vec::new(),
         };
         partial.truncate(CUT_BYTES);

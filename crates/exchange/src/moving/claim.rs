@@ -283,6 +283,23 @@ impl Exchange {
         Ok(self.seen_to(job, parcel, &patient))
     }
 
+    /// A person here says that a patient did not move whom a letter names another practice for.
+    ///
+    /// # Errors
+    /// `NotFound` if the patient is not here, or withheld from who says so; those of the store.
+    pub async fn not_moved(&self, by: &Scope, patient: &str) -> Result<(), Problem> {
+        let Reading::Found(_) = self.store.read(by, "Patient", patient).await? else {
+            let message = "There is no such patient here, or they are withheld from you.";
+            return Err(Problem::new(Kind::NotFound, message));
+        };
+        let patient = patient.to_string();
+        let said = "letter=not-moved".to_string();
+        let line = line(by, Interaction::MovePatient, &patient, said);
+        let mut job = Job::effect(Effect::Move(MoveWrite::NotMoved { patient }));
+        job.traces.push(line);
+        self.store.commit(&scope(), job).await.map(|_| ())
+    }
+
     /// What the patient is told of a claim.
     fn told_of_claim(&self, claimant: &Ods, patient: &str) -> Told {
         let name = self.book.name(claimant.as_str());

@@ -211,6 +211,7 @@ mod tests {
             issued_at: 0,
             valid_until: 10 * DAY,
             members: vec![card(&practice), card(&hospital)],
+            bars: Vec::new(),
         };
         Network {
             directory,

@@ -135,6 +135,38 @@ impl Exchange {
         Err(came_between())
     }
 
+    /// Takes a change, or the end, of a referral that the same organisation sent by BaRS, by its address here.
+    ///
+    /// # Errors
+    /// `NotFound` if it sent no such thing; `Conflict` if it has changed since that version; as `take_bars`.
+    pub async fn take_bars_change(
+        &self,
+        scope: &Scope,
+        (id, version): (&str, Option<u64>),
+        mut came: BarsReferral,
+        change: &(dyn Fn(Request) -> Request + Send + Sync),
+    ) -> Result<BarsCame, Problem> {
+        let work = work(scope);
+        let known = self.store.referral(&work, id).await?;
+        // What others sent does not exist for them.
+        let known =
+            known.filter(|it| it.inward && it.way == Way::Bars && it.other == came.sender.as_str());
+        let known = known.ok_or_else(gone)?;
+        let at_hand = AtHand::read(&self.store, &work, id)
+            .await?
+            .ok_or_else(gone)?;
+        let message = format!("{}/{}", came.sender, came.message);
+        let is_before = self.store.bars_message(&work, &message).await?.is_some();
+        if !is_before && version.is_some_and(|it| it != at_hand.version) {
+            let message =
+                "The referral has changed since the version that If-Match names; read it again.";
+            return Err(Problem::new(Kind::Conflict, message));
+        }
+        came.asked_as = known.asked_as;
+        came.request = change(resource::requested(&at_hand.body));
+        Box::pin(self.taking_bars(scope, &came)).await
+    }
+
     async fn bars_new(&self, scope: &Scope, came: &BarsReferral, id: &str) -> Result<Job, Problem> {
         let (patient, change) = self.registered(scope, &came.named).await?;
         let (now, own) = (self.store.now(), self.organisation());

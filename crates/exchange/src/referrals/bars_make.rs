@@ -17,11 +17,11 @@ use crate::manifest::PatientNamed;
 
 pub(super) const REQUEST: &str = "servicerequest-request";
 pub(super) const RESPONSE: &str = "servicerequest-response";
-const BARS: &str = "https://fhir.nhs.uk";
+pub(crate) const BARS: &str = "https://fhir.nhs.uk";
 const UKCORE: &str = "https://fhir.hl7.org.uk/StructureDefinition/UKCore";
 
 /// A UUID of those parts: the same for the same parts.
-pub(super) fn uuid_of(parts: &[&str]) -> String {
+pub(crate) fn uuid_of(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         digest.update((part.len() as u64).to_be_bytes());
@@ -34,6 +34,91 @@ pub(super) fn uuid_of(parts: &[&str]) -> String {
     uuid::Builder::from_random_bytes(bytes)
         .into_uuid()
         .to_string()
+}
+
+/// Who sends a message to whom, and what sort it is.
+pub(crate) struct Head<'h> {
+    pub(crate) from: (&'h Ods, &'h str),
+    pub(crate) to: &'h Service,
+    /// Where answers go.
+    pub(crate) endpoint: &'h str,
+    pub(crate) event: &'h str,
+    pub(crate) reason: &'h str,
+    /// The end of its definition's address.
+    pub(crate) definition: &'h str,
+}
+
+impl Head<'_> {
+    /// The MessageHeader, with its focus.
+    pub(crate) fn resource(&self, urn: &dyn Fn(&str) -> String, focus: &str) -> Value {
+        json!({
+            "resourceType": "MessageHeader",
+            "eventCoding": { "system": format!("{BARS}/CodeSystem/message-events-bars"), "code": self.event },
+            "destination": [{
+                "endpoint": format!("{BARS}/Id/dos-service-id|{}", self.to.service),
+                "receiver": { "reference": urn("receiver") },
+            }],
+            "sender": { "reference": urn("sender") },
+            "source": {
+                "name": self.from.1,
+                "software": "Handover",
+                "version": env!("CARGO_PKG_VERSION"),
+                "endpoint": self.endpoint,
+            },
+            "reason": { "coding": [{
+                "system": format!("{BARS}/CodeSystem/message-reason-bars"), "code": self.reason,
+            }] },
+            "focus": [{ "reference": focus }],
+            "definition": format!("{BARS}/MessageDefinition/bars-message-{}", self.definition),
+        })
+    }
+}
+
+/// A resource with the profile that it follows.
+pub(crate) fn profiled(mut resource: Value, (profile, at): (String, Millis)) -> Value {
+    let meta = json!({ "lastUpdated": date::instant(at), "profile": [profile] });
+    set(&mut resource, "meta", meta);
+    resource
+}
+
+/// The same with UK Core's profile of its type.
+pub(crate) fn ukcore(resource: Value, at: Millis) -> Value {
+    let kind = fhir::members::text(&resource, "/resourceType").to_string();
+    profiled(resource, (format!("{UKCORE}-{kind}"), at))
+}
+
+/// An organisation by its ODS code and name.
+pub(crate) fn organisation((ods, name): (&Ods, &str)) -> Value {
+    json!({
+        "resourceType": "Organization",
+        "identifier": [{ "system": ODS_CODE, "value": ods.as_str() }],
+        "name": name,
+    })
+}
+
+/// The message of those entries; what has no id of its own gets that of its address.
+pub(crate) fn bundle(id: &str, at: Millis, entries: Vec<(String, Value)>) -> Value {
+    let entries: Vec<Value> = entries
+        .into_iter()
+        .map(|(url, mut resource)| {
+            if resource.get("id").is_none() {
+                set(&mut resource, "id", urn_of(&url).into());
+            }
+            json!({ "fullUrl": url, "resource": resource })
+        })
+        .collect();
+    let at = date::instant(at);
+    json!({
+        "resourceType": "Bundle",
+        "id": id,
+        "meta": {
+            "lastUpdated": at,
+            "profile": [format!("{BARS}/StructureDefinition/BARSBundleMessage")],
+        },
+        "type": "message",
+        "timestamp": at,
+        "entry": entries,
+    })
 }
 
 /// What a message tells.
@@ -69,29 +154,15 @@ impl Telling<'_> {
     /// The Bundle.
     pub(super) fn bundle(&self) -> Value {
         let urn = |what: &str| format!("urn:uuid:{}", uuid_of(&[self.asked_as, what]));
-        let at = date::instant(self.step.at);
-        let profiled = |mut resource: Value, profile: String| {
-            let meta = json!({ "lastUpdated": at, "profile": [profile] });
-            set(&mut resource, "meta", meta);
-            resource
-        };
-        let ukcore = |resource: Value| {
-            let kind = fhir::members::text(&resource, "/resourceType").to_string();
-            profiled(resource, format!("{UKCORE}-{kind}"))
-        };
+        let profiled = |resource, profile| profiled(resource, (profile, self.step.at));
+        let ukcore = |resource| ukcore(resource, self.step.at);
         let mut documents = Vec::new();
         for (at, content) in self.enclosed.iter().enumerate() {
             let urn = urn(&format!("document-{at}"));
             documents.push((urn.clone(), self.document(content, &urn_of(&urn))));
         }
         let references: Vec<&str> = documents.iter().map(|(urn, _)| urn.as_str()).collect();
-        let organisation = |(ods, name): (&Ods, &str)| {
-            ukcore(json!({
-                "resourceType": "Organization",
-                "identifier": [{ "system": ODS_CODE, "value": ods.as_str() }],
-                "name": name,
-            }))
-        };
+        let organisation = |named| ukcore(organisation(named));
         let event = self.event();
         let asked = profiled(
             self.asked(&urn, &references),
@@ -114,7 +185,7 @@ impl Telling<'_> {
         let mut entries = vec![
             (urn(&format!("header-{}", self.id)), header),
             (urn("request"), asked),
-            (urn("patient"), ukcore(self.who())),
+            (urn("patient"), ukcore(patient(self.patient))),
             (urn("encounter"), ukcore(self.encounter(&urn))),
             (
                 urn("practitioner"),
@@ -137,24 +208,7 @@ impl Telling<'_> {
             ),
         ];
         entries.extend(documents.into_iter().map(|(urn, it)| (urn, ukcore(it))));
-        let entries: Vec<Value> = entries
-            .into_iter()
-            .map(|(url, mut resource)| {
-                set(&mut resource, "id", urn_of(&url).into());
-                json!({ "fullUrl": url, "resource": resource })
-            })
-            .collect();
-        json!({
-            "resourceType": "Bundle",
-            "id": self.id,
-            "meta": {
-                "lastUpdated": at,
-                "profile": [format!("{BARS}/StructureDefinition/BARSBundleMessage")],
-            },
-            "type": "message",
-            "timestamp": at,
-            "entry": entries,
-        })
+        bundle(self.id, self.step.at, entries)
     }
 
     fn header(&self, urn: &dyn Fn(&str) -> String) -> Value {
@@ -167,26 +221,15 @@ impl Telling<'_> {
             Act::Withdraw => "cancelled",
             _ => "referral",
         };
-        let mut header = json!({
-            "resourceType": "MessageHeader",
-            "eventCoding": { "system": format!("{BARS}/CodeSystem/message-events-bars"), "code": event },
-            "destination": [{
-                "endpoint": format!("{BARS}/Id/dos-service-id|{}", self.to.service),
-                "receiver": { "reference": urn("receiver") },
-            }],
-            "sender": { "reference": urn("sender") },
-            "source": {
-                "name": self.from.1,
-                "software": "Handover",
-                "version": env!("CARGO_PKG_VERSION"),
-                "endpoint": self.endpoint,
-            },
-            "reason": { "coding": [{
-                "system": format!("{BARS}/CodeSystem/message-reason-bars"), "code": reason,
-            }] },
-            "focus": [{ "reference": urn("request") }],
-            "definition": format!("{BARS}/MessageDefinition/bars-message-{event}-{kind}"),
-        });
+        let head = Head {
+            from: self.from,
+            to: self.to,
+            endpoint: self.endpoint,
+            event,
+            reason,
+            definition: &format!("{event}-{kind}"),
+        };
+        let mut header = head.resource(urn, &urn("request"));
         if !self.answers.is_empty() {
             let response = json!({ "identifier": self.answers, "code": "ok" });
             set(&mut header, "response", response);
@@ -259,27 +302,6 @@ impl Telling<'_> {
         })
     }
 
-    fn who(&self) -> Value {
-        let mut patient = json!({
-            "resourceType": "Patient",
-            "name": [{ "use": "official", "family": self.patient.family }],
-        });
-        if !self.patient.given.trim().is_empty() {
-            let given: Vec<&str> = self.patient.given.split_whitespace().collect();
-            let name =
-                json!([{ "use": "official", "family": self.patient.family, "given": given }]);
-            set(&mut patient, "name", name);
-        }
-        if let Some(number) = &self.patient.nhs_number {
-            let identifier = json!([{ "system": access::NhsNumber::SYSTEM, "value": number }]);
-            set(&mut patient, "identifier", identifier);
-        }
-        if let Some(born) = &self.patient.birth_date {
-            set(&mut patient, "birthDate", born.clone().into());
-        }
-        patient
-    }
-
     fn encounter(&self, urn: &dyn Fn(&str) -> String) -> Value {
         json!({
             "resourceType": "Encounter",
@@ -304,6 +326,27 @@ impl Telling<'_> {
             } }],
         })
     }
+}
+
+/// Whom a message is about.
+pub(crate) fn patient(named: &PatientNamed) -> Value {
+    let mut patient = json!({
+        "resourceType": "Patient",
+        "name": [{ "use": "official", "family": named.family }],
+    });
+    if !named.given.trim().is_empty() {
+        let given: Vec<&str> = named.given.split_whitespace().collect();
+        let name = json!([{ "use": "official", "family": named.family, "given": given }]);
+        set(&mut patient, "name", name);
+    }
+    if let Some(number) = &named.nhs_number {
+        let identifier = json!([{ "system": access::NhsNumber::SYSTEM, "value": number }]);
+        set(&mut patient, "identifier", identifier);
+    }
+    if let Some(born) = &named.birth_date {
+        set(&mut patient, "birthDate", born.clone().into());
+    }
+    patient
 }
 
 fn urn_of(url: &str) -> String {

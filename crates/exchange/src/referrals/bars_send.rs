@@ -16,6 +16,7 @@ use super::resource;
 use super::text::{Act, ReferralText, Request};
 use super::{unnamed, work};
 use crate::bars::{Bars, Message, Service, Told};
+use crate::booking::bars_text::BOOKING;
 use crate::exchange::Exchange;
 use crate::letter::LetterContent;
 use crate::manifest::PatientNamed;
@@ -32,7 +33,7 @@ const DAY_MILLIS: Millis = 86_400_000;
 /// How a referral goes to whom it is for.
 pub(super) enum To<'e> {
     Member,
-    Bars(&'e Bars, &'e Service),
+    Bars(&'e Bars, Service),
 }
 
 impl Exchange {
@@ -50,14 +51,30 @@ impl Exchange {
                 all.push((it.ods.to_string(), format!("{}, by BaRS", it.name)));
             }
         }
+        for it in self.book.all_by_bars(self.store.now()) {
+            let is_there = all.iter().any(|(ods, _)| *ods == it.ods);
+            if !is_there && self.bars_service(&it.ods).is_some() {
+                all.push((it.ods.clone(), format!("{}, by BaRS", it.name)));
+            }
+        }
         all.retain(|(ods, _)| ods != self.organisation().as_str());
         all
     }
 
     /// Whether a decision about a referral that came by BaRS gets back by it.
     pub fn answers_by_bars(&self, ods: &str) -> bool {
-        let bars = self.settings.bars.as_ref();
-        bars.is_some_and(|it| it.service(ods).is_some())
+        self.bars_service(ods).is_some()
+    }
+
+    /// Where an organisation is reached by BaRS.
+    pub(crate) fn bars_service(&self, ods: &str) -> Option<(&Bars, Service)> {
+        let bars = self.settings.bars.as_deref()?;
+        // The settings stand before the directory.
+        if let Some(service) = bars.service(ods) {
+            return Some((bars, service.clone()));
+        }
+        let listed = self.book.by_bars(ods, self.store.now())?;
+        Some((bars, bars.listed(&listed)?))
     }
 
     /// The way to an organisation: its node before anything else.
@@ -65,8 +82,8 @@ impl Exchange {
         if self.book.member(to, self.store.now()).is_some() {
             return Some(To::Member);
         }
-        let bars = self.settings.bars.as_deref()?;
-        Some(To::Bars(bars, bars.service(to.as_str())?))
+        let (bars, service) = self.bars_service(to.as_str())?;
+        Some(To::Bars(bars, service))
     }
 
     /// A new referral's message: its id, and the effect that queues it.
@@ -106,9 +123,7 @@ impl Exchange {
         (referral, state): (&Referral, ReferralState),
         (resource, step): (&Value, &ReferralText),
     ) -> Result<Option<(String, Effect)>, Problem> {
-        let bars = self.settings.bars.as_deref();
-        let way = bars.and_then(|it| Some((it, it.service(&referral.other)?)));
-        let Some((bars, to)) = way else {
+        let Some((bars, to)) = self.bars_service(&referral.other) else {
             return match referral.inward {
                 // Told otherwise, as the page says.
                 true => Ok(None),
@@ -137,11 +152,11 @@ impl Exchange {
                 uuid_of(&["bars-correlation", own.as_str(), &referral.asked_as]),
             ),
         };
-        let id = message_id(own, to, step);
+        let id = message_id(own, &to, step);
         let telling = Telling {
             id: &id,
             from: (own, &name),
-            to,
+            to: &to,
             endpoint: &bars.own_endpoint,
             asked_as: &referral.asked_as,
             patient: &named,
@@ -159,22 +174,18 @@ impl Exchange {
 
     /// Sends what is due; gives whether there may be more.
     pub(crate) async fn send_bars(&self) -> Result<bool, Problem> {
-        let Some(bars) = self.settings.bars.clone() else {
+        if self.settings.bars.is_none() {
             return Ok(false);
-        };
+        }
         let scope = Scope::system(SystemPurpose::KeepReferrals);
         let due = self.store.bars_due(&scope, AT_ONCE).await?;
         for it in &due {
-            self.send_one_bars(&scope, (&bars, it)).await?;
+            self.send_one_bars(&scope, it).await?;
         }
         Ok(!due.is_empty())
     }
 
-    async fn send_one_bars(
-        &self,
-        scope: &Scope,
-        (bars, it): (&Bars, &BarsOut),
-    ) -> Result<(), Problem> {
+    async fn send_one_bars(&self, scope: &Scope, it: &BarsOut) -> Result<(), Problem> {
         let id = it.id.clone();
         let now = self.store.now();
         let sending = ReferralWrite::BarsSending {
@@ -192,47 +203,53 @@ impl Exchange {
         };
         let own = self.organisation();
         let name = self.book.name(own.as_str());
-        let told = match bars.service(&it.other) {
-            None => Told::NotNow("The settings name no way by BaRS to the receiver.".into()),
-            Some(to) => {
+        let is_first = it.step <= 1 || it.event == RESPONSE;
+        let told = match self.bars_service(&it.other) {
+            None => Told::NotNow("No way by BaRS leads to the receiver any more.".into()),
+            Some((bars, to)) => {
                 let message = Message {
                     event: &it.event,
-                    reason: if it.step > 1 && it.event == REQUEST {
-                        "update"
-                    } else {
-                        "new"
-                    },
+                    reason: if is_first { "new" } else { "update" },
                     body: &it.body,
                     request_id: &it.request_id,
                     correlation_id: &it.correlation_id,
                     sender: (own, &name),
                 };
-                bars.send(to, &message).await
-            }
-        };
-        let days = Millis::from(self.settings.undeliverable_after_days);
-        let is_late = now.saturating_sub(it.made_at) >= days.saturating_mul(DAY_MILLIS);
-        let write = match told {
-            Told::There => ReferralWrite::BarsSent { id },
-            Told::Refused(reason) => ReferralWrite::BarsRefused { id, reason },
-            Told::NotNow(reason) if is_late => ReferralWrite::BarsRefused { id, reason },
-            Told::NotNow(reason) => {
-                tracing::info!(
-                    message = it.id,
-                    reason,
-                    "a message of BaRS was not taken yet"
-                );
-                let tries = it.tries.saturating_add(1);
-                let next_try = self.settings.backoff.next_try(self.store.now(), tries);
-                ReferralWrite::BarsNotNow {
-                    id,
-                    next_try,
-                    reason,
+                let answer = Box::pin(bars.send(&to, &message)).await;
+                if it.event == BOOKING {
+                    return Box::pin(self.bars_booking_told((bars, &to), it, answer)).await;
                 }
+                answer.0
             }
         };
-        let job = Job::effect(Effect::Referral(write));
+        let effect = match told {
+            Told::There => Effect::Referral(ReferralWrite::BarsSent { id }),
+            Told::Refused(reason) => Effect::Referral(ReferralWrite::BarsRefused { id, reason }),
+            Told::NotNow(reason) => self.bars_not_now(it, reason),
+        };
+        let job = Job::effect(effect);
         self.store.commit(scope, job).await.map(|_| ())
+    }
+
+    /// What becomes of a message that was not taken: it is tried again, or given up when it has waited for too long.
+    pub(crate) fn bars_not_now(&self, it: &BarsOut, reason: String) -> Effect {
+        let (id, now) = (it.id.clone(), self.store.now());
+        let days = Millis::from(self.settings.undeliverable_after_days);
+        let waited = now.saturating_sub(it.made_at);
+        if waited >= days.saturating_mul(DAY_MILLIS) {
+            return Effect::Referral(ReferralWrite::BarsRefused { id, reason });
+        }
+        tracing::info!(
+            message = it.id,
+            reason,
+            "a message of BaRS was not taken yet"
+        );
+        let tries = it.tries.saturating_add(1);
+        Effect::Referral(ReferralWrite::BarsNotNow {
+            id,
+            next_try: self.settings.backoff.next_try(now, tries),
+            reason,
+        })
     }
 }
 
@@ -260,7 +277,10 @@ pub(crate) async fn run(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bo
 
 fn leaves(scope: &Scope, it: &BarsOut) -> AuditEntry {
     let target = Target {
-        ty: "ServiceRequest".into(),
+        ty: match it.event.as_str() {
+            BOOKING => "Appointment".into(),
+            _ => "ServiceRequest".into(),
+        },
         id: Some(it.referral.clone()),
         patient: (!it.patient.is_empty()).then(|| it.patient.clone()),
         query: Some(format!("sent-by-bars-to={}&message={}", it.other, it.id).into()),

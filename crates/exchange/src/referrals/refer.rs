@@ -86,7 +86,7 @@ impl Exchange {
             To::Bars(bars, to) => {
                 let about = (id.as_str(), new.patient);
                 let said = (&named, new.request, &step);
-                let sent = self.bars_referral((bars, to), about, said, &new.enclosed)?;
+                let sent = self.bars_referral((bars, &to), about, said, &new.enclosed)?;
                 (Way::Bars, sent, to.name.clone())
             }
         };

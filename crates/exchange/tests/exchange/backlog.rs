@@ -1,4 +1,7 @@
 //! A neighbour that was away for long: what waits for it drains whole, once each, and what is urgent does not wait for it.
+//!
+//! A soak of minutes, run by itself: `cargo nextest run --release -p exchange --run-ignored only a_backlog --no-capture`. How
+//! fast it goes between real nodes is measured by `cargo xtask bench backlog`.
 
 use std::time::Instant;
 
@@ -56,7 +59,7 @@ async fn there(network: &Network) -> (usize, usize) {
 }
 
 #[test]
-#[ignore = "a soak of many minutes: cargo nextest run --run-ignored only a_backlog"]
+#[ignore = "a soak of many minutes: cargo nextest run --release -p exchange --run-ignored only a_backlog"]
 fn a_backlog_of_a_hundred_thousand_drains_once_and_whole_and_an_urgent_letter_overtakes_it() {
     on_each_database(async |network, grounds| {
         if !grounds[0].is_sqlite() {

@@ -86,6 +86,7 @@ async fn practice(folder: &Path, sender: &Identity, receiver: Arc<Identity>) -> 
         issued_at: START,
         valid_until: START + DAY,
         members: vec![card(sender), card(&receiver)],
+        bars: Vec::new(),
     };
     let text = directory.sign(&steward).unwrap();
     let book = Arc::new(Book::new(&text, steward.public().clone(), START).unwrap());

@@ -443,5 +443,14 @@ fn a_second_keeper_keeps_the_old_practices_word_until_it_has_the_new_ones() {
             1,
             "the keeper has the new practice's word"
         );
+        assert_eq!(
+            kept(&old, &new).await,
+            0,
+            "the old practice's last word is told to nobody"
+        );
+        let door = &network.nodes[HOSPITAL];
+        let asked = format!("{{\"home\":\"{old}\"}}");
+        let refused = door.answer_preferences(&new, asked.as_bytes()).await;
+        assert_eq!(refused.unwrap_err().kind, fhir::problem::Kind::NotFound);
     });
 }

@@ -95,6 +95,7 @@ impl Network {
             issued_at: from,
             valid_until: until,
             members: identities.iter().map(member).collect(),
+            bars: Vec::new(),
         };
         let text = directory.sign(&steward).unwrap();
         let book = || Arc::new(Book::new(&text, steward.public().clone(), clock.now()).unwrap());

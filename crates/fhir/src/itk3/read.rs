@@ -301,6 +301,7 @@ fn focus(header: &Element, entries: &Entries<'_>) -> Result<Document, Fault> {
         date: words(composition.text(&["date"])),
         restricted: matches!(confidentiality, "R" | "V"),
         patient: person(patient),
+        practice: practice(patient, &entries),
         author: author.map(name_of).unwrap_or_default(),
         custodian: custodian.map(organisation).unwrap_or_default(),
         replaces: replaces
@@ -397,6 +398,26 @@ fn person(patient: &Element) -> Person {
         family: words(name.and_then(|it| it.text(&["family"]))),
         given: name.map(given).unwrap_or_default(),
     }
+}
+
+/// The patient's practice: an Organization, or that of somebody's role; by its entry, or by its identifier alone.
+fn practice(patient: &Element, entries: &Entries<'_>) -> String {
+    let of = |named: &Element| {
+        let identified = named.child("identifier");
+        let identified = identified.filter(|it| it.text(&["system"]) == Some(ODS));
+        if let Some(code) = identified.and_then(|it| it.text(&["value"])) {
+            return Some(code.to_ascii_uppercase());
+        }
+        let found = entries.named(Some(named))?;
+        let found = match found.name.as_str() {
+            "PractitionerRole" => entries.named(found.child("organization"))?,
+            _ => found,
+        };
+        let is_organisation = found.name == "Organization";
+        is_organisation.then(|| organisation(found).ods)
+    };
+    let mut named = patient.all("generalPractitioner").filter_map(of);
+    words(named.find(|it| !it.is_empty()).as_deref())
 }
 
 fn name_of(resource: &Element) -> String {

@@ -52,6 +52,7 @@ pub(super) fn message() -> Message {
                 family: "Ash".into(),
                 given: "Una".into(),
             },
+            practice: String::new(),
             author: "Dr A <Bee>".into(),
             custodian: organisation,
             replaces: Some("846ebe66-5ff8-4499-bc57-a112d3d0daa3".into()),

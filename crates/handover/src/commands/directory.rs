@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use access::Ods;
 use anyhow::{Context, bail};
-use exchange::directory::{Directory as Signed, Member, Stewards};
+use exchange::directory::{ByBars, Directory as Signed, Member, Stewards};
 use exchange::keys::{Identity, SigningKey};
 use store::Clock;
 
@@ -73,7 +73,8 @@ enum Command {
         /// Shows what would be signed, and signs nothing.
         #[arg(long)]
         dry_run: bool,
-        /// The members' card.json files.
+        /// The members' card.json files; for an organisation that has no node and is reached by BaRS, a file of its ods, name,
+        /// url and service.
         #[arg(required_unless_present = "keep")]
         cards: Vec<PathBuf>,
     },
@@ -225,30 +226,44 @@ struct Members {
 }
 
 impl Members {
-    /// The members, beside those of the present directory.
-    fn list(&self, present: Option<&Signed>) -> anyhow::Result<Vec<Member>> {
-        let card = |path: &PathBuf| {
-            Member::parse(read(path)?.as_bytes()).with_context(|| path.display().to_string())
-        };
-        let cards: Vec<Member> = self.cards.iter().map(card).collect::<anyhow::Result<_>>()?;
+    /// The members, beside those of the present directory, and who is reached by BaRS.
+    fn list(&self, present: Option<&Signed>) -> anyhow::Result<(Vec<Member>, Vec<ByBars>)> {
+        let (mut cards, mut by_bars) = (Vec::new(), Vec::new());
+        for path in &self.cards {
+            let text = read(path)?;
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            // An entry without a node is known by its service: a card has none.
+            let read = match json.get("service").is_some() {
+                true => ByBars::parse(text.as_bytes()).map(|it| by_bars.push(it)),
+                false => Member::parse(text.as_bytes()).map(|it| cards.push(it)),
+            };
+            read.with_context(|| path.display().to_string())?;
+        }
         if !self.keep {
-            return Ok(cards);
+            return Ok((cards, by_bars));
         }
         let Some(present) = present else {
             bail!("there is no directory yet whose members could be kept");
         };
-        let mut members = present.members.clone();
+        let (mut members, mut kept) = (present.members.clone(), present.bars.clone());
         for ods in &self.strike {
-            let before = members.len();
+            let before = members.len() + kept.len();
             members.retain(|member| member.ods != *ods);
-            if members.len() == before {
+            kept.retain(|it| it.ods != *ods);
+            if members.len() + kept.len() == before {
                 bail!("--strike {ods}: the directory does not list it");
             }
         }
-        members.retain(|member| cards.iter().all(|card| card.ods != member.ods));
+        let mut given: Vec<String> = cards.iter().map(|it| it.ods.clone()).collect();
+        given.extend(by_bars.iter().map(|it| it.ods.clone()));
+        // Who gets a node is a member from then on, and the other way round.
+        members.retain(|member| !given.contains(&member.ods));
+        kept.retain(|it| !given.contains(&it.ods));
         members.extend(cards);
         members.sort_by(|a, b| a.ods.cmp(&b.ods));
-        Ok(members)
+        kept.extend(by_bars);
+        kept.sort_by(|a, b| a.ods.cmp(&b.ods));
+        Ok((members, kept))
     }
 }
 
@@ -310,6 +325,16 @@ pub fn sign_members(
     previous: u64,
     days: u16,
 ) -> anyhow::Result<(Signed, String)> {
+    sign_all(steward, (members, Vec::new()), previous, days)
+}
+
+/// The same with organisations that are reached by BaRS.
+fn sign_all(
+    steward: &SigningKey,
+    (members, bars): (Vec<Member>, Vec<ByBars>),
+    previous: u64,
+    days: u16,
+) -> anyhow::Result<(Signed, String)> {
     let issued_at = Clock::system().now();
     let directory = Signed {
         protocol: 1,
@@ -317,6 +342,7 @@ pub fn sign_members(
         issued_at,
         valid_until: issued_at + i64::from(days) * 24 * 3600 * 1000,
         members,
+        bars,
     };
     let text = directory.sign(steward)?;
     Ok((directory, text))
@@ -345,7 +371,7 @@ fn sign(
         false => None,
     };
     let previous = present.as_ref().map_or(0, |present| present.version);
-    let (directory, text) = sign_members(&key, members.list(present.as_ref())?, previous, days)?;
+    let (directory, text) = sign_all(&key, members.list(present.as_ref())?, previous, days)?;
     show(&directory);
     if dry_run {
         println!("Nothing was signed.");
@@ -425,6 +451,10 @@ fn show(directory: &Signed) {
         for key in &member.keys {
             println!("             key {}", key.jwk.kid());
         }
+    }
+    for it in &directory.bars {
+        println!("  {:<10} {} (by BaRS)", it.ods, it.name);
+        println!("             {}  service {}", it.url, it.service);
     }
 }
 

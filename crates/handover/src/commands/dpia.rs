@@ -539,6 +539,7 @@ fn keys(config: &Config) -> Vec<String> {
     files.extend(config.mesh.key.as_deref().map(shown));
     files.extend(of(&config.pds.client, &config.pds.key));
     files.extend(config.bars.services().iter().map(|it| shown(&it.token)));
+    files.extend(config.bars.tokens.as_deref().map(shown));
     vec![
         format!("Files that only the node's user may read; it does not start otherwise: {}.", files.join(", ")),
         format!(

@@ -14,6 +14,8 @@ section! {
     BarsSection in "bars" {
         /// Organisations reached by it, each a table [[bars.service]]: `url` is the address of its FHIR API or of the proxy before it, `service` its identifier there, `token` a file with the bearer token, readable by the node's user only. Without TLS only on this machine.
         service: Option<Vec<ServiceSetting>> = "[{ ods = \"RZZ09\", name = \"Seaport Hospital\", url = \"https://api.service.nhs.uk/booking-and-referral/FHIR/R4\", service = \"2000099999\", token = \"keys/bars.token\" }]", optional;
+        /// A folder with a bearer token for each host at which organisations are reached that the signed directory lists, each in a file named after the host, such as `api.service.nhs.uk.token`, readable by the node's user only. Without it nobody is reached by the directory; a service above goes before it.
+        tokens: Option<PathBuf> = "\"keys/bars\"", optional;
         /// The identifier by which the proxy knows this organisation; answers go there. Without it they go to `/bars/FHIR/R4` under `pages.public_url`.
         own_service: Option<String> = "\"2000088888\"", optional;
     }
@@ -37,21 +39,26 @@ impl BarsSection {
 
     /// Where referrals go by it, in words.
     pub fn told(&self) -> String {
-        if self.services().is_empty() {
+        if self.services().is_empty() && self.tokens.is_none() {
             return "Referrals go to nobody by the Booking and Referral Standard.".into();
         }
         let each = self
             .services()
             .iter()
             .map(|it| format!("{} ({}) at {}", it.name, it.ods, it.url));
+        let mut each: Vec<String> = each.collect();
+        if self.tokens.is_some() {
+            each.push("whoever the signed directory lists as reached by it".into());
+        }
         format!(
-            "Referrals, with what is enclosed, and decisions about them go by the Booking and Referral Standard to: {}.",
-            each.collect::<Vec<_>>().join("; ")
+            "Referrals, with what is enclosed, decisions about them and bookings go by the Booking and Referral Standard to: {}.",
+            each.join("; ")
         )
     }
 
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.service.iter_mut().flatten().map(|it| &mut it.token)
+        let of_services = self.service.iter_mut().flatten().map(|it| &mut it.token);
+        of_services.chain(self.tokens.iter_mut())
     }
 
     pub(super) fn check(&self, own: &str) -> anyhow::Result<()> {
@@ -63,11 +70,7 @@ impl BarsSection {
                     it.ods
                 );
             }
-            let is_here = ["http://127.0.0.1:", "http://localhost:"];
-            let is_safe = it.url.starts_with("https://")
-                || is_here.iter().any(|here| it.url.starts_with(here));
-            let service = it.service()?;
-            if !is_safe || exchange::bars::Bars::new(vec![service], String::new()).is_err() {
+            if !exchange::bars::is_address(&it.url) {
                 bail!(
                     "bars.service: the url of {} must be an address that begins with https://",
                     it.ods

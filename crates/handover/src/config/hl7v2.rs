@@ -17,7 +17,7 @@ section! {
         listen: Option<SocketAddr> = "\"127.0.0.1:2575\"", optional;
         /// The most connections of a door at a time.
         connections_max: usize = "256", default;
-        /// The largest message taken, in bytes.
+        /// The largest message taken, in bytes, without the documents of more than 10 MiB that it carries in Base64: each of those may have exchange.content_mb_max. See docs/large.md.
         message_bytes_max: usize = "16777216", default;
         /// A folder of JSON files that change how messages are read, for all senders or for one; looked at again every few seconds. See docs/hl7v2.md.
         mapping: Option<PathBuf> = "\"mapping\"", optional;

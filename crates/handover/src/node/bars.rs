@@ -11,7 +11,7 @@ use crate::config::Config;
 /// Names the setting and the reason.
 pub fn open(config: &Config) -> anyhow::Result<Option<Arc<Bars>>> {
     let section = &config.bars;
-    if section.services().is_empty() {
+    if section.services().is_empty() && section.tokens.is_none() {
         return Ok(None);
     }
     let services = section.services().iter().map(|it| it.service());
@@ -23,6 +23,6 @@ pub fn open(config: &Config) -> anyhow::Result<Option<Arc<Bars>>> {
             format!("{own}/bars/FHIR/R4/$process-message")
         }
     };
-    let bars = Bars::new(services, endpoint).context("bars.service")?;
+    let bars = Bars::new(services, section.tokens.clone(), endpoint).context("bars.service")?;
     Ok(Some(Arc::new(bars)))
 }

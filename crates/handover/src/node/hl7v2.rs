@@ -60,7 +60,9 @@ impl Parts {
         let intake = Intake::new(store.clone(), organisation, exchange.clone())
             .sending_results(self.sends_results);
         let intake = intake.with(self.mappings.clone());
-        let door = Door::new(store.clone(), arrivals.clone()).with(self.mappings.clone());
+        let door = Door::new(store.clone(), arrivals.clone())
+            .with(self.mappings.clone())
+            .keeping_large(exchange.clone());
         let door = Arc::new(door);
         let stop = stopped.clone();
         let mut parts = vec![tokio::spawn(

@@ -6,6 +6,7 @@
 use super::build::Build;
 use super::identity::{Ids, digest};
 use super::{Content, Made, Merge};
+use crate::apart::Apart;
 use crate::message::{Segment, Value};
 use base64::Engine;
 use base64::alphabet;
@@ -22,16 +23,47 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What text is kept as.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
+impl Content {
+    /// Content that no Binary holds yet.
+    pub(super) fn of(content_type: String, bytes: Vec<u8>) -> Content {
+        Content {
+            content_type,
+            bytes,
+            apart: None,
+            binary: String::new(),
+        }
+    }
+
+    /// The same, in the Binary whose id these parts make. Each document beside its message has a Binary of its own, whatever
+    /// the parts: its bytes are found by the Binary's id.
+    pub(super) fn named(mut self, parts: &[&str]) -> Content {
+        let mut parts = parts.to_vec();
+        parts.extend(self.apart.iter().map(|apart| apart.sha256.as_str()));
+        self.binary = digest(&parts);
+        self
+    }
+
+    /// In bytes.
+    fn size(&self) -> u64 {
+        let here = self.bytes.len() as u64;
+        self.apart.as_ref().map_or(here, |apart| apart.size)
+    }
+}
+
 /// An ED value: type (ED.2), subtype (ED.3), encoding (ED.4), data (ED.5). Nothing where there is
 /// no data; a fault where it cannot be decoded.
-pub fn encapsulated(
-    value: Value<'_>,
-    obx: Segment<'_>,
-) -> Result<Option<(String, Vec<u8>)>, Problem> {
+pub fn encapsulated(value: Value<'_>, obx: Segment<'_>) -> Result<Option<Content>, Problem> {
     let part = |n: u16| value.component(n).text().trim().to_ascii_lowercase();
     let data = value.component(5);
     if !data.is_valued() {
         return Ok(None);
+    }
+    // As it stands: escaped, the mark's first byte is anybody's to write.
+    if let Some(apart) = Apart::read(data.raw()) {
+        let content_type = content_type(&part(2), &part(3), &apart.head);
+        let mut content = Content::of(content_type, Vec::new());
+        content.apart = Some(apart);
+        return Ok(Some(content));
     }
     let place = format!("OBX-5 (segment {})", obx.line());
     let bad = |reason: &str| Problem::new(Kind::Value, reason).at(place.as_str());
@@ -51,7 +83,8 @@ pub fn encapsulated(
         "hex" => hexadecimal(&data.text()).ok_or_else(|| bad("the document is not hexadecimal"))?,
         _ => return Err(bad("the document's encoding is none of A, Hex and Base64")),
     };
-    Ok(Some((content_type(&part(2), &part(3), &bytes), bytes)))
+    let content_type = content_type(&part(2), &part(3), &bytes);
+    Ok(Some(Content::of(content_type, bytes)))
 }
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
@@ -99,13 +132,16 @@ fn content_type(kind: &str, subtype: &str, bytes: &[u8]) -> String {
 
 /// A document as a Binary that only the patient's own may see.
 pub fn binary(content: &Content, patient: &str) -> Made {
-    let resource = json!({
+    let mut resource = json!({
         "resourceType": "Binary",
         "id": content.binary,
         "contentType": content.content_type,
         "securityContext": {"reference": format!("Patient/{patient}")},
-        "data": base64::engine::general_purpose::STANDARD.encode(&content.bytes),
     });
+    if let (None, Json::Object(elements)) = (&content.apart, &mut resource) {
+        let data = base64::engine::general_purpose::STANDARD.encode(&content.bytes);
+        elements.insert("data".into(), data.into());
+    }
     Made::new("Binary", &content.binary, resource, Merge::Replace)
 }
 
@@ -114,23 +150,24 @@ pub fn attachment(content: &Content, title: &str) -> Json {
     json!({
         "contentType": content.content_type,
         "url": format!("Binary/{}", content.binary),
-        "size": content.bytes.len(),
+        "size": content.size(),
         "title": title,
     })
 }
 
-/// Documents that came among results: attachments of their report, as Binary resources.
+/// Documents that came among results: attachments of their report, as Binary resources. Gives those that stand beside the
+/// message.
 pub fn attach_to_reports(
     build: &mut Build<'_>,
     ids: &Ids,
     made: &mut Vec<Made>,
-) -> Result<(), Problem> {
+) -> Result<Vec<(String, Apart)>, Problem> {
     let patient = made
         .iter()
         .find(|m| m.ty == "Patient")
         .map(|m| m.id.clone());
     let Some(patient) = patient else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let mut added = Vec::new();
     for draft in build.drafts.iter() {
@@ -143,24 +180,16 @@ pub fn attach_to_reports(
         }
         let name = Some(obx.value(3, 2).trim().to_owned()).filter(|t| !t.is_empty());
         for (n, value) in obx.field(5).repetitions().enumerate() {
-            let Some((content_type, bytes)) = encapsulated(value, obx)? else {
+            let Some(content) = encapsulated(value, obx)? else {
                 continue;
             };
             let observation = ids.get(&draft.root).map(String::as_str).unwrap_or_default();
-            let binary = digest(&["binary", observation, &n.to_string()]);
+            let content = content.named(&["binary", observation, &n.to_string()]);
             let title = name.clone().unwrap_or_else(|| "Report".to_owned());
-            added.push((
-                obx.line(),
-                report.clone(),
-                title,
-                Content {
-                    content_type,
-                    bytes,
-                    binary,
-                },
-            ));
+            added.push((obx.line(), report.clone(), title, content));
         }
     }
+    let mut apart = Vec::new();
     for (line, report, title, content) in added {
         let found = made
             .iter_mut()
@@ -177,8 +206,9 @@ pub fn attach_to_reports(
             .ledger
             .mapped(line, 5, "DiagnosticReport.presentedForm");
         made.push(binary(&content, &patient));
+        apart.extend(content.apart.map(|it| (content.binary, it)));
     }
-    Ok(())
+    Ok(apart)
 }
 
 #[cfg(test)]
@@ -196,6 +226,25 @@ mod tests {
             content_type("../..", "<script>", b"\xff"),
             "application/octet-stream"
         );
+    }
+
+    #[test]
+    fn a_mark_that_a_sender_wrote_escaped_is_no_document() {
+        let apart = Apart::new("0a".repeat(32), 9, b"%PDF-1.7");
+        let mark = String::from_utf8(apart.mark()).unwrap();
+        let read = |data: &str| {
+            let text = format!(
+                "MSH|^~\\&|A|B|C|D|20240101||MDM^T02|1|P|2.4\rOBX|1|ED|D||^application^pdf^Base64^{data}\r"
+            );
+            let message = crate::parse(text.as_bytes()).unwrap();
+            let obx = message.segment("OBX").unwrap();
+            encapsulated(obx.field(5).first(), obx)
+        };
+        let found = read(&mark).unwrap().unwrap();
+        assert_eq!(found.apart, Some(apart));
+        assert_eq!(found.content_type, "application/pdf");
+        let escaped = mark.replace('\u{b}', "\\X0B\\");
+        assert!(read(&escaped).is_err());
     }
 
     #[test]

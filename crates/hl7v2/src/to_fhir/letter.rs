@@ -3,7 +3,7 @@
 use super::build::{Build, Draft};
 use super::content::{TEXT, attachment, binary, encapsulated};
 use super::finish::person;
-use super::identity::{Ids, digest, document_id, document_number, nhs_number};
+use super::identity::{Ids, document_id, document_number, nhs_number};
 use super::{Content, Letter, Made, Merge, names};
 use crate::message::Segment;
 use fhir::problem::{Kind, Problem};
@@ -93,7 +93,7 @@ fn document<'m>(build: &Build<'m>, ids: &Ids) -> Option<(String, Segment<'m>)> {
 /// The message's documents: encapsulated ones (ED) first, then the text of all text segments.
 fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Problem> {
     let message = build.interpreter.message;
-    let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut found: Vec<Content> = Vec::new();
     let mut lines: Vec<String> = Vec::new();
     for obx in message.segments().filter(|s| s.name() == "OBX") {
         let ledger = &mut build.interpreter.ledger;
@@ -122,16 +122,13 @@ fn contents(build: &mut Build<'_>, document: &str) -> Result<Vec<Content>, Probl
     }
     if lines.iter().any(|l| !l.trim().is_empty()) {
         let text = lines.join("\n");
-        found.push((TEXT.to_owned(), text.trim_matches('\n').as_bytes().to_vec()));
+        let bytes = text.trim_matches('\n').as_bytes().to_vec();
+        found.push(Content::of(TEXT.to_owned(), bytes));
     }
     let numbered = found
         .into_iter()
         .enumerate()
-        .map(|(n, (content_type, bytes))| Content {
-            content_type,
-            bytes,
-            binary: digest(&["binary", document, &n.to_string()]),
-        });
+        .map(|(n, content)| content.named(&["binary", document, &n.to_string()]));
     Ok(numbered.collect())
 }
 

@@ -55,11 +55,27 @@ impl Store {
     /// # Errors
     /// `Forbidden` for a scope that is not about the diary; those of the database.
     pub async fn free_slots(&self, scope: &Scope, free: &Free<'_>) -> Result<Vec<Slot>, Problem> {
+        self.slots_of(scope, (free, "free")).await
+    }
+
+    /// The same of slots that are booked: who has them is not told.
+    ///
+    /// # Errors
+    /// As `free_slots`.
+    pub async fn busy_slots(&self, scope: &Scope, free: &Free<'_>) -> Result<Vec<Slot>, Problem> {
+        self.slots_of(scope, (free, "busy")).await
+    }
+
+    async fn slots_of(
+        &self,
+        scope: &Scope,
+        (free, status): (&Free<'_>, &'static str),
+    ) -> Result<Vec<Slot>, Problem> {
         may(scope)?;
         let mut sql = Sql::varied(SLOT);
         sql.bind(self.word("Slot").await?);
-        sql.push(" AND d.status = 'free' AND d.starts_at >= ")
-            .bind(free.from);
+        sql.push(" AND d.status = ").bind(status);
+        sql.push(" AND d.starts_at >= ").bind(free.from);
         sql.push(" AND d.starts_at < ").bind(free.until);
         sql.push(" AND d.audience >= ").bind(free.audience.number());
         if let Some((kind, held_by)) = free.like {
@@ -69,7 +85,7 @@ impl Store {
         sql.push(" ORDER BY d.starts_at, d.id LIMIT ")
             .bind(free.count.min(SLOTS_MAX));
         let slots = self.rows(&sql).await?;
-        self.trace_slots(scope, "free").await?;
+        self.trace_slots(scope, status).await?;
         slots.iter().map(slot).collect()
     }
 
@@ -196,15 +212,16 @@ impl Store {
             return Err(forbidden());
         }
         let mut sql = Sql::varied(
-            "SELECT b.id, b.holder, b.state, b.state_at, p.state, \
-             COALESCE(p.reason, q.last_error, s.last_error, '') FROM diary_booking b \
-             LEFT JOIN system_booking s ON s.id = b.id \
+            "SELECT b.id, b.holder, b.state, b.state_at, COALESCE(p.state, o.state), \
+             COALESCE(p.reason, q.last_error, NULLIF(o.reason, ''), s.last_error, '') FROM diary_booking b \
+             LEFT JOIN system_booking s ON s.id = b.id LEFT JOIN bars_out o ON o.id = b.parcel \
              LEFT JOIN parcel p ON p.sender = b.asker AND p.id = b.parcel \
              LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1 \
              WHERE (b.parcel <> '' OR s.id IS NOT NULL) AND b.asker = ",
         );
         sql.bind(self.organisation().as_str().to_string());
-        sql.push(" AND b.state IN ('asked', 'cancelling') AND (p.state = 'undeliverable' OR b.state_at < ")
+        sql.push(" AND b.state IN ('asked', 'cancelling') AND (p.state = 'undeliverable' OR o.state = 'undeliverable' \
+             OR b.state_at < ")
             .bind(before);
         let now = self.now();
         sql.push(" OR b.state_at < ")
@@ -225,7 +242,7 @@ impl Store {
         self.rows_apart(sql).await?.iter().map(stuck).collect()
     }
 
-    /// How far the parcel of a booking got: its state, and why not farther.
+    /// How far the parcel of a booking got, or its message of BaRS: its state, and why not farther.
     ///
     /// # Errors
     /// Those of the database.
@@ -241,7 +258,8 @@ impl Store {
             .with(booking.parcel.as_str());
         let rows = self.rows(&sql).await?;
         let Some(row) = rows.first() else {
-            return Ok(None);
+            let by_bars = self.bars_out_state(&booking.parcel).await?;
+            return Ok(by_bars.map(|(state, _, reason)| (state, reason)));
         };
         let state = State::from_code(row.text(0)?);
         Ok(state.map(|state| (state, row.text(1).unwrap_or_default().to_string())))

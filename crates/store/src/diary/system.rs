@@ -1,4 +1,5 @@
-//! Bookings in the diary of the organisation's own system: what is to be asked of it, and when.
+//! Bookings in the diary of the organisation's own system, or of an organisation that is reached by BaRS: what is to be asked of it,
+//! and when.
 
 use access::{Reach, Scope};
 use fhir::date::Millis;
@@ -55,10 +56,33 @@ impl Store {
         scope: &Scope,
         count: u32,
     ) -> Result<Vec<(SystemBooking, Booking)>, Problem> {
+        self.bookings_due(scope, ("b.holder = ", count)).await
+    }
+
+    /// The same of bookings in the diaries of other organisations.
+    ///
+    /// # Errors
+    /// As `system_bookings_due`.
+    pub async fn bookings_there_due(
+        &self,
+        scope: &Scope,
+        count: u32,
+    ) -> Result<Vec<(SystemBooking, Booking)>, Problem> {
+        self.bookings_due(scope, ("b.holder <> ", count)).await
+    }
+
+    async fn bookings_due(
+        &self,
+        scope: &Scope,
+        (whose, count): (&'static str, u32),
+    ) -> Result<Vec<(SystemBooking, Booking)>, Problem> {
         may(scope)?;
         let mut sql = Sql::new(SYSTEM);
         sql.push("s.due_at <= ").bind(self.now());
-        sql.push(" ORDER BY s.due_at, s.id LIMIT ").bind(count);
+        sql.push(" AND EXISTS (SELECT 1 FROM diary_booking b WHERE b.id = s.id AND ");
+        sql.push(whose)
+            .bind(self.organisation().as_str().to_string());
+        sql.push(") ORDER BY s.due_at, s.id LIMIT ").bind(count);
         let mut due = Vec::new();
         for row in self.rows(&sql).await? {
             let system = read(&row)?;

@@ -6,6 +6,7 @@ use fhir::problem::{Kind, Problem};
 use super::{Booking, BookingState, SystemBooking, system};
 use crate::database::Tx;
 use crate::parcels::{self, event, outgoing};
+use crate::referrals;
 use crate::sql::Sql;
 
 /// What must be there before a booking is written; otherwise the whole job is undone.
@@ -47,10 +48,14 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &DiaryWrite) -> R
             );
             tx.execute(&sql.with(*pid)).await.map(|_| ())
         }
-        DiaryWrite::SendAgain { id } => match system::again(tx, now, id).await? {
-            true => Ok(()),
-            false => send_again(tx, now, id).await,
-        },
+        DiaryWrite::SendAgain { id } => {
+            let is_on_its_way =
+                referrals::booking_again(tx, now, id).await? || system::again(tx, now, id).await?;
+            match is_on_its_way {
+                true => Ok(()),
+                false => send_again(tx, now, id).await,
+            }
+        }
         DiaryWrite::System(booking) => system::put(tx, booking).await,
     }
 }

@@ -37,6 +37,8 @@ pub struct Sent {
 /// What the department did, as its signed receipts say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
+    /// Of which of the crew's steps, by its number.
+    pub step: u32,
     pub state: State,
     pub at: Millis,
     pub who: String,
@@ -46,11 +48,11 @@ pub struct Receipt {
 
 const HANDOVER: &str = "SELECT h.id, h.inward, h.other, h.asked_as, h.patient, h.state, h.pre_alert, h.weight, h.made_at, \
      h.due_at, h.arrived_at, h.begun_at, h.begun_by, h.ended_at, h.ended_by, h.crew_told, h.dept_told, h.pid, h.letter, \
-     h.news, h.version FROM crew_handover h WHERE ";
+     h.news, h.version, CASE h.record WHEN '' THEN h.id ELSE h.record END, h.moved_from FROM crew_handover h WHERE ";
 const OPEN: &str = "h.inward = 1 AND h.state IN ('coming', 'arrived', 'begun')";
 
 impl Store {
-    /// The handover of that Encounter, if there is one.
+    /// The handover of that id, if there is one.
     ///
     /// # Errors
     /// `Forbidden` for a scope that is about something else; those of the database.
@@ -124,7 +126,7 @@ impl Store {
         if !matches!(scope.reach(), Reach::Everything) {
             let target = Target {
                 ty: "Encounter".into(),
-                id: Some(of.id.clone()),
+                id: Some(of.record.clone()),
                 patient: (!of.patient.is_empty()).then(|| of.patient.clone()),
                 ..Target::default()
             };
@@ -162,9 +164,11 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn handover_receipts(&self, of: &Handover) -> Result<Vec<Receipt>, Problem> {
+        // Each step of the crew is one parcel, in the order of their numbers.
         let mut sql = Sql::new(
-            "SELECT e.event, e.at, e.who, e.role, e.note FROM parcel p JOIN parcel_event e ON e.pid = p.pid \
-             AND e.shard = p.shard WHERE p.kind = 'handover' AND p.direction = 0 AND p.unique_id = ",
+            "SELECT e.event, e.at, e.who, e.role, e.note, (SELECT COUNT(*) FROM parcel q WHERE q.kind = 'handover' \
+             AND q.direction = 0 AND q.sender = p.sender AND q.unique_id = p.unique_id AND q.recipient = p.recipient \
+             AND q.pid <= p.pid) FROM parcel p JOIN parcel_event e ON e.pid = p.pid AND e.shard = p.shard WHERE p.kind = 'handover' AND p.direction = 0 AND p.unique_id = ",
         );
         sql.bind(of.asked_as.as_str());
         sql.push(" AND p.recipient = ").bind(of.other.as_str());
@@ -179,6 +183,7 @@ impl Store {
                 continue;
             };
             found.push(Receipt {
+                step: u32::try_from(row.int(5)?).unwrap_or(u32::MAX),
                 state,
                 at: row.int(1)?,
                 who: row.text(2)?.to_string(),
@@ -230,6 +235,8 @@ fn handover(row: &Row) -> Result<Handover, Problem> {
         letter: text(18)?,
         news: row.flag(19)?,
         version: row.int(20)?,
+        record: text(21)?,
+        moved_from: text(22)?,
     })
 }
 

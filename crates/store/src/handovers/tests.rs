@@ -33,6 +33,8 @@ fn handover(id: &str, pre_alert: bool, weight: u32) -> Handover {
         dept_told: 0,
         pid: 0,
         letter: String::new(),
+        record: "h1".into(),
+        moved_from: String::new(),
         news: false,
         version: 0,
     }

@@ -36,8 +36,20 @@ pub enum HandoverWrite {
     },
     /// A parcel that came has been seen to, in this job. `Conflict` if it had been before.
     TakenIn { pid: i64, patient: String },
-    /// Somebody here has looked: the crew gets a receipt for the first; who has looked is remembered, once.
-    Opened { pid: i64, by: By },
+    /// Somebody here has looked at what that organisation says of its handover `asked_as`: the crew gets a receipt for the first
+    /// look at each step of it that is here; who has looked is remembered, once, at the parcel `pid`.
+    Opened {
+        pid: i64,
+        other: String,
+        asked_as: String,
+        by: By,
+    },
+    /// Its parcels are about another patient than was thought.
+    Moved {
+        other: String,
+        asked_as: String,
+        patient: String,
+    },
     /// A named clinician has taken over, in this job: the crew gets a receipt. `Conflict` if somebody had before.
     Received { pid: i64, by: By, note: String },
     /// What somebody here had opened does not come: each of them is told.
@@ -46,6 +58,8 @@ pub enum HandoverWrite {
     Seen { id: String },
 }
 
+/// Steps of one crew, at most.
+const STEPS_MAX: i64 = 150;
 const BETWEEN: &str = "Something has just changed this handover; look again.";
 const NOT_WAITING: &str = "The parcel is not waiting to be taken in.";
 
@@ -71,7 +85,27 @@ pub(crate) async fn apply(
             }
         }
         HandoverWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
-        HandoverWrite::Opened { pid, by } => opened(tx, now, *pid, by).await,
+        HandoverWrite::Opened {
+            pid,
+            other,
+            asked_as,
+            by,
+        } => {
+            opened(tx, now, *pid, by).await?;
+            opened_later(tx, now, (*pid, other, asked_as), by).await
+        }
+        HandoverWrite::Moved {
+            other,
+            asked_as,
+            patient,
+        } => {
+            let sql = Sql::new(
+                "UPDATE parcel SET patient = $1 WHERE direction = 1 AND sender = $2 AND unique_id = $3 \
+                 AND kind = 'handover' AND due = 0",
+            );
+            let sql = sql.with(patient.as_str()).with(other.as_str());
+            tx.execute(&sql.with(asked_as.as_str())).await.map(|_| ())
+        }
         HandoverWrite::Received { pid, by, note } => {
             let parcel = event::by_pid(tx, *pid).await?.ok_or_else(outgoing::gone)?;
             if !parcel.state.may_become(State::ActedOn) {
@@ -112,7 +146,7 @@ async fn update(tx: &mut Tx<'_>, it: &Handover, was: i64) -> Result<(), Problem>
     let sql = Sql::new(
         "UPDATE crew_handover SET patient = $1, state = $2, pre_alert = $3, weight = $4, due_at = $5, arrived_at = $6, \
          begun_at = $7, begun_by = $8, ended_at = $9, ended_by = $10, crew_told = $11, dept_told = $12, letter = $13, \
-         news = $14, version = version + 1 WHERE id = $15 AND version = $16",
+         news = $14, record = $15, moved_from = $16, version = version + 1 WHERE id = $17 AND version = $18",
     );
     let sql = sql.with(it.patient.as_str()).with(it.state.code());
     let sql = sql.with(it.pre_alert).with(i64::from(it.weight));
@@ -123,6 +157,7 @@ async fn update(tx: &mut Tx<'_>, it: &Handover, was: i64) -> Result<(), Problem>
         .with(i64::from(it.crew_told))
         .with(i64::from(it.dept_told));
     let sql = sql.with(it.letter.as_str()).with(it.news);
+    let sql = sql.with(it.record.as_str()).with(it.moved_from.as_str());
     let sql = sql.with(it.id.as_str()).with(was);
     tx.execute_once(&sql, BETWEEN).await
 }
@@ -163,6 +198,26 @@ async fn opened(tx: &mut Tx<'_>, now: Millis, pid: i64, by: &By) -> Result<(), P
     if by.account.is_some() && known.is_none() {
         let code = State::Opened.code();
         event::add(tx, now, &parcel, code, &actor(by), "").await?;
+    }
+    Ok(())
+}
+
+/// The first look at each step that came after the parcel `pid` and is taken in.
+async fn opened_later(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (pid, other, asked_as): (i64, &str, &str),
+    by: &By,
+) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "SELECT pid FROM parcel WHERE direction = 1 AND sender = $1 AND unique_id = $2 AND kind = 'handover' \
+         AND due = 0 AND state = $3 AND pid <> $4 ORDER BY pid LIMIT $5",
+    );
+    let sql = sql.with(other).with(asked_as).with(State::Delivered.code());
+    for row in tx.rows(&sql.with(pid).with(STEPS_MAX)).await? {
+        let parcel = event::by_pid(tx, row.int(0)?).await?;
+        let parcel = parcel.ok_or_else(outgoing::gone)?;
+        step(tx, now, &parcel, (State::Opened, by, "")).await?;
     }
     Ok(())
 }

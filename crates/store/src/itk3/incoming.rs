@@ -107,8 +107,8 @@ async fn insert(
     let sql = Sql::new(
         "INSERT INTO itk3_in (key, outside, mailbox, workflow, subject, recipient, bundle, document, header, \
          reference, sha256, size, state, code, trouble, wants_infrastructure, wants_business, copies, \
-         received_at, state_at, who, work, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-         $12, $13, $14, $15, $16, $17, 0, $18, $19, '', $20, 1) RETURNING number",
+         received_at, state_at, who, work, kept, practice) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+         $12, $13, $14, $15, $16, $17, 0, $18, $19, '', $20, 1, $21) RETURNING number",
     )
     .with(key)
     .with(new.outside.as_str())
@@ -129,7 +129,8 @@ async fn insert(
     .with(new.wants_business)
     .with(now)
     .with(now)
-    .with(state != "taken");
+    .with(state != "taken")
+    .with(new.practice.as_str());
     let number = tx.row(&sql).await?.ok_or_else(gone)?.int(0)?;
     for (part, bytes) in (0i64..).zip(new.bytes.chunks(PIECE_BYTES)) {
         let sql = Sql::new(

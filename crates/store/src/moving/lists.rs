@@ -37,6 +37,20 @@ pub struct MovedSaysPds {
     pub said_at: Millis,
 }
 
+/// Somebody who moved, as a letter says that came as an ITK3 document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedSaysLetter {
+    /// The Patient here.
+    pub patient: String,
+    /// The practice that the letter names.
+    pub to: String,
+    /// The practice that the record here names, or this one.
+    pub from: String,
+    /// Who wrote it, as it says itself.
+    pub by: String,
+    pub said_at: Millis,
+}
+
 impl Store {
     /// The move of that id.
     ///
@@ -109,6 +123,41 @@ impl Store {
                 to: row.text(1)?.to_string(),
                 from: row.text(2)?.to_string(),
                 said_at: row.int(3)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Patients for whom the latest letter that names a practice names another than the record here does, where one of both is this,
+    /// and no move of theirs is under way or came since. The latest told first.
+    ///
+    /// # Errors
+    /// As `patient_move`.
+    pub async fn moved_says_letter(
+        &self,
+        scope: &Scope,
+        count: u32,
+    ) -> Result<Vec<MovedSaysLetter>, Problem> {
+        staff(scope)?;
+        let sql = Sql::new(
+            "SELECT p.patient, i.practice, COALESCE(h.home, $1), p.sender, i.received_at FROM itk3_in i \
+             JOIN parcel p ON p.pid = i.pid LEFT JOIN sharing_home h ON h.patient = p.patient \
+             WHERE i.practice <> '' AND p.patient <> '' AND i.practice <> COALESCE(h.home, $1) \
+             AND (i.practice = $1 OR COALESCE(h.home, $1) = $1) \
+             AND NOT EXISTS (SELECT 1 FROM patient_move m WHERE m.patient = p.patient \
+             AND (m.state NOT IN ('done', 'refused', 'nowhere', 'objected') OR m.state_at >= i.received_at)) \
+             AND NOT EXISTS (SELECT 1 FROM itk3_in j JOIN parcel k ON k.pid = j.pid WHERE k.patient = p.patient \
+             AND j.practice <> '' AND j.number > i.number) ORDER BY i.received_at DESC, p.patient LIMIT $2",
+        );
+        let own = self.organisation().to_string();
+        let rows = self.rows_apart(sql.with(own).with(count)).await?;
+        let read = |row: &Row| {
+            Ok(MovedSaysLetter {
+                patient: row.text(0)?.to_string(),
+                to: row.text(1)?.to_string(),
+                from: row.text(2)?.to_string(),
+                by: row.text(3)?.to_string(),
+                said_at: row.int(4)?,
             })
         };
         rows.iter().map(read).collect()

@@ -48,6 +48,8 @@ pub enum MoveWrite {
     Part { id: String, part: i64 },
     /// What a parcel of a move says has been seen to, in this job. `Conflict` if it had been before.
     TakenIn { pid: i64, patient: String },
+    /// A person says that somebody did not move whom letters name another practice for.
+    NotMoved { patient: String },
     /// A letter for somebody who moved goes back to its sender, with the reason.
     Return { pid: i64, reason: String },
 }
@@ -106,6 +108,13 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &MoveWrite) -> Re
             settle(tx, now, id).await
         }
         MoveWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
+        MoveWrite::NotMoved { patient } => {
+            let sql = Sql::new(
+                "UPDATE itk3_in SET practice = '' WHERE practice <> '' \
+                 AND pid IN (SELECT pid FROM parcel WHERE patient = $1)",
+            );
+            tx.execute(&sql.with(patient.as_str())).await.map(|_| ())
+        }
         MoveWrite::Return { pid, reason } => give_back(tx, now, *pid, reason).await,
     }
 }

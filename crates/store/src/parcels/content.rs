@@ -284,6 +284,19 @@ pub(crate) async fn drop_held(
     Ok(ParcelDone::Rows(rows))
 }
 
+/// Forgets a content that is not complete.
+pub(crate) async fn abandon(
+    tx: &mut Tx<'_>,
+    sender: &str,
+    sha256: &str,
+) -> Result<ParcelDone, Problem> {
+    if is_complete(tx, sender, sha256).await? {
+        return Ok(ParcelDone::Rows(0));
+    }
+    forget(tx, sender, sha256).await?;
+    Ok(ParcelDone::Rows(1))
+}
+
 async fn drop_pieces(tx: &mut Tx<'_>, sender: &str, sha256: &str) -> Result<(), Problem> {
     let sql = Sql::new("DELETE FROM parcel_piece WHERE sender = $1 AND sha256 = $2 AND shard = $3")
         .with(sender)

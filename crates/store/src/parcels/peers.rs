@@ -213,10 +213,15 @@ impl Store {
     ) -> Result<(Option<Millis>, Option<Millis>), Problem> {
         let first =
             |rows: Vec<crate::row::Row>| rows.first().map_or(Ok(None), |row| row.int_opt(0));
-        let oldest = Sql::new(
-            "SELECT MIN(stored_at) FROM parcel WHERE direction = 0 AND due = 1 AND recipient = $1",
-        )
-        .with(peer.to_owned());
+        // The first of each urgency, which the index tells: a backlog is not looked through.
+        let oldest = |urgent: bool| {
+            Sql::new(
+                "SELECT stored_at FROM parcel WHERE direction = 0 AND due = 1 AND recipient = $1 \
+                 AND urgent = $2 ORDER BY pid LIMIT 1",
+            )
+            .with(peer.to_owned())
+            .with(urgent)
+        };
         let receipt = Sql::new(
             "SELECT MAX(e.at) FROM (SELECT pid, shard FROM parcel WHERE direction = 0 AND due = 0 \
              AND recipient = $1 AND urgent IN (0, 1) ORDER BY pid DESC LIMIT $2) p \
@@ -226,8 +231,10 @@ impl Store {
         .with(peer.to_owned())
         .with(LOOKED_AT)
         .with(peer.to_owned());
+        let urgent = first(self.rows_apart(oldest(true)).await?)?;
+        let other = first(self.rows_apart(oldest(false)).await?)?;
         Ok((
-            first(self.rows_apart(oldest).await?)?,
+            urgent.into_iter().chain(other).min(),
             first(self.rows_apart(receipt).await?)?,
         ))
     }

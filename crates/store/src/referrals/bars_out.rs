@@ -17,14 +17,14 @@ use crate::store::Store;
 pub struct BarsOut {
     /// The Bundle's id.
     pub id: String,
-    /// The ServiceRequest here.
+    /// The ServiceRequest here, or the Appointment of a booking.
     pub referral: String,
     /// The number of this side's step.
     pub step: u32,
     /// The organisation it is for: its ODS code.
     pub other: String,
     pub patient: String,
-    /// Its event: `servicerequest-request` or `servicerequest-response`.
+    /// Its event: `servicerequest-request`, `servicerequest-response` or `booking-request`.
     pub event: String,
     pub body: String,
     pub request_id: String,
@@ -55,13 +55,25 @@ impl Store {
             "SELECT o.id, o.referral, o.step, o.other, o.patient, o.event, o.body, o.request_id, o.correlation_id, \
              o.tries, o.next_try, o.made_at FROM bars_out o WHERE o.state = 'waiting' AND o.next_try <= $1 \
              AND NOT EXISTS (SELECT 1 FROM bars_out e WHERE e.referral = o.referral AND e.step < o.step \
-             AND e.state <> 'sent') ORDER BY o.next_try, o.id LIMIT $2",
+             AND e.state NOT IN ('sent', 'over')) ORDER BY o.next_try, o.id LIMIT $2",
         );
         let rows = self.rows(&sql.with(self.now()).with(count)).await?;
         rows.iter().map(message).collect()
     }
 
-    /// Messages that were given up, the oldest first.
+    /// The number of the last step by which a booking was asked for or ended by BaRS; 0 if it goes another way.
+    ///
+    /// # Errors
+    /// As `bars_due`.
+    pub async fn bars_steps(&self, scope: &Scope, booking: &str) -> Result<u32, Problem> {
+        may(scope)?;
+        let sql = Sql::new("SELECT COALESCE(MAX(step), 0) FROM bars_out WHERE referral = $1");
+        let rows = self.rows(&sql.with(booking)).await?;
+        let steps = rows.first().map(|row| row.int(0)).transpose()?;
+        Ok(u32::try_from(steps.unwrap_or_default()).unwrap_or(u32::MAX))
+    }
+
+    /// Messages that were given up, the oldest first: those of bookings that wait for an answer stand among the bookings.
     ///
     /// # Errors
     /// `Forbidden` for a scope that is not for the work list; those of the database.
@@ -70,8 +82,9 @@ impl Store {
             return Err(forbidden());
         }
         let sql = Sql::new(
-            "SELECT id, other, event, state_at, reason FROM bars_out WHERE state = 'undeliverable' \
-             ORDER BY state_at, id LIMIT $1",
+            "SELECT o.id, o.other, o.event, o.state_at, o.reason FROM bars_out o WHERE o.state = 'undeliverable' \
+             AND NOT EXISTS (SELECT 1 FROM diary_booking b WHERE b.parcel = o.id AND b.state IN ('asked', 'cancelling')) \
+             ORDER BY o.state_at, o.id LIMIT $1",
         );
         let rows = self.rows(&sql.with(count)).await?;
         let read = |row: &Row| {
@@ -88,7 +101,7 @@ impl Store {
     }
 
     /// How far a message got, in the words for parcels, and why not farther.
-    pub(super) async fn bars_out_state(
+    pub(crate) async fn bars_out_state(
         &self,
         id: &str,
     ) -> Result<Option<(State, Millis, String)>, Problem> {
@@ -194,4 +207,39 @@ pub(super) async fn again(tx: &mut Tx<'_>, now: Millis, id: &str) -> Result<(), 
     );
     let sql = sql.with(now).with(now).with(now).with(id);
     tx.execute_once(&sql, OTHERS).await
+}
+
+/// What was given up of that booking is left so; what still waits too, if that is said.
+pub(super) async fn over(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (referral, waiting): (&str, bool),
+) -> Result<(), Problem> {
+    let sql = Sql::new(match waiting {
+        true => {
+            "UPDATE bars_out SET state = 'over', state_at = $1 WHERE referral = $2 AND state IN ('undeliverable', 'waiting')"
+        }
+        false => {
+            "UPDATE bars_out SET state = 'over', state_at = $1 WHERE referral = $2 AND state = 'undeliverable'"
+        }
+    });
+    tx.execute(&sql.with(now).with(referral)).await.map(|_| ())
+}
+
+/// The message by which a booking was asked for or ended last is tried again; whether one had been given up.
+pub(crate) async fn booking_again(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    booking: &str,
+) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "SELECT o.id FROM bars_out o JOIN diary_booking b ON b.parcel = o.id WHERE b.id = $1 AND o.state = 'undeliverable'",
+    );
+    match tx.row(&sql.with(booking)).await? {
+        Some(row) => {
+            let id = row.text(0)?.to_string();
+            again(tx, now, &id).await.map(|()| true)
+        }
+        None => Ok(false),
+    }
 }

@@ -71,6 +71,8 @@ pub enum ReferralWrite {
     },
     /// It will not be taken: a person looks.
     BarsRefused { id: String, reason: String },
+    /// What was given up of that booking is left so; what still waits too, if that is said.
+    BarsOver { referral: String, waiting: bool },
     /// A person has it tried again. `Conflict` unless it was given up.
     BarsAgain { id: String },
 }
@@ -136,6 +138,9 @@ pub(crate) async fn apply(
             reason,
         } => bars_out::not_now(tx, id, (*next_try, reason)).await,
         ReferralWrite::BarsRefused { id, reason } => bars_out::refused(tx, now, (id, reason)).await,
+        ReferralWrite::BarsOver { referral, waiting } => {
+            bars_out::over(tx, now, (referral, *waiting)).await
+        }
         ReferralWrite::BarsAgain { id } => bars_out::again(tx, now, id).await,
         ReferralWrite::Seen { id } => {
             let sql = Sql::new("UPDATE referral SET news = 0 WHERE id = $1 AND news = 1");

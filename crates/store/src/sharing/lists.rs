@@ -277,10 +277,21 @@ impl Store {
     pub async fn kept_for(&self, home: &Ods, peer: &Ods) -> Result<Vec<Held>, Problem> {
         let sql = Sql::new(
             "SELECT home, nhs_number, birth_date, family, version, jws, parcel FROM sharing_held \
-             WHERE home = $1 AND ' ' || audience || ' ' LIKE '% ' || $2 || ' %' LIMIT $3",
+             WHERE home = $1 AND moved_to = '' AND ' ' || audience || ' ' LIKE '% ' || $2 || ' %' LIMIT $3",
         );
         let sql = sql.with(home.as_str()).with(peer.as_str()).with(ROWS_MAX);
         self.rows(&sql).await?.iter().map(held).collect()
+    }
+
+    /// Practices whose statements about the patient of that number are here.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn kept_of(&self, nhs_number: &str) -> Result<Vec<String>, Problem> {
+        let sql = Sql::new("SELECT home FROM sharing_held WHERE nhs_number = $1 LIMIT $2");
+        let rows = self.rows(&sql.with(nhs_number).with(ROWS_MAX)).await?;
+        let home = |row: &Row| row.text(0).map(str::to_string);
+        rows.iter().map(home).collect()
     }
 
     /// Whether this organisation is a practice's second keeper.
@@ -288,7 +299,9 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn keeps_for(&self, home: &Ods) -> Result<bool, Problem> {
-        let sql = Sql::new("SELECT 1 FROM sharing_held WHERE home = $1 AND audience <> '' LIMIT 1");
+        let sql = Sql::new(
+            "SELECT 1 FROM sharing_held WHERE home = $1 AND audience <> '' AND moved_to = '' LIMIT 1",
+        );
         Ok(!self.rows(&sql.with(home.as_str())).await?.is_empty())
     }
 

@@ -29,6 +29,8 @@ pub struct Statement {
     pub audience: Vec<String>,
     /// The id of the parcel that brought it; empty if none did.
     pub parcel: String,
+    /// Practices that the patient left for this one, as they signed, and whose statements are kept here.
+    pub left: Vec<String>,
 }
 
 /// What a home practice, asked whether anything is outstanding, has said.
@@ -149,7 +151,25 @@ async fn hold(
         .with(statement.family.as_str())
         .with(now)
         .with(statement.parcel.as_str());
-    tx.execute(&sql).await.map(|_| ())
+    tx.execute(&sql).await?;
+    leave(tx, statement).await
+}
+
+/// As a second keeper: what the practices before said of the patient is told to nobody any more, however late it comes; what
+/// the one says to which they came, also back, is.
+async fn leave(tx: &mut Tx<'_>, statement: &Statement) -> Result<(), Problem> {
+    let (home, number) = (statement.home.as_str(), statement.nhs_number.as_str());
+    for before in &statement.left {
+        let sql =
+            Sql::new("UPDATE sharing_held SET moved_to = $1 WHERE home = $2 AND nhs_number = $3");
+        tx.execute(&sql.with(home).with(before.as_str()).with(number))
+            .await?;
+    }
+    if statement.left.is_empty() {
+        return Ok(());
+    }
+    let sql = Sql::new("UPDATE sharing_held SET moved_to = '' WHERE home = $1 AND nhs_number = $2");
+    tx.execute(&sql.with(home).with(number)).await.map(|_| ())
 }
 
 async fn withdraw(tx: &mut Tx<'_>, patient: &str, home: &str) -> Result<(), Problem> {

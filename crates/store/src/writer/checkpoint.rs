@@ -2,7 +2,7 @@
 //! does so inside the commit that makes the log long, and all who wait for that commit wait for it too.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,7 +17,8 @@ use crate::database::sqlite;
 use crate::failure;
 use crate::fault::Fault;
 
-/// Pages (4 KiB) that gather before they are moved.
+const PAGE_BYTES: u64 = 4096;
+/// Pages that gather before they are moved.
 const PAGES_AT_ONCE: i32 = 2000;
 /// From so many on they are moved however much is being written: before, a pause is waited for, since what is moved is
 /// read and written once more, beside whoever is waiting for a commit.
@@ -43,6 +44,8 @@ pub(crate) struct Checkpoints {
     looked_at: i32,
     /// Pages in the log now, for the mover.
     logged: Arc<AtomicI32>,
+    /// The database's file.
+    path: PathBuf,
     fault: Arc<Fault>,
 }
 
@@ -67,6 +70,7 @@ impl Checkpoints {
             mover: Some(mover),
             looked_at: 0,
             logged,
+            path,
             fault: fault.clone(),
         })
     }
@@ -79,9 +83,10 @@ impl Checkpoints {
             // It was begun again.
             self.looked_at = 0;
         }
-        if logged >= PAGES_MAX {
+        let is_long = logged - self.looked_at >= PAGES_AT_ONCE;
+        if logged >= PAGES_MAX || is_long && is_tight(&self.path, logged) {
             move_pages(writer, &self.fault);
-        } else if logged - self.looked_at >= PAGES_AT_ONCE {
+        } else if is_long {
             self.looked_at = logged;
             // If it is at work it looks again afterwards.
             let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
@@ -100,6 +105,16 @@ impl Checkpoints {
 fn note(_: &Wal, pages: i32) -> rusqlite::Result<()> {
     LOGGED.set(pages);
     Ok(())
+}
+
+/// Whether the disk has less room than `pages` could need in the file: the log would grow into the room without which
+/// it cannot be made short again. What cannot be asked counts as room.
+fn is_tight(path: &Path, pages: i32) -> bool {
+    let Ok(disk) = rustix::fs::statvfs(path) else {
+        return false;
+    };
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    free < u64::try_from(pages).unwrap_or(0).saturating_mul(PAGE_BYTES)
 }
 
 fn work(connection: &Connection, woken: &Receiver<()>, logged: &AtomicI32, fault: &Fault) {

@@ -237,6 +237,7 @@ fn p14_what_the_home_practice_tells_counts_here() {
                 jws: "signed".into(),
                 audience: Vec::new(),
                 parcel: String::new(),
+                left: Vec::new(),
             };
             let hold = SharingWrite::Hold {
                 statement: Box::new(statement),

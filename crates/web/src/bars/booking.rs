@@ -12,15 +12,14 @@ use fhir::search::{Clause, Search};
 use http::StatusCode;
 use http::request::Parts;
 use serde_json::{Value, json};
-use store::Reading;
 
 use super::message::{self, Message};
-use super::{answer, refused, scope, told};
+use super::{answer, change, found, refused, scope, told};
 use crate::node::Node;
 use crate::record;
 
-/// Appointments in one answer at most.
-const APPOINTMENTS_MAX: u32 = 200;
+/// Appointments, or referrals, in one answer at most.
+const OF_PATIENT_MAX: u32 = 200;
 const REASON_CHARS_MAX: usize = exchange::booking::REASON_CHARS_MAX;
 
 /// Reads a booking, or its cancellation.
@@ -56,7 +55,16 @@ pub(super) fn read(
         copy => text(copy, "/id"),
     };
     let (sender, _) = message::sender(message, message.header())?;
-    let reason = text(asked, "/description").chars();
+    let (why, what) = (
+        text(asked, "/cancelationReason/text"),
+        text(asked, "/description"),
+    );
+    // Why it ends is more than why it was.
+    let reason = if cancelled && !why.is_empty() {
+        why
+    } else {
+        what
+    };
     Ok(BarsBooking {
         sender,
         message: message.id()?,
@@ -77,7 +85,7 @@ pub(super) fn read(
             false => message::required(slot, "Appointment.slot")?,
         },
         named: message::named(patients.unwrap_or(&Value::Null))?,
-        reason: reason.take(REASON_CHARS_MAX).collect(),
+        reason: reason.chars().take(REASON_CHARS_MAX).collect(),
     })
 }
 
@@ -88,21 +96,9 @@ pub(super) async fn one(
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    match Box::pin(read_one(&node, &parts, &id)).await {
-        Ok(resource) => answer(StatusCode::OK, &parts.headers, &resource),
+    match Box::pin(found(&node, &parts, ("Appointment", &id))).await {
+        Ok(current) => change::versioned(&parts.headers, &current),
         Err(problem) => refused(&parts.headers, &problem),
-    }
-}
-
-async fn read_one(node: &Node, parts: &Parts, id: &str) -> Result<Value, Problem> {
-    told(&parts.headers)?;
-    let scope = scope(node, parts, Interaction::Read, "Appointment").await?;
-    match node.store.read(&scope, "Appointment", id).await? {
-        Reading::Found(version) => record::json(&version),
-        _ => Err(Problem::new(
-            Kind::NotFound,
-            "There is no such appointment here.",
-        )),
     }
 }
 
@@ -112,19 +108,41 @@ pub(super) async fn of_patient(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
+    every(&node, request, (query, "Appointment")).await
+}
+
+/// `GET /ServiceRequest?patient:identifier=…`
+pub(super) async fn referrals_of(
+    State(node): State<Arc<Node>>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response {
+    every(&node, request, (query, "ServiceRequest")).await
+}
+
+async fn every(
+    node: &Node,
+    request: Request,
+    (query, ty): (Option<String>, &'static str),
+) -> Response {
     let (parts, _) = request.into_parts();
     let query = query.unwrap_or_default();
-    match Box::pin(all_of(&node, &parts, &query)).await {
+    match Box::pin(all_of(node, &parts, (&query, ty))).await {
         Ok(bundle) => answer(StatusCode::OK, &parts.headers, &bundle),
         Err(problem) => refused(&parts.headers, &problem),
     }
 }
 
-async fn all_of(node: &Node, parts: &Parts, query: &str) -> Result<Value, Problem> {
+async fn all_of(
+    node: &Node,
+    parts: &Parts,
+    (query, ty): (&str, &'static str),
+) -> Result<Value, Problem> {
     told(&parts.headers)?;
-    let scope = scope(node, parts, Interaction::Search, "Appointment").await?;
+    let scope = scope(node, parts, Interaction::Search, ty).await?;
     let mut pairs = form_urlencoded::parse(query.as_bytes());
-    let asked = pairs.find(|(name, _)| name == "patient:identifier");
+    let asked =
+        pairs.find(|(name, _)| name == "patient:identifier" || name == "subject:identifier");
     let number = asked.and_then(|(_, it)| {
         let (system, value) = it.split_once('|')?;
         let number = NhsNumber::parse(value).ok()?;
@@ -141,10 +159,10 @@ async fn all_of(node: &Node, parts: &Parts, query: &str) -> Result<Value, Proble
     let base = format!("{}/bars/FHIR/R4", node.site.base_url);
     let mut entries = Vec::new();
     for patient in patients.entries.iter().filter(|it| it.ty == "Patient") {
-        let search = Search::all("Appointment", APPOINTMENTS_MAX).within_patient(&patient.id);
+        let search = Search::all(ty, OF_PATIENT_MAX).within_patient(&patient.id);
         for version in &node.store.search(&scope, &search).await?.entries {
             entries.push(json!({
-                "fullUrl": format!("{base}/Appointment/{}", version.id),
+                "fullUrl": format!("{base}/{ty}/{}", version.id),
                 "resource": record::json(version)?,
                 "search": { "mode": "match" },
             }));
@@ -154,7 +172,7 @@ async fn all_of(node: &Node, parts: &Parts, query: &str) -> Result<Value, Proble
         "resourceType": "Bundle",
         "type": "searchset",
         "total": entries.len(),
-        "link": [{ "relation": "self", "url": format!("{base}/Appointment") }],
+        "link": [{ "relation": "self", "url": format!("{base}/{ty}") }],
         "entry": entries,
     }))
 }

@@ -1,4 +1,4 @@
-//! `GET /Slot`: what is free for other organisations. What is not free is nobody's to see here, and is left out.
+//! `GET /Slot`: what is free for other organisations, and, where it is asked for, what of that is booked. Who has it is not told.
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Asked {
-    /// Whether free slots are among it.
+    /// Whether free slots are among it, and those that are booked.
     pub free: bool,
+    pub busy: bool,
     pub from: Millis,
     pub until: Millis,
     /// Whether that is included: the Schedules, and the HealthcareService with its Organization.
@@ -49,8 +50,11 @@ pub(super) fn asked(query: &str) -> Result<Asked, Problem> {
         let what = "The parameter status is needed, such as status=free.";
         return Err(Problem::new(Kind::Required, what).at("status"));
     }
-    let free = statuses.iter().flat_map(|it| it.split(','));
-    let free = free.into_iter().any(|it| it == "free");
+    let is_asked = |status: &str| {
+        let mut all = statuses.iter().flat_map(|it| it.split(','));
+        all.any(|it| it == status)
+    };
+    let (free, busy) = (is_asked("free"), is_asked("busy"));
     let (mut from, mut until) = (None, None);
     for it in all("start") {
         let wrong = || {
@@ -76,6 +80,7 @@ pub(super) fn asked(query: &str) -> Result<Asked, Problem> {
     let has = |it: &str| includes.iter().any(|one| *one == it || *one == "Slot:*");
     Ok(Asked {
         free,
+        busy,
         from,
         until: until.min(from.saturating_add(SPAN_MILLIS)),
         schedules: has("Slot:schedule"),
@@ -101,14 +106,9 @@ async fn found(node: &Node, parts: &Parts, query: &str) -> Result<Value, Problem
     let scope = scope(node, parts, Interaction::Search, "Slot").await?;
     let asked = asked(query)?;
     let exchange = diary(node)?;
-    let slots = match asked.free {
-        true => {
-            exchange
-                .free_by_bars(&scope, (asked.from, asked.until))
-                .await?
-        }
-        false => Vec::new(),
-    };
+    let span = (asked.from, asked.until);
+    let which = (asked.free, asked.busy);
+    let slots = exchange.free_by_bars(&scope, span, which).await?;
     Ok(bundle(node, &asked, &slots))
 }
 
@@ -141,7 +141,7 @@ fn bundle(node: &Node, asked: &Asked, slots: &[Slot]) -> Value {
             "id": it.id,
             "serviceType": [{ "text": it.kind }],
             "schedule": { "reference": format!("{base}/Schedule/{}", schedule_of(it)) },
-            "status": "free",
+            "status": it.status,
             "start": date::instant(it.starts_at),
             "end": date::instant(it.ends_at),
         });

@@ -78,7 +78,7 @@ fn names(tags: &str, version: u64) -> bool {
 }
 
 /// `W/"3"`, or `"3"`.
-fn etag_version(tag: &str) -> Option<u64> {
+pub(crate) fn etag_version(tag: &str) -> Option<u64> {
     let quoted = tag.strip_prefix("W/").unwrap_or(tag);
     quoted.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 
 use crate::node::Node;
 use crate::patient::appointments::{self, book};
-use crate::staff::{bookings, slot_book, slots};
+use crate::staff::{bookings, slot_book, slots, slots_there};
 
 pub fn routes() -> Router<Arc<Node>> {
     Router::new()
@@ -17,7 +17,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/appointments/{id}", get(appointments::one))
         .route("/appointments/{id}/cancel", post(appointments::cancel))
         .route("/staff/slots", get(slots::page).post(slots::publish))
-        .route("/staff/slots/there", get(slots::there))
+        .route("/staff/slots/there", get(slots_there::page))
         .route("/staff/slots/{id}/change", post(slots::change))
         .route("/staff/slots/{id}/cancel", post(slots::cancel))
         .route(

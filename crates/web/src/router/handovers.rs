@@ -32,4 +32,6 @@ pub fn routes() -> Router<Arc<Node>> {
             get(matched::page).post(matched::matched),
         )
         .route("/staff/handovers/{id}/register", post(matched::register))
+        .route("/staff/handovers/{id}/move", post(matched::moved))
+        .route("/staff/handovers/{id}/move-back", post(matched::moved_back))
 }

@@ -13,6 +13,7 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/staff/moves", get(moves::page).post(moves::register))
         .route("/staff/moves/{id}/agree", post(moves::agree))
         .route("/staff/moves/{id}/object", post(moves::object))
+        .route("/staff/moves/{id}/not-moved", post(moves::not_moved))
         .route(
             "/staff/patient/{id}/shared/letter",
             get(shared_letter::page),

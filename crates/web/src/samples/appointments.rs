@@ -258,6 +258,11 @@ fn there(text: &str) -> staff::There {
         rows: std::iter::repeat_with(row).take(20).collect(),
     };
     staff::There {
+        taken: Some(staff::Taken {
+            name: text.into(),
+            when: "Monday 5 January 2026 at 9:30".into(),
+            next: vec![row()],
+        }),
         sources: vec![source(None), source(Some(text))],
     }
 }

@@ -146,6 +146,7 @@ fn one(text: &str) -> views::One {
             who: text.into(),
             note: text.into(),
             href: Some("/staff/handovers/h?sheet=1".into()),
+            told: vec![text.into()],
         }],
         delivery: Some(views::Delivery {
             state: label("Delivered", "blue"),
@@ -159,6 +160,8 @@ fn one(text: &str) -> views::One {
         can_receive: true,
         waits_for_clinician: true,
         can_match: true,
+        can_move: true,
+        was_moved: true,
         receivers: receivers(text),
         typed_act: "received",
         typed_words: text.into(),
@@ -205,5 +208,7 @@ fn whose(text: &str) -> views::Match {
             same_number: false,
         }],
         can_register: true,
+        from: Some(person(text)),
+        typed_words: text.into(),
     }
 }

@@ -38,6 +38,12 @@ pub(super) fn moves(text: &str) -> moves::View {
         coming: vec![row("m3", text, "On its way")],
         gone: vec![row("m4", text, "Given")],
         named: vec![named(text, true), named(text, false)],
+        letters: [true, false]
+            .map(|comes| moves::Named {
+                by: Some(text.into()),
+                ..named(text, comes)
+            })
+            .into(),
         more: true,
         nhs_number: text.into(),
         born: text.into(),
@@ -50,6 +56,8 @@ pub(super) fn moves(text: &str) -> moves::View {
 fn named(text: &str, comes: bool) -> moves::Named {
     let it = row("m5", text, "Given");
     moves::Named {
+        id: "jane".into(),
+        by: None,
         patient: it.patient,
         href: it.href,
         from: text.into(),

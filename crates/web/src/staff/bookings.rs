@@ -68,7 +68,7 @@ fn row(node: &Node, stuck: &StuckBooking, now: Millis) -> views::Work {
             "Undeliverable",
             "red",
             format!(
-                "Ask {other} whether its node is running, then send again. The patient's page says that it is not booked."
+                "Ask {other} why, and whether its system is running, then send again, or settle it. The patient's page says that it is not booked."
             ),
         ),
         false => (

@@ -44,10 +44,10 @@ const DRAFTS: Drafting = Drafting {
     path: "/staff/discharges",
 };
 
-/// Discharges are written at a hospital and nowhere else.
-fn at_hospital(node: &Node) -> Result<(), Problem> {
+/// What the caller may reach to do that with a discharge. They are written at a hospital and nowhere else.
+async fn scope(node: &Node, visit: &Visit, action: Interaction) -> Result<Scope, Problem> {
     match node.site.is_hospital() {
-        true => Ok(()),
+        true => visit.scope(node, action, "Patient").await,
         false => Err(Problem::new(
             Kind::NotFound,
             "Discharges are written at the hospital.",
@@ -61,10 +61,7 @@ pub async fn new(
     visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let who = patient(&node, &scope, &asked.patient).await?;
     let found = load::record(&node, &scope, &asked.patient, &who).await?;
     let notes = found.notes();
@@ -78,10 +75,7 @@ pub async fn begin(
     visit: Visit,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let id = fields.text("patient").to_owned();
     let attempt = uuid::Uuid::parse_str(fields.text("attempt"))
         .map_err(|_| Problem::new(Kind::Value, "This form is not whole; open the page again."))?;
@@ -128,10 +122,7 @@ pub async fn draft(
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let draft = node.store.draft(&scope, KIND, &id).await?;
     let typed = read(&draft)?;
     show(&node, &visit, &scope, &draft, (typed, &[], &asked.done)).await
@@ -167,10 +158,7 @@ pub async fn save(
     Path(id): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let draft = node.store.draft(&scope, KIND, &id).await?;
     let mut typed = form::typed(&fields);
     typed.amends = read::<Discharge>(&draft)?.amends;
@@ -207,10 +195,7 @@ pub async fn discard(
     Path(id): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let (_, by) = writer(&visit)?;
     DRAFTS.discard(&node, &scope, &id, (&fields, by)).await
 }

@@ -190,6 +190,9 @@ pub(super) fn done(asked: &Asked) -> Option<Done> {
             "Taken over in your name. The crew is being told, and the patient’s practice."
         }
         "matched" => "The handover is in this patient’s record now.",
+        "moved" => {
+            "The handover is in this patient’s record now, and marked as wrong in the other. The crew is being told."
+        }
         _ => return None,
     };
     Some(Done {
@@ -310,6 +313,12 @@ pub(super) fn state(
     receipts: &[store::handovers::Receipt],
 ) -> Label {
     let has = |state: Parcel| receipts.iter().any(|it| it.state == state);
+    // Of the newest step: what was seen of an older one says nothing of it.
+    let newest = |it: &&store::handovers::Receipt| it.step == handover.crew_told;
+    let seen = receipts
+        .iter()
+        .filter(newest)
+        .any(|it| it.state == Parcel::Opened);
     let (text, colour) = match (handover.inward, handover.state) {
         (_, HandoverState::Received) => ("Taken over", "green"),
         (false, _) if has(Parcel::ActedOn) => ("Taken over", "green"),
@@ -324,7 +333,7 @@ pub(super) fn state(
             Some(_) if handover.state == HandoverState::Begun => {
                 ("Being handed over", "aqua-green")
             }
-            Some(_) if has(Parcel::Opened) => ("Seen", "blue"),
+            Some(_) if seen => ("Seen", "blue"),
             Some(_) => ("Delivered, not seen", "yellow"),
         },
     };

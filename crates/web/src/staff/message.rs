@@ -91,10 +91,11 @@ fn named(body: &[u8]) -> Vec<String> {
     found
 }
 
-/// A message's segments, one a line; what is not text shows as �.
+/// A message's segments, one a line; what is not text shows as �, and a document that is kept beside it in words.
 fn lines(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let shown: String = text.chars().take(SHOWN_MAX).collect();
+    let shown = hl7v2::apart::in_words(&shown);
     shown.replace("\r\n", "\n").replace('\r', "\n")
 }
 

@@ -11,7 +11,7 @@ use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use store::Reading;
-use store::moving::{Move, MoveList, MoveState, MovedSaysPds};
+use store::moving::{Move, MoveList, MoveState, MovedSaysLetter, MovedSaysPds};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -42,6 +42,8 @@ pub struct View {
     pub gone: Vec<Row>,
     /// Whom PDS names another practice for.
     pub named: Vec<Named>,
+    /// Whom a letter names another practice for.
+    pub letters: Vec<Named>,
     /// Whether there is more on a list than is shown.
     pub more: bool,
     pub nhs_number: String,
@@ -51,9 +53,13 @@ pub struct View {
     pub from: String,
 }
 
-/// Somebody of whom PDS says that they moved.
+/// Somebody of whom PDS, or a letter, says that they moved.
 #[derive(Serialize)]
 pub struct Named {
+    /// The Patient here.
+    pub id: String,
+    /// Who wrote the letter that says so.
+    pub by: Option<String>,
     pub patient: Option<Person>,
     pub href: Option<String>,
     pub from: String,
@@ -97,6 +103,7 @@ pub async fn page(
     let done = match asked.done.as_str() {
         "asked" => Some("Registered. The practice before has been asked."),
         "given" => Some("Given. This practice is not the patient’s home practice any more."),
+        "not-moved" => Some("Noted. What letters said of it so far is shown no more."),
         "objected" => Some("The other practice is told why. Nothing was given."),
         _ => None,
     };
@@ -115,12 +122,15 @@ async fn show(
         .store
         .moves(&scope, MoveList::Outward, ROWS_MAX)
         .await?;
-    let named = match node.site.is_practice() {
-        true => node.store.moved_says_pds(&scope, ROWS_MAX).await?,
-        false => Vec::new(),
+    let (named, letters) = match node.site.is_practice() {
+        true => (
+            node.store.moved_says_pds(&scope, ROWS_MAX).await?,
+            node.store.moved_says_letter(&scope, ROWS_MAX).await?,
+        ),
+        false => (Vec::new(), Vec::new()),
     };
-    let is_full = |list: &Vec<Move>| list.len() >= ROWS_MAX as usize;
-    let more = is_full(&inward) || is_full(&outward) || named.len() >= ROWS_MAX as usize;
+    let counts = [inward.len(), outward.len(), named.len(), letters.len()];
+    let more = counts.iter().any(|it| *it >= ROWS_MAX as usize);
     let (claims, gone): (Vec<Move>, Vec<Move>) = outward
         .into_iter()
         .partition(|it| it.state == MoveState::Claimed);
@@ -140,6 +150,7 @@ async fn show(
         coming: rows(node, &scope, &inward, visit.now).await?,
         gone: rows(node, &scope, &gone, visit.now).await?,
         named: of_pds(node, &scope, &named, visit.now).await?,
+        letters: of_letters(node, &scope, &letters, visit.now).await?,
         more,
         nhs_number: typed("nhs_number"),
         born: typed("born"),
@@ -182,38 +193,69 @@ async fn of_pds(
 ) -> Result<Vec<Named>, Problem> {
     let mut named = Vec::new();
     for one in found {
-        let read = node.store.read(scope, "Patient", &one.patient).await?;
-        let resource = match read {
-            Reading::Found(version) => Some(record::json(&version)?),
-            _ => None,
-        };
-        let who = resource.as_ref().map(record::patient);
-        let is_here = one.to == node.site.organisation.as_str();
-        let filled = |resource: &serde_json::Value| {
-            let text = |place: &str| fhir::members::text(resource, place).to_owned();
-            Filled {
-                nhs_number: record::patient(resource).nhs_number.unwrap_or_default(),
-                born: text("/birthDate"),
-                family: text("/name/0/family"),
-                given: text("/name/0/given/0"),
-                from: one.from.clone(),
-            }
-        };
-        named.push(Named {
-            href: who
-                .is_some()
-                .then(|| format!("/staff/patient/{}", one.patient)),
-            patient: who.map(|who| {
-                let (born, number) = (who.birth_date.as_deref(), who.nhs_number.as_deref());
-                Person::new(&who.name, born, number)
-            }),
-            from: (node.organisation_name)(&one.from),
-            to: (node.organisation_name)(&one.to),
-            said: words::moment(one.said_at, now),
-            register: resource.as_ref().filter(|_| is_here).map(filled),
-        });
+        named.push(name(node, scope, (one, None), now).await?);
     }
     Ok(named)
+}
+
+async fn of_letters(
+    node: &Node,
+    scope: &Scope,
+    found: &[MovedSaysLetter],
+    now: Millis,
+) -> Result<Vec<Named>, Problem> {
+    let mut named = Vec::new();
+    for it in found {
+        let one = MovedSaysPds {
+            patient: it.patient.clone(),
+            to: it.to.clone(),
+            from: it.from.clone(),
+            said_at: it.said_at,
+        };
+        let by = Some((node.organisation_name)(&it.by));
+        named.push(name(node, scope, (&one, by), now).await?);
+    }
+    Ok(named)
+}
+
+async fn name(
+    node: &Node,
+    scope: &Scope,
+    (one, by): (&MovedSaysPds, Option<String>),
+    now: Millis,
+) -> Result<Named, Problem> {
+    let read = node.store.read(scope, "Patient", &one.patient).await?;
+    let resource = match read {
+        Reading::Found(version) => Some(record::json(&version)?),
+        _ => None,
+    };
+    let who = resource.as_ref().map(record::patient);
+    let is_here = one.to == node.site.organisation.as_str();
+    let filled = |resource: &serde_json::Value| {
+        let text = |place: &str| fhir::members::text(resource, place).to_owned();
+        Filled {
+            nhs_number: record::patient(resource).nhs_number.unwrap_or_default(),
+            born: text("/birthDate"),
+            family: text("/name/0/family"),
+            given: text("/name/0/given/0"),
+            from: one.from.clone(),
+        }
+    };
+    Ok(Named {
+        id: one.patient.clone(),
+        by,
+        href: who
+            .is_some()
+            .then(|| format!("/staff/patient/{}", one.patient)),
+        patient: who.map(|who| {
+            let (born, number) = (who.birth_date.as_deref(), who.nhs_number.as_deref());
+            Person::new(&who.name, born, number)
+        }),
+        from: (node.organisation_name)(&one.from),
+        to: (node.organisation_name)(&one.to),
+        said: words::moment(one.said_at, now),
+        register: resource.as_ref().filter(|_| is_here).map(filled),
+    })
 }
 
 fn row(node: &Node, one: &Move, patient: Option<Person>, now: Millis) -> Row {
@@ -423,6 +465,20 @@ pub async fn object(
         }
         Err(problem) => Err(problem.into()),
     }
+}
+
+/// `POST /staff/moves/{id}/not-moved`: the patient of that id did not move, whatever letters say.
+pub async fn not_moved(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit
+        .scope(&node, Interaction::MovePatient, "Patient")
+        .await?;
+    exchange(&node)?.not_moved(&scope, &id).await?;
+    Ok(see_other("/staff/moves?done=not-moved"))
 }
 
 fn exchange(node: &Node) -> Result<&Arc<exchange::Exchange>, Problem> {

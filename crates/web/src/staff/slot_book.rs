@@ -5,11 +5,12 @@ use std::sync::Arc;
 use access::{Interaction, Scope};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use exchange::Exchange;
 use exchange::booking::{self, Came, Offer, REASON_CHARS_MAX, Wish};
 use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
 use store::Job;
-use store::diary::Audience;
+use store::diary::{Audience, BookingState};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -131,6 +132,23 @@ async fn show(
     Ok(page.answer(&node.site, visit))
 }
 
+/// What is known a moment later of what was asked for by BaRS; the id of what somebody else had.
+async fn told_at_once(
+    exchange: &Exchange,
+    scope: &Scope,
+    came: Came,
+) -> Result<Result<Came, String>, Problem> {
+    let Came::Asked(id) = came else {
+        return Ok(Ok(came));
+    };
+    let known = exchange.bars_answer(scope, &id).await?;
+    Ok(match known.map(|it| it.state) {
+        Some(BookingState::Booked) => Ok(Came::Booked(id)),
+        Some(BookingState::Taken) => Err(id),
+        _ => Ok(Came::Asked(id)),
+    })
+}
+
 /// `POST /staff/slots/{id}/book`
 pub async fn book(
     State(node): State<Arc<Node>>,
@@ -176,7 +194,17 @@ pub async fn book(
         }
         _ => None,
     };
-    let came = take(&node, &visit, &scope, (&choice, &offer), (&wish, beside)).await?;
+    let came = match take(&node, &visit, &scope, (&choice, &offer), (&wish, beside)).await? {
+        Ok(came) => came,
+        Err(taken) => {
+            let mut href = format!("/staff/slots/there?taken={taken}");
+            if let Some(task) = &task {
+                href.push_str("&task=");
+                href.push_str(task.id());
+            }
+            return Ok(see_other(&href));
+        }
+    };
     let day = words::there(offer.starts).map_or(String::new(), |it| it.date().to_string());
     let done = match came {
         Came::Booked(_) => "booked",
@@ -194,26 +222,27 @@ pub async fn book(
     }))
 }
 
-/// Takes the time where it is offered. What is to be done beside is done in the commit of a booking here.
+/// Takes the time where it is offered, or the id of what somebody else had. What is to be done beside is done in the
+/// commit of a booking here.
 async fn take(
     node: &Node,
     visit: &Visit,
     scope: &Scope,
     (choice, offer): (&Choice, &Offer),
     (wish, beside): (&Wish<'_>, Option<Job>),
-) -> Result<Came, Problem> {
+) -> Result<Result<Came, String>, Problem> {
     let by = visit.caller().map(words::caller).unwrap_or_default();
-    match choice {
+    Ok(Ok(match choice {
         Choice::Here(_) if !node.diary.kept_here => {
             let message =
                 "Another system holds this organisation's diary, and stays the only diary.";
-            Err(Problem::new(Kind::BusinessRule, message))
+            return Err(Problem::new(Kind::BusinessRule, message));
         }
         Choice::Here(_) => match (&node.exchange, beside) {
-            (Some(exchange), Some(job)) => exchange.book_with(scope, wish, job).await,
-            (Some(exchange), None) => exchange.book_here(scope, wish).await,
-            (None, Some(job)) => booking::book_beside(&node.store, scope, wish, job).await,
-            (None, None) => booking::book(&node.store, scope, wish).await,
+            (Some(exchange), Some(job)) => exchange.book_with(scope, wish, job).await?,
+            (Some(exchange), None) => exchange.book_here(scope, wish).await?,
+            (None, Some(job)) => booking::book_beside(&node.store, scope, wish, job).await?,
+            (None, None) => booking::book(&node.store, scope, wish).await?,
         },
         Choice::There(holder, _) => {
             let exchange = node.exchange.as_ref().ok_or_else(|| {
@@ -221,7 +250,8 @@ async fn take(
                 Problem::new(Kind::NotSupported, message)
             })?;
             let wanted = (holder, offer);
-            exchange.ask_for(scope, wanted, wish, (&by, None)).await
+            let came = exchange.ask_for(scope, wanted, wish, (&by, None)).await?;
+            return told_at_once(exchange, scope, came).await;
         }
         Choice::System(_) => {
             let exchange = node.exchange.as_ref().filter(|_| asks_system(node));
@@ -231,7 +261,7 @@ async fn take(
             })?;
             exchange
                 .ask_system_for(scope, offer, wish, (&by, None))
-                .await
+                .await?
         }
-    }
+    }))
 }

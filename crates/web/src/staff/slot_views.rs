@@ -82,7 +82,17 @@ pub struct SessionForm {
 /// `staff/slots-there.jinja`
 #[derive(Serialize)]
 pub struct There {
+    pub taken: Option<Taken>,
     pub sources: Vec<ThereSource>,
+}
+
+/// What somebody else had a moment before.
+#[derive(Serialize)]
+pub struct Taken {
+    pub name: String,
+    pub when: String,
+    /// What was free instead.
+    pub next: Vec<ThereRow>,
 }
 
 /// What one organisation offers.

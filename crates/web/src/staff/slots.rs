@@ -20,7 +20,7 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::Language;
 use crate::page::{Page, see_other, words};
 use crate::patient::appointments::asks_system;
-use crate::patient::appointments::choice::{SYSTEM, value};
+use crate::patient::appointments::choice::value;
 use crate::record;
 use crate::staff::desk::tasks::booking::{ToBook, to_book};
 use crate::staff::slot_views as views;
@@ -234,7 +234,7 @@ fn with_task(address: &str, kept: Option<&str>) -> String {
     }
 }
 
-fn book_href(chosen: &str, task: Option<&str>) -> String {
+pub(super) fn book_href(chosen: &str, task: Option<&str>) -> String {
     let task = task.map(|it| format!("task={it}"));
     with_task(&format!("/staff/slots/{chosen}/book"), task.as_deref())
 }
@@ -420,52 +420,4 @@ pub async fn cancel(
         None => booking::cancel(&node.store, &scope, &booking.id, reason).await?,
     }
     Ok(see_other(&format!("/staff/slots?day={day}&done=cancelled")))
-}
-
-/// `GET /staff/slots/there`: what other organisations offer, and who did not answer.
-pub async fn there(
-    State(node): State<Arc<Node>>,
-    visit: Visit,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Refusal> {
-    let scope = visit.scope(&node, Interaction::Slots, "Slot").await?;
-    let task = to_book(&node, &visit, &asked.task).await?;
-    let task = task.as_ref().map(|_| asked.task.as_str());
-    let mut found = Vec::new();
-    if let Some(exchange) = &node.exchange {
-        if asks_system(&node) {
-            let person = visit.caller().map(words::caller).unwrap_or_default();
-            found.extend(exchange.free_in_system(&scope, &person).await?);
-        }
-        found.extend(exchange.free_there(&scope).await?);
-    }
-    let own = &node.site.organisation;
-    let mut sources = Vec::new();
-    for one in found {
-        let holder = one.organisation.as_str();
-        let row = |offer: &booking::Offer| {
-            let chosen = match holder == own.as_str() {
-                true => value(own, SYSTEM, offer),
-                false => value(own, holder, offer),
-            };
-            views::ThereRow {
-                when: Language::English.when(offer.starts),
-                kind: offer.kind.clone(),
-                with: offer.with.clone(),
-                book: book_href(&chosen, task),
-            }
-        };
-        let (rows, silent) = match &one.offers {
-            Ok(offers) => (offers.iter().map(row).collect(), None),
-            Err(why) => (Vec::new(), Some(why.clone())),
-        };
-        sources.push(views::ThereSource {
-            name: (node.organisation_name)(holder),
-            silent,
-            rows,
-        });
-    }
-    let view = views::There { sources };
-    let page = Page::new("staff/slots-there.jinja", "Other organisations", view);
-    Ok(page.under("/staff/slots").answer(&node.site, &visit))
 }

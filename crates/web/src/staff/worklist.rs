@@ -255,13 +255,23 @@ fn told(stuck: &StuckOutgoing, now: Millis) -> views::Work {
     }
 }
 
-/// A message for a mailbox. Its sender has been told by a report.
+/// A message for a mailbox. Its sender has been told by a report; of one that is nobody's here nobody has been told.
 fn undelivered(message: &Message, now: Millis) -> views::Work {
+    let (to, next) = match message.recipient.is_empty() {
+        true => (
+            format!(", of the workflow {}", message.workflow),
+            "Whoever runs this node: find out which system here it is for. It is kept until then.",
+        ),
+        false => (
+            format!(" to {}", message.recipient),
+            "Ask whoever runs the sending system to send it again, once the recipient collects its messages.",
+        ),
+    };
     views::Work {
         when: words::moment(message.state_at, now),
         what: format!(
-            "Message {} from the mailbox {} to {}",
-            message.id, message.sender, message.recipient
+            "Message {} from the mailbox {}{to}",
+            message.id, message.sender
         ),
         href: None,
         state: Label {
@@ -269,8 +279,7 @@ fn undelivered(message: &Message, now: Millis) -> views::Work {
             colour: Some("red"),
         },
         why: message.reason.clone(),
-        next: "Ask whoever runs the sending system to send it again, once the recipient collects its messages."
-            .to_owned(),
+        next: next.to_owned(),
         actions: Vec::new(),
     }
 }

@@ -58,6 +58,7 @@ impl Pair {
             issued_at: now,
             valid_until: now + DAY,
             members: vec![card(&hospital, "Hospital"), card(&practice, "Practice")],
+            bars: Vec::new(),
         };
         let text = directory.sign(&steward).unwrap();
         let node = async |identity: &Arc<Identity>| {

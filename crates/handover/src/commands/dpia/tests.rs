@@ -196,6 +196,7 @@ const OTHERS: &[(&str, &str)] = &[
         "bars.service",
         "[{ ods = \"RZZ09\", name = \"S\", url = \"https://x.example\", service = \"2\", token = \"t\" }]",
     ),
+    ("bars.tokens", "\"other\""),
     ("pds.url", "\"http://127.0.0.1:8108\""),
     ("pds.fresh_hours", "7\nurl = \"http://127.0.0.1:8108\""),
     ("pds.a_second", "7\nurl = \"http://127.0.0.1:8108\""),

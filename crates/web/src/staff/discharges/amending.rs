@@ -12,7 +12,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::search::Search;
 
 use super::form::{self, Shown};
-use super::{Asked, at_hospital, load, views};
+use super::{Asked, load, scope, views};
 use crate::node::Node;
 use crate::page::parts::Person;
 use crate::page::problem::Refusal;
@@ -32,10 +32,7 @@ pub async fn signed(
     visit: Visit,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let who = patient(&node, &scope, &asked.patient).await?;
     let search = Search::all("Composition", COMPOSITIONS_MAX).within_patient(&asked.patient);
     let page = node.store.search(&scope, &search).await?;
@@ -81,10 +78,7 @@ pub async fn amend(
     visit: Visit,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let signed = node.store.signed_draft(&scope, KIND, &id).await?;
     let patient = signed.patient.id.clone();
     let who = json(&signed.patient)?;

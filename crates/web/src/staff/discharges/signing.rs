@@ -9,7 +9,7 @@ use exchange::discharge::{Discharge, KIND, Reader, Signing, sections};
 use fhir::problem::Kind;
 use store::drafts::Draft;
 
-use super::{DRAFTS, at_hospital, load, show, views};
+use super::{DRAFTS, load, scope, show, views};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::Person;
@@ -28,10 +28,7 @@ pub async fn look(
     visit: Visit,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::WriteLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::WriteLetter).await?;
     let draft = node.store.draft(&scope, KIND, &id).await?;
     let written: Discharge = read(&draft)?;
     let faults = written.check();
@@ -101,10 +98,7 @@ pub async fn sign(
     Path(id): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_hospital(&node)?;
-    let scope = visit
-        .scope(&node, Interaction::SignLetter, "Patient")
-        .await?;
+    let scope = scope(&node, &visit, Interaction::SignLetter).await?;
     let exchange = exchange(&node)?;
     let draft: Draft = node.store.draft(&scope, KIND, &id).await?;
     if draft.version != version(&fields) {

@@ -33,7 +33,7 @@ pub async fn one(
 ) -> Result<Option<Loaded>, Problem> {
     let mut patient = None;
     if !handover.patient.is_empty() {
-        let read = node.store.read(scope, super::TY, &handover.id).await?;
+        let read = node.store.read(scope, super::TY, &handover.record).await?;
         if !matches!(read, Reading::Found(_)) {
             return Ok(None);
         }

@@ -1,4 +1,5 @@
-//! `/staff/handovers/{id}/match`: a person says who somebody is whom nobody here knew. Never by a number alone.
+//! `/staff/handovers/{id}/match`: a person says who somebody is whom nobody here knew, or that it is somebody else than in whose
+//! record the handover stands. Never by a number alone.
 
 use std::sync::Arc;
 
@@ -6,7 +7,6 @@ use access::Interaction;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::handovers::Sheet;
-use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
 use store::parcels::Named;
 
@@ -34,22 +34,26 @@ pub async fn page(
     Path(id): Path<String>,
     Query(sought): Query<Sought>,
 ) -> Result<Response, Refusal> {
-    show(&node, &visit, (&id, &sought.find), None).await
+    show(&node, &visit, (&id, &sought.find), Typed::default()).await
+}
+
+/// What was chosen that did not pass.
+#[derive(Default)]
+struct Typed {
+    words: String,
+    fault: Option<(&'static str, &'static str)>,
 }
 
 async fn show(
     node: &Node,
     visit: &Visit,
     (id, find): (&str, &str),
-    fault: Option<&'static str>,
+    typed: Typed,
 ) -> Result<Response, Refusal> {
     let scope = visit.scope(node, Interaction::Handovers, TY).await?;
     let handover = node.store.handover(&scope, id).await?;
-    let handover = handover.filter(|it| it.inward && it.patient.is_empty());
-    let handover = handover.ok_or_else(|| {
-        let message = "This handover does not wait for somebody to say who it is.";
-        Problem::new(Kind::NotFound, message)
-    })?;
+    let handover = handover.filter(|it| it.inward);
+    let handover = handover.ok_or_else(load::gone)?;
     let loaded = load::one(node, &scope, &handover).await?;
     let loaded = loaded.ok_or_else(load::gone)?;
     let nothing = Sheet::default();
@@ -62,11 +66,14 @@ async fn show(
         given: it.given.clone(),
     };
     let candidates = matching::for_named(node, visit, &named, Some(find)).await?;
+    let is_moved = !handover.patient.is_empty();
+    let is_faulty = typed.fault.is_some();
     let view = views::Match {
-        errors: fault
-            .map(|text| Fault {
+        errors: typed
+            .fault
+            .map(|(text, href)| Fault {
                 text,
-                href: "#find".into(),
+                href: href.into(),
             })
             .into_iter()
             .collect(),
@@ -77,14 +84,19 @@ async fn show(
         back: format!("/staff/handovers/{id}"),
         sought: find.to_owned(),
         candidates,
-        can_register: named.nhs_number.is_some()
+        can_register: !is_moved
+            && named.nhs_number.is_some()
             && named.birth_date.is_some()
             && !named.family.is_empty(),
+        from: is_moved.then(|| loaded.person(visit.now)),
+        typed_words: typed.words,
     };
-    let page = Page::new("staff/handover-match.jinja", "Who is this?", view);
-    let page = page
-        .under("/staff/handover-board")
-        .with_faults(fault.is_some());
+    let title = match is_moved {
+        true => "Whose record is it?",
+        false => "Who is this?",
+    };
+    let page = Page::new("staff/handover-match.jinja", title, view);
+    let page = page.under("/staff/handover-board").with_faults(is_faulty);
     Ok(page.answer(&node.site, visit))
 }
 
@@ -98,12 +110,52 @@ pub async fn matched(
     let scope = visit.scope(&node, Interaction::MatchLetter, TY).await?;
     let patient = fields.text("patient");
     if patient.is_empty() {
-        return show(&node, &visit, (&id, ""), Some("Choose the patient")).await;
+        let typed = Typed {
+            words: String::new(),
+            fault: Some(("Choose the patient", "#find")),
+        };
+        return show(&node, &visit, (&id, ""), typed).await;
     }
     exchange(&node)?
         .match_handover(&scope, &id, patient)
         .await?;
     Ok(see_other(&format!("/staff/handovers/{id}?done=matched")))
+}
+
+/// `POST /staff/handovers/{id}/move`
+pub async fn moved(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(&node, Interaction::MatchLetter, TY).await?;
+    let (patient, words) = (fields.text("patient"), fields.text("words"));
+    let fault = match (patient.is_empty(), words.trim().is_empty()) {
+        (true, _) => Some(("Choose the patient", "#find")),
+        (false, true) => Some(("Say why it is put into another record", "#words")),
+        (false, false) => None,
+    };
+    if fault.is_some() {
+        let words = words.to_owned();
+        return show(&node, &visit, (&id, ""), Typed { words, fault }).await;
+    }
+    exchange(&node)?
+        .move_handover(&scope, &id, (patient, words))
+        .await?;
+    Ok(see_other(&format!("/staff/handovers/{id}?done=moved")))
+}
+
+/// `POST /staff/handovers/{id}/move-back`
+pub async fn moved_back(
+    State(node): State<Arc<Node>>,
+    visit: Visit,
+    Path(id): Path<String>,
+    _: Fields,
+) -> Result<Response, Refusal> {
+    let scope = visit.scope(&node, Interaction::MatchLetter, TY).await?;
+    exchange(&node)?.move_handover_back(&scope, &id).await?;
+    Ok(see_other(&format!("/staff/handovers/{id}?done=moved")))
 }
 
 /// `POST /staff/handovers/{id}/register`

@@ -198,6 +198,8 @@ async fn view(
         can_receive: handover.inward && is_open && may,
         waits_for_clinician: handover.inward && is_open && !may,
         can_match: handover.inward && handover.patient.is_empty(),
+        can_move: handover.inward && !handover.patient.is_empty(),
+        was_moved: handover.inward && !handover.moved_from.is_empty(),
         receivers: match is_crews && received.is_none() {
             true => receivers(node, &handover.other)?,
             false => Vec::new(),
@@ -347,6 +349,7 @@ fn steps(
             Act::Withdraw => "Withdrawn",
             Act::Begin => "Began to take over",
             Act::Close => "Does not wait any longer",
+            Act::Move => "Put into another person’s record",
         };
         let is_older = it.sheet.is_some() && it.number != handover.crew_told;
         let step = views::Step {
@@ -355,13 +358,15 @@ fn steps(
             who: format!("{}, {}", it.by, it.role),
             note: it.words.clone(),
             href: is_older.then(|| format!("/staff/handovers/{}?sheet={}", handover.id, it.number)),
+            told: match handover.inward || it.act.is_departments() {
+                true => Vec::new(),
+                false => told_of(receipts, it.number, now),
+            },
         };
         (it.at, step)
     };
     let receipt = |it: &Receipt| {
         let what = match it.state {
-            Parcel::Delivered => "There, at the hospital’s node",
-            Parcel::Opened => "Seen",
             Parcel::ActedOn => "Taken over",
             other => other.code(),
         };
@@ -374,11 +379,16 @@ fn steps(
             },
             note: it.note.clone(),
             href: None,
+            told: Vec::new(),
         };
         (it.at, step)
     };
     let own = loaded.said.iter().map(step);
-    let mut steps: Vec<_> = own.chain(receipts.iter().map(receipt)).collect();
+    // How far each step got stands beside it.
+    let others = receipts
+        .iter()
+        .filter(|it| !matches!(it.state, Parcel::Delivered | Parcel::Opened));
+    let mut steps: Vec<_> = own.chain(others.map(receipt)).collect();
     if handover.inward && handover.state == HandoverState::Received {
         let taken = views::Step {
             what: "Taken over".to_owned(),
@@ -386,11 +396,30 @@ fn steps(
             who: handover.ended_by.clone(),
             note: String::new(),
             href: None,
+            told: Vec::new(),
         };
         steps.push((handover.ended_at, taken));
     }
     steps.sort_by_key(|it| it.0);
     steps.into_iter().map(|it| it.1).collect()
+}
+
+/// How far a step of the crew got, by the department's receipts for it.
+fn told_of(receipts: &[Receipt], step: u32, now: Millis) -> Vec<String> {
+    let of_it = receipts.iter().filter(|it| it.step == step);
+    let told = of_it.filter_map(|it| {
+        let at = words::moment(it.at, now).short;
+        match it.state {
+            Parcel::Delivered => Some(format!("There, at the hospital’s node, at {at}")),
+            Parcel::Opened => Some(format!("Seen at {at} by {}, {}", it.who, it.role)),
+            _ => None,
+        }
+    });
+    let told: Vec<String> = told.collect();
+    match told.is_empty() {
+        true => vec!["Not there yet".to_owned()],
+        false => told,
+    }
 }
 
 /// `POST /staff/handovers/{id}/arrived`

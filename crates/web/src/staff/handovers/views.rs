@@ -97,6 +97,8 @@ pub struct Step {
     pub note: String,
     /// Where the sheet of it is shown, if it is not the one that stands.
     pub href: Option<String>,
+    /// Of a crew's step: how far it got.
+    pub told: Vec<String>,
 }
 
 /// Where this side's last word is.
@@ -155,6 +157,10 @@ pub struct One {
     pub can_receive: bool,
     pub waits_for_clinician: bool,
     pub can_match: bool,
+    /// It stands in a record, and can be put into another.
+    pub can_move: bool,
+    /// It was put here from another record, and can be put back.
+    pub was_moved: bool,
     pub receivers: Vec<Receiver>,
     pub typed_act: &'static str,
     pub typed_words: String,
@@ -196,4 +202,7 @@ pub struct Match {
     pub sought: String,
     pub candidates: Vec<Candidate>,
     pub can_register: bool,
+    /// Whose record it stands in, where it is to be put into another.
+    pub from: Option<Person>,
+    pub typed_words: String,
 }

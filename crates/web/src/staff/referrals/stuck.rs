@@ -82,6 +82,7 @@ fn message(node: &Node, stuck: &StuckBars, now: Millis) -> views::Work {
     let other = (node.organisation_name)(&stuck.other);
     let what = match stuck.event.as_str() {
         "servicerequest-response" => "Decision about a referral, by BaRS, to",
+        "booking-request" => "Booking or cancellation of one, by BaRS, to",
         _ => "Referral or change of one, by BaRS, to",
     };
     views::Work {

@@ -51,6 +51,7 @@ pub(super) async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) 
         issued_at: from,
         valid_until: until,
         members: identities.iter().map(member).collect(),
+        bars: Vec::new(),
     };
     let text = directory.sign(&steward).unwrap();
     let book = Arc::new(Book::new(&text, steward.public().clone(), now).unwrap());

@@ -39,6 +39,7 @@ fn exchange(store: &Store, folder: &TempDir, pds: Pds) -> Arc<Exchange> {
         issued_at: now,
         valid_until: now + DAY,
         members: vec![Member::card(&identity, about, now - DAY, now + DAY)],
+        bars: Vec::new(),
     };
     let text = directory.sign(&steward).unwrap();
     let book = Book::new(&text, steward.public().clone(), now).unwrap();
