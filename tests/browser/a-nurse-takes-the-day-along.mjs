@@ -2,13 +2,34 @@
 // pack for when everything is off, opened the same way.
 
 import assert from 'node:assert/strict';
-import { readFile, mkdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import { run, axe } from './setting.mjs';
 import { doctor, good } from './people.mjs';
 
 const PASSPHRASE = 'four words do not belong';
+
+const execute = promisify(execFile);
+const program = process.env.HANDOVER_TEST_PROGRAM;
+/** Where the practice of the demo keeps its settings and its packs. */
+const here = join(process.env.HANDOVER_TEST_DATA ?? '', 'practice');
+const PACK_PASSPHRASE = 'handover-demo-pack';
+/** Reads a locked PDF with another's reader, and prints its text. */
+const READ_PDF = `
+import sys, pypdfium2
+with open(sys.argv[1], 'rb') as file:
+    data = file.read()
+try:
+    len(pypdfium2.PdfDocument(data, password='not the passphrase'))
+    sys.exit('it opens without its passphrase')
+except pypdfium2.PdfiumError:
+    pass
+document = pypdfium2.PdfDocument(data, password=sys.argv[2])
+print('\\n'.join(page.get_textpage().get_text_range() for page in document))
+`;
 
 /** Opens a file in a window that has no network. */
 async function locked(context, file) {
@@ -51,6 +72,7 @@ await run(async ({ context, page, practice, root }) => {
   await page.getByRole('button', { name: 'Put it on the list' }).click();
   await page.getByText('The visit is on the list').waitFor();
   await good(page);
+  await theDowntimePack(context, page, { practice, folder });
   await page.goto(`${practice}/staff/visits`);
   await good(page);
   await page.fill('#passphrase', PASSPHRASE);
@@ -136,3 +158,49 @@ await run(async ({ context, page, practice, root }) => {
   await good(page);
   await page.screenshot({ path: join(folder, 'paper.png'), fullPage: true });
 }, { acceptDownloads: true });
+
+/** The pack that the practice writes for when everything is off: in a browser without a network, and on paper. */
+async function theDowntimePack(context, page, { practice, folder }) {
+  const settings = join(here, 'handover.toml');
+  const already = (await readdir(join(here, 'downtime'))).sort().map((name) => name.replace(/.*[.]/, ''));
+  assert.deepEqual(already, ['html', 'pdf'], 'the node wrote one by itself');
+  const made = await execute(program, ['downtime', 'pack', '--config', settings]);
+  const file = made.stdout.split('\n')[0];
+  assert(!(await readFile(file, 'utf8')).includes('HILL'), 'nothing of a patient stands there in plain');
+
+  const { page: pack, seen } = await locked(context, file);
+  await axe(pack);
+  await unlock(pack, 'not the passphrase');
+  await pack.getByText('That is not the passphrase').waitFor();
+  await unlock(pack, PACK_PASSPHRASE);
+  await pack.getByRole('heading', { name: /^HILL, Margaret/ }).first().waitFor();
+  for (const width of [1280, 390, 320]) {
+    await pack.setViewportSize({ width, height: 800 });
+    await axe(pack);
+    assert(await pack.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `sideways at ${width}`);
+    await pack.screenshot({ path: join(folder, `downtime-${width}.png`), fullPage: true });
+  }
+  const inside = await pack.locator('body').innerText();
+  for (const word of ['Allergies', 'Medicines', 'Problems', 'Visit']) {
+    assert(inside.toLowerCase().includes(word.toLowerCase()), `${word} in ${inside}`);
+  }
+  assert(await pack.locator('svg.bars').count() >= 2, 'forms with bar codes');
+  assert.deepEqual(seen, []);
+  await pack.close();
+
+  const pdf = file.replace(/html$/, 'pdf');
+  const { stdout: text } = await execute(process.env.HANDOVER_TEST_PYTHON, ['-c', READ_PDF, pdf, PACK_PASSPHRASE]);
+  for (const word of ['HILL', 'Allergies', 'Medicines', 'Problems']) {
+    assert(text.toLowerCase().includes(word.toLowerCase()), `${word} in ${text}`);
+  }
+
+  // Opened on the node's own machine, it stands in the log.
+  const passphrase = join(here, 'downtime-passphrase');
+  const opened = await execute(program, ['downtime', 'open', file, '--config', settings, '--passphrase-file', passphrase]);
+  assert(opened.stdout.includes('HILL'));
+  assert.equal(opened.stderr, '');
+  await context.setOffline(false);
+  await page.goto(`${practice}/staff/downtime`);
+  await page.getByText('By `handover downtime open`').waitFor();
+  await good(page);
+}

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::node::demo::Demo;
-use crate::setting::{assets, python_program, root};
+use crate::setting::{assets, handover, python_program, root};
 
 const SCRIPT_SECONDS: u64 = 400;
 /// What tests share, not a test.
@@ -68,6 +68,8 @@ fn run(script: &str) {
         .env("HANDOVER_ASSETS", assets())
         .env("HANDOVER_TEST_ROOT", root())
         .env("HANDOVER_TEST_PYTHON", python_program("python"))
+        .env("HANDOVER_TEST_PROGRAM", handover())
+        .env("HANDOVER_TEST_DATA", demo.folder.path().join("demo-data"))
         .env("HANDOVER_TEST_HOSPITAL", demo.hospital())
         .env("HANDOVER_TEST_PRACTICE", demo.practice())
         .env("HANDOVER_TEST_PHARMACY", demo.pharmacy())

@@ -288,7 +288,14 @@ fn candidate(client: &mut Client, matching: &str, family: &str) -> String {
     let page = client.get(&format!("{matching}?find={family}")).unwrap();
     let text = page.text().replace("&#x2f;", "/");
     let mut found = text.split("name=\"patient\" value=\"").skip(1);
-    let of_name = found.find(|it| it.split("</label>").next().unwrap().contains(family));
+    let fits = |it: &&str| {
+        it.split("</label>")
+            .next()
+            .unwrap()
+            .to_lowercase()
+            .contains(&family.to_lowercase())
+    };
+    let of_name = found.find(fits);
     let of_name = of_name.unwrap_or_else(|| panic!("{family}: {text}"));
     of_name.split('"').next().unwrap().to_owned()
 }
@@ -301,9 +308,8 @@ fn encounters(site: &Site, patient: &str, status: &str) -> u64 {
 }
 
 #[test]
-#[ignore = "fails: the receipt of the first step is not there within its time; the moving behind it is not shown yet"]
 fn a_handover_in_a_wrong_record_is_put_into_the_right_one_and_back_and_the_crew_reads_it() {
-    let (mut nodes, mut ambulance, _) = Neighbourhood::set_up_with_ambulance();
+    let (mut nodes, mut ambulance, _way) = Neighbourhood::set_up_with_ambulance();
     for site in [&nodes.hospital, &nodes.practice, &ambulance] {
         opened(site);
     }

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
+use access::{Interaction, Ods, Outcome, Scope, SystemPurpose, Target};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use parking_lot::Mutex;
-use store::downtime::DowntimeWrite;
+use store::downtime::{DowntimeWrite, PaperKind};
 use store::visits::VisitWrite;
-use store::{Effect, Job};
+use store::{Effect, Job, Store};
 use tokio::sync::watch;
 
 use crate::carried::seal::Facts;
@@ -129,6 +129,37 @@ pub async fn make(node: &Node, settings: &Downtime, by: &str) -> Result<Made, Pr
         patients,
         left_out,
     })
+}
+
+/// Writes down that an operator opened a pack on the node's own machine.
+///
+/// # Errors
+/// Those of the store.
+pub async fn opened(store: &Store, own: &Ods, facts: &Facts) -> Result<(), Problem> {
+    let now = store.now();
+    let scope = Scope::downtime(own, &store.standing_of_nobody(now).await?, now);
+    let made = fhir::date::instant(facts.made);
+    let target = Target {
+        query: Some(
+            format!(
+                "downtime pack {} of {made}: opened by an operator",
+                facts.id
+            )
+            .into(),
+        ),
+        ..Target::default()
+    };
+    let did = DowntimeWrite::Did {
+        kind: PaperKind::Opened,
+        pack: format!("{made} ({})", facts.organisation),
+        who: "an operator".to_owned(),
+        note: "By `handover downtime open`".to_owned(),
+    };
+    let job = Job {
+        traces: vec![scope.trace(Interaction::Downtime, Outcome::Success, target)],
+        ..Job::effect(Effect::Downtime(did))
+    };
+    store.commit(&scope, job).await.map(|_| ())
 }
 
 /// Writes a pack every few minutes where the settings name a folder, and writes down which day packs are over.

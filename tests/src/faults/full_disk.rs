@@ -8,10 +8,10 @@ use crate::client::mllp::{Sender, code};
 use crate::node::look::Rows;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
-/// Twelve for the letters. What is given back is more: where mapping lags behind, there are many
-/// letters whose resources need it.
-const DISK_MIB: u32 = 48;
-const BALLAST_BYTES: usize = 36 << 20;
+/// Twelve for the letters. What is given back is much more: where mapping lags behind, twelve hold more than a thousand
+/// letters, and all that is made of them needs room.
+const DISK_MIB: u32 = 192;
+const BALLAST_BYTES: usize = 180 << 20;
 const MESSAGES_MAX: usize = 4000;
 
 /// A small file system in memory, gone when dropped.

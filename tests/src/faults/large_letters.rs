@@ -14,7 +14,7 @@ const RESULT_BYTES: usize = 12_000_000;
 /// More than a node takes of one part.
 const FAR_TOO_MANY: usize = 106_000_000;
 /// What the node that takes the message may take more at any time: as for a message as large as it takes whole.
-const MORE_BYTES_MAX: u64 = 96 << 20;
+const MORE_BYTES_MAX: u64 = 112 << 20;
 /// As for any large document: its receiver has it in pieces from the first.
 const THERE_BYTES_MAX: u64 = 64_000_000;
 const UNFINISHED: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel_content WHERE complete = 0";

@@ -246,7 +246,7 @@ fn a_mailbox_that_cannot_be_collected_and_mail_that_is_nobodys_stand_on_the_work
     let mut ed = Client::new(nodes.hospital.pages);
     sign_in(&mut ed, "/staff/login", "ed");
     let list = "/staff/worklist";
-    let collected = "The mailbox was collected when it was last looked into.";
+    let collected = "Where [[mesh_server.collect]] is not set, none is.";
     wait_for("what is nobody's on the work list", 60, || {
         let page = ed.get(list).ok()?.text();
         (page.contains("mesh_server.collect") && page.contains("DENTAL_X")).then_some(())

@@ -32,6 +32,8 @@ use network::Network;
 const MARK: &str = "made-by-handover-demo";
 /// Everybody's password: all people are made up, and nothing listens beyond this machine.
 pub const PASSWORD: &str = "handover-demo";
+/// That of the packs for when everything is off.
+const PASSPHRASE: &str = "handover-demo-pack";
 /// Connections to the neighbourhood's own pages at a time.
 const CONNECTIONS: usize = 64;
 
@@ -216,6 +218,9 @@ fn tell(places: &[Place], own: SocketAddr, began: Instant) {
         if let Some(address) = place.config.hl7v2.listen {
             println!("    HL7 v2    {address} (MLLP)");
         }
+        if let Some(folder) = &place.config.downtime.folder {
+            println!("    downtime  {} (packs)", folder.display());
+        }
         for account in *accounts {
             println!(
                 "      sign in as {:<12} {}",
@@ -231,7 +236,7 @@ fn tell(places: &[Place], own: SocketAddr, began: Instant) {
         println!();
     }
     println!(
-        "  Everybody's password is {PASSWORD}. All people are made up; a real node asks for more than a password.\n"
+        "  Everybody's password is {PASSWORD}, the packs' passphrase {PASSPHRASE}. All people are made up; a real node asks for more than a password.\n"
     );
     println!("{}", neighbours::ONE_THING_TO_TRY);
     println!("{}", neighbours::ANOTHER);

@@ -1,7 +1,8 @@
 //! `handover downtime`: the pack for when everything is off, made by hand and looked into.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use access::Ods;
 use anyhow::{Context as _, bail};
 
 use crate::config::Config;
@@ -34,10 +35,13 @@ enum Command {
         folder: Option<PathBuf>,
     },
     /// Opens one and prints what is inside as HTML: people's data, on standard output. For tests of whether it opens;
-    /// staff open it in a browser.
+    /// staff open it in a browser. Beside a node's settings it is written into that node's log.
     Open {
         /// The file.
         file: PathBuf,
+        /// The settings of the node whose log it goes into; elsewhere, where there are none, nothing is logged.
+        #[arg(long, default_value = "handover.toml")]
+        config: PathBuf,
         /// A file with the passphrase.
         #[arg(long)]
         passphrase_file: PathBuf,
@@ -53,14 +57,15 @@ impl Downtime {
             Command::Pack { config, folder } => pack(&config, folder).await,
             Command::Open {
                 file,
+                config,
                 passphrase_file,
                 facts,
-            } => open(&file, &passphrase_file, facts),
+            } => open(&file, &config, &passphrase_file, facts).await,
         }
     }
 }
 
-async fn pack(config: &std::path::Path, folder: Option<PathBuf>) -> anyhow::Result<()> {
+async fn pack(config: &Path, folder: Option<PathBuf>) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     let settings = match folder {
         Some(folder) => Some(node::downtime::at(&config, &folder)?),
@@ -81,9 +86,10 @@ async fn pack(config: &std::path::Path, folder: Option<PathBuf>) -> anyhow::Resu
     Ok(())
 }
 
-fn open(
-    file: &std::path::Path,
-    passphrase_file: &std::path::Path,
+async fn open(
+    file: &Path,
+    config: &Path,
+    passphrase_file: &Path,
     facts_only: bool,
 ) -> anyhow::Result<()> {
     let name = file.display().to_string();
@@ -96,8 +102,22 @@ fn open(
         println!("{}: {}, {}", name, facts.title, facts.organisation);
         println!("  made        {}", fhir::date::instant(facts.made));
         println!("  opens until {}", fhir::date::instant(facts.expires));
-    } else {
-        println!("{html}");
+        return Ok(());
     }
+    // It is opened when everything is off: that nobody can log it must keep nobody from it.
+    if let Err(cause) = log(config, &facts).await {
+        eprintln!("Not in any log ({cause:#}); write down at /staff/downtime that it was opened.");
+    }
+    println!("{html}");
     Ok(())
+}
+
+/// Writes into the node's log that a pack was opened.
+async fn log(config: &Path, facts: &web::carried::seal::Facts) -> anyhow::Result<()> {
+    let config = Config::read(config)?;
+    let ods = Ods::parse(&config.organisation.ods)?;
+    let store = node::open_store(&config).await?;
+    let logged = web::downtime::opened(&store, &ods, facts).await;
+    store.close().await;
+    Ok(logged?)
 }

@@ -2,7 +2,10 @@
 
 mod list;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use access::{Ods, Role};
@@ -11,6 +14,7 @@ use exchange::directory::{About, Member};
 use store::Clock;
 use store::diary::Audience;
 
+use super::PASSPHRASE;
 use crate::config::Config;
 pub use list::NEIGHBOURS;
 
@@ -81,6 +85,9 @@ pub struct Place {
     pub config: Config,
 }
 
+/// The settings of packs for when everything is off.
+const DOWNTIME: &str = "\n[downtime]\nfolder = \"downtime\"\npassphrase = \"downtime-passphrase\"\nevery_minutes = 1\n";
+
 const EPS_PORT: u16 = 7;
 const PDS_PORT: u16 = 8;
 const OWN_PORT: u16 = 9;
@@ -133,6 +140,12 @@ impl Neighbour {
             pds_address(base_port)
         ));
         std::fs::create_dir_all(&folder)?;
+        if !self.sessions.is_empty() {
+            // Whoever sees patients has a pack for when everything is off.
+            text.push_str(DOWNTIME);
+            std::fs::create_dir_all(folder.join("downtime"))?;
+            write_private(&folder.join("downtime-passphrase"), PASSPHRASE)?;
+        }
         let file = folder.join("handover.toml");
         std::fs::write(&file, text)?;
         Ok(Place {
@@ -140,6 +153,13 @@ impl Neighbour {
             config: Config::read(&file)?,
         })
     }
+}
+
+/// A file that only the node's user reads, as is asked of one with a secret.
+fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    Ok(options.open(file)?.write_all(text.as_bytes())?)
 }
 
 impl Place {
