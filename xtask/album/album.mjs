@@ -1,6 +1,6 @@
 // Takes a picture of each page of pages.json, at two widths (and in Welsh on a telephone), and writes index.html beside them.
 // `cargo xtask album` starts it against a demo of its own. It fails when a page answers an error, is not the page expected, is wider
-// than its window, or when axe-core finds a violation on it at one of three widths.
+// than its window, when a list of staff's shows too few rows at once, or when axe-core finds a violation at one of three widths.
 
 import { createRequire } from 'node:module';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -23,6 +23,8 @@ const WIDTHS = [390, 1280];
 /** Where axe-core looks; the first is too narrow to be worth a picture. */
 const CHECKED_WIDTHS = [320, ...WIDTHS];
 const AXE_RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+/** Of a list marked "rows", so many stand above the fold at 1280 by 800. */
+const ROWS_MIN = 15;
 const DAY_SECONDS_MAX = 240;
 const node = (name) => `http://127.0.0.1:${base + OFFSETS[name]}`;
 
@@ -105,6 +107,16 @@ async function widen(page, width) {
   return faults;
 }
 
+/** How many rows of this page's list would stand above the fold at 1280 by 800; null if it has no row. */
+async function rowsAboveTheFold(page) {
+  return page.evaluate(() => {
+    const rows = [...document.querySelectorAll('main tbody tr')].map((it) => it.getBoundingClientRect());
+    if (rows.length === 0) return null;
+    const heights = rows.slice(0, 10).map((it) => it.height).sort((a, b) => a - b);
+    return Math.floor((800 - rows[0].top) / heights[Math.floor(heights.length / 2)]);
+  });
+}
+
 async function shoot(page, name, width) {
   const file = `${name}-${width}.png`;
   await page.screenshot({ path: join(folder, file), fullPage: true });
@@ -123,6 +135,12 @@ async function take(people, entry, number) {
   if (status >= 400) taken.faults.push(`answered ${status}`);
   if (!fits(entry.path ?? entry.route, path)) taken.faults.push(`led to ${path}`);
   const name = `${String(number).padStart(3, '0')}-${entry.route.replaceAll(/[^a-z]+/g, '-').replaceAll(/^-|-$/g, '') || 'home'}`;
+  if (entry.rows) {
+    const rows = await rowsAboveTheFold(page);
+    taken.rows = rows;
+    if (rows === null) taken.faults.push('has no row to measure');
+    else if (rows < ROWS_MIN) taken.faults.push(`only ${rows} rows above the fold`);
+  }
   for (const width of CHECKED_WIDTHS) {
     taken.faults.push(...(await widen(page, width)));
     if (WIDTHS.includes(width)) taken.pictures.push(await shoot(page, name, width));
@@ -175,7 +193,8 @@ async function main() {
       entry, number, faults: [error.message.split('\n')[0]], pictures: [],
     }));
     all.push(taken);
-    console.log(`${number}/${pages.length} ${named}${taken.faults.map((it) => `  !! ${it}`).join('')}`);
+    const fit = taken.rows === undefined ? '' : `  ${taken.rows} rows`;
+    console.log(`${number}/${pages.length} ${named}${fit}${taken.faults.map((it) => `  !! ${it}`).join('')}`);
   }
   await browser.close();
   await writeFile(join(folder, 'index.html'), index(all));

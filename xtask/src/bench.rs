@@ -4,13 +4,16 @@ use anyhow::Result;
 
 use crate::setup::{self, Level};
 use crate::shell::{self, step};
+use crate::test::browser;
 use crate::test::postgres::Postgres;
 use crate::workspace::Workspace;
 
 /// # Errors
 /// When the set-up, a build or a measurement fails.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    setup::run(workspace, Level::Build)?;
+    // The browser and the clients of the tests are measured with too.
+    setup::run(workspace, Level::Test)?;
+    let chromium = browser::find_or_install()?;
     step("building the release binary and the bench (minutes the first time)");
     shell::run(workspace.cargo().args([
         "build",
@@ -26,7 +29,10 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         "HANDOVER_BENCH_BINARY",
         workspace.target.join("release/handover"),
     );
-    bench.env("HANDOVER_BENCH_POSTGRES", postgres.url());
+    bench
+        .env("HANDOVER_BENCH_POSTGRES", postgres.url())
+        .env("HANDOVER_ASSETS", &workspace.assets)
+        .env("HANDOVER_TEST_CHROMIUM", &chromium);
     let outcome = shell::run(&mut bench);
     postgres.stop()?;
     outcome

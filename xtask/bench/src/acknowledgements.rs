@@ -20,7 +20,7 @@ const TURNS: usize = 5;
 const CONNECTIONS: [(usize, Wanted); 3] = [
     (1, Wanted::Nothing),
     (8, Wanted::Nothing),
-    (64, Wanted::AtLeast(0.6)),
+    (64, Wanted::AtLeast(0.7)),
 ];
 
 /// With those numbers of connections only, or with all of them.

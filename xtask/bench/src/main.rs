@@ -25,6 +25,7 @@ mod memory;
 mod message;
 mod node;
 mod pages;
+mod paint;
 mod read;
 mod report;
 mod scale;
@@ -99,6 +100,8 @@ enum Figure {
     Demo,
     /// How long each page takes at 100 pages a second, with 2,000 people loaded; minutes.
     Pages,
+    /// First paint and weight of a patient's pages on a bad line, in a real browser.
+    Paint,
     /// Finding concepts by text among 500,000.
     Terminology,
     /// 191,093 resources: their import, disk and memory, `$everything`, `$export`; minutes.
@@ -189,6 +192,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Figure::Pages) {
         pages::measure(&mut report)?;
+    }
+    if wanted(Figure::Paint) {
+        paint::measure(&mut report)?;
     }
     if wanted(Figure::Terminology) {
         terminology::measure(&mut report)?;
