@@ -53,15 +53,11 @@ fn countersign(root: &Path) {
 fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
     let nodes = two_stewards();
     let root = nodes.hospital.folder.parent().unwrap().to_owned();
-    let alarms = || {
-        nodes
-            .hospital
-            .rows
-            .texts("SELECT what FROM audit_alarm WHERE kind = 'directory'")
-    };
+    let of = "SELECT what FROM audit_alarm WHERE kind = 'directory'";
+    let alarms = || nodes.hospital.rows.texts(of);
     assert_eq!(alarms(), Vec::<Vec<Option<String>>>::new());
     let with = ["directory", "sign", "--steward", "steward", "--keep"];
-    run(&root, &[&with[..], &["--days", "80"]].concat());
+    run(&root, &[&with[..], &["--days", "10"]].concat());
     put(&root, &nodes.hospital.folder);
     let alarm = wait_for("the alarm", 60, || alarms().pop());
     let alarm = alarm[0].clone().unwrap();
@@ -78,7 +74,13 @@ fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
             .contains("Version 2,")
             .then_some(())
     });
-    wait_for("the alarm's end", 60, || alarms().is_empty().then_some(()));
+    // It ends in ten days, of which everybody is warned in time.
+    for site in [&nodes.hospital, &nodes.practice] {
+        wait_for("the warning that it ends soon", 60, || {
+            let told = site.rows.texts(of).pop()?.pop()??;
+            told.contains("The directory ends on").then_some(())
+        });
+    }
     let told = "SELECT query FROM audit WHERE query LIKE 'directory-version=2%'";
     let lines = wait_for("the log's line", 60, || {
         nodes.practice.rows.texts(told).pop()
@@ -96,6 +98,7 @@ fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
     });
     let listed = run(&nodes.hospital.folder, &show);
     assert!(!listed.contains(PRACTICE), "{listed}");
+    wait_for("the alarm's end", 60, || alarms().is_empty().then_some(()));
 }
 
 /// How many certificates the hospital has in that directory.

@@ -54,6 +54,16 @@ async function setUpCodes(page, at) {
   return secret;
 }
 
+/** The answers that the form of the demo asks for, and on to the page that shows them once more. */
+async function fillAsthmaReview(page) {
+  const choose = (question, answer) => page.getByRole('group', { name: question }).getByLabel(answer, { exact: true }).check();
+  await choose('Do you smoke?', 'No');
+  await choose('How often did asthma wake you at night?', 'Never');
+  await page.getByLabel('On how many days a week did you use your reliever inhaler?').fill('2');
+  await choose('Did you have an asthma attack in the last year?', 'No');
+  await press(page, 'Continue');
+}
+
 /** Somebody on record, found by a letter that came in. */
 async function somebody(page, at, list = 'inbox?show=all') {
   await page.goto(`${at}/staff/${list}`);
@@ -221,6 +231,53 @@ export const prepare = {
   async handoverUpdate(page, { at }) {
     await page.goto(`${at}/staff/handovers`);
     return `${await linkTo(page, '/staff/handovers/h').catch(() => page.locator('tbody a').first().getAttribute('href'))}/update`;
+  },
+
+  async handoverMatch(page, { at }) {
+    await page.goto(`${at}/staff/handover-board`);
+    return `${await linkTo(page, '/staff/handovers/')}/match`;
+  },
+
+  async rule(page, { at }) {
+    await page.goto(`${at}/staff/rules`);
+    if (await button(page, 'Put the examples on the list').isVisible()) await press(page, 'Put the examples on the list');
+    return linkTo(page, '/staff/rules/');
+  },
+
+  async questionnaireFilled(page, { at }) {
+    await page.goto(`${at}/questionnaires`);
+    await Promise.all([page.waitForNavigation(), page.getByRole('link', { name: 'Asthma review' }).click()]);
+    await fillAsthmaReview(page);
+    return undefined;
+  },
+
+  async questionnaireHandedIn(page, { at }) {
+    await prepare.questionnaireFilled(page, { at });
+    await press(page, 'Hand in');
+    await page.goto(`${at}/questionnaires`);
+    return linkTo(page, '/questionnaires/');
+  },
+
+  async questionnaireToAnswer(page, { at }) {
+    await page.goto(`${at}/staff/patient/margaret-hill/questionnaires`);
+    await page.locator('#form').selectOption({ label: 'Asthma review' });
+    await page.getByLabel(/staff/i).first().check();
+    await press(page, 'Ask');
+    const asked = await linkTo(page, '/staff/questionnaires/tasks/');
+    return asked.endsWith('/answer') ? asked : `${asked}/answer`;
+  },
+
+  async questionnaireToCheck(page, { at }) {
+    await page.goto(at + (await prepare.questionnaireToAnswer(page, { at })));
+    await fillAsthmaReview(page);
+    return undefined;
+  },
+
+  async questionnaireAnswered(page, { at }) {
+    await prepare.questionnaireToCheck(page, { at });
+    await press(page, 'Hand in');
+    await page.goto(`${at}/staff/patient/margaret-hill/questionnaires`);
+    return linkTo(page, '/staff/questionnaires/tasks/');
   },
 
   async visit(page, { at }) {

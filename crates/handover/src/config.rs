@@ -84,6 +84,12 @@ section! {
         tls_oldest: TlsVersion = "\"1.3\"", default;
         /// True when only a proxy reaches this listener: it ends TLS and writes `X-Forwarded-For`.
         behind_proxy: bool = "false", default;
+        /// The organisation's own logo (SVG or PNG, at most 20 kB) in place of Handover's. The NHS logo is for organisations that may show it.
+        logo: Option<PathBuf> = "\"logo.svg\"", optional;
+        /// A font of its own (WOFF2, at most 60 kB) in place of Arial; Frutiger is for NHS organisations that hold its licence.
+        font: Option<PathBuf> = "\"regular.woff2\"", optional;
+        /// Its bold weight.
+        font_bold: Option<PathBuf> = "\"bold.woff2\"", optional;
     }
 }
 
@@ -409,6 +415,9 @@ impl Config {
             self.store.postgres.as_mut(),
             self.pages.tls_certificate.as_mut(),
             self.pages.tls_key.as_mut(),
+            self.pages.logo.as_mut(),
+            self.pages.font.as_mut(),
+            self.pages.font_bold.as_mut(),
             Some(&mut self.exchange.directory),
             Some(&mut self.exchange.steward_key),
             Some(&mut self.exchange.keys),

@@ -34,6 +34,7 @@ use store::{Database, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use web::page::look::Look;
 use web::serve::{Limits, behind_proxy, serve};
 use web::{Site, router, serve_peers};
 
@@ -127,7 +128,7 @@ impl Running {
             .remember_directory()
             .await
             .context("exchange.directory")?;
-        let mut node = web_node(config, &ods, &store, &book);
+        let mut node = web_node(config, &ods, &store, &book)?;
         node.exchange = Some(exchange.clone());
         node.gp_connect = gp_connect::door(config)?;
         node.downtime = downtime::open(config)?;
@@ -293,6 +294,13 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
 }
 
 /// The text of a file that only its owner may read.
+/// The organisation's own logo and font.
+fn look(config: &Config) -> anyhow::Result<Look> {
+    let pages = &config.pages;
+    let fonts = [pages.font.as_deref(), pages.font_bold.as_deref()];
+    Look::read(pages.logo.as_deref(), fonts).context("pages.logo, pages.font and pages.font_bold")
+}
+
 fn secret_text(path: &Path) -> anyhow::Result<String> {
     let text = String::from_utf8(read_private(path)?)?;
     Ok(text.trim().to_owned())
@@ -382,16 +390,22 @@ pub async fn downtime_pack(
 ) -> anyhow::Result<web::downtime::Made> {
     let ods = Ods::parse(&config.organisation.ods)?;
     let book = Arc::new(open_book(config, store)?);
-    let node = web_node(config, &ods, store, &book);
+    let node = web_node(config, &ods, store, &book)?;
     Ok(Box::pin(web::downtime::make(&node, settings, "an operator")).await?)
 }
 
-fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web::Node {
+fn web_node(
+    config: &Config,
+    ods: &Ods,
+    store: &Store,
+    book: &Arc<Book>,
+) -> anyhow::Result<web::Node> {
     let site = Site {
         organisation: ods.clone(),
         name: config.organisation.name.clone(),
         base_url: config.pages.public_url.trim_end_matches('/').to_owned(),
         roles: config.organisation.roles.clone(),
+        look: Arc::new(look(config)?),
     };
     let mut node = web::Node::new(store.clone(), site);
     let book = book.clone();
@@ -432,7 +446,7 @@ fn web_node(config: &Config, ods: &Ods, store: &Store, book: &Arc<Book>) -> web:
     node.bulk.import_bytes_max = config.bulk.import_bytes_max;
     node.bulk.opt_out_days_max = config.opt_out.days_max;
     node.fhir.enforced = enforced(config);
-    node
+    Ok(node)
 }
 
 /// The profiles that resources must follow, whichever way they come in.

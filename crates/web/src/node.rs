@@ -8,6 +8,7 @@ use fhir::date::Millis;
 use store::Store;
 use tokio::sync::Semaphore;
 
+use crate::page::look::Look;
 use crate::sign_in::SignIn;
 
 /// One organisation's node, as its doors see it.
@@ -128,6 +129,8 @@ pub struct Site {
     pub base_url: String,
     /// What it is, in the directory's words, such as `gp-practice`.
     pub roles: Vec<String>,
+    /// Its own logo and font, where the settings name them.
+    pub look: Arc<Look>,
 }
 
 impl Site {

@@ -6,6 +6,7 @@ pub mod assets;
 pub mod content;
 pub mod environment;
 pub mod headers;
+pub mod look;
 pub mod parts;
 pub mod problem;
 pub mod tongue;
@@ -46,6 +47,9 @@ struct Frame<'a> {
     /// A page of work: dense, unlike those that are read.
     staff: bool,
     home: &'static str,
+    /// The addresses of the organisation's own logo and of the style of its own font.
+    logo: Option<&'a str>,
+    style: Option<&'a str>,
     /// The name of who is signed in, if anyone is.
     signed_in: Option<String>,
     /// The page about who is signed in.
@@ -157,6 +161,8 @@ impl<V: Serialize> Page<V> {
             ods: site.organisation.as_str(),
             staff: staff && visit.caller().is_some(),
             home: if staff { "/staff/inbox" } else { "/" },
+            logo: site.look.logo(),
+            style: site.look.style(),
             signed_in: visit.caller().map(words::caller),
             profile: Door::of(visit).profile(),
             navigation,

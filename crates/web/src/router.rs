@@ -33,7 +33,7 @@ mod visits;
 use std::sync::Arc;
 
 use ::fhir::problem::{Kind, Problem};
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Path};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, response::Response};
@@ -49,6 +49,7 @@ use crate::nrl;
 use crate::oauth::{
     apps, authorize, consent, cors, discovery, introspect, launch, register, revoke, token,
 };
+use crate::page::look::Look;
 use crate::page::problem::Refusal;
 use crate::page::{assets, headers};
 use crate::patient::{access_log, home as patients_home, letter, sharing};
@@ -70,7 +71,7 @@ pub fn router(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir_door(node.clone()))
         .merge(oauth_server(node.clone()))
-        .merge(files())
+        .merge(files(node.site.look.clone()))
         .merge(crate::bars::routes(node.clone()))
         .merge(subscriptions::socket::route(node.clone()))
         .merge(join::route(node.clone()))
@@ -91,8 +92,13 @@ pub fn apps(node: Arc<Node>) -> Router {
 }
 
 /// The static files of the pages.
-fn files() -> Router {
+fn files(look: Arc<Look>) -> Router {
+    let own = move |Path(name): Path<String>| {
+        let look = look.clone();
+        async move { look.answer(&name) }
+    };
     Router::new()
+        .route("/assets/own/{file}", get(own))
         .route("/assets/{file}", get(assets::file))
         .route("/assets/images/{icon}", get(assets::icon))
         .layer(map_response(headers::on))

@@ -22,6 +22,7 @@ fn site() -> Site {
         name: "Willow Road Surgery".into(),
         base_url: "http://127.0.0.1:1".into(),
         roles: vec!["gp-practice".into()],
+        look: std::sync::Arc::default(),
     }
 }
 

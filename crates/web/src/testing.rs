@@ -64,6 +64,7 @@ async fn bare_node_with(store: Store) -> Node {
         name: "Willow Road Surgery".into(),
         base_url: "http://127.0.0.1:8080".into(),
         roles: vec!["gp-practice".into()],
+        look: std::sync::Arc::default(),
     };
     Node::new(store, site)
 }

@@ -75,6 +75,10 @@ async fn begun(network: &Network) {
 }
 
 fn signed(network: &Network, version: i64) -> Job {
+    signed_as(network, &written(), version)
+}
+
+fn signed_as(network: &Network, discharge: &Discharge, version: i64) -> Job {
     let now = network.clock.now();
     let by = Signing {
         draft: "d1",
@@ -88,7 +92,7 @@ fn signed(network: &Network, version: i64) -> Job {
         now,
     };
     let node = &network.nodes[HOSPITAL];
-    node.sign_discharge(&written(), &by).unwrap()
+    node.sign_discharge(discharge, &by).unwrap()
 }
 
 /// All that one organisation holds of Una, and of parcels for it.
@@ -149,6 +153,42 @@ fn a_discharge_reaches_each_reader_with_what_it_needs_and_waits_for_who_has_no_n
         let board = ListFilter::new(Show::AllOut);
         let letters = store.letters(&board_scope(network), &board).await.unwrap();
         assert_eq!(letters.letters.len(), 3);
+    });
+}
+
+#[test]
+fn social_care_with_a_node_gets_the_care_needs_and_nothing_else_of_a_discharge() {
+    on_each_database(async |network, _| {
+        begun(network).await;
+        // The third node is social care's this time, and the pharmacy has none.
+        let discharge = Discharge {
+            pharmacy: "FZZ99".into(),
+            social_care: "FZZ01".into(),
+            ..written()
+        };
+        let job = signed_as(network, &discharge, 1);
+        let store = network.store(HOSPITAL);
+        store.commit(&scope(), job).await.unwrap();
+        network.carry().await;
+        let care = network.ods(PHARMACY);
+        assert!(network.nodes[HOSPITAL].serve(&care).await);
+        network.nodes[PHARMACY].take_in().await.unwrap();
+        let care = held(network, PHARMACY, "una-p").await;
+        let practice = held(network, PRACTICE, "una").await;
+        for (canary, is_told) in [
+            ("Canary-care", true),
+            ("Canary-contact", true),
+            ("Canary-diagnosis", false),
+            ("Canary-course", false),
+            ("Canary-allergy", false),
+            ("Canary-stopped", false),
+            ("Canary-continued", false),
+            ("Canary-action", false),
+            ("Canary-told", false),
+        ] {
+            assert_eq!(care.contains(canary), is_told, "{canary}: {care}");
+            assert!(practice.contains(canary), "{canary}");
+        }
     });
 }
 

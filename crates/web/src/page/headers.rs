@@ -17,7 +17,7 @@ pub const INERT: HeaderValue = HeaderValue::from_static(STRICT);
 /// The policy of a page: our own files, and only the scripts that carry this page's nonce.
 pub fn allow_scripts(headers: &mut HeaderMap, nonce: &str) {
     let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; \
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; font-src 'self'; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     if let Ok(value) = HeaderValue::from_str(&policy) {

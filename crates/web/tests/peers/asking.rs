@@ -92,6 +92,7 @@ async fn at_the_fhir_door(pair: &Pair) {
         name: "Hospital".into(),
         roles: Vec::new(),
         base_url: "http://127.0.0.1:8080".into(),
+        look: Arc::default(),
     };
     let mut node = Node::new(pair.hospital.store().clone(), site);
     node.exchange = Some(pair.hospital.clone());

@@ -244,6 +244,7 @@ mod tests {
             name: "Willow Road Surgery".into(),
             base_url: "http://127.0.0.1:8080".into(),
             roles: vec!["gp-practice".into()],
+            look: std::sync::Arc::default(),
         }
     }
 
