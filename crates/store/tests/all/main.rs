@@ -14,6 +14,7 @@ mod care;
 mod copies;
 mod familiar;
 mod finding;
+mod hierarchies;
 mod labels;
 mod leaves;
 mod log_tree;

@@ -31,7 +31,9 @@ pub(crate) fn table(
         | Criterion::StringEnds(_)
         | Criterion::StringContains(_)
         | Criterion::StringExact(_) => Some("ix_string i"),
-        Criterion::Reference { .. } => Some("ix_reference i"),
+        Criterion::Reference { .. }
+        | Criterion::ReferenceBetween { .. }
+        | Criterion::Hierarchy(_) => Some("ix_reference i"),
         Criterion::Date { .. } => Some("ix_date i"),
         Criterion::Uri(_) | Criterion::UriBelow(_) => Some("ix_uri i"),
         Criterion::Quantity { .. } => Some("ix_quantity i"),
@@ -99,6 +101,14 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
                     .bind(key(target).into_owned());
             }
             sql.push(")");
+        }
+        Criterion::ReferenceBetween { from, before } => {
+            sql.push(" AND i.target >= ").bind(from.clone());
+            sql.push(" AND i.target < ").bind(before.clone());
+        }
+        // What has not become references finds nothing.
+        Criterion::Hierarchy(_) => {
+            sql.push(" AND 1 = 0");
         }
         Criterion::Date { low, high } => {
             push_range(sql, " AND i.low >= ", " AND i.low < ", *low);
@@ -177,8 +187,10 @@ fn unwritable(criterion: &Criterion) -> bool {
         | Criterion::Compartment(text)
         | Criterion::Id(text) => text.contains('\0'),
         Criterion::Reference { targets } => targets.iter().any(|target| target.contains('\0')),
+        Criterion::ReferenceBetween { from, .. } => from.contains('\0'),
         Criterion::Composite(parts) => parts.iter().any(unwritable),
         Criterion::LastUpdated(_)
+        | Criterion::Hierarchy(_)
         | Criterion::Concept(_)
         | Criterion::Date { .. }
         | Criterion::Type(_)
