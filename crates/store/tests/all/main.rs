@@ -12,6 +12,7 @@ mod acting;
 mod audit;
 mod care;
 mod copies;
+mod ecl;
 mod familiar;
 mod finding;
 mod hierarchies;
