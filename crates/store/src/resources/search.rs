@@ -15,6 +15,7 @@ mod include;
 mod lead;
 mod merged;
 mod narrow;
+mod numbered;
 mod numbers;
 mod parts;
 #[cfg(test)]

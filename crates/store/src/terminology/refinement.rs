@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 use fhir::terminology::code_system::Relationship;
 use fhir::terminology::ecl::{Attribute, Concrete, Refinement, Times, Wanted, is_concrete};
 use fhir::terminology::ranges::Ranges;
