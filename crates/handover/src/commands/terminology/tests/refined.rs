@@ -95,18 +95,7 @@ fn release(folder: &Path) {
         defined(126, IN_HEAD, CAUSE, GERM, 0, 1),
     ]);
     write(folder, &format!("{inner}/sct2_Relationship_{last}"), &lines);
-    let concrete = [
-        CONCRETE.to_string(),
-        line(140, IN_HEAD, STRENGTH, ("#2.5", 0, 1)),
-        line(141, IN_EAR, STRENGTH, ("#40", 1, 1)),
-        line(142, IN_BOTH, STRENGTH, ("\"strong\"", 2, 1)),
-        line(143, IN_BOTH, STRENGTH, ("#1", 2, 0)),
-    ];
-    write(
-        folder,
-        &format!("{inner}/sct2_RelationshipConcreteValues_{last}"),
-        &concrete,
-    );
+    concrete(folder);
     let later = "UKCLSnapshot_GB1000000_20260104.txt";
     let taken_back = defined(126, IN_HEAD, CAUSE, GERM, 0, 0).replace("20260103", "20260104");
     write(
@@ -114,6 +103,20 @@ fn release(folder: &Path) {
         &format!("UKClinical/Snapshot/Terminology/sct2_Relationship_{later}"),
         &[RELATIONSHIPS.to_string(), taken_back],
     );
+}
+
+/// How strong each is: by a number or a word; a number that is no longer in use does not count.
+fn concrete(folder: &Path) {
+    let lines = [
+        CONCRETE.to_string(),
+        line(140, IN_HEAD, STRENGTH, ("#2.5", 0, 1)),
+        line(141, IN_EAR, STRENGTH, ("#40", 1, 1)),
+        line(142, IN_BOTH, STRENGTH, ("\"strong\"", 2, 1)),
+        line(143, IN_BOTH, STRENGTH, ("#1", 2, 0)),
+    ];
+    let name = "sct2_RelationshipConcreteValues_UKDGSnapshot_GB1000001_20260103.txt";
+    let inner = "UKDrug/Snapshot/Terminology";
+    write(folder, &format!("{inner}/{name}"), &lines);
 }
 
 #[test]
@@ -129,7 +132,6 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
             "Sore ear and germ in the head",
         );
         let [site, cause, h, e, germ, any] = [SITE, CAUSE, HEAD, EAR, GERM, ATTRIBUTE].map(id);
-        let strength = id(STRENGTH);
         for (refinement, expected) in [
             (format!("{site} |Site| = {h} |Head|"), vec![head, both]),
             (format!("{site} = << {h}"), vec![head, ear, both]),
@@ -171,11 +173,6 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
                 vec![both],
             ),
             (format!("{cause} = {h}"), vec![]),
-            (format!("{strength} >= #2.5"), vec![head, ear]),
-            (format!("{strength} > #2.50"), vec![ear]),
-            (format!("{strength} = #1"), vec![]),
-            (format!("{strength} = \"strong\""), vec![both]),
-            (format!("{{ {site} = {e}, {strength} = #40 }}"), vec![ear]),
         ] {
             let set = format!(
                 "http://snomed.info/sct?fhir_vs=ecl/< {} : {refinement}",
@@ -186,18 +183,6 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
             found.sort_unstable();
             expected.sort_unstable();
             assert_eq!(found, expected, "{refinement}");
-        }
-        for (expression, expected) in [
-            (format!("{} . {site}", id(IN_BOTH)), vec!["Ear", "Head"]),
-            (
-                format!("<< {} : R {site} = {}", id(BODY), id(IN_EAR)),
-                vec!["Ear"],
-            ),
-        ] {
-            let set = format!("http://snomed.info/sct?fhir_vs=ecl/{expression}");
-            let mut found = displays(&store, &set, "").await;
-            found.sort_unstable();
-            assert_eq!(found, expected, "{expression}");
         }
         let plain = tempfile::tempdir().unwrap();
         snomed(plain.path());
@@ -220,5 +205,41 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
             all.find(|it| it.code == code).map(|it| it.value.clone())
         };
         assert_eq!((of(&site), of(&cause)), (Some(e), Some(germ)));
+    });
+}
+
+#[test]
+fn ecl_asks_where_attributes_lead_and_for_concrete_values() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let folder = tempfile::tempdir().unwrap();
+        release(folder.path());
+        loaded(System::Snomed, &open(folder.path()), &store).await;
+        let (head, ear, both) = (
+            "Sore head",
+            "Sore ear by a germ",
+            "Sore ear and germ in the head",
+        );
+        let [site, strength, e, all] = [SITE, STRENGTH, EAR, 5].map(id);
+        for (expression, expected) in [
+            (format!("{} . {site}", id(IN_BOTH)), vec!["Ear", "Head"]),
+            (
+                format!("<< {} : R {site} = {}", id(BODY), id(IN_EAR)),
+                vec!["Ear"],
+            ),
+            (format!("< {all} : {strength} >= #2.5"), vec![ear, head]),
+            (format!("< {all} : {strength} > #2.50"), vec![ear]),
+            (format!("< {all} : {strength} = #1"), vec![]),
+            (format!("< {all} : {strength} = \"strong\""), vec![both]),
+            (
+                format!("< {all} : {{ {site} = {e}, {strength} = #40 }}"),
+                vec![ear],
+            ),
+        ] {
+            let set = format!("http://snomed.info/sct?fhir_vs=ecl/{expression}");
+            let mut found = displays(&store, &set, "").await;
+            found.sort_unstable();
+            assert_eq!(found, expected, "{expression}");
+        }
     });
 }
