@@ -111,6 +111,12 @@ impl Path {
         Some(Path { expr })
     }
 
+    /// The types of what it may find, as far as its steps are elements and choices of type; in no order,
+    /// perhaps with repeats.
+    pub fn types(&self, definitions: &Definitions) -> Vec<TypeId> {
+        self.expr.types(definitions)
+    }
+
     /// Evaluates over a resource and hands each item of the result to `out`, in order. A resource
     /// whose type R4 does not know has none.
     pub fn each<'r>(
@@ -135,6 +141,32 @@ impl Path {
 }
 
 impl Expr {
+    fn types(&self, definitions: &Definitions) -> Vec<TypeId> {
+        match self {
+            Expr::OfRoot(ty) | Expr::As(_, ty) => vec![*ty],
+            Expr::Member(inner, name) => {
+                let from = inner.types(definitions);
+                let elements = from.iter().flat_map(|ty| &definitions.ty(*ty).elements);
+                let named = elements.filter(|element| element.name == name);
+                named.flat_map(|element| element.types.clone()).collect()
+            }
+            Expr::Index(inner, _) | Expr::Where(inner, _) => inner.types(definitions),
+            Expr::Union(branches) => {
+                let all = branches.iter().map(|branch| branch.types(definitions));
+                all.flatten().collect()
+            }
+            Expr::This
+            | Expr::Is(..)
+            | Expr::Exists(_)
+            | Expr::Resolve(_)
+            | Expr::Equal { .. }
+            | Expr::And(..)
+            | Expr::Or(..)
+            | Expr::Text(_)
+            | Expr::Bool(_) => Vec::new(),
+        }
+    }
+
     /// The type that it starts with, if it names one.
     fn root(&self) -> Option<TypeId> {
         match self {

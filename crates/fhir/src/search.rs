@@ -9,6 +9,7 @@ mod composite;
 mod custom;
 mod extract;
 mod fold;
+mod hierarchy;
 mod holds;
 mod links;
 mod names;
@@ -20,7 +21,7 @@ mod registry;
 mod texts;
 mod value;
 
-pub use clause::{Clause, Concept, Criterion, Numbers, Range, System};
+pub use clause::{Clause, Concept, Criterion, Hierarchy, Numbers, Range, System, Way};
 pub use custom::Custom;
 pub use extract::{EXTRACTION, Entry, REPLACES, Value, extract};
 pub use fold::fold;

@@ -45,6 +45,9 @@ pub struct Walk {
     /// Also what these refer to and is about no patient, such as the practitioner. What is about
     /// another patient never comes along.
     pub with_referenced: bool,
+    /// A walk from one patient also goes through the records that this patient's replaced (a merge), as
+    /// far as the scope reaches them.
+    pub follows_merges: bool,
     /// So many at most, not counting what comes along.
     pub count: Option<u32>,
     pub after: Cursor,
@@ -60,6 +63,7 @@ impl Walk {
             before: None,
             care: CareTime::default(),
             with_referenced: false,
+            follows_merges: false,
             count: None,
             after: Cursor::default(),
         }

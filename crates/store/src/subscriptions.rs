@@ -3,6 +3,7 @@
 //! has nothing to do with it.
 
 mod draft;
+mod event;
 mod topic;
 mod write;
 

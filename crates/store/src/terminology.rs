@@ -24,6 +24,7 @@ mod refinement;
 mod resource;
 mod rows;
 mod system;
+mod targets;
 mod text;
 mod translate;
 mod validate;

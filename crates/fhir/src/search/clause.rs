@@ -37,6 +37,11 @@ pub enum Criterion {
     StringExact(String),
     /// A reference entry whose target is one of these.
     Reference { targets: Vec<String> },
+    /// A reference entry whose target sorts from `from` (inclusive) to `before` (exclusive), by bytes.
+    ReferenceBetween { from: String, before: String },
+    /// A reference entry whose target stands so in a hierarchy of resources. Whoever runs the search
+    /// turns it into references first.
+    Hierarchy(Hierarchy),
     /// A date entry whose low and high both lie in their ranges. A comparison that needs an "or"
     /// is two criteria.
     Date { low: Range, high: Range },
@@ -96,6 +101,27 @@ pub enum Concept {
     Below { system: String, code: String },
     /// This concept or a more general one.
     Above { system: String, code: String },
+}
+
+/// What is asked of a hierarchy of resources of one type
+/// (<https://hl7.org/fhir/R4/search.html#recursive>): the resource of that id, and those above or below
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hierarchy {
+    pub ty: String,
+    pub id: String,
+    /// The code of the search parameter by which a resource says what it is part of.
+    pub by: &'static str,
+    pub way: Way,
+}
+
+/// Which way a hierarchy is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// To what a resource is part of, and so on.
+    Above,
+    /// To what is part of a resource, and so on.
+    Below,
 }
 
 impl Clause {

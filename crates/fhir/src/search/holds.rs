@@ -36,6 +36,7 @@ fn is_alone(clause: &Clause) -> bool {
         | Criterion::Type(_)
         | Criterion::Compartment(_)
         | Criterion::Near { .. }
+        | Criterion::Hierarchy(_)
         | Criterion::Concept(_) => false,
         _ => true,
     })
@@ -78,6 +79,7 @@ fn one(code: &str, criterion: &Criterion, about: &About<'_>) -> Option<bool> {
         | Criterion::Type(_)
         | Criterion::Compartment(_)
         | Criterion::Near { .. }
+        | Criterion::Hierarchy(_)
         | Criterion::Concept(_) => None,
         _ => Some(under.any(|entry| matches(criterion, &entry.value))),
     }
@@ -98,6 +100,9 @@ fn matches(criterion: &Criterion, value: &Value) -> bool {
         (Criterion::StringEnds(text), Value::String { folded, .. }) => folded.ends_with(text),
         (Criterion::StringExact(text), Value::String { exact, .. }) => exact == text,
         (Criterion::Reference { targets }, Value::Reference { target }) => targets.contains(target),
+        (Criterion::ReferenceBetween { from, before }, Value::Reference { target }) => {
+            target >= from && target < before
+        }
         (
             Criterion::Date { low, high },
             Value::Date {
@@ -212,5 +217,6 @@ mod tests {
     fn what_has_to_be_asked_elsewhere_is_not_told() {
         assert_eq!(found("subject:Patient.name", "x"), None);
         assert_eq!(found("code:in", "urn:set"), None);
+        assert_eq!(found("encounter:below", "Encounter/e"), None);
     }
 }

@@ -74,6 +74,14 @@ impl Parameter {
     pub fn is_indexed(&self) -> bool {
         self.path.is_some() || self.code == near::CODE
     }
+
+    /// Whether its values may be canonical addresses, which have versions.
+    pub(crate) fn is_canonical(&self) -> bool {
+        let definitions = Definitions::r4();
+        let types = self.path.iter().flat_map(|path| path.types(definitions));
+        let mut names = types.map(|ty| definitions.ty(ty).name);
+        self.kind == ParameterKind::Reference && names.any(|name| name == "canonical")
+    }
 }
 
 /// The search parameter of that code for that resource type, indexed or not. `_id` and
@@ -214,6 +222,17 @@ mod tests {
                 .is_indexed()
         );
         assert!(parameter("Location", "near").unwrap().is_indexed());
+        for (ty, code, expected) in [
+            ("QuestionnaireResponse", "questionnaire", true),
+            ("CarePlan", "instantiates-canonical", true),
+            ("PlanDefinition", "depends-on", true),
+            ("Observation", "subject", false),
+            ("Task", "part-of", false),
+            ("ValueSet", "url", false),
+        ] {
+            let found = parameter(ty, code).unwrap();
+            assert_eq!(found.is_canonical(), expected, "{ty} {code}");
+        }
         assert!(parameter("Patient", "frobnicate").is_none());
         assert!(parameter("Nobody", "name").is_none());
     }

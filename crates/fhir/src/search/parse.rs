@@ -1,5 +1,6 @@
 //! From a query string's pairs to clauses (<https://hl7.org/fhir/R4/search.html>).
 
+mod above;
 mod chain;
 mod clause;
 mod composite;

@@ -37,12 +37,14 @@ pub struct Concept {
     pub relationships: Vec<Relationship>,
 }
 
-/// What a concept of SNOMED CT is defined by: that attribute leads to that concept. Relationships of
-/// one group belong together; each of group 0 stands alone.
+/// What a concept of SNOMED CT is defined by: that attribute leads to that concept, or has that concrete
+/// value. Relationships of one group belong together; each of group 0 stands alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relationship {
     pub group: u32,
     pub attribute: String,
+    /// A concept's code; or a number, a text or a truth as release files write it: `#250`,
+    /// `"Brandname"`, `true`.
     pub value: String,
 }
 

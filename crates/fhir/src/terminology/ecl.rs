@@ -1,11 +1,14 @@
 //! SNOMED CT's Expression Constraint Language, the basic part
 //! (<https://docs.snomed.org/snomed-ct-specifications/snomed-ct-expression-constraint-language>):
 //! `<`, `<<`, `<!`, `>`, `>>`, `>!`, `^`, `*`, AND, OR, MINUS and brackets, with terms between pipes,
-//! and refinements. Filters, dots, reversed attributes and concrete values are refused by name.
+//! dots, and refinements with groups, reversed attributes and concrete values. Filters are refused by
+//! name.
 
+mod concrete;
 mod refinement;
 
-pub use refinement::{Attribute, Refinement, Times};
+pub use concrete::{Comparison, Concrete, Term, is_concrete};
+pub use refinement::{Attribute, Refinement, Times, Wanted};
 
 use crate::problem::{Kind, Problem};
 
@@ -26,6 +29,8 @@ pub enum Ecl {
     Minus(Box<Ecl>, Box<Ecl>),
     /// Those of which that holds.
     Refined(Box<Ecl>, Box<Refinement>),
+    /// Where these attributes of those lead.
+    Dotted(Box<Ecl>, Box<Ecl>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +120,8 @@ impl Reader<'_> {
 
     fn unread(&self) -> Problem {
         let at = self.text.len() - self.rest.len() + 1;
-        if self.rest.starts_with(['{', '.', '[']) {
-            let message = format!("ECL filters and dots are not supported (character {at}).");
+        if self.rest.starts_with("{{") {
+            let message = format!("ECL filters are not supported (character {at}).");
             return Problem::new(Kind::NotSupported, message);
         }
         Problem::new(
@@ -136,7 +141,9 @@ impl Reader<'_> {
         }
         self.blank();
         let first = self.simple()?;
-        let found = if self.take(":") {
+        let found = if self.rest.starts_with('.') {
+            self.dotted(first)?
+        } else if self.take(":") {
             Ecl::Refined(Box::new(first), Box::new(self.refinement()?))
         } else if self.is_and() {
             Ecl::And(self.parts(first, Reader::is_and)?)
@@ -149,6 +156,21 @@ impl Reader<'_> {
         };
         self.depth -= 1;
         Ok(found)
+    }
+
+    /// `. 363698007 . 116676008`
+    fn dotted(&mut self, first: Ecl) -> Result<Ecl, Problem> {
+        let mut found = first;
+        for _ in 0..DEPTH_MAX {
+            if !self.take(".") {
+                return Ok(found);
+            }
+            found = Ecl::Dotted(Box::new(found), Box::new(self.simple()?));
+        }
+        Err(Problem::new(
+            Kind::TooCostly,
+            "The ECL expression has too many dots.",
+        ))
     }
 
     fn is_and(&mut self) -> bool {
@@ -261,6 +283,16 @@ mod tests {
                 Box::new(Ecl::Related(Relation::Children, concept("73211009")))
             )
         );
+        assert_eq!(
+            parse("<< 73211009 . 363698007 |site| . <<46635009").unwrap(),
+            Ecl::Dotted(
+                Box::new(Ecl::Dotted(
+                    Box::new(below("73211009")),
+                    concept("363698007")
+                )),
+                Box::new(below("46635009")),
+            )
+        );
     }
 
     #[test]
@@ -273,12 +305,16 @@ mod tests {
             ("(73211009", Kind::Value),
             ("73211009 AND 46635009 OR 46635009", Kind::Value),
             ("73211009 OR", Kind::Value),
-            ("< 73211009 . 363698007", Kind::NotSupported),
+            ("< 73211009 .", Kind::Value),
+            ("73211009 . 363698007 AND 46635009", Kind::Value),
+            ("[", Kind::Value),
             ("< 73211009 {{ term = \"x\" }}", Kind::NotSupported),
         ] {
             assert_eq!(parse(text).unwrap_err().kind, kind, "{text}");
         }
         assert_eq!(parse(&"(".repeat(50)).unwrap_err().kind, Kind::TooCostly);
+        let dots = format!("73211009{}", " . 363698007".repeat(30));
+        assert_eq!(parse(&dots).unwrap_err().kind, Kind::TooCostly);
         assert_eq!(parse(&" ".repeat(9000)).unwrap_err().kind, Kind::TooCostly);
     }
 
@@ -289,7 +325,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_of_its_signs_makes_it_panic(text in "[<>!^*() |0-9ANDORMIUSé:={}.\\[\\]]{0,60}") {
+        fn no_text_of_its_signs_makes_it_panic(text in "[<>!^*() |0-9ANDORMIUSé:={}.#\"\\[\\]]{0,60}") {
             let _ = parse(&text);
         }
     }

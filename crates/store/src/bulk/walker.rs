@@ -130,8 +130,17 @@ impl Store {
         }
         let mut walker = self.walk(scope, action, target, walk).await?;
         walker.told.extend(facts.patients().map(str::to_string));
-        if let Within::Encounter { patients, .. } = &mut walker.walk.within {
-            patients.extend(facts.patients().map(str::to_string));
+        let follows_merges = walker.walk.follows_merges;
+        match &mut walker.walk.within {
+            Within::Encounter { patients, .. } => {
+                patients.extend(facts.patients().map(str::to_string));
+            }
+            Within::Patients(patients) if follows_merges => {
+                if let [id] = patients.as_slice() {
+                    patients.extend(self.replaced_by(scope, id).await?);
+                }
+            }
+            Within::Patients(_) | Within::Types { .. } => {}
         }
         Ok(walker)
     }

@@ -10,10 +10,12 @@ mod criteria;
 mod cursor;
 #[cfg(test)]
 mod cut;
+mod hierarchy;
 mod include;
 mod lead;
 mod merged;
 mod narrow;
+mod numbered;
 mod numbers;
 mod parts;
 #[cfg(test)]
@@ -64,6 +66,8 @@ impl Store {
             .transpose()?;
         let widened = merged::widened(self, scope, search).await?;
         let asked = widened.as_ref().unwrap_or(search);
+        let spread = hierarchy::spread(self, scope, asked).await?;
+        let asked = spread.as_ref().unwrap_or(asked);
         let nowhere = search.ty != ALL_TYPES && self.word(&search.ty).await? == UNKNOWN;
         let (page, patients) = if nowhere {
             (empty(search), BTreeSet::new())
@@ -268,6 +272,10 @@ pub(crate) async fn matching(
 ) -> Result<Vec<String>, Problem> {
     if search.clauses.iter().any(concepts::has_concept) {
         let message = "A condition cannot ask a terminology (:in, :not-in, :above, :below).";
+        return Err(Problem::new(Kind::NotSupported, message));
+    }
+    if hierarchy::is_asked(&search.clauses) {
+        let message = "A condition cannot ask what is part of what (:above, :below).";
         return Err(Problem::new(Kind::NotSupported, message));
     }
     let numbers = numbers::Numbers::within(core, tx, search).await?;

@@ -8,6 +8,8 @@ use fhir::json::Json;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
 
+use super::event::Event;
+
 /// R5's elements, as extensions of R4's Basic.
 const ELEMENT: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic.";
 const CODES: &str = "http://hl7.org/fhir/fhir-types";
@@ -45,15 +47,15 @@ pub struct Topic {
     pub shape: String,
 }
 
-fn refused(message: impl Into<String>) -> Problem {
+pub(super) fn refused(message: impl Into<String>) -> Problem {
     Problem::new(Kind::Invalid, message).at("Basic.extension")
 }
 
-fn not_done(message: impl Into<String>) -> Problem {
+pub(super) fn not_done(message: impl Into<String>) -> Problem {
     Problem::new(Kind::NotSupported, message).at("Basic.extension")
 }
 
-fn inner<'j>(of: &'j Json<'j>, name: &'j str) -> impl Iterator<Item = &'j Json<'j>> {
+pub(super) fn inner<'j>(of: &'j Json<'j>, name: &'j str) -> impl Iterator<Item = &'j Json<'j>> {
     let all = of.items("extension").iter();
     all.filter(move |it| it.text("url").is_some_and(|url| url == name))
 }
@@ -97,19 +99,53 @@ impl Topic {
                 "A topic needs an address: {ELEMENT}url with a valueUri."
             )));
         }
-        if parts(basic, "eventTrigger").next().is_some() {
-            return Err(not_done(
-                "A topic of events (eventTrigger) is not supported; resourceTrigger is.",
-            ));
-        }
-        let mut triggers = parts(basic, "resourceTrigger");
-        let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
-            return Err(not_done("A topic has exactly one resourceTrigger here."));
+        let mut changes = parts(basic, "resourceTrigger");
+        let mut events = parts(basic, "eventTrigger");
+        let all = (changes.next(), changes.next(), events.next(), events.next());
+        let mut topic = match all {
+            (Some(trigger), None, None, None) => Topic::triggered(url, trigger)?,
+            (None, None, Some(trigger), None) => Topic::of_event(url, trigger)?,
+            _ => {
+                let message =
+                    "A topic has exactly one trigger here: a resourceTrigger or an eventTrigger.";
+                return Err(not_done(message));
+            }
         };
-        let mut topic = Topic::triggered(url, trigger)?;
         topic.filters = topic.filtered_by(basic)?;
         topic.shape = topic.shaped(basic)?;
         Ok(Some(topic))
+    }
+
+    /// A topic without conditions.
+    fn plain(url: &str, ty: String) -> Topic {
+        Topic {
+            url: url.to_string(),
+            ty,
+            creates: false,
+            updates: false,
+            deletes: false,
+            query: String::new(),
+            previous: String::new(),
+            both: false,
+            on_create: None,
+            on_delete: None,
+            path: String::new(),
+            filters: String::new(),
+            shape: String::new(),
+        }
+    }
+
+    /// An event is what it makes of resources.
+    fn of_event(url: &str, trigger: &Json<'_>) -> Result<Topic, Problem> {
+        let ty = type_of(trigger)?;
+        let event = Event::of(trigger, &ty)?;
+        Ok(Topic {
+            creates: event.creates(),
+            updates: event.updates(),
+            deletes: event.deletes(),
+            path: event.path.to_string(),
+            ..Topic::plain(url, ty)
+        })
     }
 
     fn triggered(url: &str, trigger: &Json<'_>) -> Result<Topic, Problem> {
@@ -125,19 +161,11 @@ impl Topic {
         let path = inner(trigger, "fhirPathCriteria").next();
         let path = path.and_then(|it| it.text("valueString"));
         let mut topic = Topic {
-            url: url.to_string(),
-            ty,
             creates: all.is_empty() || all.contains(&"create"),
             updates: all.is_empty() || all.contains(&"update"),
             deletes: all.contains(&"delete"),
-            query: String::new(),
-            previous: String::new(),
-            both: false,
-            on_create: None,
-            on_delete: None,
             path: path.unwrap_or_default().to_string(),
-            filters: String::new(),
-            shape: String::new(),
+            ..Topic::plain(url, ty)
         };
         if let Some(criteria) = inner(trigger, "queryCriteria").next() {
             topic.asks(criteria)?;
@@ -206,9 +234,7 @@ impl Topic {
         let mut lines = Vec::new();
         for by in parts(basic, "canFilterBy") {
             if value(by, "resource").is_some() && type_of(by)? != self.ty {
-                return Err(not_done(
-                    "canFilterBy is of the type of the resourceTrigger.",
-                ));
+                return Err(not_done("canFilterBy is of the type of the trigger."));
             }
             let name = value(by, "filterParameter").unwrap_or_default();
             if !is_word(name) {
@@ -235,9 +261,7 @@ impl Topic {
         let mut count = 0;
         for told in parts(basic, "notificationShape") {
             if type_of(told)? != self.ty {
-                return Err(not_done(
-                    "notificationShape is of the type of the resourceTrigger.",
-                ));
+                return Err(not_done("notificationShape is of the type of the trigger."));
             }
             for (name, parameter) in [("include", "_include"), ("revInclude", "_revinclude")] {
                 for item in inner(told, name).filter_map(|it| it.text("valueString")) {
@@ -317,4 +341,74 @@ fn searched(ty: &str, query: &str) -> Result<Search, Problem> {
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
     Search::parse(ty, &pairs, "", &Limits::default()).map_err(|problem| refused(problem.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir::json::{Limits as JsonLimits, parse};
+
+    use super::*;
+
+    const RESOURCE: &str =
+        r#"{"url":"resource","valueUri":"http://hl7.org/fhir/StructureDefinition/Encounter"}"#;
+
+    fn topic(triggers: &[String]) -> Result<Topic, Problem> {
+        let text = format!(
+            r#"{{"resourceType":"Basic","code":{{"coding":[{{"system":"{CODES}","code":"SubscriptionTopic"}}]}},
+            "extension":[{{"url":"{ELEMENT}url","valueUri":"urn:topic"}}{}]}}"#,
+            triggers.concat()
+        );
+        let basic = parse(text.as_bytes(), &JsonLimits::default()).unwrap();
+        Topic::of(&basic).map(Option::unwrap)
+    }
+
+    fn event(codings: &str) -> String {
+        format!(
+            r#",{{"url":"{ELEMENT}eventTrigger","extension":[{RESOURCE},{{"url":"event","valueCodeableConcept":{{"coding":[{codings}]}}}}]}}"#
+        )
+    }
+
+    fn v2(code: &str) -> String {
+        format!(r#"{{"system":"http://terminology.hl7.org/CodeSystem/v2-0003","code":"{code}"}}"#)
+    }
+
+    #[test]
+    fn a_topic_of_an_event_is_one_of_the_changes_that_make_it() {
+        let admitted = topic(&[event(&v2("A01"))]).unwrap();
+        let kinds = (admitted.creates, admitted.updates, admitted.deletes);
+        assert_eq!(kinds, (true, true, false));
+        assert_eq!(admitted.ty, "Encounter");
+        assert!(admitted.path.contains("in-progress") && admitted.looks_back());
+        let rest = r#"{"system":"urn:own","code":"x"},{"system":"http://hl7.org/fhir/restful-interaction","code":"delete"}"#;
+        let gone = topic(&[event(rest)]).unwrap();
+        let kinds = (gone.creates, gone.updates, gone.deletes);
+        assert_eq!((kinds, gone.path.as_str()), ((false, false, true), ""));
+        let changed = topic(&[event(
+            r#"{"system":"http://hl7.org/fhir/restful-interaction","code":"update"}"#,
+        )]);
+        let changed = changed.unwrap();
+        assert_eq!((changed.creates, changed.updates), (false, true));
+    }
+
+    #[test]
+    fn what_is_no_event_here_is_refused_with_those_that_are() {
+        let refused = topic(&[event(&v2("A17"))]).unwrap_err();
+        assert_eq!(refused.kind, Kind::NotSupported);
+        assert!(refused.message.contains("A01, A04"), "{}", refused.message);
+        let change = format!(r#",{{"url":"{ELEMENT}resourceTrigger","extension":[{RESOURCE}]}}"#);
+        for (triggers, expected) in [
+            (vec![], Kind::NotSupported),
+            (
+                vec![event(&v2("A01")), event(&v2("A03"))],
+                Kind::NotSupported,
+            ),
+            (vec![change.clone(), event(&v2("A01"))], Kind::NotSupported),
+            (vec![change.clone(), change], Kind::NotSupported),
+            (vec![event("")], Kind::Invalid),
+            (vec![event(&v2("R01"))], Kind::NotSupported),
+        ] {
+            let refused = topic(&triggers).unwrap_err();
+            assert_eq!(refused.kind, expected, "{triggers:?}");
+        }
+    }
 }

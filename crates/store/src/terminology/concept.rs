@@ -3,6 +3,7 @@
 use fhir::problem::{Kind, Problem};
 use fhir::terminology::code_system::{Concept, Property, Relationship};
 use fhir::terminology::compose::Designation;
+use fhir::terminology::ecl::is_concrete;
 use serde::{Deserialize, Serialize};
 
 use super::system::SystemRow;
@@ -95,11 +96,7 @@ pub(super) fn unpacked(text: &str) -> Result<ConceptDetail, Problem> {
             value,
         })
         .collect();
-    let told = relationships.iter().map(|it| Property {
-        code: it.attribute.clone(),
-        kind: "Code".into(),
-        value: it.value.clone(),
-    });
+    let told = relationships.iter().map(told);
     Ok(ConceptDetail {
         definition: packed.f,
         inactive: packed.i,
@@ -113,6 +110,23 @@ pub(super) fn unpacked(text: &str) -> Result<ConceptDetail, Problem> {
         relationships,
         parents: packed.u,
     })
+}
+
+/// A relationship as a property: a concrete value without the signs that release files put around it.
+fn told(relationship: &Relationship) -> Property {
+    let value = relationship.value.as_str();
+    let text = || value.strip_prefix('"')?.strip_suffix('"');
+    let (kind, value) = match (value.strip_prefix('#'), text()) {
+        (Some(number), _) => ("Decimal", number),
+        (_, Some(text)) => ("String", text),
+        _ if is_concrete(value) => ("Boolean", value),
+        _ => ("Code", value),
+    };
+    Property {
+        code: relationship.attribute.clone(),
+        kind: kind.into(),
+        value: value.to_string(),
+    }
 }
 
 fn misread() -> Problem {

@@ -50,6 +50,7 @@ impl Evaluation<'_> {
                     let focus = self.constrained(system, focus).await?;
                     self.refined(system, focus, refinement).await
                 }
+                Ecl::Dotted(from, name) => self.dotted(system, from, name).await,
                 Ecl::Minus(one, other) => {
                     let other = self.constrained(system, other).await?;
                     Ok(self.constrained(system, one).await?.minus(&other))

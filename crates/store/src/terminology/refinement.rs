@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use fhir::problem::{Kind, Problem};
+use fhir::problem::Problem;
 use fhir::terminology::code_system::Relationship;
-use fhir::terminology::ecl::{Attribute, Refinement, Times};
+use fhir::terminology::ecl::{Attribute, Concrete, Refinement, Times, Wanted, is_concrete};
 use fhir::terminology::ranges::Ranges;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -16,9 +16,7 @@ use super::evaluate::Evaluation;
 use super::rows::kind;
 use super::system::SystemRow;
 
-/// Kinds of attributes that one part of a refinement may name, and values that are looked up one by
-/// one; more values are picked from all that the attribute has.
-const NAMES_MAX: u64 = 200;
+/// Values that are looked up one by one; more are picked from all that the attribute has.
 const VALUES_MAX: u64 = 100;
 
 /// A refinement with its sets of concepts found.
@@ -26,14 +24,37 @@ enum Asked {
     Attribute {
         times: Times,
         names: HashSet<String>,
-        is: bool,
-        values: Ranges,
-        /// Whether every concept is among the values.
-        any: bool,
+        value: Sought,
     },
+    /// For these it holds.
+    Of(Ranges),
     Group(Times, Box<Asked>),
     And(Vec<Asked>),
     Or(Vec<Asked>),
+}
+
+/// What a relationship is to lead to.
+#[derive(Clone)]
+enum Sought {
+    /// Anything, a concrete value too.
+    Any,
+    Among(Ranges),
+    /// A concept that is none of these.
+    Beside(Ranges),
+    Concrete(Concrete),
+}
+
+impl Sought {
+    fn is(&self, value: &str, num: Option<u32>) -> bool {
+        match self {
+            Sought::Any => true,
+            Sought::Among(values) => num.is_some_and(|num| values.contains(num)),
+            Sought::Beside(values) => {
+                !is_concrete(value) && num.is_none_or(|num| !values.contains(num))
+            }
+            Sought::Concrete(concrete) => concrete.holds(value),
+        }
+    }
 }
 
 impl Evaluation<'_> {
@@ -44,12 +65,7 @@ impl Evaluation<'_> {
         focus: Ranges,
         refinement: &Refinement,
     ) -> Result<Ranges, Problem> {
-        let related = self.store.posting(system, kind::PROPERTY, kind::RELATED);
-        if related.await?.is_empty() {
-            let message = "The release here has no relationships, so that refinements cannot be \
-                           answered; load it again.";
-            return Err(Problem::new(Kind::NotSupported, message));
-        }
+        self.with_relationships(system).await?;
         let asked = self.looked_up(system, refinement).await?;
         let could = focus.and(&self.could(system, &asked).await?);
         if is_told_by_rows(&asked) {
@@ -61,7 +77,8 @@ impl Evaluation<'_> {
         let mut codes: Vec<&str> = Vec::new();
         for concept in &concepts {
             let all = concept.detail.relationships.iter();
-            codes.extend(all.map(|it| it.value.as_str()));
+            let values = all.map(|it| it.value.as_str());
+            codes.extend(values.filter(|value| !is_concrete(value)));
         }
         codes.sort_unstable();
         codes.dedup();
@@ -69,7 +86,7 @@ impl Evaluation<'_> {
         let known: HashMap<String, u32> = known.into_iter().collect();
         let passing = concepts.iter().filter(|concept| {
             let all: Vec<&Relationship> = concept.detail.relationships.iter().collect();
-            holds(&asked, &all, &known)
+            holds(&asked, (concept.num, &all), &known)
         });
         Ok(Ranges::of(passing.map(|concept| concept.num).collect()))
     }
@@ -101,20 +118,21 @@ impl Evaluation<'_> {
     }
 
     async fn attribute(&self, system: &SystemRow, attribute: &Attribute) -> Result<Asked, Problem> {
-        let names = self.constrained(system, &attribute.name).await?;
-        if names.count() > NAMES_MAX {
-            let message = format!("A refinement names {NAMES_MAX} attributes at most.");
-            return Err(Problem::new(Kind::TooCostly, message));
+        if attribute.is_reversed {
+            return Ok(Asked::Of(self.reversed(system, attribute).await?));
         }
-        let nums: Vec<u32> = names.numbers().collect();
-        let names = self.store.concepts(system, &nums).await?;
-        let values = self.constrained(system, &attribute.value).await?;
+        let value = match &attribute.value {
+            Wanted::Is(value) => match self.constrained(system, value).await? {
+                values if values == system.all() => Sought::Any,
+                values => Sought::Among(values),
+            },
+            Wanted::IsNot(value) => Sought::Beside(self.constrained(system, value).await?),
+            Wanted::Concrete(concrete) => Sought::Concrete(concrete.clone()),
+        };
         Ok(Asked::Attribute {
             times: attribute.times,
-            names: names.into_iter().map(|name| name.code).collect(),
-            is: attribute.is,
-            any: values == system.all(),
-            values,
+            names: self.attributes(system, &attribute.name).await?,
+            value,
         })
     }
 
@@ -137,6 +155,7 @@ impl Evaluation<'_> {
                         _ => some,
                     })
                 }
+                Asked::Of(found) => Ok(found.clone()),
                 Asked::Group(times, _) if times.least == 0 => Ok(system.all()),
                 Asked::Group(_, inner) => self.could(system, &whole(inner)).await,
                 Asked::And(parts) => {
@@ -160,29 +179,35 @@ impl Evaluation<'_> {
 
     /// The concepts with any such relationship.
     async fn having_some(&self, system: &SystemRow, asked: &Asked) -> Result<Ranges, Problem> {
-        let Asked::Attribute {
-            names,
-            is,
-            values,
-            any,
-            ..
-        } = asked
-        else {
+        let Asked::Attribute { names, value, .. } = asked else {
             return Ok(system.all());
         };
         let mut found = Ranges::default();
         for name in names {
-            if *is && *any {
-                found = found.or(&self.store.posting(system, kind::PROPERTY, name).await?);
-            } else if *is && values.count() <= VALUES_MAX {
-                let nums: Vec<u32> = values.numbers().collect();
-                for value in self.store.concepts(system, &nums).await? {
-                    let key = format!("{name}={}", value.code);
-                    found = found.or(&self.store.posting(system, kind::PROPERTY, &key).await?);
+            let more = match value {
+                Sought::Any => self.store.posting(system, kind::PROPERTY, name).await?,
+                Sought::Among(values) if values.count() <= VALUES_MAX => {
+                    self.of_each(system, name, values).await?
                 }
-            } else {
-                found = found.or(&self.of_all(system, name, (*is, values)).await?);
-            }
+                _ => self.of_all(system, name, value).await?,
+            };
+            found = found.or(&more);
+        }
+        Ok(found)
+    }
+
+    /// The concepts whose attribute leads to one of these.
+    async fn of_each(
+        &self,
+        system: &SystemRow,
+        name: &str,
+        values: &Ranges,
+    ) -> Result<Ranges, Problem> {
+        let mut found = Ranges::default();
+        let nums: Vec<u32> = values.numbers().collect();
+        for value in self.store.concepts(system, &nums).await? {
+            let key = format!("{name}={}", value.code);
+            found = found.or(&self.store.posting(system, kind::PROPERTY, &key).await?);
         }
         Ok(found)
     }
@@ -192,19 +217,24 @@ impl Evaluation<'_> {
         &self,
         system: &SystemRow,
         name: &str,
-        (is, values): (bool, &Ranges),
+        value: &Sought,
     ) -> Result<Ranges, Problem> {
         let prefix = format!("{name}=");
-        let all = self.postings(system, kind::PROPERTY, &prefix).await?;
+        let start = match value {
+            Sought::Concrete(concrete) => concrete.start(),
+            _ => "",
+        };
+        let from = format!("{prefix}{start}");
+        let all = self.postings(system, kind::PROPERTY, &from).await?;
         let code = |key: &str| key.strip_prefix(&prefix).unwrap_or_default().to_string();
         let codes: Vec<String> = all.iter().map(|(key, _)| code(key)).collect();
-        let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
-        let known = self.store.nums_of(system, &codes).await?;
+        let concepts = codes.iter().map(String::as_str);
+        let concepts: Vec<&str> = concepts.filter(|code| !is_concrete(code)).collect();
+        let known = self.store.nums_of(system, &concepts).await?;
         let known: HashMap<String, u32> = known.into_iter().collect();
         let mut found = Ranges::default();
-        for (key, nums) in all {
-            let num = known.get(&code(&key));
-            if num.is_some_and(|num| values.contains(*num)) == is {
+        for (code, (_, nums)) in codes.iter().zip(all) {
+            if value.is(code, known.get(code).copied()) {
                 found = found.or(&nums);
             }
         }
@@ -219,19 +249,16 @@ fn whole(inner: &Asked) -> Asked {
         Asked::Attribute {
             times,
             names,
-            is,
-            values,
-            any,
+            value,
         } => Asked::Attribute {
             times: Times {
                 least: times.least,
                 most: None,
             },
             names: names.clone(),
-            is: *is,
-            values: values.clone(),
-            any: *any,
+            value: value.clone(),
         },
+        Asked::Of(found) => Asked::Of(found.clone()),
         Asked::Group(times, inner) => Asked::Group(*times, Box::new(whole(inner))),
         Asked::And(parts) => Asked::And(parts.iter().map(whole).collect()),
         Asked::Or(parts) => Asked::Or(parts.iter().map(whole).collect()),
@@ -245,6 +272,7 @@ fn is_told_by_rows(asked: &Asked) -> bool {
         Asked::Attribute { times, .. } => {
             *times == Times::default() || (times.least, times.most) == (0, Some(0))
         }
+        Asked::Of(_) => true,
         Asked::Group(times, inner) => {
             let is_one =
                 matches!(&**inner, Asked::Attribute { times, .. } if *times == Times::default());
@@ -254,28 +282,28 @@ fn is_told_by_rows(asked: &Asked) -> bool {
     }
 }
 
-fn holds(asked: &Asked, all: &[&Relationship], known: &HashMap<String, u32>) -> bool {
+/// Whether it holds for a concept, its number given, and these of its relationships.
+fn holds(asked: &Asked, (num, all): (u32, &[&Relationship]), known: &HashMap<String, u32>) -> bool {
     match asked {
         Asked::Attribute {
             times,
             names,
-            is,
-            values,
-            any,
+            value,
         } => {
             let is_among = |it: &&&Relationship| {
-                let num = known.get(&it.value);
-                names.contains(&it.attribute)
-                    && (*any || num.is_some_and(|num| values.contains(*num))) == *is
+                let target = known.get(&it.value).copied();
+                names.contains(&it.attribute) && value.is(&it.value, target)
             };
             times.has(all.iter().filter(is_among).count())
         }
+        Asked::Of(found) => found.contains(num),
         Asked::Group(times, inner) => {
             let groups = groups(all);
-            times.has(groups.iter().filter(|it| holds(inner, it, known)).count())
+            let is_right = |it: &&Vec<&Relationship>| holds(inner, (num, it), known);
+            times.has(groups.iter().filter(is_right).count())
         }
-        Asked::And(parts) => parts.iter().all(|part| holds(part, all, known)),
-        Asked::Or(parts) => parts.iter().any(|part| holds(part, all, known)),
+        Asked::And(parts) => parts.iter().all(|part| holds(part, (num, all), known)),
+        Asked::Or(parts) => parts.iter().any(|part| holds(part, (num, all), known)),
     }
 }
 

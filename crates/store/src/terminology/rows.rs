@@ -166,11 +166,13 @@ impl Builder {
             self.note(kind::PROPERTY, kind::RELATED.into(), num);
         }
         for it in &concept.relationships {
-            self.note(
-                kind::PROPERTY,
-                format!("{}={}", it.attribute, it.value),
-                num,
-            );
+            if it.value.len() <= VALUE_BYTES_MAX {
+                self.note(
+                    kind::PROPERTY,
+                    format!("{}={}", it.attribute, it.value),
+                    num,
+                );
+            }
             self.note(kind::PROPERTY, it.attribute.clone(), num);
         }
         for parent in parents {

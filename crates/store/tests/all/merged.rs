@@ -1,12 +1,15 @@
 //! Two records of one person that were merged: a search by the one that stayed finds what stands under
 //! both, as far as both may be read.
 
-use access::{Interaction, Scope, Standing};
+use access::{Interaction, Role, Scope, Standing, Target};
 use fhir::search::{ALL_TYPES, Limits, Search};
+use store::bulk::{Walk, Within};
 use store::testing::{START, on_each_database};
-use store::{Change, Expect, Release, Store};
+use store::{AuditFilter, Change, Expect, Release, Store};
 
-use crate::people::{commit, observation, patient, prepared, put, staff, staff_with, system};
+use crate::people::{
+    commit, observation, officer, patient, prepared, put, staff, staff_with, system,
+};
 
 const BASE: &str = "https://gp.example/fhir";
 
@@ -205,5 +208,189 @@ fn what_is_withheld_of_the_record_that_was_given_up_is_told_as_withheld() {
         let scope = staff_with(&team, Interaction::Search, START);
         let page = store.search(&scope, &asked).await.unwrap();
         assert_eq!((page.entries.len(), page.withheld.count), (4, 0));
+    });
+}
+
+/// A patient with that number, who replaced another or was replaced by one; a resource that names them by
+/// the number alone; and one that refers to them.
+fn numbered(id: &str, link: (&str, &str), organisation: &str) -> Vec<Change> {
+    let number = format!(r#"{{"system":"urn:mrn","value":"n-{id}"}}"#);
+    let link = match link {
+        ("", _) => String::new(),
+        (ty, other) => {
+            format!(r#","link":[{{"type":"{ty}","other":{{"reference":"Patient/{other}"}}}}]"#)
+        }
+    };
+    let patient = format!(r#"{{"resourceType":"Patient","identifier":[{number}]{link}}}"#);
+    let named = observation(id, "1", "2024-01-01").replace(
+        &format!(r#""reference":"Patient/{id}""#),
+        &format!(r#""type":"Patient","identifier":{number}"#),
+    );
+    let of = |text: &str, id: &str| Change::Put {
+        resource: prepared(text, id, organisation),
+        expect: Expect::Anything,
+        release: Release::At(START),
+    };
+    vec![
+        of(&patient, id),
+        of(&named, &format!("named-{id}")),
+        of(&observation(id, "1", "2024-01-01"), &format!("of-{id}")),
+    ]
+}
+
+async fn of_each(store: &Store, scope: &Scope, rows: &[(&str, &str, &str)]) {
+    for (name, value, expected) in rows {
+        let asked = search("Observation", name, value);
+        assert_eq!(ids(store, scope, &asked).await, *expected, "{name}={value}");
+    }
+}
+
+#[test]
+fn a_search_by_a_number_finds_what_stands_under_each_record_of_the_person() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let mut changes = numbered("new", ("replaces", "old"), "A81001");
+        changes.extend(numbered("old", ("replaced-by", "new"), "A81001"));
+        changes.extend(numbered("twin", ("seealso", "new"), "A81001"));
+        commit(&store, changes).await.unwrap();
+        let rows = [
+            ("patient.identifier", "urn:mrn|n-new", "of-new of-old"),
+            ("patient.identifier", "n-old", "of-new of-old"),
+            (
+                "subject:Patient.identifier",
+                "urn:mrn|n-old",
+                "of-new of-old",
+            ),
+            ("subject.identifier", "urn:mrn|n-new", "of-new of-old"),
+            ("patient.identifier", "urn:mrn|n-twin", "of-twin"),
+            (
+                "patient.identifier",
+                "urn:mrn|n-old,n-twin",
+                "of-new of-old of-twin",
+            ),
+            ("subject:identifier", "urn:mrn|n-new", "named-new named-old"),
+            ("patient:identifier", "urn:mrn|n-old", "named-new named-old"),
+            ("subject:identifier", "urn:mrn|n-twin", "named-twin"),
+            ("subject:identifier", "urn:other|n-new", ""),
+            ("performer:identifier", "urn:mrn|n-new", ""),
+        ];
+        of_each(&store, &system(), &rows).await;
+        of_each(&store, &staff("A81001", Interaction::Search), &rows).await;
+        of_each(
+            &store,
+            &staff("B82002", Interaction::Search),
+            &[
+                ("patient.identifier", "urn:mrn|n-new", ""),
+                ("subject:identifier", "urn:mrn|n-new", ""),
+            ],
+        )
+        .await;
+        let chained = search(
+            "Patient",
+            "_has:Observation:patient:subject.identifier",
+            "n-new",
+        );
+        assert_eq!(ids(&store, &system(), &chained).await, "new old");
+        let mut alone = search("Observation", "patient.identifier", "n-new");
+        alone.follows_merges = false;
+        assert_eq!(ids(&store, &system(), &alone).await, "of-new");
+        let themselves = patient("new", Interaction::Search, START + 1);
+        of_each(
+            &store,
+            &themselves,
+            &[
+                ("patient.identifier", "n-new", "of-new"),
+                ("patient.identifier", "n-old", ""),
+            ],
+        )
+        .await;
+    });
+}
+
+#[test]
+fn a_number_is_followed_only_between_records_that_may_both_be_read() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let mut changes = numbered("new", ("replaces", "old"), "A81001");
+        changes.extend(numbered("old", ("replaced-by", "new"), "B82002"));
+        commit(&store, changes).await.unwrap();
+        of_each(
+            &store,
+            &staff("A81001", Interaction::Search),
+            &[
+                ("patient.identifier", "n-new", "of-new"),
+                ("patient.identifier", "n-old", ""),
+                ("subject:identifier", "n-old", ""),
+            ],
+        )
+        .await;
+        of_each(
+            &store,
+            &staff("B82002", Interaction::Search),
+            &[
+                ("patient.identifier", "n-old", "of-old"),
+                ("subject:identifier", "n-new", ""),
+            ],
+        )
+        .await;
+        of_each(
+            &store,
+            &system(),
+            &[("patient.identifier", "n-old", "of-new of-old")],
+        )
+        .await;
+        let own = staff("A81001", Interaction::Everything);
+        assert_eq!(everything(&store, &own, "new", true).await, "new of-new");
+        let all = everything(&store, &system(), "new", true).await;
+        assert_eq!(all, "new of-new of-old old");
+    });
+}
+
+async fn everything(store: &Store, scope: &Scope, id: &str, follows_merges: bool) -> String {
+    let walk = Walk {
+        follows_merges,
+        ..Walk::all(Within::Patients(vec![id.into()]))
+    };
+    let target = Target {
+        ty: "Patient".into(),
+        id: Some(id.into()),
+        ..Target::default()
+    };
+    let action = Interaction::Everything;
+    let mut walker = store.walk_from(scope, action, target, walk).await.unwrap();
+    let mut ids = Vec::new();
+    while let Some(walked) = walker.next().await.unwrap() {
+        ids.push(walked.version.id);
+    }
+    ids.sort_unstable();
+    ids.join(" ")
+}
+
+#[test]
+fn everything_of_the_record_that_stayed_is_of_those_it_replaced_too() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        merged(&store).await;
+        let whole = "new of-new of-old of-older old older";
+        for scope in [system(), staff("A81001", Interaction::Everything)] {
+            assert_eq!(everything(&store, &scope, "new", true).await, whole);
+            assert_eq!(everything(&store, &scope, "new", false).await, "new of-new");
+            let old = everything(&store, &scope, "old", true).await;
+            assert_eq!(old, "of-old of-older old older");
+            assert_eq!(
+                everything(&store, &scope, "twin", true).await,
+                "of-twin twin"
+            );
+        }
+        let officer = officer(Role::PrivacyOfficer);
+        let filter = AuditFilter {
+            patient: Some("older".into()),
+            ..AuditFilter::default()
+        };
+        let read = store.audit_page(&officer, &filter);
+        let read = read.await.unwrap().entries;
+        assert!(!read.is_empty(), "each record has its line");
+        let themselves = patient("new", Interaction::Everything, START + 1);
+        assert_eq!(everything(&store, &themselves, "new", true).await, "new");
     });
 }

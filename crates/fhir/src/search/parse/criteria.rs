@@ -1,7 +1,9 @@
 //! Values under a parameter, by its kind and the modifier.
 
 use super::split::{split, unescaped};
-use super::{Asked, Context, composite, dates, no_modifier, numbers, unsupported, values, wrong};
+use super::{
+    Asked, Context, above, composite, dates, no_modifier, numbers, unsupported, values, wrong,
+};
 use crate::problem::{Kind, Problem};
 use crate::search::clause::{Clause, Concept, Criterion, System};
 use crate::search::fold::fold;
@@ -75,7 +77,10 @@ fn of_value(
             let criterion = values::token(value, asked)?;
             Ok((known.asides.identifier, vec![criterion]))
         }
-        ParameterKind::Uri => Ok((known.code, uri(asked, value)?)),
+        ParameterKind::Reference if matches!(asked.modifier, Some("above" | "below")) => {
+            Ok((known.code, above::reference(context, known, asked, value)?))
+        }
+        ParameterKind::Uri => Ok((known.code, above::uri(asked, value)?)),
         ParameterKind::Quantity => {
             no_modifier(asked)?;
             numbers::quantity(value, known)
@@ -170,29 +175,5 @@ fn of_type(value: &str, asked: &Asked<'_>) -> Result<Criterion, Problem> {
             })
         }
         _ => Err(wrong(asked, "with :of-type is system|code|value")),
-    }
-}
-
-fn uri(asked: &Asked<'_>, value: &str) -> Result<Vec<Criterion>, Problem> {
-    let uri = unescaped(value);
-    match asked.modifier {
-        Some("below") => Ok(vec![Criterion::UriBelow(uri)]),
-        // What it is below: itself, and every start of it that ends before or after a slash.
-        Some("above") => {
-            let slashes = uri.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
-            let starts = slashes
-                .filter_map(|end| uri.get(..end))
-                .chain([uri.as_str()]);
-            let mut starts: Vec<&str> = starts.filter(|start| !start.is_empty()).collect();
-            starts.dedup();
-            if starts.len() > 64 {
-                return Err(wrong(asked, "has too many parts"));
-            }
-            Ok(starts
-                .into_iter()
-                .map(|start| Criterion::Uri(start.to_string()))
-                .collect())
-        }
-        _ => no_modifier(asked).map(|()| vec![Criterion::Uri(uri)]),
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn reference(
         .and_then(|rest| rest.strip_prefix('/'));
     let relative = own.unwrap_or(&text);
     let types: Vec<&str> = match relative.split_once('/') {
-        _ if own.is_none() && text.contains(':') => {
+        _ if own.is_none() && text.contains(':') || is_versioned(&text) => {
             return Ok(Criterion::Reference {
                 targets: vec![text],
             });
@@ -89,6 +89,11 @@ pub(super) fn reference(
         ));
     }
     Ok(Criterion::Reference { targets })
+}
+
+/// A canonical address with a version, which is no resource of ours even where it starts as they do.
+fn is_versioned(text: &str) -> bool {
+    text.contains(':') && text.contains('|')
 }
 
 /// `subject:Patient=1`.

@@ -1,7 +1,7 @@
 //! Refinements of ECL: what relationships a concept must have, as in
 //! `< 404684003 : { 363698007 = << 39057004, [0..0] 116676008 = * }`.
 
-use super::{DEPTH_MAX, Ecl, Reader};
+use super::{Comparison, Concrete, DEPTH_MAX, Ecl, Reader};
 use crate::problem::{Kind, Problem};
 
 /// What is asked of a concept's relationships.
@@ -15,14 +15,25 @@ pub enum Refinement {
     Or(Vec<Refinement>),
 }
 
-/// So many relationships of one of these kinds lead to one of these concepts.
+/// So many relationships of one of these kinds have such a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
     pub times: Times,
+    /// They lead from such a concept to the one that is asked about, and not from it (`R`).
+    pub is_reversed: bool,
     pub name: Ecl,
-    /// `false` for `!=`: they lead to another.
-    pub is: bool,
-    pub value: Ecl,
+    pub value: Wanted,
+}
+
+/// What a relationship is to lead to; or, where it is reversed, from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// One of these concepts.
+    Is(Ecl),
+    /// A concept that is none of these.
+    IsNot(Ecl),
+    /// A number, a text or a truth. Never of a reversed attribute.
+    Concrete(Concrete),
 }
 
 /// How often; without a bound above if `most` is `None`.
@@ -80,6 +91,11 @@ impl Reader<'_> {
             if has_group(&inner) || !self.take("}") {
                 return Err(self.unread());
             }
+            if has_reversed(&inner) {
+                let message =
+                    "Reversed attributes within groups are not supported in ECL refinements.";
+                return Err(Problem::new(Kind::NotSupported, message));
+            }
             return Ok(Refinement::Group(
                 times.unwrap_or_default(),
                 Box::new(inner),
@@ -99,23 +115,23 @@ impl Reader<'_> {
     }
 
     fn attribute(&mut self, times: Times) -> Result<Refinement, Problem> {
-        if self.word("R") {
-            return Err(unsupported("Reversed attributes (R)"));
-        }
+        let is_reversed = self.word("R") || self.word("reverseOf");
         let name = self.simple()?;
-        let is = match (self.take("!="), self.take("=")) {
-            (true, _) => false,
-            (_, true) => true,
-            _ => return Err(self.unread()),
+        let comparison = self.comparison().ok_or_else(|| self.unread())?;
+        let value = match (self.concrete(comparison)?, comparison) {
+            (Some(_), _) if is_reversed => {
+                let message =
+                    "A reversed attribute leads from a concept, and not from a number or text.";
+                return Err(Problem::new(Kind::Value, message));
+            }
+            (Some(concrete), _) => Wanted::Concrete(concrete),
+            (None, Comparison::Unequal) => Wanted::IsNot(self.simple()?),
+            (None, _) => Wanted::Is(self.simple()?),
         };
-        if self.rest.starts_with(['#', '"']) {
-            return Err(unsupported("Numbers and texts as values"));
-        }
-        let value = self.simple()?;
         Ok(Refinement::Attribute(Attribute {
             times,
+            is_reversed,
             name,
-            is,
             value,
         }))
     }
@@ -157,11 +173,13 @@ fn has_group(refinement: &Refinement) -> bool {
     }
 }
 
-fn unsupported(what: &str) -> Problem {
-    Problem::new(
-        Kind::NotSupported,
-        format!("{what} are not supported in ECL refinements."),
-    )
+/// A group is of relationships that lead from a concept, not of those that lead to it.
+fn has_reversed(refinement: &Refinement) -> bool {
+    match refinement {
+        Refinement::Attribute(attribute) => attribute.is_reversed,
+        Refinement::Group(_, inner) => has_reversed(inner),
+        Refinement::And(parts) | Refinement::Or(parts) => parts.iter().any(has_reversed),
+    }
 }
 
 #[cfg(test)]
@@ -176,9 +194,9 @@ mod tests {
     fn is(name: &str, value: &str) -> Refinement {
         Refinement::Attribute(Attribute {
             times: Times::default(),
+            is_reversed: false,
             name: concept(name),
-            is: true,
-            value: concept(value),
+            value: Wanted::Is(concept(value)),
         })
     }
 
@@ -222,11 +240,22 @@ mod tests {
             refinement("[0..0] (363698007 OR 116676008) != *"),
             Refinement::Attribute(Attribute {
                 times: none,
+                is_reversed: false,
                 name: Ecl::Or(vec![concept(a), concept(b)]),
-                is: false,
-                value: Ecl::Any,
+                value: Wanted::IsNot(Ecl::Any),
             })
         );
+        for text in ["R 363698007 = 73211009", "reverseOf 363698007 = 73211009"] {
+            assert_eq!(
+                refinement(text),
+                Refinement::Attribute(Attribute {
+                    times: Times::default(),
+                    is_reversed: true,
+                    name: concept(a),
+                    value: Wanted::Is(concept("73211009")),
+                })
+            );
+        }
         let (_, without_times) = (none.has(0), none.has(1));
         assert!(none.has(0) && !without_times && Times::default().has(9));
     }
@@ -234,8 +263,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name_and_what_does_not_read_by_place() {
         for (text, kind) in [
-            ("R 363698007 = 73211009", Kind::NotSupported),
-            ("363698007 = #5", Kind::NotSupported),
+            ("{ R 363698007 = 73211009 }", Kind::NotSupported),
+            ("R 363698007 = #5", Kind::Value),
             ("{ { 363698007 = * } }", Kind::Value),
             ("363698007", Kind::Value),
             ("363698007 =", Kind::Value),

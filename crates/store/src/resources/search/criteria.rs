@@ -31,7 +31,9 @@ pub(crate) fn table(
         | Criterion::StringEnds(_)
         | Criterion::StringContains(_)
         | Criterion::StringExact(_) => Some("ix_string i"),
-        Criterion::Reference { .. } => Some("ix_reference i"),
+        Criterion::Reference { .. }
+        | Criterion::ReferenceBetween { .. }
+        | Criterion::Hierarchy(_) => Some("ix_reference i"),
         Criterion::Date { .. } => Some("ix_date i"),
         Criterion::Uri(_) | Criterion::UriBelow(_) => Some("ix_uri i"),
         Criterion::Quantity { .. } => Some("ix_quantity i"),
@@ -58,11 +60,7 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
         Criterion::StringIs(text) => {
             sql.push(" AND i.value = ").bind(start(text).to_string());
         }
-        Criterion::StringEnds(text) => {
-            sql.push(" AND i.value LIKE ")
-                .bind(format!("%{}", escaped(start(text))))
-                .push(" ESCAPE '!'");
-        }
+        Criterion::StringEnds(text) => push_like(sql, format!("%{}", escaped(start(text)))),
         Criterion::UriBelow(uri) => push_start(sql, start(uri)),
         Criterion::Concept(concept) => {
             concepts::push(sql, numbers.codes(concept), numbers);
@@ -78,6 +76,7 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
         | Criterion::Chain { .. }
         | Criterion::Has { .. }
         | Criterion::Typed { .. }
+        | Criterion::Hierarchy(_)
         | Criterion::Missing(_) => {}
         Criterion::Token { system, code } => {
             if let Some(code) = code {
@@ -86,19 +85,12 @@ pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, nu
             push_system(sql, system, numbers);
         }
         Criterion::StringStarts(text) => push_start(sql, start(text)),
-        Criterion::StringContains(text) => {
-            sql.push(" AND i.value LIKE ")
-                .bind(format!("%{}%", escaped(start(text))))
-                .push(" ESCAPE '!'");
-        }
+        Criterion::StringContains(text) => push_like(sql, format!("%{}%", escaped(start(text)))),
         Criterion::StringExact(text) => push_exact(sql, text),
-        Criterion::Reference { targets } => {
-            sql.push(" AND i.target IN (");
-            for (number, target) in targets.iter().enumerate() {
-                sql.push(if number == 0 { "" } else { ", " })
-                    .bind(key(target).into_owned());
-            }
-            sql.push(")");
+        Criterion::Reference { targets } => push_targets(sql, targets),
+        Criterion::ReferenceBetween { from, before } => {
+            sql.push(" AND i.target >= ").bind(from.clone());
+            sql.push(" AND i.target < ").bind(before.clone());
         }
         Criterion::Date { low, high } => {
             push_range(sql, " AND i.low >= ", " AND i.low < ", *low);
@@ -161,7 +153,8 @@ pub(crate) fn push_own(
     }
 }
 
-/// Whether it asks for a text with a NUL, which no row holds and PostgreSQL does not even take.
+/// Whether no row can be so: it asks for a text with a NUL, which PostgreSQL does not even take, or of a
+/// hierarchy that has not become references.
 fn unwritable(criterion: &Criterion) -> bool {
     match criterion {
         Criterion::Token { code, .. } | Criterion::Quantity { code, .. } => {
@@ -177,6 +170,8 @@ fn unwritable(criterion: &Criterion) -> bool {
         | Criterion::Compartment(text)
         | Criterion::Id(text) => text.contains('\0'),
         Criterion::Reference { targets } => targets.iter().any(|target| target.contains('\0')),
+        Criterion::ReferenceBetween { from, .. } => from.contains('\0'),
+        Criterion::Hierarchy(_) => true,
         Criterion::Composite(parts) => parts.iter().any(unwritable),
         Criterion::LastUpdated(_)
         | Criterion::Concept(_)
@@ -232,6 +227,21 @@ pub(super) fn after_all_that_start_with(text: &str) -> Option<String> {
         }
     }
     None
+}
+
+fn push_targets(sql: &mut Sql<'static>, targets: &[String]) {
+    sql.push(" AND i.target IN (");
+    for (number, target) in targets.iter().enumerate() {
+        sql.push(if number == 0 { "" } else { ", " })
+            .bind(key(target).into_owned());
+    }
+    sql.push(")");
+}
+
+fn push_like(sql: &mut Sql<'static>, pattern: String) {
+    sql.push(" AND i.value LIKE ")
+        .bind(pattern)
+        .push(" ESCAPE '!'");
 }
 
 fn push_exact(sql: &mut Sql<'static>, text: &str) {

@@ -138,6 +138,7 @@ pub(super) fn guess(clause: &Clause, depth: usize) -> Option<u64> {
         Criterion::Id(_) => Some(1),
         Criterion::Token { code: Some(_), .. } if clause.code.starts_with("identifier") => Some(2),
         Criterion::Reference { .. } | Criterion::Compartment(_) => Some(300),
+        Criterion::ReferenceBetween { .. } | Criterion::Hierarchy(_) => Some(5_000),
         Criterion::StringExact(_) | Criterion::StringIs(_) => Some(1_000),
         Criterion::StringStarts(text) if !text.is_empty() => Some(2_000),
         Criterion::Chain { .. } => Some(3_000),

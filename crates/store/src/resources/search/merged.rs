@@ -12,13 +12,14 @@ use fhir::search::{Clause, Criterion, REPLACES, Search};
 
 use parking_lot::Mutex;
 
+use super::numbered;
 use crate::resources::facts;
 use crate::sql::Sql;
 use crate::store::Store;
 use crate::words::{self, UNKNOWN};
 
 /// Records of one person that are followed.
-const RECORDS_MAX: usize = 64;
+pub(super) const RECORDS_MAX: usize = 64;
 
 /// The search with those records added; `None` if there are none.
 pub(super) async fn widened(
@@ -32,6 +33,13 @@ pub(super) async fn widened(
     if !is_any(store).await? {
         return Ok(None);
     }
+    let by_id = by_id(store, scope, search).await?;
+    let asked = by_id.as_ref().unwrap_or(search);
+    Ok(numbered::widened(store, scope, asked).await?.or(by_id))
+}
+
+/// The search with the records that those asked for by id replaced; `None` if there are none.
+async fn by_id(store: &Store, scope: &Scope, search: &Search) -> Result<Option<Search>, Problem> {
     let mut names = Vec::new();
     patients(&search.clauses, &search.base_url, &mut names);
     names.sort_unstable();
@@ -49,6 +57,24 @@ pub(super) async fn widened(
     let mut widened = search.clone();
     widen(&mut widened.clauses, &search.base_url, &merged);
     Ok(Some(widened))
+}
+
+impl Store {
+    /// The ids of the Patients that this one replaced, and those that they did, as far as the scope
+    /// reaches them and this one; the nearest first.
+    ///
+    /// # Errors
+    /// `TooCostly` if there are more than 64.
+    pub(crate) async fn replaced_by(
+        &self,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<Vec<String>, Problem> {
+        match is_any(self).await? {
+            true => records(self, scope, id).await,
+            false => Ok(Vec::new()),
+        }
+    }
 }
 
 /// When it was last looked whether anything was ever merged here, and nothing was.
@@ -150,18 +176,60 @@ async fn records(store: &Store, scope: &Scope, id: &str) -> Result<Vec<String>, 
     let mut next = 0;
     while let Some(id) = known.get(next).cloned() {
         next += 1;
-        for other in replaced(store, scope, &id).await? {
-            if known.len() > RECORDS_MAX {
-                let message = format!("More than {RECORDS_MAX} records were merged into this one.");
-                return Err(Problem::new(Kind::TooCostly, message));
-            }
-            if !known.contains(&other) {
-                known.push(other);
-            }
-        }
+        add(replaced(store, scope, &id).await?, &mut known)?;
     }
     known.remove(0);
     Ok(known)
+}
+
+/// The records of the persons whose these are: with those that they replaced and were replaced by, as
+/// far as they may be read. These come first.
+pub(super) async fn persons(
+    store: &Store,
+    scope: &Scope,
+    ids: Vec<String>,
+) -> Result<Vec<String>, Problem> {
+    let mut known = ids;
+    let mut next = 0;
+    while let Some(id) = known.get(next).cloned() {
+        next += 1;
+        add(replacing(store, scope, &id).await?, &mut known)?;
+        add(replaced(store, scope, &id).await?, &mut known)?;
+    }
+    Ok(known)
+}
+
+fn add(found: Vec<String>, known: &mut Vec<String>) -> Result<(), Problem> {
+    for other in found {
+        if known.len() > RECORDS_MAX {
+            let message = format!("More than {RECORDS_MAX} records were merged into this one.");
+            return Err(Problem::new(Kind::TooCostly, message));
+        }
+        if !known.contains(&other) {
+            known.push(other);
+        }
+    }
+    Ok(())
+}
+
+/// The records that replaced this one, which itself may be read.
+async fn replacing(store: &Store, scope: &Scope, id: &str) -> Result<Vec<String>, Problem> {
+    if id.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let mut buffer = String::new();
+    let param = words::parameter(&mut buffer, "Patient", REPLACES);
+    let param = store.word(param).await?;
+    let mut sql = Sql::varied("SELECT r.id FROM ix_reference x CROSS JOIN res r WHERE x.param = ");
+    sql.bind(param).push(" AND x.target = ");
+    sql.bind(format!("Patient/{id}"));
+    sql.push(" AND r.shard = x.shard AND r.rid = x.rid AND r.del = 0");
+    facts::push_scope_of(&mut sql, scope, "r");
+    sql.push(" ORDER BY r.id LIMIT 65");
+    let rows = store.rows_soon(sql).await?;
+    rows.iter()
+        .map(|row| row.text(0).map(str::to_string))
+        .collect()
 }
 
 async fn replaced(store: &Store, scope: &Scope, id: &str) -> Result<Vec<String>, Problem> {

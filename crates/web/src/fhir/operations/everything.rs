@@ -2,7 +2,8 @@
 //! <https://hl7.org/fhir/R4/encounter-operation-everything.html>: a record as one streamed Bundle.
 //!
 //! What the record refers to comes along (practitioners, organisations, medicines) unless it is
-//! about another patient.
+//! about another patient. A record that took another's place (a merge) comes with what stands under that
+//! one, as far as the caller may read both.
 
 use std::sync::Arc;
 
@@ -158,6 +159,7 @@ async fn instance(
 fn asked(ask: &Ask, within: Within) -> Result<Walk, Problem> {
     let mut walk = Walk {
         with_referenced: true,
+        follows_merges: true,
         ..Walk::all(within)
     };
     for (name, value) in &ask.query {

@@ -11,6 +11,8 @@ pub struct Files<'s> {
     pub descriptions: Vec<&'s Place>,
     pub definitions: Vec<&'s Place>,
     pub relationships: Vec<&'s Place>,
+    /// Relationships to numbers, texts and truths; older releases have none.
+    pub concrete: Vec<&'s Place>,
     pub languages: Vec<&'s Place>,
     pub simple: Vec<&'s Place>,
     pub associations: Vec<&'s Place>,
@@ -46,6 +48,7 @@ impl<'s> Files<'s> {
             descriptions: exactly("sct2_Description"),
             definitions: exactly("sct2_TextDefinition"),
             relationships: exactly("sct2_Relationship"),
+            concrete: exactly("sct2_RelationshipConcreteValues"),
             languages: named("der2_cRefset", "Language"),
             simple: named("der2_Refset", "Simple"),
             associations: named("der2_cRefset", "Association"),

@@ -7,8 +7,8 @@ use store::terminology::{Asked, ExpansionOptions};
 use store::testing::on_each_database;
 
 use super::made_up::{
-    CONCEPTS, DESCRIPTIONS, FULL, MODULE, RELATIONSHIPS, concept, id, is_a, name, relationship,
-    snomed, write,
+    CONCEPTS, CONCRETE, DESCRIPTIONS, FULL, MODULE, RELATIONSHIPS, concept, id, is_a, name,
+    relationship, snomed, write,
 };
 use super::{System, displays, loaded, open, scope};
 
@@ -20,17 +20,22 @@ const BODY: u64 = 33;
 const HEAD: u64 = 34;
 const EAR: u64 = 35;
 const GERM: u64 = 36;
+const STRENGTH: u64 = 37;
 /// What is defined by them.
 const IN_HEAD: u64 = 40;
 const IN_EAR: u64 = 41;
 const IN_BOTH: u64 = 42;
 
 fn defined(number: u64, of: u64, attribute: u64, value: u64, group: u32, active: u8) -> String {
+    line(number, of, attribute, (&id(value), group, active))
+}
+
+fn line(number: u64, of: u64, attribute: u64, (value, group, active): (&str, u32, u8)) -> String {
     format!(
         "{}\t20260103\t{active}\t{MODULE}\t{}\t{}\t{group}\t{}\t900000000000011006\t900000000000451002",
         relationship(number),
         id(of),
-        id(value),
+        value,
         id(attribute),
     )
 }
@@ -49,6 +54,7 @@ fn release(folder: &Path) {
         (HEAD, "Head"),
         (EAR, "Ear"),
         (GERM, "Germ"),
+        (STRENGTH, "Strength"),
         (IN_HEAD, "Sore head"),
         (IN_EAR, "Sore ear by a germ"),
         (IN_BOTH, "Sore ear and germ in the head"),
@@ -69,6 +75,7 @@ fn release(folder: &Path) {
     let above = [
         (SITE, ATTRIBUTE),
         (CAUSE, ATTRIBUTE),
+        (STRENGTH, ATTRIBUTE),
         (HEAD, BODY),
         (EAR, HEAD),
         (IN_HEAD, 5),
@@ -88,6 +95,7 @@ fn release(folder: &Path) {
         defined(126, IN_HEAD, CAUSE, GERM, 0, 1),
     ]);
     write(folder, &format!("{inner}/sct2_Relationship_{last}"), &lines);
+    concrete(folder);
     let later = "UKCLSnapshot_GB1000000_20260104.txt";
     let taken_back = defined(126, IN_HEAD, CAUSE, GERM, 0, 0).replace("20260103", "20260104");
     write(
@@ -95,6 +103,20 @@ fn release(folder: &Path) {
         &format!("UKClinical/Snapshot/Terminology/sct2_Relationship_{later}"),
         &[RELATIONSHIPS.to_string(), taken_back],
     );
+}
+
+/// How strong each is: by a number or a word; a number that is no longer in use does not count.
+fn concrete(folder: &Path) {
+    let lines = [
+        CONCRETE.to_string(),
+        line(140, IN_HEAD, STRENGTH, ("#2.5", 0, 1)),
+        line(141, IN_EAR, STRENGTH, ("#40", 1, 1)),
+        line(142, IN_BOTH, STRENGTH, ("\"strong\"", 2, 1)),
+        line(143, IN_BOTH, STRENGTH, ("#1", 2, 0)),
+    ];
+    let name = "sct2_RelationshipConcreteValues_UKDGSnapshot_GB1000001_20260103.txt";
+    let inner = "UKDrug/Snapshot/Terminology";
+    write(folder, &format!("{inner}/{name}"), &lines);
 }
 
 #[test]
@@ -183,5 +205,41 @@ fn ecl_refinements_ask_for_attributes_groups_and_counts() {
             all.find(|it| it.code == code).map(|it| it.value.clone())
         };
         assert_eq!((of(&site), of(&cause)), (Some(e), Some(germ)));
+    });
+}
+
+#[test]
+fn ecl_asks_where_attributes_lead_and_for_concrete_values() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let folder = tempfile::tempdir().unwrap();
+        release(folder.path());
+        loaded(System::Snomed, &open(folder.path()), &store).await;
+        let (head, ear, both) = (
+            "Sore head",
+            "Sore ear by a germ",
+            "Sore ear and germ in the head",
+        );
+        let [site, strength, e, all] = [SITE, STRENGTH, EAR, 5].map(id);
+        for (expression, expected) in [
+            (format!("{} . {site}", id(IN_BOTH)), vec!["Ear", "Head"]),
+            (
+                format!("<< {} : R {site} = {}", id(BODY), id(IN_EAR)),
+                vec!["Ear"],
+            ),
+            (format!("< {all} : {strength} >= #2.5"), vec![ear, head]),
+            (format!("< {all} : {strength} > #2.50"), vec![ear]),
+            (format!("< {all} : {strength} = #1"), vec![]),
+            (format!("< {all} : {strength} = \"strong\""), vec![both]),
+            (
+                format!("< {all} : {{ {site} = {e}, {strength} = #40 }}"),
+                vec![ear],
+            ),
+        ] {
+            let set = format!("http://snomed.info/sct?fhir_vs=ecl/{expression}");
+            let mut found = displays(&store, &set, "").await;
+            found.sort_unstable();
+            assert_eq!(found, expected, "{expression}");
+        }
     });
 }
