@@ -1,6 +1,6 @@
 //! Searches by a patient's number, where records were merged. A number names a person, and a person whose
 //! records were merged has several: who asks by a number asks of all of them, as far as they may be read,
-//! whichever of them it stands in (decision 322). Every row found is under the search's own scope.
+//! whichever of them it stands in (decision 372). Every row found is under the search's own scope.
 
 use access::Scope;
 use fhir::json::{Limits, parse};
