@@ -39,6 +39,8 @@ await run(async ({ context, page, practice, network }) => {
   await page.getByText('Choose at least one').waitFor();
   await page.getByLabel('Your record').check();
   await page.getByLabel('Your letters').check();
+  await page.getByLabel('Your test results, each on its page').check();
+  await page.getByLabel('Your referrals').check();
   await page.getByRole('button', { name: 'Keep on this device' }).click();
   await page.getByText('Kept. You can read it without a connection now.').waitFor();
   await good(page);
@@ -50,6 +52,12 @@ await run(async ({ context, page, practice, network }) => {
   await page.getByText(/^Kept on .* There is no connection/).waitFor();
   await page.getByText('Amlodipine').first().waitFor();
   await good(page);
+  const result = (await everything(page)).find((it) => it.startsWith('/record/results/'));
+  assert(result, 'the results are kept, each on its page');
+  await page.goto(`${practice}${result}`);
+  await page.getByText(/^Kept on .* There is no connection/).waitFor();
+  await page.goto(`${practice}/referrals`);
+  await page.getByText(/^Kept on .* There is no connection/).waitFor();
   await page.goto(`${practice}/sharing`);
   await page.getByRole('heading', { name: 'Read without a connection' }).waitFor();
   await page.locator('[data-kept] a', { hasText: 'Your record' }).waitFor();

@@ -80,6 +80,9 @@ async function sharing(page, practice) {
   await page.goto(`${practice}/access-log`);
   await page.getByRole('link', { name: /^Ask why/ }).first().click();
   await page.getByRole('heading', { name: 'Why did you look?' }).waitFor();
+  await page.fill('#words', 'I do not know them.');
+  await page.getByRole('button', { name: 'Send the question' }).click();
+  await page.getByText('Your question has been sent.').waitFor();
 }
 
 async function messages(page, practice) {
@@ -89,6 +92,53 @@ async function messages(page, practice) {
   await page.fill('#words', 'May I take them in the evening?');
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.getByText('Your message has been sent.').waitFor();
+  // In the thread that she began she writes once more.
+  await page.fill('#words', 'With food, or without?');
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
+  await page.locator('.talk__one', { hasText: 'With food, or without?' }).waitFor();
+  assert.equal(await page.locator('.talk__one').count(), 2);
+}
+
+/** A file is fetched as its link would be: what a headless browser does with a download ends with the page. */
+async function fetched(page, address) {
+  const answer = await page.request.get(address);
+  assert.equal(answer.status(), 200, address);
+  assert.match(answer.headers()['content-disposition'], /^attachment; filename=/);
+  assert((await answer.body()).length > 0, address);
+}
+
+async function downloads(page, practice) {
+  await page.goto(`${practice}/record/letters`);
+  const letters = await page.locator('.letters a').evaluateAll((all) => all.map((it) => it.href));
+  let files = 0;
+  for (const letter of letters.slice(0, 10)) {
+    await page.goto(letter);
+    const links = await page.locator('main a[download]').evaluateAll((all) => all.map((it) => it.href));
+    for (const link of links) await fetched(page, link);
+    files += links.length;
+  }
+  await page.goto(`${practice}/sharing`);
+  const receipts = await page.locator('main a[download]').evaluateAll((all) => all.map((it) => it.href));
+  for (const link of receipts) await fetched(page, link);
+  console.log(`  ${files} parts of letters, ${receipts.length} receipts`);
+}
+
+/** She takes what she did out of sight, and then has her access paused: both end with one press each. */
+async function privacy(page, practice) {
+  await page.goto(`${practice}/profile/privacy`);
+  const hide = page.locator('form[action="/profile/privacy/hide"]').getByRole('button');
+  const pause = page.locator('form[action="/profile/privacy/pause"]').getByRole('button');
+  assert.equal(await hide.count(), 1);
+  assert.equal(await pause.count(), 1);
+  await hide.click();
+  await page.locator('main').waitFor();
+  assert(page.url().startsWith(practice), page.url());
+  await page.goto(`${practice}/profile/privacy`);
+  await page.locator('form[action="/profile/privacy/pause"]').getByRole('button').click();
+  await page.locator('main').waitFor();
+  // Paused, nothing of hers is shown to who has her browser.
+  await page.goto(`${practice}/record`);
+  assert.equal(await page.locator('.entry__title').count(), 0, 'the record is not shown while her access is paused');
 }
 
 async function exported(page, practice) {
@@ -209,11 +259,16 @@ await run(
     await journey('sharing', () => sharing(page, practice));
     await journey('messages', () => messages(page, practice));
     await journey('export', () => exported(page, practice));
+    await journey('downloads', () => downloads(page, practice));
     await journey('profile', () => profile(page, practice));
     await journey('acting', () => acting(page, practice));
     await journey('approve', () => approve(page, practice));
     await journey('write', () => write(page, practice));
     await journey('file', () => file(page, practice));
+    // Last, since nothing of hers is open afterwards.
+    await signOut(page);
+    await margaret(page, practice);
+    await journey('privacy', () => privacy(page, practice));
   },
   { javaScriptEnabled: false },
 );

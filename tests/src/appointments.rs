@@ -126,6 +126,13 @@ pub(crate) fn chosen(client: &mut Client) -> Vec<(&'static str, String)> {
 pub(crate) fn send(client: &mut Client, form: &[(&'static str, String)]) -> String {
     let fields: Vec<(&str, &str)> = form.iter().map(|(name, it)| (*name, it.as_str())).collect();
     let answer = client.post_form("/appointments/book", &fields).unwrap();
+    if answer.status == 409 {
+        // Somebody else was faster, which is told at once: the page leads to where it stands.
+        let text = answer.text().replace("&#x2f;", "/");
+        let mut links = text.split("href=\"/appointments/").skip(1);
+        let link = links.find(|it| !it.starts_with("book")).unwrap();
+        return format!("/appointments/{}", link.split('"').next().unwrap());
+    }
     assert_eq!(answer.status, 303, "{}", answer.text());
     let address = answer.header("location").unwrap();
     address.split('?').next().unwrap().to_owned()

@@ -19,7 +19,7 @@ use fhir::date::Millis;
 use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
 use fhir::whereabouts::{Places, redact};
-use store::ask::{AskWrite, Copy, Receivable, TYPES};
+use store::ask::{AskWrite, Copy, PLANS, Receivable, TYPES};
 use store::{Effect, Job, Reading};
 use tokio::time::Instant;
 
@@ -129,14 +129,33 @@ impl Exchange {
         person: Person,
     ) -> Result<SharedRecord, Problem> {
         // Its type is in no caller's: the compiler would look through it again in each of them.
-        Box::pin(self.asked_around(scope, patient, person)).await
+        Box::pin(self.asked_around(scope, (patient, person), &TYPES)).await
+    }
+
+    /// The same of appointments and referrals: those of `PLANS` that are named. They are the patient's own to ask for.
+    ///
+    /// # Errors
+    /// As `shared_record`; `Forbidden` for staff.
+    pub async fn shared_plans(
+        &self,
+        scope: &Scope,
+        (patient, person): (&str, Person),
+        types: &[&str],
+    ) -> Result<SharedRecord, Problem> {
+        if scope.interaction() != Interaction::AskForOneself || person.role.is_some() {
+            let message = "Appointments and referrals elsewhere are the patient's own to ask for.";
+            return Err(Problem::new(Kind::Forbidden, message));
+        }
+        let known = PLANS.into_iter();
+        let types: Vec<&'static str> = known.filter(|it| types.contains(it)).collect();
+        Box::pin(self.asked_around(scope, (patient, person), &types)).await
     }
 
     async fn asked_around(
         &self,
         scope: &Scope,
-        patient: &str,
-        person: Person,
+        (patient, person): (&str, Person),
+        types: &[&'static str],
     ) -> Result<SharedRecord, Problem> {
         let began = Instant::now();
         if !matches!(
@@ -156,7 +175,7 @@ impl Exchange {
         let mut shared = SharedRecord {
             asked_at: self.store.now(),
             without: receivable.without.clone(),
-            closed: closed(&receivable, &who),
+            closed: closed(&receivable, &who, types),
             is_restricted: self.store.keeps_whereabouts(patient).await?,
             ..SharedRecord::default()
         };
@@ -172,7 +191,7 @@ impl Exchange {
             None => Vec::new(),
         };
         let asking = Asking {
-            types: wanted(&receivable),
+            types: wanted(&receivable, types),
             letter: None,
             ends_at: began + Duration::from_millis(self.settings.ask_millis),
             scope,
@@ -323,21 +342,22 @@ impl Exchange {
     }
 }
 
-fn closed(receivable: &Receivable, who: &PatientNamed) -> Option<Closed> {
+fn closed(receivable: &Receivable, who: &PatientNamed, types: &[&'static str]) -> Option<Closed> {
     let number = who.nhs_number.as_deref();
     let is_number = number.is_some_and(|it| NhsNumber::parse(it).is_ok());
     if !is_number || who.birth_date.is_none() || who.family.is_empty() {
         return Some(Closed::Unidentified);
     }
-    if receivable.nothing || wanted(receivable).is_empty() {
+    if receivable.nothing || wanted(receivable, types).is_empty() {
         return Some(Closed::Unwanted);
     }
     receivable.is_closed.then_some(Closed::Unconfirmed)
 }
 
-fn wanted(receivable: &Receivable) -> Vec<&'static str> {
+/// Those of the types that the patient has not said they do not want seen here.
+fn wanted(receivable: &Receivable, types: &[&'static str]) -> Vec<&'static str> {
     let unwanted = |ty: &&str| receivable.without.iter().any(|it| it == ty);
-    let types = TYPES.into_iter();
+    let types = types.iter().copied();
     types.filter(|ty| !unwanted(ty)).collect()
 }
 

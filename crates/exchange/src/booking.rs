@@ -14,11 +14,13 @@ pub(crate) mod bars_text;
 mod by_bars;
 pub(crate) mod carry;
 mod here;
+mod listed;
 mod local;
 mod resource;
 mod system;
 mod text;
 mod there;
+mod wait;
 
 use access::{Scope, SystemPurpose};
 use fhir::date::Millis;
@@ -28,6 +30,7 @@ use store::diary::{Audience, Slot};
 pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
 pub use bars::{BARS_SLOTS_MAX, BarsBooking, BarsChange, BarsWish};
+pub use listed::{InSystem, Listed};
 pub(crate) use local::booking_id as id_of;
 pub use local::{
     Hold, Session, book, book_beside, book_with, cancel, change_slot, move_to, publish,
@@ -58,6 +61,11 @@ pub struct Wish<'w> {
     pub attempt: &'w str,
     /// As whom they take it.
     pub audience: Audience,
+}
+
+/// The id that the appointment has where it is held which that organisation asked for under this name.
+pub fn id_there(asker: &str, asked_as: &str) -> String {
+    here::id_for(asker, asked_as)
 }
 
 /// What came of it.

@@ -8,7 +8,7 @@ use fhir::problem::Problem;
 use parking_lot::Mutex;
 use store::parcels::ParcelWrite;
 use store::{Effect, Job, Store};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::backoff::Backoff;
 use crate::bars::Bars;
@@ -125,6 +125,8 @@ pub struct Exchange {
     pub(crate) takes: Known,
     /// Places for questions of others that are being answered.
     pub(crate) answering: Semaphore,
+    /// Wakes the worker that sees to bookings in the own system.
+    pub(crate) system_asked: Notify,
 }
 
 /// Questions that are answered at a time.
@@ -163,6 +165,7 @@ impl Exchange {
             paces: Paces::default(),
             takes: Known::default(),
             answering: Semaphore::new(ANSWERING_MAX),
+            system_asked: Notify::new(),
         })
     }
 

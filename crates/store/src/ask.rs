@@ -42,6 +42,8 @@ pub const TYPES: [&str; 12] = [
     "CarePlan",
     "FamilyMemberHistory",
 ];
+/// What patients ask for beside these, in a question of its own: nodes of before know none of them, and staff are answered none.
+pub const PLANS: [&str; 2] = ["Appointment", "ServiceRequest"];
 /// Resources of one type in an answer; the newest go first.
 pub const OF_A_TYPE_MAX: usize = 60;
 /// Bodies in one answer, in bytes.

@@ -10,6 +10,6 @@ mod lists;
 mod write;
 
 pub use bar::Bar;
-pub use lists::{Check, CheckState, Standing};
+pub use lists::{Check, CheckState, Choice, Standing};
 pub(crate) use write::apply;
 pub use write::{NUMBERS_A_WRITE_MAX, OptOutWrite};

@@ -59,8 +59,24 @@ async function take(cache, href, said) {
   return text;
 }
 
+/** The addresses on a page that begin like that, each once. */
+function linked(text, start) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const all = [...page.querySelectorAll("main a[href]")].map((it) => it.getAttribute("href"));
+  return [...new Set(all.filter((it) => it.startsWith(start)))];
+}
+
+/** A page that only leads to what is kept. */
+async function listed(href) {
+  const answer = await fetch(href, { credentials: "same-origin", cache: "no-store" });
+  if (!answer.ok || answer.redirected) {
+    throw new Error("not read");
+  }
+  return answer.text();
+}
+
 async function keep() {
-  const chosen = [...form.querySelectorAll("input[type=checkbox]:checked")].map((it) => it.value);
+  const chosen = [...form.querySelectorAll("input[type=checkbox]:checked")];
   if (chosen.length === 0) {
     tell(form.dataset.none);
     return;
@@ -72,14 +88,12 @@ async function keep() {
   const said = form.dataset.said.replace("{when}", now());
   try {
     await take(cache, "/offline", said);
-    for (const href of chosen) {
-      const text = await take(cache, href, said);
-      if (href === "/record/letters") {
-        const page = new DOMParser().parseFromString(text, "text/html");
-        const letters = [...page.querySelectorAll('main a[href^="/record/letters/"]')].map((it) => it.getAttribute("href"));
-        for (const letter of letters.slice(0, Number(form.dataset.letters))) {
-          await take(cache, letter, said);
-        }
+    for (const box of chosen) {
+      const { list: from, follow } = box.dataset;
+      const text = from ? await listed(from) : await take(cache, box.value, said);
+      const pages = follow ? linked(text, follow).slice(0, Number(form.dataset.most)) : [];
+      for (const page of pages) {
+        await take(cache, page, said);
       }
     }
   } catch (error) {
@@ -89,7 +103,7 @@ async function keep() {
     throw error;
   }
   await show();
-  tell(form.dataset.done);
+  tell(list.children.length === 0 ? form.dataset.empty : form.dataset.done);
 }
 
 /** Lists what is kept, each with its moment. */

@@ -1,5 +1,6 @@
 //! A node's pages in process, and a browser of the simplest kind, for tests.
 
+pub mod beside;
 pub mod letters;
 
 use std::collections::BTreeMap;

@@ -231,7 +231,10 @@ impl Answer {
             ));
         }
         let answer: Answer = read_strictly(body)?;
-        let is_type = |ty: &String| TYPES.contains(&ty.as_str());
+        let is_type = |ty: &String| {
+            let ty = ty.as_str();
+            TYPES.contains(&ty) || types.contains(&ty)
+        };
         let bounded = answer.entries.len() <= types.len() * OF_A_TYPE_MAX
             && answer.pointers.len() <= POINTERS_MAX
             && answer.withheld.len() <= TYPES.len()

@@ -89,7 +89,8 @@ impl Exchange {
     ) -> Result<SharedLetter, Problem> {
         let began = Instant::now();
         check_id(id)?;
-        if scope.interaction() != Interaction::Ask {
+        let is_own = scope.interaction() == Interaction::AskForOneself && person.role.is_none();
+        if scope.interaction() != Interaction::Ask && !is_own {
             let message = "This caller may not ask other organisations.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
@@ -117,7 +118,7 @@ impl Exchange {
         };
         let why = match receivable.without.iter().any(|it| it == LETTER) {
             true => Some(Closed::Unwanted),
-            false => closed(&receivable, &who),
+            false => closed(&receivable, &who, &[LETTER]),
         };
         let is_restricted = self.store.keeps_whereabouts(patient).await?;
         if is_restricted || why.is_some() {
@@ -163,8 +164,16 @@ impl Exchange {
             }
             Err(why) => why,
         };
-        let copy = self.store.letter_copy(asking.scope, asking.patient, key);
-        let kept = copy.await?.and_then(|it| {
+        // What staff were answered is not all released to the patient.
+        let copy = match asking.person.role {
+            Some(_) => {
+                self.store
+                    .letter_copy(asking.scope, asking.patient, key)
+                    .await?
+            }
+            None => None,
+        };
+        let kept = copy.and_then(|it| {
             let read = Answer::read_upto(&it.body, &LETTER_TYPES, LETTER_ANSWER_BYTES_MAX);
             Some((read.ok()?, it.at))
         });
@@ -185,7 +194,8 @@ impl Exchange {
         key: &str,
         heard: &Heard,
     ) {
-        let Ok(answer) = &heard.answer else {
+        // Of what a patient was answered nothing is kept, and what they are not shown tells nothing of what staff may see.
+        let (Ok(answer), Some(_)) = (&heard.answer, asking.person.role) else {
             return;
         };
         let hours = Millis::from(self.settings.ask_keep_hours);

@@ -5,7 +5,7 @@ use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use fhir::resource::check_id;
 use serde::{Deserialize, Serialize};
-use store::ask::TYPES;
+use store::ask::{PLANS, TYPES};
 
 use crate::instant;
 use crate::manifest::{PROTOCOL, PatientNamed};
@@ -102,7 +102,9 @@ impl Question {
         self.check_person()?;
         let mut types: Vec<&'static str> = Vec::new();
         for ty in &self.types {
-            let known = TYPES.into_iter().find(|it| it == ty);
+            // Plans are answered to the patient alone.
+            let plans = PLANS.iter().filter(|_| self.role == PATIENT);
+            let known = TYPES.iter().chain(plans).find(|it| *it == ty).copied();
             match known.filter(|it| !types.contains(it)) {
                 Some(ty) => types.push(ty),
                 None => {
@@ -255,6 +257,7 @@ mod tests {
             |it| it.patient.family = " ".into(),
             |it| it.types.clear(),
             |it| it.types = vec!["Patient".into()],
+            |it| it.types = vec!["Appointment".into()],
             |it| it.letter = Some("letter".into()),
             |it| it.types = vec!["Observation".into(), "Observation".into()],
             |it| {

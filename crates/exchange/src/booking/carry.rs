@@ -70,6 +70,7 @@ pub(crate) async fn run(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bo
         }
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => {}
+            () = exchange.system_asked.notified() => {}
             () = tokio::time::sleep(nap) => {}
         }
     }
@@ -146,6 +147,19 @@ impl Exchange {
                     false => Err(Step::Refused(UNKNOWN.into())),
                 }
             }
+        })
+    }
+
+    /// The same person there, if there is one; or why that is not told.
+    pub(super) async fn same_there(
+        &self,
+        system: &System,
+        about: (&str, (&str, Millis)),
+    ) -> Result<Result<Option<Known>, String>, Problem> {
+        Ok(match self.patient_there(system, about).await? {
+            Ok(known) => Ok(Some(known)),
+            Err(Step::Later(why)) => Err(why),
+            Err(_) => Ok(None),
         })
     }
 

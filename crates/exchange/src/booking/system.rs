@@ -212,7 +212,11 @@ impl Exchange {
                 Some(known) => Ok(Came::Asked(known.id)),
                 None => Err(problem),
             },
-            done => done.map(|_| Came::Asked(id)),
+            done => {
+                done?;
+                self.system_asked.notify_one();
+                Ok(Came::Asked(id))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! One letter of one patient for another organisation that asks: its entry, and the content that the entry names.
 
 use access::Scope;
+use fhir::date::Millis;
 use fhir::problem::Problem;
 
 use super::{Answered, push_of_patient};
@@ -27,7 +28,8 @@ impl Store {
     ) -> Result<Answered, Problem> {
         let mut answered = Answered::default();
         let number = self.word(LETTER).await?;
-        let all = one(None, patient, (number, LETTER), id);
+        // What is not released to a patient who asks is no choice of theirs: it is as if it were not there.
+        let all = one((None, scope.released_by()), patient, (number, LETTER), id);
         if self.rows_apart(all).await?.is_empty() {
             return Ok(answered);
         }
@@ -36,7 +38,7 @@ impl Store {
         let seen = match is_closed {
             true => Vec::new(),
             false => {
-                let sql = one(Some(scope), patient, (number, LETTER), id);
+                let sql = one((Some(scope), None), patient, (number, LETTER), id);
                 self.rows_apart(sql).await?
             }
         };
@@ -52,7 +54,7 @@ impl Store {
         let mut more = false;
         let named = parts.iter().filter(|(ty, _)| ty == "Binary");
         for (number, (_, id)) in named.enumerate() {
-            let sql = one(Some(scope), patient, (binary, "Binary"), id);
+            let sql = one((Some(scope), None), patient, (binary, "Binary"), id);
             let rows = self.rows_apart(sql).await?;
             let Some(row) = rows.first().filter(|_| number < PARTS_MAX) else {
                 more = true;
@@ -73,9 +75,9 @@ impl Store {
     }
 }
 
-/// One resource of the patient: id, version, time, splice, body.
+/// One resource of the patient, within a scope or released by then: id, version, time, splice, body.
 fn one(
-    scope: Option<&Scope>,
+    (scope, released_by): (Option<&Scope>, Option<Millis>),
     patient: &str,
     number: (i64, &'static str),
     id: &str,
@@ -85,6 +87,9 @@ fn one(
     );
     push_of_patient(&mut sql, patient, &[number]);
     sql.push(" AND r.id = ").bind(id.to_string());
+    if let Some(by) = released_by {
+        sql.push(" AND r.release_at <= ").bind(by);
+    }
     if let Some(scope) = scope {
         facts::push_scope(&mut sql, scope);
     }

@@ -4,8 +4,8 @@ use access::{Ods, Reach, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::TYPES;
 use super::write::CURSOR;
+use super::{PLANS, TYPES};
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -75,7 +75,9 @@ impl Store {
         let upto = (last.int(0)?, last.int(1)?);
         let mut patients: Vec<String> = Vec::new();
         for row in &rows {
-            if TYPES.contains(&row.text(3)?) && matches!(row.int(4)?, 0 | 3) {
+            let ty = row.text(3)?;
+            let is_told = TYPES.contains(&ty) || PLANS.contains(&ty);
+            if is_told && matches!(row.int(4)?, 0 | 3) {
                 let about = row.text(2)?.split(' ').filter(|id| !id.is_empty());
                 patients.extend(about.map(str::to_string));
             }
@@ -143,7 +145,7 @@ impl Store {
         sql.push(
             " AND r.del = 0 AND r.guard IN (0, 3) AND r.ty IN (SELECT id FROM word WHERE text IN (",
         );
-        for (at, ty) in TYPES.iter().enumerate() {
+        for (at, ty) in TYPES.iter().chain(&PLANS).enumerate() {
             sql.push(if at == 0 { "" } else { ", " }).bind(*ty);
         }
         sql.push(")) LIMIT 1");

@@ -1,8 +1,8 @@
 //! What was asked, and whom about.
 
-use access::{NhsNumber, Scope};
+use access::{NhsNumber, Reach, Scope};
 use fhir::date::Millis;
-use fhir::problem::Problem;
+use fhir::problem::{Kind, Problem};
 
 use crate::resources::facts;
 use crate::row::Row;
@@ -74,6 +74,16 @@ pub struct Standing {
     pub latest: Option<Check>,
 }
 
+/// What the answer in force says of one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Nobody has asked about them, or no answer has come: nothing is known.
+    NotKnown,
+    /// They were asked about at that time, and the answer does not name them as one who may be used.
+    OptedOut(Millis),
+    NotOptedOut(Millis),
+}
+
 /// Where a listing of identifiers stands: the last one's text and row.
 pub(super) type After = (String, i64);
 
@@ -93,6 +103,35 @@ impl Store {
         Ok(Standing {
             in_force: self.rows(&in_force).await?.first().map(check).transpose()?,
             latest: self.rows(&latest).await?.first().map(check).transpose()?,
+        })
+    }
+
+    /// What the answer in force says of a patient who reads about themselves, by their own number.
+    ///
+    /// # Errors
+    /// `Forbidden` for a scope that is not one patient's; those of the database.
+    pub async fn opt_out_choice(
+        &self,
+        scope: &Scope,
+        number: &NhsNumber,
+    ) -> Result<Choice, Problem> {
+        self.may_look(scope)?;
+        if !matches!(scope.reach(), Reach::Compartment { .. }) {
+            let message = "What somebody chose is told to themselves alone.";
+            return Err(Problem::new(Kind::Forbidden, message));
+        }
+        let Some(check) = self.opt_out_standing().await?.in_force else {
+            return Ok(Choice::NotKnown);
+        };
+        let sql = Sql::new(
+            "SELECT usable FROM opt_out_number WHERE check_number = $1 AND nhs_number = $2",
+        );
+        let sql = sql.with(check.number).with(number.digits().to_string());
+        let rows = self.rows_apart(sql).await?;
+        Ok(match rows.first().map(|row| row.flag(0)).transpose()? {
+            None => Choice::NotKnown,
+            Some(true) => Choice::NotOptedOut(check.sent_at),
+            Some(false) => Choice::OptedOut(check.sent_at),
         })
     }
 

@@ -2,20 +2,22 @@
 
 pub mod book;
 pub mod choice;
+mod elsewhere;
+pub mod list;
+mod taken;
 #[cfg(test)]
 mod tests;
 pub mod views;
 
 use std::sync::Arc;
 
-use access::{Interaction, NOT_FOR_PROXIES, Reach, Scope};
+use access::{Interaction, Reach, Scope};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::Exchange;
 use exchange::booking::{self, Ended, Offer};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use fhir::search::Search;
 use serde::Deserialize;
 use serde_json::Value;
 use store::Reading;
@@ -29,14 +31,11 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other, words};
 use crate::patient::name;
+use crate::patient::record::entries::names;
 use crate::record::json;
 use crate::visit::Visit;
 use choice::{SYSTEM, days};
 
-/// Appointments looked through.
-const LOOKED_MAX: u32 = 500;
-/// Past ones that are listed.
-const PAST_MAX: usize = 30;
 /// Times offered for moving one.
 pub(crate) const TIMES_MAX: u32 = 24;
 const HOUR: Millis = 3_600_000;
@@ -54,6 +53,20 @@ pub(crate) struct Appointment {
     booking: Option<Booking>,
     /// How far its parcel got, while another organisation is asked.
     parcel: Option<Parcel>,
+    /// Its business identifiers, each as system and value.
+    names: Vec<String>,
+    /// What other organisations or the practice's own system say of it, if they do.
+    held: Option<Holding>,
+}
+
+/// Who else holds an appointment.
+pub(crate) struct Holding {
+    /// Their names, as a page calls them.
+    places: Vec<String>,
+    /// When they said so.
+    at: Millis,
+    /// Whether it is known here only by what they say.
+    only_there: bool,
 }
 
 impl Appointment {
@@ -96,25 +109,36 @@ impl Appointment {
             ]),
             booking,
             parcel: None,
+            names: names(resource),
+            held: None,
         }
     }
 
     /// The name of whose it is.
     fn place(&self, node: &Node) -> String {
-        match &self.booking {
-            Some(booking) => (node.organisation_name)(&booking.holder),
-            None => node.site.name.clone(),
+        match (&self.booking, &self.held) {
+            (Some(booking), _) => (node.organisation_name)(&booking.holder),
+            (None, Some(held)) if held.only_there => held.places.join(", "),
+            (None, Some(held)) => {
+                let own = std::iter::once(&node.site.name);
+                let all: Vec<&str> = own.chain(&held.places).map(String::as_str).collect();
+                all.join(", ")
+            }
+            (None, None) => node.site.name.clone(),
         }
+    }
+
+    /// Whether who holds it has ended it, and the answer that says so is still on its way here.
+    fn has_ended_there(&self) -> bool {
+        let is_booked = |it: &Booking| it.state == BookingState::Booked;
+        self.booking.as_ref().is_some_and(is_booked) && is_ended(&self.status)
     }
 
     /// Whether the patient may still come because of it.
     fn is_coming(&self, now: Millis) -> bool {
         let is_live = match &self.booking {
-            Some(booking) => booking.state.is_live(),
-            None => !matches!(
-                self.status.as_str(),
-                "cancelled" | "noshow" | "fulfilled" | "entered-in-error"
-            ),
+            Some(booking) => booking.state.is_live() && !self.has_ended_there(),
+            None => !is_ended(&self.status) && self.status != "fulfilled",
         };
         is_live && self.ends.max(self.starts) > now
     }
@@ -132,10 +156,11 @@ impl Appointment {
             Some(BookingState::Taken) => ("state-taken", "red"),
             Some(BookingState::Refused) => ("state-refused", "red"),
             Some(BookingState::Cancelled) => ("state-cancelled", "grey"),
+            Some(BookingState::Booked) if self.has_ended_there() => ("state-cancelled", "grey"),
             Some(BookingState::Booked) if is_over => ("state-past", "grey"),
             Some(BookingState::Booked) => ("state-booked", "green"),
             None => match self.status.as_str() {
-                "cancelled" | "noshow" | "entered-in-error" => ("state-cancelled", "grey"),
+                status if is_ended(status) => ("state-cancelled", "grey"),
                 _ if is_over => ("state-past", "grey"),
                 "proposed" | "pending" | "waitlist" => ("state-proposed", "yellow"),
                 _ => ("state-booked", "green"),
@@ -182,14 +207,28 @@ impl Appointment {
     }
 
     fn row(&self, node: &Node, language: Language, now: Millis) -> views::Row {
+        let only_there = self.held.as_ref().is_some_and(|it| it.only_there);
+        let place = self.place(node);
+        let ring = only_there && self.is_coming(now);
         views::Row {
-            href: format!("/appointments/{}", self.id),
+            href: (!only_there).then(|| format!("/appointments/{}", self.id)),
             when: language.when(self.starts),
             what: what(language, &self.kind, &self.with),
-            place: self.place(node),
             state: self.state(language, now),
+            told: self.held.as_ref().map(|held| {
+                let when = language.when(held.at);
+                let places = held.places.join(", ");
+                language.tell("appointments-told", &[("place", &places), ("when", &when)])
+            }),
+            ring: ring.then(|| language.tell("appointments-ring", &[("place", &place)])),
+            place,
         }
     }
+}
+
+/// Whether that status of an Appointment means that nobody is waited for.
+fn is_ended(status: &str) -> bool {
+    matches!(status, "cancelled" | "noshow" | "entered-in-error")
 }
 
 /// The name of the person whom an appointment of another system is with.
@@ -235,29 +274,6 @@ pub(crate) fn whose(scope: &Scope) -> Result<&str, Problem> {
     }
 }
 
-/// All appointments of the patient; how far parcels got of those that are asked for.
-async fn all(node: &Node, visit: &Visit) -> Result<Vec<Appointment>, Problem> {
-    let scope = visit
-        .scope(node, Interaction::Record, "Appointment")
-        .await?;
-    let patient = whose(&scope)?;
-    let page = node
-        .store
-        .search(&scope, &Search::all("Appointment", LOOKED_MAX))
-        .await?;
-    let mut bookings = node.store.bookings_of(&scope, patient).await?;
-    let mut found = Vec::new();
-    for version in &page.entries {
-        let at = bookings.iter().position(|it| it.id == version.id);
-        let booking = at.map(|at| bookings.swap_remove(at));
-        let mut one = Appointment::read(&version.id, &json(version)?, booking);
-        one.parcel = parcel_of(node, one.booking.as_ref()).await?;
-        found.push(one);
-    }
-    found.sort_by(|a, b| a.starts.cmp(&b.starts).then_with(|| a.id.cmp(&b.id)));
-    Ok(found)
-}
-
 async fn parcel_of(node: &Node, booking: Option<&Booking>) -> Result<Option<Parcel>, Problem> {
     let waits = |it: &&Booking| it.state == BookingState::Asked && !it.parcel.is_empty();
     match booking.filter(waits) {
@@ -267,53 +283,6 @@ async fn parcel_of(node: &Node, booking: Option<&Booking>) -> Result<Option<Parc
         }
         None => Ok(None),
     }
-}
-
-/// What the home page says of appointments: a sentence, and the next one's address and words.
-pub(crate) async fn tile(
-    node: &Node,
-    visit: &Visit,
-    language: Language,
-) -> Result<(String, Option<(String, String)>), Problem> {
-    let found = match all(node, visit).await {
-        Err(problem) if problem.message == NOT_FOR_PROXIES => {
-            return Ok((text(language, "appointments-hidden").to_owned(), None));
-        }
-        found => found?,
-    };
-    let coming: Vec<&Appointment> = found.iter().filter(|it| it.is_coming(visit.now)).collect();
-    let Some(next) = coming.first() else {
-        return Ok((text(language, "appointments-none").to_owned(), None));
-    };
-    let count = coming.len().to_string();
-    let said = language.tell("appointments-some", &[("count", &count)]);
-    let state = next.state(language, visit.now).text;
-    let when = language.when(next.starts);
-    let words = language.tell("appointments-next", &[("when", &when)]);
-    let words = format!("{words} ({state})");
-    Ok((said, Some((format!("/appointments/{}", next.id), words))))
-}
-
-/// `GET /appointments`
-pub async fn page(
-    State(node): State<Arc<Node>>,
-    visit: Visit,
-    tongue: Tongue,
-) -> Result<Response, Refusal> {
-    let language = tongue.language;
-    let found = all(&node, &visit).await?;
-    let (coming, past): (Vec<_>, Vec<_>) = found.iter().partition(|it| it.is_coming(visit.now));
-    let row = |it: &&Appointment| it.row(&node, language, visit.now);
-    let view = views::List {
-        t: language.texts(),
-        lang: language.code(),
-        coming: coming.iter().map(row).collect(),
-        past: past.iter().rev().take(PAST_MAX).map(row).collect(),
-        note: text(language, "appointments-not-all").to_owned(),
-    };
-    let title = text(language, "appointments");
-    let page = Page::new("patient/appointments.jinja", title, view).under("/appointments");
-    Ok(page.answer(&node.site, &visit))
 }
 
 /// What the address may say.
@@ -374,7 +343,8 @@ async fn show(
         Some(booking) => other_times(node, visit, &found, booking).await?,
         None => Vec::new(),
     };
-    let next = next_times(node, &found);
+    let next = found.booking.as_ref().map(|it| next_of(node, it));
+    let next = next.unwrap_or_default();
     let why = [
         ("better", "cancel-better"),
         ("time", "cancel-time"),
@@ -520,10 +490,7 @@ pub(crate) async fn system_times(
 }
 
 /// What whose diary it is offered instead of what was taken.
-fn next_times(node: &Node, found: &Appointment) -> Vec<(String, Offer)> {
-    let Some(booking) = &found.booking else {
-        return Vec::new();
-    };
+pub(crate) fn next_of(node: &Node, booking: &Booking) -> Vec<(String, Offer)> {
     let offers: Vec<Offer> = serde_json::from_str(&booking.next).unwrap_or_default();
     let is_own = booking.holder == node.site.organisation.as_str();
     let holder = match is_own && asks_system(node) {

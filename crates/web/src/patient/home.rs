@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other};
-use crate::patient::appointments::{self, text};
+use crate::patient::appointments::{list, text};
 use crate::patient::{
     access_log, letters, messages, name, prescriptions, questionnaires, record, referrals, views,
 };
@@ -192,7 +192,7 @@ async fn moved(
 /// What is said of appointments.
 async fn tile(node: &Node, visit: &Visit, tongue: Tongue) -> Result<views::Tile, Problem> {
     let language = tongue.language;
-    let (said, next) = appointments::tile(node, visit, language).await?;
+    let (said, next) = list::tile(node, visit, language).await?;
     let next = next.map(|(href, text)| views::TileLink { href, text });
     Ok(views::Tile {
         lang: language.code(),

@@ -19,8 +19,8 @@ use crate::page::tongue::Language;
 use crate::page::{Page, assets, headers};
 use crate::visit::Visit;
 
-/// Letters that are kept with their list.
-const LETTERS_MAX: usize = 30;
+/// Pages that are kept with the list that leads to them.
+const FOLLOWED_MAX: usize = 30;
 
 /// `patient/offline.jinja`
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ pub struct Offline {
     pub until: Option<i64>,
     /// The same in words.
     pub until_said: String,
-    pub letters_max: usize,
+    pub followed_max: usize,
 }
 
 /// A page that can be kept.
@@ -39,15 +39,41 @@ pub struct Offline {
 pub struct Keepable {
     pub href: &'static str,
     pub text: &'static str,
+    /// The page that lists what is kept, where that is no page to be kept itself.
+    pub list: Option<&'static str>,
+    /// How the addresses begin of the pages that are kept with it.
+    pub follow: Option<&'static str>,
 }
 
-/// What may be kept: the patient's own, to be read.
-const PAGES: [(&str, &str); 4] = [
-    ("/record", "Your record"),
-    ("/record/letters", "Your letters"),
-    ("/appointments", "Your appointments"),
-    ("/prescriptions", "Prescriptions"),
+/// What may be kept: the patient's own, to be read. A list in the address of another page is not kept: without a connection the
+/// browser tells pages apart by their paths.
+const PAGES: [Keepable; 6] = [
+    page_of("/record", "Your record"),
+    Keepable {
+        list: Some("/record?only=results"),
+        follow: Some("/record/results/"),
+        ..page_of("/record/results", "Your test results, each on its page")
+    },
+    Keepable {
+        follow: Some("/record/letters/"),
+        ..page_of("/record/letters", "Your letters")
+    },
+    Keepable {
+        follow: Some("/referrals/"),
+        ..page_of("/referrals", "Your referrals")
+    },
+    page_of("/appointments", "Your appointments"),
+    page_of("/prescriptions", "Prescriptions"),
 ];
+
+const fn page_of(href: &'static str, text: &'static str) -> Keepable {
+    Keepable {
+        href,
+        text,
+        list: None,
+        follow: None,
+    }
+}
 
 /// `GET /offline`: what is kept here, and what can be. It is the page that is shown when there is no connection, too.
 pub async fn page(State(node): State<Arc<Node>>, visit: Visit) -> Result<Response, Refusal> {
@@ -66,17 +92,17 @@ pub async fn page(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
     let is_practice = node.site.is_practice();
     let pages = PAGES
         .iter()
-        .filter(|(href, _)| is_practice || *href != "/prescriptions");
+        .filter(|it| is_practice || it.href != "/prescriptions");
     let view = Offline {
         pages: pages
-            .map(|(href, text)| Keepable {
-                href,
-                text: language.say(text),
+            .map(|it| Keepable {
+                text: language.say(it.text),
+                ..*it
             })
             .collect(),
         until,
         until_said: until.map_or_else(String::new, |at| language.when(at)),
-        letters_max: LETTERS_MAX,
+        followed_max: FOLLOWED_MAX,
     };
     let page = Page::new("patient/offline.jinja", said(language, "offline"), view);
     let mut response = page.answer(&node.site, &visit);
@@ -138,6 +164,15 @@ mod tests {
             let twelve_hours = node.store.now() + 12 * 3_600_000;
             let until = format!("data-until=\"{twelve_hours}\"");
             assert!(page.text.contains(&until), "{}", page.text);
+
+            let plain = page.text.replace("&#x2f;", "/");
+            for kept in [
+                "value=\"/record/results\" data-list=\"/record?only=results\" data-follow=\"/record/results/\"",
+                "value=\"/record/letters\" data-follow=\"/record/letters/\"",
+                "value=\"/referrals\" data-follow=\"/referrals/\"",
+            ] {
+                assert!(plain.contains(kept), "{kept}: {plain}");
+            }
 
             let (mut tom, _) = acting(&node, &[("see-letters", "yes")]).await;
             let page = tom.get("/offline").await;

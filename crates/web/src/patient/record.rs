@@ -8,6 +8,7 @@ pub mod result;
 pub mod results;
 #[cfg(test)]
 mod tests;
+pub mod there;
 pub mod trend;
 pub mod views;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use access::{Interaction, NOT_FOR_PROXIES};
 use axum::extract::{Query, State};
 use axum::response::Response;
-use exchange::ask::{Closed, Source, SourceState};
+use exchange::ask::{Closed, SharedRecord, Source, SourceState};
 use fhir::date::Millis;
 use fhir::problem::Problem;
 use serde::Deserialize;
@@ -29,7 +30,7 @@ use crate::page::tongue::{Language, Tongue};
 use crate::patient::appointments::text;
 use crate::patient::questions::{self, Asked as Questions};
 use crate::visit::Visit;
-use entries::{Entry, SECTIONS, Section};
+use entries::{Entry, Section, shown};
 use gather::{Gathered, Others};
 use plain::Plain;
 use results::Position;
@@ -74,11 +75,9 @@ pub async fn page(
         questions: &questions,
         may_ask: visit.acting().is_none(),
     };
-    let only = SECTIONS.iter().find(|it| it.code == asked.only);
-    let shown = SECTIONS
-        .iter()
-        .filter(|it| only.is_none_or(|only| only == *it));
-    let sections: Vec<views::Section> = shown
+    let only = shown().find(|it| it.code == asked.only);
+    let wanted = shown().filter(|it| only.is_none_or(|only| only == *it));
+    let sections: Vec<views::Section> = wanted
         .map(|it| section(&teller, &gathered, it, only.is_some()))
         .collect();
     let heading = match visit.acting() {
@@ -91,7 +90,7 @@ pub async fn page(
         heading: heading.clone(),
         whole: only.map(|_| "/record"),
         sections,
-        sources: sources(&teller, &gathered, visit.now),
+        sources: sources(&node, language, &gathered.others, visit.now),
         not_shown: not_shown(&node, &visit, language),
         may_ask: teller.may_ask,
     };
@@ -105,38 +104,40 @@ pub(super) struct Placed<'g> {
     /// Its name in addresses of this node.
     pub key: String,
     pub from: String,
-    pub is_here: bool,
 }
 
 fn placed<'g>(node: &Node, gathered: &'g Gathered, section: &Section) -> Vec<Placed<'g>> {
     let of = |entry: &Entry| section.types.contains(&entry.ty.as_str());
+    let name = |ods: &String| (node.organisation_name)(ods);
     let here = gathered.here.iter().filter(|it| of(&it.entry));
     let mut rows: Vec<Placed<'g>> = here
         .map(|it| Placed {
             key: it.entry.key(),
             from: match &it.sender {
-                Some(sender) => (node.organisation_name)(sender),
+                Some(sender) => name(sender),
                 None => node.site.name.clone(),
             },
             entry: &it.entry,
-            is_here: true,
         })
         .collect();
     let there = gathered.there.iter().filter(|it| of(&it.entry));
-    rows.extend(there.map(|it| {
-        let names: Vec<String> = it
-            .sources
-            .iter()
-            .map(|it| (node.organisation_name)(it))
-            .collect();
+    for it in there {
+        let names: Vec<String> = it.sources.iter().map(name).collect();
+        let mut known = rows.iter_mut();
+        // What is here too stands once, with all who hold it.
+        if let Some(row) = known.find(|row| row.entry.is_same(&it.entry)) {
+            let others = names.into_iter().filter(|it| *it != row.from);
+            let all: Vec<String> = std::iter::once(row.from.clone()).chain(others).collect();
+            row.from = all.join(", ");
+            continue;
+        }
         let first = it.sources.first().map_or("", String::as_str);
-        Placed {
+        rows.push(Placed {
             key: format!("{first}~{}", it.entry.key()),
             from: names.join(", "),
             entry: &it.entry,
-            is_here: false,
-        }
-    }));
+        });
+    }
     rows.sort_by(|a, b| b.entry.at.cmp(&a.entry.at).then_with(|| a.key.cmp(&b.key)));
     rows
 }
@@ -183,6 +184,7 @@ pub(super) fn heading(section: &Section) -> &'static str {
         "problems" => "record-problems",
         "vaccinations" => "record-vaccinations",
         "procedures" => "record-procedures",
+        "referrals" => "referrals",
         _ => "record-letters",
     }
 }
@@ -192,6 +194,7 @@ pub(super) fn empty(language: Language, section: &Section) -> &'static str {
     let id = match section.code {
         "allergies" => "record-no-allergies",
         "letters" => "record-no-letters",
+        "referrals" => "referrals-none",
         _ => "record-empty",
     };
     text(language, id)
@@ -199,17 +202,26 @@ pub(super) fn empty(language: Language, section: &Section) -> &'static str {
 
 /// What may be missing from a section, a sentence each.
 fn missing(teller: &Teller<'_>, gathered: &Gathered, section: &Section) -> Vec<String> {
-    let Others::Asked(shared) = &gathered.others else {
-        return Vec::new();
-    };
-    let language = teller.language;
-    let named = |list: &[String]| list.iter().any(|ty| section.types.contains(&ty.as_str()));
+    match gathered.others_of(section) {
+        Others::Asked(shared) => missing_of(teller.node, teller.language, shared, section.types),
+        Others::NotAsked(_) => Vec::new(),
+    }
+}
+
+/// What others hold of these types and have not given, a sentence each.
+pub(super) fn missing_of(
+    node: &Node,
+    language: Language,
+    shared: &SharedRecord,
+    types: &[&str],
+) -> Vec<String> {
+    let named = |list: &[String]| list.iter().any(|ty| types.contains(&ty.as_str()));
     let mut missing = Vec::new();
     if named(&shared.without) {
         missing.push(text(language, "record-unwanted").to_owned());
     }
     for source in &shared.sources {
-        let name = (teller.node.organisation_name)(source.organisation.as_str());
+        let name = (node.organisation_name)(source.organisation.as_str());
         let with = [("place", name.as_str())];
         if let SourceState::Silent { .. } = source.state {
             missing.push(language.tell("record-silent", &with));
@@ -237,7 +249,7 @@ pub(super) fn marks(entry: &Entry, language: Language) -> Vec<Label> {
         "refuted" => Some(label("entry-refuted", "grey")),
         "resolved" | "inactive" | "remission" => Some(label("entry-past", "grey")),
         "completed" if is_medicine => Some(label("entry-past", "grey")),
-        "stopped" => Some(label("entry-stopped", "grey")),
+        "stopped" | "revoked" => Some(label("entry-stopped", "grey")),
         "cancelled" | "not-done" => Some(label("entry-not-done", "grey")),
         "on-hold" => Some(label("entry-on-hold", "grey")),
         "superseded" => Some(label("entry-replaced", "grey")),
@@ -281,11 +293,6 @@ pub(super) fn row(teller: &Teller<'_>, placed: &Placed<'_>) -> views::Row {
         false => entry.term.clone(),
     };
     let is_letter = entry.ty == "DocumentReference";
-    let href = match (placed.is_here, entry.ty.as_str()) {
-        (true, "DocumentReference") => Some(format!("/record/letters/{}", entry.id)),
-        (true, "Observation") => Some(format!("/record/results/{}", entry.id)),
-        _ => None,
-    };
     let code = entry.codes.first().map(|it| match it.system.is_empty() {
         true => it.code.clone(),
         false => format!("{} ({})", it.code, it.system),
@@ -314,8 +321,9 @@ pub(super) fn row(teller: &Teller<'_>, placed: &Placed<'_>) -> views::Row {
         details,
         date: entry.at.map(|at| language.date(at)),
         from: placed.from.clone(),
-        href,
-        ask: (teller.may_ask && !is_letter).then(|| format!("/record/query/{}", placed.key)),
+        href: entry.address(),
+        ask: (teller.may_ask && !is_letter && entry.ty != "ServiceRequest")
+            .then(|| format!("/record/query/{}", placed.key)),
         asked: asked.map(|it| {
             let day = language.date(it.asked_at).short;
             language.tell("entry-asked", &[("day", &day)])
@@ -324,22 +332,26 @@ pub(super) fn row(teller: &Teller<'_>, placed: &Placed<'_>) -> views::Row {
 }
 
 /// Everybody whose record is shown or is not, with the time of the answer.
-fn sources(teller: &Teller<'_>, gathered: &Gathered, now: Millis) -> views::Sources {
-    let language = teller.language;
+pub(super) fn sources(
+    node: &Node,
+    language: Language,
+    others: &Others,
+    now: Millis,
+) -> views::Sources {
     let label = |id, colour| Label {
         text: text(language, id),
         colour: Some(colour),
     };
     let mut rows = vec![views::SourceRow {
-        name: teller.node.site.name.clone(),
+        name: node.site.name.clone(),
         state: label("source-here", "green"),
         said: String::new(),
         when: language.when(now),
     }];
-    let said = match &gathered.others {
+    let said = match others {
         Others::NotAsked(id) => Some(text(language, id)),
         Others::Asked(shared) => {
-            rows.extend(shared.sources.iter().map(|it| source(teller, it)));
+            rows.extend(shared.sources.iter().map(|it| source(node, language, it)));
             let why = shared.closed.map(|why| match why {
                 Closed::Unwanted => "sources-unwanted",
                 Closed::Unconfirmed => "sources-unconfirmed",
@@ -352,8 +364,7 @@ fn sources(teller: &Teller<'_>, gathered: &Gathered, now: Millis) -> views::Sour
     views::Sources { rows, said }
 }
 
-fn source(teller: &Teller<'_>, source: &Source) -> views::SourceRow {
-    let language = teller.language;
+pub(super) fn source(node: &Node, language: Language, source: &Source) -> views::SourceRow {
     let (id, colour, said) = match &source.state {
         SourceState::Answered => ("source-answered", "green", String::new()),
         SourceState::Unknown => (
@@ -368,7 +379,7 @@ fn source(teller: &Teller<'_>, source: &Source) -> views::SourceRow {
         ),
     };
     views::SourceRow {
-        name: (teller.node.organisation_name)(source.organisation.as_str()),
+        name: (node.organisation_name)(source.organisation.as_str()),
         state: Label {
             text: text(language, id),
             colour: Some(colour),

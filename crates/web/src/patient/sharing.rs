@@ -13,6 +13,7 @@ use fhir::problem::{Kind, Problem};
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
+use store::opt_out::Choice;
 use store::parcels::State as Parcel;
 use store::sharing::{Rule, Telling};
 use store::{Change, Expect, Job, Prepared, Release};
@@ -87,6 +88,7 @@ async fn show(
         error: error.map(|text| language.say(text)),
         categories: CATEGORIES.iter().map(|it| language.say(it.name)).collect(),
         organisations: organisations.iter().map(row).collect(),
+        opt_out: opt_out(node, visit, &scope, language).await?,
         tellings: tellings
             .iter()
             .map(|it| telling(node, it, (visit.now, language)))
@@ -98,6 +100,33 @@ async fn show(
         None => page,
     };
     Ok(page.answer(&node.site, visit))
+}
+
+/// What the national service has answered of the patient's national data opt-out, as far as it was asked from here.
+async fn opt_out(
+    node: &Node,
+    visit: &Visit,
+    scope: &Scope,
+    language: Language,
+) -> Result<Option<views::OptOut>, Problem> {
+    let Who::Patient { nhs_number, .. } = &visit.known()?.who else {
+        return Ok(None);
+    };
+    if visit.acting().is_some() {
+        return Ok(None);
+    }
+    let place = node.site.name.as_str();
+    let said = match node.store.opt_out_choice(scope, nhs_number).await? {
+        Choice::NotKnown => language.tell("opt-out-not-asked", &[("place", place)]),
+        Choice::OptedOut(at) => told_of(language, "opt-out-yes", (place, at)),
+        Choice::NotOptedOut(at) => told_of(language, "opt-out-no", (place, at)),
+    };
+    Ok(Some(views::OptOut { said }))
+}
+
+fn told_of(language: Language, id: &str, (place, at): (&str, Millis)) -> String {
+    let when = language.when(at);
+    language.tell(id, &[("place", place), ("when", &when)])
 }
 
 /// This organisation, those that hold something, and those that a rule names.

@@ -150,7 +150,16 @@ pub struct Sharing {
     /// What there is, as the columns' heads.
     pub categories: Vec<&'static str>,
     pub organisations: Vec<Switches>,
+    /// Of the patient's own; none while somebody acts for them.
+    pub opt_out: Option<OptOut>,
     pub tellings: Vec<Telling>,
+}
+
+/// The national data opt-out.
+#[derive(Serialize)]
+pub struct OptOut {
+    /// What the national service answered and when, or that it was not asked.
+    pub said: String,
 }
 
 /// One organisation's row of switches.

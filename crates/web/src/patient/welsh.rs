@@ -13,7 +13,7 @@ use crate::page::tongue::Language;
 use crate::testing::{Browser, letters, node, patient};
 
 /// What is nobody's to translate: names, words that people wrote, and words that both languages have.
-const DATA: [&str; 30] = [
+const DATA: [&str; 40] = [
     "Willow Road Surgery",
     "Northern General",
     "Jane Example",
@@ -45,6 +45,16 @@ const DATA: [&str; 30] = [
     "http://127.0.0.1:8080/people",
     "Sore knee",
     "jane",
+    "nhs.uk/your-nhs-data-matters",
+    "Asthma review",
+    "Nights awake",
+    "Your yearly review",
+    "Heart clinic",
+    "Breathless on the stairs",
+    "Knee clinic",
+    "You may walk.",
+    "Corner Pharmacy",
+    "app.example",
 ];
 /// Pages taken of each route with places.
 const OF_EACH_MAX: usize = 2;
@@ -125,6 +135,17 @@ fn known_english(page: &[String]) -> Vec<&'static str> {
         .filter(|(_, text)| page.iter().any(|it| it == *text))
         .map(|(_, text)| text.as_str())
         .collect()
+}
+
+/// What stands on the Welsh page as it does on the English one, or is English there.
+fn left_in_english(address: &str, english: &str, welsh: &str) -> Vec<String> {
+    assert!(welsh.contains("<html lang=\"cy\""), "{address}: {welsh}");
+    let (english, welsh) = (read(english), read(welsh));
+    let same = welsh.iter().filter(|it| english.contains(it));
+    let mut left: Vec<String> = same.map(|it| format!("{address}: {it}")).collect();
+    let known = known_english(&welsh);
+    left.extend(known.iter().map(|it| format!("{address}: {it}")));
+    left
 }
 
 async fn in_language(browser: &mut Browser, code: &str, address: &str) -> (StatusCode, String) {
@@ -252,12 +273,7 @@ fn every_page_for_patients_is_in_welsh_but_for_names_and_what_people_wrote() {
             if status.is_redirection() {
                 continue;
             }
-            assert!(welsh.contains("<html lang=\"cy\""), "{address}: {welsh}");
-            let (english, welsh) = (read(&english), read(&welsh));
-            let same = welsh.iter().filter(|it| english.contains(it));
-            left.extend(same.map(|it| format!("{address}: {it}")));
-            let known = known_english(&welsh);
-            left.extend(known.iter().map(|it| format!("{address}: {it}")));
+            left.extend(left_in_english(address, &english, &welsh));
         }
         left.sort();
         left.dedup();

@@ -6,12 +6,12 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::node::Node;
-use crate::patient::appointments::{self, book};
+use crate::patient::appointments::{self, book, list};
 use crate::staff::{bookings, slot_book, slots, slots_there};
 
 pub fn routes() -> Router<Arc<Node>> {
     Router::new()
-        .route("/appointments", get(appointments::page))
+        .route("/appointments", get(list::page))
         .route("/appointments/book", get(book::page).post(book::book))
         .route("/appointments/book/check", post(book::check))
         .route("/appointments/{id}", get(appointments::one))

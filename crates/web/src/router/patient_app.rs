@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 
 use crate::node::Node;
-use crate::patient::record::{self, result};
+use crate::patient::record::{self, result, there};
 use crate::patient::{about, export, letters, messages, offline, profile, questions};
 use crate::staff::{glossary, messages as staffs, questions as asked};
 
@@ -15,6 +15,8 @@ pub fn routes() -> Router<Arc<Node>> {
         .route("/record", get(record::page))
         .route("/record/letters", get(letters::page))
         .route("/record/results/{id}", get(result::page))
+        .route("/record/there", get(there::page))
+        .route("/record/there/content", get(there::file))
         .route(
             "/record/query/{key}",
             get(questions::page).post(questions::ask),

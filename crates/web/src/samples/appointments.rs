@@ -70,17 +70,22 @@ fn state() -> Label {
 
 fn list(text: &str, language: Language) -> patient::List {
     let row = |number: usize| patient::Row {
-        href: format!("/appointments/{number}"),
+        href: (number != 2).then(|| format!("/appointments/{number}")),
         when: "Monday 5 January 2026 at 9:30".into(),
         what: text.into(),
         place: text.into(),
         state: state(),
+        told: (number == 2).then(|| text.into()),
+        ring: (number == 2).then(|| text.into()),
     };
     patient::List {
         t: language.texts(),
         lang: language.code(),
         coming: (1..4).map(row).collect(),
+        none: None,
         past: (4..20).map(row).collect(),
+        missing: vec![text.into()],
+        sources: super::patient_app::sources(text),
         note: text.into(),
     }
 }
@@ -191,6 +196,7 @@ fn taken(text: &str, language: Language) -> patient::Taken {
         days: days(text, 3),
         reason: text.into(),
         instead_of: String::new(),
+        stands: Some("/appointments/a".into()),
     }
 }
 

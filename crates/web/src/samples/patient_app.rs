@@ -4,7 +4,7 @@ use axum::response::Response;
 
 use super::{NOW, clerk, jane, person, site};
 use crate::page::Page;
-use crate::page::parts::{Fault, Label, Step, Tab};
+use crate::page::parts::{Content, Fault, Label, Step, Tab};
 use crate::page::tongue::Language;
 use crate::page::words::moment;
 use crate::patient::record::trend::{Drawing, Point, Tick};
@@ -25,6 +25,10 @@ pub(super) fn all(text: &str) -> Vec<(&'static str, Response)> {
         (
             "result",
             page("patient/result.jinja", result(text)).answer(&site, &jane()),
+        ),
+        (
+            "there",
+            page("patient/there.jinja", there(text)).answer(&site, &jane()),
         ),
         (
             "query",
@@ -101,6 +105,39 @@ fn row(text: &str) -> record::Row {
     }
 }
 
+pub(super) fn sources(text: &str) -> record::Sources {
+    record::Sources {
+        rows: vec![record::SourceRow {
+            name: text.into(),
+            state: label(),
+            said: text.into(),
+            when: text.into(),
+        }],
+        said: None,
+    }
+}
+
+fn there(text: &str) -> record::There {
+    record::There {
+        t: Language::Welsh.texts(),
+        lang: "cy",
+        heading: text.into(),
+        back: "/record#letters".into(),
+        row: Some(row(text)),
+        source: record::SourceRow {
+            name: text.into(),
+            state: label(),
+            said: text.into(),
+            when: text.into(),
+        },
+        said: vec![text.into()],
+        content: vec![Content {
+            text: Some(text.into()),
+            ..Content::default()
+        }],
+    }
+}
+
 fn the_record(text: &str) -> record::Record {
     let section = |code, full: bool| record::Section {
         code,
@@ -126,15 +163,7 @@ fn the_record(text: &str) -> record::Record {
         heading: text.into(),
         whole: None,
         sections: vec![section("results", true), section("allergies", false)],
-        sources: record::Sources {
-            rows: vec![record::SourceRow {
-                name: text.into(),
-                state: label(),
-                said: text.into(),
-                when: text.into(),
-            }],
-            said: None,
-        },
+        sources: sources(text),
         not_shown: vec![text.into()],
         may_ask: true,
     }
@@ -148,6 +177,7 @@ fn result(text: &str) -> record::ResultPage {
         range: text.into(),
         marks: vec![label()],
         current,
+        place: text.into(),
     };
     record::ResultPage {
         t: Language::English.texts(),
@@ -184,6 +214,7 @@ fn result(text: &str) -> record::ResultPage {
         units_differ: true,
         others: vec![figure(false)],
         cut: true,
+        missing: vec![text.into()],
     }
 }
 
@@ -291,10 +322,12 @@ fn kept(text: &str) -> offline::Offline {
         pages: vec![offline::Keepable {
             href: "/record",
             text: "Eich cofnod",
+            list: None,
+            follow: None,
         }],
         until: Some(1_782_129_600_000),
         until_said: text.into(),
-        letters_max: 30,
+        followed_max: 30,
     }
 }
 

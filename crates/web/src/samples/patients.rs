@@ -116,6 +116,7 @@ pub(super) fn sharing(text: &str) -> patient::Sharing {
             name: text.into(),
             switches,
         }],
+        opt_out: Some(patient::OptOut { said: text.into() }),
         tellings: vec![telling(text, Some(text)), telling(text, None)],
     }
 }

@@ -94,3 +94,39 @@ fn to_all_but_their_own_practice_a_patient_who_asks_is_a_stranger() {
         assert!(words(&shared).is_empty());
     });
 }
+
+#[test]
+fn appointments_elsewhere_are_the_patients_own_to_ask_for_and_only_what_is_released() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        let visit = r#"{"resourceType":"Appointment","status":"booked","start":"2026-02-10T10:00:00Z",
+            "participant":[{"actor":{"reference":"Patient/una-p"},"status":"accepted"}]}"#;
+        network.put(PHARMACY, "jab", visit).await;
+        network.put(PHARMACY, "later", visit).await;
+        point(network).await;
+        release(network, PRACTICE, "Patient", "una").await;
+        release(network, PHARMACY, "Appointment", "jab").await;
+        let herself = |role| Person {
+            name: "Una Ash".into(),
+            role,
+        };
+        let scope = una(network, "una");
+        let node = &network.nodes[PRACTICE];
+        let types = ["Appointment"];
+        let asked = node.shared_plans(&scope, ("una", herself(None)), &types);
+        let shared = asked.await.unwrap();
+        let ids: Vec<&str> = shared
+            .items
+            .iter()
+            .map(|it| it.resource["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, ["jab"]);
+        assert!(source(network, &shared, PHARMACY).withheld.is_empty());
+        // Not staff's, in whosever name.
+        let staff = super::asking(network).await;
+        let role = Some(access::Role::Clinician);
+        let node = &network.nodes[HOSPITAL];
+        let asked = node.shared_plans(&staff, ("una-there", herself(role)), &types);
+        assert!(asked.await.is_err());
+    });
+}

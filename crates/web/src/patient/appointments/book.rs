@@ -8,7 +8,6 @@ use axum::response::Response;
 use exchange::booking::{self, Came, Offer, REASON_CHARS_MAX, Wish};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
-use http::StatusCode;
 use serde::Deserialize;
 use store::diary::{Audience, Free};
 
@@ -19,8 +18,9 @@ use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
 use crate::page::{Page, see_other};
 use crate::patient::appointments::choice::{Choice, SYSTEM, days, value};
+use crate::patient::appointments::taken::{Soon, soon, taken};
 use crate::patient::appointments::{
-    TIMES_MAX, asks_system, find, system_times, text, times_here, views, what, whose,
+    TIMES_MAX, asks_system, find, system_times, text, views, what, whose,
 };
 use crate::patient::name;
 use crate::visit::Visit;
@@ -324,7 +324,7 @@ pub async fn check(
     whose(&scope)?;
     let choice = Choice::read(fields.text("choice"))?;
     let Some((holder, offer)) = chosen(&node, &scope, &choice).await? else {
-        return taken(&node, &visit, tongue, (&choice, &fields)).await;
+        return taken(&node, &visit, tongue, (&choice, &fields, None)).await;
     };
     let instead_of = fields.text("instead_of").to_owned();
     let instead = match instead_of.as_str() {
@@ -440,18 +440,18 @@ pub async fn book(
         }
         Choice::System(offer) => ask_system(&node, &visit, &scope, (offer, &fields)).await?,
     };
-    match came {
-        Came::Booked(id) => {
-            let done = if instead_of.is_empty() {
-                "booked"
-            } else {
-                "moved"
-            };
-            Ok(see_other(&format!("/appointments/{id}?done={done}")))
+    let came = soon(&node, &scope, came).await?;
+    let moves = !instead_of.is_empty();
+    let (id, done) = match came {
+        Soon::Taken(booking) => {
+            let what = (&choice, &fields, booking.as_deref());
+            return taken(&node, &visit, tongue, what).await;
         }
-        Came::Asked(id) => Ok(see_other(&format!("/appointments/{id}?done=asked"))),
-        Came::Taken => taken(&node, &visit, tongue, (&choice, &fields)).await,
-    }
+        Soon::Booked(id) if moves => (id, "moved"),
+        Soon::Booked(id) => (id, "booked"),
+        Soon::Asked(id) => (id, "asked"),
+    };
+    Ok(see_other(&format!("/appointments/{id}?done={done}")))
 }
 
 /// Asks the organisation's own system for a time that it offered.
@@ -494,69 +494,4 @@ async fn booked(
         let message = "An appointment is moved to a time of the same organisation.";
         Problem::new(Kind::BusinessRule, message)
     })
-}
-
-/// What is not free any more, and what is (409).
-async fn taken(
-    node: &Node,
-    visit: &Visit,
-    tongue: Tongue,
-    (choice, fields): (&Choice, &Fields),
-) -> Result<Response, Refusal> {
-    let language = tongue.language;
-    let scope = visit.scope(node, Interaction::Slots, "Slot").await?;
-    let (times, is_like) = next_free(node, &scope, choice).await?;
-    let view = views::Taken {
-        t: language.texts(),
-        lang: language.code(),
-        said: match is_like {
-            true => text(language, "taken-text"),
-            false => text(language, "taken-others"),
-        },
-        days: days(language, &node.site.organisation, &times),
-        reason: fields.text("reason").to_owned(),
-        instead_of: fields.text("instead_of").to_owned(),
-    };
-    let title = text(language, "taken-title");
-    let page = Page::new("patient/book-taken.jinja", title, view).under("/appointments");
-    let page = page.with_status(StatusCode::CONFLICT);
-    Ok(page.answer(&node.site, visit))
-}
-
-/// What is free where a time was taken: those like it, or else others there; whether they are like it.
-async fn next_free(
-    node: &Node,
-    scope: &Scope,
-    choice: &Choice,
-) -> Result<(Vec<(String, Offer)>, bool), Problem> {
-    match choice {
-        Choice::Here(id) => {
-            let slot = node.store.slot(scope, id).await?;
-            let like = slot.as_ref().map(|it| (&*it.kind, &*it.held_by));
-            let like = times_here(node, scope, like).await?;
-            match like.is_empty() {
-                true => Ok((times_here(node, scope, None).await?, false)),
-                false => Ok((like, true)),
-            }
-        }
-        Choice::There(holder, taken) => {
-            let Some(exchange) = &node.exchange else {
-                return Ok((Vec::new(), true));
-            };
-            let there = exchange.free_there(scope).await?;
-            let theirs = there.into_iter().filter(|it| it.organisation == *holder);
-            let offers = theirs.filter_map(|it| it.offers.ok()).flatten();
-            let named = |it| (holder.to_string(), it);
-            let others: Vec<_> = offers.filter(|it| it.slot != taken.slot).collect();
-            let is_like = |it: &&Offer| it.kind == taken.kind && it.with == taken.with;
-            let like: Vec<Offer> = others.iter().filter(is_like).cloned().collect();
-            let (next, is_like) = match like.is_empty() {
-                true => (others, false),
-                false => (like, true),
-            };
-            let next = next.into_iter().take(TIMES_MAX as usize);
-            Ok((next.map(named).collect(), is_like))
-        }
-        Choice::System(_) => Ok((Vec::new(), true)),
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::page::parts::{Fault, Label};
+use crate::patient::record::views::Sources;
 
 /// The texts of a language, by id.
 pub type Texts = &'static BTreeMap<&'static str, String>;
@@ -15,7 +16,13 @@ pub struct List {
     pub t: Texts,
     pub lang: &'static str,
     pub coming: Vec<Row>,
+    /// What is said where none is to come.
+    pub none: Option<&'static str>,
     pub past: Vec<Row>,
+    /// What may be missing, a sentence each.
+    pub missing: Vec<String>,
+    /// Who was asked, and when they answered.
+    pub sources: Sources,
     /// Where else appointments are, said honestly.
     pub note: String,
 }
@@ -23,13 +30,18 @@ pub struct List {
 /// An appointment in a list.
 #[derive(Serialize)]
 pub struct Row {
-    pub href: String,
+    /// Its page, where it can be changed or cancelled; none for what only another organisation holds.
+    pub href: Option<String>,
     pub when: String,
     /// What it is and with whom.
     pub what: String,
     /// Whose it is.
     pub place: String,
     pub state: Label,
+    /// Who told it from elsewhere, and when.
+    pub told: Option<String>,
+    /// Where it is changed or cancelled, if not here.
+    pub ring: Option<String>,
 }
 
 /// `patient/appointment.jinja`
@@ -146,4 +158,6 @@ pub struct Taken {
     pub days: Vec<Day>,
     pub reason: String,
     pub instead_of: String,
+    /// Where what was asked for stands as not booked.
+    pub stands: Option<String>,
 }

@@ -13,7 +13,7 @@ pub struct Section {
     pub types: &'static [&'static str],
 }
 
-/// All of them, in the order of the page; letters and referrals have pages of their own.
+/// All of them, in the order of the page; letters have pages of their own.
 pub const SECTIONS: [Section; 7] = [
     Section {
         code: "results",
@@ -45,6 +45,17 @@ pub const SECTIONS: [Section; 7] = [
     },
 ];
 
+/// Referrals: asked for in a question of their own, and not taken along as entries of the record.
+pub const REFERRALS: Section = Section {
+    code: "referrals",
+    types: &["ServiceRequest"],
+};
+
+/// The sections of the page.
+pub fn shown() -> impl Iterator<Item = &'static Section> + Clone {
+    SECTIONS.iter().chain(std::iter::once(&REFERRALS))
+}
+
 /// A code with its system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
@@ -68,6 +79,10 @@ pub struct Entry {
     pub at: Option<Millis>,
     /// Of an Observation: what was measured.
     pub result: Option<Result>,
+    /// Its business identifiers, each as system and value.
+    pub names: Vec<String>,
+    /// The ODS code of who holds it, where that is another organisation.
+    pub source: Option<String>,
 }
 
 impl Entry {
@@ -88,8 +103,26 @@ impl Entry {
             status: status(resource),
             at: at(resource),
             result: is_result.then(|| results::read(resource)),
+            names: names(resource),
+            source: None,
             ty,
         }
+    }
+
+    /// Its page, if there is one.
+    pub fn address(&self) -> Option<String> {
+        match (&self.source, self.ty.as_str()) {
+            (Some(source), _) => Some(format!("/record/there?from={source}&entry={}", self.key())),
+            (None, "DocumentReference") => Some(format!("/record/letters/{}", self.id)),
+            (None, "Observation") => Some(format!("/record/results/{}", self.id)),
+            (None, "ServiceRequest") => Some(format!("/referrals/{}", self.id)),
+            _ => None,
+        }
+    }
+
+    /// Whether both are the same thing, by a business identifier.
+    pub fn is_same(&self, other: &Entry) -> bool {
+        self.ty == other.ty && self.names.iter().any(|it| other.names.contains(it))
     }
 
     /// Whether it was taken back as a mistake.
@@ -101,6 +134,18 @@ impl Entry {
     pub fn key(&self) -> String {
         format!("{}~{}", self.ty, self.id)
     }
+}
+
+/// Business identifiers with a system; one without names nothing beyond its source.
+pub fn names(resource: &Value) -> Vec<String> {
+    let listed = resource["identifier"].as_array();
+    let listed = listed.map_or(&[][..], Vec::as_slice).iter();
+    let all = listed.chain(resource.get("masterIdentifier"));
+    let named = all.filter_map(|it| {
+        let (system, value) = (it["system"].as_str()?, it["value"].as_str()?);
+        (!system.is_empty() && !value.is_empty()).then(|| format!("{system}|{value}"))
+    });
+    named.collect()
 }
 
 fn concept_of(resource: &Value) -> &Value {
@@ -165,6 +210,12 @@ fn details(resource: &Value) -> Vec<String> {
     let manifestations = resource.pointer("/reaction/0/manifestation");
     let manifestations = manifestations.and_then(Value::as_array);
     details.extend(manifestations.into_iter().flatten().filter_map(words));
+    if resource["resourceType"] == "ServiceRequest" {
+        // Its notes are what organisations said to each other.
+        details.extend(resource.pointer("/reasonCode/0").and_then(words));
+        details.extend(text("/performer/0/display"));
+        return details;
+    }
     for note in resource["note"].as_array().into_iter().flatten() {
         details.extend(note["text"].as_str().map(str::to_owned));
     }

@@ -1,12 +1,12 @@
 //! What there is of the patient, here and at other organisations, as far as it is released to them.
 
 use access::{Interaction, Scope, Who};
-use exchange::ask::{Person, SharedRecord};
+use exchange::ask::{Item, Person, SharedRecord};
 use fhir::problem::Problem;
 use fhir::search::Search;
 use futures_util::future::try_join_all;
 
-use super::entries::{Entry, SECTIONS, Section};
+use super::entries::{Entry, REFERRALS, Section, shown};
 use crate::node::Node;
 use crate::record::{json, letter};
 use crate::visit::Visit;
@@ -41,6 +41,8 @@ pub struct Gathered {
     pub here: Vec<Here>,
     pub there: Vec<There>,
     pub others: Others,
+    /// The same for referrals, which are asked for apart.
+    pub plans: Others,
     /// Codes of sections of which there is more here than was looked through.
     pub cut: Vec<&'static str>,
     /// The types that are shown to who acts for the patient.
@@ -51,6 +53,34 @@ impl Gathered {
     /// Whether a section is kept from who acts for the patient.
     pub fn hides(&self, section: &Section) -> bool {
         hides(self.shows.as_deref(), section)
+    }
+
+    /// What came of asking others for a section.
+    pub fn others_of(&self, section: &Section) -> &Others {
+        match section.code == REFERRALS.code {
+            true => &self.plans,
+            false => &self.others,
+        }
+    }
+}
+
+impl Others {
+    /// What of theirs is shown.
+    pub fn there(&self) -> Vec<There> {
+        let Others::Asked(shared) = self else {
+            return Vec::new();
+        };
+        let name = |number: &usize| {
+            let source = shared.sources.get(*number)?;
+            Some(source.organisation.to_string())
+        };
+        let read = |item: &Item| {
+            let sources: Vec<String> = item.sources.iter().filter_map(name).collect();
+            let mut entry = Entry::read(&item.resource);
+            entry.source = sources.first().cloned();
+            There { entry, sources }
+        };
+        shared.items.iter().map(read).collect()
     }
 }
 
@@ -65,17 +95,21 @@ fn hides(shows: Option<&[&str]>, section: &Section) -> bool {
 pub async fn all(node: &Node, visit: &Visit) -> Result<Gathered, Problem> {
     let scope = visit.scope(node, Interaction::Record, "Resource").await?;
     let shows = scope.shows();
-    let shown = SECTIONS.iter().filter(|it| !hides(shows, it));
-    let types: Vec<(&str, &str)> = shown
+    let open = shown().filter(|it| !hides(shows, it));
+    let types: Vec<(&str, &str)> = open
         .flat_map(|section| section.types.iter().map(|ty| (section.code, *ty)))
         .collect();
     // All at once: each reading waits for its line in the log, and they share the waiting.
     let here = try_join_all(types.iter().map(|(_, ty)| of_type(node, &scope, ty)));
-    let (others, here) = tokio::try_join!(others(node, visit), here)?;
+    let plans = plans(node, visit, REFERRALS.types);
+    let (others, plans, here) = tokio::try_join!(others(node, visit), plans, here)?;
+    let mut there = others.there();
+    there.extend(plans.there());
     let mut gathered = Gathered {
         here: Vec::new(),
-        there: Vec::new(),
+        there,
         others,
+        plans,
         cut: Vec::new(),
         shows: shows.map(<[_]>::to_vec),
     };
@@ -84,20 +118,6 @@ pub async fn all(node: &Node, visit: &Visit) -> Result<Gathered, Problem> {
         if is_cut {
             gathered.cut.push(code);
         }
-    }
-    if let Others::Asked(shared) = &gathered.others {
-        let name = |number: &usize| {
-            let source = shared.sources.get(*number)?;
-            Some(source.organisation.to_string())
-        };
-        gathered.there = shared
-            .items
-            .iter()
-            .map(|item| There {
-                entry: Entry::read(&item.resource),
-                sources: item.sources.iter().filter_map(name).collect(),
-            })
-            .collect();
     }
     Ok(gathered)
 }
@@ -129,28 +149,43 @@ pub async fn of_type(node: &Node, scope: &Scope, ty: &str) -> Result<(Vec<Here>,
     }
 }
 
-/// Asks the others in the patient's own name.
+/// Asks the others in the patient's own name for what is in the record.
 ///
 /// # Errors
 /// Those of the decision and the store.
 pub async fn others(node: &Node, visit: &Visit) -> Result<Others, Problem> {
+    asked(node, visit, None).await
+}
+
+/// The same for appointments and referrals: those types that are named.
+///
+/// # Errors
+/// As `others`.
+pub async fn plans(node: &Node, visit: &Visit, types: &[&str]) -> Result<Others, Problem> {
+    asked(node, visit, Some(types)).await
+}
+
+async fn asked(node: &Node, visit: &Visit, plans: Option<&[&str]>) -> Result<Others, Problem> {
     let Some(exchange) = &node.exchange else {
         return Ok(Others::NotAsked("sources-alone"));
     };
     if visit.acting().is_some() {
         return Ok(Others::NotAsked("sources-acting"));
     }
-    let Who::Patient { patient, name, .. } = &visit.known()?.who else {
+    let Some((patient, person)) = oneself(visit)? else {
         return Ok(Others::NotAsked("sources-alone"));
     };
     let scope = visit
         .scope(node, Interaction::AskForOneself, "Patient")
         .await?;
-    let person = Person {
-        name: name.clone(),
-        role: None,
+    let asked = match plans {
+        None => exchange.shared_record(&scope, patient, person).await,
+        Some(types) => {
+            let about = (patient, person);
+            exchange.shared_plans(&scope, about, types).await
+        }
     };
-    match exchange.shared_record(&scope, patient, person).await {
+    match asked {
         Ok(shared) => Ok(Others::Asked(Box::new(shared))),
         // What is here is shown all the same, and that nobody was asked is said.
         Err(problem) => {
@@ -158,4 +193,19 @@ pub async fn others(node: &Node, visit: &Visit) -> Result<Others, Problem> {
             Ok(Others::NotAsked("sources-failed"))
         }
     }
+}
+
+/// The patient who reads, and in whose name others are asked; none for who is no patient.
+///
+/// # Errors
+/// `Login` for who is not signed in.
+pub fn oneself(visit: &Visit) -> Result<Option<(&str, Person)>, Problem> {
+    let Who::Patient { patient, name, .. } = &visit.known()?.who else {
+        return Ok(None);
+    };
+    let person = Person {
+        name: name.clone(),
+        role: None,
+    };
+    Ok(Some((patient, person)))
 }

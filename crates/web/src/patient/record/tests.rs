@@ -1,3 +1,5 @@
+mod there;
+
 use http::StatusCode;
 use store::testing::on_each_database;
 use store::{Release, Store};

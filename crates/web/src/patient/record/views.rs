@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::trend::Drawing;
-use crate::page::parts::Label;
+use crate::page::parts::{Content, Label};
 use crate::page::words::Moment;
 
 /// The texts of a language that stand by themselves.
@@ -105,6 +105,25 @@ pub struct ResultPage {
     /// What is no number, or was never measured.
     pub others: Vec<Figure>,
     pub cut: bool,
+    /// What of other organisations may be missing, a sentence each.
+    pub missing: Vec<String>,
+}
+
+/// `patient/there.jinja`: an entry that another organisation holds.
+#[derive(Serialize)]
+pub struct There {
+    pub t: Texts,
+    pub lang: &'static str,
+    pub heading: String,
+    pub back: String,
+    /// The entry; none of a letter, and where it did not come.
+    pub row: Option<Row>,
+    /// Who was asked, and what came of it.
+    pub source: SourceRow,
+    /// What is to be known besides, a sentence each.
+    pub said: Vec<String>,
+    /// Of a letter: its parts.
+    pub content: Vec<Content>,
 }
 
 /// Results in one unit.
@@ -131,4 +150,6 @@ pub struct Figure {
     pub range: String,
     pub marks: Vec<Label>,
     pub current: bool,
+    /// Whose it is, where that is another organisation; may be empty.
+    pub place: String,
 }

@@ -11,9 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, watch};
 
+use super::elsewhere::{clinic, clinics};
 use super::{checked, publish, send, signed_in, values};
 use crate::node::Node;
 use crate::serve::{Limits, serve};
+use crate::testing::beside::{self, beside_a_hospital};
 use crate::testing::{Browser, letters, node, patient};
 
 const CROWD: usize = 200;
@@ -86,6 +88,16 @@ fn nhs_number(digits: u32) -> Option<String> {
 
 /// Sends a form from each of the crowd at one moment; all answers.
 async fn rush(node: &Arc<Node>, people: &[String], body: impl Fn(usize) -> String) -> Vec<String> {
+    rush_of(CROWD, node, people, body).await
+}
+
+/// The same of so many.
+async fn rush_of(
+    count: usize,
+    node: &Arc<Node>,
+    people: &[String],
+    body: impl Fn(usize) -> String,
+) -> Vec<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -97,8 +109,8 @@ async fn rush(node: &Arc<Node>, people: &[String], body: impl Fn(usize) -> Strin
         browser.get("/appointments/book").await;
         browsers.push(carried(&browser));
     }
-    let start = Barrier::new(CROWD);
-    let bodies: Vec<String> = (0..CROWD).map(body).collect();
+    let start = Barrier::new(count);
+    let bodies: Vec<String> = (0..count).map(body).collect();
     let sent = bodies.iter().enumerate().map(|(number, body)| {
         let browser = &browsers[number % browsers.len()];
         post(address, browser, body, &start)
@@ -212,5 +224,92 @@ fn f13_the_same_form_sent_200_times_at_once_books_once_and_shows_the_same_appoin
         places.dedup();
         assert_eq!(places.len(), 1, "{places:?}");
         assert_eq!(appointments(&node).await, 1);
+    });
+}
+
+/// Who want one time of the hospital's at once.
+const AT_THE_CLINIC: usize = 60;
+
+/// Made-up people who are on record here and at the hospital; their user names.
+async fn known_to_both(node: &Node, hospital: &store::Store) -> Vec<String> {
+    let mut logins = Vec::new();
+    let numbers = (0..).filter_map(|serial| nhs_number(999_200_000 + serial));
+    for (serial, number) in numbers.take(AT_THE_CLINIC).enumerate() {
+        let login = format!("two{serial}");
+        let family = format!("Number{serial}");
+        let name = format!("Una {family}");
+        let one = [login.as_str(), &name, &login, &number, "1970-02-03"];
+        patient(&node.store, one).await;
+        let there = format!("there{serial}");
+        beside::person(hospital, [&there, "Una", &family, &number, "1970-02-03"]).await;
+        logins.push(login);
+    }
+    logins
+}
+
+#[test]
+fn of_60_people_who_want_one_time_of_another_organisation_one_has_it_and_the_others_are_told_at_once()
+ {
+    let settings = exchange::Settings {
+        ask_millis: 60_000,
+        poll_millis: 50,
+        ..clinics()
+    };
+    beside_a_hospital(settings, async |node, beside| {
+        let node = Arc::new(node);
+        let people = known_to_both(&node, beside.hospital.store()).await;
+        clinic(beside).await;
+        let workers = [beside.practice.start(), beside.hospital.start()];
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/book").await.text;
+        let choice = values(&page, "choice")
+            .into_iter()
+            .find(|it| it.starts_with("RZZ01"))
+            .unwrap()
+            .to_owned();
+        let chosen = choice.replace('~', "%7E");
+        let body = |_: usize| format!("choice={chosen}&attempt=one&reason=x");
+        let answers = rush_of(AT_THE_CLINIC, &node, &people, body).await;
+        let won = answers.iter().filter(|it| it.starts_with("HTTP/1.1 303"));
+        let won: Vec<&String> = won.collect();
+        let lost = answers.iter().filter(|it| it.starts_with("HTTP/1.1 409"));
+        assert_eq!((won.len(), lost.clone().count()), (1, AT_THE_CLINIC - 1));
+        assert!(won[0].contains("?done=booked"), "{}", won[0]);
+        for answer in lost {
+            assert!(answer.contains("Somebody else was faster"), "{answer}");
+            let offered = values(answer, "choice");
+            assert_eq!(offered.len(), 2, "the next that are free there: {answer}");
+            assert!(!offered.contains(&choice.as_str()), "{answer}");
+        }
+        for worker in workers {
+            worker.stop().await;
+        }
+    });
+}
+
+#[test]
+fn what_its_holder_does_not_answer_in_the_set_time_is_asked_for_as_before() {
+    let settings = exchange::Settings {
+        ask_millis: 300,
+        ..clinics()
+    };
+    beside_a_hospital(settings, async |node, beside| {
+        let node = Arc::new(node);
+        clinic(beside).await;
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/book").await.text;
+        let choice = values(&page, "choice")[0].to_owned();
+        assert!(
+            choice.starts_with("RZZ01") || values(&page, "choice").len() == 3,
+            "{page}"
+        );
+        // Nobody carries it.
+        let form = checked(&mut jane, &choice, "").await;
+        let done = send(&mut jane, &form).await;
+        assert!(done.location().ends_with("?done=asked"), "{}", done.text);
+        beside.carry().await;
+        let address = done.location().split('?').next().unwrap();
+        let page = jane.get(address).await.text;
+        assert!(page.contains(">Booked<"), "{page}");
     });
 }
