@@ -178,11 +178,11 @@ async function signInPages(page, practice) {
 async function carePages(page, practice, patient, secret) {
   await page.goto(`${practice}/staff/patient/${patient}`);
   await good(page);
-  await page.getByRole('link', { name: 'Ask other organisations what they hold' }).click();
-  await page.getByText('Who was asked').waitFor();
+  await page.getByRole('link', { name: 'Open the shared record' }).click();
+  await page.getByText('Where this is from').waitFor();
   // The hospital sent her letters, and answers; nobody knows an allergy, and the page says who said so.
   await page.getByRole('cell', { name: 'Anytown General Hospital' }).first().waitFor();
-  await page.getByText('None is recorded by those who answered.').first().waitFor();
+  await page.getByText('None is recorded here, nor by those who answered.').first().waitFor();
   await good(page);
   await page.goto(`${practice}/staff/relationship/${patient}`);
   await good(page);

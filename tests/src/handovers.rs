@@ -160,11 +160,7 @@ fn a_handover_is_seen_and_taken_over_only_by_receipts_though_the_hospital_is_kil
     );
     assert!(board.contains("Incomplete, 6 missing"), "{board}");
     let page = shah.get(&there).unwrap().text();
-    for words in [
-        "Amina",
-        "Salbutamol 5 mg",
-        "The record at other organisations",
-    ] {
+    for words in ["Amina", "Salbutamol 5 mg", "The shared record"] {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(!page.contains("not measured"), "{page}");

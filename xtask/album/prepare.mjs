@@ -108,7 +108,7 @@ export const prepare = {
   async findHill(page, { at }) {
     await page.goto(`${at}/staff/patients`);
     await fill(page, { family: 'Hill', birth_date: '1947-03-12' });
-    await press(page, 'Ask PDS');
+    await press(page, 'Find');
   },
 
   async task(page, { at }) {

@@ -19,6 +19,7 @@ use fhir::date::Millis;
 use fhir::json::{self, Json, Limits};
 use fhir::problem::{Kind, Problem};
 use fhir::whereabouts::{Places, redact};
+use serde_json::Value;
 use store::ask::{AskWrite, Copy, PLANS, Receivable, TYPES};
 use store::{Effect, Job, Reading};
 use tokio::time::Instant;
@@ -74,7 +75,18 @@ pub enum Closed {
     Unidentified,
 }
 
-/// One organisation that was to be asked.
+/// What is held here of the patient, as far as the reader may see it: a source like the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Held {
+    /// FHIR resources, in JSON.
+    pub resources: Vec<Value>,
+    /// Types of which something is withheld from the reader.
+    pub withheld: Vec<String>,
+    /// Types of which there is more than was read.
+    pub cut: Vec<String>,
+}
+
+/// One organisation that was to be asked, or this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     pub organisation: Ods,
@@ -115,6 +127,58 @@ impl Source {
     }
 }
 
+impl SharedRecord {
+    /// What is here alone: nobody else was asked.
+    ///
+    /// # Errors
+    /// `Exception` if what is held cannot be written.
+    pub fn of_here(
+        own: &Ods,
+        (at, is_restricted): (Millis, bool),
+        held: Held,
+    ) -> Result<SharedRecord, Problem> {
+        let mut shared = SharedRecord {
+            asked_at: at,
+            is_restricted,
+            ..SharedRecord::default()
+        };
+        let answer = shared.hold(own, held);
+        shared.gather(vec![answer])?;
+        Ok(shared)
+    }
+
+    /// Names this organisation as a source that answered; its place, and what it says.
+    fn hold(&mut self, own: &Ods, held: Held) -> (usize, Vec<Value>) {
+        self.sources.push(Source {
+            organisation: own.clone(),
+            state: SourceState::Answered,
+            heard_at: Some(self.asked_at),
+            withheld: held.withheld,
+            cut: held.cut,
+            count: 0,
+        });
+        (self.sources.len() - 1, held.resources)
+    }
+
+    /// Merges what the sources said, and counts how much is whose.
+    fn gather(&mut self, answers: Vec<(usize, Vec<Value>)>) -> Result<(), Problem> {
+        self.items = merge(answers);
+        for item in &self.items {
+            for number in &item.sources {
+                if let Some(source) = self.sources.get_mut(*number) {
+                    source.count += 1;
+                }
+            }
+        }
+        if self.is_restricted {
+            for item in &mut self.items {
+                item.resource = without_places(&item.resource)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Exchange {
     /// Asks all who hold something about the patient, whom the scope reaches; ends within the set
     /// time, whoever answers.
@@ -129,7 +193,7 @@ impl Exchange {
         person: Person,
     ) -> Result<SharedRecord, Problem> {
         // Its type is in no caller's: the compiler would look through it again in each of them.
-        Box::pin(self.asked_around(scope, (patient, person), &TYPES)).await
+        Box::pin(self.asked_around(scope, (patient, person), &TYPES, None)).await
     }
 
     /// The same of appointments and referrals: those of `PLANS` that are named. They are the patient's own to ask for.
@@ -148,7 +212,21 @@ impl Exchange {
         }
         let known = PLANS.into_iter();
         let types: Vec<&'static str> = known.filter(|it| types.contains(it)).collect();
-        Box::pin(self.asked_around(scope, (patient, person), &types)).await
+        Box::pin(self.asked_around(scope, (patient, person), &types, None)).await
+    }
+
+    /// The shared record with what is held here as the first of the sources. That is there even where nobody may be asked.
+    ///
+    /// # Errors
+    /// As `shared_record`.
+    pub async fn shared_record_beside(
+        &self,
+        scope: &Scope,
+        patient: &str,
+        person: Person,
+        held: Held,
+    ) -> Result<SharedRecord, Problem> {
+        Box::pin(self.asked_around(scope, (patient, person), &TYPES, Some(held))).await
     }
 
     async fn asked_around(
@@ -156,6 +234,7 @@ impl Exchange {
         scope: &Scope,
         (patient, person): (&str, Person),
         types: &[&'static str],
+        held: Option<Held>,
     ) -> Result<SharedRecord, Problem> {
         let began = Instant::now();
         if !matches!(
@@ -179,10 +258,13 @@ impl Exchange {
             is_restricted: self.store.keeps_whereabouts(patient).await?,
             ..SharedRecord::default()
         };
+        let own = held.map(|held| shared.hold(self.organisation(), held));
+        let mut answers = Vec::from_iter(own);
         if shared.closed.is_some() {
             let query = "nobody was asked".to_string();
             self.trace_asking(scope, patient, Outcome::Withheld, query)
                 .await?;
+            shared.gather(answers)?;
             return Ok(shared);
         }
         // What staff were answered is not all released to the patient.
@@ -204,20 +286,8 @@ impl Exchange {
         shared.is_cut = is_cut;
         self.keep_copies(&asking, &receivable, shared.is_restricted, &heard)
             .await;
-        let answers = self.settled(heard, &asking, &copies, &mut shared)?;
-        shared.items = merge(answers);
-        for item in &shared.items {
-            for number in &item.sources {
-                if let Some(source) = shared.sources.get_mut(*number) {
-                    source.count += 1;
-                }
-            }
-        }
-        if shared.is_restricted {
-            for item in &mut shared.items {
-                item.resource = without_places(&item.resource)?;
-            }
-        }
+        answers.extend(self.settled(heard, &asking, &copies, &mut shared)?);
+        shared.gather(answers)?;
         Ok(shared)
     }
 
@@ -228,10 +298,11 @@ impl Exchange {
         asking: &Asking<'_>,
         copies: &[Copy],
         shared: &mut SharedRecord,
-    ) -> Result<Vec<(usize, Vec<serde_json::Value>)>, Problem> {
+    ) -> Result<Vec<(usize, Vec<Value>)>, Problem> {
         heard.sort_by(|a, b| a.organisation.cmp(&b.organisation));
         let mut answers = Vec::new();
-        for (number, one) in heard.into_iter().enumerate() {
+        for one in heard {
+            let number = shared.sources.len();
             let (answer, state) = match one.answer {
                 Ok(answer) if answer.known => (Some(answer), SourceState::Answered),
                 Ok(_) => (None, SourceState::Unknown),
@@ -362,7 +433,7 @@ fn wanted(receivable: &Receivable, types: &[&'static str]) -> Vec<&'static str> 
 }
 
 /// What came about a restricted patient, without what tells where they are, should its source not know.
-fn without_places(resource: &serde_json::Value) -> Result<serde_json::Value, Problem> {
+fn without_places(resource: &Value) -> Result<Value, Problem> {
     let text = resource.to_string();
     let json = json::parse(text.as_bytes(), &Limits::default())?;
     let Some(redacted) = redact(&json, &Places::default()) else {
@@ -371,7 +442,7 @@ fn without_places(resource: &serde_json::Value) -> Result<serde_json::Value, Pro
     rewritten(&redacted)
 }
 
-fn rewritten(json: &Json<'_>) -> Result<serde_json::Value, Problem> {
+fn rewritten(json: &Json<'_>) -> Result<Value, Problem> {
     let mut text = Vec::new();
     json::write(json, &mut text);
     serde_json::from_slice(&text).map_err(|cause| {

@@ -49,6 +49,41 @@ impl Grade {
     }
 }
 
+/// One thing that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    NhsNumber,
+    /// A number of another system, as a hospital gives them.
+    OtherNumber,
+    BirthDate,
+    Family,
+    Given,
+    Postcode,
+    Telecom,
+    Gender,
+}
+
+/// What came of comparing one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    Same,
+    /// Spelt alike, the same initial, a digit or the order of day and month apart, or one of the two less exact.
+    Alike,
+    Differs,
+    /// It was asked for, and is not on record.
+    Unrecorded,
+}
+
+/// How well a person on record agrees with the one asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighed {
+    /// From 0 to 1, to two digits.
+    pub score: f64,
+    pub grade: Grade,
+    /// What was asked for, and how it agreed.
+    pub parts: Vec<(Part, Agreement)>,
+}
+
 /// What of a Patient is compared, folded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Traits {
@@ -117,10 +152,17 @@ fn contact(text: &str) -> String {
 /// How well a person on record agrees with the one asked for: from 0 to 1, to two digits, and its
 /// grade.
 pub fn compare(asked: &Traits, known: &Traits) -> (f64, Grade) {
+    let weighed = weigh(asked, known);
+    (weighed.score, weighed.grade)
+}
+
+/// The same, with what agreed and what did not.
+pub fn weigh(asked: &Traits, known: &Traits) -> Weighed {
     let mut judged = Judged::default();
     judged.identifiers(asked, known);
     judged.birth_dates(asked.birth_date.as_deref(), known.birth_date.as_deref());
     let family = alike(&asked.families, &known.families);
+    judged.note_share(Part::Family, family, (&asked.families, &known.families));
     judged.add(
         0.20,
         if family > 0.0 && family < 1.0 {
@@ -134,6 +176,7 @@ pub fn compare(asked: &Traits, known: &Traits) -> (f64, Grade) {
         true => given,
         false => initials(&asked.givens, &known.givens),
     };
+    judged.note_share(Part::Given, given, (&asked.givens, &known.givens));
     judged.add(
         0.15,
         if given > 0.0 && given < 1.0 {
@@ -143,13 +186,17 @@ pub fn compare(asked: &Traits, known: &Traits) -> (f64, Grade) {
         },
     );
     judged.name = family >= 1.0 || given >= 1.0;
-    judged.add(0.10, shared(&asked.postcodes, &known.postcodes));
-    judged.add(0.10, shared(&asked.telecoms, &known.telecoms));
-    match (&asked.gender, &known.gender) {
-        (Some(a), Some(b)) if a == b => judged.add(0.05, 1.0),
-        (Some(a), Some(b)) if a != "unknown" && b != "unknown" => judged.against(0.10),
-        _ => {}
-    }
+    let postcode = shared(&asked.postcodes, &known.postcodes);
+    judged.note_share(
+        Part::Postcode,
+        postcode,
+        (&asked.postcodes, &known.postcodes),
+    );
+    judged.add(0.10, postcode);
+    let telecom = shared(&asked.telecoms, &known.telecoms);
+    judged.note_share(Part::Telecom, telecom, (&asked.telecoms, &known.telecoms));
+    judged.add(0.10, telecom);
+    judged.genders(asked.gender.as_deref(), known.gender.as_deref());
     judged.verdict()
 }
 
@@ -160,6 +207,7 @@ struct Judged {
     identifier: bool,
     birth_date: bool,
     name: bool,
+    parts: Vec<(Part, Agreement)>,
 }
 
 impl Judged {
@@ -170,6 +218,27 @@ impl Judged {
     fn against(&mut self, weight: f64) {
         self.score -= weight;
         self.contradicted = true;
+    }
+
+    fn note(&mut self, part: Part, agreement: Agreement) {
+        self.parts.push((part, agreement));
+    }
+
+    /// Notes what was asked for by the share of it that agrees.
+    fn note_share(&mut self, part: Part, share: f64, (asked, known): (&[String], &[String])) {
+        if asked.iter().all(String::is_empty) {
+            return;
+        }
+        let agreement = if share >= 1.0 {
+            Agreement::Same
+        } else if share > 0.0 {
+            Agreement::Alike
+        } else if known.is_empty() {
+            Agreement::Unrecorded
+        } else {
+            Agreement::Differs
+        };
+        self.note(part, agreement);
     }
 
     fn identifiers(&mut self, asked: &Traits, known: &Traits) {
@@ -185,29 +254,64 @@ impl Judged {
             all.find(|(system, _)| system == NHS_NUMBER)
                 .map(|(_, value)| value.clone())
         };
-        if let (Some(a), Some(b)) = (number(asked), number(known))
-            && a != b
-        {
-            self.against(0.40);
+        match (number(asked), number(known)) {
+            (Some(a), Some(b)) if a != b => {
+                self.note(Part::NhsNumber, Agreement::Differs);
+                self.against(0.40);
+            }
+            (Some(_), Some(_)) => self.note(Part::NhsNumber, Agreement::Same),
+            (Some(_), None) => self.note(Part::NhsNumber, Agreement::Unrecorded),
+            (None, _) => {}
+        }
+        let is_other = |(system, _): &&(String, String)| system != NHS_NUMBER;
+        let mut others = asked.identifiers.iter().filter(is_other).peekable();
+        if others.peek().is_some() {
+            let agreement = match others.any(|pair| known.identifiers.contains(pair)) {
+                true => Agreement::Same,
+                false if known.identifiers.iter().any(|it| is_other(&it)) => Agreement::Differs,
+                false => Agreement::Unrecorded,
+            };
+            self.note(Part::OtherNumber, agreement);
         }
     }
 
     fn birth_dates(&mut self, asked: Option<&str>, known: Option<&str>) {
         let (Some(asked), Some(known)) = (asked, known) else {
+            if asked.is_some() {
+                self.note(Part::BirthDate, Agreement::Unrecorded);
+            }
             return;
         };
         if asked == known {
             self.birth_date = asked.len() == 10;
+            self.note(Part::BirthDate, Agreement::Same);
             self.add(0.25, 1.0);
         } else if nearly_the_same_day(asked, known) {
+            self.note(Part::BirthDate, Agreement::Alike);
             self.add(0.25, 0.5);
             self.contradicted = true;
         } else {
+            self.note(Part::BirthDate, Agreement::Differs);
             self.against(0.20);
         }
     }
 
-    fn verdict(&self) -> (f64, Grade) {
+    fn genders(&mut self, asked: Option<&str>, known: Option<&str>) {
+        match (asked, known) {
+            (Some(a), Some(b)) if a == b => {
+                self.note(Part::Gender, Agreement::Same);
+                self.add(0.05, 1.0);
+            }
+            (Some(a), Some(b)) if a != "unknown" && b != "unknown" => {
+                self.note(Part::Gender, Agreement::Differs);
+                self.against(0.10);
+            }
+            (Some(_), _) => self.note(Part::Gender, Agreement::Unrecorded),
+            (None, _) => {}
+        }
+    }
+
+    fn verdict(self) -> Weighed {
         let score = (self.score.clamp(0.0, 1.0) * 100.0).round() / 100.0;
         let certain = self.identifier && self.birth_date && self.name && !self.contradicted;
         let grade = if certain {
@@ -219,7 +323,11 @@ impl Judged {
         } else {
             Grade::CertainlyNot
         };
-        (score, grade)
+        Weighed {
+            score,
+            grade,
+            parts: self.parts,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod form;
 mod fuzz;
 pub mod gp_connect;
 mod large;
+mod likeness;
 pub mod mesh;
 pub mod neighbourhood;
 mod node;

@@ -7,7 +7,7 @@ mod silent;
 mod withheld;
 
 use access::{AuditEntry, Caller, Interaction, Outcome, Purpose, Role, Scope, SystemPurpose, Who};
-use exchange::ask::{Person, SharedRecord, Source, SourceState};
+use exchange::ask::{Held, Person, SharedRecord, Source, SourceState};
 use serde_json::json;
 use store::AuditFilter;
 
@@ -177,6 +177,64 @@ fn p28_p33_what_others_hold_is_asked_for_and_both_sides_log_who_asked_and_why() 
             assert_eq!(line.agent.name, "Nura Nurse");
             assert_eq!(line.target.patient.as_deref(), Some("una-there"));
         }
+    });
+}
+
+#[test]
+fn what_is_held_here_is_the_first_source_and_merged_by_its_identifier() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        let scope = asking(network).await;
+        let here = |text: &str, number| {
+            serde_json::from_str(&about("Observation", "una-there", text, number)).unwrap()
+        };
+        let held = Held {
+            resources: vec![here("Potassium, here", Some("1")), here("Weight", None)],
+            withheld: vec!["Condition".into()],
+            cut: Vec::new(),
+        };
+        let node = &network.nodes[HOSPITAL];
+        let asked = node.shared_record_beside(&scope, "una-there", person(), held);
+        let shared = asked.await.unwrap();
+        let own = &shared.sources[0];
+        assert_eq!(own.organisation, network.ods(HOSPITAL));
+        assert_eq!((own.count, own.heard_at), (2, Some(shared.asked_at)));
+        assert_eq!(own.withheld, ["Condition"]);
+        // Under one number it is one thing: the practice's is the newest, for what is held here says no time.
+        assert_eq!(words(&shared), ["Penicillin", "Potassium", "Weight"]);
+        let both = shared
+            .items
+            .iter()
+            .find(|it| it.sources.len() == 2)
+            .unwrap();
+        let of = both
+            .sources
+            .iter()
+            .map(|at| &shared.sources[*at].organisation);
+        let of: Vec<_> = of.cloned().collect();
+        assert_eq!(of, [network.ods(PRACTICE), network.ods(HOSPITAL)]);
+    });
+}
+
+#[test]
+fn what_is_held_here_is_there_where_nobody_may_be_asked() {
+    on_each_database(async |network, _| {
+        // Without a number that can be asked by.
+        network
+            .register(HOSPITAL, "nameless", "12", "Ash", BORN)
+            .await;
+        let scope = asking(network).await;
+        let text = about("Observation", "nameless", "Weight", None);
+        let held = Held {
+            resources: vec![serde_json::from_str(&text).unwrap()],
+            ..Held::default()
+        };
+        let node = &network.nodes[HOSPITAL];
+        let asked = node.shared_record_beside(&scope, "nameless", person(), held);
+        let shared = asked.await.unwrap();
+        assert_eq!(shared.closed, Some(exchange::ask::Closed::Unidentified));
+        assert_eq!(words(&shared), ["Weight"]);
+        assert_eq!(shared.sources.len(), 1);
     });
 }
 

@@ -75,6 +75,37 @@ fn names_spelt_alike_are_alike_as_published() {
     }
 }
 
+#[test]
+fn it_is_told_what_agreed_and_what_was_not_asked_is_not_told() {
+    let asked = traits(
+        r#"{"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"},{"system":"urn:ward","value":"7"}],"birthDate":"1970-03-02","name":[{"family":"Exampel","given":["Kim"]}],"address":[{"postalCode":"LS1 4AP"}]}"#,
+    );
+    let weighed = weigh(&asked, &traits(JANE));
+    assert_eq!(
+        weighed.parts,
+        [
+            (Part::NhsNumber, Agreement::Same),
+            (Part::OtherNumber, Agreement::Unrecorded),
+            (Part::BirthDate, Agreement::Alike),
+            (Part::Family, Agreement::Alike),
+            (Part::Given, Agreement::Differs),
+            (Part::Postcode, Agreement::Same),
+        ]
+    );
+    assert_eq!(
+        (weighed.score, weighed.grade),
+        compare(&asked, &traits(JANE))
+    );
+    let nobody = weigh(&asked, &Traits::default());
+    assert!(
+        nobody
+            .parts
+            .iter()
+            .all(|(_, it)| *it == Agreement::Unrecorded)
+    );
+    assert_eq!(weigh(&Traits::default(), &traits(JANE)).parts, []);
+}
+
 proptest! {
     #[test]
     fn likeness_lies_between_0_and_1_and_is_whole_for_the_same(a in ".{0,12}", b in ".{0,12}") {

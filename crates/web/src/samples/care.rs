@@ -135,7 +135,7 @@ pub(super) fn patient(text: &str) -> staff::PatientPage {
         letter: Some("/staff/letters/new?patient=jane".into()),
         people: "/staff/people/jane".into(),
         refer: Some("/staff/referrals/new?patient=jane".into()),
-        shared: Some("/staff/patient/jane/shared".into()),
+        shared: "/staff/patient/jane/shared".into(),
     }
 }
 

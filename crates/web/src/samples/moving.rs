@@ -76,7 +76,7 @@ fn named(text: &str, comes: bool) -> moves::Named {
 pub(super) fn letter(text: &str) -> shared_letter::View {
     shared_letter::View {
         back: Link {
-            text: "What other organisations hold",
+            text: "The shared record",
             href: "/staff/patient/jane/shared".into(),
         },
         subject: text.into(),

@@ -150,10 +150,7 @@ pub async fn page(
             .exchange
             .is_some()
             .then(|| format!("/staff/referrals/new?patient={patient}")),
-        shared: node
-            .exchange
-            .is_some()
-            .then(|| format!("/staff/patient/{patient}/shared")),
+        shared: format!("/staff/patient/{patient}/shared"),
         discharge: node
             .site
             .is_hospital()

@@ -1,9 +1,13 @@
-//! `GET /staff/patient/{patient}/shared`: what other organisations hold of one patient, asked for now. Who did not answer, and
-//! what is withheld, is named; what is of before says so.
+//! `GET /staff/patient/{patient}/shared`: the shared record of one patient: what is here, and what other organisations hold,
+//! asked for now. Who did not answer, and what is withheld, is named; what is of before says so.
+
+mod here;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use access::{Interaction, Who};
+use access::{Interaction, Ods, Who};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use exchange::ask::{Closed, Item, Person as Asker, SharedRecord, Source, SourceState};
@@ -47,14 +51,14 @@ pub async fn page(
     Path(patient): Path<String>,
 ) -> Result<Response, Refusal> {
     let view = asked(&node, &visit, &patient).await?;
-    let title = format!("{} at other organisations", view.name);
+    let title = format!("Shared record of {}", view.name);
     Ok(Page::new("staff/shared.jinja", title, view).answer(&node.site, &visit))
 }
 
-/// What other organisations hold, asked for now in the name of the caller.
+/// What is here, and what other organisations hold, asked for now in the name of the caller.
 ///
 /// # Errors
-/// `NotFound` for a patient whom the caller does not reach; `NotSupported` on a node that asks nobody; those of asking.
+/// `NotFound` for a patient whom the caller does not reach; `Forbidden` for who may not ask; those of the store.
 pub(crate) async fn asked(
     node: &Node,
     visit: &Visit,
@@ -63,22 +67,64 @@ pub(crate) async fn asked(
     care::check(patient)?;
     let scope = visit.scope(node, Interaction::Ask, "Patient").await?;
     person::refuse_barred(node, &scope, patient).await?;
-    let Some(exchange) = &node.exchange else {
-        let message = "This node asks no other organisations.";
-        return Err(Problem::new(Kind::NotSupported, message));
-    };
-    let shared = exchange
-        .shared_record(&scope, patient, asker(visit)?)
-        .await?;
     let Reading::Found(version) = node.store.read(&scope, "Patient", patient).await? else {
         let message =
             "There is no such patient here, or nobody has recorded that you care for them.";
         return Err(Problem::new(Kind::NotFound, message));
     };
     let who = record::patient(&record::json(&version)?);
+    let asker = asker(visit)?;
+    let (held, sealed) = here::held(node, visit, patient).await?;
+    let (shared, alone) = match &node.exchange {
+        Some(exchange) => {
+            let asked = exchange.shared_record_beside(&scope, patient, asker, held);
+            (asked.await?, None)
+        }
+        None => {
+            let is_restricted = node.store.keeps_whereabouts(patient).await?;
+            let own = &node.site.organisation;
+            let shared = SharedRecord::of_here(own, (visit.now, is_restricted), held)?;
+            (shared, Some("This node asks no other organisations."))
+        }
+    };
     let located = scope.withholds().map_or(&[][..], |it| &it.located);
-    let masked = shared.is_restricted && !located.iter().any(|it| it == patient);
-    Ok(view(node, patient, &who, (&shared, masked), visit.now))
+    let told = Told {
+        masked: shared.is_restricted && !located.iter().any(|it| it == patient),
+        alone,
+        sealed,
+        now: visit.now,
+    };
+    Ok(view(node, patient, &who, &shared, &told))
+}
+
+/// What the page says beside the record.
+struct Told {
+    /// Nobody is to learn from it where the patient is treated.
+    masked: bool,
+    /// Why nobody else was to be asked, if that is so.
+    alone: Option<&'static str>,
+    /// How much here is sealed from the reader.
+    sealed: u64,
+    now: Millis,
+}
+
+/// How a source is named, and which of them is this organisation.
+struct Names<'n> {
+    own: &'n Ods,
+    name: &'n dyn Fn(&str) -> String,
+}
+
+impl Names<'_> {
+    fn is_own(&self, source: &Source) -> bool {
+        source.organisation == *self.own
+    }
+
+    fn of(&self, source: &Source) -> String {
+        match self.is_own(source) {
+            true => "Here".to_owned(),
+            false => (self.name)(source.organisation.as_str()),
+        }
+    }
 }
 
 /// In whose name others are asked.
@@ -102,24 +148,30 @@ fn view(
     node: &Node,
     patient: &str,
     who: &record::Patient,
-    (shared, masked): (&SharedRecord, bool),
-    now: Millis,
+    shared: &SharedRecord,
+    told: &Told,
 ) -> views::SharedPage {
+    let now = told.now;
     // Where a restricted patient is treated tells where they are.
-    let name = |ods: &str| match masked {
+    let name = |ods: &str| match told.masked {
         true => "An organisation (which one is restricted)".to_owned(),
         false => (node.organisation_name)(ods),
     };
-    let sources = shared.sources.iter().map(|it| source(it, &name, now));
+    let names = Names {
+        own: &node.site.organisation,
+        name: &name,
+    };
+    let sources = shared.sources.iter().map(|it| source(it, &names, now));
+    let is_alone = told.alone.is_some();
     let groups = GROUPS
         .iter()
         .enumerate()
         .filter_map(|(number, (title, types))| {
-            group(shared, (title, types), number < ALWAYS, &name, now)
-                .map(|it| it.with_letters(patient, masked))
+            let of = (*title, *types, number < ALWAYS);
+            group(shared, of, is_alone, &names, now).map(|it| it.with_letters(patient, told.masked))
         });
     let back = Link {
-        text: "What is here of this patient",
+        text: "The patient’s page",
         href: format!("/staff/patient/{patient}"),
     };
     views::SharedPage {
@@ -132,14 +184,15 @@ fn view(
         ),
         asked: words::moment(shared.asked_at, now),
         closed: shared.closed.map(closed),
+        alone: told.alone,
+        others: shared.sources.iter().any(|it| !names.is_own(it)),
         emergency: format!("/staff/emergency-access/{patient}"),
+        sealed: told.sealed,
+        unseal: format!("/staff/unseal/{patient}"),
         without: titles(&shared.without),
         restricted: shared.is_restricted,
         cut: shared.is_cut,
-        groups: match shared.closed {
-            Some(_) => Vec::new(),
-            None => groups.collect(),
-        },
+        groups: groups.collect(),
         sources: sources.collect(),
     }
 }
@@ -171,8 +224,10 @@ fn titles(types: &[String]) -> String {
     named.join(", ")
 }
 
-fn source(source: &Source, name: &dyn Fn(&str) -> String, now: Millis) -> views::SharedSource {
+fn source(source: &Source, names: &Names<'_>, now: Millis) -> views::SharedSource {
+    let is_own = names.is_own(source);
     let (text, colour, said) = match &source.state {
+        SourceState::Answered if is_own => ("Here", "blue", "As of now.".to_owned()),
         SourceState::Answered => ("Answered", "green", String::new()),
         SourceState::Unknown => (
             "Does not know the patient",
@@ -200,7 +255,11 @@ fn source(source: &Source, name: &dyn Fn(&str) -> String, now: Millis) -> views:
         ),
     };
     views::SharedSource {
-        name: name(source.organisation.as_str()),
+        name: match is_own {
+            true => (names.name)(source.organisation.as_str()),
+            false => names.of(source),
+        },
+        own: is_own,
         state: Label {
             text,
             colour: Some(colour),
@@ -215,19 +274,29 @@ fn source(source: &Source, name: &dyn Fn(&str) -> String, now: Millis) -> views:
 
 fn group(
     shared: &SharedRecord,
-    (title, types): (&'static str, &[&str]),
-    always: bool,
-    name: &dyn Fn(&str) -> String,
+    (title, types, always): (&'static str, &[&str], bool),
+    is_alone: bool,
+    names: &Names<'_>,
     now: Millis,
 ) -> Option<views::SharedGroup> {
     let of_group = |item: &&Item| types.contains(&item.ty.as_str());
     let found: Vec<&Item> = shared.items.iter().filter(of_group).collect();
-    let missing = missing(shared, types, name);
-    if found.is_empty() && missing.is_empty() && !always {
+    let missing = missing(shared, types, is_alone, names);
+    // That nobody else was asked is said once; it does not make a group of its own.
+    let told = missing
+        .iter()
+        .any(|it| it != NOT_ASKED && it != NOT_ASKED_HERE);
+    if found.is_empty() && !told && !always {
         return None;
     }
+    let is_here = shared.sources.iter().any(|it| names.is_own(it));
+    let is_there = shared.sources.iter().any(|it| !names.is_own(it));
     let empty = match (found.is_empty(), missing.is_empty()) {
-        (true, true) => "None is recorded by those who answered.",
+        (true, true) => match (is_here, is_there) {
+            (true, true) => "None is recorded here, nor by those who answered.",
+            (true, false) => "None is recorded here.",
+            (false, _) => "None is recorded by those who answered.",
+        },
         (true, false) => "None came. That does not mean that there is none.",
         (false, _) => "",
     };
@@ -237,20 +306,43 @@ fn group(
         empty,
         missing,
         more: found.len() > ROWS_MAX,
-        rows: rows.map(|item| row(shared, item, name, now)).collect(),
+        rows: rows.map(|item| row(shared, item, names, now)).collect(),
     })
 }
 
+const NOT_ASKED: &str = "Other organisations were not asked: what they hold is not shown.";
+const NOT_ASKED_HERE: &str = "This node asks no other organisations: what they hold is not shown.";
+
 /// What may be missing from a group: a sentence each.
-fn missing(shared: &SharedRecord, types: &[&str], name: &dyn Fn(&str) -> String) -> Vec<String> {
+fn missing(
+    shared: &SharedRecord,
+    types: &[&str],
+    is_alone: bool,
+    names: &Names<'_>,
+) -> Vec<String> {
     let named = |list: &[String]| list.iter().any(|ty| types.contains(&ty.as_str()));
     let mut missing = Vec::new();
-    if named(&shared.without) {
-        missing
-            .push("The patient does not want these seen here; they were not asked for.".to_owned());
+    if is_alone {
+        missing.push(NOT_ASKED_HERE.to_owned());
+    } else if shared.closed.is_some() {
+        missing.push(NOT_ASKED.to_owned());
+    } else if named(&shared.without) {
+        missing.push(
+            "The patient does not want these of other organisations seen here; they were not asked for."
+                .to_owned(),
+        );
     }
     for source in &shared.sources {
-        let name = name(source.organisation.as_str());
+        if names.is_own(source) {
+            if named(&source.withheld) {
+                missing.push("Some that are here are withheld from you.".to_owned());
+            }
+            if named(&source.cut) {
+                missing.push("More are here than are shown.".to_owned());
+            }
+            continue;
+        }
+        let name = names.of(source);
         match &source.state {
             SourceState::Silent {
                 copy_from: None, ..
@@ -274,22 +366,20 @@ fn missing(shared: &SharedRecord, types: &[&str], name: &dyn Fn(&str) -> String)
     missing
 }
 
-fn row(
-    shared: &SharedRecord,
-    item: &Item,
-    name: &dyn Fn(&str) -> String,
-    now: Millis,
-) -> views::SharedRow {
+fn row(shared: &SharedRecord, item: &Item, names: &Names<'_>, now: Millis) -> views::SharedRow {
     let sources = item.sources.iter().filter_map(|at| shared.sources.get(*at));
+    let badge = |it: &Source| views::Badge {
+        name: names.of(it),
+        own: names.is_own(it),
+    };
     let stale = item
         .sources
         .first()
         .and_then(|at| shared.sources.get(*at))
         .is_some_and(Source::is_stale);
-    let names: Vec<String> = sources.map(|it| name(it.organisation.as_str())).collect();
     let source = item.sources.first();
     let source = source.and_then(|at| shared.sources.get(*at));
-    let letter = source.filter(|_| item.ty == "DocumentReference");
+    let letter = source.filter(|it| item.ty == "DocumentReference" && !names.is_own(it));
     let id = item.resource.get("id").and_then(Value::as_str);
     views::SharedRow {
         letter: letter
@@ -299,7 +389,7 @@ fn row(
         what: what(&item.resource),
         detail: detail(&item.resource),
         date: date(&item.resource),
-        from: names.join(", "),
+        from: sources.map(badge).collect(),
         updated: (item.updated > 0).then(|| words::moment(item.updated, now)),
         stale,
     }
@@ -398,78 +488,4 @@ fn date(resource: &Value) -> String {
 fn day(text: &str) -> String {
     let day: String = text.chars().take(10).collect();
     words::day(&day)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn source(code: &str, state: SourceState) -> Source {
-        Source {
-            organisation: access::Ods::parse(code).unwrap(),
-            state,
-            heard_at: Some(0),
-            withheld: Vec::new(),
-            cut: Vec::new(),
-            count: 0,
-        }
-    }
-
-    fn allergies(shared: &SharedRecord) -> views::SharedGroup {
-        let name = |ods: &str| ods.to_owned();
-        group(shared, GROUPS[0], true, &name, 0).unwrap()
-    }
-
-    #[test]
-    fn p01_none_known_and_none_told_do_not_look_alike() {
-        let answered = SharedRecord {
-            sources: vec![source("RZZ01", SourceState::Answered)],
-            ..SharedRecord::default()
-        };
-        let known = allergies(&answered);
-        assert_eq!(known.empty, "None is recorded by those who answered.");
-        assert!(known.missing.is_empty());
-        let mut withheld = answered.clone();
-        withheld.sources[0].withheld = vec!["AllergyIntolerance".into()];
-        let mut unwanted = answered.clone();
-        unwanted.without = vec!["AllergyIntolerance".into()];
-        let silent = SharedRecord {
-            sources: vec![source(
-                "RZZ01",
-                SourceState::Silent {
-                    why: "No answer came.".into(),
-                    copy_from: None,
-                },
-            )],
-            ..SharedRecord::default()
-        };
-        for told in [withheld, unwanted, silent].map(|it| allergies(&it)) {
-            assert_eq!(
-                told.empty,
-                "None came. That does not mean that there is none."
-            );
-            assert_eq!(told.missing.len(), 1, "{:?}", told.missing);
-        }
-    }
-
-    #[test]
-    fn what_came_is_told_in_its_own_words() {
-        let result = json!({"resourceType": "Observation", "status": "final",
-            "code": {"coding": [{"code": "HB", "display": "Haemoglobin"}]},
-            "valueQuantity": {"value": 119, "unit": "g/L"}, "effectiveDateTime": "2026-11-27T09:00:00Z"});
-        assert_eq!(what(&result), "Haemoglobin");
-        assert_eq!(detail(&result), "119 g/L · final");
-        let allergy = json!({"resourceType": "AllergyIntolerance", "code": {"text": "Penicillin"},
-            "clinicalStatus": {"coding": [{"code": "active"}]},
-            "verificationStatus": {"coding": [{"code": "confirmed"}]}});
-        assert_eq!(
-            (what(&allergy).as_str(), detail(&allergy).as_str()),
-            ("Penicillin", "active · confirmed")
-        );
-        let visit = json!({"class": {"code": "IMP", "display": "inpatient encounter"}});
-        assert_eq!(what(&visit), "inpatient encounter");
-        assert_eq!(what(&json!({})), "without a description");
-    }
 }

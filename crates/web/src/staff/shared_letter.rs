@@ -143,7 +143,7 @@ pub(crate) fn view(
     let title = entry.as_ref().map(|it| it.title.clone());
     View {
         back: Link {
-            text: "What other organisations hold",
+            text: "The shared record",
             href: format!("/staff/patient/{patient}/shared"),
         },
         subject: title

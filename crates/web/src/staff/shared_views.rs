@@ -1,4 +1,4 @@
-//! What the page about other organisations' records is given.
+//! What the page of the shared record is given.
 
 use serde::Serialize;
 
@@ -13,8 +13,15 @@ pub struct SharedPage {
     pub asked: Moment,
     /// Why nobody was asked.
     pub closed: Option<&'static str>,
+    /// Why there is nobody to ask.
+    pub alone: Option<&'static str>,
+    /// Whether anybody else is a source.
+    pub others: bool,
     /// Where the record is opened in an emergency.
     pub emergency: String,
+    /// How much here is sealed from the reader, and where it is opened.
+    pub sealed: u64,
+    pub unseal: String,
     /// What was not asked for, since the patient does not want it seen here.
     pub without: String,
     pub restricted: bool,
@@ -45,17 +52,27 @@ pub struct SharedRow {
     pub what: String,
     pub detail: String,
     pub date: String,
-    /// By whom it is held.
-    pub from: String,
+    /// By whom it is held; the newest first.
+    pub from: Vec<Badge>,
     /// When its source last changed it.
     pub updated: Option<Moment>,
     /// Whether its source is silent, and this is of before.
     pub stale: bool,
 }
 
+/// Whose something is.
+#[derive(Serialize)]
+pub struct Badge {
+    pub name: String,
+    /// It is this organisation's.
+    pub own: bool,
+}
+
 #[derive(Serialize)]
 pub struct SharedSource {
     pub name: String,
+    /// It is this organisation.
+    pub own: bool,
     pub state: Label,
     pub said: String,
     /// When it answered, or was waited for no longer.

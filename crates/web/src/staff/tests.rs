@@ -10,6 +10,7 @@ mod pds;
 mod prescriptions;
 mod rules;
 mod sealed;
+mod shared;
 
 use http::StatusCode;
 use store::testing::{Ground, on_each_database};

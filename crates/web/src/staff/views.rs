@@ -324,7 +324,7 @@ pub struct PatientPage {
     /// Where the patient is referred, on a node that is in a network.
     pub refer: Option<String>,
     /// Where other organisations are asked.
-    pub shared: Option<String>,
+    pub shared: String,
     /// Where a discharge is written, at a hospital.
     pub discharge: Option<String>,
     /// Those that were signed.

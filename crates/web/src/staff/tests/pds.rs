@@ -157,6 +157,12 @@ fn a_patient_is_traced_their_practice_filled_in_and_both_sides_are_shown_with_th
                 .text
                 .contains("this is not an answer that there is nobody")
         );
+        // Who is here is found all the same.
+        let (here, _) = found.text.split_once("id=\"pds\"").unwrap();
+        assert!(
+            here.contains("EXAMPLE, Jane") && here.contains("45 %"),
+            "{here}"
+        );
     });
 }
 

@@ -52,6 +52,7 @@ fn pages(pid: i64) -> Vec<String> {
         "/staff/sent".to_owned(),
         "/staff/worklist".to_owned(),
         "/staff/patient/jane".to_owned(),
+        "/staff/patient/jane/shared".to_owned(),
         format!("/staff/item/{pid}"),
         format!("/staff/item/{pid}/content/0"),
         format!("/staff/sent/{pid}"),
