@@ -107,11 +107,10 @@ impl Elsewhere {
         if let Others::Asked(shared) = &self.others {
             for item in &shared.items {
                 let from = item.sources.iter().filter_map(|it| shared.sources.get(*it));
-                let id = item.resource["id"].as_str().unwrap_or_default();
+                let id = said(&item.resource, "/id");
                 let mut appointment = Appointment::read(id, &item.resource, None);
                 if appointment.with.is_empty() && is_of_a_node(&item.resource) {
-                    let with = item.resource["description"].as_str();
-                    appointment.with = with.unwrap_or_default().to_owned();
+                    appointment.with = said(&item.resource, "/description").to_owned();
                 }
                 held.push(Held {
                     appointment,
@@ -180,9 +179,16 @@ fn system_row(system: &InSystem, place: &str, language: Language) -> (SourceRow,
 
 /// Whether a node has written it, which puts with whom it is into its description.
 fn is_of_a_node(resource: &Value) -> bool {
-    let participants = resource["participant"].as_array();
-    let mut actors = participants.into_iter().flatten().map(|it| &it["actor"]);
-    actors.any(|it| it["type"] == "Location" && it["identifier"]["system"] == ODS_CODE)
+    let participants = resource.get("participant").and_then(Value::as_array);
+    participants.into_iter().flatten().any(|it| {
+        said(it, "/actor/type") == "Location" && said(it, "/actor/identifier/system") == ODS_CODE
+    })
+}
+
+/// The text at a JSON pointer; empty if there is none.
+fn said<'r>(resource: &'r Value, at: &str) -> &'r str {
+    let found = resource.pointer(at).and_then(Value::as_str);
+    found.unwrap_or_default()
 }
 
 impl Held {

@@ -189,6 +189,7 @@ async fn system(
         name: "The system".into(),
         base_url: format!("http://{address}"),
         roles: Vec::new(),
+        look: Arc::default(),
     };
     let mut node = Node::new(beside.hospital.store().clone(), site);
     node.gp_connect = Some(Door {
