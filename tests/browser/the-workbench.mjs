@@ -40,6 +40,7 @@ await run(async ({ context, page, practice, root }) => {
   await page.goto(`${practice}/staff/inbox`);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await doctor(page, practice);
+  await recordedByKeys(page, practice);
   await writtenLetter(page, practice, patient, look);
   quiet(seen);
 });
@@ -106,6 +107,20 @@ async function byKeys(page, practice, look) {
     await page.keyboard.press('Enter');
   }, /\/staff\/item\//);
   await look('item');
+  // Whose work it is: a goes to the names, the arrow chooses one, and the button behind them gives it.
+  await page.keyboard.press('a');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'to');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByText('It is said whose work this letter is.').waitFor();
+  // To return it: r opens the form and goes into it, and back to its head it is closed again.
+  await page.waitForTimeout(1000);
+  await page.keyboard.press('r');
+  assert.equal(await page.evaluate(() => document.activeElement.closest('details')?.dataset.key), 'r');
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.querySelector('details[data-key=r]').open), false);
   await goes(() => page.keyboard.press('u'), /\/staff\/inbox/);
   await page.waitForTimeout(1000);
   await down();
@@ -122,10 +137,31 @@ async function byKeys(page, practice, look) {
   await page.goto(`${practice}/staff/inbox`);
   assert.equal(await page.locator('tbody tr').count(), before - 1);
   await page.goto(`${practice}/staff/inbox/bulk`);
-  await page.getByRole('button', { name: /^Undo/ }).click();
+  await page.waitForTimeout(1000);
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').getByText('undo the filing').waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('u');
   await page.getByText('Undone.').waitFor();
   await page.goto(`${practice}/staff/inbox`);
   assert.equal(await page.locator('tbody tr').count(), before);
+}
+
+/** A clinician opens a letter and records what was done, without a mouse. */
+async function recordedByKeys(page, practice) {
+  await page.goto(`${practice}/staff/inbox`);
+  await page.waitForTimeout(1000);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/staff\/item\//);
+  await page.waitForTimeout(1000);
+  await page.keyboard.press('d');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'outcome');
+  await page.keyboard.type('Rang her; nothing more to do');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.getByText('Recorded.').first().waitFor();
 }
 
 /** A task is made of a letter, found, and done. Gives the patient's id. */

@@ -159,6 +159,7 @@ const EVERYWHERE: &[&str] = &[
     "taken_out",
     "large_binary",
     "order_there",
+    "parcel_back",
     "parcel_bulk",
     "parcel_bulk_letter",
     "desk_team",

@@ -10,13 +10,15 @@ mod tasks;
 mod teams;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod write;
 
 use fhir::date::Millis;
 
-pub use lists::{Assigned, Pending, SavedFilter};
+pub use lists::{Assigned, SavedFilter};
 pub use tasks::{Task, TaskCounts, TaskList, TaskState, TaskWas};
 pub use teams::{AskKind, Asked, Colleague, Member, Team};
+pub use waiting::{COUNTED_MAX, Pending, Waiting};
 pub use write::{DeskWrite, FILTERS_MAX, TEMPLATE_BYTES_MAX, TEMPLATES_MAX};
 pub(crate) use write::{apply, left};
 

@@ -15,6 +15,7 @@ mod write;
 use fhir::date::Millis;
 
 pub use lists::{Free, StuckBooking};
+pub(crate) use lists::{SOON_MILLIS, SOON_UNANSWERED_MILLIS};
 pub(crate) use slot::{SlotSaid, follow};
 pub use system::SystemBooking;
 pub(crate) use write::apply;

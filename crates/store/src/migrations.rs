@@ -103,6 +103,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(310, "0310_reminders"),
     migration!(320, "0320_moves_said"),
     migration!(330, "0330_handover_moved"),
+    migration!(341, "0341_work_waiting"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

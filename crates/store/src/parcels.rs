@@ -5,6 +5,7 @@
 //! caused it, and a step with the receipt that tells the other side, or not at all.
 
 mod act;
+mod back;
 mod bulk;
 mod by_rule;
 pub(crate) mod content;
@@ -35,6 +36,7 @@ use crate::database::Tx;
 
 pub(crate) use act::send_again;
 pub use act::{Action, HELD_BACK, RELEASED, Step};
+pub use back::Back;
 pub use bulk::{BULK_MAX, Filing, Stays, UNDO_MILLIS, Undone, Weighed};
 use bulk::{FileMany, PutBack};
 use by_rule::{FileByRule, PutBackByRule};
@@ -111,10 +113,30 @@ pub enum Kind {
     RecordQuestion,
 }
 
+const KINDS: [Kind; 12] = [
+    Kind::Letter,
+    Kind::SharingPreference,
+    Kind::MeshMessage,
+    Kind::Fax,
+    Kind::Itk3,
+    Kind::RecordPointer,
+    Kind::Booking,
+    Kind::PrescriptionStatus,
+    Kind::Referral,
+    Kind::Handover,
+    Kind::PracticeMove,
+    Kind::RecordQuestion,
+];
+
 impl Kind {
     /// Whether all there is of it is kept in the commit that receives it.
     pub fn is_kept_at_once(self) -> bool {
         matches!(self, Kind::SharingPreference | Kind::RecordPointer)
+    }
+
+    /// The kind of that word.
+    pub(crate) fn from_code(code: &str) -> Option<Kind> {
+        KINDS.into_iter().find(|kind| kind.code() == code)
     }
 
     /// The word in tables and on the wire.
@@ -315,6 +337,8 @@ pub enum ParcelWrite {
     PutBackByRule(Box<PutBackByRule>),
     /// The directory in force is of this version. `Conflict` if a newer one was in force before.
     Directory { version: u64 },
+    /// Somebody has seen to a letter that came back.
+    SeenTo { pid: i64, by: String },
     /// Someone has read the notice that a letter they opened was withdrawn or superseded.
     NoticeSeen { account: i64, pid: i64 },
     /// Forgets contents that no parcel uses and that were wanted before then.
@@ -401,6 +425,7 @@ pub(crate) async fn apply(
         ParcelWrite::Unmatched { pid, reason } => incoming::unmatched(tx, *pid, reason).await,
         ParcelWrite::Told(told) => event::told(tx, now, told).await,
         ParcelWrite::Step(step) => act::apply(tx, now, step).await,
+        ParcelWrite::SeenTo { pid, by } => back::seen(tx, now, *pid, by).await,
         ParcelWrite::Failed {
             peer,
             error,

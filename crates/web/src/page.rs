@@ -13,12 +13,14 @@ pub mod tongue;
 pub mod trend;
 pub mod words;
 
+use access::{Role, Who};
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Value, context};
 use serde::Serialize;
+use store::desk::COUNTED_MAX;
 
 use crate::node::Site;
 use crate::page::tongue::Language;
@@ -57,6 +59,8 @@ struct Frame<'a> {
     navigation: Vec<Destination>,
     /// The name of whom one acts for, if not for oneself.
     acting: Option<&'a str>,
+    /// Whether who is signed in may see to downtime.
+    downtime: bool,
     csrf: String,
     nonce: &'a str,
     /// The language, where it is not English.
@@ -167,11 +171,23 @@ impl<V: Serialize> Page<V> {
             profile: Door::of(visit).profile(),
             navigation,
             acting: visit.acting().map(|it| it.name.as_str()),
+            downtime: staff && works(visit),
             csrf: visit.form_token(),
             nonce,
             lang: (language != Language::English).then(|| language.code()),
         }
     }
+}
+
+/// Whether who is signed in does the organisation's work, and needs what is there when everything is off.
+fn works(visit: &Visit) -> bool {
+    matches!(
+        visit.caller().map(|caller| &caller.who),
+        Some(Who::Staff {
+            role: Role::Clerk | Role::Clinician,
+            ..
+        })
+    )
 }
 
 /// What templates call for a text of the pages in that language: `tell("id", name=value)`.
@@ -200,10 +216,14 @@ fn counted(text: &str, href: &str, visit: &Visit) -> String {
         "/staff/tasks" => pending.due,
         "/staff/sent" => pending.undeliverable,
         "/staff/questionnaires" => pending.unread,
+        "/staff/access-queries" => pending.questions,
+        "/staff/worklist" => pending.work,
         _ => 0,
     };
     match count {
         0 => text.to_owned(),
+        // Of no kind more is counted, so that it costs the same on a bad day.
+        count if count >= COUNTED_MAX => format!("{text} ({COUNTED_MAX}+)"),
         count => format!("{text} ({count})"),
     }
 }

@@ -57,7 +57,7 @@ use crate::peers::join;
 use crate::pfp;
 use crate::staff::{
     care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent,
-    shared, steps, subscribers, told, worklist,
+    shared, steps, stuck_letters, subscribers, told, worklist,
 };
 use crate::visit;
 
@@ -217,6 +217,14 @@ fn pages(node: Arc<Node>) -> Router {
         .route(
             "/staff/worklist/messages/{number}/settled",
             post(message::settled),
+        )
+        .route(
+            "/staff/worklist/parcels/{pid}/again",
+            post(stuck_letters::again),
+        )
+        .route(
+            "/staff/worklist/came-back/{pid}/settled",
+            post(stuck_letters::settled),
         )
         .route("/staff/worklist/told/{number}/again", post(told::again))
         .route("/staff/worklist/told/{number}/settled", post(told::settled))

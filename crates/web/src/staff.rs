@@ -46,6 +46,7 @@ pub mod slot_views;
 pub mod slots;
 pub mod slots_there;
 pub mod steps;
+pub mod stuck_letters;
 pub mod stuck_prescriptions;
 pub mod subscribers;
 pub mod team_release;

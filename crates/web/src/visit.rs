@@ -15,7 +15,7 @@ use fhir::problem::{Kind, Problem};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use store::desk::Pending;
+use store::desk::{Pending, Waiting};
 
 use crate::cookie;
 use crate::node::Node;
@@ -26,6 +26,9 @@ use crate::page::problem::{self, Refusal};
 use crate::page::tongue::{Language, Tongue};
 use crate::secret::{FormKey, Secret};
 use crate::sign_in::{Known, Way};
+
+/// An hour, in milliseconds.
+const HOUR: Millis = 3_600_000;
 
 /// One request, with who makes it.
 #[derive(Clone)]
@@ -137,20 +140,21 @@ impl Visit {
 
     /// Looks up what waits, where one of the staff's pages is about to be shown to who works on it.
     async fn look_up_pending(&mut self, node: &Node) {
-        let Some(Who::Staff {
-            account,
-            role: Role::Clerk | Role::Clinician,
-            ..
-        }) = self.caller().map(|caller| &caller.who)
-        else {
+        let Some(Who::Staff { account, role, .. }) = self.caller().map(|caller| &caller.who) else {
             return;
         };
-        let account = *account;
-        if !self.on_staff_pages() {
+        if !self.on_staff_pages() || *role == Role::System {
             return;
         }
-        let tomorrow = crate::staff::desk::tasks::today(self.now).saturating_add(86_400_000);
-        match node.store.pending(account, tomorrow).await {
+        let ago = |hours: u32| self.now.saturating_sub(Millis::from(hours) * HOUR);
+        let waiting = Waiting {
+            account: *account,
+            tomorrow: crate::staff::desk::tasks::today(self.now).saturating_add(24 * HOUR),
+            asked_before: ago(node.diary.answer_hours),
+            unopened_before: ago(node.messages_unopened_hours),
+            about_looks: *role == Role::PrivacyOfficer,
+        };
+        match node.store.pending(&waiting).await {
             Ok(pending) => self.pending = Some(pending),
             // A page without its counts is better than none.
             Err(problem) => tracing::warn!(%problem, "what waits could not be counted"),

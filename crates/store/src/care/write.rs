@@ -388,7 +388,15 @@ async fn open(
         .with(now)
         .with(ends_at);
     tx.execute(&sql).await?;
-    tell(tx, now, kind.code(), told).await
+    notify(tx, now, kind.code(), told).await?;
+    let minutes = ends_at.saturating_sub(now) / 60_000;
+    let item = Told {
+        reason: format!("{} (for {minutes} minutes)", told.reason),
+        ..told.clone()
+    };
+    list(tx, now, kind.code(), &item)
+        .await
+        .map(CareDone::Listed)
 }
 
 /// The privacy officer's item and the patient's notice.

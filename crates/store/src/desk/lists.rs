@@ -32,19 +32,6 @@ pub struct SavedFilter {
     pub query: String,
 }
 
-/// What waits and must not hide. No patient is named.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// Letters that somebody has begun and nobody has signed.
-    pub unsigned: u64,
-    /// Letters that could not be delivered.
-    pub undeliverable: u64,
-    /// Tasks of this person, their teams or nobody that are due by today.
-    pub due: u64,
-    /// Answers to questionnaires that nobody has read.
-    pub unread: u64,
-}
-
 const TEMPLATE: &str =
     "SELECT id, team, name, body, version, changed_at, changed_by FROM desk_template ";
 
@@ -117,42 +104,6 @@ impl Store {
                 })
             })
             .collect()
-    }
-
-    /// What waits: for the head of each of the staff's pages. `tomorrow` is the first millisecond that is not due by today.
-    /// What is sealed and locked is counted for nobody, as in no list but its workgroup's.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn pending(&self, account: i64, tomorrow: Millis) -> Result<Pending, Problem> {
-        let sql = Sql::new(
-            "SELECT (SELECT COUNT(*) FROM draft WHERE state = 'open'), \
-             (SELECT COUNT(*) FROM parcel p WHERE p.direction = 0 AND p.state = 'undeliverable' \
-             AND p.kind IN ('letter', 'fax', 'itk3') AND NOT EXISTS (SELECT 1 FROM place l \
-             JOIN res r ON r.shard = l.shard AND r.rid = l.rid WHERE l.id = p.document \
-             AND l.ty = $1 AND r.guard = 2)), \
-             (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND t.due < $2 \
-             AND (t.account = $3 OR (t.account = 0 AND (t.team = '' OR t.team IN \
-             (SELECT m.team FROM desk_member m WHERE m.account = $4))))), \
-             (SELECT COUNT(*) FROM form_ask WHERE status = 'completed' AND seen_at = 0)",
-        );
-        let document_ty = self.word("DocumentReference").await?;
-        let sql = sql
-            .with(document_ty)
-            .with(tomorrow)
-            .with(account)
-            .with(account);
-        let rows = self.rows(&sql).await?;
-        let count = |column: usize| {
-            let found = rows.first().map_or(Ok(0), |row| row.int(column))?;
-            Ok::<u64, Problem>(u64::try_from(found).unwrap_or_default())
-        };
-        Ok(Pending {
-            unsigned: count(0)?,
-            undeliverable: count(1)?,
-            due: count(2)?,
-            unread: count(3)?,
-        })
     }
 
     /// Every text that letters begin with, by name.

@@ -1,7 +1,7 @@
 use access::{Scope, SystemPurpose};
 use fhir::problem::Kind;
 
-use super::{AskKind, DeskWrite, FILTERS_MAX, Task, TaskList, TaskState, TaskWas, Whose};
+use super::{AskKind, DeskWrite, FILTERS_MAX, Task, TaskList, TaskState, TaskWas, Waiting, Whose};
 use crate::Store;
 use crate::accounts::{Holder, NewAccount};
 use crate::fax::Asker;
@@ -35,6 +35,16 @@ fn asker(account: i64) -> Asker {
     Asker {
         account,
         who: format!("account {account}"),
+    }
+}
+
+fn waiting(account: i64, tomorrow: i64) -> Waiting {
+    Waiting {
+        account,
+        tomorrow,
+        asked_before: 0,
+        unopened_before: 0,
+        about_looks: false,
     }
 }
 
@@ -131,7 +141,7 @@ fn what_somebody_was_working_on_falls_to_their_team_when_they_leave() {
         // Nothing is given to who is gone.
         let gone = write(&store, assign(4, person(ann))).await;
         assert_eq!(gone, Err(Kind::BusinessRule));
-        let pending = store.pending(ben, 6).await.unwrap();
+        let pending = store.pending(&waiting(ben, 6)).await.unwrap();
         assert_eq!(pending.due, 2);
         store.close().await;
     });

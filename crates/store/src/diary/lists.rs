@@ -14,8 +14,8 @@ use crate::store::Store;
 const SLOTS_MAX: u32 = 1_000;
 
 /// A booking whose time is so near is before a person when nobody has answered it for so long.
-const SOON_MILLIS: Millis = 86_400_000;
-const SOON_UNANSWERED_MILLIS: Millis = 15 * 60_000;
+pub(crate) const SOON_MILLIS: Millis = 86_400_000;
+pub(crate) const SOON_UNANSWERED_MILLIS: Millis = 15 * 60_000;
 
 /// What is looked for among the free slots.
 #[derive(Clone, Debug)]

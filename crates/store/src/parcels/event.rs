@@ -200,7 +200,11 @@ pub(crate) async fn set_state(
         .with(state.code())
         .with(at)
         .with(pid);
-    tx.execute(&sql).await.map(|_| ())
+    tx.execute(&sql).await?;
+    match state {
+        State::Returned => super::back::note(tx, pid, at).await,
+        _ => Ok(()),
+    }
 }
 
 /// Sets whether the node has something to do for it.

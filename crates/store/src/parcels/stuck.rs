@@ -4,8 +4,8 @@ use access::Scope;
 use fhir::date::Millis;
 use fhir::problem::Problem;
 
-use super::shown;
 use super::state::State;
+use super::{Kind, shown};
 use crate::sql::Sql;
 use crate::store::Store;
 
@@ -17,6 +17,7 @@ pub struct Stuck {
     /// The other organisation's ODS code.
     pub other: String,
     pub inward: bool,
+    pub kind: Kind,
     pub state: State,
     pub since: Millis,
     /// A plain sentence.
@@ -35,7 +36,7 @@ impl Store {
         let document_ty = self.document_word().await?;
         let mut sql = Sql::varied(
             "SELECT p.pid, p.id, p.recipient, 0, p.state, p.state_at, \
-             COALESCE(p.reason, q.last_error, ''), q.next_try \
+             COALESCE(p.reason, q.last_error, ''), q.next_try, p.kind \
              FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1",
         );
         shown::push_document(&mut sql, scope, document_ty);
@@ -47,7 +48,7 @@ impl Store {
         shown::push_unlocked(&mut sql, scope);
         sql.push(
             " UNION ALL SELECT p.pid, p.id, x.peer, p.direction, p.state, p.state_at, x.refused, \
-             NULL FROM parcel_receipt x JOIN parcel p ON p.pid = x.pid AND p.shard = x.shard",
+             NULL, p.kind FROM parcel_receipt x JOIN parcel p ON p.pid = x.pid AND p.shard = x.shard",
         );
         shown::push_document(&mut sql, scope, document_ty);
         sql.push(" WHERE x.refused IS NOT NULL");
@@ -66,6 +67,7 @@ impl Store {
                     since: row.int(5)?,
                     reason: row.text(6)?.to_string(),
                     next_try: row.int_opt(7)?.filter(|at| *at > 0),
+                    kind: Kind::from_code(row.text(8)?).unwrap_or(Kind::Letter),
                 })
             })
             .collect()

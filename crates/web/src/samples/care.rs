@@ -47,6 +47,19 @@ pub(super) fn opening(text: &str) -> staff::Opening {
             reason("legal-duty", "The law asks for it", false),
         ],
         code_error: None,
+        durations: vec![
+            staff::Duration {
+                value: 30,
+                text: "30 minutes".into(),
+                chosen: false,
+            },
+            staff::Duration {
+                value: 240,
+                text: "4 hours".into(),
+                chosen: true,
+            },
+        ],
+        minutes_error: None,
         reason: text.into(),
         reason_error: Some("Say why, in at least 10 letters"),
     }

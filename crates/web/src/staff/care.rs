@@ -17,11 +17,14 @@ use crate::page::parts::Fault;
 use crate::page::problem::Refusal;
 use crate::page::{Page, see_other};
 use crate::sign_in::step_up;
-use crate::staff::views::{Opening, Reason, SecondStep};
+use crate::staff::views::{Duration, Opening, Reason, SecondStep};
 use crate::visit::Visit;
 
-/// An hour, in milliseconds.
+/// An hour and a minute, in milliseconds.
 const HOUR: i64 = 3_600_000;
+const MINUTE: i64 = 60_000;
+/// The shortest time for which a record is opened.
+const SHORTEST_MINUTES: u32 = 30;
 /// For how long a relationship holds that somebody claims for themselves, in milliseconds: a day.
 const CLAIM: i64 = 24 * HOUR;
 /// The fewest letters of a reason.
@@ -90,16 +93,16 @@ impl Door {
         match self {
             Door::Claim => format!("You can then see this patient's record for a day. {told}"),
             Door::Emergency => format!(
-                "You can then read this patient's record, and no other, for {hours} hours. Nothing \
-                 more can be changed or taken out than before. {told}"
+                "You can then read this patient's record, and no other, for as long as you choose, {hours} hours at most. \
+                 Nothing more can be changed or taken out than before. {told}"
             ),
             Door::Unseal => format!(
-                "You can then read what is sealed in this patient's record for {hours} hours, \
-                 without their leave. {told}"
+                "You can then read what is sealed in this patient's record, without their leave, for as long \
+                 as you choose, {hours} hours at most. {told}"
             ),
             Door::Whereabouts => format!(
                 "Somebody may be looking for this patient to harm them. You can then see where they \
-                 live and are treated for {hours} hours. Tell nobody who does not have to visit. {told}"
+                 live and are treated for as long as you choose, {hours} hours at most. Tell nobody who does not have to visit. {told}"
             ),
         }
     }
@@ -237,6 +240,7 @@ fn form(
                 text,
                 href: match field {
                     "code" => "#code".into(),
+                    "minutes" => "#minutes".into(),
                     CONFIRM => door.confirmation(patient).into(),
                     _ => "#reason".into(),
                 },
@@ -247,6 +251,13 @@ fn form(
             Door::Emergency | Door::Unseal | Door::Whereabouts => reasons.collect(),
         },
         code_error: error("code"),
+        durations: match door {
+            Door::Claim => Vec::new(),
+            Door::Emergency | Door::Unseal | Door::Whereabouts => {
+                durations(node.emergency_hours, typed)
+            }
+        },
+        minutes_error: error("minutes"),
         reason: typed.map_or_else(String::new, |fields| fields.text("reason").to_owned()),
         reason_error: error("reason"),
     };
@@ -264,12 +275,16 @@ async fn take(
 ) -> Result<Response, Refusal> {
     check(patient)?;
     let scope = visit.scope(node, door.interaction(), "Patient").await?;
-    let faults = faults(visit, door, fields);
+    let minutes = minutes(node.emergency_hours, fields);
+    let mut faults = faults(visit, door, fields);
+    if door != Door::Claim && minutes.is_none() {
+        faults.push(("minutes", "Choose for how long"));
+    }
     if !faults.is_empty() {
         return Ok(form(node, visit, door, patient, Some(fields), &faults));
     }
     let told = told(visit, patient, fields)?;
-    let hours = i64::from(node.emergency_hours) * HOUR;
+    let minutes = i64::from(minutes.unwrap_or(SHORTEST_MINUTES));
     let write = match door {
         Door::Claim => CareWrite::Claim {
             told,
@@ -282,13 +297,14 @@ async fn take(
                 _ => OpeningKind::Emergency,
             },
             told,
-            ends_at: visit.now.saturating_add(hours),
+            ends_at: visit.now.saturating_add(minutes * MINUTE),
         },
     };
     let target = Target {
         ty: "Patient".into(),
         id: Some(patient.to_owned()),
         patient: Some(patient.to_owned()),
+        query: (door != Door::Claim).then(|| format!("minutes={minutes}").into()),
         ..Target::default()
     };
     let job = Job {
@@ -298,6 +314,39 @@ async fn take(
     };
     node.store.commit(&scope, job).await?;
     Ok(see_other(&format!("/staff/patient/{patient}")))
+}
+
+/// For how many minutes a record may be opened: half an hour, and whole hours up to the setting's.
+fn offered(hours_max: u32) -> impl Iterator<Item = u32> {
+    std::iter::once(SHORTEST_MINUTES).chain((1..=hours_max).map(|hours| hours * 60))
+}
+
+/// How long was chosen; the longest where nothing was. Nothing for what was not offered.
+fn minutes(hours_max: u32, fields: &Fields) -> Option<u32> {
+    match fields.text("minutes") {
+        "" => offered(hours_max).last(),
+        text => {
+            let chosen = text.parse().ok();
+            chosen.filter(|it| offered(hours_max).any(|minutes| minutes == *it))
+        }
+    }
+}
+
+/// What is offered, with what was chosen, or else the longest.
+fn durations(hours_max: u32, typed: Option<&Fields>) -> Vec<Duration> {
+    let longest = offered(hours_max).last();
+    let chosen = typed.map_or(longest, |fields| minutes(hours_max, fields));
+    offered(hours_max)
+        .map(|minutes| Duration {
+            value: minutes,
+            text: match (minutes % 60, minutes / 60) {
+                (0, 1) => "1 hour".to_owned(),
+                (0, hours) => format!("{hours} hours"),
+                _ => format!("{minutes} minutes"),
+            },
+            chosen: Some(minutes) == chosen,
+        })
+        .collect()
 }
 
 /// What is wrong with the form, or with who sent it.

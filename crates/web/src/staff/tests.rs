@@ -11,6 +11,7 @@ mod prescriptions;
 mod rules;
 mod sealed;
 mod shared;
+mod waiting;
 
 use http::StatusCode;
 use store::testing::{Ground, on_each_database};

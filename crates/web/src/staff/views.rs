@@ -280,8 +280,19 @@ pub struct Opening {
     pub errors: Vec<Fault>,
     pub reasons: Vec<Reason>,
     pub code_error: Option<&'static str>,
+    /// For how long it may be opened; none where that is not to be chosen.
+    pub durations: Vec<Duration>,
+    pub minutes_error: Option<&'static str>,
     pub reason: String,
     pub reason_error: Option<&'static str>,
+}
+
+/// For how many minutes a record may be opened.
+#[derive(Serialize)]
+pub struct Duration {
+    pub value: u32,
+    pub text: String,
+    pub chosen: bool,
 }
 
 /// `staff/second-step.jinja`

@@ -12,16 +12,15 @@ use store::fax::Asker;
 use store::hl7_inbox::StuckMessage;
 use store::hl7_out::StuckOutgoing;
 use store::mesh::Message;
-use store::parcels::{State as Parcel, Stuck};
 use store::{Alarm, Effect, Job};
 
 use crate::node::Node;
-use crate::page::parts::{self, Done, Label, Link};
+use crate::page::parts::{Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{
     alarms, bookings, downtime, fax_out, itk3, messages as patients_messages, pds, referrals,
-    rules, stuck_prescriptions, subscribers, views,
+    rules, stuck_letters, stuck_prescriptions, subscribers, views,
 };
 use crate::visit::Visit;
 
@@ -44,7 +43,6 @@ pub async fn page(
     let scope = visit.scope(&node, Interaction::WorkList, "").await?;
     let messages = node.store.hl7_work_list(&scope, 0, ROWS_MAX).await?;
     let outgoing = node.store.hl7_out_work_list(&scope, ROWS_MAX).await?;
-    let stuck = node.store.stuck(&scope, ROWS_MAX).await?;
     let mail = node.store.mesh_failed(&scope, ROWS_MAX).await?;
     let faxes = node.store.fax_work_list(&scope, ROWS_MAX).await?;
     let prescriptions = stuck_prescriptions::groups(&node, &scope, ROWS_MAX, visit.now).await?;
@@ -52,10 +50,10 @@ pub async fn page(
     let alarms = node.store.alarms().await?;
     let sees_letters = sees_letters(&visit);
     let stuck_messages = messages.iter().map(|it| message(it, visit.now)).collect();
-    let unsent = |it| letter(&node, it, sees_letters, visit.now);
-    let rows = stuck.iter().map(unsent).collect();
     let fax = |it| fax_out::row(&node, it, sees_letters, visit.now);
     let fax_rows = faxes.iter().map(fax).collect();
+    let letters = stuck_letters::groups(&node, &scope, sees_letters, visit.now);
+    let [unsent, came_back] = letters.await?;
     let mut groups = vec![
         logs(&node, &alarms, visit.now),
         group(
@@ -70,12 +68,8 @@ pub async fn page(
             outgoing.iter().map(|it| told(it, visit.now)).collect(),
             "Every system that is told of changes has taken what it was sent.",
         ),
-        group(
-            "letters",
-            "Letters that are not getting through",
-            rows,
-            "Every letter that was sent has arrived or is on its way.",
-        ),
+        unsent,
+        came_back,
         bookings::group(&node, &scope, visit.now).await?,
         referrals::stuck::group(&node, &scope, visit.now).await?,
         patients_messages::group(&node, &scope, visit.now).await?,
@@ -346,47 +340,6 @@ pub(super) fn message_actions(stuck: &StuckMessage, address: &str) -> Vec<Link> 
     }
 }
 
-fn letter(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views::Work {
-    let door = if stuck.inward { "item" } else { "sent" };
-    let other = (node.organisation_name)(&stuck.other);
-    let address = format!("/staff/{door}/{}", stuck.pid);
-    let undeliverable = stuck.state == Parcel::Undeliverable && !stuck.inward;
-    let next = match (undeliverable, stuck.next_try) {
-        (true, _) => format!("Ask {other} whether its node is running, then send again."),
-        (false, Some(at)) => {
-            format!(
-                "Nothing yet: the next try is at {}.",
-                words::moment(at, now).short
-            )
-        }
-        (false, None) => format!("Ask whoever runs this node to talk to {other}."),
-    };
-    let again = Link {
-        text: "Send again",
-        href: format!("{address}/send-again"),
-    };
-    views::Work {
-        when: words::moment(stuck.since, now),
-        what: format!(
-            "Letter {} {other}",
-            if stuck.inward { "from" } else { "to" }
-        ),
-        href: sees_letters.then_some(address),
-        state: parts::state(stuck.state),
-        why: if stuck.reason.is_empty() {
-            "No reason was given.".into()
-        } else {
-            stuck.reason.clone()
-        },
-        next,
-        actions: if undeliverable && sees_letters {
-            vec![again]
-        } else {
-            Vec::new()
-        },
-    }
-}
-
 fn done(asked: &Asked) -> Option<Done> {
     let text = match asked.done.as_str() {
         "replayed" => "The message is being worked through again.",
@@ -394,6 +347,8 @@ fn done(asked: &Asked) -> Option<Done> {
         "off" => "The subscription is switched off.",
         "told" => "The message is sent again, and then what waits behind it.",
         "untold" => "The message is off the list. It is not sent; what waits behind it is.",
+        "parcel-again" => "It is sent again.",
+        "back-settled" => "The letter that came back is off the list.",
         "booking-again" => "The booking is sent again.",
         "booking-settled" => "The booking has ended. The patient's page says so.",
         "booking-taken" => "The booking is tried again.",

@@ -205,8 +205,16 @@ pub async fn receive_unmatched(store: &Store, letter: &Letter) -> i64 {
 
 /// A letter that this node sends; its number here.
 pub async fn send(store: &Store, letter: &Letter) -> i64 {
+    send_as(store, letter, store::parcels::Kind::Letter).await
+}
+
+/// The same of another kind.
+pub async fn send_as(store: &Store, letter: &Letter, kind: store::parcels::Kind) -> i64 {
     let outgoing = Outgoing {
-        parcel: parcel(letter, store.organisation().as_str(), "FZZ99"),
+        parcel: Parcel {
+            kind,
+            ..parcel(letter, store.organisation().as_str(), "FZZ99")
+        },
         patient: "jane".into(),
         document: "sent".into(),
         contents: vec![letter.text.clone().into_bytes()],

@@ -288,3 +288,28 @@ fn what_became_of_a_pack_is_written_down_and_logged() {
         }
     });
 }
+
+#[test]
+fn downtime_is_linked_from_each_page_of_who_may_see_to_it_and_from_no_other() {
+    on_each_database(async |ground| {
+        let node = crate::testing::node(ground).await;
+        let link = "&#x2f;staff&#x2f;downtime";
+        let plain = "\"/staff/downtime\"";
+        let has = |text: &str| text.contains(plain) || text.contains(link);
+        for (login, pages, may) in [
+            ("ann", ["/staff/inbox", "/staff/worklist"], true),
+            ("bo", ["/staff/inbox", "/staff/neighbours"], true),
+            ("ed", ["/staff/worklist", "/staff/neighbours"], false),
+            ("olu", ["/staff/privacy", "/staff/access-queries"], false),
+        ] {
+            let mut browser = crate::testing::Browser::new(&node);
+            browser.sign_in("/staff/login", login).await;
+            for page in pages {
+                let shown = browser.get(page).await;
+                assert_eq!(has(&shown.text), may, "{login} {page}: {}", shown.text);
+            }
+            let door = browser.get("/staff/downtime").await;
+            assert_eq!(door.status.is_success(), may, "{login}");
+        }
+    });
+}

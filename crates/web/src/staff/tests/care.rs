@@ -141,6 +141,57 @@ fn p04_emergency_access_takes_a_reason_and_a_second_step_and_is_listed_and_told(
 }
 
 #[test]
+fn p04_who_opens_a_record_chooses_for_how_long_and_the_log_and_the_officer_are_told() {
+    on_each_database(async |ground| {
+        let (node, mut bo) = strangers(ground).await;
+        let address = "/staff/emergency-access/jane";
+        confirm(&node, &mut bo).await;
+        let form = bo.get(address).await.text;
+        assert!(
+            form.contains(r#"<option value="240" selected>4 hours"#),
+            "{form}"
+        );
+        let ask = |minutes| {
+            [
+                ("code", "unable-to-ask"),
+                ("reason", WHY),
+                ("minutes", minutes),
+            ]
+        };
+        for wrong in ["300", "29", "-60", "long"] {
+            let refused = bo.post(address, &ask(wrong)).await;
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+            assert!(refused.text.contains("Choose for how long"), "{wrong}");
+        }
+        let opened = bo.post(address, &ask("30")).await;
+        assert_eq!(opened.location(), "/staff/patient/jane", "{}", opened.text);
+        assert_eq!(bo.get(opened.location()).await.status, StatusCode::OK);
+        let mut olu = officer(&node).await;
+        let list = olu.get("/staff/privacy").await.text;
+        assert!(list.contains("(for 30 minutes)"), "{list}");
+        let scope = access::Scope::system(access::SystemPurpose::Measure);
+        let filter = store::AuditFilter {
+            count: 200,
+            ..store::AuditFilter::default()
+        };
+        let log = node.store.audit_page(&scope, &filter).await.unwrap();
+        let line = log
+            .entries
+            .iter()
+            .find(|it| it.target.query.as_deref() == Some("minutes=30"));
+        assert_eq!(line.unwrap().agent.name, "Dr Bo Test");
+        ground.clock().advance(30 * 60_000);
+        let account = crate::testing::account(&node.store, "bo").await;
+        let forget = store::accounts::factors::FactorWrite::Forget { account };
+        node.store.write_factor(forget).await.unwrap();
+        let mut later = Browser::new(&node);
+        later.sign_in("/staff/login", "bo").await;
+        let page = later.get("/staff/patient/jane").await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "it has ended");
+    });
+}
+
+#[test]
 fn p05_clerks_engineers_and_patients_open_nothing_in_an_emergency() {
     on_each_database(async |ground| {
         let (node, _bo) = strangers(ground).await;

@@ -127,6 +127,11 @@ fn what_was_filed_together_is_undone_before_any_sender_or_patient_is_told() {
             page.contains("2 letters") && page.contains("Can be undone"),
             "{page}"
         );
+        // Without a mouse too, and the page says by which key.
+        assert!(
+            page.contains("data-key=\"u\"") && page.contains("undo the filing"),
+            "{page}"
+        );
         let at = page
             .find("/undo")
             .or_else(|| page.find("&#x2f;undo"))

@@ -122,7 +122,7 @@ fn p12_a_letter_that_is_sealed_and_locked_is_on_no_page_outside_its_workgroup() 
             ("/staff/sent", "No letter has been sent yet."),
             (
                 "/staff/worklist",
-                "Every letter that was sent has arrived or is on its way.",
+                "Every letter, handover, question and notice that was sent has arrived or is on its way.",
             ),
         ] {
             let text = ann.get(list).await.text;

@@ -49,7 +49,7 @@ pub fn read(
     gather(
         &files.relationships,
         "destinationId",
-        &place,
+        place,
         &mut all,
         |line| {
             let value = line.id(VALUE)?;
@@ -58,7 +58,7 @@ pub fn read(
             Ok(is_known.then(|| value.to_string()))
         },
     )?;
-    gather(&files.concrete, "value", &place, &mut all, |line| {
+    gather(&files.concrete, "value", place, &mut all, |line| {
         let value = line.text(VALUE);
         ensure!(
             is_concrete(value),
