@@ -104,6 +104,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(320, "0320_moves_said"),
     migration!(330, "0330_handover_moved"),
     migration!(341, "0341_work_waiting"),
+    migration!(361, "0361_hl7_said"),
+    migration!(362, "0362_parcel_holds"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \
