@@ -8,6 +8,7 @@ use fhir::date::Millis;
 use fhir::gp_connect::Seen;
 use fhir::problem::{Kind, Problem};
 use store::Reading;
+use store::diary::BookingState;
 
 use super::work;
 use crate::exchange::Exchange;
@@ -144,7 +145,11 @@ impl Exchange {
         }
         let named = |it: &Seen| {
             let same = known.iter().find(|(remote, booking)| {
-                let is_asked = remote.is_empty() && booking.starts_at == it.starts;
+                let waits = matches!(
+                    booking.state,
+                    BookingState::Asked | BookingState::Cancelling
+                );
+                let is_asked = waits && remote.is_empty() && booking.starts_at == it.starts;
                 (!remote.is_empty() && *remote == it.id)
                     || (is_asked && it.slots.contains(&booking.slot))
             });

@@ -114,7 +114,9 @@ impl Exchange {
         wish: &Wish<'_>,
         (by, instead_of): (&str, Option<&Booking>),
     ) -> Result<Came, Problem> {
-        Box::pin(self.asked_system_for(scope, offer, wish, (by, instead_of))).await
+        let came = Box::pin(self.asked_system_for(scope, offer, wish, (by, instead_of))).await;
+        self.system_asked.notify_one();
+        came
     }
 
     /// What came of a wish before anybody is asked: it was asked for already, or its time is over. `None`: it can be
@@ -212,11 +214,7 @@ impl Exchange {
                 Some(known) => Ok(Came::Asked(known.id)),
                 None => Err(problem),
             },
-            done => {
-                done?;
-                self.system_asked.notify_one();
-                Ok(Came::Asked(id))
-            }
+            done => done.map(|_| Came::Asked(id)),
         }
     }
 
