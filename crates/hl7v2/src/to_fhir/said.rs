@@ -266,8 +266,8 @@ impl Meeting<'_> {
         // Two may be written alike and name different ones that are contained.
         let names_contained = value.is_some_and(|it| it.to_string().contains("\"#"));
         let contained = |of: Option<&Value>| of.cloned().unwrap_or_default();
-        let alike = contained(self.made.resource.get("contained"))
-            == contained(self.here.get("contained"));
+        let alike =
+            contained(self.made.resource.get("contained")) == contained(self.here.get("contained"));
         if here != value || (names_contained && !alike) {
             self.overtaken.push(name.to_owned());
         }
