@@ -2,6 +2,7 @@
 //! The numbers are those of the cases of faults that the project keeps.
 
 mod broken_off;
+mod clock;
 mod cut_off;
 mod full_disk;
 mod kills;
@@ -10,13 +11,18 @@ mod large_letters;
 mod lines;
 mod links;
 mod memory;
+mod new_certificate;
+mod partition;
 pub(crate) mod people;
+mod phases;
 mod poison;
+mod reordered;
 mod repeats;
 mod reserve;
 mod restricted;
 mod rewound;
 mod sharing;
+mod silent;
 mod syncs;
 
 /// Numbers that look random and come again with the same seed.

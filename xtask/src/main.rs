@@ -51,6 +51,10 @@ enum Task {
     /// Brings what is missing (PostgreSQL and Chromium from Debian's packages when run as root; else it says the command),
     /// starts a PostgreSQL of its own on a free loopback port, and stops it again.
     Test {
+        /// Kill nodes at each phase of a letter's way for 1,000 rounds, and run nothing else: about an hour. Without it there
+        /// are 20 rounds, among all tests.
+        #[arg(long)]
+        soak: bool,
         /// Arguments for the test runner, such as a part of a test's name.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -101,7 +105,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             },
         ),
         Task::Demo { arguments } => demo::run(&workspace, &arguments),
-        Task::Test { arguments } => test::run(&workspace, &arguments),
+        Task::Test { soak, arguments } => test::run(&workspace, soak, &arguments),
         Task::Check => check::run(&workspace),
         Task::Bench { arguments } => bench::run(&workspace, &arguments),
         Task::Album { arguments } => album::run(&workspace, &arguments),

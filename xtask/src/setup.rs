@@ -45,13 +45,18 @@ pub fn run(workspace: &Workspace, level: Level) -> Result<()> {
     Ok(())
 }
 
-/// What makes a disk fail, and lines lose packets or be thin. Without one of them the tests of those
+/// What makes a disk fail, clocks jump, and lines lose packets or be thin. Without one of them the tests of those
 /// faults are skipped, and say so.
 fn fault_tools() {
     for (program, package, what_for) in [
         ("strace", "strace", "strace, which makes syncs fail"),
         ("nft", "nftables", "nft, which loses packets"),
         ("tc", "iproute2", "tc, which makes lines thin"),
+        (
+            "faketime",
+            "faketime",
+            "libfaketime, which puts a node's clock forward and back",
+        ),
         (
             "unshare",
             "util-linux",

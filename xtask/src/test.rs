@@ -10,11 +10,15 @@ use crate::setup::{self, Level};
 use crate::shell::{self, path_with, step};
 use crate::workspace::Workspace;
 
-/// Runs every test, and the examples in the documentation first, so that the runner's own closing line comes last.
+/// The test that plays the soak.
+const SOAK: &str = "package(handover-tests) & test(/^faults::phases::/)";
+
+/// Runs every test, and the examples in the documentation first, so that the runner's own closing line comes last; with `soak`
+/// the soak alone.
 ///
 /// # Errors
 /// When something that a test needs is missing and cannot be installed, or a test fails.
-pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+pub fn run(workspace: &Workspace, soak: bool, arguments: &[String]) -> Result<()> {
     setup::run(workspace, Level::Test)?;
     let chromium = browser::find_or_install()?;
     let postgres = Postgres::start(workspace)?;
@@ -29,8 +33,25 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
             .env("HANDOVER_TEST_POSTGRES", postgres.url())
             .env("HANDOVER_TEST_CHROMIUM", &chromium)
             .env("HANDOVER_TEST_BINARY", &binary);
+        if soak {
+            cargo.env("HANDOVER_SOAK", "1");
+        }
         shell::run(&mut cargo)
     };
+    if soak {
+        step("soak: nodes killed at each phase of a letter's way, 1,000 rounds");
+        let words = [
+            "nextest",
+            "run",
+            "--workspace",
+            "--profile",
+            "soak",
+            "--no-capture",
+        ];
+        let outcome = command(&[&words[..], &["-E", SOAK]].concat());
+        postgres.stop()?;
+        return outcome;
+    }
     if arguments.is_empty() {
         step("examples in the documentation");
         command(&["test", "--quiet", "--workspace", "--doc"])?;

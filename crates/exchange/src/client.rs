@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use access::Ods;
 use bytes::Bytes;
+use fhir::date::Millis;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -19,6 +20,7 @@ use store::Clock;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::clocks::Clocks;
 use crate::directory::{Book, Member};
 use crate::keys::Identity;
 use crate::tls;
@@ -59,6 +61,7 @@ pub struct HttpTransport {
     ways: Option<Ways>,
     /// Idle connections with the certificate pins that they were made under.
     kept: Mutex<HashMap<Ods, (Arc<Member>, Sender)>>,
+    clocks: Clocks,
 }
 
 /// A request before it knows its host.
@@ -78,6 +81,7 @@ impl HttpTransport {
             clock,
             ways: None,
             kept: Mutex::default(),
+            clocks: Clocks::default(),
         }
     }
 
@@ -107,18 +111,29 @@ impl HttpTransport {
         let Some(member) = self.book.member(to, self.clock.now()) else {
             return Err(Failure::new(format!("The directory does not list {to}.")));
         };
+        let asked_at = self.clock.now();
         let kept = self.kept.lock().remove(to);
         if let Some((known, mut sender)) = kept
             && known == member
             && let Ok(answer) = in_time(exchange(&mut sender, &member, call.clone())).await
         {
+            self.note_clock(to, &answer.0, asked_at);
             self.keep(to, member, sender);
             return Ok(answer);
         }
         let mut sender = self.connect(to, &member).await?;
         let answer = in_time(exchange(&mut sender, &member, call)).await?;
+        self.note_clock(to, &answer.0, asked_at);
         self.keep(to, member, sender);
         Ok(answer)
+    }
+
+    /// Notes what time it is there.
+    fn note_clock(&self, peer: &Ods, answer: &Response<()>, asked_at: Millis) {
+        let date = answer.headers().get(header::DATE);
+        if let Some(date) = date.and_then(|it| it.to_str().ok()) {
+            self.clocks.note(peer, date, (asked_at, self.clock.now()));
+        }
     }
 
     fn keep(&self, to: &Ods, member: Arc<Member>, sender: Sender) {
@@ -266,6 +281,10 @@ fn held(answer: &Response<()>) -> Result<u64, Failure> {
 }
 
 impl Transport for HttpTransport {
+    fn clocks(&self) -> Vec<(Ods, Millis)> {
+        self.clocks.all()
+    }
+
     fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
         let path = "/exchange/v1/parcels".to_string();
         let call = Call {

@@ -73,7 +73,9 @@ impl Exchange {
     /// Sends a neighbour all that is due to it. What fails is noted with the time of the next try;
     /// gives whether all went well.
     pub async fn serve(&self, peer: &Ods) -> bool {
-        let trouble = match self.try_serve(peer).await {
+        let served = self.try_serve(peer).await;
+        self.note_clocks().await;
+        let trouble = match served {
             Ok(()) => return true,
             Err(trouble) => trouble,
         };

@@ -121,6 +121,8 @@ pub struct Exchange {
     /// Until when this process has the work for a neighbour.
     pub(crate) leases: Mutex<std::collections::HashMap<Ods, i64>>,
     pub(crate) paces: Paces,
+    /// Of neighbours, how far their clocks were told to staff as apart from this node's, if at all.
+    pub(crate) apart: Mutex<std::collections::HashMap<Ods, Option<i64>>>,
     /// What neighbours take, as they told lately.
     pub(crate) takes: Known,
     /// Places for questions of others that are being answered.
@@ -161,6 +163,7 @@ impl Exchange {
             holder: uuid::Uuid::new_v4().to_string(),
             leases: Mutex::default(),
             paces: Paces::default(),
+            apart: Mutex::default(),
             takes: Known::default(),
             answering: Semaphore::new(ANSWERING_MAX),
         })

@@ -79,6 +79,8 @@ pub struct Destination {
     pub facility: String,
     /// With what TLS is spoken, if it is.
     pub tls: Option<Arc<ClientConfig>>,
+    /// How long an answer is waited for.
+    pub answer_within: Duration,
 }
 
 /// What a line of the audit log says of a message.

@@ -6,6 +6,7 @@
 //! stands on the work list with the reason and the next step.
 
 mod apply;
+mod older;
 mod post;
 mod results;
 #[cfg(test)]

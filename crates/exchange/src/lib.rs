@@ -14,6 +14,7 @@ pub mod blueprints;
 pub mod booking;
 pub mod bounds;
 mod client;
+pub mod clocks;
 pub mod copies;
 pub mod correspondence;
 mod delivery;

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use access::Ods;
 use bytes::Bytes;
+use fhir::date::Millis;
 
 use crate::witness::Witnessing;
 
@@ -41,6 +42,10 @@ pub trait Transport: Send + Sync {
     fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String>;
     /// `GET /exchange/v1/directory`: the directory that the other goes by, if it is newer than that version.
     fn directory<'a>(&'a self, to: &'a Ods, above: u64) -> Answering<'a, Option<String>>;
+    /// By how many milliseconds the clocks of those who answered were ahead of this node's.
+    fn clocks(&self) -> Vec<(Ods, Millis)> {
+        Vec::new()
+    }
 }
 
 /// What a request comes to.

@@ -107,8 +107,10 @@ async fn deliver(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         changed.mark_unchanged();
         let now = exchange.store.now();
-        if now.saturating_sub(tidied) >= TIDY_EVERY_MILLIS {
+        // Should the clock be put back, as well.
+        if now.saturating_sub(tidied).abs() >= TIDY_EVERY_MILLIS {
             tidied = now;
+            exchange.note_clocks().await;
             exchange.tidy().await;
         }
         let nearest = serve_due(&exchange, &mut serving, &mut tasks).await;

@@ -134,6 +134,20 @@ impl<'a> Dtm<'a> {
         self.local_seconds() * 1000 - i64::from(self.offset(zone)) * 60_000
     }
 
+    /// The same, with what was sent of a second's fraction.
+    pub fn exact_millis(&self, zone: Zone) -> Millis {
+        let digits = self.fraction.bytes().chain([b'0'; 3]).take(3);
+        let fraction = digits.fold(0, |sum, digit| {
+            sum * 10 + i64::from(digit.saturating_sub(b'0'))
+        });
+        self.millis(zone) + fraction
+    }
+
+    /// Whether it is as precise as a minute.
+    pub fn names_minute(&self) -> bool {
+        self.minute.is_some()
+    }
+
     fn local_seconds(&self) -> i64 {
         let day = days_since_epoch(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1));
         let seconds = [(self.hour, 3600), (self.minute, 60), (self.second, 1)];

@@ -22,6 +22,7 @@ pub mod merge;
 pub mod names;
 mod path;
 mod provenance;
+pub mod said;
 mod shape;
 mod show;
 mod structure;
@@ -95,6 +96,8 @@ pub struct Made {
     /// References (`Patient/…`) whose links are to be taken from `Patient.link`; links that the
     /// resource holds are added to those that are here.
     pub unlink: Vec<String>,
+    /// Whether an older message's must not be written over a newer one's: it is met by [`said::update`].
+    pub is_ordered: bool,
 }
 
 impl Made {
@@ -108,6 +111,7 @@ impl Made {
             remove: Vec::new(),
             only_if_new: Vec::new(),
             unlink: Vec::new(),
+            is_ordered: false,
         }
     }
 }
@@ -165,6 +169,8 @@ pub struct Letter {
 /// What became of a message.
 #[derive(Debug, Clone)]
 pub struct Mapped {
+    /// When the sender recorded what it tells.
+    pub at: said::Moment,
     /// The resources, those referred to before those that refer.
     pub resources: Vec<Made>,
     /// The letter, if the message carries one.
@@ -288,8 +294,12 @@ fn mapped(
         elements.insert("contained".to_owned(), Value::Array(contained));
     }
     made.push(provenance);
+    for one in &mut made {
+        one.is_ordered = said::is_ordered(one, &header.message_type);
+    }
     let account = build.interpreter.ledger.close(message, tables, structure);
     Ok(Mapped {
+        at: said::Moment::of(message, context.received_at, context.zone),
         resources: made,
         letter,
         apart,

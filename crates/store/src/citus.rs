@@ -25,6 +25,7 @@ const SPREAD: &[&str] = &[
     "ix_composite",
     "audit",
     "hl7_message",
+    "hl7_said",
     "parcel",
     "parcel_part",
     "parcel_event",

@@ -4,6 +4,7 @@
 mod list;
 mod masked;
 mod replay;
+mod said;
 #[cfg(test)]
 mod tests;
 
@@ -86,6 +87,12 @@ pub enum Hl7Write {
     Replay { number: i64 },
     /// A person has seen to it; it leaves the work list.
     Settled { number: i64 },
+    /// When what stands in a resource's elements was said. `Conflict` if what is kept is not `before` (empty: nothing).
+    Said {
+        reference: String,
+        before: String,
+        said: String,
+    },
 }
 
 /// A message with its digests, which are made before the writer, whom all wait for, sees it.
@@ -202,6 +209,14 @@ pub(crate) async fn apply(
         Hl7Write::Failed { number, note } => settle(tx, now, *number, "failed", Some(note)).await,
         Hl7Write::Replay { number } => replay::replay(tx, now, *number).await,
         Hl7Write::Settled { number } => replay::settled(tx, *number).await,
+        Hl7Write::Said {
+            reference,
+            before,
+            said,
+        } => {
+            said::keep(tx, reference, (before, said)).await?;
+            Ok(Hl7Done::Noted)
+        }
     }
 }
 

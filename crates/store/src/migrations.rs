@@ -103,6 +103,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!(310, "0310_reminders"),
     migration!(320, "0320_moves_said"),
     migration!(330, "0330_handover_moved"),
+    migration!(361, "0361_hl7_said"),
+    migration!(362, "0362_parcel_holds"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

@@ -275,6 +275,9 @@ pub enum ParcelWrite {
     Step(Box<Step>),
     /// The other side will not take the parcel as it is: it goes before a person.
     SetAside { pid: i64, reason: String },
+    /// These were sent and are not taken yet: what follows them about the same patient to the same neighbour waits for as long as
+    /// they are due.
+    Holds { pids: Vec<i64> },
     /// A try to reach a neighbour failed: all that waits for it is `waiting`, until `next_try`.
     Failed {
         peer: Ods,
@@ -408,6 +411,7 @@ pub(crate) async fn apply(
             next_try,
         } => peers::failed(tx, now, peer.as_str(), error, *tries, *next_try).await,
         ParcelWrite::Reached { peer } => peers::reached(tx, now, peer.as_str()).await,
+        ParcelWrite::Holds { pids } => outgoing::holds(tx, pids).await,
         ParcelWrite::SetAside { pid, reason } => outgoing::set_aside(tx, now, *pid, reason).await,
         ParcelWrite::TryNow { peer } => peers::try_now(tx, peer.as_str()).await,
         ParcelWrite::Lease {

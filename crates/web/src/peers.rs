@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::serve::PeerCertificate;
 use access::Ods;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, head, post};
 use exchange::Exchange;
@@ -59,7 +59,20 @@ pub fn peers_router(exchange: Arc<Exchange>) -> Router {
         .layer(piece)
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_allowed)
+        .layer(axum::middleware::map_response_with_state(
+            exchange.clone(),
+            dated,
+        ))
         .with_state(exchange)
+}
+
+/// Says what time it is here, by the node's own clock: the server's is read anew only when it has gone on.
+async fn dated(State(exchange): State<Arc<Exchange>>, mut answer: Response) -> Response {
+    let date = exchange::clocks::http_date(exchange.store().now());
+    if let Ok(date) = http::HeaderValue::from_str(&date) {
+        answer.headers_mut().insert(header::DATE, date);
+    }
+    answer
 }
 
 async fn nothing_here() -> Refused {

@@ -21,7 +21,14 @@ struct State {
     /// Connections being carried, to be broken by `cut`.
     open: Mutex<Vec<TcpStream>>,
     carried_bytes: AtomicU64,
+    /// Answers are held once a connection has carried so much outwards; 0: none are.
+    held_after_bytes: AtomicU64,
+    /// Whether one is held.
+    held: AtomicBool,
 }
+
+/// What one connection has carried outwards.
+type Outwards = Arc<AtomicU64>;
 
 impl Proxy {
     /// A link from a free loopback port to `to`.
@@ -35,6 +42,8 @@ impl Proxy {
             delay_ms: AtomicU64::new(0),
             open: Mutex::new(Vec::new()),
             carried_bytes: AtomicU64::new(0),
+            held_after_bytes: AtomicU64::new(0),
+            held: AtomicBool::new(false),
         });
         let shared = state.clone();
         thread::spawn(move || {
@@ -72,6 +81,23 @@ impl Proxy {
             .store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Holds the answers of each connection that has carried so many bytes outwards: more than it takes to begin one, so
+    /// that a request is under way. `None`: no longer, and what was held breaks.
+    pub fn hold_answers(&self, after_bytes: Option<u64>) {
+        let after_bytes = after_bytes.unwrap_or(0);
+        self.state
+            .held_after_bytes
+            .store(after_bytes, Ordering::SeqCst);
+        self.state.held.store(false, Ordering::SeqCst);
+        // What open connections have carried before is of no account.
+        self.break_connections();
+    }
+
+    /// Whether a request is under way whose answer would be held.
+    pub fn holds_an_answer(&self) -> bool {
+        self.state.held.load(Ordering::SeqCst)
+    }
+
     pub fn carried_bytes(&self) -> u64 {
         self.state.carried_bytes.load(Ordering::SeqCst)
     }
@@ -94,17 +120,32 @@ impl State {
             return;
         };
         let mut open = self.open.lock().unwrap();
-        for (from, to) in [(&near, &far), (&far, &near)] {
+        let sent = Outwards::default();
+        for (from, to, outwards) in [(&near, &far, true), (&far, &near, false)] {
             let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
             open.push(from.try_clone().unwrap());
-            let state = self.clone();
-            thread::spawn(move || state.copy(from, to));
+            let (state, sent) = (self.clone(), sent.clone());
+            thread::spawn(move || state.copy(from, to, (&sent, outwards)));
         }
     }
 
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, (sent, outwards): (&Outwards, bool)) {
         let mut piece = [0; 16 * 1024];
         while let Ok(read) = from.read(&mut piece) {
+            if outwards {
+                sent.fetch_add(read as u64, Ordering::SeqCst);
+            }
+            let is_held = || {
+                let after = self.held_after_bytes.load(Ordering::SeqCst);
+                after > 0 && sent.load(Ordering::SeqCst) >= after
+            };
+            if is_held() {
+                self.held.store(true, Ordering::SeqCst);
+            }
+            // Nothing comes back any more: who waits for it is to be broken off.
+            while !outwards && read > 0 && is_held() && !self.ended.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(5));
+            }
             let delay = self.delay_ms.load(Ordering::SeqCst);
             thread::sleep(Duration::from_millis(delay));
             if read == 0 || to.write_all(&piece[..read]).is_err() {

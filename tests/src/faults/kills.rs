@@ -13,9 +13,9 @@ use crate::client::mllp::{Sender, code};
 use crate::node::look::Parcel;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
-/// How long letters flow and processes die.
-const STORM: Duration = Duration::from_secs(50);
-const KILLS_MIN: u32 = 10;
+/// How long letters flow and processes die: what is killed at each phase by name is in `phases`.
+const STORM: Duration = Duration::from_secs(8);
+const KILLS_MIN: u32 = 3;
 const SENDERS: u64 = 3;
 /// After the storm, everything that was acknowledged arrives within this.
 const SETTLE_SECONDS: u64 = 150;
@@ -29,7 +29,7 @@ fn f01_kills_at_any_point_lose_no_letter_and_take_none_in_twice() {
 #[test]
 fn f01_kills_at_any_point_lose_and_double_nothing_on_postgresql() {
     if let Some(url) = store::testing::postgres_url() {
-        storm_and_settle(Some(&url), STORM / 2);
+        storm_and_settle(Some(&url), STORM);
     }
 }
 
@@ -42,7 +42,7 @@ fn storm_and_settle(postgres: Option<&str>, length: Duration) {
     println!("{kills} kills, {} letters acknowledged", acknowledged.len());
     assert!(kills >= KILLS_MIN, "only {kills} kills: the storm was none");
     assert!(
-        acknowledged.len() > 50,
+        acknowledged.len() > 20,
         "only {} letters flowed",
         acknowledged.len()
     );

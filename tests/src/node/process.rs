@@ -20,6 +20,8 @@ pub struct Process {
     folder: PathBuf,
     /// The pages' address, which answers when the node is ready.
     pages: SocketAddr,
+    /// More of its environment.
+    environment: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -34,8 +36,14 @@ impl Process {
             arguments,
             folder: folder.to_path_buf(),
             pages,
+            environment: Vec::new(),
             child: None,
         }
+    }
+
+    /// Has it started with that in its environment from now on.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts it, and waits until it answers.
@@ -56,6 +64,7 @@ impl Process {
             .env("RUST_BACKTRACE", "0")
             // More than it says by itself: what must not be in a log is looked for in more of it.
             .env("HANDOVER_LOG", "info")
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)

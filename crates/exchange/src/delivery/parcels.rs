@@ -39,6 +39,7 @@ impl Exchange {
             return Ok(true);
         }
         bound(&mut parcels, self.paces.contents(peer));
+        in_order(&mut parcels);
         // A request that the other side calls malformed is sent in halves, down to the parcel that
         // it does not like: that one alone goes before a person.
         let mut batches = vec![parcels];
@@ -149,6 +150,7 @@ impl Exchange {
     ) -> Result<usize, Trouble> {
         let mut job = Job::effect(Effect::Parcel(ParcelWrite::Reached { peer: peer.clone() }));
         let mut kept = 0;
+        let mut left: Vec<&ToDeliver> = parcels.iter().collect();
         for receipt in &receipts.receipts {
             let Some(parcel) = parcels
                 .iter()
@@ -157,6 +159,7 @@ impl Exchange {
                 continue;
             };
             kept += 1;
+            left.retain(|it| it.pid != parcel.pid);
             let told = receipt.told(peer, self.organisation(), proof, parcel.made.clone());
             job.effects
                 .push(Effect::Parcel(ParcelWrite::Told(Box::new(told))));
@@ -169,6 +172,13 @@ impl Exchange {
             };
             job.traces
                 .push(scope.trace(Interaction::System, Outcome::Success, target));
+        }
+        // What follows about the same patient does not pass what is not taken yet.
+        left.retain(|it| !it.holds && it.made.patient.is_some());
+        if !left.is_empty() {
+            let pids = left.iter().map(|it| it.pid).collect();
+            job.effects
+                .push(Effect::Parcel(ParcelWrite::Holds { pids }));
         }
         self.store.commit(scope, job).await?;
         Ok(kept)
@@ -245,6 +255,22 @@ fn bound(parcels: &mut Vec<ToDeliver>, contents_max: u64) {
     });
     let count = fits.count().max(1);
     parcels.truncate(count);
+}
+
+/// Leaves out what must not be sent in one request with what is before it about the same patient, since that goes in pieces and
+/// will be taken later. What is urgent does not wait for what is not.
+fn in_order(parcels: &mut Vec<ToDeliver>) {
+    let goes_in_pieces = |it: &ToDeliver| it.parts.iter().any(|part| part.size > INLINE_BYTES_MAX);
+    let in_pieces = parcels.iter().filter(|it| goes_in_pieces(it));
+    let slow: Vec<(Option<String>, i64, bool)> = in_pieces
+        .filter(|it| it.made.patient.is_some())
+        .map(|it| (it.made.patient.clone(), it.pid, it.urgent))
+        .collect();
+    parcels.retain(|it| {
+        !slow.iter().any(|(patient, pid, urgent)| {
+            *patient == it.made.patient && *pid < it.pid && (*urgent || !it.urgent)
+        })
+    });
 }
 
 /// Whether a receipt settles that parcel: that it is stored, or refused for good.

@@ -12,6 +12,8 @@ use crate::mllp::{Sender, stopped};
 const READ_MAX: u32 = 32;
 /// After so many failures the message stands on the work list too, while it is tried on.
 const TRIES_BEFORE_WORK: u32 = 10;
+/// After so many where it takes messages and does not answer: they may or may not have been acted on.
+const SILENT_TRIES_BEFORE_WORK: u32 = 3;
 
 /// What a system answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,7 +66,9 @@ impl Outwards {
             if *stop.borrow() {
                 break;
             }
-            if message.next_try > self.now() {
+            // A longer wait than there is means that the clock was put back, and is not waited for.
+            let wait = message.next_try.saturating_sub(self.now());
+            if wait > 0 && u64::try_from(wait).is_ok_and(|it| it <= self.backoff.cap_millis) {
                 continue;
             }
             match exchange(destination, connection, message).await {
@@ -135,7 +139,11 @@ impl Outwards {
         let system = &destination.name;
         let tries = message.tries.saturating_add(1);
         tracing::warn!(%problem, system, tries, "a system could not be told");
-        let note = (tries >= TRIES_BEFORE_WORK).then(|| WorkNote {
+        let before_work = match problem.kind {
+            Fault::Timeout => SILENT_TRIES_BEFORE_WORK,
+            _ => TRIES_BEFORE_WORK,
+        };
+        let note = (tries >= before_work).then(|| WorkNote {
             reason: format!("{system} has not answered {tries} times: {}", problem.message),
             next_step: format!(
                 "See whether {system} runs and can be reached. It is tried again and again meanwhile."
@@ -168,7 +176,7 @@ async fn exchange(
         Some(sender) => sender,
         None => {
             let opened = Sender::to(&destination.address, destination.tls.as_ref()).await?;
-            connection.insert(opened)
+            connection.insert(opened.waiting(destination.answer_within))
         }
     };
     let answer = sender.send(&message.body).await?;

@@ -83,6 +83,7 @@ async fn node(ground: &Ground, other: &Other) -> (Store, Outwards) {
         application: "LAB".into(),
         facility: "RXX01".into(),
         tls: None,
+        answer_within: Duration::from_secs(30),
     };
     (store.clone(), Outwards::new(store, vec![destination]))
 }

@@ -7,11 +7,13 @@ use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use futures_util::future::join_all;
 use hl7v2::to_fhir::merge;
+use hl7v2::to_fhir::said::{self, Said};
 use hl7v2::to_fhir::{Made, Mapped, Merge};
 use store::hl7_inbox::{Hl7Write, WorkNote};
 use store::parcels::ParcelWrite;
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
 
+use super::older::{self, Meeting};
 use super::post::{kept, note, post};
 use super::{Intake, Plan};
 
@@ -65,21 +67,38 @@ impl Intake {
         let is_older = |made: &&Made| {
             results.is_older && matches!(made.ty.as_str(), "Observation" | "DiagnosticReport")
         };
+        let ordered = mapped.resources.iter().filter(|made| made.is_ordered);
+        let ordered: Vec<String> = ordered.map(older::reference).collect();
+        let said = self.store.hl7_said(&self.scope, &ordered).await?;
         let made = mapped.resources.iter().filter(|made| !is_older(made));
-        let changes = join_all(made.map(|made| self.change(plan, made, read_all))).await;
-        let changes = changes.into_iter().filter_map(Result::transpose);
-        let mut job = Job {
-            changes: changes.collect::<Result<_, _>>()?,
-            ..Job::default()
-        };
+        let meetings = join_all(made.map(|made| {
+            let before = said.get(&older::reference(made)).map(String::as_str);
+            self.meet(
+                plan,
+                made,
+                (mapped.at, before.unwrap_or_default()),
+                read_all,
+            )
+        }));
+        let meetings = meetings.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let older = older::note_of(&meetings);
+        let is_overtaken = older::is_overtaken(&meetings);
+        let mut job = Job::default();
+        for meeting in meetings {
+            job.changes.extend(meeting.change);
+            job.effects.extend(meeting.said.map(Effect::Hl7));
+        }
         let (sent, note) = match self.overtaken(plan, mapped).await? {
             Some(note) => (None, Some(note)),
             None => post(plan, mapped, (&self.organisation, self.post.as_ref())),
         };
-        let (withdrawn, undone) = self.withdrawn(plan, mapped).await?;
+        let (withdrawn, undone) = match is_overtaken {
+            true => (Vec::new(), None),
+            false => self.withdrawn(plan, mapped).await?,
+        };
         job.effects.push(Effect::Hl7(Hl7Write::Mapped {
             number: plan.waiting.number,
-            note: note.or(undone).or(results.note),
+            note: older::both(note.or(undone).or(results.note), older),
         }));
         job.effects
             .extend(mapped.apart.iter().map(|(binary, apart)| {
@@ -133,17 +152,20 @@ impl Intake {
             .trace(Interaction::System, Outcome::Success, target)
     }
 
-    /// The change of one resource; `None` where what is here stays.
-    async fn change(
+    /// The change of one resource, none where what is here stays; and what is kept of when it was said.
+    async fn meet(
         &self,
         plan: &Plan,
         made: &Made,
+        (at, before): (said::Moment, &str),
         read_all: bool,
-    ) -> Result<Option<Change>, Problem> {
+    ) -> Result<Meeting, Problem> {
         let again = plan.waiting.mapped_before;
         let late = plan.waiting.late;
         let may_be_written = made.merge == Merge::Replace && made.ty != "DocumentReference";
-        let blind = !late && !again && !read_all && may_be_written;
+        // What is told whole is looked at only where something newer may have been said.
+        let is_known = made.is_ordered && !before.is_empty();
+        let blind = !late && !again && !read_all && may_be_written && !is_known;
         let (existing, expect) = if blind {
             (None, Expect::Anything)
         } else {
@@ -153,20 +175,29 @@ impl Intake {
                     same_patient(made, &value)?;
                     // It was written by what came after this message.
                     if late && version.last_updated > plan.waiting.received_at {
-                        return Ok(None);
+                        return Ok(Meeting::default());
                     }
                     (Some(value), Expect::Version(version.version))
                 }
-                Reading::Deleted { .. } if again || late => return Ok(None),
+                Reading::Deleted { .. } if again || late => return Ok(Meeting::default()),
                 Reading::Deleted { .. } | Reading::Absent => (None, Expect::Absent),
             }
         };
         // What newer messages and people have done since must not be undone.
         if again && existing.is_some() {
-            return Ok(None);
+            return Ok(Meeting::default());
         }
-        let Some(resource) = merge::update(made, existing.as_ref()) else {
-            return Ok(None);
+        let mut meeting = Meeting::default();
+        let resource = match made.is_ordered {
+            true => {
+                let met = said::update(made, existing.as_ref(), &Said::read(before), at);
+                meeting = Meeting::of(made, before, &met);
+                met.resource
+            }
+            false => merge::update(made, existing.as_ref()),
+        };
+        let Some(resource) = resource else {
+            return Ok(meeting);
         };
         let bytes = serde_json::to_vec(&resource).map_err(unwritable)?;
         let limits = Limits {
@@ -176,11 +207,12 @@ impl Intake {
         let resource = json::parse(&bytes, &limits)?;
         fhir::validate::structure(&resource, Definitions::r4())?;
         let resource = Prepared::new(&resource, &made.id, &self.organisation)?;
-        Ok(Some(Change::Put {
+        meeting.change = Some(Change::Put {
             resource,
             expect,
             release: Release::Keep,
-        }))
+        });
+        Ok(meeting)
     }
 
     /// Puts the message onto the work list.

@@ -21,6 +21,7 @@ const READ_BYTES: usize = 16 * 1024;
 pub struct Sender {
     stream: Box<dyn Stream>,
     answers: Decoder,
+    answer_within: Duration,
 }
 
 /// A connection, in TLS or not.
@@ -54,6 +55,7 @@ impl Sender {
             Ok(Sender {
                 stream,
                 answers: Decoder::new(Bounds::default()),
+                answer_within: Duration::from_secs(ANSWER_SECONDS_MAX),
             })
         };
         match tokio::time::timeout(limit, connecting).await {
@@ -65,13 +67,20 @@ impl Sender {
         }
     }
 
+    /// The same, which waits so long for each answer.
+    #[must_use]
+    pub fn waiting(mut self, answer_within: Duration) -> Sender {
+        self.answer_within = answer_within;
+        self
+    }
+
     /// Sends a message and waits for its answer, both without frame.
     ///
     /// # Errors
-    /// `Transient` if the connection ends, `Timeout` without an answer in 30 s: the message may or
+    /// `Transient` if the connection ends, `Timeout` without an answer in time (30 s): the message may or
     /// may not have been taken, so send it again.
     pub async fn send(&mut self, message: &[u8]) -> Result<Vec<u8>, Problem> {
-        let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let limit = self.answer_within;
         match tokio::time::timeout(limit, self.exchange(message)).await {
             Ok(answer) => answer,
             Err(_) => Err(Problem::new(

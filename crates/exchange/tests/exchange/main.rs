@@ -14,6 +14,7 @@ mod booking;
 mod crossing;
 mod discharging;
 mod example;
+mod keeping_order;
 mod large;
 mod link;
 mod lists;

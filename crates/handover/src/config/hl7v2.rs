@@ -25,7 +25,7 @@ section! {
         results: bool = "false", default;
         /// More doors, each a table [[hl7v2.listener]] with listen = "0.0.0.0:2576" and, for TLS, certificate and key (PEM files); with client_authorities (a PEM file) only systems that show a certificate of theirs get in.
         listener: Option<Vec<Hl7v2Listener>> = "[{ listen = \"0.0.0.0:2576\" }]", optional;
-        /// Systems that are told of changes, each a table [[hl7v2.destination]] with name, address = "host:2575", sends = ["ADT", "ORU", "MDM", "SIU"] and, if they ask for it, application and facility (MSH-5 and MSH-6); for TLS, authorities, certificate and key (PEM files).
+        /// Systems that are told of changes, each a table [[hl7v2.destination]] with name, address = "host:2575", sends = ["ADT", "ORU", "MDM", "SIU"] and, if they ask for it, application and facility (MSH-5 and MSH-6); for TLS, authorities, certificate and key (PEM files). answer_seconds says how long each answer is waited for (30).
         destination: Option<Vec<Hl7v2Destination>> = "[{ name = \"lab\", address = \"lab.internal:2575\", sends = [\"ADT\"] }]", optional;
     }
 }
@@ -57,11 +57,20 @@ pub struct Hl7v2Destination {
     pub application: String,
     #[serde(default)]
     pub facility: String,
+    /// How long an answer is waited for.
+    #[serde(default = "answer_seconds")]
+    pub answer_seconds: u64,
     /// PEM file of whose certificate it must show; without one no TLS is spoken.
     pub authorities: Option<PathBuf>,
     /// PEM files of the certificate that is shown to it.
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
+}
+
+const ANSWER_SECONDS: std::ops::RangeInclusive<u64> = 1..=300;
+
+fn answer_seconds() -> u64 {
+    30
 }
 
 impl Hl7v2 {
@@ -94,6 +103,9 @@ impl Hl7v2 {
             let port = destination.address.rsplit_once(':').map(|(_, port)| port);
             if !port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)) {
                 bail!("hl7v2.destination {name:?}: address must be host:port");
+            }
+            if !ANSWER_SECONDS.contains(&destination.answer_seconds) {
+                bail!("hl7v2.destination {name:?}: answer_seconds must be 1 to 300");
             }
             if destination.sends.is_empty() {
                 bail!("hl7v2.destination {name:?}: sends names no kind of message");

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use exchange::hl7_out::{Destination, Kind, Outwards};
@@ -148,6 +149,7 @@ fn destination(it: &Hl7v2Destination) -> anyhow::Result<Destination> {
         application: it.application.clone(),
         facility: it.facility.clone(),
         tls: client(it).with_context(named)?,
+        answer_within: Duration::from_secs(it.answer_seconds),
     })
 }
 

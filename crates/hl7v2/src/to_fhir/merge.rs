@@ -43,6 +43,7 @@ pub fn update(made: &Made, existing: Option<&Value>) -> Option<Value> {
                 merged.shift_remove(&format!("_{name}"));
             }
             links(made, existing, &mut merged);
+            drop_unnamed(&mut merged);
             Value::Object(merged)
         }
     };
@@ -86,6 +87,43 @@ fn meta(resource: &mut Map<String, Value>, here: Option<&Value>, labels: Option<
     }
 }
 
+/// Leaves out what is contained and no element refers to any more.
+fn drop_unnamed(merged: &mut Map<String, Value>) {
+    let Some(Value::Array(contained)) = merged.shift_remove("contained") else {
+        return;
+    };
+    let mut named = Vec::new();
+    merged.values().for_each(|it| references(it, &mut named));
+    // One that is contained may refer to another.
+    contained.iter().for_each(|it| references(it, &mut named));
+    let is_named = |it: &Value| {
+        let id = it.get("id").and_then(Value::as_str).unwrap_or_default();
+        named.iter().any(|name| name == id)
+    };
+    let kept: Vec<Value> = contained.into_iter().filter(is_named).collect();
+    if !kept.is_empty() {
+        merged.insert("contained".to_owned(), Value::Array(kept));
+    }
+}
+
+/// The ids of what is referred to inside the resource.
+fn references(value: &Value, named: &mut Vec<String>) {
+    match value {
+        Value::Object(elements) => {
+            for (name, value) in elements {
+                match value {
+                    Value::String(text) if name == "reference" => {
+                        named.extend(text.strip_prefix('#').map(str::to_owned));
+                    }
+                    value => references(value, named),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|it| references(it, named)),
+        _ => {}
+    }
+}
+
 /// The links of a patient are added to, never written over: each says that two records are one
 /// person's, or which one took the other's place.
 fn links(made: &Made, existing: &Map<String, Value>, merged: &mut Map<String, Value>) {
@@ -124,7 +162,7 @@ fn choice_stems(name: &str) -> impl Iterator<Item = &'static str> {
         .filter(move |stem| is_choice_of(name, stem))
 }
 
-fn is_choice_of(name: &str, stem: &str) -> bool {
+pub(super) fn is_choice_of(name: &str, stem: &str) -> bool {
     let rest = name.trim_start_matches('_').strip_prefix(stem);
     rest.is_some_and(|rest| rest.starts_with(char::is_uppercase))
 }
@@ -143,6 +181,7 @@ mod tests {
             remove: vec!["telecom".into()],
             only_if_new: vec!["status".into()],
             unlink: Vec::new(),
+            is_ordered: false,
         }
     }
 

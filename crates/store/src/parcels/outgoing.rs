@@ -288,6 +288,16 @@ pub(crate) async fn give_up(
     Ok(ParcelDone::Rows(rows.len() as u64))
 }
 
+/// Notes that the patients' later parcels wait for these.
+pub(crate) async fn holds(tx: &mut Tx<'_>, pids: &[i64]) -> Result<ParcelDone, Problem> {
+    let mut rows = 0;
+    for pid in pids {
+        let sql = Sql::new("UPDATE parcel SET holds = patient WHERE pid = $1 AND due = 1");
+        rows += tx.execute(&sql.with(*pid)).await?;
+    }
+    Ok(ParcelDone::Rows(rows))
+}
+
 /// Puts a parcel before a person as undeliverable.
 pub(crate) async fn set_aside(
     tx: &mut Tx<'_>,

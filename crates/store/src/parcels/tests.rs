@@ -416,3 +416,38 @@ fn a_content_that_many_letters_carry_stays_as_long_as_one_of_them_waits() {
         assert_eq!(bytes.unwrap(), b"abcdef");
     });
 }
+
+#[test]
+fn what_is_due_is_read_in_its_order_and_what_holds_is_found_by_its_patient() {
+    on_each_database(async |ground: &Ground| {
+        if !ground.is_sqlite() {
+            return;
+        }
+        let store = ground.open().await;
+        let due = super::work::due("A81001", false, 10).text().to_string();
+        let due: &'static str = Box::leak(due.into_boxed_str());
+        let sql = crate::sql::Sql::new(due)
+            .with("A81001")
+            .with(false)
+            .with(10_i64);
+        let rows = store
+            .rows_apart(sql.explained("EXPLAIN QUERY PLAN "))
+            .await
+            .unwrap();
+        let plan: Vec<_> = rows
+            .iter()
+            .map(|row| row.text(3).unwrap().to_string())
+            .collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains("SEARCH p USING INDEX parcel_due"), "{plan}");
+        assert!(
+            plan.contains("SEARCH b USING INDEX parcel_holds (holds=?"),
+            "{plan}"
+        );
+        assert!(
+            !plan.contains("TEMP B-TREE") && !plan.contains("SCAN"),
+            "{plan}"
+        );
+        store.close().await;
+    });
+}

@@ -31,6 +31,9 @@ pub struct ToDeliver {
     pub parts: Vec<PartOf>,
     /// The resources here that it was made of, for the audit log.
     pub made: Made,
+    pub urgent: bool,
+    /// Whether the patient's later parcels wait for it already (`ParcelWrite::Holds`).
+    pub holds: bool,
 }
 
 /// A step that another organisation is to be told.
@@ -100,7 +103,8 @@ impl Store {
             .collect()
     }
 
-    /// What is to be delivered to a neighbour, urgent letters first, then the oldest.
+    /// What is to be delivered to a neighbour, urgent letters first, then the oldest. Not what is about a patient of whom
+    /// something was sent before that is not taken yet, unless this is urgent and that is not.
     ///
     /// # Errors
     /// Those of the database.
@@ -111,17 +115,7 @@ impl Store {
         count_max: u32,
     ) -> Result<Vec<ToDeliver>, Problem> {
         check(scope)?;
-        let of = |urgent: bool, count_max: u32| {
-            // One urgency at a time, so that the index alone tells the order, however many wait.
-            Sql::new(
-                "SELECT pid, id, text, digest, patient, document, binaries FROM parcel \
-                 WHERE direction = 0 AND due = 1 AND recipient = $1 AND urgent = $2 \
-                 ORDER BY pid LIMIT $3",
-            )
-            .with(peer.as_str())
-            .with(urgent)
-            .with(count_max)
-        };
+        let of = |urgent: bool, count_max: u32| due(peer.as_str(), urgent, count_max);
         let mut rows = self.rows(&of(true, count_max)).await?;
         let left = count_max.saturating_sub(u32::try_from(rows.len()).unwrap_or(count_max));
         if left > 0 {
@@ -137,6 +131,8 @@ impl Store {
                 digest: row.text(3)?.to_string(),
                 parts: self.parts(pid).await?,
                 made: event::made(&row, 4)?,
+                urgent: row.flag(7)?,
+                holds: row.text_opt(8)?.is_some(),
             });
         }
         Ok(parcels)
@@ -275,6 +271,20 @@ impl Store {
         }
         Ok(parcels)
     }
+}
+
+/// What is due to a neighbour. One urgency at a time, so that the index alone tells the order, however many wait. Few hold: they are
+/// found by their patient, and by no other index (`+`).
+pub(super) fn due(peer: &str, urgent: bool, count_max: u32) -> Sql<'_> {
+    Sql::new(
+        "SELECT p.pid, p.id, p.text, p.digest, p.patient, p.document, p.binaries, p.urgent, p.holds FROM parcel p \
+         WHERE p.direction = 0 AND p.due = 1 AND p.recipient = $1 AND p.urgent = $2 AND NOT EXISTS \
+         (SELECT 1 FROM parcel b WHERE b.holds = p.patient AND b.pid < p.pid AND +b.direction = 0 AND +b.due = 1 \
+         AND b.recipient = p.recipient AND +b.urgent >= p.urgent) ORDER BY p.pid LIMIT $3",
+    )
+    .with(peer)
+    .with(urgent)
+    .with(count_max)
 }
 
 /// Workers alone read across all patients.

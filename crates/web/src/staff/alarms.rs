@@ -20,7 +20,7 @@ pub(super) struct Kind {
     empty: &'static str,
 }
 
-pub(super) static KINDS: [Kind; 8] = [
+pub(super) static KINDS: [Kind; 9] = [
     Kind {
         code: "backup",
         id: "copies",
@@ -40,6 +40,16 @@ pub(super) static KINDS: [Kind; 8] = [
         next: "Whoever runs this node: ask the network’s stewards for a new one. It need reach only one member; the \
                others take it from there.",
         empty: "The directory of the network is in force, and does not end soon.",
+    },
+    Kind {
+        code: exchange::clocks::ALARM,
+        id: "clocks",
+        title: "Clocks that do not agree",
+        what: "A neighbour’s clock, or this node’s",
+        state: "To be set right",
+        next: "Whoever runs this node: see whether this machine’s clock is right. If it is, telephone the neighbour. Where several \
+               neighbours stand here, it is most likely this one. Once the clocks agree, this goes by itself.",
+        empty: "The clocks of all neighbours that were reached agree with this node’s within two minutes.",
     },
     Kind {
         code: exchange::directory::joining::JOINING_ALARM,
