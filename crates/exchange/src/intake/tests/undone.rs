@@ -87,3 +87,31 @@ fn an_admission_that_is_cancelled_withdraws_all_letters_about_it() {
         hospital.store.close().await;
     });
 }
+
+#[test]
+fn a_cancel_that_is_older_than_the_discharge_and_comes_late_withdraws_nothing_and_is_told() {
+    on_each_database(async |ground| {
+        let hospital = hospital(ground).await;
+        hospital.take(&admission("1")).await;
+        let discharge = admission("2")
+            .replace("A01", "A03")
+            .replace("|20260104100000", "|20260104100000|20260105080000");
+        hospital.take(&discharge).await;
+        hospital.take(&letter("3")).await;
+        let late = event("ADT^A13", "4").replace("20260105083000", "20260104120000");
+        hospital.take(&late).await;
+        let visit = hospital.one("Encounter").await;
+        assert_eq!(visit["status"], "finished");
+        assert!(visit["period"]["end"].is_string(), "{visit}");
+        let letter = ("Discharge summary".to_owned(), State::Accepted);
+        assert_eq!(hospital.states().await, [letter]);
+        let stuck = hospital.stuck().await;
+        assert_eq!(stuck.len(), 1, "{stuck:?}");
+        let told = &stuck[0].1;
+        assert!(
+            told.contains("Encounter.status") && told.contains("Encounter.period.end"),
+            "{told}"
+        );
+        hospital.store.close().await;
+    });
+}
