@@ -88,11 +88,7 @@ pub fn http_date(at: Millis) -> String {
 
 /// What staff are told of a clock that far ahead.
 fn told(peer: &Ods, ahead: Millis) -> String {
-<<<<<<< HEAD
-    let minutes = ahead.abs() / 60_000;
-=======
     let minutes = (ahead.abs() + 30_000) / 60_000;
->>>>>>> failures
     let by = match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("{minutes} minutes"),
         (hours, minutes) => format!("{hours} h {minutes} min"),

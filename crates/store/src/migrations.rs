@@ -103,10 +103,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(310, "0310_reminders"),
     migration!(320, "0320_moves_said"),
     migration!(330, "0330_handover_moved"),
-<<<<<<< HEAD
     migration!(341, "0341_work_waiting"),
-=======
->>>>>>> failures
     migration!(361, "0361_hl7_said"),
     migration!(362, "0362_parcel_holds"),
 ];

@@ -12,13 +12,8 @@ use crate::node::process::run;
 const SECONDS: u64 = 90;
 /// What both clocks say when they agree: some hours after the directory was signed, so that two hours before are after it too.
 const RIGHT_HOURS: i64 = 3;
-<<<<<<< HEAD
-/// How long what a clock says is remembered before it is read anew.
-const READ_ANEW: Duration = Duration::from_millis(1_100);
-=======
 /// What is under way when a clock is set is over after this.
 const READ_ANEW: Duration = Duration::from_millis(100);
->>>>>>> failures
 
 /// The library that stands between a program and its clock, if it is installed.
 fn library() -> Option<PathBuf> {
@@ -48,11 +43,7 @@ fn start(site: &mut Site, library: &Path) {
     for (name, value) in [
         ("LD_PRELOAD", library.to_str().unwrap()),
         ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap()),
-<<<<<<< HEAD
-        ("FAKETIME_CACHE_DURATION", "1"),
-=======
         ("FAKETIME_NO_CACHE", "1"),
->>>>>>> failures
         // What waits and times out goes by the clock that no one sets.
         ("DONT_FAKE_MONOTONIC", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
@@ -110,30 +101,16 @@ fn f07_a_clock_that_jumps_two_hours_forward_and_back_loses_doubles_and_ends_noth
         };
         set(site, hours);
         let id = format!("{whose}{n}");
-<<<<<<< HEAD
-        let began = std::time::Instant::now();
         crosses(&nodes, &id);
-        eprintln!("{id} crossed {:?}", began.elapsed());
-=======
-        crosses(&nodes, &id);
->>>>>>> failures
         ids.push(id);
         wait_for(&format!("the alarm: {way}"), SECONDS, || {
             told(&nodes).filter(|it| {
                 it.contains(way) && (it.contains("2 h 0 min") || it.contains("1 h 59 min"))
             })
         });
-<<<<<<< HEAD
-        eprintln!("{whose}{n} told {:?}", began.elapsed());
         set(&nodes.practice, 0);
         set(&nodes.hospital, 0);
     }
-    let began = std::time::Instant::now();
-=======
-        set(&nodes.practice, 0);
-        set(&nodes.hospital, 0);
-    }
->>>>>>> failures
     // What failed while a clock was ahead is not waited for until then.
     set(&nodes.hospital, 2);
     nodes.practice.process.kill();
@@ -148,22 +125,12 @@ fn f07_a_clock_that_jumps_two_hours_forward_and_back_loses_doubles_and_ends_noth
     });
     set(&nodes.hospital, 0);
     nodes.practice.process.start();
-<<<<<<< HEAD
-    eprintln!("T failed {:?}", began.elapsed());
-=======
->>>>>>> failures
     ids.push("WAITED".to_owned());
     wait_for("WAITED", SECONDS, || {
         let sent = nodes.hospital.rows.parcels(true).remove("WAITED")?;
         sent.iter().all(|it| it.state == "delivered").then_some(())
     });
-<<<<<<< HEAD
-    eprintln!("T waited {:?}", began.elapsed());
     crosses(&nodes, "LAST");
-    eprintln!("T last {:?}", began.elapsed());
-=======
-    crosses(&nodes, "LAST");
->>>>>>> failures
     ids.push("LAST".to_owned());
     wait_for("the alarm's end", SECONDS, || {
         told(&nodes).is_none().then_some(())

@@ -14,13 +14,8 @@ use crate::node::look::Parcel;
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
 
 /// How long letters flow and processes die: what is killed at each phase by name is in `phases`.
-<<<<<<< HEAD
-const STORM: Duration = Duration::from_secs(16);
-const KILLS_MIN: u32 = 5;
-=======
 const STORM: Duration = Duration::from_secs(8);
 const KILLS_MIN: u32 = 3;
->>>>>>> failures
 const SENDERS: u64 = 3;
 /// After the storm, everything that was acknowledged arrives within this.
 const SETTLE_SECONDS: u64 = 150;
