@@ -4,6 +4,7 @@ other-language = English
 other-language-code = en
 back-to-list = Yn ôl i'ch apwyntiadau
 problem-title = Mae yna broblem
+error-word = Gwall
 
 appointments = Apwyntiadau
 appointments-of-yours = Eich apwyntiadau

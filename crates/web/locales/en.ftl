@@ -4,6 +4,7 @@ other-language = Cymraeg
 other-language-code = cy
 back-to-list = Back to your appointments
 problem-title = There is a problem
+error-word = Error
 
 appointments = Appointments
 appointments-of-yours = Your appointments

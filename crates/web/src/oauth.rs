@@ -23,7 +23,7 @@ mod proof;
 pub mod register;
 pub mod revoke;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod token;
 
 pub use apps::{approve, revoke as revoke_app};

@@ -269,12 +269,15 @@ fn sentence(scope: &ResourceScope, language: Language) -> String {
         .map(|only| {
             let codes = only.any_of.iter().map(|value| value.code.as_str());
             let codes: Vec<&str> = codes.collect();
-            format!("{} {}", only.parameter, codes.join(" or "))
+            format!("{} {}", only.parameter, codes.join(", "))
         })
         .collect();
     let part = match part.is_empty() {
         true => String::new(),
-        false => format!(" (only with {})", part.join(" and ")),
+        false => format!(
+            " {}",
+            language.tell("consent-only", &[("what", &part.join("; "))])
+        ),
     };
     let id = match scope.letters == scope.letters.to_look() {
         true => "consent-reads",

@@ -1,6 +1,6 @@
 //! The authorization server through the real router, on each database.
 
-mod app;
+pub(crate) mod app;
 mod attacks;
 mod bound;
 mod flow;

@@ -1,6 +1,8 @@
 //! Every page for patients, read in English and in Welsh: what stands word for word in both is somebody's name or words, or it
 //! was left in English.
 
+mod forms;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use crate::page::tongue::Language;
 use crate::testing::{Browser, letters, node, patient};
 
 /// What is nobody's to translate: names, words that people wrote, and words that both languages have.
-const DATA: [&str; 40] = [
+const DATA: [&str; 41] = [
     "Willow Road Surgery",
     "Northern General",
     "Jane Example",
@@ -55,6 +57,7 @@ const DATA: [&str; 40] = [
     "You may walk.",
     "Corner Pharmacy",
     "app.example",
+    "tablet",
 ];
 /// Pages taken of each route with places.
 const OF_EACH_MAX: usize = 2;
