@@ -74,7 +74,7 @@ await run(async ({ context, page, hospital, practice }) => {
   await page.goto(`${practice}/appointments/book`);
   await hospitals(page).locator('button.times__one').first().click();
   await page.getByRole('button', { name: 'Ask for' }).or(page.getByRole('button', { name: 'Book this' })).click();
-  await page.getByText('Your appointment is asked for.').waitFor();
+  await page.getByText(/Your appointment is (asked for|booked)\./).waitFor();
   await good(page);
   const asked = page.url().split('?')[0];
   for (let tries = 0; tries < 40; tries += 1) {

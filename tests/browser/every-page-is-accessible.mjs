@@ -180,9 +180,10 @@ async function carePages(page, practice, patient, secret) {
   await good(page);
   await page.getByRole('link', { name: 'Open the shared record' }).click();
   await page.getByText('Where this is from').waitFor();
-  // The hospital sent her letters, and answers; nobody knows an allergy, and the page says who said so.
+  // The hospital sent her letters, and answers; what is here stands among it, with its badge.
   await page.getByRole('cell', { name: 'Anytown General Hospital' }).first().waitFor();
-  await page.getByText('None is recorded here, nor by those who answered.').first().waitFor();
+  await page.getByRole('heading', { name: 'Allergies' }).waitFor();
+  await page.locator('td[data-of="From"]').getByText('Here', { exact: true }).first().waitFor();
   await good(page);
   await page.goto(`${practice}/staff/relationship/${patient}`);
   await good(page);

@@ -64,6 +64,19 @@
   });
 })();
 
+// A list that people work through by keys does not move under their hands: that something came is said, and they reload it.
+(function () {
+  var news = document.querySelector("[data-news]");
+  if (!news || !window.EventSource) {
+    return;
+  }
+  var events = new EventSource(news.getAttribute("data-news"));
+  events.addEventListener("changed", function () {
+    news.hidden = false;
+    events.close();
+  });
+})();
+
 // What a day pack handed over behind the #, which never left the browser, goes into the form.
 (function () {
   var field = document.querySelector("[data-from-address]");

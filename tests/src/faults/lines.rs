@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::client::message::{AMINA, letter};
+use crate::client::message::{AMINA, STRANGER, letter};
 use crate::client::mllp::{Sender, code};
 use crate::node::look::Parcel;
-use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
+use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, patient, wait_for};
 
 /// Set for the run inside.
 const INSIDE: &str = "HANDOVER_TEST_IN_A_NETWORK";
@@ -113,6 +113,20 @@ fn taken_in(nodes: &Neighbourhood) -> BTreeMap<String, Vec<Parcel>> {
     all
 }
 
+/// The practice knows the other patient of the letters too.
+fn register_walter(nodes: &Neighbourhood) {
+    let mut walter = patient();
+    walter["identifier"][0]["value"] = "9990000026".into();
+    walter["name"][0] = serde_json::json!({ "use": "official", "family": "Unknown", "given": ["Walter"] });
+    walter["gender"] = "male".into();
+    walter["birthDate"] = "1948-08-09".into();
+    let put = nodes
+        .practice
+        .client()
+        .send_json("POST", "/fhir/Patient", &walter);
+    assert_eq!(put.unwrap().status, 201);
+}
+
 /// All letters are there, and once.
 fn assert_all_once(nodes: &Neighbourhood, count: usize) {
     let received = taken_in(nodes);
@@ -162,17 +176,19 @@ fn f11_over_a_thin_line_what_is_urgent_goes_first_and_nothing_waits_for_a_large_
     }
     let nodes = Neighbourhood::start();
     nodes.register_patient();
+    register_walter(&nodes);
     make_thin(nodes.to_practice.address.port());
-    let large = |id: &str, bytes: usize| {
+    let large = |id: &str, about: &str, bytes: usize| {
         let text = "It goes on. ".repeat(bytes / 12);
-        letter(HOSPITAL, PRACTICE, id, AMINA).replace("Dear colleague", &text)
+        letter(HOSPITAL, PRACTICE, id, about).replace("Dear colleague", &text)
     };
-    send(&nodes, &large("LARGE", DOCUMENT_BYTES));
+    // About somebody else: what is about one patient keeps its order.
+    send(&nodes, &large("LARGE", STRANGER, DOCUMENT_BYTES));
     wait_for("the large document on its way", 60, || {
         (nodes.to_practice.carried_bytes() > 100_000).then_some(())
     });
     for number in 0..BULK {
-        send(&nodes, &large(&format!("BULK{number}"), BULK_BYTES));
+        send(&nodes, &large(&format!("BULK{number}"), AMINA, BULK_BYTES));
     }
     let urgent = letter(HOSPITAL, PRACTICE, "URGENT", AMINA);
     let urgent = urgent.replace("TXA|", "ORC|RE\rTQ1|1||||||||S\rOBR|1|||DS^Letter\rTXA|");

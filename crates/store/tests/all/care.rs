@@ -192,7 +192,8 @@ fn p04_emergency_access_opens_one_record_until_its_end() {
         assert!(sees(&store, "Observation", "o", until - 1).await);
         assert!(!sees(&store, "Observation", "o", until).await);
         let items = store.privacy_items(&officer(Role::PrivacyOfficer)).await;
-        assert_eq!(items.unwrap()[0].reason, REASON);
+        let told = format!("{REASON} (for 240 minutes)");
+        assert_eq!(items.unwrap()[0].reason, told, "with how long it was for");
         store.close().await;
     });
 }
