@@ -141,6 +141,7 @@ async function byKeys(page, practice, look) {
   await page.keyboard.press('?');
   await page.getByRole('dialog').getByText('undo the filing').waitFor();
   await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
   await page.keyboard.press('u');
   await page.getByText('Undone.').waitFor();
   await page.goto(`${practice}/staff/inbox`);

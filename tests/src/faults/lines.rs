@@ -117,7 +117,8 @@ fn taken_in(nodes: &Neighbourhood) -> BTreeMap<String, Vec<Parcel>> {
 fn register_walter(nodes: &Neighbourhood) {
     let mut walter = patient();
     walter["identifier"][0]["value"] = "9990000026".into();
-    walter["name"][0] = serde_json::json!({ "use": "official", "family": "Unknown", "given": ["Walter"] });
+    walter["name"][0] =
+        serde_json::json!({ "use": "official", "family": "Unknown", "given": ["Walter"] });
     walter["gender"] = "male".into();
     walter["birthDate"] = "1948-08-09".into();
     let put = nodes
