@@ -4,6 +4,7 @@
 
 pub mod assets;
 pub mod content;
+pub mod elsewhere;
 pub mod environment;
 pub mod headers;
 pub mod look;

@@ -14,6 +14,7 @@ use http::{Request, StatusCode};
 use store::accounts::factors::FactorWrite;
 use store::accounts::{Holder, NewAccount};
 use store::care::CareWrite;
+use store::opt_out::OptOutWrite;
 use store::testing::Ground;
 use store::{Effect, Job, Store};
 use tower::ServiceExt;
@@ -243,6 +244,41 @@ impl Browser {
         self.get(door).await;
         self.post(door, &[("login", login), ("password", PASSWORD)])
             .await
+    }
+}
+
+/// A check for opt-outs with its answer, as the worker would have stored them.
+pub async fn opt_outs_answered(store: &Store, number: i64, asked: &[&str], usable: &[&str]) {
+    let read = |them: &[&str]| -> Vec<NhsNumber> {
+        them.iter()
+            .map(|it| NhsNumber::parse(it).unwrap())
+            .collect()
+    };
+    let scope = Scope::system(SystemPurpose::CheckOptOuts);
+    for write in [
+        OptOutWrite::Begin {
+            number,
+            reference: format!("M-{number}"),
+        },
+        OptOutWrite::Ask {
+            number,
+            numbers: read(asked),
+        },
+        OptOutWrite::Sent {
+            number,
+            message: "id".into(),
+        },
+        OptOutWrite::Usable {
+            number,
+            numbers: read(usable),
+        },
+        OptOutWrite::InForce {
+            number,
+            usable: usable.len() as u64,
+        },
+    ] {
+        let job = Job::effect(Effect::OptOut(write));
+        store.commit(&scope, job).await.unwrap();
     }
 }
 

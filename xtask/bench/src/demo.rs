@@ -1,5 +1,6 @@
 //! The demo: how long until its eight nodes are ready, until 2,000 histories are filled in, and how much memory it holds then.
 
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,35 +26,15 @@ const LOOKED_MAX: u32 = 1_200;
 const PAGES: u32 = 300;
 
 pub fn measure(report: &mut Report) -> Result<()> {
-    let folder = folder()?;
     let pages = ([127, 0, 0, 1], BASE_PORT).into();
-    let own = ([127, 0, 0, 1], BASE_PORT + OWN_PORT).into();
-    let began = Instant::now();
-    let mut child = Command::new(binary()?)
-        .args([
-            "demo",
-            "--fresh",
-            "--speed",
-            SPEED,
-            "--base-port",
-            &BASE_PORT.to_string(),
-            "--data",
-        ])
-        .arg(folder.path().join("demo-data"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let outcome = wait_until_there(own).and_then(|()| {
-        let ready = began.elapsed().as_secs_f64();
-        let filled = wait_until_filled(own, began)?;
+    let arguments = ["--speed", SPEED];
+    let (ready, filled, megabytes) = running(BASE_PORT, &arguments, |demo| {
+        let ready = demo.began.elapsed().as_secs_f64();
+        let filled = wait_until_filled(demo)?;
         std::thread::sleep(PLAYED_AFTER);
         use_it(pages)?;
-        Ok((ready, filled, resident_megabytes(child.id())?))
-    });
-    let _ = child.kill();
-    let _ = child.wait();
-    let (ready, filled, megabytes) = outcome?;
+        Ok((ready, filled, resident_megabytes(demo.process)?))
+    })?;
     report.figure(
         "demo, eight nodes, from start with new data to ready",
         "s",
@@ -75,10 +56,46 @@ pub fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// A demo that is there.
+pub struct Running {
+    /// The neighbourhood's own pages.
+    pub own: SocketAddr,
+    began: Instant,
+    process: u32,
+}
+
+/// Starts a demo with new data, does that once it is there, and ends it.
+pub fn running<T>(
+    base_port: u16,
+    arguments: &[&str],
+    work: impl FnOnce(&Running) -> Result<T>,
+) -> Result<T> {
+    let folder = folder()?;
+    let began = Instant::now();
+    let mut child = Command::new(binary()?)
+        .args(["demo", "--fresh"])
+        .args(arguments)
+        .args(["--base-port", &base_port.to_string(), "--data"])
+        .arg(folder.path().join("demo-data"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let demo = Running {
+        own: ([127, 0, 0, 1], base_port + OWN_PORT).into(),
+        began,
+        process: child.id(),
+    };
+    let outcome = wait_until_there(demo.own).and_then(|()| work(&demo));
+    let _ = child.kill();
+    let _ = child.wait();
+    outcome
+}
+
 /// The neighbourhood's own pages come last: then all nodes are there.
-pub fn wait_until_there(own: std::net::SocketAddr) -> Result<()> {
+fn wait_until_there(own: SocketAddr) -> Result<()> {
     for _ in 0..LOOKED_MAX {
-        if std::net::TcpStream::connect(own).is_ok() {
+        if TcpStream::connect(own).is_ok() {
             return Ok(());
         }
         std::thread::sleep(LOOKED_EVERY / 10);
@@ -87,13 +104,13 @@ pub fn wait_until_there(own: std::net::SocketAddr) -> Result<()> {
 }
 
 /// Seconds since the start when no history is missing any more.
-pub fn wait_until_filled(own: std::net::SocketAddr, began: Instant) -> Result<f64> {
+pub fn wait_until_filled(demo: &Running) -> Result<f64> {
     for _ in 0..LOOKED_MAX {
-        let mut connection = http::Connection::open(own)?;
+        let mut connection = http::Connection::open(demo.own)?;
         let (status, page) = connection.send("GET", "/", None, &[])?;
         ensure!(status == 200, "the demo's own page answered {status}");
         if !String::from_utf8_lossy(&page).contains("Histories are") {
-            return Ok(began.elapsed().as_secs_f64());
+            return Ok(demo.began.elapsed().as_secs_f64());
         }
         std::thread::sleep(LOOKED_EVERY);
     }
@@ -101,7 +118,7 @@ pub fn wait_until_filled(own: std::net::SocketAddr, began: Instant) -> Result<f6
 }
 
 /// Some traffic: memory right after the start would flatter.
-fn use_it(pages: std::net::SocketAddr) -> Result<()> {
+fn use_it(pages: SocketAddr) -> Result<()> {
     let mut connection = http::Connection::open(pages)?;
     for _ in 0..PAGES {
         let (status, _) = connection.send("GET", "/fhir/metadata", None, &[])?;

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::demo::{wait_until_filled, wait_until_there};
+use crate::demo::{running, wait_until_filled};
 use crate::http::Connection;
 use crate::measure::{median, quantile};
-use crate::node::{binary, folder};
 use crate::report::{Report, Wanted};
 
 /// Past the ports of the demo that is measured by itself.
 const BASE_PORT: u16 = 29_600;
-const OWN_PORT: u16 = 9;
 /// The day is played in ten seconds, and over before pages are asked for.
 const SPEED: &str = "3600";
 const DAY_SECONDS_MAX: u32 = 300;
@@ -56,27 +53,14 @@ struct Target {
 }
 
 pub fn measure(report: &mut Report) -> Result<()> {
-    let folder = folder()?;
-    let own = ([127, 0, 0, 1], BASE_PORT + OWN_PORT).into();
-    let began = Instant::now();
-    let mut child = Command::new(binary()?)
-        .args(["demo", "--fresh", "--speed", SPEED])
-        .args(["--base-port", &BASE_PORT.to_string(), "--data"])
-        .arg(folder.path().join("demo-data"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let outcome = wait_until_there(own).and_then(|()| {
-        wait_until_filled(own, began)?;
-        wait_until_over(own)?;
+    let measured = running(BASE_PORT, &["--speed", SPEED], |demo| {
+        wait_until_filled(demo)?;
+        wait_until_over(demo.own)?;
         ask_all(&targets()?)
-    });
-    let _ = child.kill();
-    let _ = child.wait();
+    })?;
     let mut heaviest: f64 = 0.0;
     let mut all = Vec::new();
-    for (name, (milliseconds, kilobytes)) in outcome? {
+    for (name, (milliseconds, kilobytes)) in measured {
         let what = format!("page {name}, 99 in 100");
         let wanted = Wanted::Below(MILLISECONDS_MAX);
         report.figure(&what, "ms", quantile(&milliseconds, 0.99), wanted);

@@ -2,18 +2,15 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::demo::{wait_until_filled, wait_until_there};
-use crate::node::{binary, folder};
+use crate::demo::{running, wait_until_filled};
 use crate::report::{Report, Wanted};
 
 /// Past the ports of the demos that are measured otherwise.
 const BASE_PORT: u16 = 29_800;
-const OWN_PORT: u16 = 9;
 const PRACTICE_PORT: u16 = 1;
 const COLD_SECONDS_MAX: f64 = 5.0;
 const WARM_SECONDS_MAX: f64 = 1.0;
@@ -25,24 +22,10 @@ pub fn measure(report: &mut Report) -> Result<()> {
         eprintln!("left out: pages on a bad line need the browser that `cargo xtask bench` finds");
         return Ok(());
     }
-    let folder = folder()?;
-    let own = ([127, 0, 0, 1], BASE_PORT + OWN_PORT).into();
-    let began = Instant::now();
-    let mut child = Command::new(binary()?)
-        .args(["demo", "--fresh", "--quiet"])
-        .args(["--base-port", &BASE_PORT.to_string(), "--data"])
-        .arg(folder.path().join("demo-data"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let outcome = wait_until_there(own).and_then(|()| {
-        wait_until_filled(own, began)?;
+    let seen = running(BASE_PORT, &["--quiet"], |demo| {
+        wait_until_filled(demo)?;
         look()
-    });
-    let _ = child.kill();
-    let _ = child.wait();
-    let seen = outcome?;
+    })?;
     let number = |name: &str| {
         let value = seen.get(name).and_then(Value::as_f64);
         value.with_context(|| format!("the browser does not say {name}"))

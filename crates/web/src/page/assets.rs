@@ -84,7 +84,8 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
         })
 }
 
-fn absent() -> Response {
+/// The answer where there is no such file.
+pub(super) fn absent() -> Response {
     let mut response = Response::new(Body::from("There is no such file here.\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");

@@ -7,9 +7,11 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use fhir::problem::{Kind, Problem};
+use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
 use sha2::{Digest as _, Sha256};
+
+use super::assets;
 
 /// Bytes of a logo, at most: it comes with each first visit, on bad lines too.
 const LOGO_BYTES_MAX: u64 = 20_000;
@@ -113,9 +115,7 @@ impl Look {
         let mut all = self.logo.iter().chain(&self.fonts).chain(&self.style);
         let wanted = |it: &&File| it.address.strip_prefix("/assets/own/") == Some(name);
         let Some(file) = all.find(wanted) else {
-            let mut response = Response::new(Body::from("There is no such file here.\n"));
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            return response;
+            return assets::absent();
         };
         let mut response = Response::new(Body::from(file.bytes.clone()));
         let headers = response.headers_mut();
@@ -153,6 +153,8 @@ fn wrong(path: &Path, what: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use http::StatusCode;
 use store::testing::on_each_database;
 
 use crate::testing::letters::{self, Letter};
-use crate::testing::{Browser, bare_node, node};
+use crate::testing::{Browser, bare_node, node, opt_outs_answered};
 
 #[test]
 fn a_patient_reads_a_letter_once_it_is_filed_and_not_before() {
@@ -191,42 +191,6 @@ fn p18_a_patient_switches_sharing_off_and_on_and_sees_who_was_told() {
     });
 }
 
-/// What the national service answered about these, as the worker would have stored it.
-async fn opt_outs(store: &store::Store, number: i64, asked: &[&str], usable: &[&str]) {
-    use store::opt_out::OptOutWrite;
-    let read = |them: &[&str]| {
-        let read = |it: &&str| access::NhsNumber::parse(it).unwrap();
-        them.iter().map(read).collect::<Vec<_>>()
-    };
-    let writes = [
-        OptOutWrite::Begin {
-            number,
-            reference: format!("M-{number}"),
-        },
-        OptOutWrite::Ask {
-            number,
-            numbers: read(asked),
-        },
-        OptOutWrite::Sent {
-            number,
-            message: "id".into(),
-        },
-        OptOutWrite::Usable {
-            number,
-            numbers: read(usable),
-        },
-        OptOutWrite::InForce {
-            number,
-            usable: usable.len() as u64,
-        },
-    ];
-    let scope = access::Scope::system(access::SystemPurpose::CheckOptOuts);
-    for write in writes {
-        let job = store::Job::effect(store::Effect::OptOut(write));
-        store.commit(&scope, job).await.unwrap();
-    }
-}
-
 #[test]
 fn the_national_opt_out_is_shown_as_it_was_answered_and_never_as_none_where_nobody_asked() {
     on_each_database(async |ground| {
@@ -242,17 +206,17 @@ fn the_national_opt_out_is_shown_as_it_was_answered_and_never_as_none_where_nobo
                 || page.contains("https://www.nhs.uk/your-nhs-data-matters")
         );
         // Somebody else was asked about.
-        opt_outs(&node.store, 1, &[other], &[other]).await;
+        opt_outs_answered(&node.store, 1, &[other], &[other]).await;
         let page = jane.get("/sharing").await.text;
         assert!(page.contains("Your choice is not known here"), "{page}");
         assert!(!page.contains("You have not opted out"), "{page}");
-        opt_outs(&node.store, 2, &[own, other], &[other]).await;
+        opt_outs_answered(&node.store, 2, &[own, other], &[other]).await;
         let page = jane.get("/sharing").await.text;
         assert!(
             page.contains("You have opted out, by what the national service answered"),
             "{page}"
         );
-        opt_outs(&node.store, 3, &[own, other], &[own]).await;
+        opt_outs_answered(&node.store, 3, &[own, other], &[own]).await;
         let page = jane.get("/sharing").await.text;
         assert!(page.contains("You have not opted out, by what"), "{page}");
         let welsh = jane.get("/sharing?lang=cy").await.text;

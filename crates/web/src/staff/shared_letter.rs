@@ -14,17 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::node::Node;
-use crate::page::content::{attachment, part};
 use crate::page::parts::{Content, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::words::Moment;
-use crate::page::{Page, words};
+use crate::page::{Page, elsewhere, words};
 use crate::record;
 use crate::staff::{care, person, shared};
 use crate::visit::Visit;
-
-/// The most parts of a letter that a page shows.
-const PARTS_MAX: usize = 20;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -104,18 +100,9 @@ pub async fn file(
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let (scope, mut letter) = opened(&node, &visit, &patient, &which).await?;
-    if which.part >= letter.parts.len().min(PARTS_MAX) {
-        let message = "This part of the letter did not come. Open the letter again to see why.";
-        return Err(Problem::new(Kind::NotFound, message).into());
-    }
-    let found = letter.parts.swap_remove(which.part);
-    let found = record::Content {
-        content_type: found.content_type,
-        bytes: found.bytes,
-        large: None,
-    };
-    Ok(attachment((&node, &scope), &headers, found))
+    let (scope, letter) = opened(&node, &visit, &patient, &which).await?;
+    let wanted = (letter, which.part);
+    Ok(elsewhere::fetched((&node, &scope), &headers, wanted)?)
 }
 
 pub(crate) fn view(
@@ -127,18 +114,11 @@ pub(crate) fn view(
     let entry = letter.entry.as_ref().map(record::letter);
     let (text, colour, said) = state(letter, &name, now);
     let emergency = matches!(letter.state, LetterState::Closed(_) | LetterState::Withheld);
-    let parts = letter.parts.iter().take(PARTS_MAX).enumerate();
-    let content = parts.map(|(number, it)| {
-        let href = format!(
+    let content = elsewhere::shown(letter, |number| {
+        format!(
             "/staff/patient/{patient}/shared/letter/content?from={}&letter={}&part={number}",
             letter.source, which.letter
-        );
-        let found = record::Content {
-            content_type: it.content_type.clone(),
-            bytes: it.bytes.clone(),
-            large: None,
-        };
-        part(&found, "", href)
+        )
     });
     let title = entry.as_ref().map(|it| it.title.clone());
     View {
@@ -164,7 +144,7 @@ pub(crate) fn view(
         emergency: emergency.then(|| format!("/staff/emergency-access/{patient}")),
         notice: letter.entry.as_ref().and_then(notice),
         content: content.collect(),
-        more: letter.is_cut || letter.parts.len() > PARTS_MAX,
+        more: elsewhere::has_more(letter),
     }
 }
 

@@ -14,6 +14,7 @@ use super::bulk::ASYNC;
 use super::{Client, node};
 use crate::fhir::operations::bulk_worker::work;
 use crate::node::Node;
+use crate::testing::opt_outs_answered;
 
 /// Made up, with numbers from the range for tests.
 const JANE: &str = "9990000018";
@@ -127,41 +128,6 @@ async fn ready(ground: &Ground) -> (Arc<Node>, Client) {
     (node, sys)
 }
 
-/// A check with its answer, as the worker would have stored them.
-async fn checked(node: &Node, number: i64, asked: &[&str], usable: &[&str]) {
-    let read = |them: &[&str]| -> Vec<NhsNumber> {
-        them.iter()
-            .map(|it| NhsNumber::parse(it).unwrap())
-            .collect()
-    };
-    let scope = Scope::system(SystemPurpose::CheckOptOuts);
-    for write in [
-        OptOutWrite::Begin {
-            number,
-            reference: format!("M-{number}"),
-        },
-        OptOutWrite::Ask {
-            number,
-            numbers: read(asked),
-        },
-        OptOutWrite::Sent {
-            number,
-            message: "id".into(),
-        },
-        OptOutWrite::Usable {
-            number,
-            numbers: read(usable),
-        },
-        OptOutWrite::InForce {
-            number,
-            usable: usable.len() as u64,
-        },
-    ] {
-        let job = Job::effect(Effect::OptOut(write));
-        node.store.commit(&scope, job).await.unwrap();
-    }
-}
-
 const ALL: &[&str] = &[JANE, MARY, JOHN];
 
 /// The lines of all files of an export, with the types and ids in them.
@@ -185,7 +151,7 @@ async fn fetched(sys: &Client, manifest: &serde_json::Value) -> (String, Vec<Str
 fn p20_what_an_export_is_for_must_be_said_and_known() {
     on_each_database(async |ground| {
         let (node, sys) = ready(ground).await;
-        checked(&node, 1, ALL, ALL).await;
+        opt_outs_answered(&node.store, 1, ALL, ALL).await;
         for (path, status, named) in [
             ("/$export", StatusCode::BAD_REQUEST, "_purpose is required"),
             (
@@ -245,7 +211,7 @@ fn p20_what_an_export_is_for_must_be_said_and_known() {
 fn p20_p21_who_opted_out_is_left_out_whole_with_all_that_names_them() {
     on_each_database(async |ground| {
         let (node, sys) = ready(ground).await;
-        checked(&node, 1, ALL, &[JANE, JOHN]).await;
+        opt_outs_answered(&node.store, 1, ALL, &[JANE, JOHN]).await;
         let job = sys.started(RESEARCH).await;
         work(&node).await;
         let manifest = sys.manifest(&job).await;
@@ -330,14 +296,14 @@ fn p20_without_a_fresh_answer_about_everybody_nothing_is_exported() {
         };
         blocked("Nobody here has been checked").await;
         // Somebody who came after the question.
-        checked(&node, 1, &[JANE, JOHN], &[JANE, JOHN]).await;
+        opt_outs_answered(&node.store, 1, &[JANE, JOHN], &[JANE, JOHN]).await;
         blocked("One patient has an NHS number").await;
         // Who is not of the group does not block it.
         let answer = sys
             .send("GET", "/Group/one/$export?_purpose=HRESCH", ASYNC, "")
             .await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text());
-        checked(&node, 2, ALL, &[JANE, JOHN]).await;
+        opt_outs_answered(&node.store, 2, ALL, &[JANE, JOHN]).await;
         let job = sys.started(RESEARCH).await;
         work(&node).await;
         let manifest = sys.manifest(&job).await;
@@ -364,10 +330,10 @@ fn p20_without_a_fresh_answer_about_everybody_nothing_is_exported() {
 fn p20_who_opts_out_after_the_list_was_made_is_not_in_the_file() {
     on_each_database(async |ground| {
         let (node, sys) = ready(ground).await;
-        checked(&node, 1, ALL, ALL).await;
+        opt_outs_answered(&node.store, 1, ALL, ALL).await;
         let job = sys.started(RESEARCH).await;
         work(&node).await;
-        checked(&node, 2, ALL, &[JANE, JOHN]).await;
+        opt_outs_answered(&node.store, 2, ALL, &[JANE, JOHN]).await;
         let (_, text) = sys.raw("GET", &format!("{job}/Patient"), "", &[]).await;
         assert!(
             text.contains("\"jane\"") && text.contains("\"john\""),
@@ -444,7 +410,7 @@ fn p20_who_opts_out_after_the_list_was_made_is_not_in_the_file() {
 fn p21_the_log_counts_who_was_left_out_and_says_of_nobody_that_it_was_them() {
     on_each_database(async |ground| {
         let (node, sys) = ready(ground).await;
-        checked(&node, 1, ALL, &[JANE, JOHN]).await;
+        opt_outs_answered(&node.store, 1, ALL, &[JANE, JOHN]).await;
         sys.started(RESEARCH).await;
         work(&node).await;
         let log = Client::of(&node, "pat").await;

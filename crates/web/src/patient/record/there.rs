@@ -16,11 +16,10 @@ use super::gather::{self, Others};
 use super::result::{self, Known};
 use super::{Placed, Teller, entries, row, source, views};
 use crate::node::Node;
-use crate::page::Page;
-use crate::page::content::{attachment, part};
 use crate::page::parts::{Content, Label};
 use crate::page::problem::Refusal;
 use crate::page::tongue::{Language, Tongue};
+use crate::page::{Page, elsewhere};
 use crate::patient::appointments::text;
 use crate::patient::questions;
 use crate::patient::record::plain::Plain;
@@ -28,8 +27,6 @@ use crate::record;
 use crate::visit::Visit;
 
 const LETTER: &str = "DocumentReference";
-/// The most parts of a letter that a page shows.
-const PARTS_MAX: usize = 20;
 
 /// What the address says.
 #[derive(Deserialize)]
@@ -305,22 +302,16 @@ fn letter_page(
             said.push(text(language, "there-not-current").to_owned());
         }
     }
-    if letter.is_cut || letter.parts.len() > PARTS_MAX {
+    if elsewhere::has_more(letter) {
         said.push(language.tell("there-more", &[("place", &place)]));
     }
-    let parts = letter.parts.iter().take(PARTS_MAX).enumerate();
-    let content = parts.map(|(number, it)| {
-        let href = format!(
+    let content = elsewhere::shown(letter, |number| {
+        format!(
             "/record/there/content?from={}&entry={}&part={number}",
             letter.source, which.entry
-        );
-        let found = record::Content {
-            content_type: it.content_type.clone(),
-            bytes: it.bytes.clone(),
-            large: None,
-        };
-        in_language(part(&found, "", href), language)
+        )
     });
+    let content = content.map(|it| in_language(it, language));
     let view = views::There {
         t: language.texts(),
         lang: language.code(),
@@ -380,16 +371,7 @@ pub async fn file(
     if ty != LETTER {
         return Err(absent().into());
     }
-    let (scope, mut letter) = opened(&node, &visit, (&from, id)).await?;
-    if which.part >= letter.parts.len().min(PARTS_MAX) {
-        let message = "This part of the letter did not come. Open the letter again to see why.";
-        return Err(Problem::new(Kind::NotFound, message).into());
-    }
-    let found = letter.parts.swap_remove(which.part);
-    let found = record::Content {
-        content_type: found.content_type,
-        bytes: found.bytes,
-        large: None,
-    };
-    Ok(attachment((&node, &scope), &headers, found))
+    let (scope, letter) = opened(&node, &visit, (&from, id)).await?;
+    let wanted = (letter, which.part);
+    Ok(elsewhere::fetched((&node, &scope), &headers, wanted)?)
 }
