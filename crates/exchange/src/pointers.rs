@@ -10,7 +10,8 @@ use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use store::ask::{AskWrite, OwnPointer, Pointer};
-use store::parcels::{Incoming, Parcel, ParcelWrite, Proof};
+use store::parcels::{Incoming, Named, Parcel, ParcelWrite, Proof};
+use store::sharing::SharingWrite;
 use store::{Effect, Job, Reading};
 use tokio::sync::watch;
 
@@ -176,8 +177,8 @@ impl Exchange {
     ///
     /// # Errors
     /// `Value` for what does not say whom it is about; `BusinessRule` if it names a practice that is no
-    /// member.
-    pub(crate) fn pointer_job(
+    /// member; those of the store.
+    pub(crate) async fn pointer_job(
         &self,
         scope: &Scope,
         parcel: &Parcel,
@@ -207,7 +208,19 @@ impl Exchange {
             version: pointer.version,
             withdrawn: pointer.withdrawn,
         };
+        let who = Named {
+            nhs_number: Some(hold.nhs_number.clone()),
+            birth_date: Some(hold.birth_date.clone()),
+            family: hold.family.clone(),
+            given: String::new(),
+        };
+        let (_, patients) = self.fitting(&crate::sharing::scope(), &who).await?;
         let mut job = Job::effect(Effect::Ask(AskWrite::Hold(Box::new(hold))));
+        // Who points now is told what the patient wanted before.
+        for (patient, _) in patients {
+            let held = SharingWrite::HeldElsewhere { patient };
+            job.effects.push(Effect::Sharing(held));
+        }
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
             manifest: manifest.clone(),

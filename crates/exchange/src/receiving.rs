@@ -209,7 +209,7 @@ impl Exchange {
         manifest: &Proof,
     ) -> Result<Job, Problem> {
         match parcel.kind {
-            store::parcels::Kind::RecordPointer => self.pointer_job(scope, parcel, manifest),
+            store::parcels::Kind::RecordPointer => self.pointer_job(scope, parcel, manifest).await,
             _ => self.preference_job(scope, parcel, manifest).await,
         }
     }

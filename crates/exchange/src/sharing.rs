@@ -73,7 +73,7 @@ pub struct RuleText {
     pub until: Option<Millis>,
 }
 
-fn scope() -> Scope {
+pub(crate) fn scope() -> Scope {
     Scope::system(SystemPurpose::KeepSharing)
 }
 
@@ -97,6 +97,7 @@ impl Exchange {
         let mut job = Job::effect(Effect::Sharing(SharingWrite::Sent {
             patient: due.patient.clone(),
             version: due.version,
+            stirred: due.stirred,
         }));
         let scope = scope();
         let Some(patient) = self.told_about(&scope, &due.patient).await? else {

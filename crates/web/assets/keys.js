@@ -76,7 +76,7 @@ function use(key) {
 }
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input:not([type=checkbox]),textarea,select,dialog");
+  const typing = event.target.closest("input:not([type=checkbox]),textarea,select,dialog[open]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) {
     return;
   }

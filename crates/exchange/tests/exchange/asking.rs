@@ -9,7 +9,8 @@ mod withheld;
 use access::{AuditEntry, Caller, Interaction, Outcome, Purpose, Role, Scope, SystemPurpose, Who};
 use exchange::ask::{Held, Person, SharedRecord, Source, SourceState};
 use serde_json::json;
-use store::AuditFilter;
+use store::sharing::SharingWrite;
+use store::{AuditFilter, Effect, Job};
 
 use crate::network::{HOSPITAL, Network, PHARMACY, PRACTICE, UNA, on_each_database};
 
@@ -253,6 +254,60 @@ fn p18_a_preference_is_told_to_who_only_pointed() {
         let pharmacy = network.ods(PHARMACY);
         let it = told.iter().find(|it| it.organisation == pharmacy.as_str());
         assert!(it.is_some_and(|it| it.told_at.is_some()), "{told:?}");
+    });
+}
+
+#[test]
+fn p18_a_preference_is_told_to_who_points_later() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        let text = crate::sharing::consent("una", "active", &["Observation"]);
+        network.put(PRACTICE, "wish", &text).await;
+        let practice = network.nodes[PRACTICE].clone();
+        practice.tell_sharing().await.unwrap();
+        let store = network.store(PRACTICE);
+        assert!(store.sharing_due(10).await.unwrap().is_empty());
+        point(network).await;
+        practice.tell_sharing().await.unwrap();
+        practice.serve(&network.ods(PHARMACY)).await;
+        let told = store.tellings(&scope(), "una").await.unwrap();
+        let pharmacy = network.ods(PHARMACY);
+        let it = told.iter().find(|it| it.organisation == pharmacy.as_str());
+        assert!(it.is_some_and(|it| it.told_at.is_some()), "{told:?}");
+    });
+}
+
+#[test]
+fn p18_who_comes_while_others_are_told_is_told_too() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        let text = crate::sharing::consent("una", "active", &["Observation"]);
+        network.put(PRACTICE, "wish", &text).await;
+        let store = network.store(PRACTICE);
+        let due = store.sharing_due(10).await.unwrap();
+        let [seen] = due.as_slice() else {
+            panic!("one patient is due: {due:?}");
+        };
+        // Between the look at who is to be told and the note that they are.
+        point(network).await;
+        let sent = SharingWrite::Sent {
+            patient: seen.patient.clone(),
+            version: seen.version,
+            stirred: seen.stirred,
+        };
+        let job = Job::effect(Effect::Sharing(sent));
+        store
+            .commit(&Scope::system(SystemPurpose::KeepSharing), job)
+            .await
+            .unwrap();
+        let left = store.sharing_due(10).await.unwrap();
+        assert_eq!(left.len(), 1, "the pharmacy is still to be told");
+        let practice = network.nodes[PRACTICE].clone();
+        practice.tell_sharing().await.unwrap();
+        let told = store.tellings(&scope(), "una").await.unwrap();
+        let pharmacy = network.ods(PHARMACY);
+        assert!(told.iter().any(|it| it.organisation == pharmacy.as_str()));
+        assert!(store.sharing_due(10).await.unwrap().is_empty());
     });
 }
 

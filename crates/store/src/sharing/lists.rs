@@ -22,6 +22,8 @@ pub struct Due {
     pub version: i64,
     /// When the version was made.
     pub at: Millis,
+    /// Counts up with each one who came to hold something about the patient.
+    pub stirred: i64,
 }
 
 /// A statement that is held here.
@@ -73,7 +75,7 @@ impl Store {
     /// Those of the database.
     pub async fn sharing_due(&self, count_max: u32) -> Result<Vec<Due>, Problem> {
         let sql = Sql::new(
-            "SELECT patient, version, at FROM sharing WHERE due = 1 ORDER BY patient LIMIT $1",
+            "SELECT patient, version, at, stirred FROM sharing WHERE due = 1 ORDER BY patient LIMIT $1",
         );
         let rows = self.rows(&sql.with(count_max)).await?;
         let due = |row: &Row| {
@@ -81,6 +83,7 @@ impl Store {
                 patient: row.text(0)?.to_string(),
                 version: row.int(1)?,
                 at: row.int(2)?,
+                stirred: row.int(3)?,
             })
         };
         rows.iter().map(due).collect()

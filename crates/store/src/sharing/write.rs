@@ -54,8 +54,15 @@ pub enum SharingWrite {
         statement: Box<Statement>,
         patients: Vec<String>,
     },
-    /// All who are to be sent that version of a patient's statement have a parcel on its way.
-    Sent { patient: String, version: i64 },
+    /// All who are to be sent that version of a patient's statement have a parcel on its way; those, that is,
+    /// who were known when it was looked at (`stirred`).
+    Sent {
+        patient: String,
+        version: i64,
+        stirred: i64,
+    },
+    /// Somebody else holds something about the patient: they must be told.
+    HeldElsewhere { patient: String },
     /// What came of asking.
     Asked {
         home: String,
@@ -83,11 +90,19 @@ pub(crate) async fn apply(
             statement,
             patients,
         } => hold(tx, now, statement, patients).await,
-        SharingWrite::Sent { patient, version } => {
-            let sql = Sql::new("UPDATE sharing SET due = 0 WHERE patient = $1 AND version = $2");
-            let sql = sql.with(patient.as_str()).with(*version);
+        SharingWrite::Sent {
+            patient,
+            version,
+            stirred,
+        } => {
+            // Whoever came to hold something since it was looked at is still to be told.
+            let sql = Sql::new(
+                "UPDATE sharing SET due = 0 WHERE patient = $1 AND version = $2 AND stirred = $3",
+            );
+            let sql = sql.with(patient.as_str()).with(*version).with(*stirred);
             tx.execute(&sql).await.map(|_| ())
         }
+        SharingWrite::HeldElsewhere { patient } => is_held_elsewhere(tx, patient).await,
         SharingWrite::Asked {
             home,
             keeper,
@@ -235,6 +250,7 @@ async fn refused(tx: &mut Tx<'_>, now: Millis, patient: &str) -> Result<(), Prob
 
 /// Somebody else holds, or will hold, something about the patient: they must know of preferences.
 pub(crate) async fn is_held_elsewhere(tx: &mut Tx<'_>, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new("UPDATE sharing SET due = 1 WHERE patient = $1").with(patient);
+    let sql = Sql::new("UPDATE sharing SET due = 1, stirred = stirred + 1 WHERE patient = $1")
+        .with(patient);
     tx.execute(&sql).await.map(|_| ())
 }

@@ -205,3 +205,43 @@ fn p25_an_answer_under_way_is_broken_off_when_the_record_is_paused() {
         node.store.clone().close().await;
     });
 }
+
+#[test]
+fn everything_of_the_record_that_stayed_holds_what_the_given_up_one_held() {
+    on_each_database(async |ground| {
+        let (node, bo) = record(ground).await;
+        for (id, ty, other) in [
+            ("john", "replaces", "jane"),
+            ("jane", "replaced-by", "john"),
+        ] {
+            let mut linked: Value = serde_json::from_str(&JANE.replace("jane", id)).unwrap();
+            linked["link"] = serde_json::json!([
+                { "other": { "reference": format!("Patient/{other}") }, "type": ty },
+            ]);
+            let put = bo.put(&format!("/Patient/{id}"), &linked.to_string()).await;
+            assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+        }
+        let held = async |id: &str| {
+            let whole = bo.get(&format!("/Patient/{id}/$everything")).await;
+            assert_eq!(whole.status, StatusCode::OK, "{}", whole.text());
+            let mut held = names(&whole.json());
+            held.sort();
+            held
+        };
+        let both = held("john").await;
+        let expected = [
+            "/Observation/o1",
+            "/Observation/o2",
+            "/Observation/o3",
+            "/Observation/o4",
+            "/Observation/o5",
+            "/Observation/other",
+            "/Patient/jane",
+            "/Patient/john",
+        ];
+        assert_eq!(both, expected);
+        let given_up = held("jane").await;
+        assert!(!given_up.contains(&"/Observation/other".to_string()));
+        node.store.clone().close().await;
+    });
+}

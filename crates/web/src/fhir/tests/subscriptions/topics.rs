@@ -126,3 +126,52 @@ fn a_topic_that_the_node_cannot_hold_to_is_refused_when_it_is_stored() {
         node.store.clone().close().await;
     });
 }
+
+/// A topic of an event that HL7 v2 has a name for: a record was given up for another one (A40).
+fn of_merges() -> String {
+    let element = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic";
+    format!(
+        r#"{{"resourceType":"Basic","id":"t","code":{{"coding":[{{"system":"http://hl7.org/fhir/fhir-types","code":"SubscriptionTopic"}}]}},
+        "extension":[{{"url":"{element}.url","valueUri":"{URL}"}},
+        {{"url":"{element}.eventTrigger","extension":[
+          {{"url":"event","valueCodeableConcept":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/v2-0003","code":"A40"}}]}}}},
+          {{"url":"resource","valueUri":"http://hl7.org/fhir/StructureDefinition/Patient"}}]}}]}}"#
+    )
+}
+
+#[test]
+fn a_topic_of_an_event_tells_of_that_event_alone() {
+    on_each_database(async |ground| {
+        let (node, bo) = ready(ground).await;
+        let hook = Hook::open(&[]).await;
+        let unknown = bo.put("/Basic/t", &of_merges().replace("A40", "Z99")).await;
+        assert_eq!(unknown.status, StatusCode::BAD_REQUEST);
+        assert!(unknown.text().contains("A40"), "{}", unknown.text());
+        let made = bo.put("/Basic/t", &of_merges()).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        let channel = format!(
+            r#","payload":"application/fhir+json","_payload":{{"extension":[{{"url":"{BACKPORT}payload-content","valueCode":"id-only"}}]}}"#
+        );
+        let asked = subscription(URL, &hook.url, &channel);
+        let made = bo.put("/Subscription/s", &asked).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        work(&node).await;
+        // New people and changes of people are other events.
+        bo.put("/Patient/john", &JANE.replace("jane", "john")).await;
+        bo.put("/Patient/jane", &JANE.replace("Example", "Other"))
+            .await;
+        work(&node).await;
+        assert_eq!(hook.heard().len(), 1, "the handshake: {:?}", hook.heard());
+        let mut given_up: serde_json::Value = serde_json::from_str(JANE).unwrap();
+        given_up["link"] = serde_json::json!([
+            { "other": { "reference": "Patient/john" }, "type": "replaced-by" },
+        ]);
+        let put = bo.put("/Patient/jane", &given_up.to_string()).await;
+        assert_eq!(put.status, StatusCode::OK, "{}", put.text());
+        work(&node).await;
+        let heard = hook.heard();
+        assert_eq!(heard.len(), 2, "{heard:?}");
+        assert!(heard[1].contains(URL) && heard[1].contains("Patient/jane"));
+        node.store.clone().close().await;
+    });
+}
