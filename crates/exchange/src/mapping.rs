@@ -208,11 +208,11 @@ mod tests {
     fn a_layer_that_comes_with_the_program_lies_under_those_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let cdc = ["cdc".to_owned()];
-        // The layer takes NK1 to a RelatedPerson; the change would lead nowhere without its row.
-        let over = r#"{"changes": [{"map": "PV2[Encounter]", "from": 23, "to": "serviceProvider(Organization)", "take": false,
-            "why": "a try"}]}"#;
+        // What is changed here is a row of the layer's: without it the change would lead nowhere.
+        let over = r#"{"changes": [{"map": "ORC[ServiceRequest]", "from": 29, "to": "locationCode", "take": false, "why": "a try"}]}"#;
         std::fs::write(folder.path().join("over.json"), over).unwrap();
         assert!(Mappings::with(&cdc, Some(folder.path())).is_ok());
+        assert!(Mappings::open(folder.path()).is_err());
         assert!(Mappings::with(&cdc, None).is_ok());
         let unknown = Mappings::with(&["nhs".to_owned()], None).unwrap_err();
         assert!(unknown.message.contains("there is: cdc"), "{unknown}");
