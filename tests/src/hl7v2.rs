@@ -104,7 +104,10 @@ fn mapped_anew(postgres: Option<&str>) {
     let hospital = &mut nodes.hospital;
     hospital.process.start();
     let mut sender = Sender::connect(hospital.mllp).unwrap();
-    for message in [admission("1", "1 ANY STREET"), admission("2", "2 OTHER ROAD")] {
+    for message in [
+        admission("1", "1 ANY STREET"),
+        admission("2", "2 OTHER ROAD"),
+    ] {
         assert_eq!(code(&sender.send(&message).unwrap()), "AA");
     }
     wait_for("both to be mapped", 30, || {

@@ -209,8 +209,14 @@ fn the_action_of_a_service_is_that_of_its_event_or_nothing_is_applied() {
         ("S22", ["D", ""], "U"),
     ] {
         for action in fits {
-            assert!(attempt(&message(trigger, "", action)).is_ok(), "{trigger} {action}");
-            assert!(attempt(&message(trigger, action, "")).is_ok(), "{trigger} {action}");
+            assert!(
+                attempt(&message(trigger, "", action)).is_ok(),
+                "{trigger} {action}"
+            );
+            assert!(
+                attempt(&message(trigger, action, "")).is_ok(),
+                "{trigger} {action}"
+            );
         }
         for refused in [message(trigger, "", not), message(trigger, not, "")] {
             let problem = attempt(&refused).unwrap_err();

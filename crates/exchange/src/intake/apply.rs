@@ -74,12 +74,7 @@ impl Intake {
         let made = mapped.resources.iter().filter(|made| !is_older(made));
         let meetings = join_all(made.map(|made| {
             let before = said.get(&older::reference(made)).map(String::as_str);
-            self.meet(
-                plan,
-                made,
-                (at, before.unwrap_or_default()),
-                read_all,
-            )
+            self.meet(plan, made, (at, before.unwrap_or_default()), read_all)
         }));
         let meetings = meetings.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let older = older::note_of(&meetings);

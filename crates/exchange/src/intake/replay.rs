@@ -89,7 +89,10 @@ impl Intake {
             let left = replay.at_most.saturating_sub(all.examined);
             let count = READ_MAX.min(u32::try_from(left).unwrap_or(READ_MAX)).max(1);
             let reading = (count, READ_BYTES_MAX);
-            let found = self.store.hl7_mapped(&self.scope, &selection, reading).await?;
+            let found = self
+                .store
+                .hl7_mapped(&self.scope, &selection, reading)
+                .await?;
             let Some(last) = found.last().map(|it| it.number) else {
                 return Ok(all);
             };

@@ -209,9 +209,7 @@ fn unsupported(header: &Header) -> Fault {
         _ => "",
     };
     let text = format!("messages of type {kind} are not taken here{why}");
-    Fault::new(code, text)
-        .within("MSH", 1)
-        .field(9)
+    Fault::new(code, text).within("MSH", 1).field(9)
 }
 
 fn taken(message: Vec<u8>, header: Header, now: Millis) -> Keeping {

@@ -211,12 +211,18 @@ fn times_of_a_diary_are_refused_and_the_work_list_says_why() {
             );
             let answer = send(&mut stream, message.as_bytes()).await;
             assert!(answer.contains("MSA|AR|"), "{answer}");
-            assert!(answer.contains("they close or open times of a diary"), "{answer}");
+            assert!(
+                answer.contains("they close or open times of a diary"),
+                "{answer}"
+            );
         }
         let list = store.hl7_work_list(&scope(), 0, 10).await.unwrap();
         let kinds: Vec<&str> = list.iter().map(|it| it.kind.as_str()).collect();
         assert_eq!(kinds, ["SIU^S23", "SIU^S24"]);
-        assert!(list[0].reason.contains("free times are told by FHIR"), "{list:?}");
+        assert!(
+            list[0].reason.contains("free times are told by FHIR"),
+            "{list:?}"
+        );
         running.end().await;
         store.close().await;
     });

@@ -296,8 +296,7 @@ fn only_the_receiver_tells_what_became_of_a_parcel_and_only_of_that_one() {
 
 /// A parcel about Una, or somebody else, with one content of those bytes.
 fn parcel(id: &str, (number, urgent): (&str, bool), (sha256, size): (&str, u64)) -> String {
-    let mut parcel: serde_json::Value =
-        serde_json::from_str(&text(id, "RZZ01", "A81001")).unwrap();
+    let mut parcel: serde_json::Value = serde_json::from_str(&text(id, "RZZ01", "A81001")).unwrap();
     parcel["patient"]["nhs_number"] = number.into();
     parcel["urgent"] = urgent.into();
     parcel["contents"][0]["sha256"] = sha256.into();
@@ -318,7 +317,11 @@ fn what_follows_about_a_patient_waits_for_a_parcel_that_could_not_be_stored() {
         let filling: Vec<String> = (0..11)
             .map(|n| {
                 let size = if n == 10 { 24 << 20 } else { 100 << 20 };
-                parcel(&format!("f{n}"), (OTHER, true), (&format!("{n:064x}"), size))
+                parcel(
+                    &format!("f{n}"),
+                    (OTHER, true),
+                    (&format!("{n:064x}"), size),
+                )
             })
             .collect();
         let body = request(network, HOSPITAL, "RZZ01", "A81001", &filling);

@@ -103,7 +103,8 @@ impl Replay {
         if self.at_most == 0 {
             bail!("--at-most 0 looks at no message");
         }
-        let (wanted, go) = (self.wanted(), self.go);
+        let go = self.go;
+        let wanted = self.wanted();
         let store = open_store(&config).await?;
         let intake = Intake::anew(store.clone(), Arc::new(mappings));
         let (hand, stop) = watch::channel(false);

@@ -29,7 +29,10 @@ impl Layer {
         let found = SHIPPED.iter().find(|(known, _)| *known == name);
         let names = || SHIPPED.map(|(known, _)| known).join(", ");
         let Some((name, text)) = found else {
-            let message = format!("no layer {name:?} comes with the program; there is: {}", names());
+            let message = format!(
+                "no layer {name:?} comes with the program; there is: {}",
+                names()
+            );
             return Err(Problem::new(Kind::NotFound, message));
         };
         Ok(Layer {

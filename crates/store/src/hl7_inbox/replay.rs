@@ -126,9 +126,8 @@ fn select(sql: &mut Sql<'_>, selection: &Selection) {
 
 /// Counts one more mapping of a message that was mapped.
 pub(super) async fn again(tx: &mut Tx<'_>, number: i64) -> Result<Hl7Done, Problem> {
-    let sql = Sql::new(
-        "UPDATE hl7_message SET tries = tries + 1 WHERE number = $1 AND state = 'mapped'",
-    );
+    let sql =
+        Sql::new("UPDATE hl7_message SET tries = tries + 1 WHERE number = $1 AND state = 'mapped'");
     match tx.execute(&sql.with(number)).await? {
         0 => Err(absent_or(tx, number, "This message is not mapped.").await),
         _ => Ok(Hl7Done::Noted),

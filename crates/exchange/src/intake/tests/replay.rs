@@ -177,7 +177,9 @@ fn what_people_changed_since_stays() {
         hospital.take(&single("1")).await;
         ground.clock().advance(1000);
         hospital.edit("gender", json!("unknown")).await;
-        hospital.edit("maritalStatus", json!({"text": "Asked"})).await;
+        hospital
+            .edit("maritalStatus", json!({"text": "Asked"}))
+            .await;
         ground.clock().advance(1000);
         let done = hospital.tried_and_done(LAYER, all()).await;
         assert_eq!(done.others["Patient.gender"], 1);
@@ -220,7 +222,10 @@ fn a_result_is_corrected_by_the_message_that_stands_and_no_older_one() {
         let done = hospital.tried_and_done(CODES, all()).await;
         assert_eq!(done.types["Observation"].updated, 1);
         let found = hospital.one("Observation").await;
-        assert_eq!(found["code"]["coding"][0]["system"], "https://lab.example/codes");
+        assert_eq!(
+            found["code"]["coding"][0]["system"],
+            "https://lab.example/codes"
+        );
         assert_eq!(found["valueQuantity"]["value"].to_string(), "4.1");
         hospital.store.close().await;
     });
@@ -257,29 +262,88 @@ fn messages_are_selected_and_a_bound_is_gone_on_from() {
         let start = ground.clock().now();
         hospital.take(&single("1")).await;
         ground.clock().advance(1000);
-        hospital.take(&result("2", "900", "7.1", "F").replace("|PAS|", "|LAB|")).await;
+        hospital
+            .take(&result("2", "900", "7.1", "F").replace("|PAS|", "|LAB|"))
+            .await;
         ground.clock().advance(1000);
-        let other = single("3").replace("9990000018", "9990000026").replace("H1^", "H2^");
+        let other = single("3")
+            .replace("9990000018", "9990000026")
+            .replace("H1^", "H2^");
         hospital.take(&other.replace("V1^", "V2^")).await;
         let text = |text: &str| Some(text.to_owned());
         let nothing = Selection::default();
         let selections = [
-            (Selection { application: text("LAB"), ..nothing.clone() }, 1),
-            (Selection { facility: text("RXX01"), ..nothing.clone() }, 3),
-            (Selection { kind: text("ADT"), ..nothing.clone() }, 2),
-            (Selection { kind: text("ADT^A01"), ..nothing.clone() }, 2),
-            (Selection { kind: text("ADT^A0"), ..nothing.clone() }, 0),
-            (Selection { control_id: text("2"), ..nothing.clone() }, 1),
-            (Selection { since: Some(start + 1000), ..nothing.clone() }, 2),
-            (Selection { until: Some(start + 1000), ..nothing.clone() }, 1),
+            (
+                Selection {
+                    application: text("LAB"),
+                    ..nothing.clone()
+                },
+                1,
+            ),
+            (
+                Selection {
+                    facility: text("RXX01"),
+                    ..nothing.clone()
+                },
+                3,
+            ),
+            (
+                Selection {
+                    kind: text("ADT"),
+                    ..nothing.clone()
+                },
+                2,
+            ),
+            (
+                Selection {
+                    kind: text("ADT^A01"),
+                    ..nothing.clone()
+                },
+                2,
+            ),
+            (
+                Selection {
+                    kind: text("ADT^A0"),
+                    ..nothing.clone()
+                },
+                0,
+            ),
+            (
+                Selection {
+                    control_id: text("2"),
+                    ..nothing.clone()
+                },
+                1,
+            ),
+            (
+                Selection {
+                    since: Some(start + 1000),
+                    ..nothing.clone()
+                },
+                2,
+            ),
+            (
+                Selection {
+                    until: Some(start + 1000),
+                    ..nothing.clone()
+                },
+                1,
+            ),
         ];
         for (selection, count) in selections {
             let found = hospital.anew(LAYER, only(selection.clone())).await;
             assert_eq!(found.messages, count, "{selection:?}");
         }
-        let of_one = Replay { identifier: text("H2"), ..all() };
+        let of_one = Replay {
+            identifier: text("H2"),
+            ..all()
+        };
         assert_eq!(hospital.anew(LAYER, of_one).await.messages, 1);
-        let mut bounded = Replay { at_most: 2, go: true, ..all() };
+        let mut bounded = Replay {
+            at_most: 2,
+            go: true,
+            ..all()
+        };
         let first = hospital.anew(LAYER, bounded.clone()).await;
         assert_eq!((first.examined, first.is_more), (2, true));
         let changed = hospital.all("Patient").await;

@@ -1,8 +1,8 @@
 //! Lists of which a message may tell some members only: the services and participants of a booking.
 
 use super::{Meeting, Moment};
-use crate::to_fhir::{Made, Members};
 use crate::to_fhir::identity::digest;
+use crate::to_fhir::{Made, Members};
 use serde_json::Value;
 
 /// Whether an element is such a list.

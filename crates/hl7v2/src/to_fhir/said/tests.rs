@@ -292,7 +292,11 @@ const ROOMS: [&str; 3] = [
 fn services_and_resources_come_and_go_one_by_one_in_any_order() {
     let heart = "AIS|1||CARD^Cardiology^L|20260801100000|||45|MIN\n";
     let booked = booking("S12", "20260110080000", &format!("{heart}{}", ROOMS[0]));
-    let added = booking("S18", "20260110081000", &format!("{}AIS|2||ECHO^Echo^L\n", ROOMS[1]));
+    let added = booking(
+        "S18",
+        "20260110081000",
+        &format!("{}AIS|2||ECHO^Echo^L\n", ROOMS[1]),
+    );
     let more = booking("S19", "20260110082000", ROOMS[2]);
     let gone = booking("S21", "20260110083000", &format!("{}{heart}", ROOMS[0]));
     let whole = booking("S14", "20260110084000", ROOMS[1]);
