@@ -362,11 +362,15 @@ fn messages_are_selected_and_a_bound_is_gone_on_from() {
 #[test]
 fn a_message_that_the_mapping_takes_no_more_changes_nothing_and_is_named() {
     on_each_database(async |ground| {
-        let hospital = hospital(ground).await;
-        let number = hospital.take(&admission("1")).await;
-        // Nothing says any more who the patient is.
-        let layer = r#"{"changes": [{"map": "PID[Patient]", "from": 3, "to": "", "take": false, "why": "a try"}]}"#;
-        let done = hospital.tried_and_done(layer, all()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let kind = r#"{"structures": {"ADT^Z01": "ADT_A01"}}"#;
+        std::fs::write(folder.path().join("kind.json"), kind).unwrap();
+        let mappings = Arc::new(Mappings::open(folder.path()).unwrap());
+        let mut hospital = hospital(ground).await;
+        hospital.intake = hospital.intake.with(mappings);
+        let number = hospital.take(&admission("1").replace("A01", "Z01")).await;
+        assert_eq!(hospital.all("Patient").await.len(), 1);
+        let done = hospital.tried_and_done("{}", all()).await;
         assert_eq!((done.changed, done.refused_count), (0, 1));
         assert_eq!(done.refused[0].0, number);
         hospital.store.close().await;
