@@ -8,6 +8,7 @@
 mod apply;
 mod older;
 mod post;
+mod replay;
 mod results;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use store::hl7_inbox::Waiting;
 use tokio::sync::{Notify, watch};
 
 pub use post::Post;
+pub use replay::{Counts, Replay, Replayed};
 
 use crate::Mappings;
 

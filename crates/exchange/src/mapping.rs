@@ -1,5 +1,5 @@
-//! The mapping from HL7 v2 that is in force, and its folder: a site's own layers over the tables that
-//! are built in, one JSON file each, read anew when they change.
+//! The mapping from HL7 v2 that is in force: over the tables that are built in, layers that come with the program and are named in
+//! the settings, and over these a site's own, one JSON file of a folder each, read anew when they change.
 //!
 //! Invariant: a folder that cannot be read as a whole changes nothing; what held before holds on.
 
@@ -29,6 +29,7 @@ type Seen = Vec<(String, u64, Option<SystemTime>)>;
 /// The mapping in force, for all who map.
 #[derive(Debug, Default)]
 pub struct Mappings {
+    shipped: Vec<Layer>,
     folder: Option<PathBuf>,
     now: RwLock<Arc<Mapping>>,
     seen: Mutex<Seen>,
@@ -45,8 +46,20 @@ impl Mappings {
     /// # Errors
     /// `Invalid` if a file cannot be read, or changes what is not there; it names the file.
     pub fn open(folder: &Path) -> Result<Mappings, Problem> {
+        Mappings::with(&[], Some(folder))
+    }
+
+    /// With layers that come with the program, by their names, and those of a folder over them.
+    ///
+    /// # Errors
+    /// `NotFound` if no layer of a name comes with the program; those of `open`.
+    pub fn with(shipped: &[String], folder: Option<&Path>) -> Result<Mappings, Problem> {
+        let shipped = shipped.iter().map(|name| Layer::shipped(name));
+        let shipped: Vec<Layer> = shipped.collect::<Result<_, _>>()?;
         let mappings = Mappings {
-            folder: Some(folder.to_owned()),
+            now: RwLock::new(Arc::new(Mapping::with(&shipped)?)),
+            shipped,
+            folder: folder.map(Path::to_owned),
             ..Mappings::default()
         };
         mappings.reload()?;
@@ -76,7 +89,7 @@ impl Mappings {
             }
             seen.clone_from(&files);
         }
-        let mut layers = Vec::new();
+        let mut layers = self.shipped.clone();
         for (name, bytes, _) in files {
             if bytes > FILE_BYTES_MAX {
                 return Err(unreadable(&name, "is longer than 4 MiB"));
@@ -189,5 +202,19 @@ mod tests {
         assert!(mappings.reload().unwrap());
         assert!(knows(&mappings, "Z01") && knows(&mappings, "Z02"));
         assert!(Mappings::open(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_layer_that_comes_with_the_program_lies_under_those_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let cdc = ["cdc".to_owned()];
+        // What is changed here is a row of the layer's: without it the change would lead nowhere.
+        let over = r#"{"changes": [{"map": "ORC[ServiceRequest]", "from": 29, "to": "locationCode", "take": false, "why": "a try"}]}"#;
+        std::fs::write(folder.path().join("over.json"), over).unwrap();
+        assert!(Mappings::with(&cdc, Some(folder.path())).is_ok());
+        assert!(Mappings::open(folder.path()).is_err());
+        assert!(Mappings::with(&cdc, None).is_ok());
+        let unknown = Mappings::with(&["nhs".to_owned()], None).unwrap_err();
+        assert!(unknown.message.contains("there is: cdc"), "{unknown}");
     }
 }

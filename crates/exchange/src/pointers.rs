@@ -224,6 +224,7 @@ impl Exchange {
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
             manifest: manifest.clone(),
+            after: Vec::new(),
         });
         job.effects
             .push(Effect::Parcel(ParcelWrite::Receive(incoming)));

@@ -1,6 +1,7 @@
 //! What other nodes bring: checked, stored durably, and only then answered.
 
 mod content;
+mod order;
 mod receipts;
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,7 @@ use futures_util::future::join_all;
 use store::parcels::{Incoming, Parcel, ParcelDone, ParcelWrite, Proof};
 use store::{Done, Effect, Job};
 
+use self::order::Order;
 use crate::exchange::Exchange;
 use crate::jws::{self, Statement, read_strictly};
 use crate::keys::sha256_hex;
@@ -54,16 +56,25 @@ impl Exchange {
             }
         }
         let mut jobs = Vec::new();
+        let mut order = Order::default();
         for parcel in coming {
+            let after = order.before(&parcel);
             if parcel.kind.is_kept_at_once() {
                 match self.job_at_once(&scope, &parcel, &proof).await {
                     Ok(job) => jobs.push((parcel, job)),
-                    Err(problem) => refused.push(self.unkept(&parcel, &problem)),
+                    Err(problem) => {
+                        let came = self.unkept(&parcel, &problem);
+                        if matches!(came, Came::Refused(_)) {
+                            // It never will be here: nothing waits for it.
+                            order.forget(&parcel.id);
+                        }
+                        refused.push(came);
+                    }
                 }
                 continue;
             }
             let job = self
-                .receive_job(&scope, &parcel, &proof, &mut inline)
+                .receive_job(&scope, (&parcel, &proof, after), &mut inline)
                 .await?;
             jobs.push((parcel, job));
         }
@@ -140,8 +151,7 @@ impl Exchange {
     async fn receive_job(
         &self,
         scope: &Scope,
-        parcel: &Parcel,
-        manifest: &Proof,
+        (parcel, manifest, after): (&Parcel, &Proof, Vec<String>),
         inline: &mut HashMap<String, Vec<u8>>,
     ) -> Result<Job, Problem> {
         let sender = &parcel.sender;
@@ -176,6 +186,7 @@ impl Exchange {
         let incoming = Box::new(Incoming {
             parcel: parcel.clone(),
             manifest: manifest.clone(),
+            after,
         });
         job.effects
             .push(Effect::Parcel(ParcelWrite::Receive(incoming)));
@@ -251,6 +262,10 @@ impl Exchange {
                 .want(scope, &parcel)
                 .await
                 .map_or(Came::NotNow, Came::Wants),
+            Err(problem) if problem.kind == Kind::LockError => {
+                tracing::info!(%peer, parcel = %id, "a parcel waits for one before it");
+                Came::NotNow
+            }
             Err(problem) => {
                 tracing::warn!(?problem, %peer, parcel = %id, "a parcel was not stored");
                 Came::NotNow

@@ -15,6 +15,7 @@ pub mod fax;
 #[cfg(test)]
 #[path = "../../../fuzz/mutate.rs"]
 mod fuzz;
+pub mod hl7;
 pub mod import;
 pub mod init;
 pub mod itk3;

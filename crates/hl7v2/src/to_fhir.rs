@@ -76,6 +76,15 @@ pub enum Merge {
     KeepExisting,
 }
 
+/// How a message changes lists of which it does not tell the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Members {
+    /// What it names is added, or stands in the place of the same that is there.
+    Come,
+    /// What it names is taken away; the resource must be here.
+    Go,
+}
+
 /// One resource made from a message.
 #[derive(Debug, Clone)]
 pub struct Made {
@@ -96,6 +105,8 @@ pub struct Made {
     /// References (`Patient/…`) whose links are to be taken from `Patient.link`; links that the
     /// resource holds are added to those that are here.
     pub unlink: Vec<String>,
+    /// Whether the message tells of some members only of a booking's services and participants.
+    pub members: Option<Members>,
     /// Whether an older message's must not be written over a newer one's: it is met by [`said::update`].
     pub is_ordered: bool,
 }
@@ -111,8 +122,21 @@ impl Made {
             remove: Vec::new(),
             only_if_new: Vec::new(),
             unlink: Vec::new(),
+            members: None,
             is_ordered: false,
         }
+    }
+
+    /// Whether it can meet what is here, which may be nothing.
+    ///
+    /// # Errors
+    /// `NotFound` if something of it goes, and it is not here.
+    pub fn may_meet(&self, existing: Option<&Value>) -> Result<(), Problem> {
+        if self.members != Some(Members::Go) || existing.is_some() {
+            return Ok(());
+        }
+        let message = "The appointment of which a service or participant goes is not here.";
+        Err(Problem::new(Kind::NotFound, message).at("SCH-2"))
     }
 }
 
@@ -261,6 +285,7 @@ fn mapped(
             )
             .at("MSH-9")
         })?;
+    appointment::check_actions(&header, message)?;
     let key = message_key(&header);
     let facility = header.sending_facility.clone();
     let mut interpreter = Interpreter::new(tables, message, context.zone, facility);

@@ -6,8 +6,8 @@
 //! stands in `EXCLUSIONS`; nothing else is.
 //!
 //! CDC does much its own way. The comparison is made twice: with the mapping that is built in, and
-//! with `tests/support/cdc.json` over it, a layer such as a site writes for a sender whose messages
-//! mean more than the standard's tables say. That layer is also the largest test of layers there is.
+//! with `layers/cdc.json` over it, a layer such as a site writes for a sender whose messages mean more
+//! than the standard's tables say. It comes with the program, and is the largest test of layers there is.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The shares that are held, in per cent: by what is built in alone, and with the layer.
-const BUILT_IN_MIN: usize = 55;
+const BUILT_IN_MIN: usize = 57;
 const SHARE_MIN: usize = 80;
 
 /// What is left out of the comparison, by path's end, and why.
@@ -194,10 +194,7 @@ fn four_fifths_of_what_cdc_expects_of_its_messages_are_found() {
     let (shares, missing) = compare(&Mapping::built_in());
     let built_in = print("the mapping that is built in", &shares, &missing);
     assert!(built_in >= BUILT_IN_MIN, "only {built_in} % are found");
-    let layer = Layer {
-        name: "cdc.json".into(),
-        text: include_str!("support/cdc.json").into(),
-    };
+    let layer = Layer::shipped("cdc").unwrap();
     let mapping = Mapping::with(&[layer]).unwrap_or_else(|problem| panic!("{problem}"));
     let (shares, missing) = compare(&mapping);
     let share = print("with the layer for CDC's senders", &shares, &missing);

@@ -196,6 +196,38 @@ fn a_booking_becomes_an_appointment_and_its_life_is_followed() {
 }
 
 #[test]
+fn the_action_of_a_service_is_that_of_its_event_or_nothing_is_applied() {
+    let message = |trigger: &str, group: &str, own: &str| {
+        let resources = format!("RGS|1|{group}\nAIS|1|{own}|CARD^Cardiology^L\n");
+        header(&format!("SIU^{trigger}")) + BOOKING + PERSON + &resources
+    };
+    for (trigger, fits, not) in [
+        ("S18", ["A", ""], "D"),
+        ("S19", ["U", "X"], "D"),
+        ("S20", ["D", ""], "A"),
+        ("S21", ["D", ""], "X"),
+        ("S22", ["D", ""], "U"),
+    ] {
+        for action in fits {
+            assert!(
+                attempt(&message(trigger, "", action)).is_ok(),
+                "{trigger} {action}"
+            );
+            assert!(
+                attempt(&message(trigger, action, "")).is_ok(),
+                "{trigger} {action}"
+            );
+        }
+        for refused in [message(trigger, "", not), message(trigger, not, "")] {
+            let problem = attempt(&refused).unwrap_err();
+            assert_eq!(problem.expression.as_deref(), Some("AIS-2"), "{problem}");
+        }
+    }
+    // Of others the whole booking is read, whatever stands there.
+    assert!(attempt(&message("S14", "D", "D")).is_ok());
+}
+
+#[test]
 fn orders_become_requests_with_specimen_and_reason() {
     for kind in ["OML^O21", "OMG^O19", "ORM^O01"] {
         let order = header(kind)

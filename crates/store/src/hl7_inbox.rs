@@ -19,6 +19,7 @@ use crate::shard;
 use crate::sql::Sql;
 
 pub use list::{RawMessage, StuckMessage, Waiting};
+pub use replay::{Mapped, Selection};
 
 /// A message that came in, with the answers it may get.
 #[derive(Clone, Debug)]
@@ -85,6 +86,8 @@ pub enum Hl7Write {
     /// It is to be mapped (again): a person has mended what was in the way. `Conflict` if it is not
     /// on the work list.
     Replay { number: i64 },
+    /// It was mapped anew, by another mapping, and its resources are in this job. `Conflict` if it is not mapped.
+    Again { number: i64 },
     /// A person has seen to it; it leaves the work list.
     Settled { number: i64 },
     /// When what stands in a resource's elements was said. `Conflict` if what is kept is not `before` (empty: nothing).
@@ -208,6 +211,7 @@ pub(crate) async fn apply(
         }
         Hl7Write::Failed { number, note } => settle(tx, now, *number, "failed", Some(note)).await,
         Hl7Write::Replay { number } => replay::replay(tx, now, *number).await,
+        Hl7Write::Again { number } => replay::again(tx, *number).await,
         Hl7Write::Settled { number } => replay::settled(tx, *number).await,
         Hl7Write::Said {
             reference,

@@ -197,6 +197,8 @@ pub struct Outgoing {
 pub struct Incoming {
     pub parcel: Parcel,
     pub manifest: Proof,
+    /// Ids of parcels of the same sender that must be here first.
+    pub after: Vec<String>,
 }
 
 /// A step that another organisation tells of, with the signed list (JWS) that says so.

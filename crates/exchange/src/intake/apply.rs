@@ -18,7 +18,7 @@ use super::post::{kept, note, post};
 use super::{Intake, Plan};
 
 /// Tries of one message while others change the same resources.
-const TRIES_MAX: u32 = 8;
+pub(super) const TRIES_MAX: u32 = 8;
 /// The largest resource: a Binary with a document of the largest message.
 const RESOURCE_BYTES_MAX: usize = 64 << 20;
 
@@ -70,15 +70,11 @@ impl Intake {
         let ordered = mapped.resources.iter().filter(|made| made.is_ordered);
         let ordered: Vec<String> = ordered.map(older::reference).collect();
         let said = self.store.hl7_said(&self.scope, &ordered).await?;
+        let at = mapped.at.arriving(plan.waiting.number);
         let made = mapped.resources.iter().filter(|made| !is_older(made));
         let meetings = join_all(made.map(|made| {
             let before = said.get(&older::reference(made)).map(String::as_str);
-            self.meet(
-                plan,
-                made,
-                (mapped.at, before.unwrap_or_default()),
-                read_all,
-            )
+            self.meet(plan, made, (at, before.unwrap_or_default()), read_all)
         }));
         let meetings = meetings.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let older = older::note_of(&meetings);
@@ -183,6 +179,7 @@ impl Intake {
                 Reading::Deleted { .. } | Reading::Absent => (None, Expect::Absent),
             }
         };
+        made.may_meet(existing.as_ref())?;
         // What newer messages and people have done since must not be undone.
         if again && existing.is_some() {
             return Ok(Meeting::default());
@@ -199,20 +196,29 @@ impl Intake {
         let Some(resource) = resource else {
             return Ok(meeting);
         };
-        let bytes = serde_json::to_vec(&resource).map_err(unwritable)?;
-        let limits = Limits {
-            bytes: RESOURCE_BYTES_MAX,
-            ..Limits::default()
-        };
-        let resource = json::parse(&bytes, &limits)?;
-        fhir::validate::structure(&resource, Definitions::r4())?;
-        let resource = Prepared::new(&resource, &made.id, &self.organisation)?;
+        let resource = self.prepared(&resource, &made.id)?;
         meeting.change = Some(Change::Put {
             resource,
             expect,
             release: Release::Keep,
         });
         Ok(meeting)
+    }
+
+    /// A resource as it is written, if it is sound.
+    pub(super) fn prepared(
+        &self,
+        resource: &serde_json::Value,
+        id: &str,
+    ) -> Result<Prepared, Problem> {
+        let bytes = serde_json::to_vec(resource).map_err(unwritable)?;
+        let limits = Limits {
+            bytes: RESOURCE_BYTES_MAX,
+            ..Limits::default()
+        };
+        let resource = json::parse(&bytes, &limits)?;
+        fhir::validate::structure(&resource, Definitions::r4())?;
+        Prepared::new(&resource, id, &self.organisation)
     }
 
     /// Puts the message onto the work list.
@@ -234,7 +240,7 @@ impl Intake {
 }
 
 /// Refuses a document under the number of another patient's: that one's must not be overwritten.
-fn same_patient(made: &Made, existing: &serde_json::Value) -> Result<(), Problem> {
+pub(super) fn same_patient(made: &Made, existing: &serde_json::Value) -> Result<(), Problem> {
     if made.ty != "DocumentReference" || made.resource.get("subject") == existing.get("subject") {
         return Ok(());
     }
@@ -242,7 +248,7 @@ fn same_patient(made: &Made, existing: &serde_json::Value) -> Result<(), Problem
     Err(Problem::new(Kind::BusinessRule, message).at("TXA-12"))
 }
 
-fn will_pass(problem: &Problem) -> bool {
+pub(super) fn will_pass(problem: &Problem) -> bool {
     matches!(
         problem.kind,
         Kind::Transient | Kind::Throttled | Kind::NoStore | Kind::Timeout | Kind::LockError
@@ -261,6 +267,9 @@ fn explain(problem: &Problem) -> WorkNote {
              it by the way used so far meanwhile."
                 .to_owned()
         }
+        Kind::NotFound if problem.expression.as_deref() == Some("SCH-2") => {
+            "When the appointment has come, map the message again; else ask the sender to send the whole of it (S14).".to_owned()
+        }
         Kind::NotSupported => "Wait for a version that takes this kind of message.".to_owned(),
         _ => "Have it looked at; then map the message again.".to_owned(),
     };
@@ -271,6 +280,6 @@ fn explain(problem: &Problem) -> WorkNote {
     note(reason, next_step)
 }
 
-fn unwritable(cause: serde_json::Error) -> Problem {
+pub(super) fn unwritable(cause: serde_json::Error) -> Problem {
     Problem::new(Kind::Exception, "A resource could not be written as JSON.").because(cause)
 }

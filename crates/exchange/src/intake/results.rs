@@ -63,7 +63,7 @@ impl Intake {
 
     /// Whether what is here of the report is newer than what came: by the time that the laboratory gave it, or, of a message
     /// that is mapped late, by the time at which it was written here.
-    async fn is_overtaken(&self, plan: &Plan, report: &Made) -> Result<bool, Problem> {
+    pub(super) async fn is_overtaken(&self, plan: &Plan, report: &Made) -> Result<bool, Problem> {
         let read = self.store.read(&self.scope, "DiagnosticReport", &report.id);
         let Reading::Found(here) = read.await? else {
             return Ok(false);

@@ -1,6 +1,8 @@
 mod again;
+mod bookings;
 mod labels;
 mod numbers;
+mod replay;
 mod results;
 mod undone;
 

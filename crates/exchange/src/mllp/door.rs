@@ -201,9 +201,15 @@ fn unsupported(header: &Header) -> Fault {
         }
         _ => ErrorCode::UnsupportedMessageType,
     };
-    Fault::new(code, format!("messages of type {kind} are not taken here"))
-        .within("MSH", 1)
-        .field(9)
+    let why = match kind.as_str() {
+        // Time of a diary, no appointment: it is nobody's.
+        "SIU^S23" | "SIU^S24" => {
+            ": they close or open times of a diary, and tell of no appointment; free times are told by FHIR (Slot)"
+        }
+        _ => "",
+    };
+    let text = format!("messages of type {kind} are not taken here{why}");
+    Fault::new(code, text).within("MSH", 1).field(9)
 }
 
 fn taken(message: Vec<u8>, header: Header, now: Millis) -> Keeping {

@@ -198,3 +198,32 @@ fn a_message_under_way_is_answered_before_the_door_closes() {
         store.close().await;
     });
 }
+
+#[test]
+fn times_of_a_diary_are_refused_and_the_work_list_says_why() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let running = start(&store, Settings::default()).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        for trigger in ["S23", "S24"] {
+            let message = format!(
+                "MSH|^~\\&|PAS|RXX01|HO|RXX01|20240601||SIU^{trigger}|{trigger}|P|2.4\rSCH|P5|F7\rRGS|1\r"
+            );
+            let answer = send(&mut stream, message.as_bytes()).await;
+            assert!(answer.contains("MSA|AR|"), "{answer}");
+            assert!(
+                answer.contains("they close or open times of a diary"),
+                "{answer}"
+            );
+        }
+        let list = store.hl7_work_list(&scope(), 0, 10).await.unwrap();
+        let kinds: Vec<&str> = list.iter().map(|it| it.kind.as_str()).collect();
+        assert_eq!(kinds, ["SIU^S23", "SIU^S24"]);
+        assert!(
+            list[0].reason.contains("free times are told by FHIR"),
+            "{list:?}"
+        );
+        running.end().await;
+        store.close().await;
+    });
+}

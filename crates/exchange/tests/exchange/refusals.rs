@@ -293,3 +293,73 @@ fn only_the_receiver_tells_what_became_of_a_parcel_and_only_of_that_one() {
         assert_eq!(network.state(HOSPITAL, pid).await, State::Delivered);
     });
 }
+
+/// A parcel about the patient of that number, or of that name where it is none, with one content.
+fn parcel(id: &str, (whose, urgent): (&str, bool), (sha256, size): (&str, u64)) -> String {
+    let mut parcel: serde_json::Value = serde_json::from_str(&text(id, "RZZ01", "A81001")).unwrap();
+    let patient = parcel["patient"].as_object_mut().unwrap();
+    if whose.len() == 10 {
+        patient.insert("nhs_number".into(), whose.into());
+    } else {
+        patient.remove("nhs_number");
+        patient.insert("family".into(), whose.into());
+    }
+    parcel["urgent"] = urgent.into();
+    parcel["contents"][0]["sha256"] = sha256.into();
+    parcel["contents"][0]["size"] = size.into();
+    parcel.to_string()
+}
+
+#[test]
+fn what_follows_about_a_patient_waits_for_a_parcel_that_could_not_be_stored() {
+    on_each_database(async |network, _| {
+        let hospital = network.ods(HOSPITAL);
+        let una = crate::network::UNA;
+        let words = |id: &str| format!("Words of {id}.");
+        let digest = |id: &str| exchange::keys::sha256_hex(words(id).as_bytes());
+        let sent = |id: &str, whose: (&str, bool)| {
+            parcel(id, whose, (&digest(id), words(id).len() as u64))
+        };
+        let inline = |id: &str| Inline::new(&digest(id), words(id).as_bytes());
+        // As much is begun and not finished as a neighbour may have: what is missing now cannot be asked for.
+        let filling: Vec<String> = (0..11)
+            .map(|n| {
+                let size = if n == 10 { 24 << 20 } else { 100 << 20 };
+                let whose = format!("Oak {n}");
+                parcel(
+                    &format!("f{n}"),
+                    (&whose, true),
+                    (&format!("{n:064x}"), size),
+                )
+            })
+            .collect();
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &filling);
+        assert!(receipts(network, &hospital, &body).await.is_empty());
+        let all = [
+            sent("first", (una, false)),
+            sent("second", (una, false)),
+            sent("third", (una, false)),
+            sent("urgent", (una, true)),
+            sent("another", ("9990000026", false)),
+        ];
+        let body = request(network, HOSPITAL, "RZZ01", "A81001", &all);
+        let mut whole: SendParcels = serde_json::from_slice(&body).unwrap();
+        whole.contents = ["second", "third", "urgent", "another"]
+            .map(inline)
+            .to_vec();
+        let body = write(&whole).unwrap();
+        let told = receipts(network, &hospital, &body).await;
+        let stored: Vec<&str> = told.iter().map(|it| it.parcel.as_str()).collect();
+        assert_eq!(stored, ["urgent", "another"]);
+        // What comes again whole is stored, in its order.
+        whole.contents.push(inline("first"));
+        let told = receipts(network, &hospital, &write(&whole).unwrap()).await;
+        assert!(told.iter().all(|it| it.state == "delivered"), "{told:?}");
+        let mut stored: Vec<&str> = told.iter().map(|it| it.parcel.as_str()).collect();
+        stored.sort_unstable();
+        assert_eq!(stored, ["another", "first", "second", "third", "urgent"]);
+        let mut letters = network.list(PRACTICE, Show::AllIn).await;
+        letters.sort_by_key(|it| it.pid);
+        assert_eq!(letters.len(), 5);
+    });
+}

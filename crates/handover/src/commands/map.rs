@@ -1,22 +1,26 @@
 //! `handover map`: what a message of a feed would become, without a node.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use exchange::Mappings;
 use hl7v2::time::Zone;
-use hl7v2::to_fhir::{Context, Mapping, Unidentified, map_by, show};
+use hl7v2::to_fhir::{Context, Layer, Mapping, Unidentified, map_by, show};
 use store::Clock;
 
 /// Prints the FHIR that HL7 v2 messages become, and what became of every field: the elements it went to, that it is kept in
 /// an extension, or the rule by which it is ignored. Nothing is stored or sent.
+///
+/// --layer tries a layer that comes with the program, as `[hl7v2] layers` names it; `handover map --print-layer cdc` prints it, to be
+/// put into a folder of one's own and changed, for one sender perhaps.
 ///
 /// The file holds one message, or several one after another (each begins with MSH), with or without MLLP frames; lines may
 /// end in any way. What is printed holds the message's content: it is for the sender's eyes.
 #[derive(clap::Args)]
 pub struct Map {
     /// The file; `-` reads standard input.
-    file: PathBuf,
+    #[arg(required_unless_present = "print_layer")]
+    file: Option<PathBuf>,
     /// The organisation at whose node the message would arrive.
     #[arg(long, default_value = "RZZ01")]
     ods: String,
@@ -24,17 +28,21 @@ pub struct Map {
     /// it.
     #[arg(long)]
     mapping: Option<PathBuf>,
+    /// A layer that comes with the program, under those of the folder; may be given more than once. There is one: cdc.
+    #[arg(long)]
+    layer: Vec<String>,
+    /// Prints a layer that comes with the program, and maps nothing.
+    #[arg(long, conflicts_with = "file")]
+    print_layer: Option<String>,
 }
 
 impl Map {
     pub fn run(self) -> anyhow::Result<()> {
-        let bytes = if self.file.as_os_str() == "-" {
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
-            bytes
-        } else {
-            std::fs::read(&self.file).with_context(|| self.file.display().to_string())?
-        };
+        if let Some(name) = &self.print_layer {
+            print!("{}", Layer::shipped(name)?.text);
+            return Ok(());
+        }
+        let bytes = read(&self.file.unwrap_or_else(|| "-".into()))?;
         let messages = messages(&bytes);
         anyhow::ensure!(!messages.is_empty(), "no line begins with MSH");
         let context = Context {
@@ -43,10 +51,7 @@ impl Map {
             organisation: self.ods,
             unidentified: Unidentified::Refuse,
         };
-        let mappings = match &self.mapping {
-            Some(folder) => Mappings::open(folder)?,
-            None => Mappings::built_in(),
-        };
+        let mappings = Mappings::with(&self.layer, self.mapping.as_deref())?;
         let mapping = mappings.current();
         let mut refused = 0;
         for (number, message) in (1..).zip(&messages) {
@@ -68,6 +73,16 @@ impl Map {
         );
         Ok(())
     }
+}
+
+/// A file; `-` is standard input.
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file.as_os_str() != "-" {
+        return std::fs::read(file).with_context(|| file.display().to_string());
+    }
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
+    Ok(bytes)
 }
 
 fn mapped(mapping: &Mapping, message: &[u8], context: &Context) -> Result<String, String> {

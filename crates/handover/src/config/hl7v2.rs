@@ -21,6 +21,8 @@ section! {
         message_bytes_max: usize = "16777216", default;
         /// A folder of JSON files that change how messages are read, for all senders or for one; looked at again every few seconds. See docs/hl7v2.md.
         mapping: Option<PathBuf> = "\"mapping\"", optional;
+        /// Layers over the mapping that come with the program, by name, for all senders; those of the folder lie over them. There is one, an example: "cdc". See docs/hl7v2.md.
+        layers: Vec<String> = "[]", default;
         /// Whether final results (ORU R01) are sent to the patient's practice as letters: true or false. Leave it false where results go there by another way. See docs/hl7v2.md.
         results: bool = "false", default;
         /// More doors, each a table [[hl7v2.listener]] with listen = "0.0.0.0:2576" and, for TLS, certificate and key (PEM files); with client_authorities (a PEM file) only systems that show a certificate of theirs get in.

@@ -30,10 +30,8 @@ impl Parts {
     /// # Errors
     /// Names the setting, and the file of the mapping, that is wrong.
     pub(super) fn open(config: &Config) -> anyhow::Result<Parts> {
-        let mappings = match &config.hl7v2.mapping {
-            Some(folder) => Mappings::open(folder).context("hl7v2.mapping")?,
-            None => Mappings::built_in(),
-        };
+        let (layers, folder) = (&config.hl7v2.layers, config.hl7v2.mapping.as_deref());
+        let mappings = Mappings::with(layers, folder).context("hl7v2.layers and hl7v2.mapping")?;
         let destinations = config.hl7v2.destinations().iter().map(destination);
         Ok(Parts {
             settings: mllp::Settings {

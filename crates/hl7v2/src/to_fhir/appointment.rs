@@ -1,8 +1,14 @@
 //! What an Appointment needs beyond the tables: its status by the event, its end by its length, and
 //! what FHIR requires of each participant.
 
-use super::Made;
+use super::{Made, Members};
+use crate::header::Header;
+use crate::message::Message;
+use fhir::problem::{Kind, Problem};
 use serde_json::{Value, json};
+
+/// The segments of services and resources.
+const RESOURCES: [&str; 4] = ["AIS", "AIG", "AIL", "AIP"];
 
 /// Completes the message's appointments.
 pub fn complete(trigger: &str, made: &mut [Made]) {
@@ -10,7 +16,57 @@ pub fn complete(trigger: &str, made: &mut [Made]) {
         status(trigger, appointment);
         end(&mut appointment.resource);
         participants(&mut appointment.resource);
+        appointment.members = members(trigger);
+        if appointment.members.is_some() {
+            // A service's time is its own; the appointment is moved by S13.
+            let own = ["start", "end", "minutesDuration"].map(str::to_owned);
+            appointment.only_if_new.extend(own);
+        }
     }
+}
+
+/// What of a booking's services and participants a message tells by its event: some that come (S18), or are told otherwise (S19), or
+/// that go, cancelled (S20), discontinued (S21) or deleted (S22). Others tell them all.
+fn members(trigger: &str) -> Option<Members> {
+    match trigger {
+        "S18" | "S19" => Some(Members::Come),
+        "S20" | "S21" | "S22" => Some(Members::Go),
+        _ => None,
+    }
+}
+
+/// Refuses a message whose segment action codes (HL7 table 0206) say other than its event: it would be read wrongly.
+pub fn check_actions(header: &Header, message: &Message) -> Result<(), Problem> {
+    let members = members(&header.trigger).filter(|_| header.message_type == "SIU");
+    let Some(members) = members else {
+        return Ok(());
+    };
+    let mut of_group = String::new();
+    for segment in message.segments() {
+        let own = segment.value(2, 1).trim().to_owned();
+        if segment.name() == "RGS" {
+            of_group = own;
+            continue;
+        }
+        if !RESOURCES.contains(&segment.name()) {
+            continue;
+        }
+        let action = if own.is_empty() { &of_group } else { &own };
+        let fits = match members {
+            // One that stays as it is (X) is there already.
+            Members::Come => ["", "A", "U", "X"].contains(&action.as_str()),
+            Members::Go => ["", "D"].contains(&action.as_str()),
+        };
+        if !fits {
+            let trigger = &header.trigger;
+            let message = format!(
+                "the action {action} of a service or resource is not that of SIU^{trigger}, so nothing of the message was applied"
+            );
+            let place = format!("{}-2", segment.name());
+            return Err(Problem::new(Kind::Value, message).at(place));
+        }
+    }
+    Ok(())
 }
 
 /// SCH-25 says the status; without it the event does. An event that does not tell (a note about an

@@ -17,6 +17,31 @@ pub struct Layer {
     pub text: String,
 }
 
+/// The layers that come with the program, by name: examples that can be put in force as they are.
+const SHIPPED: [(&str, &str); 1] = [("cdc", include_str!("../../layers/cdc.json"))];
+
+impl Layer {
+    /// A layer that comes with the program.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none of that name; it names those that there are.
+    pub fn shipped(name: &str) -> Result<Layer, Problem> {
+        let found = SHIPPED.iter().find(|(known, _)| *known == name);
+        let names = || SHIPPED.map(|(known, _)| known).join(", ");
+        let Some((name, text)) = found else {
+            let message = format!(
+                "no layer {name:?} comes with the program; there is: {}",
+                names()
+            );
+            return Err(Problem::new(Kind::NotFound, message));
+        };
+        Ok(Layer {
+            name: format!("layer {name}"),
+            text: (*text).to_owned(),
+        })
+    }
+}
+
 /// The tables of one sender, or of all that have none of their own.
 #[derive(Debug)]
 struct Own {

@@ -181,6 +181,7 @@ mod tests {
             remove: vec!["telecom".into()],
             only_if_new: vec!["status".into()],
             unlink: Vec::new(),
+            members: None,
             is_ordered: false,
         }
     }

@@ -4,11 +4,18 @@
 //! Compared element by element, by when the sender recorded what it tells: a transfer (A02) that comes after the discharge (A03)
 //! says nothing of the address that the admission (A01) told, and must not make it older or newer.
 
+mod again;
+mod members;
+
+pub use again::{Again, Stands, again};
+
 use super::merge::{self, is_choice_of};
 use super::{Made, Merge};
 use crate::message::Message;
 use crate::time::{Dtm, Millis, Zone};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A time that lies further ahead of our own clock than this is not believed: it would keep out all that comes until then.
@@ -23,11 +30,13 @@ const OPEN: [&str; 5] = ["planned", "arrived", "triaged", "in-progress", "onleav
 const WHOLE: &str = "all of it";
 
 /// When a message's sender recorded what it tells (EVN-2, else MSH-7), and when it sent it (MSH-7), which decides between two
-/// that were recorded at the same time.
+/// that were recorded at the same time; between two that were sent at the same time too, their order of arrival does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     recorded: Millis,
     sent: Millis,
+    /// Twice the message's place in the order of arrival; odd for what others did after it. 0 where it is not known.
+    arrived: i64,
 }
 
 impl Moment {
@@ -45,52 +54,82 @@ impl Moment {
         Moment {
             recorded: recorded.unwrap_or(sent),
             sent,
+            arrived: 0,
+        }
+    }
+
+    /// That of the message whose place in the order of arrival is this.
+    #[must_use]
+    pub fn arriving(self, number: i64) -> Moment {
+        Moment {
+            arrived: number.saturating_mul(2),
+            ..self
         }
     }
 }
 
 /// Of one resource, when what stands in each element was recorded, or when it was taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said(BTreeMap<String, Moment>);
+pub struct Said(BTreeMap<String, Word>);
+
+/// When an element was said, and, where that was looked at again, a digest of how it then stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Word {
+    at: Moment,
+    stood: Option<String>,
+}
+
+/// The elements of one moment as they are written: with `=` and the digest behind the name of one that has it.
+#[derive(Deserialize)]
+struct Group(Millis, Millis, Vec<String>, #[serde(default)] i64);
 
 impl Said {
     /// Reads what `write` wrote. What cannot be read says nothing.
     pub fn read(text: &str) -> Said {
-        let groups: Vec<(Millis, Millis, Vec<String>)> =
-            serde_json::from_str(text).unwrap_or_default();
+        let groups: Vec<Group> = serde_json::from_str(text).unwrap_or_default();
         let mut said = BTreeMap::new();
-        for (recorded, sent, names) in groups {
-            said.extend(names.into_iter().map(|it| (it, Moment { recorded, sent })));
+        for Group(recorded, sent, names, arrived) in groups {
+            let at = Moment {
+                recorded,
+                sent,
+                arrived,
+            };
+            said.extend(names.into_iter().map(|name| match name.split_once('=') {
+                Some((name, stood)) => {
+                    let stood = Some(stood.to_owned());
+                    (name.to_owned(), Word { at, stood })
+                }
+                None => (name, Word { at, stood: None }),
+            }));
         }
         Said(said)
     }
 
     /// As text: the names of each moment together.
     pub fn write(&self) -> String {
-        let mut groups: BTreeMap<Moment, Vec<&str>> = BTreeMap::new();
-        let mut left = REMEMBERED_MAX;
+        let mut groups: BTreeMap<Moment, Vec<Cow<'_, str>>> = BTreeMap::new();
         let mut newest: Vec<_> = self.0.iter().collect();
-        newest.sort_by_key(|(_, at)| std::cmp::Reverse(**at));
-        for (name, at) in newest {
-            if left == 0 {
-                break;
-            }
-            left -= 1;
-            groups.entry(*at).or_default().push(name);
+        newest.sort_by_key(|(_, word)| std::cmp::Reverse(word.at));
+        for (name, word) in newest.into_iter().take(REMEMBERED_MAX) {
+            let name = match &word.stood {
+                Some(stood) => Cow::Owned(format!("{name}={stood}")),
+                None => Cow::Borrowed(name.as_str()),
+            };
+            groups.entry(word.at).or_default().push(name);
         }
         let groups: Vec<_> = groups
             .iter()
-            .map(|(at, names)| (at.recorded, at.sent, names))
+            .map(|(at, names)| (at.recorded, at.sent, names, at.arrived))
             .collect();
         serde_json::to_string(&groups).unwrap_or_default()
     }
 
     /// Notes that something is said at that moment; false if something newer was said of it.
     fn take(&mut self, name: &str, at: Moment) -> bool {
-        if self.0.get(name).is_some_and(|before| *before > at) {
+        if self.0.get(name).is_some_and(|before| before.at > at) {
             return false;
         }
-        self.0.insert(name.to_owned(), at);
+        self.0.insert(name.to_owned(), Word { at, stood: None });
         true
     }
 }
@@ -182,8 +221,10 @@ impl Meeting<'_> {
         let mut kept = Map::new();
         let made = self.made.resource.as_object();
         for (name, value) in made.into_iter().flatten() {
-            if let Some(value) = self.element(name, value) {
-                kept.insert(name.clone(), value);
+            match self.element(name, value) {
+                Some(Value::Array(list)) if list.is_empty() => reduced.remove.push(name.clone()),
+                Some(value) => drop(kept.insert(name.clone(), value)),
+                None => {}
             }
         }
         for name in &self.made.remove {
@@ -216,6 +257,13 @@ impl Meeting<'_> {
             return Some(value.clone());
         }
         match value {
+            Value::Array(list) if members::is_list(self.made, name) => {
+                if self.made.members.is_some() {
+                    return self.members(name, list);
+                }
+                let stands = self.stands(name, Some(value));
+                stands.then(|| self.with_later_members(name, list))
+            }
             Value::Object(parts) if PARTED.contains(&name) => self.parted(name, parts),
             Value::Array(links) if name == "link" => self.links(links),
             value => self.stands(name, Some(value)).then(|| value.clone()),

@@ -158,7 +158,12 @@ pub(crate) async fn note(
     effects: &[Effect],
     written: &[Written],
 ) -> Result<(), Problem> {
-    let came_by_hl7 = |effect: &Effect| matches!(effect, Effect::Hl7(Hl7Write::Mapped { .. }));
+    let came_by_hl7 = |effect: &Effect| {
+        let Effect::Hl7(write) = effect else {
+            return false;
+        };
+        matches!(write, Hl7Write::Mapped { .. } | Hl7Write::Again { .. })
+    };
     if core.hl7_told.is_empty() || effects.iter().any(came_by_hl7) {
         return Ok(());
     }

@@ -438,7 +438,11 @@ mod tests {
                 parts: Vec::new(),
             };
             let manifest = Proof::new("signed");
-            let incoming = Box::new(Incoming { parcel, manifest });
+            let incoming = Box::new(Incoming {
+                parcel,
+                manifest,
+                after: Vec::new(),
+            });
             write(ParcelWrite::Receive(incoming)).await.unwrap();
             let pid = store.to_take_in(&scope, 1).await.unwrap()[0].pid;
             let reason = "not our patient".to_string();

@@ -34,6 +34,17 @@ pub(crate) async fn receive(
             known: true,
         });
     }
+    for earlier in &incoming.after {
+        if event::by_id(tx, parcel.sender.as_str(), earlier)
+            .await?
+            .is_none()
+        {
+            return Err(Problem::new(
+                Kind::LockError,
+                "A parcel about the same patient that was sent before it is not here yet.",
+            ));
+        }
+    }
     for part in &parcel.parts {
         if !content::is_complete(tx, parcel.sender.as_str(), &part.sha256).await? {
             return Err(Problem::new(

@@ -50,6 +50,7 @@ fn receive(id: &str, sha256: &str) -> ParcelWrite {
     ParcelWrite::Receive(Box::new(Incoming {
         parcel: parcel(id, sha256),
         manifest,
+        after: Vec::new(),
     }))
 }
 

@@ -130,6 +130,7 @@ pub async fn bring(store: &Store, letter: &Letter) -> i64 {
     let incoming = Incoming {
         parcel,
         manifest: Proof::new("signed"),
+        after: Vec::new(),
     };
     match effect(store, ParcelWrite::Receive(Box::new(incoming))).await {
         ParcelDone::Received { pid, .. } => pid,

@@ -282,6 +282,7 @@ const OTHERWISE: &[&str] = &[
     "pages.font",
     "pages.font_bold",
     "hl7v2.connections_max",
+    "hl7v2.layers",
     "hl7v2.mapping",
     "hl7v2.message_bytes_max",
     "hl7v2.results",

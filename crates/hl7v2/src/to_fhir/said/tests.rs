@@ -229,7 +229,11 @@ fn what_an_older_message_contains_does_not_take_a_newer_ones_name() {
             "participant": [{"individual": {"reference": "#c1"}}]});
         Made::new("Encounter", "1", made, Merge::Update)
     };
-    let at = |recorded| Moment { recorded, sent: 0 };
+    let at = |recorded| Moment {
+        recorded,
+        sent: 0,
+        arrived: 0,
+    };
     let newer = visit("NEW");
     let first = update(&newer, None, &Said::default(), at(2));
     let here = first.resource.unwrap();
@@ -253,4 +257,77 @@ fn what_an_older_message_contains_does_not_take_a_newer_ones_name() {
         .resource
         .unwrap();
     assert_eq!(merged["contained"].as_array().unwrap().len(), 1, "{merged}");
+}
+
+fn booking(trigger: &str, at: &str, resources: &str) -> Mapped {
+    let text = format!(
+        "MSH|^~\\&|PAS|RXX01|HO|RXX01|{at}||SIU^{trigger}|{trigger}{at}|P|2.4\r\
+         SCH|P5^PAS|F7^PAS|||||CHECKUP^Check-up^L|FOLLOWUP^Follow-up^L|30|MIN|^^^20260801090000|||||||||||||||Booked\r\
+         PID|1||H1^^^RXX01^MR||TESTER^AMINA||19510304|F\rRGS|1\r{}",
+        resources.replace('\n', "\r")
+    );
+    let message = crate::parse(text.as_bytes()).unwrap();
+    let context = Context {
+        received_at: 1_768_046_400_000,
+        zone: Zone::Utc,
+        organisation: "RXX01".into(),
+        unidentified: Unidentified::Refuse,
+    };
+    map(&message, &context).unwrap()
+}
+
+fn who(here: &Here) -> Vec<&str> {
+    let all = here.one("Appointment")["participant"].as_array().unwrap();
+    let named = all.iter().filter_map(|it| it["actor"]["display"].as_str());
+    named.collect()
+}
+
+const ROOMS: [&str; 3] = [
+    "AIG|1||ROOM1^Room one\n",
+    "AIG|1||ROOM2^Room two\n",
+    "AIG|1||ROOM3^Room three\n",
+];
+
+#[test]
+fn services_and_resources_come_and_go_one_by_one_in_any_order() {
+    let heart = "AIS|1||CARD^Cardiology^L|20260801100000|||45|MIN\n";
+    let booked = booking("S12", "20260110080000", &format!("{heart}{}", ROOMS[0]));
+    let added = booking(
+        "S18",
+        "20260110081000",
+        &format!("{}AIS|2||ECHO^Echo^L\n", ROOMS[1]),
+    );
+    let more = booking("S19", "20260110082000", ROOMS[2]);
+    let gone = booking("S21", "20260110083000", &format!("{}{heart}", ROOMS[0]));
+    let whole = booking("S14", "20260110084000", ROOMS[1]);
+    let here = same_in_all_orders(&[booked.clone(), added.clone(), more.clone()]);
+    assert_eq!(who(&here), ["Room one", "Room two", "Room three"]);
+    // What goes is only met where the appointment is here.
+    let mut here = Here::default();
+    for message in [&booked, &gone, &added, &more] {
+        here.take(message);
+    }
+    let mut in_turn = Here::default();
+    for message in [&booked, &added, &more, &gone] {
+        in_turn.take(message);
+    }
+    assert_eq!(here.resources, in_turn.resources);
+    assert_eq!(who(&here), ["Room two", "Room three"]);
+    let appointment = here.one("Appointment");
+    let services = appointment["serviceType"].as_array().unwrap();
+    assert_eq!(services.len(), 1);
+    assert_eq!(services[0]["coding"][0]["code"], "ECHO");
+    assert!(appointment["participant"][0]["actor"]["reference"].is_string());
+    assert_eq!(appointment["start"], here_start(&booked));
+    // One that tells all counts for all, and the last service that goes leaves none.
+    here.take(&booking("S22", "20260110083500", "AIS|2||ECHO^Echo^L\n"));
+    assert_eq!(here.one("Appointment").get("serviceType"), None);
+    here.take(&whole);
+    assert_eq!(who(&here), ["Room two"]);
+}
+
+fn here_start(booked: &Mapped) -> Value {
+    let mut all = booked.resources.iter();
+    let appointment = all.find(|it| it.ty == "Appointment").unwrap();
+    appointment.resource["start"].clone()
 }
