@@ -41,6 +41,10 @@ await runTogether(async ({ person, hospital, practice, pharmacy }) => {
   await nurse.getByRole('heading', { name: 'Whose is this referral?' }).waitFor();
   await nurse.getByText('Two falls since the spring').waitFor();
   await refused(nurse, 'Return');
+  await nurse.getByRole('button', { name: 'Make a record of what the referral says' }).click();
+  await nurse.waitForURL(/done=matched/);
+  await nurse.getByRole('link', { name: /HILL/ }).first().waitFor();
+  await good(nurse);
 
   const gp = await person();
   await doctor(gp, practice);
