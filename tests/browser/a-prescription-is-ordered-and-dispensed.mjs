@@ -76,9 +76,12 @@ await run(async ({ context, page, practice, pharmacy }) => {
   await page.getByRole('button', { name: /Fetch prescriptions/ }).click();
   await page.getByText('Prescriptions were fetched.').waitFor();
   await good(page);
+  await page.getByText('Something else').first().click();
+  await good(page);
   await page.getByRole('button', { name: /^Part ready/ }).first().click();
   await page.getByText('There is a problem').waitFor();
   await good(page);
+  await page.getByText('Something else').first().click();
   await page.getByLabel(/What is owed/).first().fill('14 tablets are owed');
   await page.getByRole('button', { name: /^Part ready/ }).first().click();
   await page.getByText('The practice and EPS are told.').waitFor();

@@ -53,6 +53,29 @@ export async function run(test, options = {}) {
   }
 }
 
+/**
+ * Runs `test` with a browser in which several people are at work at once: `person()` gives each a page of their own, and all
+ * contexts are watched by `follow`, if there is one.
+ */
+export async function runTogether(test, follow = () => {}) {
+  const browser = await chromium.launch({
+    executablePath: process.env.HANDOVER_TEST_CHROMIUM || '/usr/bin/chromium',
+    headless: true,
+    args: QUIET,
+  });
+  const person = async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    context.setDefaultTimeout(WAIT_MS);
+    await follow(context);
+    return context.newPage();
+  };
+  try {
+    await test({ person, hospital, practice, pharmacy, network, mllp, root });
+  } finally {
+    await browser.close();
+  }
+}
+
 /** Fails when axe-core finds a violation of WCAG 2.2 AA on the page as it is now. */
 export async function axe(page) {
   // Evaluated, not added as a script: the pages' content security policy rightly refuses those.

@@ -88,6 +88,8 @@ await run(async ({ context, page }) => {
   await page.goto(`${node}/step-up`);
   await good(page);
   await page.getByRole('link', { name: 'Use a passkey' }).click();
+  await page.waitForURL((url) => url.href.startsWith(`${node}/step-up/passkey`));
+  await good(page);
   await press('Use a passkey');
   await page.waitForURL(/profile\/sessions/);
   await out();
@@ -125,6 +127,8 @@ await run(async ({ context, page }) => {
   await page.waitForURL(`${node}/staff/inbox`);
   await page.goto(`${node}/staff/step-up`);
   await page.getByRole('link', { name: 'Use a passkey' }).click();
+  await page.waitForURL((url) => url.href.startsWith(`${node}/staff/step-up/passkey`));
+  await good(page);
   await press('Use a passkey');
   await page.waitForURL(/staff\/profile/);
   await page.getByRole('button', { name: 'Remove passkey: Desk key' }).click();

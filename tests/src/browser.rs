@@ -34,6 +34,7 @@ scripts! {
     a13_a_prescription_is_ordered_and_dispensed = "a-prescription-is-ordered-and-dispensed";
     a13_a_questionnaire_is_answered = "a-questionnaire-is-answered";
     a13_a_questionnaire_without_javascript = "a-questionnaire-without-javascript";
+    a13_a_rule_does_routine_work_and_is_undone = "a-rule-does-routine-work-and-is-undone";
     a13_an_ambulance_hands_over = "an-ambulance-hands-over";
     a13_an_app_is_allowed = "an-app-is-allowed";
     a13_an_appointment_is_booked = "an-appointment-is-booked";
@@ -42,6 +43,7 @@ scripts! {
     a13_javascript_is_not_needed = "javascript-is-not-needed";
     a13_nothing_from_outside_runs = "nothing-from-outside-runs";
     a13_people_act_for_others = "people-act-for-others";
+    a13_seldom_pages_are_accessible = "seldom-pages-are-accessible";
     a13_the_workbench = "the-workbench";
 }
 

@@ -147,7 +147,8 @@ async function take(people, entry, number) {
   }
   if (entry.welsh) {
     const address = new URL(page.url());
-    address.search = '';
+    // What names a thing stays; what says what was done goes.
+    address.searchParams.delete('done');
     await page.context().addCookies([{ name: 'handover-language', value: 'cy', url: address.origin }]);
     await page.goto(address.href);
     taken.faults.push(...(await widen(page, 390)).map((it) => `in Welsh, ${it}`));

@@ -1,58 +1,8 @@
 // What has to be there before a page can be pictured. Each prepares by the pages themselves, signed in as who will see it, and
 // gives the address to picture, or nothing when the page already shows it.
 
-import { createHmac } from 'node:crypto';
-
-const PASSWORD = 'handover-demo';
-
-const button = (page, name) => page.getByRole('main').getByRole('button', { name }).first();
-
-/** Presses a button that leads on, and waits until another page is there. */
-async function press(page, name) {
-  const target = button(page, name);
-  await Promise.all([page.waitForNavigation(), target.click()]);
-}
-
-async function fill(page, values) {
-  for (const [name, value] of Object.entries(values)) await page.fill(`[name="${name}"]`, value);
-}
-
-async function passkey(page, at, address) {
-  await page.goto(at + address);
-  if (page.url().includes('step-up')) {
-    await page.fill('#password', PASSWORD);
-    await press(page, 'Continue');
-  }
-  await page.goto(at + address);
-}
-
-/** The code that an authenticator app shows now for a secret in base32 (RFC 6238). */
-function totp(shown) {
-  const letters = shown.replaceAll(/\s/g, '');
-  const bits = [...letters].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0'));
-  const key = Buffer.from(bits.join('').match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
-  const digest = createHmac('sha1', key).update(step).digest();
-  const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, '0');
-}
-
-/** Sets codes up for who is signed in; gives the secret. */
-async function setUpCodes(page, at) {
-  await page.goto(`${at}/staff/profile`);
-  await press(page, 'Set up codes');
-  if (page.url().includes('step-up')) {
-    await page.fill('#password', PASSWORD);
-    await press(page, 'Continue');
-    await press(page, 'Set up codes');
-  }
-  const secret = await page.locator('#secret').innerText();
-  await page.fill('#code', totp(secret));
-  await press(page, 'Confirm');
-  await page.getByText('Your recovery codes').waitFor();
-  return secret;
-}
+import { PASSWORD, as, button, day, fill, linkTo, passkey, press, setUpCodes, somebody, totp } from './hands.mjs';
+import { seldom } from './seldom.mjs';
 
 /** The answers that the form of the demo asks for, and on to the page that shows them once more. */
 async function fillAsthmaReview(page) {
@@ -62,25 +12,6 @@ async function fillAsthmaReview(page) {
   await page.getByLabel('On how many days a week did you use your reliever inhaler?').fill('2');
   await choose('Did you have an asthma attack in the last year?', 'No');
   await press(page, 'Continue');
-}
-
-/** Somebody on record, found by a letter that came in. */
-async function somebody(page, at, list = 'inbox?show=all') {
-  await page.goto(`${at}/staff/${list}`);
-  const rows = 'tbody a[href^="/staff/item/"], tbody a[href^="/staff/sent/"]';
-  for (const link of await page.$$eval(rows, (all) => all.map((it) => it.getAttribute('href')))) {
-    await page.goto(at + link);
-    const links = await page.$$eval('main a[href^="/staff/patient/"]', (all) => all.map((it) => it.getAttribute('href')));
-    if (links.length > 0) return links[0].split('/')[3].split('?')[0];
-  }
-  throw new Error('nobody of the inbox is on record');
-}
-
-async function linkTo(page, begin) {
-  const links = await page.$$eval('main a[href]', (all) => all.map((it) => it.getAttribute('href')));
-  const found = links.find((it) => it.startsWith(begin));
-  if (!found) throw new Error(`no link to ${begin} at ${page.url()}`);
-  return found;
 }
 
 async function startDischarge(page, at) {
@@ -94,11 +25,12 @@ async function startDischarge(page, at) {
   });
   await page.selectOption('[name="m0-fate"]', 'started').catch(() => {});
   if ((await page.inputValue('[name="practice"]')) === '') await page.fill('[name="practice"]', 'Z99001');
+  return patient;
 }
 
-const day = (from) => new Date(Date.now() + from * 86_400_000).toISOString().slice(0, 10);
-
 export const prepare = {
+  ...seldom,
+
   async wrongPassword(page, { at }) {
     await page.goto(`${at}/staff/login`);
     await fill(page, { login: 'nobody', password: 'a wrong password' });
@@ -187,7 +119,7 @@ export const prepare = {
       await fill(page, { password: PASSWORD, code: totp(secret) });
       await press(page, 'Continue');
     }
-    prepare.patient = patient;
+    Object.assign(prepare, { patient, secret });
     return `/staff/emergency-access/${patient}`;
   },
 
@@ -207,6 +139,18 @@ export const prepare = {
     await startDischarge(page, at);
     await press(page, 'Keep, and see the letters');
     return page.url();
+  },
+
+  async dischargesSigned(page, { at }) {
+    const patient = await startDischarge(page, at);
+    await press(page, 'Keep, and see the letters');
+    await press(page, /^Sign and send as/);
+    return `/staff/discharges/signed?patient=${patient}`;
+  },
+
+  async dischargeToAmend(page, { at }) {
+    await page.goto(at + (await prepare.dischargesSigned(page, { at })));
+    return page.locator('main a[href$="/amend"]').first().getAttribute('href');
   },
 
   async crisisPlan(page, { at, entry }) {
@@ -307,21 +251,16 @@ export const prepare = {
 
   /** A clinician acts on a letter of hers, so that she reads it at once. */
   async releasedLetter(page, { at, node }) {
-    const other = await page.context().browser().newContext();
-    const staff = await other.newPage();
-    await staff.goto(`${node('practice')}/staff/login`);
-    await fill(staff, { login: 'doctor', password: PASSWORD });
-    await Promise.all([staff.waitForNavigation(), staff.click('main button[type=submit]')]);
-    await staff.goto(`${node('practice')}/staff/inbox?show=open`);
-    const row = staff.locator('tbody tr', { hasText: 'HILL, Margaret' }).first();
-    // On the demo's day the secretary may have filed it already, so that she reads it.
-    if (await row.count()) {
+    await as(page, node('practice'), 'doctor', async (staff) => {
+      await staff.goto(`${node('practice')}/staff/inbox?show=open`);
+      const row = staff.locator('tbody tr', { hasText: 'HILL, Margaret' }).first();
+      // On the demo's day the secretary may have filed it already, so that she reads it.
+      if ((await row.count()) === 0) return;
       await Promise.all([staff.waitForNavigation(), row.locator('a').first().click()]);
       await staff.getByText('Record what was done').click();
       await staff.fill('#outcome', 'Spoke to her; tablets changed.');
       await Promise.all([staff.waitForNavigation(), staff.getByRole('button', { name: 'Record', exact: true }).click()]);
-    }
-    await other.close();
+    });
     return '/record/letters';
   },
 
@@ -346,35 +285,6 @@ export const prepare = {
     await press(page, 'Use the code');
     await press(page, /^Act for/);
     return '/people';
-  },
-
-  async appAsks(page, { at }) {
-    const back = 'http://127.0.0.1:9/back';
-    const answer = await fetch(`${at}/oauth2/register`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        client_name: 'Growth Chart', redirect_uris: [back], token_endpoint_auth_method: 'none',
-        scope: 'openid launch/patient patient/Patient.rs patient/Observation.rs',
-      }),
-    });
-    const { client_id } = await answer.json();
-    const other = await page.context().browser().newContext();
-    const keeper = await other.newPage();
-    await keeper.goto(`${at}/staff/login`);
-    await fill(keeper, { login: 'keeper', password: PASSWORD });
-    await Promise.all([keeper.waitForNavigation(), keeper.click('main button[type=submit]')]);
-    await keeper.goto(`${at}/staff/apps`);
-    await Promise.all([keeper.waitForNavigation(), keeper.getByRole('button', { name: 'Approve Growth Chart' }).click()]);
-    await other.close();
-    const asked = new URL(`${at}/oauth2/authorize`);
-    const query = {
-      response_type: 'code', client_id, redirect_uri: back, state: 'album-of-every-page', aud: `${at}/fhir`,
-      scope: 'openid launch/patient patient/Patient.rs patient/Observation.rs', code_challenge_method: 'S256',
-      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-    };
-    for (const [name, value] of Object.entries(query)) asked.searchParams.set(name, value);
-    return asked.href;
   },
 
   async question(page, { at, node }) {

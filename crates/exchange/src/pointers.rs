@@ -9,7 +9,7 @@ use fhir::date::Millis;
 use fhir::json::{self, Limits};
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
-use store::ask::{AskWrite, OwnPointer, Pointer};
+use store::ask::{AskWrite, Look, OwnPointer, Pointer};
 use store::parcels::{Incoming, Named, Parcel, ParcelWrite, Proof};
 use store::sharing::SharingWrite;
 use store::{Effect, Job, Reading};
@@ -45,16 +45,28 @@ fn scope() -> Scope {
 }
 
 impl Exchange {
-    /// Notes of whom something is new here, and tells home practices; gives whether there is more. The
-    /// worker does this by itself.
+    /// Notes of whom something is new here, or was before others could know of it, and tells home practices; gives
+    /// whether there is more. The worker does this by itself.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn tell_pointers(&self) -> Result<bool, Problem> {
-        let newly = self.store.newly_held(&scope(), VERSIONS_AT_ONCE).await?;
-        let more = newly.is_some();
-        if let Some((patients, upto)) = newly {
-            let noted = AskWrite::Noted { patients, upto };
+        // What is new goes first; what was held before others could know of it waits for that.
+        let own = scope();
+        let (found, look) = match self.store.newly_held(&own, VERSIONS_AT_ONCE).await? {
+            Some(newly) => (Some(newly), Look::Ahead),
+            None => {
+                let before = self.store.held_before(&own, VERSIONS_AT_ONCE).await?;
+                (before, Look::Behind)
+            }
+        };
+        let more = found.is_some();
+        if let Some((patients, upto)) = found {
+            let noted = AskWrite::Noted {
+                patients,
+                upto,
+                look,
+            };
             self.store
                 .commit(&scope(), Job::effect(Effect::Ask(noted)))
                 .await?;

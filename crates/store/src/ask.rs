@@ -8,6 +8,8 @@ mod copies;
 mod letter;
 mod locate;
 mod pointers;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use access::{Interaction, Ods, Outcome, Reach, Scope, Standing, SystemPurpose, Target};
@@ -23,7 +25,7 @@ use crate::write::{Effect, Job};
 pub use copies::{Copy, Receivable};
 pub use letter::LETTER_BYTES_MAX;
 pub use locate::{DocumentPointer, LocateWrite, Located};
-pub use pointers::{OwnPointer, Pointer};
+pub use pointers::{Look, OwnPointer, Pointer};
 pub use write::AskWrite;
 pub(crate) use write::{apply, moved};
 

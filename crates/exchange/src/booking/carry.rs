@@ -1,6 +1,8 @@
 //! The worker that sees to bookings in the organisation's own system: books, cancels, and looks again how they stand.
 //! Whether a request that broke off was done is not guessed: the patient's appointments there are read first.
 
+mod slots;
+
 use std::sync::Arc;
 
 use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
@@ -21,7 +23,7 @@ use crate::gp_connect::System;
 use crate::gp_connect::system::{Known, No};
 
 /// Bookings that are seen to in one go.
-const AT_ONCE: u32 = 20;
+const AT_ONCE: u32 = 100;
 const SECOND: Millis = 1_000;
 /// After so many tries the wait grows no longer.
 const DOUBLINGS_MAX: i64 = 8;
@@ -37,6 +39,8 @@ const THEY_CANCELLED: &str = "The practice cancelled it.";
 /// What came of seeing to one.
 enum Step {
     Booked(Seen),
+    /// It was booked just now, and free a moment before; what is free like it.
+    Won(Seen, Vec<Offer>),
     Taken(Vec<Offer>),
     Refused(String),
     Cancelled(String),
@@ -65,8 +69,12 @@ pub(crate) async fn run(exchange: Arc<Exchange>, mut stopped: watch::Receiver<bo
     }
     let nap = std::time::Duration::from_millis(exchange.settings.poll_millis.max(1));
     while !*stopped.borrow() {
-        if let Err(problem) = Box::pin(exchange.carry_system_bookings()).await {
-            tracing::error!(?problem, "bookings in the own system could not be seen to");
+        match Box::pin(exchange.carry_system_bookings()).await {
+            Ok(count) if count >= AT_ONCE as usize => continue,
+            Ok(_) => {}
+            Err(problem) => {
+                tracing::error!(?problem, "bookings in the own system could not be seen to");
+            }
         }
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => {}
@@ -86,15 +94,9 @@ impl Exchange {
             return Ok(0);
         };
         let due = self.store.system_bookings_due(&scope(), AT_ONCE).await?;
-        for (row, booking) in &due {
-            let step = Box::pin(self.carry_step(&system, row, booking)).await?;
-            match self.taken(row, booking, step).await {
-                // Somebody changed it meanwhile: the next look sees to that.
-                Err(problem) if problem.came_between() => {}
-                done => done?,
-            }
-        }
-        Ok(due.len())
+        let count = due.len();
+        Box::pin(self.carry_slots(&system, due)).await?;
+        Ok(count)
     }
 
     async fn carry_step(
@@ -211,7 +213,9 @@ impl Exchange {
         };
         let wanted = wanted(system, (patient.clone(), slot), &reason, now);
         Ok(match system.book(&wanted, asker).await {
-            Ok(seen) if seen.status == "booked" && seen.patient == patient => Step::Booked(seen),
+            Ok(seen) if seen.status == "booked" && seen.patient == patient => {
+                Step::Won(seen, next(&free))
+            }
             Ok(_) => Step::Later("It answered with another appointment.".into()),
             // It may be this very booking, made by a request whose answer was lost.
             Err(no) if no.is_taken() => match standing(system, &patient, booking, asker).await {
@@ -312,7 +316,7 @@ impl Exchange {
                 kept_row.due_at = now.saturating_add(wait);
                 kept_row.last_error = why.chars().take(500).collect();
             }
-            Step::Booked(seen) => {
+            Step::Booked(seen) | Step::Won(seen, _) => {
                 kept_row.remote.clone_from(&seen.id);
                 kept_row.due_at = now.saturating_add(LOOK_MILLIS);
                 next.state = BookingState::Booked;

@@ -9,6 +9,7 @@ mod withheld;
 use access::{AuditEntry, Caller, Interaction, Outcome, Purpose, Role, Scope, SystemPurpose, Who};
 use exchange::ask::{Held, Person, SharedRecord, Source, SourceState};
 use serde_json::json;
+use store::ask::{AskWrite, Look};
 use store::sharing::SharingWrite;
 use store::{AuditFilter, Effect, Job};
 
@@ -362,5 +363,40 @@ fn p12_what_is_sealed_makes_no_pointer_and_is_in_no_answer() {
         assert_eq!(source.state, SourceState::Answered);
         assert!(source.withheld.is_empty() && source.count == 0);
         assert!(!words(&shared).contains(&"Sealed"));
+    });
+}
+
+#[test]
+fn whoever_held_only_an_appointment_before_others_could_know_of_it_is_pointed_at_all_the_same() {
+    on_each_database(async |network, _| {
+        for (at, id) in [(HOSPITAL, "una-there"), (PHARMACY, "una-p")] {
+            network.register(at, id, UNA, "Ash", BORN).await;
+        }
+        let appointment = json!({ "resourceType": "Appointment", "status": "booked", "participant": [
+            { "actor": { "reference": "Patient/una-p" }, "status": "accepted" }] });
+        network.put(PHARMACY, "jab", &appointment.to_string()).await;
+        network.clock.advance(3_000);
+        // A node of before looked at it, and told nobody.
+        let pharmacy = network.store(PHARMACY);
+        let keeps = Scope::system(SystemPurpose::KeepPointers);
+        while let Some((_, upto)) = pharmacy.newly_held(&keeps, 10).await.unwrap() {
+            let noted = AskWrite::Noted {
+                patients: Vec::new(),
+                upto,
+                look: Look::Ahead,
+            };
+            let job = Job::effect(Effect::Ask(noted));
+            pharmacy.commit(&keeps, job).await.unwrap();
+        }
+        let held = async || {
+            let practice = network.store(PRACTICE);
+            practice.pointers_held(UNA, BORN, "ASH").await.unwrap()
+        };
+        assert!(held().await.is_empty());
+        point(network).await;
+        assert_eq!(held().await, [network.ods(PHARMACY)]);
+        let sent = *network.link.sent.lock();
+        point(network).await;
+        assert_eq!(*network.link.sent.lock(), sent, "it is told once");
     });
 }

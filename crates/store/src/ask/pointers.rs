@@ -3,8 +3,9 @@
 use access::{Ods, Reach, Scope};
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
+use sha2::{Digest as _, Sha256};
 
-use super::write::CURSOR;
+use super::write::{BEHIND, CURSOR};
 use super::{PLANS, TYPES};
 use crate::row::Row;
 use crate::sql::Sql;
@@ -46,6 +47,15 @@ pub struct OwnPointer {
     pub holds: bool,
 }
 
+/// Which way the versions of what is held are looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is new since the last look.
+    Ahead,
+    /// What was passed before others could know of all types of today: once for each list of them, the oldest first.
+    Behind,
+}
+
 impl Store {
     /// Patients of whom there is something new behind the last look, of the next `count` versions, and
     /// up to which version that is; `None` if there is no newer version.
@@ -58,33 +68,59 @@ impl Store {
         count: u32,
     ) -> Result<Option<(Vec<String>, (Millis, i64))>, Problem> {
         own(scope)?;
-        let [at, rid] = [self.cursor(CURSOR[0]).await?, self.cursor(CURSOR[1]).await?];
+        let from = [self.cursor(CURSOR[0]).await?, self.cursor(CURSOR[1]).await?];
         let settled = if self.is_shared() { SETTLED_MILLIS } else { 0 };
+        let upto = self.now().saturating_sub(settled);
+        let rows = self.versions_behind(from, upto, count).await?;
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        let upto = (last.int(0)?, last.int(1)?);
+        Ok(Some((told_of(&rows)?, upto)))
+    }
+
+    /// The same of versions that `newly_held` passed before the types were those of today; `None` if all of them are looked
+    /// through. What is given must be noted, or it is given again.
+    ///
+    /// # Errors
+    /// As `newly_held`.
+    pub async fn held_before(
+        &self,
+        scope: &Scope,
+        count: u32,
+    ) -> Result<Option<(Vec<String>, (Millis, i64))>, Problem> {
+        own(scope)?;
+        let from = match self.cursor(BEHIND[0]).await? == types_of_today() {
+            true => [self.cursor(BEHIND[1]).await?, self.cursor(BEHIND[2]).await?],
+            false => [0, 0],
+        };
+        if from[0] == Millis::MAX {
+            return Ok(None);
+        }
+        let passed = self.cursor(CURSOR[0]).await?;
+        let rows = self.versions_behind(from, passed, count).await?;
+        let upto = match rows.last() {
+            Some(last) => (last.int(0)?, last.int(1)?),
+            None => (Millis::MAX, 0),
+        };
+        Ok(Some((told_of(&rows)?, upto)))
+    }
+
+    /// The next versions behind that moment and number, up to those of the moment `upto`.
+    async fn versions_behind(
+        &self,
+        [at, rid]: [i64; 2],
+        upto: Millis,
+        count: u32,
+    ) -> Result<Vec<Row>, Problem> {
         let sql = Sql::new(
             "SELECT v.ts, v.rid, r.patients, w.text, r.guard FROM ver v \
              JOIN res r ON r.shard = v.shard AND r.rid = v.rid JOIN word w ON w.id = r.ty \
              WHERE v.ts >= $1 AND v.ts <= $2 AND (v.ts > $1 OR v.rid > $3) \
              ORDER BY v.ts, v.rid LIMIT $4",
         );
-        let upto = self.now().saturating_sub(settled);
         let sql = sql.with(at).with(upto).with(rid).with(count);
-        let rows = self.rows_apart(sql).await?;
-        let Some(last) = rows.last() else {
-            return Ok(None);
-        };
-        let upto = (last.int(0)?, last.int(1)?);
-        let mut patients: Vec<String> = Vec::new();
-        for row in &rows {
-            let ty = row.text(3)?;
-            let is_told = TYPES.contains(&ty) || PLANS.contains(&ty);
-            if is_told && matches!(row.int(4)?, 0 | 3) {
-                let about = row.text(2)?.split(' ').filter(|id| !id.is_empty());
-                patients.extend(about.map(str::to_string));
-            }
-        }
-        patients.sort_unstable();
-        patients.dedup();
-        Ok(Some((patients, upto)))
+        self.rows_apart(sql).await
     }
 
     async fn cursor(&self, name: &'static str) -> Result<i64, Problem> {
@@ -173,6 +209,33 @@ impl Store {
         let ods = |row: &Row| Ods::parse(row.text(0)?);
         rows.iter().map(ods).collect()
     }
+}
+
+/// Whom those versions are about that others may know of, each once.
+fn told_of(rows: &[Row]) -> Result<Vec<String>, Problem> {
+    let mut patients: Vec<String> = Vec::new();
+    for row in rows {
+        let ty = row.text(3)?;
+        let is_told = TYPES.contains(&ty) || PLANS.contains(&ty);
+        if is_told && matches!(row.int(4)?, 0 | 3) {
+            let about = row.text(2)?.split(' ').filter(|id| !id.is_empty());
+            patients.extend(about.map(str::to_string));
+        }
+    }
+    patients.sort_unstable();
+    patients.dedup();
+    Ok(patients)
+}
+
+/// A number for the list of types that others may know of; another list has another.
+pub(super) fn types_of_today() -> i64 {
+    let all: Vec<&str> = TYPES.iter().chain(&PLANS).copied().collect();
+    let digest = Sha256::digest(all.join(" "));
+    let folded = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    (folded >> 1).cast_signed()
 }
 
 fn own(scope: &Scope) -> Result<(), Problem> {

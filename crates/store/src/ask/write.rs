@@ -4,7 +4,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
 use super::locate::{self, LocateWrite};
-use super::pointers::Pointer;
+use super::pointers::{Look, Pointer, types_of_today};
 use crate::care::{self, Told};
 use crate::database::Tx;
 use crate::sql::Sql;
@@ -13,6 +13,8 @@ use crate::sql::Sql;
 const FORGOTTEN_AT_ONCE: i64 = 100;
 /// The version behind which patients are looked for of whom something is new here.
 pub(super) const CURSOR: [&str; 2] = ["pointer-at", "pointer-rid"];
+/// For which list of types the versions of before are looked through once more, and up to which version they are.
+pub(super) const BEHIND: [&str; 3] = ["pointer-types", "pointer-behind-at", "pointer-behind-rid"];
 
 /// What the writer can do to these rows.
 #[derive(Debug)]
@@ -36,10 +38,11 @@ pub enum AskWrite {
     },
     /// Forgets copies that are too old, or that may not be shown any more.
     Tidy { organisation: String },
-    /// Something is new here of these patients, as far as the versions up to that one.
+    /// Something is held here of these patients, as far as the versions up to that one.
     Noted {
         patients: Vec<String>,
         upto: (Millis, i64),
+        look: Look,
     },
     /// A patient's pointer was looked at: who knows it from now on.
     Pointed {
@@ -87,7 +90,11 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &AskWrite) -> Res
                 .map(|_| ())
         }
         AskWrite::Tidy { organisation } => tidy(tx, now, organisation).await,
-        AskWrite::Noted { patients, upto } => noted(tx, patients, *upto).await,
+        AskWrite::Noted {
+            patients,
+            upto,
+            look,
+        } => noted(tx, patients, *upto, *look).await,
         AskWrite::Pointed {
             patient,
             home,
@@ -166,6 +173,7 @@ async fn noted(
     tx: &mut Tx<'_>,
     patients: &[String],
     (at, rid): (Millis, i64),
+    look: Look,
 ) -> Result<(), Problem> {
     for patient in patients {
         // Whoever had nothing left is looked at again.
@@ -176,7 +184,16 @@ async fn noted(
         );
         tx.execute(&sql.with(patient.as_str())).await?;
     }
-    for (name, value) in CURSOR.into_iter().zip([at, rid]) {
+    let [types, behind_at, behind_rid] = BEHIND;
+    let counters = match look {
+        Look::Ahead => CURSOR.into_iter().zip([at, rid]).collect(),
+        Look::Behind => vec![
+            (types, types_of_today()),
+            (behind_at, at),
+            (behind_rid, rid),
+        ],
+    };
+    for (name, value) in counters {
         let sql = Sql::new(
             "INSERT INTO counter (name, next) VALUES ($1, $2) ON CONFLICT (name) \
              DO UPDATE SET next = excluded.next",

@@ -361,6 +361,7 @@ pub(super) fn may(scope: &Scope) -> Result<(), Problem> {
         Interaction::Referrals
             | Interaction::Refer
             | Interaction::TriageReferral
+            | Interaction::MatchLetter
             | Interaction::Record
             | Interaction::Create
             | Interaction::Read

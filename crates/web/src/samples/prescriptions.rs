@@ -160,7 +160,7 @@ fn row(text: &str, n: i64) -> staff::Row {
         seen: "0".repeat(64),
         patient: person(text),
         asked: moment(NOW - n * 3_600_000, NOW),
-        items: vec![item(text, n)],
+        items: vec![item(text, n), item(text, n + 1)],
         allergies: text.into(),
         allergy_mark: (!clean).then_some(Label {
             text: "Allergies withheld",
@@ -168,6 +168,7 @@ fn row(text: &str, n: i64) -> staff::Row {
         }),
         state: green("Clean"),
         why: if clean { String::new() } else { text.into() },
+        besides: if clean { String::new() } else { text.into() },
     }
 }
 

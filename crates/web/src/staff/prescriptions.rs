@@ -113,6 +113,7 @@ fn row(request: &Request, may: bool, now: Millis) -> views::Row {
         allergy_mark: mark(&request.allergies),
         state: state(request),
         why: request.doubts().join(" "),
+        besides: request.doubts_besides().join(" "),
     }
 }
 

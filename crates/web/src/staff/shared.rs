@@ -379,7 +379,7 @@ fn row(shared: &SharedRecord, item: &Item, names: &Names<'_>, now: Millis) -> vi
         .is_some_and(Source::is_stale);
     let source = item.sources.first();
     let source = source.and_then(|at| shared.sources.get(*at));
-    let letter = source.filter(|it| item.ty == "DocumentReference" && !names.is_own(it));
+    let letter = source.filter(|_| item.ty == "DocumentReference");
     let id = item.resource.get("id").and_then(Value::as_str);
     views::SharedRow {
         letter: letter

@@ -1,5 +1,7 @@
 //! `GET /staff/patient/{id}/shared/letter?from=…&letter=…`: a letter that another organisation holds, asked for now with its content.
-//! Each opening is a question of its own, in the reader's name, and stands in both logs.
+//! Each opening is a question of its own, in the reader's name, and stands in both logs. One that is held here is read here.
+
+mod here;
 
 use std::sync::Arc;
 
@@ -85,9 +87,14 @@ pub async fn page(
     Path(patient): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
-    let (_, letter) = opened(&node, &visit, &patient, &which).await?;
-    let name = (node.organisation_name)(letter.source.as_str());
-    let view = view(&patient, &letter, (name, &which), visit.now);
+    let view = match which.from == node.site.organisation.as_str() {
+        true => here::view(&node, &visit, &patient, &which).await?,
+        false => {
+            let (_, letter) = opened(&node, &visit, &patient, &which).await?;
+            let name = (node.organisation_name)(letter.source.as_str());
+            view(&patient, &letter, (name, &which), visit.now)
+        }
+    };
     let title = view.subject.clone();
     Ok(Page::new("staff/shared-letter.jinja", title, view).answer(&node.site, &visit))
 }
@@ -100,6 +107,9 @@ pub async fn file(
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    if which.from == node.site.organisation.as_str() {
+        return Ok(here::file(&node, &visit, &headers, (&patient, &which)).await?);
+    }
     let (scope, letter) = opened(&node, &visit, &patient, &which).await?;
     let wanted = (letter, which.part);
     Ok(elsewhere::fetched((&node, &scope), &headers, wanted)?)

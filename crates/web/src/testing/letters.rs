@@ -100,6 +100,12 @@ pub async fn put(store: &Store, id: &str, text: &str, release: Release) {
     store.commit(&scope(), Job::change(change)).await.unwrap();
 }
 
+/// Jane with somebody after her, as her practice's system says: where she lives and is treated is restricted.
+pub async fn restrict(store: &Store) {
+    let text = r#"{"resourceType":"Patient","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"}],"name":[{"family":"Example"}],"birthDate":"1980-02-03","address":[{"line":["17 Larkspur Row"],"postalCode":"LS22 6RN"}]}"#;
+    put(store, "jane", text, Release::Keep).await;
+}
+
 /// A letter comes in; its number here. Nobody has said yet whose it is.
 pub async fn bring(store: &Store, letter: &Letter) -> i64 {
     let parcel = parcel(letter, "RZZ01", store.organisation().as_str());

@@ -255,80 +255,40 @@ fn a_letter_mapped_anew_is_not_sent_again() {
     });
 }
 
+/// Three messages, a second after another: an admission, a laboratory's result about the same patient, and another's admission.
+async fn three(ground: &Ground, hospital: &Hospital) {
+    hospital.take(&single("1")).await;
+    ground.clock().advance(1000);
+    let result = result("2", "900", "7.1", "F").replace("|PAS|", "|LAB|");
+    hospital.take(&result).await;
+    ground.clock().advance(1000);
+    let other = single("3")
+        .replace("9990000018", "9990000026")
+        .replace("H1^", "H2^");
+    hospital.take(&other.replace("V1^", "V2^")).await;
+}
+
 #[test]
-fn messages_are_selected_and_a_bound_is_gone_on_from() {
+fn messages_are_selected() {
     on_each_database(async |ground| {
         let hospital = hospital(ground).await;
         let start = ground.clock().now();
-        hospital.take(&single("1")).await;
-        ground.clock().advance(1000);
-        hospital
-            .take(&result("2", "900", "7.1", "F").replace("|PAS|", "|LAB|"))
-            .await;
-        ground.clock().advance(1000);
-        let other = single("3")
-            .replace("9990000018", "9990000026")
-            .replace("H1^", "H2^");
-        hospital.take(&other.replace("V1^", "V2^")).await;
+        three(ground, &hospital).await;
         let text = |text: &str| Some(text.to_owned());
-        let nothing = Selection::default();
+        let with = |change: &dyn Fn(&mut Selection)| {
+            let mut selection = Selection::default();
+            change(&mut selection);
+            selection
+        };
         let selections = [
-            (
-                Selection {
-                    application: text("LAB"),
-                    ..nothing.clone()
-                },
-                1,
-            ),
-            (
-                Selection {
-                    facility: text("RXX01"),
-                    ..nothing.clone()
-                },
-                3,
-            ),
-            (
-                Selection {
-                    kind: text("ADT"),
-                    ..nothing.clone()
-                },
-                2,
-            ),
-            (
-                Selection {
-                    kind: text("ADT^A01"),
-                    ..nothing.clone()
-                },
-                2,
-            ),
-            (
-                Selection {
-                    kind: text("ADT^A0"),
-                    ..nothing.clone()
-                },
-                0,
-            ),
-            (
-                Selection {
-                    control_id: text("2"),
-                    ..nothing.clone()
-                },
-                1,
-            ),
-            (
-                Selection {
-                    since: Some(start + 1000),
-                    ..nothing.clone()
-                },
-                2,
-            ),
-            (
-                Selection {
-                    until: Some(start + 1000),
-                    ..nothing.clone()
-                },
-                1,
-            ),
+            (with(&|it| it.application = text("LAB")), 1),
+            (with(&|it| it.facility = text("RXX01")), 3),
+            (with(&|it| it.kind = text("ADT")), 2),
+            (with(&|it| it.kind = text("ADT^A01")), 2),
+            (with(&|it| it.kind = text("ADT^A0")), 0),
+            (with(&|it| it.control_id = text("2")), 1),
+            (with(&|it| it.since = Some(start + 1000)), 2),
+            (with(&|it| it.until = Some(start + 1000)), 1),
         ];
         for (selection, count) in selections {
             let found = hospital.anew(LAYER, only(selection.clone())).await;
@@ -339,6 +299,15 @@ fn messages_are_selected_and_a_bound_is_gone_on_from() {
             ..all()
         };
         assert_eq!(hospital.anew(LAYER, of_one).await.messages, 1);
+        hospital.store.close().await;
+    });
+}
+
+#[test]
+fn a_bound_is_kept_and_gone_on_from() {
+    on_each_database(async |ground| {
+        let hospital = hospital(ground).await;
+        three(ground, &hospital).await;
         let mut bounded = Replay {
             at_most: 2,
             go: true,

@@ -69,10 +69,7 @@ pub async fn settle(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> 
         };
         open_once(store, patient.username, patient.name, holder).await?;
     }
-    if neighbour.ods == MENTAL_HEALTH {
-        make_crisis_team(store).await?;
-    }
-    Ok(())
+    make_workgroups(neighbour, store).await
 }
 
 /// Opens an account with the demo's password, unless it is there; whether it is new.
@@ -108,22 +105,30 @@ fn hashed() -> anyhow::Result<String> {
     Ok(hash)
 }
 
-/// The nurse is in the team to which crisis plans are sealed.
-async fn make_crisis_team(store: &Store) -> anyhow::Result<()> {
-    let nurse = store
-        .credentials("nurse")
-        .await?
-        .context("the trust has no nurse")?;
-    let account = nurse.account.id;
-    let members = store.workgroup_members(Some(CRISIS_TEAM)).await?;
-    if members.iter().any(|(_, member)| member.id == account) {
-        return Ok(());
+/// Workgroups: whose, which, and who is in it. Crisis plans are sealed to the first; to the second is released where somebody lives
+/// whose address is secret.
+const WORKGROUPS: [(&str, &str, &str); 2] = [
+    (MENTAL_HEALTH, CRISIS_TEAM, "nurse"),
+    ("Z99002", "Home visits", "doctor"),
+];
+
+async fn make_workgroups(neighbour: &Neighbour, store: &Store) -> anyhow::Result<()> {
+    for (_, name, login) in WORKGROUPS.iter().filter(|it| it.0 == neighbour.ods) {
+        let member = store
+            .credentials(login)
+            .await?
+            .with_context(|| format!("{} has no {login}", neighbour.name))?;
+        let account = member.account.id;
+        let members = store.workgroup_members(Some(name)).await?;
+        if members.iter().any(|(_, member)| member.id == account) {
+            continue;
+        }
+        let join = CareWrite::Join {
+            account,
+            workgroup: (*name).to_owned(),
+        };
+        crate::commands::workgroup::commit(store, join, name, account).await?;
     }
-    let join = CareWrite::Join {
-        account,
-        workgroup: CRISIS_TEAM.to_owned(),
-    };
-    crate::commands::workgroup::commit(store, join, CRISIS_TEAM, account).await?;
     Ok(())
 }
 

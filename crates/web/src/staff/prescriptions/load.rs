@@ -121,13 +121,20 @@ impl Request {
     /// Why it is not clean, each reason once.
     pub fn doubts(&self) -> Vec<&'static str> {
         let mut doubts: Vec<&str> = self.items.iter().filter_map(Asked::doubt).collect();
+        doubts.extend(self.doubts_besides());
+        doubts.dedup();
+        doubts
+    }
+
+    /// The reasons that lie in no item.
+    pub fn doubts_besides(&self) -> Vec<&'static str> {
+        let mut doubts = Vec::new();
         if self.allergies.withheld > 0 {
             doubts.push("Allergies are withheld from you.");
         }
         if self.requests_withheld > 0 {
             doubts.push("Some of the patient's medicines are withheld from you.");
         }
-        doubts.dedup();
         doubts
     }
 

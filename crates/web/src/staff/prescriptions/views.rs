@@ -34,7 +34,10 @@ pub struct Row {
     pub allergies: String,
     pub allergy_mark: Option<Label>,
     pub state: Label,
+    /// Why it is not clean.
     pub why: String,
+    /// The same without what each item says of itself.
+    pub besides: String,
 }
 
 /// An item of a request.

@@ -45,10 +45,9 @@ fn request(waiting: &UnmatchedReferral) -> Request {
 
 fn person(waiting: &UnmatchedReferral) -> Person {
     let named = &waiting.named;
-    let name = match named.family.is_empty() {
-        true => named.given.clone(),
-        false => format!("{}, {}", named.family.to_uppercase(), named.given),
-    };
+    let parts = [named.family.to_uppercase(), named.given.clone()];
+    let parts: Vec<String> = parts.into_iter().filter(|it| !it.is_empty()).collect();
+    let name = parts.join(", ");
     Person::new(
         &name,
         named.birth_date.as_deref(),

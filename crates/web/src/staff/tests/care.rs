@@ -296,24 +296,11 @@ fn p27_the_officer_is_answered_who_looked_at_a_record_and_nobody_else_is() {
     });
 }
 
-/// Jane with somebody after her, as her practice's system says.
-async fn restrict(store: &Store) {
-    let text = br#"{"resourceType":"Patient","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919"}],"name":[{"family":"Example"}],"birthDate":"1980-02-03","address":[{"line":["17 Larkspur Row"],"postalCode":"LS22 6RN"}]}"#;
-    let json = fhir::json::parse(text, &fhir::json::Limits::default()).unwrap();
-    let put = store::Change::Put {
-        resource: store::Prepared::new(&json, "jane", store.organisation()).unwrap(),
-        expect: store::Expect::Anything,
-        release: store::Release::Keep,
-    };
-    let scope = access::Scope::system(access::SystemPurpose::Measure);
-    store.commit(&scope, store::Job::change(put)).await.unwrap();
-}
-
 #[test]
 fn p13_where_a_restricted_patient_lives_is_shown_to_who_must_visit_and_to_nobody_else() {
     on_each_database(async |ground| {
         let node = node_with(ground.open().await).await;
-        restrict(&node.store).await;
+        letters::restrict(&node.store).await;
         let mut bo = Browser::new(&node);
         bo.sign_in("/staff/login", "bo").await;
         let page = bo.get("/staff/patient/jane").await;

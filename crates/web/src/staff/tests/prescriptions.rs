@@ -51,7 +51,10 @@ fn a_clean_request_is_approved_from_the_queue_and_the_patient_reads_so() {
             queue.contains("Nothing is recorded here about allergies."),
             "{queue}"
         );
-        assert!(queue.contains("Last issue none recorded here"), "{queue}");
+        assert!(
+            queue.contains("data-of=\"Last issue\" class=\"fixed\">none recorded"),
+            "{queue}"
+        );
         assert!(
             queue.contains("Clean") && queue.contains(">Approve<"),
             "{queue}"

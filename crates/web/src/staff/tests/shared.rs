@@ -1,7 +1,9 @@
 //! The shared record where nobody else is asked. What others answer is tested between nodes.
 
+use access::{AuditEntry, Scope, SystemPurpose};
 use http::StatusCode;
 use serde_json::{Value, json};
+use store::AuditFilter;
 use store::testing::on_each_database;
 
 use crate::testing::letters::{self, Letter};
@@ -10,6 +12,23 @@ use crate::testing::{Browser, join, node};
 async fn put(node: &crate::Node, id: &str, resource: Value) {
     let text = resource.to_string();
     letters::put(&node.store, id, &text, store::Release::Keep).await;
+}
+
+/// Reads of that letter that stand in the log.
+async fn reads(node: &crate::Node, letter: &str) -> Vec<AuditEntry> {
+    let filter = AuditFilter {
+        count: 1_000,
+        ..AuditFilter::default()
+    };
+    let scope = Scope::system(SystemPurpose::Measure);
+    let mut lines = node
+        .store
+        .audit_page(&scope, &filter)
+        .await
+        .unwrap()
+        .entries;
+    lines.retain(|it| it.interaction == "read" && it.target.id.as_deref() == Some(letter));
+    lines
 }
 
 fn allergy(text: &str) -> Value {
@@ -78,5 +97,82 @@ fn what_is_sealed_here_is_said_to_be_withheld_and_is_not_none() {
         bo.sign_in("/staff/login", "bo").await;
         let shared = bo.get("/staff/patient/jane/shared").await.text;
         assert!(shared.contains("Chlamydia"), "{shared}");
+    });
+}
+
+#[test]
+fn a_letter_that_is_held_here_opens_from_the_shared_record_and_each_opening_is_in_the_log() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let tom = json!({ "resourceType": "Patient", "name": [{ "family": "Helper" }] });
+        put(&node, "tom", tom).await;
+        let letter = Letter {
+            title: "Clinic letter".into(),
+            ..Letter::default()
+        };
+        letters::receive(&node.store, &letter).await;
+        let mut bo = Browser::new(&node);
+        bo.sign_in("/staff/login", "bo").await;
+        let shared = bo.get("/staff/patient/jane/shared").await.text;
+        let (_, after) = shared
+            .split_once("shared&#x2f;letter?from=A81001&amp;letter=")
+            .unwrap();
+        let (id, _) = after.split_once('"').unwrap();
+        let address = format!("/staff/patient/jane/shared/letter?from=A81001&letter={id}");
+        let opened = bo.get(&address).await;
+        assert_eq!(opened.status, StatusCode::OK, "{}", opened.text);
+        for shown in [
+            "Clinic letter",
+            "this is the letter.",
+            ">Here<",
+            "Willow Road Surgery",
+        ] {
+            assert!(opened.text.contains(shown), "{shown}: {}", opened.text);
+        }
+        let part = format!("/staff/patient/jane/shared/letter/content?from=A81001&letter={id}");
+        let file = bo.get(&part).await;
+        assert_eq!(file.status, StatusCode::OK, "{}", file.text);
+        assert!(file.text.contains("this is the letter."), "{}", file.text);
+        assert_eq!(
+            bo.get(&format!("{part}&part=7")).await.status,
+            StatusCode::NOT_FOUND
+        );
+        // Another patient's address does not open it, and neither does a letter that is not there.
+        let of_tom = address.replace("jane", "tom");
+        assert_eq!(bo.get(&of_tom).await.status, StatusCode::NOT_FOUND);
+        let other = "/staff/patient/jane/shared/letter?from=A81001&letter=nothing";
+        assert_eq!(bo.get(other).await.status, StatusCode::NOT_FOUND);
+        let reads = reads(&node, id).await;
+        assert_eq!(reads.len(), 4, "{reads:?}");
+        let of_jane = |it: &AuditEntry| it.target.patient.as_deref() == Some("jane");
+        assert!(reads.iter().all(of_jane), "{reads:?}");
+    });
+}
+
+#[test]
+fn of_a_patient_whose_places_are_restricted_no_letter_opens_from_the_shared_record() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let letter = Letter {
+            title: "Clinic letter".into(),
+            ..Letter::default()
+        };
+        letters::receive(&node.store, &letter).await;
+        let mut bo = Browser::new(&node);
+        bo.sign_in("/staff/login", "bo").await;
+        let shared = bo.get("/staff/patient/jane/shared").await.text;
+        let (_, after) = shared
+            .split_once("shared&#x2f;letter?from=A81001&amp;letter=")
+            .unwrap();
+        let (id, _) = after.split_once('"').unwrap();
+        letters::restrict(&node.store).await;
+        let shared = bo.get("/staff/patient/jane/shared").await.text;
+        assert!(shared.contains("Clinic letter"), "{shared}");
+        assert!(!shared.contains("shared&#x2f;letter?from="), "{shared}");
+        let address = format!("/staff/patient/jane/shared/letter?from=A81001&letter={id}");
+        let refused = bo.get(&address).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.text);
     });
 }

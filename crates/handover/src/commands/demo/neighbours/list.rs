@@ -180,7 +180,7 @@ pub static NEIGHBOURS: &[Neighbour] = &[
             },
         ],
         patients: &[],
-        registered: "[]",
+        registered: include_str!("../../../../demo/registered-riverside.json"),
         medicines: "[]",
         records: "[]",
     },

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use access::{Scope, SystemPurpose};
 use fhir::search::Search;
 use futures_util::future::join_all;
+use store::Store;
 use store::testing::on_each_database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, watch};
 
-use super::elsewhere::{clinic, clinics};
+use super::elsewhere::{OwnSystem, clinic, clinics};
 use super::{checked, publish, send, signed_in, values};
 use crate::node::Node;
 use crate::serve::{Limits, serve};
@@ -121,15 +122,10 @@ async fn rush_of(
     answers
 }
 
-async fn appointments(node: &Node) -> usize {
+async fn appointments(store: &Store) -> usize {
     let scope = Scope::system(SystemPurpose::Measure);
     let search = Search::all("Appointment", 1_000);
-    node.store
-        .search(&scope, &search)
-        .await
-        .unwrap()
-        .entries
-        .len()
+    store.search(&scope, &search).await.unwrap().entries.len()
 }
 
 #[test]
@@ -155,7 +151,7 @@ fn of_200_people_who_want_one_slot_at_once_one_has_it_and_all_others_are_shown_t
             assert_eq!(offered.len(), 5, "the next that are free: {answer}");
             assert!(!offered.contains(&choice.as_str()), "{answer}");
         }
-        assert_eq!(appointments(&node).await, 1);
+        assert_eq!(appointments(&node.store).await, 1);
         let page = jane.get("/appointments/book").await.text;
         assert!(!page.contains(&choice), "it is not offered any more");
         assert_eq!(values(&page, "choice").len(), 5);
@@ -198,7 +194,7 @@ fn who_was_slower_books_the_next_time_from_the_page_that_says_so() {
         let form = checked(&mut jane, &next, "").await;
         let done = send(&mut jane, &form).await;
         assert_eq!(done.status, http::StatusCode::SEE_OTHER, "{}", done.text);
-        assert_eq!(appointments(&node).await, 2);
+        assert_eq!(appointments(&node.store).await, 2);
     });
 }
 
@@ -223,7 +219,7 @@ fn f13_the_same_form_sent_200_times_at_once_books_once_and_shows_the_same_appoin
             .collect();
         places.dedup();
         assert_eq!(places.len(), 1, "{places:?}");
-        assert_eq!(appointments(&node).await, 1);
+        assert_eq!(appointments(&node.store).await, 1);
     });
 }
 
@@ -231,7 +227,7 @@ fn f13_the_same_form_sent_200_times_at_once_books_once_and_shows_the_same_appoin
 const AT_THE_CLINIC: usize = 60;
 
 /// Made-up people who are on record here and at the hospital; their user names.
-async fn known_to_both(node: &Node, hospital: &store::Store) -> Vec<String> {
+async fn known_to_both(node: &Node, hospital: &Store) -> Vec<String> {
     let mut logins = Vec::new();
     let numbers = (0..).filter_map(|serial| nhs_number(999_200_000 + serial));
     for (serial, number) in numbers.take(AT_THE_CLINIC).enumerate() {
@@ -284,6 +280,43 @@ fn of_60_people_who_want_one_time_of_another_organisation_one_has_it_and_the_oth
         for worker in workers {
             worker.stop().await;
         }
+    });
+}
+
+#[test]
+fn of_60_people_who_want_one_time_of_the_practices_own_system_one_has_it_and_the_others_are_told_at_once()
+ {
+    let system = OwnSystem::new();
+    beside_a_hospital(system.settings(60_000), async |mut node, beside| {
+        node.diary.kept_here = false;
+        let node = Arc::new(node);
+        let stop = system.start(beside).await;
+        let people = known_to_both(&node, beside.hospital.store()).await;
+        clinic(beside).await;
+        let workers = beside.practice.start();
+        let mut jane = signed_in(&node, "jane").await;
+        let page = jane.get("/appointments/book").await.text;
+        let choice = values(&page, "choice")[0].to_owned();
+        assert!(choice.starts_with("system~"), "{choice}");
+        let chosen = choice.replace('~', "%7E");
+        let body = |_: usize| format!("choice={chosen}&attempt=one&reason=x");
+        let answers = rush_of(AT_THE_CLINIC, &node, &people, body).await;
+        let won = answers.iter().filter(|it| it.starts_with("HTTP/1.1 303"));
+        let won: Vec<&String> = won.collect();
+        let lost = answers.iter().filter(|it| it.starts_with("HTTP/1.1 409"));
+        assert_eq!((won.len(), lost.clone().count()), (1, AT_THE_CLINIC - 1));
+        assert!(won[0].contains("?done=booked"), "{}", won[0]);
+        for answer in lost {
+            assert!(answer.contains("Somebody else was faster"), "{answer}");
+            let offered = values(answer, "choice");
+            assert_eq!(offered.len(), 2, "the next that are free there: {answer}");
+            assert!(!offered.contains(&choice.as_str()), "{answer}");
+        }
+        assert_eq!(appointments(beside.hospital.store()).await, 1);
+        let page = jane.get("/appointments/book").await.text;
+        assert!(!page.contains(&choice), "it is not offered any more");
+        workers.stop().await;
+        stop.send(true).unwrap();
     });
 }
 

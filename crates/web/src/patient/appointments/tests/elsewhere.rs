@@ -177,65 +177,83 @@ fn what_both_hold_under_one_business_identifier_stands_once() {
 }
 
 /// The hospital's node as the practice's own system, over HTTP.
-async fn system(
-    beside: &Beside,
-    listener: &std::net::TcpListener,
-    keys: Jwks,
-) -> watch::Sender<bool> {
-    let listener = listener.try_clone().unwrap();
-    let address = listener.local_addr().unwrap();
-    let site = Site {
-        organisation: Ods::parse(HOSPITAL).unwrap(),
-        name: "The system".into(),
-        base_url: format!("http://{address}"),
-        roles: Vec::new(),
-        look: Arc::default(),
-    };
-    let mut node = Node::new(beside.hospital.store().clone(), site);
-    node.gp_connect = Some(Door {
-        asid: "1".into(),
-        consumers: vec![Consumer {
-            asid: "2".into(),
-            ods: Ods::parse(PRACTICE).unwrap(),
-            keys: Some(keys),
-            patients: false,
-        }],
-        proxy: None,
-    });
-    let router = crate::router(Arc::new(node));
-    let (stop, stopped) = watch::channel(false);
-    let listener = TcpListener::from_std(listener).unwrap();
-    tokio::spawn(serve(listener, router, None, Limits::of(64), stopped));
-    stop
+pub(super) struct OwnSystem {
+    listener: std::net::TcpListener,
+    keys: String,
+    client: Arc<System>,
+}
+
+impl OwnSystem {
+    pub(super) fn new() -> OwnSystem {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let base = format!("http://{}{PATH}", listener.local_addr().unwrap());
+        let key = IdentityKey::generate().unwrap();
+        let keys = key.jwks().to_string();
+        let booked_by = BookedBy {
+            ods: PRACTICE.into(),
+            name: "Willow Road Surgery".into(),
+            phone: "0300 000 0000".into(),
+            sort: String::new(),
+        };
+        let own = Ods::parse(PRACTICE).unwrap();
+        let about = ("https://practice.example", &own, booked_by);
+        let client = System::new(&base, ("1", "2"), about, Some(key)).unwrap();
+        OwnSystem {
+            listener,
+            keys,
+            client: Arc::new(client),
+        }
+    }
+
+    /// Those of a practice that books into it, and waits so long for it.
+    pub(super) fn settings(&self, ask_millis: u64) -> Settings {
+        Settings {
+            system: Some(self.client.clone()),
+            keeps_diary: false,
+            ask_millis,
+            poll_millis: 100,
+            ..Settings::default()
+        }
+    }
+
+    /// From now on it answers, until it is told to stop.
+    pub(super) async fn start(&self, beside: &Beside) -> watch::Sender<bool> {
+        let listener = self.listener.try_clone().unwrap();
+        let address = listener.local_addr().unwrap();
+        let site = Site {
+            organisation: Ods::parse(HOSPITAL).unwrap(),
+            name: "The system".into(),
+            base_url: format!("http://{address}"),
+            roles: Vec::new(),
+            look: Arc::default(),
+        };
+        let mut node = Node::new(beside.hospital.store().clone(), site);
+        node.gp_connect = Some(Door {
+            asid: "1".into(),
+            consumers: vec![Consumer {
+                asid: "2".into(),
+                ods: Ods::parse(PRACTICE).unwrap(),
+                keys: Some(Jwks::read(self.keys.as_bytes()).unwrap()),
+                patients: false,
+            }],
+            proxy: None,
+        });
+        let router = crate::router(Arc::new(node));
+        let (stop, stopped) = watch::channel(false);
+        let listener = TcpListener::from_std(listener).unwrap();
+        tokio::spawn(serve(listener, router, None, Limits::of(64), stopped));
+        stop
+    }
 }
 
 #[test]
 fn the_diary_of_the_practices_own_system_is_asked_too() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let base = format!("http://{}{PATH}", listener.local_addr().unwrap());
-    let key = IdentityKey::generate().unwrap();
-    let keys = key.jwks().to_string();
-    let booked_by = BookedBy {
-        ods: PRACTICE.into(),
-        name: "Willow Road Surgery".into(),
-        phone: "0300 000 0000".into(),
-        sort: String::new(),
-    };
-    let own = Ods::parse(PRACTICE).unwrap();
-    let about = ("https://practice.example", &own, booked_by);
-    let client = System::new(&base, ("1", "2"), about, Some(key)).unwrap();
-    let settings = Settings {
-        system: Some(Arc::new(client)),
-        keeps_diary: false,
-        ask_millis: 8_000,
-        poll_millis: 100,
-        ..Settings::default()
-    };
-    beside_a_hospital(settings, async |mut node, beside| {
+    let system = OwnSystem::new();
+    beside_a_hospital(system.settings(8_000), async |mut node, beside| {
         node.diary.kept_here = false;
         let node = Arc::new(node);
-        let stop = system(beside, &listener, Jwks::read(keys.as_bytes()).unwrap()).await;
+        let stop = system.start(beside).await;
         clinic(beside).await;
         let mut jane = signed_in(&node, "jane").await;
         let workers = beside.practice.start();
