@@ -119,6 +119,13 @@ fn receipts_are_downloaded_and_checked_without_asking_a_node() {
         printed.contains("signed by Z99001 (High Street Surgery)"),
         "{printed}"
     );
+    // That it was accepted is the sender's own word, and bears its signature.
+    let accepted = printed.split_once("  accepted").map(|(_, rest)| rest);
+    let signed = accepted.and_then(|rest| rest.lines().nth(1));
+    assert!(
+        signed.is_some_and(|it| it.starts_with("  signed by RZZ01 ")),
+        "{printed}"
+    );
     std::fs::write(
         folder.join("altered.json"),
         file.replacen("Emergency", "Planned", 1),

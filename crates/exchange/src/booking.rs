@@ -5,6 +5,7 @@
 //! Invariant: of many who want one slot, one has it, and what is not done is not half done. Invariant: what another
 //! organisation has not confirmed is never shown as booked.
 
+mod adjacent;
 mod amend;
 mod answer;
 mod ask;
@@ -27,6 +28,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use store::diary::{Audience, Slot};
 
+pub use adjacent::{More, are_adjacent};
 pub use amend::amend;
 pub use ask::{FreeThere, SLOTS_QUESTION_BYTES_MAX};
 pub use bars::{BARS_SLOTS_MAX, BarsBooking, BarsChange, BarsWish};

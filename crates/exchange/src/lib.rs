@@ -6,6 +6,7 @@
 //! receipt is signed, and taken in once however often it is sent. Invariant: a receipt counts only
 //! after its signature was verified with a key of the directory.
 
+pub mod access_token;
 mod apart;
 pub mod ask;
 pub mod backoff;

@@ -14,5 +14,5 @@ pub mod said;
 mod trace;
 
 pub use ask::{Found, Likeness, Looked, Wanted};
-pub use client::{Answer, Pds, SignedIn};
+pub use client::{Answer, Pds};
 pub(crate) use trace::run;

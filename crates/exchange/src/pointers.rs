@@ -185,7 +185,7 @@ impl Exchange {
         text.accepted(patient).map(Some)
     }
 
-    /// The job that holds a pointer which came, and keeps its parcel.
+    /// The job that holds a pointer which came, and keeps its parcel. What the patient wants shared goes back to who points.
     ///
     /// # Errors
     /// `Value` for what does not say whom it is about; `BusinessRule` if it names a practice that is no

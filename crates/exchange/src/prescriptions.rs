@@ -7,6 +7,7 @@
 //! for byte. Invariant: a status moves a request on only if it is newer than what is known.
 
 pub mod approve;
+pub mod cancel;
 mod carry;
 pub mod eps;
 pub mod message;

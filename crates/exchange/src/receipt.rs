@@ -1,5 +1,6 @@
 //! Receipts: signed statements about what became of parcels.
 
+mod accepted;
 pub mod offline;
 
 use access::Ods;

@@ -245,7 +245,7 @@ pub fn capabilities(version: &str, released: &str) -> Value {
         "software": { "name": "Handover", "version": version },
         "fhirVersion": "3.0.1",
         "acceptUnknown": "both",
-        "format": [CONTENT_TYPE],
+        "format": [CONTENT_TYPE, "application/fhir+xml"],
         "profile": [
             profile("CareConnect-GPC-Patient-1"),
             profile("CareConnect-GPC-Organization-1"),

@@ -102,7 +102,8 @@ fn item(request: &Value, requests: &[Value], tasks: &[Value], now: Millis) -> It
     let named = format!("MedicationRequest/{id}");
     let is_issue = |it: &&Value| {
         let mut based = each(it, "/basedOn");
-        based.any(|on| text(on, "/reference") == named) && text(it, "/status") != "entered-in-error"
+        based.any(|on| text(on, "/reference") == named)
+            && !matches!(text(it, "/status"), "entered-in-error" | "cancelled")
     };
     let issues: Vec<Millis> = requests
         .iter()

@@ -428,6 +428,7 @@ impl Config {
             Some(&mut self.backup.s3_credentials),
             Some(&mut self.backup.key),
             Some(&mut self.pds.key),
+            Some(&mut self.prescriptions.key),
             self.downtime.folder.as_mut(),
             Some(&mut self.downtime.passphrase),
         ]

@@ -13,6 +13,7 @@ mod pds;
 mod places;
 mod sign_in;
 mod tls;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -308,9 +309,15 @@ fn secret_text(path: &Path) -> anyhow::Result<String> {
 
 /// EPS, where the settings name its address.
 fn eps(config: &Config) -> anyhow::Result<Option<Arc<Eps>>> {
-    let eps = config.prescriptions.eps.as_deref().map(Eps::new);
-    let eps = eps.transpose().context("prescriptions.eps")?;
-    Ok(eps.map(Arc::new))
+    let section = &config.prescriptions;
+    let Some(url) = &section.eps else {
+        return Ok(None);
+    };
+    let signed = (&section.token_url, &section.client);
+    let key = (section.key.as_path(), section.key_id.as_str());
+    let sign_in = tokens::signed_in(signed, key, "prescriptions.key")?;
+    let eps = Eps::new(url, sign_in).context("prescriptions.eps")?;
+    Ok(Some(Arc::new(eps)))
 }
 
 /// The settings are checked when they are read.

@@ -2,11 +2,13 @@
 //!
 //! Invariant: an answer's line in the audit log, and the question's name, which serves once, are on the
 //! disk before the answer leaves. Invariant: what is sealed leaves no trace in an answer; what is sealed until an
-//! emergency is named as withheld, and given to who opened the record in one.
+//! emergency is named as withheld, and given to who opened the record in one. Invariant: whoever is not to see documents about
+//! a patient is told of no pointer to one.
 
 mod copies;
 mod letter;
 mod locate;
+mod located;
 mod pointers;
 #[cfg(test)]
 mod tests;
@@ -199,6 +201,9 @@ impl Store {
             }
         }
         answered.withheld = self.withheld_types(scope, patient, &numbers).await?;
+        if types.contains(&located::DOCUMENT) {
+            self.add_located(scope, patient, &mut answered).await?;
+        }
         Ok(answered)
     }
 

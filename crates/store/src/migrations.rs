@@ -106,6 +106,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(341, "0341_work_waiting"),
     migration!(361, "0361_hl7_said"),
     migration!(362, "0362_parcel_holds"),
+    migration!(367, "0367_booking_slots"),
     migration!(369, "0369_sharing_stirred"),
 ];
 

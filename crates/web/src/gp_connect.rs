@@ -5,11 +5,16 @@
 //! Invariant: nothing is answered about a patient or the diary before the caller's system is proved and what it does is
 //! decided and traced.
 
+#[cfg(test)]
+mod adjacent_tests;
 mod answer;
 mod appointment;
 mod book;
 mod caller;
 mod change;
+mod format;
+#[cfg(test)]
+mod format_tests;
 mod patient;
 mod slots;
 #[cfg(test)]
@@ -20,6 +25,7 @@ use std::sync::Arc;
 use access::Ods;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::get;
 use exchange::jwt::Jwks;
@@ -75,6 +81,7 @@ pub(crate) fn route(node: Arc<Node>) -> Router {
         .route(&at("/Organization/{id}"), get(organization))
         .nest(PATH, Router::new().fallback(nothing_here))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(format::either))
         .with_state(node)
 }
 

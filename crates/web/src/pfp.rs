@@ -5,6 +5,7 @@
 //! Invariant: nothing is answered before the caller's system is proved, and what it does in the patient's name is decided
 //! as for the patient and traced.
 
+mod find;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use access::{AuditEntry, Caller, Interaction, NhsNumber, Purpose, Scope, Who, decide_for};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use exchange::gp_connect::patient_token;
@@ -27,7 +28,6 @@ use fhir::problem::{Kind, Problem};
 use fhir::repeats::{Item, State as Due};
 use fhir::search::{Clause, Search};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::Deserialize;
 use serde_json::Value;
 use store::{Expect, Job, Release};
 
@@ -51,7 +51,8 @@ pub(crate) fn route(node: Arc<Node>) -> Router {
             &at("/Patient/{number}/MedicationStatement"),
             get(statements),
         )
-        .route(&at("/Task"), post(place).get(search))
+        .route(&at("/MedicationRequest/{id}"), get(find::request))
+        .route(&at("/Task"), post(place).get(find::tasks))
         .route(&at("/Task/{id}"), get(read).patch(cancel))
         .nest(PATH, Router::new().fallback(nothing_here))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -275,37 +276,6 @@ async fn statements(
         });
         entries.extend(issues.map(|it| (shape::request(it, &admitted.number), false)));
     }
-    Ok(answer(StatusCode::OK, &bundle(&entries)))
-}
-
-/// What a search of requests may ask for.
-#[derive(Default, Deserialize)]
-struct Asked {
-    #[serde(default)]
-    patient: String,
-}
-
-/// `GET Task?patient=[NHS number]`: what was asked for, the newest first.
-async fn search(
-    State(node): State<Arc<Node>>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Result<Response, Refused> {
-    let admitted = admit(&node, &headers, false).await?;
-    let number = asked.patient.rsplit(['|', '/']).next().unwrap_or_default();
-    if number != admitted.number {
-        return Err(no(
-            Trouble::InvalidParameter,
-            "patient is the NHS number of the token's patient.",
-        ));
-    }
-    let medicines = admitted.medicines(&node).await?;
-    let mut tasks = medicines.orders_as_tasks();
-    tasks.sort_by(|a, b| b["authoredOn"].as_str().cmp(&a["authoredOn"].as_str()));
-    let shown = tasks
-        .iter()
-        .filter_map(|it| shape::task(it, &admitted.number));
-    let entries: Vec<(Value, bool)> = shown.map(|it| (it, true)).collect();
     Ok(answer(StatusCode::OK, &bundle(&entries)))
 }
 

@@ -2,4 +2,7 @@
 //! nothing that goes through one has any force.
 
 pub mod eps;
+#[cfg(test)]
+mod gateway_tests;
 pub mod pds;
+pub mod tokens;

@@ -3,12 +3,13 @@
 
 use access::{Ods, Scope};
 use fhir::problem::Problem;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, Free, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
 
-use super::local::{booked, booking_id, freed, once, with_status, written};
+use super::adjacent::{More, free_all};
+use super::local::{booked, booking_id, once, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
@@ -32,18 +33,20 @@ impl Exchange {
     /// # Errors
     /// As `booking::book`.
     pub async fn book_here(&self, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
-        self.book_here_with(scope, wish, &Map::new()).await
+        let (members, further) = (&Map::new(), &[][..]);
+        self.book_here_with(scope, wish, More { members, further })
+            .await
     }
 
-    /// The same, with further members of the Appointment, such as who booked it.
+    /// The same, with further members of the Appointment, such as who booked it, and over further slots.
     ///
     /// # Errors
-    /// As `booking::book`.
+    /// As `booking::book`; `Value` if the slots are not adjacent.
     pub async fn book_here_with(
         &self,
         scope: &Scope,
         wish: &Wish<'_>,
-        more: &Map<String, Value>,
+        more: More<'_>,
     ) -> Result<Came, Problem> {
         let nothing = || Ok(Job::default());
         Box::pin(self.booking_here(scope, wish, (more, &nothing))).await
@@ -60,14 +63,15 @@ impl Exchange {
         beside: Job,
     ) -> Result<Came, Problem> {
         let once = once(beside);
-        Box::pin(self.booking_here(scope, wish, (&Map::new(), &once))).await
+        let (members, further) = (&Map::new(), &[][..]);
+        Box::pin(self.booking_here(scope, wish, (More { members, further }, &once))).await
     }
 
     async fn booking_here(
         &self,
         scope: &Scope,
         wish: &Wish<'_>,
-        (more, beside): (&Map<String, Value>, Beside<'_>),
+        (more, beside): (More<'_>, Beside<'_>),
     ) -> Result<Came, Problem> {
         let (own, asked_as) = (self.organisation(), booking_id(wish));
         let home = self.home_to_tell(wish.patient).await?;
@@ -272,8 +276,7 @@ impl Exchange {
             job.changes.push(visit.put(self.organisation())?);
         }
         if booked.starts_at > now {
-            let free = freed(&self.store, scope, &booked.slot).await?;
-            job.changes.extend(free);
+            free_all(&self.store, scope, &booked, job).await?;
         }
         let ended = Booking {
             state: BookingState::Cancelled,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use store::diary::{Audience, BOOKABLE_BY, Booking, BookingState, DiaryWrite, Slot, Was};
 use store::{Effect, Expect, Job, Release, Store};
 
+use super::adjacent::{More, as_one, free_all, kept, name_all, wanted};
 use super::resource::{AtHand, NewVisit, put};
 use super::{Came, LIVE_MAX, Offer, TRIES_MAX, Wish, came_between, check_reason, is_open, work};
 use crate::letter::Letter;
@@ -153,18 +154,19 @@ pub async fn change_slot(
 /// `NotFound` if there is no such slot; `BusinessRule` if a patient holds as many as one may; `Conflict` if others came
 /// between again and again; those of the store.
 pub async fn book(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
-    book_with(store, scope, wish, &Map::new()).await
+    let (members, further) = (&Map::new(), &[][..]);
+    book_with(store, scope, wish, More { members, further }).await
 }
 
-/// The same, with further members of the Appointment, such as who booked it.
+/// The same, with further members of the Appointment, such as who booked it, and over further slots.
 ///
 /// # Errors
-/// As `book`.
+/// As `book`; `Value` if the slots are not adjacent.
 pub async fn book_with(
     store: &Store,
     scope: &Scope,
     wish: &Wish<'_>,
-    more: &Map<String, Value>,
+    more: More<'_>,
 ) -> Result<Came, Problem> {
     let id = booking_id(wish);
     let own = store.organisation().clone();
@@ -189,7 +191,9 @@ pub async fn book_beside(
     let names = (id.as_str(), &own, id.as_str());
     let once = once(beside);
     let tell = &|_: &Offer| once();
-    Box::pin(booked(store, scope, wish, names, (&Map::new(), tell))).await
+    let (members, further) = (&Map::new(), &[][..]);
+    let more = More { members, further };
+    Box::pin(booked(store, scope, wish, names, (more, tell))).await
 }
 
 /// A job that can be had once: it was made for things as they were, and what others change meanwhile is looked at anew by who
@@ -205,7 +209,7 @@ pub(super) async fn booked(
     scope: &Scope,
     wish: &Wish<'_>,
     (id, asker, asked_as): (&str, &Ods, &str),
-    (more, tell): (&Map<String, Value>, TellingOffer<'_>),
+    (more, tell): (More<'_>, TellingOffer<'_>),
 ) -> Result<Came, Problem> {
     check_reason(wish.reason)?;
     let (own, work) = (store.organisation(), work(scope));
@@ -215,18 +219,18 @@ pub(super) async fn booked(
             Audience::Patients => check_few(store, &work, wish.patient).await,
             Audience::Staff | Audience::Organisations => Ok(()),
         };
-        let slot = store.slot(&work, wish.slot).await?;
+        let slots = wanted(store, &work, (wish.slot, more.further)).await;
         // Looked for last: what the same form did meanwhile, sent twice, is then seen here and not taken for somebody
         // else's in what was read before.
         if let Some(known) = store.booking(&work, id).await? {
             return Ok(Came::Booked(known.id));
         }
-        let slot = slot.ok_or_else(no_slot)?;
-        if !is_open(&slot, wish.audience, now) {
+        let slots = slots?;
+        if !slots.iter().all(|it| is_open(it, wish.audience, now)) {
             return Ok(Came::Taken);
         }
         few?;
-        let offer = Offer::of(&slot);
+        let offer = as_one(&slots).ok_or_else(no_slot)?;
         let visit = NewVisit {
             patient: wish.patient,
             offer: &offer,
@@ -236,32 +240,27 @@ pub(super) async fn booked(
             is_booked: true,
             created: now,
         };
-        let Some(taken) = with_status(store, &work, &slot, "busy").await? else {
+        let mut job = Job::default();
+        for slot in &slots {
+            job.changes
+                .extend(with_status(store, &work, slot, "busy").await?);
+        }
+        if job.changes.len() < slots.len() {
             continue;
-        };
+        }
         let made = (Expect::Absent, Release::At(now));
-        let mut job = Job::change(taken);
-        let resource = visit.resource_with(more);
+        let mut resource = visit.resource_with(more.members);
+        name_all(&mut resource, &slots);
         job.changes.push(put(&resource, id, own, made)?);
+        job.effects.extend(kept(id, &slots));
         let told = tell(&offer)?;
         job.changes.extend(told.changes);
         job.effects.extend(told.effects);
         job.traces.extend(told.traces);
         let booking = Booking {
-            id: id.to_string(),
-            patient: wish.patient.to_string(),
-            holder: own.to_string(),
             asker: asker.to_string(),
             asked_as: asked_as.to_string(),
-            slot: slot.id.clone(),
-            starts_at: slot.starts_at,
-            state: BookingState::Booked,
-            asked_at: now,
-            state_at: now,
-            parcel: String::new(),
-            instead_of: String::new(),
-            reason: String::new(),
-            next: String::new(),
+            ..made_here(id, wish.patient, (own, &offer), now)
         };
         job.effects.push(written(booking, Was::Nothing));
         let what = ("Appointment", Some(id));
@@ -274,6 +273,26 @@ pub(super) async fn booked(
         }
     }
     Err(came_between())
+}
+
+/// The row of a booking of this diary that holds.
+fn made_here(id: &str, patient: &str, (own, offer): (&Ods, &Offer), now: Millis) -> Booking {
+    Booking {
+        id: id.to_string(),
+        patient: patient.to_string(),
+        holder: own.to_string(),
+        asker: String::new(),
+        asked_as: String::new(),
+        slot: offer.slot.clone(),
+        starts_at: offer.starts,
+        state: BookingState::Booked,
+        asked_at: now,
+        state_at: now,
+        parcel: String::new(),
+        instead_of: String::new(),
+        reason: String::new(),
+        next: String::new(),
+    }
 }
 
 /// Moves an appointment of this node's diary to another slot of it: the old one is free and the new one taken in one
@@ -307,6 +326,7 @@ async fn moved(
             return Ok(Came::Booked(booking.id));
         }
         check_live(&booking, now)?;
+        check_one_slot(store, &work, &booking).await?;
         let slot = slot.ok_or_else(no_slot)?;
         if !is_open(&slot, audience, now) {
             return Ok(Came::Taken);
@@ -377,8 +397,7 @@ pub(super) async fn cancelled(
         let mut visit = visit.ok_or_else(no_booking)?;
         visit.cancel(reason);
         let mut job = Job::change(visit.put(own)?);
-        job.changes
-            .extend(freed(store, &work, &booking.slot).await?);
+        free_all(store, &work, &booking, &mut job).await?;
         let patient = booking.patient.clone();
         let next = Booking {
             state: BookingState::Cancelled,
@@ -442,6 +461,16 @@ pub(super) async fn freed(
     }
 }
 
+/// A booking over several slots is not moved: the time it would move to is one slot's.
+async fn check_one_slot(store: &Store, work: &Scope, booking: &Booking) -> Result<(), Problem> {
+    if store.further_slots(work, &booking.id).await?.is_empty() {
+        return Ok(());
+    }
+    let message =
+        "This appointment is longer than one slot. Cancel it, and book another in its place.";
+    Err(Problem::new(Kind::BusinessRule, message))
+}
+
 /// Whether a booking can still be moved or cancelled.
 pub(super) fn check_live(booking: &Booking, now: Millis) -> Result<(), Problem> {
     if !booking.state.is_live() {
@@ -485,7 +514,7 @@ pub(super) fn line(
     scope.trace(action, Outcome::Success, target)
 }
 
-fn no_slot() -> Problem {
+pub(super) fn no_slot() -> Problem {
     Problem::new(
         Kind::NotFound,
         "There is no such appointment to be had here.",

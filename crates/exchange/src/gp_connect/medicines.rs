@@ -8,6 +8,7 @@ use fhir::problem::Problem;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::gateway::Gateway;
 use super::patient_token::{self, PatientAsking};
 use super::system::{No, System, understood};
 use crate::jwt::IdentityKey;
@@ -28,6 +29,7 @@ pub struct Holder {
     organisation: Ods,
     key: IdentityKey,
     client: Outgoing,
+    gateway: Option<Gateway>,
 }
 
 impl std::fmt::Debug for Holder {
@@ -73,7 +75,22 @@ impl Holder {
             organisation: organisation.clone(),
             key,
             client: client.bounded(SECONDS_MAX, ANSWER_BYTES_MAX),
+            gateway: None,
         })
+    }
+
+    /// The same behind the NHS's gateway.
+    #[must_use]
+    pub fn behind(mut self, gateway: Gateway) -> Holder {
+        self.gateway = Some(gateway);
+        self
+    }
+
+    /// A patient has signed in by NHS login; where no gateway stands before the system that is nothing to it.
+    pub fn signed_in(&self, nhs_number: &str, id_token: &str, times: (Millis, Millis)) {
+        if let Some(gateway) = &self.gateway {
+            gateway.signed_in(nhs_number, id_token, times);
+        }
     }
 
     /// What allows the patient's repeat medicines, and their issues: MedicationRequests.
@@ -138,21 +155,14 @@ impl Holder {
         body: Option<String>,
         name: InName<'_>,
     ) -> Result<Value, No> {
-        let asking = PatientAsking {
-            issuer: &self.issuer,
-            audience: &self.base,
-            organisation: &self.organisation,
-            nhs_number: name.nhs_number,
-            person: name.person,
-        };
-        let claims = patient_token::claims(&asking, method != Method::GET, name.now);
-        let token = self.key.sign(&claims);
-        let token = token.map_err(|problem| No::NotNow(problem.message))?;
+        let token = self.token(method != Method::GET, name).await?;
+        let request = uuid::Uuid::new_v4().to_string();
         let headers = [
             ("accept", CONTENT_TYPE.to_string()),
             ("content-type", CONTENT_TYPE.to_string()),
             ("authorization", format!("Bearer {token}")),
-            ("x-request-id", uuid::Uuid::new_v4().to_string()),
+            ("x-correlation-id", request.clone()),
+            ("x-request-id", request),
             ("ssp-from", self.own_asid.clone()),
         ];
         let request = Request {
@@ -164,10 +174,33 @@ impl Holder {
                 .collect(),
             body: body.map_or_else(Bytes::new, Bytes::from),
         };
-        match self.client.answer(request).await {
-            Ok((status, body)) => understood(status, &body),
-            Err(why) => Err(No::NotNow(format!("It did not answer: {why}"))),
+        match (self.client.answer(request).await, &self.gateway) {
+            (Ok((401, _)), Some(gateway)) => {
+                gateway.refused().await;
+                let why = "The gateway did not take the patient's token.";
+                Err(No::NotNow(why.to_string()))
+            }
+            (Ok((status, body)), _) => understood(status, &body),
+            (Err(why), _) => Err(No::NotNow(format!("It did not answer: {why}"))),
         }
+    }
+
+    /// What proves in whose name it is asked: the gateway's token, or, where there is no gateway, one that this node signs.
+    async fn token(&self, writes: bool, name: InName<'_>) -> Result<String, No> {
+        if let Some(gateway) = &self.gateway {
+            let token = gateway.token(name.nhs_number, name.now).await;
+            return token.map_err(|no| No::NotNow(no.words()));
+        }
+        let asking = PatientAsking {
+            issuer: &self.issuer,
+            audience: &self.base,
+            organisation: &self.organisation,
+            nhs_number: name.nhs_number,
+            person: name.person,
+        };
+        let claims = patient_token::claims(&asking, writes, name.now);
+        let token = self.key.sign(&claims);
+        token.map_err(|problem| No::NotNow(problem.message))
     }
 }
 

@@ -9,9 +9,9 @@ use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use http::{HeaderMap, Method};
 use serde_json::Value;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::jwt::ClientKey;
+use crate::access_token::{NoToken, SignedIn, Tokens, encode, host};
 use crate::outgoing::{Call, Outgoing};
 
 /// How long an answer is waited for.
@@ -22,31 +22,15 @@ const ANSWER_BYTES_MAX: usize = 2 << 20;
 const AT_ONCE: usize = 4;
 /// Who wants to ask waits so long for a place.
 const PLACE_SECONDS_MAX: u64 = 10;
-/// A token is renewed so long before it ends, in milliseconds.
-const TOKEN_EARLY: Millis = 30_000;
-/// A token counts for so long at most, in seconds, whatever the service says.
-const TOKEN_SECONDS_MAX: i64 = 3_600;
 const REASON_CHARS_MAX: usize = 300;
 /// The longest wait that PDS may ask for, in seconds.
 const RETRY_AFTER_MAX: u64 = 3_600;
-
-/// As whom, and with what, the client signs in.
-#[derive(Debug)]
-pub struct SignedIn {
-    /// The address of the token service.
-    pub token_url: String,
-    /// The application's key ("API key").
-    pub client: String,
-    pub key: ClientKey,
-}
 
 /// Where PDS is.
 pub struct Pds {
     base: String,
     client: Outgoing,
-    sign_in: Option<SignedIn>,
-    /// The token, and until when it counts.
-    token: Mutex<Option<(String, Millis)>>,
+    tokens: Option<Tokens>,
     places: Semaphore,
     /// What PDS said is asked for anew after so long, in milliseconds.
     pub(super) fresh_for: Millis,
@@ -83,8 +67,9 @@ impl Pds {
     /// `Value` if an address does not read; `Exception` if TLS cannot be set up.
     pub fn new(url: &str, sign_in: Option<SignedIn>) -> Result<Pds, Problem> {
         let mut hosts = vec![host(url)?];
-        if let Some(sign_in) = &sign_in {
-            hosts.push(host(&sign_in.token_url)?);
+        let tokens = sign_in.map(Tokens::new);
+        if let Some(tokens) = &tokens {
+            hosts.push(tokens.host()?);
         }
         let client = Outgoing::new(&hosts).map_err(|cause| {
             Problem::new(Kind::Exception, "TLS towards PDS could not be set up.").because(cause)
@@ -92,8 +77,7 @@ impl Pds {
         Ok(Pds {
             base: url.trim_end_matches('/').to_string(),
             client: client.bounded(SECONDS_MAX, ANSWER_BYTES_MAX),
-            sign_in,
-            token: Mutex::new(None),
+            tokens,
             places: Semaphore::new(AT_ONCE),
             fresh_for: 24 * 3_600_000,
             pace: Duration::from_millis(200),
@@ -150,10 +134,13 @@ impl Pds {
             body: Bytes::new(),
         };
         match self.client.whole_answer(call).await {
-            Ok((401, ..)) if self.sign_in.is_some() => {
-                *self.token.lock().await = None;
-                Answer::NotNow("PDS did not take this node's token.".into(), None)
-            }
+            Ok((401, headers, body)) => match &self.tokens {
+                Some(tokens) => {
+                    tokens.forget().await;
+                    Answer::NotNow("PDS did not take this node's token.".into(), None)
+                }
+                None => understood(401, &headers, &body),
+            },
             Ok((status, headers, body)) => understood(status, &headers, &body),
             Err(why) => Answer::NotNow(format!("PDS did not answer: {why}"), None),
         }
@@ -161,76 +148,13 @@ impl Pds {
 
     /// The token that counts now; none where nobody signs in.
     async fn token(&self, now: Millis) -> Result<Option<String>, Answer> {
-        let Some(sign_in) = &self.sign_in else {
+        let Some(tokens) = &self.tokens else {
             return Ok(None);
         };
-        // Held while a new one is fetched: all others wait for that one.
-        let mut kept = self.token.lock().await;
-        if let Some((token, until)) = kept.as_ref()
-            && now < *until
-        {
-            return Ok(Some(token.clone()));
-        }
-        let id = uuid::Uuid::new_v4().to_string();
-        let (client, audience) = (&sign_in.client, &sign_in.token_url);
-        let assertion = sign_in.key.assertion(client, audience, (&id, now));
-        let assertion =
-            assertion.map_err(|problem| Answer::Refused(problem.message.to_string()))?;
-        let body = format!(
-            "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
-             client-assertion-type%3Ajwt-bearer&client_assertion={assertion}"
-        );
-        let form = "application/x-www-form-urlencoded";
-        let call = Call {
-            method: Method::POST,
-            url: sign_in.token_url.clone(),
-            headers: vec![
-                ("content-type".to_string(), form.to_string()),
-                ("accept".to_string(), "application/json".to_string()),
-            ],
-            body: Bytes::from(body),
-        };
-        let not_now = |why: String| Answer::NotNow(why, None);
-        let (status, body) = self
-            .client
-            .answer(call)
-            .await
-            .map_err(|why| not_now(format!("The token service did not answer: {why}")))?;
-        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let token = text(&json, "/access_token");
-        if status != 200 || token.is_empty() {
-            let why =
-                format!("The token service answered {status} to this node's signed statement.");
-            return Err(not_now(why));
-        }
-        let seconds = match json.get("expires_in") {
-            Some(Value::String(text)) => text.parse().unwrap_or(0),
-            Some(value) => value.as_i64().unwrap_or(0),
-            None => 0,
-        };
-        let millis = seconds.clamp(0, TOKEN_SECONDS_MAX).saturating_mul(1_000);
-        let until = now.saturating_add(millis).saturating_sub(TOKEN_EARLY);
-        *kept = Some((token.to_string(), until));
-        Ok(Some(token.to_string()))
-    }
-}
-
-fn host(url: &str) -> Result<String, Problem> {
-    let read: Result<http::Uri, _> = url.parse();
-    let read = read
-        .ok()
-        .filter(|it| matches!(it.scheme_str(), Some("http" | "https")));
-    let host = read.and_then(|it| it.host().map(str::to_string));
-    host.ok_or_else(|| Problem::new(Kind::Value, "The address of PDS does not read."))
-}
-
-/// Everything but letters, digits and a few signs is written by its bytes.
-fn encode(value: &str, into: &mut String) {
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            into.push_str(&format!("%{byte:02X}"));
+        match tokens.own(&self.client, now).await {
+            Ok(token) => Ok(Some(token)),
+            Err(NoToken::NotNow(why)) => Err(Answer::NotNow(why, None)),
+            Err(NoToken::Refused(why)) => Err(Answer::Refused(why)),
         }
     }
 }
@@ -304,12 +228,5 @@ mod tests {
         let later = understood(503, &headers, b"");
         assert_eq!(later, Answer::NotNow("PDS answered 503.".into(), Some(5)));
         assert!(Pds::new("nonsense", None).is_err());
-    }
-
-    #[test]
-    fn a_search_is_written_so_that_no_value_adds_a_parameter() {
-        let mut path = String::new();
-        encode("O'Neil & sons=?", &mut path);
-        assert_eq!(path, "O%27Neil%20%26%20sons%3D%3F");
     }
 }

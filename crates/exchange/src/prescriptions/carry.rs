@@ -64,10 +64,14 @@ impl Exchange {
 
     /// Sends one message; gives whether EPS answered it.
     async fn carry_message(&self, eps: &Eps, message: &EpsMessage) -> Result<bool, Problem> {
+        if message.kind == EpsKind::Cancel {
+            return self.carry_cancellation(eps, message).await;
+        }
+        let now = self.store.now();
         let answer = match self.payload(eps, message).await? {
             Ok(payload) => match message.kind {
-                EpsKind::Return => eps.give_back(&message.key, &payload).await,
-                _ => eps.process(&message.key, &payload).await,
+                EpsKind::Return => eps.give_back(&message.key, &payload, now).await,
+                _ => eps.process(&message.key, &payload, now).await,
             },
             Err(answer) => answer,
         };
@@ -113,7 +117,8 @@ impl Exchange {
         let draft: Value = serde_json::from_str(&message.draft).map_err(|cause| {
             Problem::new(Kind::Exception, "A prescription here does not read.").because(cause)
         })?;
-        let prepared = match eps.prepare(&message.draft).await {
+        let now = self.store.now();
+        let prepared = match eps.prepare(&message.draft, now).await {
             Ok(prepared) => prepared,
             Err(answer) => return Ok(Err(answer)),
         };
@@ -121,7 +126,7 @@ impl Exchange {
         let prescriber = entries
             .find(|it| fhir::members::text(it, "/resource/resourceType") == "Practitioner")
             .map_or("", |it| fhir::members::text(it, "/resource/name/0/text"));
-        let signature = match eps.sign_at_stand_in(&prepared, prescriber).await {
+        let signature = match eps.sign_at_stand_in(&prepared, prescriber, now).await {
             Ok(signature) => signature,
             Err(answer) => return Ok(Err(answer)),
         };
@@ -136,7 +141,7 @@ impl Exchange {
         Ok(Ok(payload))
     }
 
-    async fn later(&self, message: &EpsMessage, reason: String) -> Result<(), Problem> {
+    pub(super) async fn later(&self, message: &EpsMessage, reason: String) -> Result<(), Problem> {
         let wait = SECOND << message.tries.min(DOUBLINGS_MAX);
         let write = PrescriptionWrite::Later {
             number: message.number,

@@ -1,12 +1,16 @@
-//! EPS as a client: what it answers, and what follows from that. It is reached over the guarded client; today
-//! only its stand-in can be, since a prescriber's signature needs their smartcard (decision 0171).
+//! EPS as a client: what it answers, and what follows from that. It is reached over the guarded client, with a bearer token
+//! that a statement signed by this node's key is changed for; today only its stand-in can be, since a prescriber's signature
+//! needs their smartcard (decision 0171).
 
 use bytes::Bytes;
+use fhir::date::Millis;
 use fhir::members::{each, text};
 use fhir::problem::{Kind, Problem};
 use http::Method;
 use serde_json::{Value, json};
 
+use super::message::cancel::Outcome;
+use crate::access_token::{NoToken, SignedIn, Tokens, host};
 use crate::outgoing::{Call, Outgoing};
 
 /// How long an answer is waited for.
@@ -19,6 +23,7 @@ const REASON_CHARS_MAX: usize = 300;
 pub struct Eps {
     base: String,
     client: Outgoing,
+    tokens: Option<Tokens>,
 }
 
 impl std::fmt::Debug for Eps {
@@ -46,34 +51,30 @@ pub struct Prepared {
 }
 
 impl Eps {
-    /// EPS at that address, such as `http://127.0.0.1:8107`.
+    /// EPS at that address, such as `http://127.0.0.1:8107`, with tokens of whoever signs in.
     ///
     /// # Errors
     /// `Value` if it is no address; `Exception` if TLS cannot be set up.
-    pub fn new(url: &str) -> Result<Eps, Problem> {
-        let read: Result<http::Uri, _> = url.parse();
-        let read = read
-            .ok()
-            .filter(|it| matches!(it.scheme_str(), Some("http" | "https")));
-        let host = read.and_then(|it| it.host().map(str::to_string));
-        let Some(host) = host else {
-            return Err(Problem::new(
-                Kind::Value,
-                "The address of EPS does not read.",
-            ));
-        };
-        let client = Outgoing::new(&[host]).map_err(|cause| {
+    pub fn new(url: &str, sign_in: Option<SignedIn>) -> Result<Eps, Problem> {
+        let mut hosts = vec![host(url)?];
+        let tokens = sign_in.map(Tokens::new);
+        if let Some(tokens) = &tokens {
+            hosts.push(tokens.host()?);
+        }
+        let client = Outgoing::new(&hosts).map_err(|cause| {
             Problem::new(Kind::Exception, "TLS towards EPS could not be set up.").because(cause)
         })?;
         Ok(Eps {
             base: url.trim_end_matches('/').to_string(),
             client: client.bounded(SECONDS_MAX, ANSWER_BYTES_MAX),
+            tokens,
         })
     }
 
     /// What is to be signed of a prescription.
-    pub async fn prepare(&self, draft: &str) -> Result<Prepared, Answer> {
-        let answer = self.post("/FHIR/R4/$prepare", "", draft.to_string()).await;
+    pub async fn prepare(&self, draft: &str, now: Millis) -> Result<Prepared, Answer> {
+        let draft = draft.to_string();
+        let answer = self.post("/FHIR/R4/$prepare", "", draft, now).await;
         let Answer::Taken(parameters) = answer else {
             return Err(answer);
         };
@@ -99,9 +100,11 @@ impl Eps {
         &self,
         prepared: &Prepared,
         prescriber: &str,
+        now: Millis,
     ) -> Result<String, Answer> {
         let body = json!({ "digest": prepared.digest, "prescriber": prescriber });
-        match self.post("/stand-in/sign", "", body.to_string()).await {
+        let body = body.to_string();
+        match self.post("/stand-in/sign", "", body, now).await {
             Answer::Taken(answer) => {
                 let signature = text(&answer, "/signature").to_string();
                 match signature.is_empty() {
@@ -117,27 +120,60 @@ impl Eps {
     }
 
     /// Sends a message; `key` names it among requests.
-    pub async fn process(&self, key: &str, payload: &str) -> Answer {
-        self.post("/FHIR/R4/$process-message", key, payload.to_string())
-            .await
+    pub async fn process(&self, key: &str, payload: &str, now: Millis) -> Answer {
+        let body = payload.to_string();
+        self.post("/FHIR/R4/$process-message", key, body, now).await
+    }
+
+    /// Sends a cancellation. Taken is every answer that says what became of the item: EPS answers 400 where it cancelled
+    /// nothing.
+    pub async fn cancel(&self, key: &str, payload: &str, now: Millis) -> Answer {
+        let body = payload.to_string();
+        match self.send("/FHIR/R4/$process-message", key, body, now).await {
+            Ok((status, body)) => cancelled(status, &body),
+            Err(answer) => answer,
+        }
     }
 
     /// Asks for what is waiting for a pharmacy.
-    pub async fn release(&self, key: &str, payload: &str) -> Answer {
-        self.post("/FHIR/R4/Task/$release", key, payload.to_string())
-            .await
+    pub async fn release(&self, key: &str, payload: &str, now: Millis) -> Answer {
+        let body = payload.to_string();
+        self.post("/FHIR/R4/Task/$release", key, body, now).await
     }
 
     /// Gives a prescription back.
-    pub async fn give_back(&self, key: &str, payload: &str) -> Answer {
-        self.post("/FHIR/R4/Task", key, payload.to_string()).await
+    pub async fn give_back(&self, key: &str, payload: &str, now: Millis) -> Answer {
+        self.post("/FHIR/R4/Task", key, payload.to_string(), now)
+            .await
     }
 
-    async fn post(&self, path: &str, key: &str, body: String) -> Answer {
+    async fn post(&self, path: &str, key: &str, body: String, now: Millis) -> Answer {
+        match self.send(path, key, body, now).await {
+            Ok((status, body)) => understood(status, &body),
+            Err(answer) => answer,
+        }
+    }
+
+    /// What came back; or why nothing did that says anything.
+    async fn send(
+        &self,
+        path: &str,
+        key: &str,
+        body: String,
+        now: Millis,
+    ) -> Result<(u16, Bytes), Answer> {
         let mut headers = vec![(
             "content-type".to_string(),
             "application/fhir+json".to_string(),
         )];
+        if let Some(tokens) = &self.tokens {
+            let token = match tokens.own(&self.client, now).await {
+                Ok(token) => token,
+                Err(NoToken::NotNow(why)) => return Err(Answer::NotNow(why)),
+                Err(NoToken::Refused(why)) => return Err(Answer::Refused(why)),
+            };
+            headers.push(("authorization".to_string(), format!("Bearer {token}")));
+        }
         if !key.is_empty() {
             headers.push(("x-request-id".to_string(), super::number::uuid(key)));
         }
@@ -147,10 +183,30 @@ impl Eps {
             headers,
             body: Bytes::from(body),
         };
-        match self.client.answer(call).await {
-            Ok((status, body)) => understood(status, &body),
-            Err(why) => Answer::NotNow(format!("EPS did not answer: {why}")),
+        match (self.client.answer(call).await, &self.tokens) {
+            // The token ended early, or was called back: another is fetched for the next try.
+            (Ok((401, _)), Some(tokens)) => {
+                tokens.forget().await;
+                let why = "EPS did not take this node's token.";
+                Err(Answer::NotNow(why.to_string()))
+            }
+            (Ok((status, body)), _) => Ok((status, body)),
+            (Err(why), _) => Err(Answer::NotNow(format!("EPS did not answer: {why}"))),
         }
+    }
+}
+
+/// What an answer to a cancellation means.
+fn cancelled(status: u16, body: &[u8]) -> Answer {
+    let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let said = Outcome::read(&json);
+    match said.filter(|it| matches!(status, 200 | 201 | 400) && it.is_final()) {
+        Some(_) => Answer::Taken(json),
+        // An answer without an outcome says nothing of the item.
+        None => match understood(status, body) {
+            Answer::Taken(_) => Answer::NotNow("EPS did not say what became of it.".to_string()),
+            other => other,
+        },
     }
 }
 
@@ -164,7 +220,11 @@ fn understood(status: u16, body: &[u8]) -> Answer {
             let json = json.unwrap_or(Value::Null);
             let mut issues = each(&json, "/issue");
             let said = issues.find_map(|it| {
-                let said = [text(it, "/diagnostics"), text(it, "/details/text")];
+                let said = [
+                    text(it, "/diagnostics"),
+                    text(it, "/details/text"),
+                    text(it, "/details/coding/0/display"),
+                ];
                 said.into_iter().find(|it| !it.is_empty())
             });
             let said: String = said
@@ -198,6 +258,31 @@ mod tests {
                 "{status}"
             );
         }
-        assert!(Eps::new("nonsense").is_err());
+        assert!(Eps::new("nonsense", None).is_err());
+    }
+
+    #[test]
+    fn of_a_cancellation_only_what_eps_says_of_the_item_is_an_answer() {
+        let bundle = |code: &str| {
+            json!({ "resourceType": "Bundle", "entry": [{ "resource": {
+                "resourceType": "MedicationRequest", "extension": [{ "extension": [{
+                    "url": "status", "valueCoding": {
+                        "system": "https://fhir.nhs.uk/CodeSystem/medicationrequest-status-history",
+                        "code": code, "display": "x",
+                    } }] }] } }] })
+            .to_string()
+        };
+        let of = |status, body: &str| cancelled(status, body.as_bytes());
+        assert!(matches!(of(200, &bundle("R-0001")), Answer::Taken(_)));
+        assert!(matches!(of(400, &bundle("R-0004")), Answer::Taken(_)));
+        assert!(matches!(of(400, &bundle("R-5000")), Answer::Refused(_)));
+        let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"details":{"coding":[{"display":"Not found"}]}}]}"#;
+        assert_eq!(
+            of(400, outcome),
+            Answer::Refused("EPS answered 400. Not found".into())
+        );
+        for (status, body) in [(200, "{}"), (504, bundle("R-0001").as_str()), (503, "")] {
+            assert!(matches!(of(status, body), Answer::NotNow(_)), "{status}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! (<https://digital.nhs.uk/developer/api-catalogue/electronic-prescription-service-fhir>), shaped as its
 //! published examples.
 
+pub mod cancel;
+
 use fhir::date::{self, Millis};
 use fhir::members::{each, set, text};
 use serde_json::{Value, json};

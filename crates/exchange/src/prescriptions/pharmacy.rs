@@ -85,7 +85,10 @@ impl Exchange {
             }
             let question = self.question(&own, number).await?;
             let number = question.number;
-            match eps.release(&question.key, &question.payload).await {
+            match eps
+                .release(&question.key, &question.payload, self.store.now())
+                .await
+            {
                 Answer::Taken(answer) => {
                     let came = Box::pin(self.take_prescriptions(scope, number, &answer)).await?;
                     fetched.prescriptions += came.prescriptions;

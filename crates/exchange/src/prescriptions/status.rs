@@ -12,8 +12,8 @@ use serde_json::Value;
 use store::parcels::{ParcelWrite, ToTakeIn};
 use store::{Effect, Expect, Job, Release};
 
-use super::put;
 use super::task::{self, ITEM_NUMBER, Item, Step, Taken};
+use super::{cancel, put};
 use crate::exchange::Exchange;
 use crate::instant;
 use crate::manifest::ParcelText;
@@ -74,7 +74,7 @@ impl StatusText {
 
 /// What is to be done with one item of a status.
 enum Fit {
-    Change(Box<store::Change>),
+    Change(Vec<store::Change>),
     /// It is not newer than what is known.
     Known,
     Nothing(&'static str),
@@ -98,7 +98,7 @@ impl Exchange {
         let mut job = Job::default();
         for item in &status.items {
             match self.fit(scope, parcel, (status, item), patient).await? {
-                Fit::Change(change) => job.changes.push(*change),
+                Fit::Change(changes) => job.changes.extend(changes),
                 Fit::Known => {}
                 Fit::Nothing(why) => return Ok(Some(why)),
             }
@@ -162,10 +162,17 @@ impl Exchange {
             reason: told.reason.clone(),
         };
         task::take(&mut task, &taken);
+        let mut changes = Vec::new();
+        if step == Step::Returned && cancel::is_marked(&item) {
+            // So EPS said: what comes back is cancelled.
+            let cancelled = cancel::cancelled_by_return(&item, status.at);
+            task::take(&mut task, &cancelled);
+            changes.extend(self.cancelled_issue(&task, &cancelled.reason).await?);
+        }
         task::told(&mut task, told.number, from);
         let as_read = (Expect::Version(version.version), Release::Keep);
-        let change = put(&task, self.organisation(), as_read)?;
-        Ok(Fit::Change(Box::new(change)))
+        changes.push(put(&task, self.organisation(), as_read)?);
+        Ok(Fit::Change(changes))
     }
 
     /// The parcel that tells a practice, if it is a member.

@@ -58,10 +58,15 @@ pub enum Step {
     Ready,
     NotSupplied,
     Collected,
+    /// The prescriber cancels it, and EPS has not said yet what became of that.
+    Cancelling,
+    /// EPS did not cancel it: the step before it stands again, behind this one.
+    NotCancelled,
+    Cancelled,
 }
 
 /// All of them, with the word and the system of each, and the Task's status.
-const STEPS: [(Step, &str, &str, &str); 16] = [
+const STEPS: [(Step, &str, &str, &str); 19] = [
     (Step::Asked, OWN, "asked", "requested"),
     (Step::Asking, OWN, "not-confirmed", "requested"),
     (Step::WithPractice, OWN, "confirmed", "received"),
@@ -93,6 +98,14 @@ const STEPS: [(Step, &str, &str, &str); 16] = [
     (Step::Ready, TRACKING, "Ready to Collect", "in-progress"),
     (Step::NotSupplied, TRACKING, "Not Dispensed", "failed"),
     (Step::Collected, TRACKING, "Collected", "completed"),
+    (Step::Cancelling, OWN, "cancelling", "in-progress"),
+    (Step::NotCancelled, OWN, "not-cancelled", "in-progress"),
+    (
+        Step::Cancelled,
+        TRACKING,
+        "Prescriber Cancelled",
+        "cancelled",
+    ),
 ];
 
 impl Step {
@@ -124,6 +137,20 @@ impl Step {
                 | Step::NotSupplied
                 | Step::Collected
         )
+    }
+
+    /// Whether it is about cancelling.
+    pub fn is_cancelling(self) -> bool {
+        matches!(
+            self,
+            Step::Cancelling | Step::NotCancelled | Step::Cancelled
+        )
+    }
+
+    /// Whether a prescriber can still have it cancelled: EPS has it, or is being sent it.
+    pub fn may_be_cancelled(self) -> bool {
+        let is_open = self.is_pharmacys() && !self.is_end();
+        is_open || matches!(self, Step::Approved | Step::WithEps)
     }
 
     /// Whether the Task's own words say that nothing more will come.
@@ -239,6 +266,16 @@ impl Item {
     /// Why, or what is owed, as the last step says.
     pub fn reason(&self) -> &str {
         self.steps.last().map_or("", |it| it.reason.as_str())
+    }
+
+    /// What came last of cancelling it, if somebody did.
+    pub fn cancelling(&self) -> Option<&Taken> {
+        self.steps.iter().rfind(|it| it.step.is_cancelling())
+    }
+
+    /// Where it stands without regard to cancelling.
+    pub fn before_cancelling(&self) -> Option<&Taken> {
+        self.steps.iter().rfind(|it| !it.step.is_cancelling())
     }
 
     pub fn asked_at(&self) -> Millis {

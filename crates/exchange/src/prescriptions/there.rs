@@ -40,6 +40,13 @@ impl Exchange {
         self.settings.medicines.is_some()
     }
 
+    /// A patient has signed in by NHS login, whose ID token counts until then: with it that system's gateway is asked.
+    pub fn patient_signed_in(&self, nhs_number: &str, id_token: &str, until: Millis) {
+        if let Some(holder) = &self.settings.medicines {
+            holder.signed_in(nhs_number, id_token, (until, self.store.now()));
+        }
+    }
+
     /// What allows a patient's repeat medicines, and their issues, as that system tells; or why it does not.
     pub async fn medicines_there(&self, number: &str, person: &str) -> Result<Vec<Value>, String> {
         let Some(holder) = &self.settings.medicines else {

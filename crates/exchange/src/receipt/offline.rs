@@ -5,6 +5,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use store::parcels::{Side, State};
 
 use super::{Receipt, Receipts};
 use crate::directory::Directory;
@@ -24,7 +25,8 @@ pub struct ReceiptFile {
     pub handover_receipts: u32,
     /// The parcel's text, byte for byte as its sender accepted it.
     pub parcel: String,
-    /// The signed statements (JWS) of other organisations about it, in the order in which they came.
+    /// The signed statements (JWS) about it: its sender's, that it was accepted, and those of its receiver, in the order in
+    /// which they came.
     pub statements: Vec<String>,
 }
 
@@ -54,12 +56,28 @@ pub struct Checked {
 }
 
 #[derive(Deserialize)]
-struct Named {
-    id: String,
-    from: String,
-    to: String,
+pub(super) struct Named {
+    pub(super) id: String,
+    pub(super) from: String,
+    pub(super) to: String,
     #[serde(default)]
-    title: String,
+    pub(super) title: String,
+}
+
+impl Named {
+    pub(super) fn read(parcel: &str) -> Result<Named, Problem> {
+        serde_json::from_str(parcel).map_err(|cause| {
+            Problem::new(Kind::Structure, "The letter's text does not read.").because(cause)
+        })
+    }
+
+    /// Who may say that a step was taken: the sender its own, the receiver all others.
+    fn teller(&self, state: &str) -> &str {
+        match State::from_code(state).map(State::side) {
+            Some(Side::Sender) => &self.from,
+            Some(Side::Receiver) | None => &self.to,
+        }
+    }
 }
 
 impl ReceiptFile {
@@ -82,9 +100,7 @@ impl ReceiptFile {
             let message = "This is no file of receipts that this version of Handover reads.";
             return Err(Problem::new(Kind::Structure, message));
         }
-        let named: Named = serde_json::from_str(&self.parcel).map_err(|cause| {
-            Problem::new(Kind::Structure, "The letter's text does not read.").because(cause)
-        })?;
+        let named = Named::read(&self.parcel)?;
         let digest = hex(&self.parcel);
         let mut steps: Vec<Proved> = Vec::new();
         for (number, jws) in self.statements.iter().enumerate() {
@@ -138,6 +154,9 @@ fn statement(
             step,
         })
         .collect();
+    if steps.iter().any(|it| it.by != named.teller(&it.step.state)) {
+        return refused("It is signed by an organisation whose step that is not.");
+    }
     match steps.is_empty() {
         true => refused("It is not about this text of this letter."),
         false => Ok(steps),
@@ -166,7 +185,7 @@ fn owner<'d>(directory: &'d Directory, kid: &str) -> Option<Signer<'d>> {
     })
 }
 
-fn hex(text: &str) -> String {
+pub(super) fn hex(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -291,6 +310,27 @@ mod tests {
             refused(ReceiptFile::new(TEXT.into(), vec![parts.join(".")])).kind,
             Kind::Security
         );
+        // The sender says of itself that it accepted the letter, and the receiver does not say it for it; nor the other way round.
+        let accepted = step("accepted", &digest, 2 * DAY);
+        let own = signed(&network.hospital, "RZZ01", vec![accepted.clone()]);
+        let file = ReceiptFile::new(TEXT.into(), vec![own, delivered.clone()]);
+        let checked = file.check(&network.directory).unwrap();
+        let by = checked.steps.iter();
+        let by: Vec<_> = by
+            .map(|it| (it.step.state.as_str(), it.by.as_str()))
+            .collect();
+        assert_eq!(by, [("accepted", "RZZ01"), ("delivered", "A81001")]);
+        for (identity, ods, step) in [
+            (&network.practice, "A81001", accepted),
+            (&network.hospital, "RZZ01", step("opened", &digest, 2 * DAY)),
+        ] {
+            let not_theirs = signed(identity, ods, vec![step]);
+            let problem = refused(ReceiptFile::new(TEXT.into(), vec![not_theirs]));
+            assert!(
+                problem.message.ends_with("whose step that is not."),
+                "{problem}"
+            );
+        }
         let forged = signed(
             &network.hospital,
             "A81001",

@@ -1,6 +1,7 @@
 //! What other organisations hold of a patient, asked for in a person's name.
 
 mod letters;
+mod located;
 mod many;
 mod patient;
 mod silent;

@@ -1,4 +1,5 @@
 use access::{Caller, Interaction, NhsNumber, Purpose, Role, Scope, SystemPurpose, Who};
+use exchange::directory::Directory;
 use exchange::jws::{self, Statement};
 use exchange::manifest::Mark;
 use exchange::receipt::Receipts;
@@ -104,6 +105,53 @@ fn a_letter_crosses_and_each_step_is_told_with_a_signature_that_verifies() {
                 jws::verify(proof, Statement::Receipts, |_| Some(key.clone())).unwrap();
             assert!(receipts.receipts.iter().any(|it| it.state == event.event));
         }
+    });
+}
+
+#[test]
+fn a_letter_that_was_accepted_is_proved_so_before_anybody_has_it_and_after() {
+    on_each_database(async |network, _| {
+        let sent = network.send(network.letter("p1")).await;
+        let hospital = network.nodes[HOSPITAL].clone();
+        let book = hospital.book();
+        let directory = Directory::verify(&book.text(), book.stewards(), 0).unwrap();
+        let item = network.item(HOSPITAL, sent).await;
+        let accepted_at = item.events[0].at;
+        let file = |item: store::parcels::Item| hospital.receipt_file(item.text, item.events);
+        let before = file(item).unwrap();
+        let proved = before.check(&directory).unwrap();
+        let steps = |checked: &exchange::receipt::offline::Checked| {
+            let steps = checked.steps.iter();
+            let said = steps.map(|it| (it.step.state.clone(), it.by.clone(), it.step.at));
+            said.collect::<Vec<_>>()
+        };
+        let accepted = ("accepted".to_string(), "RZZ01".to_string(), accepted_at);
+        assert_eq!(steps(&proved), std::slice::from_ref(&accepted));
+        network.clock.advance(60_000);
+        network.carry().await;
+        let after = file(network.item(HOSPITAL, sent).await).unwrap();
+        let proved = after.check(&directory).unwrap();
+        assert_eq!(
+            steps(&proved)[0],
+            accepted,
+            "the time is that of its commit"
+        );
+        assert_eq!(steps(&proved)[1].0, "delivered");
+        assert_eq!(
+            after.statements[0], before.statements[0],
+            "said again, it is the same"
+        );
+        // The receiver cannot say it, and it is not about another text.
+        let item = network.item(HOSPITAL, sent).await;
+        let other = network.nodes[PRACTICE]
+            .receipt_file(item.text, item.events)
+            .unwrap();
+        assert_eq!(other.statements.len(), 1);
+        let altered = exchange::receipt::offline::ReceiptFile {
+            parcel: after.parcel.replace("p1", "p2"),
+            ..after
+        };
+        assert!(altered.check(&directory).is_err());
     });
 }
 

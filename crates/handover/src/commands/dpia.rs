@@ -538,6 +538,8 @@ fn keys(config: &Config) -> Vec<String> {
     files.extend(of(&config.mesh.base_url, &config.mesh.shared_key));
     files.extend(config.mesh.key.as_deref().map(shown));
     files.extend(of(&config.pds.client, &config.pds.key));
+    let prescriptions = &config.prescriptions;
+    files.extend(of(&prescriptions.client, &prescriptions.key));
     files.extend(config.bars.services().iter().map(|it| shown(&it.token)));
     files.extend(config.bars.tokens.as_deref().map(shown));
     vec![

@@ -22,6 +22,14 @@ section! {
         system: Option<String> = "\"https://system.example.nhs.uk/A81001/STU3/1\"", optional;
         /// The address of that system's door for patients' apps (Patient Facing Prescriptions), where it holds the medicines: they are then listed from it and ordered there.
         medicines: Option<String> = "\"https://system.example.nhs.uk/A81001/FHIR/R4\"", optional;
+        /// The address where a signed statement and a patient's ID token of NHS login are changed for a token, where the NHS's gateway stands before that door. Goes with `medicines_client`.
+        medicines_token_url: Option<String> = "\"https://api.service.nhs.uk/oauth2/token\"", optional;
+        /// The application's key at the gateway ("API key").
+        medicines_client: Option<String> = "\"anytown-api-key\"", optional;
+        /// PEM file of the RSA private key (4096 bits) whose public half NHS England has. Readable by the node's user only.
+        medicines_key: PathBuf = "\"keys/gateway.pem\"", default;
+        /// The key's name there.
+        medicines_key_id: String = "\"anytown-1\"", default;
         /// That system's ASID.
         system_asid: Option<String> = "\"200000000003\"", optional;
         /// The organisation's telephone number, which stands in each booking.
@@ -54,6 +62,20 @@ impl GpConnectSection {
             bail!(
                 "gp_connect.medicines: must be an address such as https://system.example.nhs.uk/FHIR/R4"
             );
+        }
+        if self.medicines_token_url.is_some() != self.medicines_client.is_some() {
+            bail!("gp_connect.medicines_token_url and gp_connect.medicines_client: go together");
+        }
+        if self.medicines_client.is_some() && self.medicines.is_none() {
+            bail!("gp_connect.medicines_client: needs gp_connect.medicines");
+        }
+        let is_safe = |url: &String| {
+            url.starts_with("https://")
+                || url.starts_with("http://127.0.0.1:")
+                || url.starts_with("http://localhost:")
+        };
+        if !self.medicines_token_url.iter().all(is_safe) {
+            bail!("gp_connect.medicines_token_url: must be an address that begins with https://");
         }
         let used =
             self.system.is_some() || self.medicines.is_some() || !self.consumers().is_empty();
@@ -120,7 +142,8 @@ impl GpConnectSection {
     /// The paths, for those who take them from the file's folder.
     pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
         let consumers = self.consumer.iter_mut().flatten();
-        consumers.filter_map(|it| it.keys.as_mut()).collect()
+        let keys = consumers.filter_map(|it| it.keys.as_mut());
+        keys.chain([&mut self.medicines_key]).collect()
     }
 }
 
@@ -143,6 +166,14 @@ mod tests {
         assert!(wrong("node", one).contains("gp_connect.asid"));
         assert!(wrong("node", "medicines = \"https://x\"").contains("gp_connect.asid"));
         assert!(wrong("node", "medicines = \"x\"").contains("gp_connect.medicines"));
+        let medicines = "asid = \"1\"\nmedicines = \"https://x\"\n";
+        let gateway = "medicines_token_url = \"https://y\"\nmedicines_client = \"a\"\n";
+        assert!(with("node", &format!("{medicines}{gateway}")).is_ok());
+        let half = "medicines_client = \"a\"\n";
+        assert!(wrong("node", &format!("{medicines}{half}")).contains("medicines_token_url"));
+        assert!(wrong("node", &format!("asid = \"1\"\n{gateway}")).contains("medicines_client"));
+        let plain = gateway.replace("https", "http");
+        assert!(wrong("node", &format!("{medicines}{plain}")).contains("medicines_token_url"));
         assert!(wrong("another-system", &format!("{own}{one}")).contains("gp_connect.consumer"));
         assert!(wrong("node", &format!("{own}{one}{one}")).contains("twice"));
         let bare = one.replace("keys = \"k\"\n", "");

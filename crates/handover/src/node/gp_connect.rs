@@ -5,11 +5,13 @@ use std::sync::Arc;
 use access::Ods;
 use anyhow::Context;
 use exchange::gp_connect::System;
+use exchange::gp_connect::gateway::Gateway;
 use exchange::gp_connect::medicines::Holder;
 use exchange::jwt::{IdentityKey, Jwks};
 use fhir::gp_connect::BookedBy;
 use web::gp_connect::{Consumer, Door};
 
+use super::tokens;
 use crate::config::Config;
 
 /// The door, where the settings name systems that may call.
@@ -56,7 +58,20 @@ pub fn medicines(config: &Config, ods: &Ods) -> anyhow::Result<Option<Arc<Holder
     let issuer = config.pages.public_url.trim_end_matches('/');
     let asid = settings.asid.clone().unwrap_or_default();
     let holder = Holder::new(url, &asid, (issuer, ods), key);
-    Ok(Some(Arc::new(holder.context("gp_connect.medicines")?)))
+    let holder = holder.context("gp_connect.medicines")?;
+    let signed = (&settings.medicines_token_url, &settings.medicines_client);
+    let key = (
+        settings.medicines_key.as_path(),
+        settings.medicines_key_id.as_str(),
+    );
+    let holder = match tokens::signed_in(signed, key, "gp_connect.medicines_key")? {
+        Some(sign_in) => {
+            let gateway = Gateway::new(sign_in).context("gp_connect.medicines_token_url")?;
+            holder.behind(gateway)
+        }
+        None => holder,
+    };
+    Ok(Some(Arc::new(holder)))
 }
 
 /// The organisation's own system, where the settings name its address.

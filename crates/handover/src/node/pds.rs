@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use exchange::jwt::ClientKey;
-use exchange::pds::{Pds, SignedIn};
+use exchange::pds::Pds;
 
+use super::tokens;
 use crate::config::Config;
 
 /// # Errors
@@ -15,18 +15,8 @@ pub fn open(config: &Config) -> anyhow::Result<Option<Arc<Pds>>> {
     let Some(url) = &section.url else {
         return Ok(None);
     };
-    let sign_in = match (&section.token_url, &section.client) {
-        (Some(token_url), Some(client)) => {
-            let key = ClientKey::open(&section.key, &section.key_id);
-            let key = key.with_context(|| format!("pds.key: {}", section.key.display()))?;
-            Some(SignedIn {
-                token_url: token_url.clone(),
-                client: client.clone(),
-                key,
-            })
-        }
-        _ => None,
-    };
+    let signed = (&section.token_url, &section.client);
+    let sign_in = tokens::signed_in(signed, (&section.key, &section.key_id), "pds.key")?;
     let pds = Pds::new(url, sign_in).context("pds.url")?;
     Ok(Some(Arc::new(
         pds.paced(section.fresh_hours, section.a_second),

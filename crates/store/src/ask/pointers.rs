@@ -76,7 +76,28 @@ impl Store {
             return Ok(None);
         };
         let upto = (last.int(0)?, last.int(1)?);
-        Ok(Some((told_of(&rows)?, upto)))
+        let mut patients = told_of(&rows)?;
+        patients.extend(self.located_of(&rows).await?);
+        Ok(Some((patients, upto)))
+    }
+
+    /// Those who came on record after a system pointed at a document about them.
+    async fn located_of(&self, rows: &[Row]) -> Result<Vec<String>, Problem> {
+        let mut people: Vec<String> = Vec::new();
+        for row in rows {
+            if row.text(3)? == "Patient" {
+                people.push(row.text(5)?.to_string());
+            }
+        }
+        people.sort_unstable();
+        people.dedup();
+        let mut located = Vec::new();
+        for person in people {
+            if self.is_located(&person).await? {
+                located.push(person);
+            }
+        }
+        Ok(located)
     }
 
     /// The same of versions that `newly_held` passed before the types were those of today; `None` if all of them are looked
@@ -114,7 +135,7 @@ impl Store {
         count: u32,
     ) -> Result<Vec<Row>, Problem> {
         let sql = Sql::new(
-            "SELECT v.ts, v.rid, r.patients, w.text, r.guard FROM ver v \
+            "SELECT v.ts, v.rid, r.patients, w.text, r.guard, r.id FROM ver v \
              JOIN res r ON r.shard = v.shard AND r.rid = v.rid JOIN word w ON w.id = r.ty \
              WHERE v.ts >= $1 AND v.ts <= $2 AND (v.ts > $1 OR v.rid > $3) \
              ORDER BY v.ts, v.rid LIMIT $4",
@@ -171,7 +192,7 @@ impl Store {
         Ok(due)
     }
 
-    /// Whether anything is held of the patient that is not sealed, or that an emergency opens.
+    /// Whether anything is held of the patient that is not sealed, or that an emergency opens, or that a system here points at.
     async fn holds(&self, patient: &str) -> Result<bool, Problem> {
         let mut sql = Sql::new(
             "SELECT 1 FROM compartment c JOIN res r ON r.shard = c.shard AND r.rid = c.rid \
@@ -185,7 +206,7 @@ impl Store {
             sql.push(if at == 0 { "" } else { ", " }).bind(*ty);
         }
         sql.push(")) LIMIT 1");
-        Ok(!self.rows_apart(sql).await?.is_empty())
+        Ok(!self.rows_apart(sql).await?.is_empty() || self.is_located(patient).await?)
     }
 
     /// Who holds something about that person, as they told this organisation, the person's home

@@ -55,6 +55,8 @@ pub enum AskWrite {
     Hold(Box<Pointer>),
     /// Pointers to single documents.
     Locate(LocateWrite),
+    /// A pointer to a document of these patients came or went: whether their home practices know rightly is looked at soon.
+    Located { patients: Vec<String> },
 }
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
@@ -111,6 +113,12 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &AskWrite) -> Res
         }
         AskWrite::Hold(pointer) => hold(tx, now, pointer).await,
         AskWrite::Locate(write) => locate::apply(tx, now, write).await,
+        AskWrite::Located { patients } => {
+            for patient in patients {
+                look_at(tx, patient, "1 = 1").await?;
+            }
+            Ok(())
+        }
     }
 }
 
@@ -177,12 +185,7 @@ async fn noted(
 ) -> Result<(), Problem> {
     for patient in patients {
         // Whoever had nothing left is looked at again.
-        let sql = Sql::new(
-            "INSERT INTO pointer_own (patient, home, keeper, version, due, looked_at) \
-             VALUES ($1, '', '', 0, 1, 0) ON CONFLICT (patient) DO UPDATE SET due = 1 \
-             WHERE pointer_own.home = ''",
-        );
-        tx.execute(&sql.with(patient.as_str())).await?;
+        look_at(tx, patient, "pointer_own.home = ''").await?;
     }
     let [types, behind_at, behind_rid] = BEHIND;
     let counters = match look {
@@ -201,6 +204,16 @@ async fn noted(
         tx.execute(&sql.with(name).with(value)).await?;
     }
     Ok(())
+}
+
+/// Whom it was told is looked at soon; of a patient of whom it was told before, under that condition.
+async fn look_at(tx: &mut Tx<'_>, patient: &str, told: &'static str) -> Result<(), Problem> {
+    let mut sql = Sql::new(
+        "INSERT INTO pointer_own (patient, home, keeper, version, due, looked_at) \
+         VALUES ($1, '', '', 0, 1, 0) ON CONFLICT (patient) DO UPDATE SET due = 1 WHERE ",
+    );
+    sql.push(told);
+    tx.execute(&sql.with(patient)).await.map(|_| ())
 }
 
 async fn hold(tx: &mut Tx<'_>, now: Millis, pointer: &Pointer) -> Result<(), Problem> {

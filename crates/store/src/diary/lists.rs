@@ -181,6 +181,25 @@ impl Store {
         Ok(found.filter(|it| reaches(scope, it)))
     }
 
+    /// The slots that a booking of this diary takes after its first, the earliest first.
+    ///
+    /// # Errors
+    /// `Forbidden` for a scope that may not look; those of the database.
+    pub async fn further_slots(
+        &self,
+        scope: &Scope,
+        booking: &str,
+    ) -> Result<Vec<String>, Problem> {
+        self.may_look(scope)?;
+        let sql = Sql::new(
+            "SELECT f.slot FROM diary_booking_slot f JOIN diary_slot s ON s.id = f.slot \
+             WHERE f.booking = $1 ORDER BY s.starts_at LIMIT $2",
+        );
+        let rows = self.rows(&sql.with(booking).with(SLOTS_MAX)).await?;
+        let slots = rows.iter().map(|row| row.text(0).map(str::to_string));
+        slots.collect()
+    }
+
     /// All bookings of one patient, as far as the scope reaches them.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub enum DiaryWrite {
     TakeAgain { pid: i64 },
     /// A booking that could not be delivered is to be sent again, by its Appointment's id.
     SendAgain { id: String },
+    /// Which slots a booking takes after its first: these, and no others any more.
+    Further { booking: String, slots: Vec<String> },
     /// How far a booking is in the organisation's own system.
     System(SystemBooking),
 }
@@ -56,6 +58,7 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &DiaryWrite) -> R
                 false => send_again(tx, now, id).await,
             }
         }
+        DiaryWrite::Further { booking, slots } => further(tx, booking, slots).await,
         DiaryWrite::System(booking) => system::put(tx, booking).await,
     }
 }
@@ -110,6 +113,20 @@ async fn update(tx: &mut Tx<'_>, booking: &Booking, was: BookingState) -> Result
         0 => Err(came_between()),
         _ => Ok(()),
     }
+}
+
+async fn further(tx: &mut Tx<'_>, booking: &str, slots: &[String]) -> Result<(), Problem> {
+    let sql = Sql::new("DELETE FROM diary_booking_slot WHERE booking = $1");
+    tx.execute(&sql.with(booking)).await?;
+    for slot in slots {
+        // A booking that ended may have left it behind.
+        let sql = Sql::new(
+            "INSERT INTO diary_booking_slot (slot, booking) VALUES ($1, $2) ON CONFLICT (slot) \
+             DO UPDATE SET booking = excluded.booking",
+        );
+        tx.execute(&sql.with(slot.as_str()).with(booking)).await?;
+    }
+    Ok(())
 }
 
 async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Result<(), Problem> {

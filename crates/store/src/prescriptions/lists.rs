@@ -102,6 +102,21 @@ impl Store {
         rows.iter().map(message).collect()
     }
 
+    /// The message by which a prescription was sent, as it was before it was signed; `None` if it was not from here.
+    ///
+    /// # Errors
+    /// `Forbidden` for any scope but the node's own; those of the database.
+    pub async fn eps_order(&self, scope: &Scope, number: &str) -> Result<Option<String>, Problem> {
+        own(scope)?;
+        let sql = Sql::new(
+            "SELECT draft FROM eps_message WHERE subject = $1 AND kind = 'order' \
+             ORDER BY number LIMIT 1",
+        );
+        let rows = self.rows(&sql.with(number)).await?;
+        let row = rows.first();
+        row.map(|row| row.text(0).map(str::to_string)).transpose()
+    }
+
     /// What EPS did not take, and what has waited through several tries; oldest first.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub enum EpsKind {
     Return,
     /// A pharmacy asks for what is waiting for it.
     Release,
+    /// A prescriber cancels an item of what was sent.
+    Cancel,
 }
 
 impl EpsKind {
@@ -28,6 +30,7 @@ impl EpsKind {
             EpsKind::Notification => "notification",
             EpsKind::Return => "return",
             EpsKind::Release => "release",
+            EpsKind::Cancel => "cancel",
         }
     }
 
@@ -39,6 +42,7 @@ impl EpsKind {
             "notification" => Ok(EpsKind::Notification),
             "return" => Ok(EpsKind::Return),
             "release" => Ok(EpsKind::Release),
+            "cancel" => Ok(EpsKind::Cancel),
             _ => Err(Problem::new(
                 Kind::Exception,
                 "A message to EPS is of no known kind.",

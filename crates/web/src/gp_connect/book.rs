@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use exchange::booking::{self, Came, Wish};
+use exchange::booking::{self, Came, More, Wish, are_adjacent};
 use fhir::gp_connect::{Call, PATH, Refusal, Trouble, Wanted, read_wanted};
 use fhir::json::{self, Limits};
 use http::{HeaderValue, StatusCode, header};
@@ -17,7 +17,7 @@ use super::caller::{Admitted, Brought, admit};
 use super::patient;
 use crate::node::Node;
 
-/// Books one free slot.
+/// Books a free slot, or several that are adjacent.
 pub(super) async fn book(
     State(node): State<Arc<Node>>,
     brought: Brought,
@@ -25,8 +25,11 @@ pub(super) async fn book(
 ) -> Result<Response, Refused> {
     let admitted = admit(&node, &brought, &[Call::Book]).await?;
     let wanted = read_wanted(&read(&brought, &body)?)?;
-    check(&node, &admitted, &wanted).await?;
-    let slot = wanted.slots.first().map_or("", String::as_str);
+    let slots = check(&node, &admitted, &wanted).await?;
+    let (slot, further) = match slots.as_slice() {
+        [first, further @ ..] => (first.as_str(), further),
+        [] => ("", &[][..]),
+    };
     let attempt = uuid::Uuid::new_v4().to_string();
     let wish = Wish {
         patient: &wanted.patient,
@@ -39,16 +42,20 @@ pub(super) async fn book(
     if !wanted.comment.is_empty() {
         more.insert("comment".into(), wanted.comment.clone().into());
     }
+    let more = More {
+        members: &more,
+        further,
+    };
     let came = match &node.exchange {
         Some(exchange) => {
             exchange
-                .book_here_with(&admitted.scope, &wish, &more)
+                .book_here_with(&admitted.scope, &wish, more)
                 .await?
         }
-        None => booking::book_with(&node.store, &admitted.scope, &wish, &more).await?,
+        None => booking::book_with(&node.store, &admitted.scope, &wish, more).await?,
     };
     let (Came::Booked(id) | Came::Asked(id)) = came else {
-        let words = "The slot is not free any more.";
+        let words = "A slot is not free any more.";
         return Err(Refusal::new(Trouble::Duplicate, words).into());
     };
     let visit = find(&node, &admitted.scope, &id).await?;
@@ -65,7 +72,7 @@ pub(super) fn read(brought: &Brought, body: &[u8]) -> Result<Value, Refusal> {
     let kind = brought.headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default();
     if !kind.contains("json") {
-        let words = "Content-Type is application/fhir+json.";
+        let words = "Content-Type is application/fhir+json or application/fhir+xml.";
         return Err(Refusal::new(Trouble::UnsupportedMediaType, words));
     }
     let wrong = || {
@@ -79,19 +86,13 @@ pub(super) fn read(brought: &Brought, body: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(body).map_err(|_| wrong())
 }
 
-/// That what is wanted is there, and fits.
-async fn check(node: &Node, admitted: &Admitted, wanted: &Wanted) -> Result<(), Refused> {
+/// That what is wanted is there, and fits: the slots in the order of their times.
+async fn check(node: &Node, admitted: &Admitted, wanted: &Wanted) -> Result<Vec<String>, Refused> {
     let no = |trouble: Trouble, words: &str| Err(Refused(Refusal::new(trouble, words)));
     if wanted.booked_by.ods != admitted.organisation.as_str() {
         let words = "The booking organisation is another than the one that asks.";
         return no(Trouble::InvalidResource, words);
     }
-    let [slot] = wanted.slots.as_slice() else {
-        return no(
-            Trouble::InvalidResource,
-            "One slot is booked at a time here.",
-        );
-    };
     if wanted.location != node.site.organisation.as_str() {
         return no(
             Trouble::ReferenceNotFound,
@@ -104,18 +105,29 @@ async fn check(node: &Node, admitted: &Admitted, wanted: &Wanted) -> Result<(), 
         }
         found => found?,
     };
-    let slot = node.store.slot(&admitted.scope, slot).await?;
-    let Some(slot) = slot.filter(|it| it.audience >= admitted.audience) else {
-        return no(Trouble::ReferenceNotFound, "There is no such Slot here.");
-    };
-    // GP Connect tells times to the second.
-    let same = |a: i64, b: i64| a.div_euclid(1000) == b.div_euclid(1000);
-    if !same(slot.starts_at, wanted.starts) || !same(slot.ends_at, wanted.ends) {
-        let words = "start and end are those of the slot.";
+    let mut slots = Vec::new();
+    for id in &wanted.slots {
+        let slot = node.store.slot(&admitted.scope, id).await?;
+        let Some(slot) = slot.filter(|it| it.audience >= admitted.audience) else {
+            return no(Trouble::ReferenceNotFound, "There is no such Slot here.");
+        };
+        slots.push(slot);
+    }
+    slots.sort_by_key(|it| it.starts_at);
+    if !are_adjacent(&slots) {
+        let words = "Slots are booked together only where they are adjacent: of one schedule, each beginning when the one before it ends.";
         return no(Trouble::InvalidResource, words);
     }
-    if slot.starts_at <= node.store.now() {
+    let starts = slots.first().map_or(0, |it| it.starts_at);
+    let ends = slots.last().map_or(0, |it| it.ends_at);
+    // GP Connect tells times to the second.
+    let same = |a: i64, b: i64| a.div_euclid(1000) == b.div_euclid(1000);
+    if !same(starts, wanted.starts) || !same(ends, wanted.ends) {
+        let words = "start is that of the first slot, and end that of the last.";
+        return no(Trouble::InvalidResource, words);
+    }
+    if starts <= node.store.now() {
         return no(Trouble::InvalidResource, "The slot has begun or is over.");
     }
-    Ok(())
+    Ok(slots.into_iter().map(|it| it.id).collect())
 }

@@ -111,7 +111,7 @@ pub(super) async fn admit(
     let accepted = brought.headers.get(header::ACCEPT);
     let accepted = accepted.and_then(|it| it.to_str().ok()).unwrap_or("*/*");
     if !accepted.contains("json") && !accepted.contains("*/*") {
-        let words = "JSON is spoken here: application/fhir+json.";
+        let words = "JSON and XML are spoken here: application/fhir+json, application/fhir+xml.";
         return Err(Refusal::new(Trouble::UnsupportedMediaType, words).into());
     }
     let trace: Arc<str> = brought.header("Ssp-TraceID")?.into();

@@ -38,17 +38,17 @@ async fn lines(node: &Node) -> Vec<access::AuditEntry> {
 }
 
 /// A practice with one session tomorrow, and a hospital's system that may call.
-struct Setting {
-    node: Arc<Node>,
-    router: Router,
+pub(super) struct Setting {
+    pub(super) node: Arc<Node>,
+    pub(super) router: Router,
     key: IdentityKey,
 }
 
-fn work() -> Scope {
+pub(super) fn work() -> Scope {
     Scope::system(SystemPurpose::KeepAppointments)
 }
 
-async fn set_up(ground: &Ground) -> Setting {
+pub(super) async fn set_up(ground: &Ground) -> Setting {
     let mut node = bare_node(ground).await;
     let key = IdentityKey::generate().unwrap();
     let keys = Jwks::read(key.jwks().to_string().as_bytes()).unwrap();
@@ -105,7 +105,7 @@ impl Setting {
         token::claims(&asking, call, self.node.store.now())
     }
 
-    fn headers(&self, call: Call) -> Vec<(&'static str, String)> {
+    pub(super) fn headers(&self, call: Call) -> Vec<(&'static str, String)> {
         let token = self.key.sign(&self.claims(call)).unwrap();
         vec![
             ("ssp-traceid", "6f1c2e52-0000-4000-8000-000000000001".into()),
@@ -117,7 +117,7 @@ impl Setting {
         ]
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         (method, path): (Method, &str),
         headers: &[(&'static str, String)],
@@ -141,13 +141,13 @@ impl Setting {
         (parts.status, parts.headers, json)
     }
 
-    async fn get(&self, call: Call, path: &str) -> (StatusCode, Value) {
+    pub(super) async fn get(&self, call: Call, path: &str) -> (StatusCode, Value) {
         let to = (Method::GET, path);
         let (status, _, json) = self.send(to, &self.headers(call), &Value::Null).await;
         (status, json)
     }
 
-    fn slots(&self) -> String {
+    pub(super) fn slots(&self) -> String {
         let now = self.node.store.now();
         format!(
             "/Slot?start=ge{}&end=le{}&status=free&_include=Slot:schedule&_include:recurse=Schedule:actor:Practitioner",
@@ -156,14 +156,14 @@ impl Setting {
         )
     }
 
-    async fn offered(&self) -> Vec<fhir::gp_connect::Offered> {
+    pub(super) async fn offered(&self) -> Vec<fhir::gp_connect::Offered> {
         let (status, json) = self.get(Call::FindSlots, &self.slots()).await;
         assert_eq!(status, 200, "{json}");
         fhir::gp_connect::offered(&json)
     }
 
     /// A request for that slot, made of the published example where it is at hand.
-    fn request(&self, slot: &fhir::gp_connect::Offered) -> Value {
+    pub(super) fn request(&self, slot: &fhir::gp_connect::Offered) -> Value {
         let mut it = published();
         it["slot"][0]["reference"] = json!(format!("Slot/{}", slot.slot));
         it["start"] = json!(fhir::gp_connect::local(slot.starts));
@@ -174,12 +174,12 @@ impl Setting {
         it
     }
 
-    async fn book(&self, request: &Value) -> (StatusCode, HeaderMap, Value) {
+    pub(super) async fn book(&self, request: &Value) -> (StatusCode, HeaderMap, Value) {
         let to = (Method::POST, "/Appointment");
         self.send(to, &self.headers(Call::Book), request).await
     }
 
-    async fn put(&self, call: Call, version: &str, body: &Value) -> (StatusCode, Value) {
+    pub(super) async fn put(&self, call: Call, version: &str, body: &Value) -> (StatusCode, Value) {
         let mut headers = self.headers(call);
         headers.push(("if-match", format!("W/\"{version}\"")));
         let path = format!("/Appointment/{}", body["id"].as_str().unwrap());
@@ -221,7 +221,7 @@ fn published() -> Value {
     })
 }
 
-fn code(outcome: &Value) -> &str {
+pub(super) fn code(outcome: &Value) -> &str {
     assert_eq!(outcome["resourceType"], "OperationOutcome", "{outcome}");
     outcome["issue"][0]["details"]["coding"][0]["code"]
         .as_str()
@@ -370,7 +370,7 @@ fn who_is_not_proved_or_does_not_fit_is_told_why_and_nothing_else() {
             told(400, "BAD_REQUEST")
         );
         assert_eq!(
-            with("accept", "application/fhir+xml").await,
+            with("accept", "text/html").await,
             told(415, "UNSUPPORTED_MEDIA_TYPE")
         );
         let claims = it.claims(Call::FindSlots);

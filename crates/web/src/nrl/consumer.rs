@@ -185,7 +185,11 @@ async fn found(node: &Node, ask: &Ask, pairs: &[(String, String)]) -> Result<Res
     if known.masked {
         // Where somebody is treated tells where they are.
         trace(node, &scope, Some(&known.id), Outcome::Withheld).await?;
-        return Ok(json_of(StatusCode::OK, &withheld()));
+        return Ok(json_of(StatusCode::OK, &withheld(RESTRICTED)));
+    }
+    if node.store.documents_are_withheld(&scope, &known.id).await? {
+        trace(node, &scope, Some(&known.id), Outcome::Withheld).await?;
+        return Ok(json_of(StatusCode::OK, &withheld(NOT_SHARED)));
     }
     let (entries, next) = pointers(node, &scope, &asked, (number, &known)).await?;
     if asked.count_only {
@@ -254,10 +258,14 @@ async fn one(node: &Node, ask: &Ask, id: &str) -> Result<Response, Refused> {
     let Some(pointer) = node.store.document_pointer(&scope, (id, None)).await? else {
         return Err(absent());
     };
-    match known(node, ask, &pointer.nhs_number).await? {
-        Some(known) if !known.masked => Ok(json_of(StatusCode::OK, &shown(&pointer))),
-        _ => Err(absent()),
+    let Some(known) = known(node, ask, &pointer.nhs_number).await? else {
+        return Err(absent());
+    };
+    if known.masked || node.store.documents_are_withheld(&scope, &known.id).await? {
+        trace(node, &scope, Some(&known.id), Outcome::Withheld).await?;
+        return Err(absent());
     }
+    Ok(json_of(StatusCode::OK, &shown(&pointer)))
 }
 
 async fn trace(
@@ -298,9 +306,12 @@ pub(super) fn bundle(entries: &[Value], total: usize, next: Option<String>) -> V
     bundle
 }
 
+const RESTRICTED: &str = "Pointers are withheld: where this patient is treated is restricted.";
+const NOT_SHARED: &str =
+    "Pointers are withheld: the patient does not want documents shared with this organisation.";
+
 /// That something is withheld: not that there is nothing.
-fn withheld() -> Value {
-    let said = "Pointers are withheld: where this patient is treated is restricted.";
+fn withheld(said: &str) -> Value {
     let outcome = json!({
         "resourceType": "OperationOutcome",
         "issue": [{ "severity": "warning", "code": "suppressed", "diagnostics": said }],

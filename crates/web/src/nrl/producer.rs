@@ -241,15 +241,22 @@ async fn commit(
         .push(Clause::identifier(NhsNumber::SYSTEM, number));
     let own = Scope::system(access::SystemPurpose::KeepPointers);
     let page = node.store.search(&own, &search).await?;
+    let people = page.entries.iter().filter(|it| it.ty == "Patient");
+    let patients: Vec<String> = people.map(|it| it.id.clone()).collect();
     let target = Target {
         ty: "DocumentReference".into(),
         id: Some(pointer.id.clone()),
-        patient: page.entries.first().map(|it| it.id.clone()),
+        patient: patients.first().cloned(),
         query: Some("pointer".into()),
         ..Target::default()
     };
+    let mut effects = vec![Effect::Ask(AskWrite::Locate(write))];
+    if !patients.is_empty() {
+        // Their practices are told that something is held here, or is no more.
+        effects.push(Effect::Ask(AskWrite::Located { patients }));
+    }
     let job = Job {
-        effects: vec![Effect::Ask(AskWrite::Locate(write))],
+        effects,
         traces: vec![scope.trace(interaction, Outcome::Success, target)],
         ..Job::default()
     };

@@ -303,6 +303,63 @@ fn what_others_told_is_found_in_the_same_shape_and_of_strangers_nothing() {
     });
 }
 
+/// Of whom the home practice is to be told, or told that nothing is held any more.
+async fn to_tell(node: &Node) -> Vec<(String, bool)> {
+    let scope = Scope::system(SystemPurpose::KeepPointers);
+    let due = node.store.pointers_due(&scope, 0, 10).await.unwrap();
+    due.into_iter().map(|it| (it.patient, it.holds)).collect()
+}
+
+#[test]
+fn what_a_producer_points_at_and_takes_back_is_told_to_the_home_practice() {
+    on_each_database(async |ground| {
+        let (node, system) = open(ground).await;
+        assert!(to_tell(&node).await.is_empty());
+        let path = format!("{PRODUCER}/A81001-plan-1");
+        let put = system.send("PUT", &path, &plan()).await;
+        assert_eq!(put.status, StatusCode::CREATED);
+        assert_eq!(to_tell(&node).await, [("jane".to_string(), true)]);
+        let removed = system.send("DELETE", &path, &Value::Null).await;
+        assert_eq!(removed.status, StatusCode::OK);
+        assert_eq!(to_tell(&node).await, [("jane".to_string(), false)]);
+    });
+}
+
+#[test]
+fn p18_whom_a_patient_does_not_want_to_see_documents_is_told_of_no_pointer() {
+    on_each_database(async |ground| {
+        let (node, system) = open(ground).await;
+        let put = system
+            .send("PUT", &format!("{PRODUCER}/A81001-plan-1"), &plan())
+            .await;
+        assert_eq!(put.status, StatusCode::CREATED);
+        assert_eq!(system.look("").await.ids(), ["A81001-plan-1"]);
+        let wish = json!({
+            "resourceType": "Consent", "status": "active", "scope": { "text": "privacy" },
+            "category": [{ "coding": [{ "system": "urn:handover:consent", "code": "sharing" }] }],
+            "patient": { "reference": "Patient/jane" }, "policyRule": { "text": "opt in" },
+            "provision": { "type": "permit", "provision": [{
+                "type": "deny",
+                "actor": [{ "role": { "text": "receiver" }, "reference": { "identifier": {
+                    "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "A81001" } } }],
+                "class": [{ "system": "http://hl7.org/fhir/resource-types", "code": "DocumentReference" }],
+            }] },
+        });
+        letters::put(&node.store, "wish", &wish.to_string(), Release::Keep).await;
+        let hidden = system.look("").await;
+        assert!(
+            !hidden.body.to_string().contains("plan.pdf"),
+            "{}",
+            hidden.body
+        );
+        let issue = &hidden.body["entry"][0]["resource"]["issue"][0];
+        assert_eq!(issue["code"], "suppressed", "not as if there were nothing");
+        let one = format!("{CONSUMER}/A81001-plan-1");
+        let read = system.send("GET", &one, &Value::Null).await;
+        assert_eq!(read.status, StatusCode::NOT_FOUND);
+    });
+}
+
 async fn read(node: &Node, id: &str) -> Option<Value> {
     let scope = Scope::system(SystemPurpose::Measure);
     match node.store.read(&scope, "Patient", id).await.unwrap() {

@@ -346,7 +346,8 @@ fn label(step: Step, tongue: Language) -> Label {
         Step::EpsRefused | Step::Returned | Step::PartReady | Step::Owed => "yellow",
         Step::Ready | Step::Collected => "green",
         Step::Refused | Step::NotSupplied => "orange",
-        Step::Withdrawn => "grey",
+        Step::Cancelling | Step::NotCancelled => "yellow",
+        Step::Withdrawn | Step::Cancelled => "grey",
     };
     Label {
         text: words::step(step, tongue),

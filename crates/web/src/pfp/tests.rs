@@ -171,6 +171,80 @@ fn an_order_by_the_patients_own_app_is_the_same_request_as_the_pages_and_is_made
 }
 
 #[test]
+fn what_was_asked_for_is_found_by_date_and_state_and_each_medicine_by_its_id() {
+    on_each_database(async |ground| {
+        let setting = set_up(ground, true).await;
+        let (status, made) = setting.post(task(ID, "amlodipine")).await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        let day = |at: i64| fhir::gp_connect::local_day(at);
+        let now = setting.node.store.now();
+        let (today, tomorrow) = (day(now), day(now + 86_400_000));
+        let authored = made["authoredOn"].as_str().unwrap();
+        let total = async |more: &str| {
+            let (status, found) = setting.get(&format!("/Task?patient={JANE}{more}")).await;
+            assert_eq!(status, StatusCode::OK, "{more}: {found}");
+            found["total"].as_u64().unwrap()
+        };
+        for (more, expected) in [
+            (format!("&authored-on=ge{today}"), 1),
+            (format!("&authored-on={today}"), 1),
+            (format!("&date=eq{today}&status=requested"), 1),
+            (
+                format!("&authored-on=ge{today}&authored-on=lt{tomorrow}"),
+                1,
+            ),
+            (format!("&authored-on={authored}"), 1),
+            (format!("&modified=le{today}"), 1),
+            (format!("&authored-on=gt{today}"), 0),
+            (format!("&authored-on=lt{today}"), 0),
+            (format!("&authored-on=ne{today}"), 0),
+            (format!("&modified=ge{tomorrow}"), 0),
+            ("&status=cancelled,rejected".to_string(), 0),
+            ("&status=cancelled,requested".to_string(), 1),
+        ] {
+            assert_eq!(total(&more).await, expected, "{more}");
+        }
+        for wrong in [
+            "&authored-on=soon",
+            "&authored-on=ap2026-01-01",
+            "&owner=me",
+            "&_include=Task:owner",
+        ] {
+            let (status, refused) = setting.get(&format!("/Task?patient={JANE}{wrong}")).await;
+            assert_eq!(
+                (status, code(&refused)),
+                (StatusCode::UNPROCESSABLE_ENTITY, "INVALID_PARAMETER"),
+                "{wrong}"
+            );
+        }
+        let with = format!("/Task?patient={JANE}&_include=Task:focus");
+        let (_, found) = setting.get(&with).await;
+        let included = &found["entry"][1];
+        assert_eq!(included["search"]["mode"], "include");
+        let (status, one) = setting.get("/MedicationRequest/amlodipine").await;
+        assert_eq!(status, StatusCode::OK, "{one}");
+        assert_eq!(one, included["resource"]);
+        assert_eq!(
+            (&one["intent"], &one["subject"]["identifier"]["value"]),
+            (&"plan".into(), &JANE.into())
+        );
+        // Somebody else's is not there, nor what the patient's page does not show.
+        let text = r#"{"resourceType":"MedicationRequest","status":"active","intent":"plan",
+            "medicationCodeableConcept":{"text":"Kept back"},"subject":{"reference":"Patient/jane"},
+            "courseOfTherapyType":{"coding":[{"code":"continuous"}]}}"#;
+        letters::put(&setting.node.store, "kept-back", text, store::Release::Keep).await;
+        for id in ["none", "kept-back"] {
+            let (status, refused) = setting.get(&format!("/MedicationRequest/{id}")).await;
+            assert_eq!(
+                (status, code(&refused)),
+                (StatusCode::NOT_FOUND, "NO_RECORD_FOUND"),
+                "{id}"
+            );
+        }
+    });
+}
+
+#[test]
 fn the_door_for_patients_apps_refuses_whoever_and_whatever_is_not_theirs() {
     on_each_database(async |ground| {
         let setting = set_up(ground, true).await;

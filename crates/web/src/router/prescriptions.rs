@@ -30,6 +30,10 @@ pub fn routes() -> Router<Arc<Node>> {
             "/staff/prescriptions/{order}/refuse",
             post(prescriptions::refuse),
         )
+        .route(
+            "/staff/prescriptions/{order}/cancel",
+            post(prescriptions::cancel::cancel),
+        )
         .route("/staff/dispensing", get(dispensing::page))
         .route("/staff/dispensing/fetch", post(dispensing::fetch))
         .route("/staff/dispensing/act", post(dispensing::act))

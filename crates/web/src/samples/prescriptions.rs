@@ -193,6 +193,13 @@ fn queue(text: &str) -> staff::Queue {
             link: None,
         }),
         rows: (1..16).map(|n| row(text, n)).collect(),
+        under_way: vec![staff::UnderWay {
+            href: "/staff/prescriptions/o20".into(),
+            patient: text.into(),
+            name: text.into(),
+            what: "With the pharmacy",
+            asked: date(NOW),
+        }],
         withheld: 2,
         more: true,
         stand_in: true,
@@ -222,6 +229,13 @@ fn request(text: &str) -> staff::One {
             what: "Refused",
             who: text.into(),
             reason: text.into(),
+            outcome: Some(text.into()),
+            task: "t1".into(),
+            can_cancel: true,
+        }],
+        reasons: vec![staff::Reason {
+            code: "0002",
+            name: "Clinical contra-indication",
         }],
     }
 }

@@ -79,6 +79,8 @@ pub struct Claims {
     pub subject: String,
     pub id_token: Value,
     pub userinfo: Value,
+    /// The ID token as it was signed.
+    pub signed: String,
 }
 
 /// What a sign-in sent along and must find again.
@@ -224,6 +226,7 @@ impl Provider {
             subject,
             id_token,
             userinfo,
+            signed: tokens.id_token,
         })
     }
 

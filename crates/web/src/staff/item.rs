@@ -9,7 +9,7 @@ use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
 use store::desk::TaskList;
-use store::parcels::{Action, Item, Shown, State as Parcel};
+use store::parcels::{Action, Event, Item, Shown, State as Parcel};
 
 use crate::node::Node;
 use crate::page::parts::{self, Done, Fault, Link};
@@ -355,7 +355,7 @@ fn view(
         note: typed.note,
         why: typed.why,
         journey: staff::journey(node, &item.events, visit.now),
-        receipts: receipts(item),
+        receipts: receipts(node, item),
         parcel: letter.id.clone(),
     }
 }
@@ -373,9 +373,14 @@ fn back(inward: bool) -> Link {
     }
 }
 
-/// Where the signed receipts of a sent letter are, if any came.
-fn receipts(item: &Item) -> Option<String> {
-    let some = item.events.iter().any(|event| event.proof.is_some());
+/// Where the signed receipts of a sent letter are: that of its acceptance, which this node signs, and those that came.
+fn receipts(node: &Node, item: &Item) -> Option<String> {
+    let signs = |event: &Event| {
+        let exchange = node.exchange.as_ref();
+        exchange.is_some_and(|it| it.is_own_acceptance(event))
+    };
+    let mut events = item.events.iter();
+    let some = events.any(|event| event.proof.is_some() || signs(event));
     (!item.inward && some).then(|| format!("/staff/sent/{}/receipts", item.letter.pid))
 }
 

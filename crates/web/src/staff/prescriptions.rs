@@ -1,6 +1,7 @@
 //! `/staff/prescriptions`: what patients ask for, clean requests first, each beside what a prescriber must
 //! see. A named prescriber approves, changes a quantity, or refuses with a reason.
 
+pub mod cancel;
 pub(in crate::staff) mod load;
 pub mod views;
 
@@ -68,6 +69,7 @@ pub async fn queue(
     let view = views::Queue {
         done: done(&asked),
         rows: requests.iter().map(|it| row(it, may, visit.now)).collect(),
+        under_way: cancel::under_way(&node, &scope).await?,
         withheld,
         more,
         stand_in: node.has_eps,
@@ -87,6 +89,9 @@ fn done(asked: &Asked) -> Option<Done> {
             "Approved. Print it, or send it from the practice's own system: this service does not send it."
         }
         "refused" => "Refused. The patient reads your reason.",
+        "cancelling" => {
+            "EPS is asked to cancel it. It is not cancelled until EPS has said so: look again here."
+        }
         _ => return None,
     };
     Some(Done {
@@ -185,13 +190,18 @@ async fn show(node: &Node, visit: &Visit, order: &str, typed: Typed) -> Result<R
         Some((field, said)) => (*field, said.clone()),
         None => ("", String::new()),
     };
-    let may = may_prescribe(visit) && !request.items.is_empty();
+    let prescribes = may_prescribe(visit);
+    let may = prescribes && !request.items.is_empty();
     let view = views::One {
         errors: match field {
             "" => Vec::new(),
             "reason" => vec![Fault {
                 text: "Say why, in words that the patient reads",
                 href: "#reason".into(),
+            }],
+            "cancel" => vec![Fault {
+                text: "Choose why it is cancelled, and say no more than fits",
+                href: "#why".into(),
             }],
             _ => vec![Fault {
                 text: "Look at the request again before you decide",
@@ -211,8 +221,9 @@ async fn show(node: &Node, visit: &Visit, order: &str, typed: Typed) -> Result<R
         decided: request
             .decided
             .iter()
-            .map(|it| decided(it, request.is_restricted))
+            .map(|it| decided(it, (request.is_restricted, prescribes && node.has_eps)))
             .collect(),
+        reasons: cancel::reasons(),
     };
     let title = format!("Prescription for {}", request.who.name);
     let page = Page::new("staff/prescription.jinja", title, view);
@@ -223,7 +234,7 @@ async fn show(node: &Node, visit: &Visit, order: &str, typed: Typed) -> Result<R
 }
 
 /// Of a restricted patient the pharmacy is not named.
-fn decided(item: &Item, is_restricted: bool) -> views::Decided {
+fn decided(item: &Item, (is_restricted, may_cancel): (bool, bool)) -> views::Decided {
     let by = item.steps.last();
     let by = by.filter(|it| !(is_restricted && it.step.is_pharmacys()));
     views::Decided {
@@ -234,6 +245,9 @@ fn decided(item: &Item, is_restricted: bool) -> views::Decided {
         ),
         who: by.map_or(String::new(), |it| it.who.clone()),
         reason: item.reason().to_owned(),
+        outcome: cancel::outcome(item),
+        task: item.id.clone(),
+        can_cancel: may_cancel && item.step().may_be_cancelled() && !item.number.is_empty(),
     }
 }
 

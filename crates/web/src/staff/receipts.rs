@@ -1,4 +1,4 @@
-//! `GET /staff/sent/{pid}/receipts`: what others signed about a letter, as a file that anybody can check.
+//! `GET /staff/sent/{pid}/receipts`: what was signed about a letter, here and by its receiver, as a file that anybody can check.
 
 use std::sync::Arc;
 
@@ -32,8 +32,13 @@ pub async fn file(
         let message = "What this letter says is withheld from you.";
         return Err(Problem::new(Kind::Forbidden, message).into());
     }
-    let statements = item.events.into_iter().filter_map(|event| event.proof);
-    let file = ReceiptFile::new(item.text, statements.collect());
+    let file = match &node.exchange {
+        Some(exchange) => exchange.receipt_file(item.text, item.events)?,
+        None => {
+            let statements = item.events.into_iter().filter_map(|event| event.proof);
+            ReceiptFile::new(item.text, statements.collect())
+        }
+    };
     let body = exchange::wire::write(&file)?;
     let head = [
         (CONTENT_TYPE, "application/json"),

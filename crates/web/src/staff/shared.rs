@@ -379,7 +379,8 @@ fn row(shared: &SharedRecord, item: &Item, names: &Names<'_>, now: Millis) -> vi
         .is_some_and(Source::is_stale);
     let source = item.sources.first();
     let source = source.and_then(|at| shared.sources.get(*at));
-    let letter = source.filter(|_| item.ty == "DocumentReference");
+    let is_letter = item.ty == "DocumentReference" && pointed_at(&item.resource).is_none();
+    let letter = source.filter(|_| is_letter);
     let id = item.resource.get("id").and_then(Value::as_str);
     views::SharedRow {
         letter: letter
@@ -387,12 +388,23 @@ fn row(shared: &SharedRecord, item: &Item, names: &Names<'_>, now: Millis) -> vi
             .map(|(source, id)| (source.organisation.to_string(), id.to_owned())),
         href: None,
         what: what(&item.resource),
-        detail: detail(&item.resource),
+        detail: match pointed_at(&item.resource) {
+            Some(url) => format!("In a system there: {url}"),
+            None => detail(&item.resource),
+        },
         date: date(&item.resource),
         from: sources.map(badge).collect(),
         updated: (item.updated > 0).then(|| words::moment(item.updated, now)),
         stale,
     }
+}
+
+/// Where a document is to which a system there points, and of which the node there has no more than that.
+fn pointed_at(resource: &Value) -> Option<&str> {
+    let is_pointer = resource.pointer("/custodian/identifier").is_some()
+        && resource.pointer("/subject/identifier").is_some();
+    let url = resource.pointer("/content/0/attachment/url")?.as_str()?;
+    (is_pointer && url.contains("://")).then_some(url)
 }
 
 /// The words of a concept: its text, else what its first code is called, else that code.

@@ -50,6 +50,7 @@ fn message(stuck: &EpsStuck, now: Millis) -> views::Work {
         EpsKind::Notification => "Dispense notification of prescription",
         EpsKind::Return => "Return of prescription",
         EpsKind::Release => "Fetching prescriptions",
+        EpsKind::Cancel => "Cancellation of prescription",
     };
     let address = format!("/staff/worklist/eps/{}", stuck.number);
     let link = |text, what: &str| Link {

@@ -1,4 +1,5 @@
 mod board;
+mod cancelling;
 mod care;
 mod crisis_plan;
 mod desk;

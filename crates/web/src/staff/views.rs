@@ -125,7 +125,7 @@ pub struct Item {
     pub why: String,
     pub why_error: Option<&'static str>,
     pub journey: Vec<Step>,
-    /// Where the signed receipts are, if any came.
+    /// Where the signed receipts are, if there are any.
     pub receipts: Option<String>,
     pub parcel: String,
 }

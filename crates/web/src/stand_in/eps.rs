@@ -10,11 +10,13 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use exchange::jwt::Jwks;
 use fhir::date;
 use http::{StatusCode, header};
 use parking_lot::Mutex;
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::Clock;
 
+use super::tokens::TokenService;
 pub use shelf::Refusal;
 use shelf::Shelf;
 
@@ -37,6 +40,8 @@ pub struct StandIn {
     file: Option<PathBuf>,
     /// So many answers are lost from now on, after what was asked was done.
     losing: Mutex<u32>,
+    /// Nobody needs a token if there is no such service.
+    tokens: Option<TokenService>,
 }
 
 impl StandIn {
@@ -65,18 +70,29 @@ impl StandIn {
             clock: Clock::system(),
             file,
             losing: Mutex::new(0),
+            tokens: None,
         };
         stand_in.keep(&stand_in.shelf.lock())?;
         Ok(stand_in)
     }
 
+    /// The same for those alone who fetch a token with one of these keys, at its stand-in of the token service.
+    #[must_use]
+    pub fn for_clients(mut self, clients: Jwks, clock: Clock) -> StandIn {
+        self.tokens = Some(TokenService::new(clients, clock));
+        self
+    }
+
     /// Its addresses.
     pub fn router(self: Arc<StandIn>) -> Router {
+        let admitted = from_fn_with_state(self.clone(), admit);
         Router::new()
             .route("/FHIR/R4/$prepare", post(prepare))
             .route("/FHIR/R4/$process-message", post(process))
             .route("/FHIR/R4/Task/$release", post(release))
             .route("/FHIR/R4/Task", post(give_back))
+            .route_layer(admitted)
+            .route("/oauth2/token", post(token))
             .route("/stand-in", get(tell))
             .route("/stand-in/sign", post(sign))
             .route("/stand-in/lose-answers", post(lose))
@@ -111,9 +127,31 @@ impl StandIn {
             return StatusCode::GATEWAY_TIMEOUT.into_response();
         }
         match done {
+            Ok(answer) if shelf::is_refusal(&answer) => say(StatusCode::BAD_REQUEST, &answer),
             Ok(answer) => say(StatusCode::OK, &answer),
             Err(refusal) => refused(&refusal),
         }
+    }
+}
+
+/// Whoever has no token is told so, where tokens are asked for.
+async fn admit(State(stand_in): State<Arc<StandIn>>, request: Request, next: Next) -> Response {
+    let mut tokens = stand_in.tokens.iter();
+    if tokens.any(|it| it.given_for(request.headers()).is_none()) {
+        let outcome = json!({
+            "resourceType": "OperationOutcome",
+            "issue": [{ "severity": "error", "code": "forbidden", "diagnostics": "Invalid access token" }],
+        });
+        return say(StatusCode::UNAUTHORIZED, &outcome);
+    }
+    next.run(request).await
+}
+
+/// A bearer token for a signed statement.
+async fn token(State(stand_in): State<Arc<StandIn>>, body: Bytes) -> Response {
+    match &stand_in.tokens {
+        Some(tokens) => tokens.token(&body),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

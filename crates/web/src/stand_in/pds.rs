@@ -13,36 +13,31 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use exchange::jwt::{Jwks, Jwt};
+use exchange::jwt::Jwks;
 use http::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::Clock;
 
+use super::tokens::TokenService;
 use people::People;
 
 const SPINE: &str = "https://fhir.nhs.uk/R4/CodeSystem/Spine-ErrorOrWarningCode";
 /// A form at most, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
-/// Tokens, and names of statements, that are remembered at most.
+/// Names of requests that are remembered at most.
 const REMEMBERED_MAX: usize = 1_000;
-/// A statement counts for five minutes at most.
-const STATEMENT_SECONDS_MAX: i64 = 300;
 
 /// The stand-in.
 pub struct StandIn {
     people: People,
-    /// Who may fetch a token, by which keys; nobody needs one if there are none.
-    clients: Option<Jwks>,
-    clock: Clock,
+    /// Nobody needs a token if there is no such service.
+    tokens: Option<TokenService>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 struct Seen {
-    tokens: Vec<String>,
-    /// `jti` of statements: each serves once.
-    statements: Vec<String>,
     /// The request ids that came, in order.
     requests: Vec<String>,
     /// So many answers are 503 from now on, with that `Retry-After`.
@@ -63,8 +58,7 @@ impl StandIn {
     pub fn of(people: &str, clients: Option<Jwks>) -> Result<StandIn, String> {
         Ok(StandIn {
             people: People::read(people)?,
-            clients,
-            clock: Clock::system(),
+            tokens: clients.map(|keys| TokenService::new(keys, Clock::system())),
             seen: Mutex::default(),
         })
     }
@@ -85,12 +79,10 @@ impl StandIn {
     fn admit(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
         let mut seen = self.seen.lock();
-        if self.clients.is_some() {
-            let token = text("authorization").and_then(|it| it.strip_prefix("Bearer "));
-            if !token.is_some_and(|it| seen.tokens.iter().any(|known| known == it)) {
-                let said = "Invalid access token - Access Token Missing".to_owned();
-                return Err((StatusCode::UNAUTHORIZED, "forbidden", "ACCESS_DENIED", said));
-            }
+        let mut tokens = self.tokens.iter();
+        if tokens.any(|it| it.given_for(headers).is_none()) {
+            let said = "Invalid access token - Access Token Missing".to_owned();
+            return Err((StatusCode::UNAUTHORIZED, "forbidden", "ACCESS_DENIED", said));
         }
         let bad = |code, said: &str| Err((StatusCode::BAD_REQUEST, "value", code, said.to_owned()));
         let Some(id) = text("x-request-id") else {
@@ -198,58 +190,12 @@ async fn search(
     }
 }
 
-/// `client_credentials` with a signed statement, as STANDARDS has it: RS512, `iss` and `sub` alike, five minutes at
-/// most, once.
-async fn token(State(stand_in): State<Arc<StandIn>>, headers: HeaderMap, body: Bytes) -> Response {
-    let refused = |said: &str| {
-        let error = json!({ "error": "invalid_request", "error_description": said });
-        say(&headers, StatusCode::UNAUTHORIZED, &error, None)
-    };
-    let pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
-    let value = |name: &str| {
-        let mut all = pairs.iter();
-        all.find(|(known, _)| known == name)
-            .map_or("", |it| it.1.as_str())
-    };
-    let Some(keys) = &stand_in.clients else {
-        return refused("nobody signs in here");
-    };
-    let jwt = match Jwt::read(value("client_assertion")) {
-        Ok(jwt) => jwt,
-        Err(why) => return refused(why),
-    };
-    let claim = |name: &str| jwt.claims.get(name).and_then(Value::as_str).unwrap_or("");
-    let now = stand_in.clock.now().div_euclid(1000);
-    let until = jwt.claims.get("exp").and_then(Value::as_i64).unwrap_or(0);
-    if value("grant_type") != "client_credentials" || jwt.header_text("alg") != Some("RS512") {
-        return refused("the statement is signed with RS512, for client_credentials");
+/// A bearer token for a signed statement.
+async fn token(State(stand_in): State<Arc<StandIn>>, body: Bytes) -> Response {
+    match &stand_in.tokens {
+        Some(tokens) => tokens.token(&body),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
-    if jwt.verified_by(keys).is_err() || jwt.header_text("kid").is_none() {
-        return refused("the signature is of none of the client's keys");
-    }
-    if claim("iss").is_empty()
-        || claim("iss") != claim("sub")
-        || !claim("aud").ends_with("/oauth2/token")
-    {
-        return refused("iss and sub are the client, aud the token service");
-    }
-    if until <= now || until > now.saturating_add(STATEMENT_SECONDS_MAX) {
-        return refused("the statement counts for five minutes at most");
-    }
-    let mut seen = stand_in.seen.lock();
-    let id = claim("jti").to_owned();
-    if id.is_empty() || seen.statements.contains(&id) {
-        return refused("a statement serves once");
-    }
-    if seen.statements.len() >= REMEMBERED_MAX {
-        seen.statements.clear();
-        seen.tokens.clear();
-    }
-    seen.statements.push(id);
-    let token = uuid::Uuid::new_v4().to_string();
-    seen.tokens.push(token.clone());
-    let answer = json!({ "access_token": token, "expires_in": "599", "token_type": "Bearer" });
-    say(&headers, StatusCode::OK, &answer, None)
 }
 
 /// What was asked, for tests.

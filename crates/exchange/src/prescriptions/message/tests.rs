@@ -26,6 +26,16 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// One of the examples, where they are.
+pub(super) fn published(file: &str) -> Option<Value> {
+    examples().map(|folder| read(&folder.join(file)))
+}
+
+/// The message of a prescription.
+pub(super) fn sent() -> Value {
+    made()
+}
+
 fn made() -> Value {
     let patient = json!({
         "resourceType": "Patient", "id": "p", "gender": "female", "birthDate": "1948-04-30",

@@ -37,5 +37,18 @@ pub(super) fn told(config: &Config) -> Vec<String> {
             settings.telephone.as_deref().unwrap_or_default()
         )
     }));
+    lines.extend(settings.medicines.as_ref().map(|it| {
+        let proved = match (&settings.medicines_client, &settings.medicines_token_url) {
+            (Some(client), Some(token_url)) => format!(
+                "behind the NHS's gateway: this node shows itself as {client}, and the patient by the ID token of NHS login that {token_url} \
+                 changes for a token; it is kept in memory for an hour at most"
+            ),
+            _ => "with a token that this node signs".to_owned(),
+        };
+        format!(
+            "Repeat medicines are listed from, and asked for at, the organisation's own system at {it}, in the patient's name and by their NHS \
+             number, {proved}."
+        )
+    }));
     lines
 }

@@ -205,6 +205,10 @@ const OTHERS: &[(&str, &str)] = &[
         "\"other.pem\"\nurl = \"https://x.example\"\ntoken_url = \"https://y.example\"\nclient = \"a\"",
     ),
     (
+        "prescriptions.key",
+        "\"other.pem\"\neps = \"http://127.0.0.1:8107\"\ntoken_url = \"https://y.example\"\nclient = \"a\"",
+    ),
+    (
         "gp_connect.asid",
         "\"7\"\nconsumer = [{ asid = \"2\", ods = \"RZZ03\", keys = \"k\" }]",
     ),
@@ -241,6 +245,10 @@ const OTHERWISE: &[&str] = &[
     "sharing.ask_milliseconds",
     // They stand in the facts where appointments.diary is another system's.
     "gp_connect.medicines",
+    "gp_connect.medicines_client",
+    "gp_connect.medicines_key",
+    "gp_connect.medicines_key_id",
+    "gp_connect.medicines_token_url",
     "gp_connect.signed",
     "gp_connect.system",
     "gp_connect.system_asid",
@@ -252,6 +260,9 @@ const OTHERWISE: &[&str] = &[
     "pds.client",
     "pds.token_url",
     "pds.key_id",
+    "prescriptions.client",
+    "prescriptions.token_url",
+    "prescriptions.key_id",
     "exchange.content_mb_max",
     "exchange.parcel_mb_max",
     "exchange.unfinished_mb_max",

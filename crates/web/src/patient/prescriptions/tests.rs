@@ -7,13 +7,13 @@ use crate::node::Node;
 use crate::patient::people;
 use crate::testing::{Browser, bare_node, letters, patient};
 
-const DRUGS: [(&str, &str); 2] = [
+pub(crate) const DRUGS: [(&str, &str); 2] = [
     ("amlodipine", "Amlodipine 5mg"),
     ("atorva", "Atorvastatin 20mg"),
 ];
 
 /// A repeat medicine of a patient's.
-fn medicine(patient: &str, name: &str, more: &str) -> String {
+pub(crate) fn medicine(patient: &str, name: &str, more: &str) -> String {
     format!(
         r#"{{"resourceType":"MedicationRequest","status":"active","intent":"plan",
         "medicationCodeableConcept":{{"text":"{name}"}},"subject":{{"reference":"Patient/{patient}"}},

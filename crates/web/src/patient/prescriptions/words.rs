@@ -235,6 +235,18 @@ pub fn step(step: Step, tongue: Language) -> &'static str {
             "Heb ei gyflenwi gan y fferyllfa",
         ),
         Step::Collected => ("Collected", "Wedi’i gasglu"),
+        Step::Cancelling => (
+            "Your practice is cancelling it: do not rely on collecting it",
+            "Mae eich practis yn ei ganslo: peidiwch â dibynnu ar ei gasglu",
+        ),
+        Step::NotCancelled => (
+            "Your practice asked to cancel it, and it was not cancelled",
+            "Gofynnodd eich practis am ei ganslo, ac ni chafodd ei ganslo",
+        ),
+        Step::Cancelled => (
+            "Cancelled by your practice",
+            "Wedi’i ganslo gan eich practis",
+        ),
     };
     match tongue {
         Language::English => english,

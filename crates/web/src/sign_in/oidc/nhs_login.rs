@@ -105,6 +105,7 @@ pub async fn back(
     }
     match holder(&node, service, &claims).await? {
         Found::Account(account, trust) => {
+            tell_holder(&node, &account, (&claims, &trust));
             let signed_in = SignedIn {
                 method: "nhs-login".to_owned(),
                 device: begin::device(&headers),
@@ -122,6 +123,19 @@ pub async fn back(
             advice,
             StatusCode::FORBIDDEN,
         )),
+    }
+}
+
+/// Where a gateway stands before the system that holds the medicines, it is asked with the patient's own ID token.
+fn tell_holder(node: &Node, account: &Account, (claims, trust): (&Claims, &Trust)) {
+    let (Some(exchange), Holder::Patient { nhs_number, .. }) = (&node.exchange, &account.holder)
+    else {
+        return;
+    };
+    let until = claims.id_token.get("exp").and_then(Value::as_i64);
+    if let (Some(until), 9..) = (until, trust.identity) {
+        let until = until.saturating_mul(1_000);
+        exchange.patient_signed_in(nhs_number.digits(), &claims.signed, until);
     }
 }
 

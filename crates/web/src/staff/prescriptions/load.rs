@@ -33,6 +33,8 @@ pub struct Request {
     pub items: Vec<Asked>,
     /// What was decided already.
     pub decided: Vec<Item>,
+    /// The same as stored.
+    resources: Vec<Value>,
     pub allergies: Allergies,
     /// Medicines of the patient that are withheld from the reader.
     pub requests_withheld: u64,
@@ -180,6 +182,18 @@ impl Request {
     /// What is to be refused: for that nobody needs to see more than what was asked.
     pub fn tasks_before(&self) -> Vec<Before> {
         self.items.iter().map(Asked::before).collect()
+    }
+
+    /// What was decided of that item, as it is stored.
+    pub fn decided_before(&self, task: &str) -> Option<Before> {
+        let mut all = self.decided.iter().zip(&self.resources);
+        let (item, resource) = all.find(|(it, _)| it.id == task)?;
+        Some(Before {
+            task: resource.clone(),
+            item: item.clone(),
+            plan: Value::Null,
+            plan_version: 0,
+        })
     }
 
     /// The pharmacy that the patient chose when they asked, in words.
@@ -343,6 +357,7 @@ async fn request(
         .into_iter()
         .filter(|(_, it)| it.patient == patient)
         .partition(|(_, it)| matches!(it.step(), Step::Asked | Step::EpsRefused));
+    let (resources, decided) = decided.into_iter().unzip();
     let items = open.into_iter().map(|(resource, task)| {
         let stored = requests
             .iter()
@@ -359,7 +374,8 @@ async fn request(
         order,
         who: record::patient(&resource),
         items: items.collect(),
-        decided: decided.into_iter().map(|(_, it)| it).collect(),
+        decided,
+        resources,
         allergies: allergies(node, scope, &patient).await?,
         is_restricted: node.store.keeps_whereabouts(&patient).await?,
         requests_withheld: withheld.count + withheld.sealed,

@@ -10,6 +10,8 @@ use crate::page::words::Moment;
 pub struct Queue {
     pub done: Option<Done>,
     pub rows: Vec<Row>,
+    /// What was approved and is not done.
+    pub under_way: Vec<UnderWay>,
     /// Items asked for that are withheld from the reader.
     pub withheld: u64,
     /// There are more than are listed.
@@ -18,6 +20,16 @@ pub struct Queue {
     /// Prescriptions leave by the practice's own system.
     pub outside: bool,
     pub may: bool,
+}
+
+/// An order that was approved and is not done.
+#[derive(Serialize)]
+pub struct UnderWay {
+    pub href: String,
+    pub patient: String,
+    pub name: String,
+    pub what: &'static str,
+    pub asked: Moment,
 }
 
 /// A request.
@@ -68,6 +80,15 @@ pub struct One {
     pub pharmacy: String,
     pub stand_in: bool,
     pub decided: Vec<Decided>,
+    /// Why an item may be cancelled.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why an item may be cancelled, as EPS has it.
+#[derive(Serialize)]
+pub struct Reason {
+    pub code: &'static str,
+    pub name: &'static str,
 }
 
 /// An item that was decided.
@@ -77,6 +98,10 @@ pub struct Decided {
     pub what: &'static str,
     pub who: String,
     pub reason: String,
+    /// That it was not cancelled, and why not.
+    pub outcome: Option<String>,
+    pub task: String,
+    pub can_cancel: bool,
 }
 
 /// `staff/dispensing.jinja`

@@ -1,7 +1,7 @@
 //! What the stand-in of EPS holds: prescriptions, who has each, and which messages it has answered.
 
 use fhir::members::text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,6 +38,11 @@ struct Prescription {
     given_back_by: Vec<String>,
     /// The last that was told of each item, by its number.
     items: BTreeMap<String, String>,
+    /// Items that are cancelled, and those that will be once they are given back.
+    #[serde(default)]
+    cancelled: BTreeSet<String>,
+    #[serde(default)]
+    marked: BTreeSet<String>,
     order: usize,
 }
 
@@ -111,6 +116,10 @@ impl Shelf {
         match event {
             "prescription-order" => self.order(message)?,
             "dispense-notification" => self.notify(&message)?,
+            "prescription-order-update" => {
+                let answer = self.cancel(&message)?;
+                return Ok(self.answer(&name, digest, answer));
+            }
             _ => return Err(Refusal("This event is not known here.".to_owned())),
         }
         Ok(self.answer(&name, digest, informed()))
@@ -140,12 +149,62 @@ impl Shelf {
             pharmacy: header.map_or("", |it| text(it, receiver)).to_owned(),
             released_to: String::new(),
             given_back_by: Vec::new(),
+            cancelled: BTreeSet::new(),
+            marked: BTreeSet::new(),
             items,
             order: self.prescriptions.len(),
             message,
         };
         self.prescriptions.insert(number, prescription);
         Ok(())
+    }
+
+    /// A prescriber cancels one item: what becomes of it, with EPS's codes.
+    fn cancel(&mut self, message: &Value) -> Result<Value, Refusal> {
+        let request = resources(message, "MedicationRequest").next();
+        let unread = || Refusal("There is no item in it.".to_owned());
+        let request = request.ok_or_else(unread)?;
+        let reason = request.pointer("/statusReason/coding/0/code");
+        if text(request, "/status") != "cancelled" || reason.is_none() {
+            let message = "A cancellation has the status cancelled, and a reason.";
+            return Err(Refusal(message.to_owned()));
+        }
+        let number = text(request, "/groupIdentifier/value");
+        let item = text(request, "/identifier/0/value");
+        let found = self.prescriptions.get_mut(number);
+        let Some(found) = found.filter(|it| it.items.contains_key(item)) else {
+            return Ok(unknown());
+        };
+        let told = found.items.get(item).map_or("", String::as_str);
+        let is_released = !found.released_to.is_empty();
+        let (code, words) = match told {
+            _ if found.cancelled.contains(item) => {
+                ("R-0006", "Prescription/item had already been cancelled")
+            }
+            "Item fully dispensed" => (
+                "R-0004",
+                "Prescription/item was not cancelled. Prescription has been dispensed.",
+            ),
+            "Item not dispensed" => (
+                "R-0010",
+                "Prescription/item was not cancelled. Prescription has been not dispensed.",
+            ),
+            "Item dispensed - partial" => (
+                "R-0003",
+                "Prescription/item was not cancelled. With dispenser active. Marked for cancellation",
+            ),
+            _ if is_released => (
+                "R-0002",
+                "Prescription/item was not cancelled. With dispenser. Marked for cancellation",
+            ),
+            _ => (DONE, "Prescription/item was cancelled"),
+        };
+        match code {
+            DONE => found.cancelled.insert(item.to_owned()),
+            "R-0002" | "R-0003" => found.marked.insert(item.to_owned()),
+            _ => false,
+        };
+        Ok(response(message, request, (code, words)))
     }
 
     fn notify(&mut self, message: &Value) -> Result<(), Refusal> {
@@ -192,7 +251,8 @@ impl Shelf {
                 let is_asked_for = !number.is_empty() && *of == number;
                 let gave_back = it.given_back_by.iter().any(|by| by == owner);
                 let is_theirs = it.pharmacy == owner && !gave_back;
-                it.released_to.is_empty() && (is_theirs || is_asked_for)
+                let is_left = it.items.keys().any(|item| !it.cancelled.contains(item));
+                it.released_to.is_empty() && is_left && (is_theirs || is_asked_for)
             })
             .map(|(_, it)| it)
             .collect();
@@ -200,7 +260,7 @@ impl Shelf {
         let mut passed = Vec::new();
         for prescription in waiting.into_iter().take(PASSED_MAX) {
             prescription.released_to = owner.to_owned();
-            passed.push(json!({ "resource": prescription.message }));
+            passed.push(json!({ "resource": prescription.uncancelled() }));
         }
         let answer = json!({
             "resourceType": "Parameters",
@@ -233,6 +293,7 @@ impl Shelf {
         };
         found.released_to.clear();
         found.given_back_by.push(from.to_owned());
+        found.cancelled.append(&mut found.marked);
         Ok(self.answer(&name, digest, informed()))
     }
 
@@ -244,6 +305,7 @@ impl Shelf {
                 "pharmacy": it.pharmacy,
                 "releasedTo": it.released_to,
                 "items": it.items,
+                "cancelled": it.cancelled,
             })
         });
         let again = self.answered.values().filter(|it| it.times > 1).count();
@@ -254,6 +316,75 @@ impl Shelf {
             "cameAgain": again,
         })
     }
+}
+
+impl Prescription {
+    /// Its message without the items that are cancelled.
+    fn uncancelled(&self) -> Value {
+        let mut message = self.message.clone();
+        let entries = message.get_mut("entry").and_then(Value::as_array_mut);
+        if let Some(entries) = entries {
+            entries.retain(|it| {
+                text(it, "/resource/resourceType") != "MedicationRequest"
+                    || !self
+                        .cancelled
+                        .contains(text(it, "/resource/identifier/0/value"))
+            });
+        }
+        message
+    }
+}
+
+/// EPS's code for an item that it has cancelled: every other is answered with 400.
+const DONE: &str = "R-0001";
+const OUTCOMES: &str = "https://fhir.nhs.uk/CodeSystem/medicationrequest-status-history";
+
+/// The answer to a cancellation, shaped as the published ones.
+fn response(message: &Value, request: &Value, (code, words): (&str, &str)) -> Value {
+    let id = text(message, "/identifier/value");
+    let head = json!({
+        "resourceType": "MessageHeader",
+        "eventCoding": {
+            "system": "https://fhir.nhs.uk/CodeSystem/message-event",
+            "code": "prescription-order-response",
+            "display": "Prescription Order Response",
+        },
+        "source": { "name": "A stand-in of EPS" },
+        "response": { "identifier": id, "code": "ok" },
+    });
+    let mut told = request.clone();
+    let status = json!({
+        "url": "https://fhir.nhs.uk/StructureDefinition/Extension-DM-PrescriptionStatusHistory",
+        "extension": [{ "url": "status", "valueCoding": {
+            "system": OUTCOMES, "code": code, "display": words,
+        } }],
+    });
+    if let Some(told) = told.as_object_mut() {
+        told.insert("extension".to_owned(), json!([status]));
+        let status = if code == DONE { "cancelled" } else { "active" };
+        told.insert("status".to_owned(), status.into());
+    }
+    json!({
+        "resourceType": "Bundle",
+        "type": "message",
+        "identifier": { "system": "https://tools.ietf.org/html/rfc4122", "value": id },
+        "entry": [{ "resource": head }, { "resource": told }],
+    })
+}
+
+fn unknown() -> Value {
+    json!({
+        "resourceType": "OperationOutcome",
+        "issue": [{ "severity": "error", "code": "not-found", "details": { "coding": [{
+            "system": OUTCOMES, "code": "R-0008", "display": "Prescription/item not found",
+        }] } }],
+    })
+}
+
+/// Whether EPS answers with 400: to every cancellation that cancelled nothing.
+pub(super) fn is_refusal(answer: &Value) -> bool {
+    let outcome = exchange::prescriptions::message::cancel::Outcome::read(answer);
+    outcome.is_some_and(|it| it.code != DONE)
 }
 
 fn informed() -> Value {

@@ -6,6 +6,12 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use exchange::access_token::SignedIn;
+use exchange::jwt::{ClientKey, Jwks};
+use exchange::prescriptions::eps::{Answer, Eps};
+use exchange::prescriptions::message::cancel::{Cancellation, Outcome, cancellation};
+use store::Clock;
+
 use super::StandIn;
 
 const PROCESS: &str = "/FHIR/R4/$process-message";
@@ -146,4 +152,86 @@ async fn who_knows_its_number_can_fetch_what_was_given_back() {
     let one = message::release("q3", ("FZZ02", "Other"), Some(NUMBER));
     let one = ask(&stand_in, RELEASE, &one).await;
     assert_eq!(message::released(&one.1).len(), 1);
+}
+
+/// A cancellation of the one item.
+fn cancels(id: &str) -> Value {
+    let cancel = Cancellation {
+        id,
+        item: "i1",
+        code: "0003",
+        who: "Dr Bo",
+    };
+    cancellation(&draft(), &cancel).unwrap()
+}
+
+async fn outcome(stand_in: &Arc<StandIn>, id: &str) -> (StatusCode, String) {
+    let (status, answer) = ask(stand_in, PROCESS, &cancels(id)).await;
+    (status, Outcome::read(&answer).unwrap().code)
+}
+
+#[tokio::test]
+async fn a_cancellation_is_answered_by_how_far_the_item_is() {
+    let stand_in = Arc::new(StandIn::open(None).unwrap());
+    let bad = StatusCode::BAD_REQUEST;
+    assert_eq!(outcome(&stand_in, "c0").await, (bad, "R-0008".into()));
+    let message = signed(&stand_in, &draft()).await;
+    ask(&stand_in, PROCESS, &message).await;
+    let own = message::release("q1", ("FZZ01", "Corner"), None);
+    ask(&stand_in, RELEASE, &own).await;
+    assert_eq!(outcome(&stand_in, "c1").await, (bad, "R-0002".into()));
+    // What was marked is cancelled once it is given back, and handed over to nobody.
+    let back = message::returned("r1", "FZZ01", (NUMBER, "Closed"), 0);
+    ask(&stand_in, "/FHIR/R4/Task", &back).await;
+    assert_eq!(outcome(&stand_in, "c2").await, (bad, "R-0006".into()));
+    let asked = message::release("q2", ("FZZ02", "Other"), Some(NUMBER));
+    let (_, nothing) = ask(&stand_in, RELEASE, &asked).await;
+    assert!(message::released(&nothing).is_empty());
+
+    let stand_in = Arc::new(StandIn::open(None).unwrap());
+    let message = signed(&stand_in, &draft()).await;
+    ask(&stand_in, PROCESS, &message).await;
+    for _ in 0..2 {
+        let done = (StatusCode::OK, "R-0001".to_owned());
+        assert_eq!(
+            outcome(&stand_in, "c3").await,
+            done,
+            "the same again is the same"
+        );
+    }
+    let mut wrong = cancels("c4");
+    wrong["entry"][1]["resource"]["statusReason"] = Value::Null;
+    assert_eq!(ask(&stand_in, PROCESS, &wrong).await.0, bad);
+}
+
+#[tokio::test]
+async fn a_client_shows_a_token_and_fetches_another_when_it_counts_no_more() {
+    let key = ClientKey::generate("anytown-1").unwrap();
+    let stand_in = StandIn::open(None).unwrap();
+    let stand_in = Arc::new(stand_in.for_clients(Jwks(vec![key.public()]), Clock::system()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let router = stand_in.clone().router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let sign_in = |key| SignedIn {
+        token_url: format!("{base}/oauth2/token"),
+        client: "anytown".into(),
+        key,
+    };
+    let eps = Eps::new(&base, Some(sign_in(key))).unwrap();
+    let now = Clock::system().now();
+    let draft = draft().to_string();
+    for _ in 0..2 {
+        eps.prepare(&draft, now).await.unwrap();
+    }
+    let count = || stand_in.tokens.as_ref().unwrap().count();
+    assert_eq!(count(), 1, "one token served for both");
+    stand_in.tokens.as_ref().unwrap().end_all();
+    let ended = eps.prepare(&draft, now).await.unwrap_err();
+    assert!(matches!(ended, Answer::NotNow(_)), "{ended:?}");
+    eps.prepare(&draft, now).await.unwrap();
+    let stranger = ClientKey::generate("anytown-1").unwrap();
+    let stranger = Eps::new(&base, Some(sign_in(stranger))).unwrap();
+    let refused = stranger.prepare(&draft, now).await.unwrap_err();
+    assert!(matches!(refused, Answer::NotNow(_)), "{refused:?}");
 }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use access::NhsNumber;
+use exchange::access_token::SignedIn;
 use exchange::jwt::ClientKey;
-use exchange::pds::{Answer, Pds, SignedIn};
+use exchange::pds::{Answer, Pds};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -155,11 +156,11 @@ async fn a_client_signs_in_with_rs512_once_and_anew_when_its_token_counts_no_mor
         ));
     }
     assert_eq!(
-        stand_in.seen.lock().tokens.len(),
+        stand_in.tokens.as_ref().unwrap().count(),
         1,
         "one token served for all"
     );
-    stand_in.seen.lock().tokens.clear();
+    stand_in.tokens.as_ref().unwrap().end_all();
     assert!(matches!(
         pds.read(&one, REQUEST, now).await,
         Answer::NotNow(..)
