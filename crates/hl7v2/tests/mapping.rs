@@ -30,6 +30,24 @@ PV1|1|I|WARD5^BAY2^BED3^RXX01||||C9999981^PATEL^RAVI^^^DR^^^GMC|||300||||19|||||
 ";
 
 #[test]
+fn a_patient_s_practice_is_told_by_its_code_beside_the_reference() {
+    let pd1 = ADMISSION.lines().find(|it| it.starts_with("PD1")).unwrap();
+    let message = ADMISSION.replace(pd1, "PD1||||A99999^^^^^^^^ODS");
+    let mapped = mapped(&message);
+    let practice = &one(&mapped, "Patient")["generalPractitioner"][0];
+    let reference = practice["reference"].as_str().unwrap();
+    let mut named = mapped.resources.iter();
+    assert!(named.any(|it| format!("{}/{}", it.ty, it.id) == reference));
+    assert_eq!(
+        practice["identifier"],
+        serde_json::json!({
+            "system": "https://fhir.nhs.uk/Id/ods-organization-code",
+            "value": "A99999",
+        })
+    );
+}
+
+#[test]
 fn an_admission_becomes_patient_visit_and_people() {
     let mapped = mapped(ADMISSION);
     let patient = one(&mapped, "Patient");

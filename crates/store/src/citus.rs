@@ -133,7 +133,7 @@ const EVERYWHERE: &[&str] = &[
     "pointer_held",
     "diary_slot",
     "diary_booking",
-    "diary_booking_slot",
+    "diary_further_slot",
     "system_booking",
     "draft",
     "form_ask",

@@ -3,6 +3,7 @@
 use super::build::{Build, Draft};
 use super::draft::{MADE_OF_SEGMENTS, NodeId};
 use super::identity::Ids;
+use super::names::ODS_CODE;
 use super::{Made, Merge};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
@@ -228,19 +229,42 @@ fn is_choice(name: &str, choice: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(char::is_uppercase))
 }
 
-/// A reference to what has an id; to what has none, its name alone; to nothing, none.
+/// A reference to what has an id; to what has none, its name alone; to nothing, none. An organisation's
+/// ODS code stands beside it, so that who reads the reference alone knows which one it is: a patient's
+/// practice is told by it.
 fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
     let arena = &build.interpreter.arena;
     let made = arena.render(to, &|_| Value::Null);
-    let display = made.as_ref().and_then(display);
-    match (ids.get(&to), display) {
-        (Some(id), Some(name)) => {
-            json!({"reference": format!("{}/{id}", arena.ty(to)), "display": name})
+    let mut reference = Map::new();
+    match ids.get(&to) {
+        Some(id) => {
+            let address = format!("{}/{id}", arena.ty(to));
+            reference.insert("reference".to_owned(), json!(address));
         }
-        (Some(id), None) => json!({"reference": format!("{}/{id}", arena.ty(to))}),
-        (None, Some(name)) => json!({"type": arena.ty(to), "display": name}),
-        (None, None) => Value::Null,
+        None => {
+            reference.insert("type".to_owned(), json!(arena.ty(to)));
+        }
     }
+    if let Some(code) = made.as_ref().and_then(ods_code) {
+        let identifier = json!({"system": ODS_CODE, "value": code});
+        reference.insert("identifier".to_owned(), identifier);
+    }
+    if let Some(name) = made.as_ref().and_then(display) {
+        reference.insert("display".to_owned(), json!(name));
+    }
+    let says = |name: &str| reference.contains_key(name);
+    match says("reference") || says("identifier") || says("display") {
+        true => Value::Object(reference),
+        false => Value::Null,
+    }
+}
+
+fn ods_code(resource: &Value) -> Option<&str> {
+    let identifiers = resource.get("identifier")?.as_array()?;
+    let code = identifiers
+        .iter()
+        .find(|it| it.get("system").and_then(Value::as_str) == Some(ODS_CODE));
+    code?.get("value")?.as_str()
 }
 
 /// What to show for a practitioner or an organisation. Patients are never named in references.

@@ -192,7 +192,7 @@ impl Store {
     ) -> Result<Vec<String>, Problem> {
         self.may_look(scope)?;
         let sql = Sql::new(
-            "SELECT f.slot FROM diary_booking_slot f JOIN diary_slot s ON s.id = f.slot \
+            "SELECT f.slot FROM diary_further_slot f JOIN diary_slot s ON s.id = f.slot \
              WHERE f.booking = $1 ORDER BY s.starts_at LIMIT $2",
         );
         let rows = self.rows(&sql.with(booking).with(SLOTS_MAX)).await?;

@@ -108,7 +108,7 @@ pub(crate) async fn follow(
 async fn check_not_booked(tx: &mut Tx<'_>, id: &str) -> Result<(), Problem> {
     let sql = Sql::new(
         "SELECT 1 FROM diary_booking b JOIN diary_slot s ON s.id = b.slot \
-         WHERE b.slot = $1 AND b.state = 'booked' UNION ALL SELECT 1 FROM diary_booking_slot f \
+         WHERE b.slot = $1 AND b.state = 'booked' UNION ALL SELECT 1 FROM diary_further_slot f \
          JOIN diary_booking b ON b.id = f.booking WHERE f.slot = $2 AND b.state = 'booked' LIMIT 1",
     );
     match tx.row(&sql.with(id).with(id)).await? {

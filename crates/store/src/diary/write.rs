@@ -116,12 +116,12 @@ async fn update(tx: &mut Tx<'_>, booking: &Booking, was: BookingState) -> Result
 }
 
 async fn further(tx: &mut Tx<'_>, booking: &str, slots: &[String]) -> Result<(), Problem> {
-    let sql = Sql::new("DELETE FROM diary_booking_slot WHERE booking = $1");
+    let sql = Sql::new("DELETE FROM diary_further_slot WHERE booking = $1");
     tx.execute(&sql.with(booking)).await?;
     for slot in slots {
         // A booking that ended may have left it behind.
         let sql = Sql::new(
-            "INSERT INTO diary_booking_slot (slot, booking) VALUES ($1, $2) ON CONFLICT (slot) \
+            "INSERT INTO diary_further_slot (slot, booking) VALUES ($1, $2) ON CONFLICT (slot) \
              DO UPDATE SET booking = excluded.booking",
         );
         tx.execute(&sql.with(slot.as_str()).with(booking)).await?;
