@@ -75,7 +75,7 @@ await runTogether(async ({ person, hospital, practice, pharmacy }) => {
   await other.getByLabel('Home visits').check();
   await other.fill('#reason', 'The midwife calls tomorrow');
   await other.getByRole('button', { name: 'Release it' }).click();
-  await other.getByText('Released now').waitFor();
+  await other.getByRole('heading', { name: 'Released now' }).waitFor();
   await good(other);
   seen.forEach(quiet);
 }, follow);
