@@ -41,7 +41,9 @@ export async function watch(context) {
     page.on('pageerror', (error) => seen.push(`${page.url()}: ${error.message}`));
     page.on('dialog', (dialog) => seen.push(`${page.url()}: a dialog: ${dialog.message()}`));
     page.on('request', (request) => {
-      if (!request.url().startsWith('http://127.0.0.1:')) seen.push(`${page.url()} asks for ${request.url()}`);
+      // A file that somebody opens in a new window is asked for by nobody's page.
+      const isOpened = request.isNavigationRequest() && page.url() === 'about:blank' && request.url().startsWith('file:');
+      if (!isOpened && !request.url().startsWith('http://127.0.0.1:')) seen.push(`${page.url()} asks for ${request.url()}`);
     });
   };
   context.pages().forEach(follow);
