@@ -23,7 +23,7 @@ await run(async ({ context, page, hospital, practice, root }) => {
   await page.locator('.candidate').first().waitFor();
   const patient = await page.locator('.candidate input').first().getAttribute('value');
   await page.goto(`${practice}/staff/patient/${patient}/shared`);
-  await page.locator('a[href*="/shared/letter?from="]').first().click();
+  await page.locator(`a[href*="/shared/letter?from="]:not([href*="from=${PRACTICE}"])`).first().click();
   await page.waitForURL(/\/shared\/letter\?from=/);
   await page.locator('.letter, .letter-file').first().waitFor();
   assert((await page.locator('main').innerText()).includes('Held by'));

@@ -1,5 +1,6 @@
 //! `handover.toml`: one struct a section, nothing unknown accepted, a wrong value stops the start.
 
+mod address;
 mod appointments;
 mod apps;
 mod backup;

@@ -68,7 +68,7 @@ fn f01_a_kill_at_each_phase_loses_nothing_doubles_nothing_and_keeps_the_order() 
     };
     let mut nodes = Neighbourhood::start();
     nodes.register_patient();
-    let mut sent = Vec::new();
+    let mut sent = told_once(&nodes);
     for (round, (phase, killed)) in (0..rounds).zip(KILLS.into_iter().cycle()) {
         let id = format!("{phase:?}{round}");
         play(&mut nodes, &id, phase, killed);
@@ -82,10 +82,27 @@ fn f01_a_kill_at_each_phase_loses_nothing_doubles_nothing_and_keeps_the_order() 
     }
 }
 
+/// A letter about either patient, and what nodes tell each other once of whom a letter is about: later, a phase would hold
+/// that up in the letter's place.
+fn told_once(nodes: &Neighbourhood) -> Vec<String> {
+    for (id, person) in [("BEFORE1", AMINA), ("BEFORE2", STRANGER)] {
+        take_in(&nodes.hospital, &letter(HOSPITAL, PRACTICE, id, person));
+    }
+    let told = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 0 \
+                AND kind = 'record-pointer' AND state = 'delivered'";
+    until("what is told once", SETTLE_SECONDS, || {
+        nodes.hospital.rows.number(told) == 2
+    });
+    vec!["BEFORE1".to_owned(), "BEFORE2".to_owned()]
+}
+
 /// One letter up to the phase, and the kill.
 fn play(nodes: &mut Neighbourhood, id: &str, phase: Phase, killed: Killed) {
-    if matches!(phase, Phase::ManifestSent | Phase::ReceiptSent) {
-        // What goes in pieces from an earlier round would be held as well.
+    if matches!(
+        phase,
+        Phase::ManifestSent | Phase::Pieces | Phase::ReceiptSent
+    ) {
+        // What goes in pieces from an earlier round would be held as well, or taken for pieces of this one.
         let due = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 0 AND due = 1";
         until(&format!("{id}: the rounds before"), PHASE_SECONDS, || {
             nodes.hospital.rows.number(due) == 0
@@ -105,7 +122,10 @@ fn play(nodes: &mut Neighbourhood, id: &str, phase: Phase, killed: Killed) {
         Phase::TakenIn => true,
         Phase::Mapped => there(&nodes.hospital, true).is_some(),
         Phase::ManifestSent => nodes.to_practice.holds_an_answer(),
-        Phase::Pieces => nodes.to_practice.carried_bytes() > before + ON_ITS_WAY_BYTES,
+        Phase::Pieces => {
+            nodes.to_practice.carried_bytes() > before + ON_ITS_WAY_BYTES
+                && there(&nodes.hospital, true).is_some()
+        }
         Phase::ReceiptSent => {
             nodes.to_practice.holds_an_answer() && there(&nodes.practice, false).is_some()
         }
@@ -220,8 +240,9 @@ fn settle(nodes: &Neighbourhood, sent: &[String]) {
         }
     }
     let order = |site: &Site, direction: u8| {
-        let query =
-            format!("SELECT unique_id FROM parcel WHERE direction = {direction} ORDER BY pid");
+        let query = format!(
+            "SELECT unique_id FROM parcel WHERE direction = {direction} AND unique_id <> '' ORDER BY pid"
+        );
         let mut numbers: Vec<_> = site
             .rows
             .texts(&query)

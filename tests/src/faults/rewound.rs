@@ -64,7 +64,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// How many of the practice's receipts for letters the hospital has.
 fn receipts(nodes: &Neighbourhood) -> String {
     let query = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel_event e JOIN parcel p ON p.pid = e.pid \
-                 WHERE p.direction = 0 AND e.event = 'delivered'";
+                 WHERE p.direction = 0 AND p.unique_id <> '' AND e.event = 'delivered'";
     nodes.hospital.rows.texts(query)[0][0].clone().unwrap()
 }
 
@@ -76,6 +76,13 @@ fn f14_what_a_neighbour_lost_that_was_put_back_to_an_old_copy_is_sent_again_and_
         send_letter(&nodes, id);
         wait_until(&nodes, id, "delivered");
     }
+    // What nodes tell each other beside letters is over, so that only letters count from here.
+    wait_for("everything told", SECONDS, || {
+        let told = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE kind = 'record-pointer' AND state = 'delivered'";
+        let waits = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 0 AND state <> 'delivered'";
+        let sent = &nodes.hospital.rows;
+        (sent.number(told) > 0 && sent.number(waits) == 0).then_some(())
+    });
     // Yesterday's copy.
     nodes.practice.process.kill();
     let copy = tempfile::tempdir().unwrap();

@@ -10,10 +10,10 @@ use super::Offer;
 use super::local::{freed, no_slot};
 
 /// What an Appointment says and takes besides what its wish names.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct More<'m> {
     /// Further members of the resource, such as who booked it.
-    pub members: &'m Map<String, Value>,
+    pub members: Option<&'m Map<String, Value>>,
     /// Slots that it takes after the wish's, in the order of their times.
     pub further: &'m [String],
 }

@@ -3,7 +3,6 @@
 
 use access::{Ods, Scope};
 use fhir::problem::Problem;
-use serde_json::Map;
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, Free, Was};
 use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
@@ -33,9 +32,7 @@ impl Exchange {
     /// # Errors
     /// As `booking::book`.
     pub async fn book_here(&self, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
-        let (members, further) = (&Map::new(), &[][..]);
-        self.book_here_with(scope, wish, More { members, further })
-            .await
+        self.book_here_with(scope, wish, More::default()).await
     }
 
     /// The same, with further members of the Appointment, such as who booked it, and over further slots.
@@ -63,8 +60,7 @@ impl Exchange {
         beside: Job,
     ) -> Result<Came, Problem> {
         let once = once(beside);
-        let (members, further) = (&Map::new(), &[][..]);
-        Box::pin(self.booking_here(scope, wish, (More { members, further }, &once))).await
+        Box::pin(self.booking_here(scope, wish, (More::default(), &once))).await
     }
 
     async fn booking_here(

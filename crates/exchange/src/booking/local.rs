@@ -4,7 +4,7 @@ use access::{Interaction, Ods, Outcome, Scope, Target};
 use fhir::date::{self, Millis};
 use fhir::problem::{Kind, Problem};
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use store::diary::{Audience, BOOKABLE_BY, Booking, BookingState, DiaryWrite, Slot, Was};
 use store::{Effect, Expect, Job, Release, Store};
 
@@ -154,8 +154,7 @@ pub async fn change_slot(
 /// `NotFound` if there is no such slot; `BusinessRule` if a patient holds as many as one may; `Conflict` if others came
 /// between again and again; those of the store.
 pub async fn book(store: &Store, scope: &Scope, wish: &Wish<'_>) -> Result<Came, Problem> {
-    let (members, further) = (&Map::new(), &[][..]);
-    book_with(store, scope, wish, More { members, further }).await
+    book_with(store, scope, wish, More::default()).await
 }
 
 /// The same, with further members of the Appointment, such as who booked it, and over further slots.
@@ -191,9 +190,7 @@ pub async fn book_beside(
     let names = (id.as_str(), &own, id.as_str());
     let once = once(beside);
     let tell = &|_: &Offer| once();
-    let (members, further) = (&Map::new(), &[][..]);
-    let more = More { members, further };
-    Box::pin(booked(store, scope, wish, names, (more, tell))).await
+    Box::pin(booked(store, scope, wish, names, (More::default(), tell))).await
 }
 
 /// A job that can be had once: it was made for things as they were, and what others change meanwhile is looked at anew by who

@@ -27,10 +27,10 @@ pub(super) struct NewVisit<'v> {
 
 impl NewVisit<'_> {
     /// The resource with further members; what it says by itself stands.
-    pub(super) fn resource_with(&self, more: &Map<String, Value>) -> Value {
+    pub(super) fn resource_with(&self, more: Option<&Map<String, Value>>) -> Value {
         let mut visit = self.resource();
         if let Some(members) = visit.as_object_mut() {
-            for (name, value) in more {
+            for (name, value) in more.into_iter().flatten() {
                 members.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }

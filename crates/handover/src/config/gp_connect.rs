@@ -7,6 +7,7 @@ use anyhow::bail;
 use exchange::gp_connect::System;
 use serde::Deserialize;
 
+use super::address::is_safe;
 use super::section::section;
 
 section! {
@@ -69,12 +70,7 @@ impl GpConnectSection {
         if self.medicines_client.is_some() && self.medicines.is_none() {
             bail!("gp_connect.medicines_client: needs gp_connect.medicines");
         }
-        let is_safe = |url: &String| {
-            url.starts_with("https://")
-                || url.starts_with("http://127.0.0.1:")
-                || url.starts_with("http://localhost:")
-        };
-        if !self.medicines_token_url.iter().all(is_safe) {
+        if !self.medicines_token_url.iter().all(|url| is_safe(url)) {
             bail!("gp_connect.medicines_token_url: must be an address that begins with https://");
         }
         let used =

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
+use super::address::{is_here, is_safe};
 use super::section::section;
 
 section! {
@@ -31,13 +32,9 @@ impl PdsSection {
         if self.token_url.is_some() != self.client.is_some() {
             bail!("pds.token_url and pds.client: go together");
         }
-        let is_here = |url: &str| {
-            url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:")
-        };
         for (key, url) in [("url", &self.url), ("token_url", &self.token_url)] {
             let Some(url) = url else { continue };
-            let is_safe = url.starts_with("https://") || is_here(url);
-            if !is_safe || exchange::pds::Pds::new(url, None).is_err() {
+            if !is_safe(url) || exchange::pds::Pds::new(url, None).is_err() {
                 bail!("pds.{key}: must be an address that begins with https://");
             }
         }

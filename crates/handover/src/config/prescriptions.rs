@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
+use super::address::is_safe;
 use super::section::section;
 
 section! {
@@ -27,11 +28,8 @@ impl PrescriptionsSection {
         if self.token_url.is_some() != self.client.is_some() {
             bail!("prescriptions.token_url and prescriptions.client: go together");
         }
-        let is_here = |url: &str| {
-            url.starts_with("http://127.0.0.1:") || url.starts_with("http://localhost:")
-        };
         if let Some(url) = &self.token_url
-            && !(url.starts_with("https://") || is_here(url))
+            && !is_safe(url)
         {
             bail!("prescriptions.token_url: must be an address that begins with https://");
         }

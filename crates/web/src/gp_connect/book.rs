@@ -43,7 +43,7 @@ pub(super) async fn book(
         more.insert("comment".into(), wanted.comment.clone().into());
     }
     let more = More {
-        members: &more,
+        members: Some(&more),
         further,
     };
     let came = match &node.exchange {

@@ -33,21 +33,26 @@ fn by_slot(due: Vec<Due>) -> Vec<Vec<Due>> {
     slots.into_values().collect()
 }
 
+/// Does it for all of them, some at a time; what goes wrong with one stops no other.
+async fn side_by_side<T, F: Future<Output = Result<(), Problem>>>(
+    all: impl IntoIterator<Item = T>,
+    each: impl Fn(T) -> F,
+) -> Result<(), Problem> {
+    let mut all = all.into_iter();
+    let mut done = Ok(());
+    loop {
+        let some: Vec<F> = all.by_ref().take(SIDE_BY_SIDE).map(&each).collect();
+        if some.is_empty() {
+            return done;
+        }
+        done = join_all(some).await.into_iter().fold(done, Result::and);
+    }
+}
+
 impl Exchange {
     /// Sees to all of these; what goes wrong with one stops no other.
     pub(super) async fn carry_slots(&self, system: &System, due: Vec<Due>) -> Result<(), Problem> {
-        let mut all = by_slot(due).into_iter();
-        let mut done = Ok(());
-        loop {
-            let some = all.by_ref().take(SIDE_BY_SIDE);
-            let some: Vec<_> = some
-                .map(|it| Box::pin(self.carry_slot(system, it)))
-                .collect();
-            if some.is_empty() {
-                return done;
-            }
-            done = join_all(some).await.into_iter().fold(done, Result::and);
-        }
+        side_by_side(by_slot(due), |it| Box::pin(self.carry_slot(system, it))).await
     }
 
     async fn carry_slot(&self, system: &System, due: Vec<Due>) -> Result<(), Problem> {
@@ -67,17 +72,7 @@ impl Exchange {
                 break;
             }
         }
-        let mut done = Ok(());
-        loop {
-            let some = rest.by_ref().take(SIDE_BY_SIDE);
-            let some: Vec<_> = some
-                .map(|it| Box::pin(self.carry_booking(system, it)))
-                .collect();
-            if some.is_empty() {
-                return done;
-            }
-            done = join_all(some).await.into_iter().fold(done, Result::and);
-        }
+        side_by_side(rest, |it| Box::pin(self.carry_booking(system, it))).await
     }
 
     async fn carry_booking(&self, system: &System, (row, booking): Due) -> Result<(), Problem> {
