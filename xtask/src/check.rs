@@ -39,11 +39,12 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         "warnings",
     ]))?;
     step("architecture rules");
+    // The whole workspace, since a package by itself has other features of its dependencies: all would be built twice.
     shell::run(workspace.cargo().args([
         "test",
         "--quiet",
-        "--package",
-        "handover-tests",
-        "architecture",
+        "--workspace",
+        "--lib",
+        "architecture::",
     ]))
 }

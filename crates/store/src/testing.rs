@@ -1,7 +1,7 @@
 //! For tests of this and other crates: the same test on every database.
 //!
 //! SQLite is always there, in a folder of its own. PostgreSQL is used when
-//! `HANDOVER_TEST_POSTGRES` holds the address of a server where schemas may be made; without it the
+//! `HANDOVER_TEST_POSTGRES` holds the address of a server where databases may be made; without it the
 //! half is skipped aloud, and in CI (`CI=true`) that is a failure.
 
 #![allow(
@@ -9,6 +9,8 @@
     clippy::panic,
     reason = "a test that cannot be set up has failed"
 )]
+
+mod template;
 
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use crate::clock::Clock;
 use crate::database::postgres;
 use crate::settings::{Database, Settings};
 use crate::store::Store;
+use template::Own;
 
 /// Where a fixed test clock starts: 2026-01-05T09:00:00Z.
 pub const START: i64 = 1_767_603_600_000;
@@ -109,10 +112,9 @@ pub fn on_each_database(test: impl AsyncFn(&Ground)) {
         test(&ground).await;
         let _ = std::fs::remove_dir_all(&folder);
         if let Some(url) = postgres_url() {
-            let schema = format!("t_{}", uuid::Uuid::new_v4().simple());
-            let ground = ground_postgres(&url, &schema);
-            test(&ground).await;
-            drop_schema(&url, &schema).await;
+            let own = Own::make(&url).await;
+            test(&ground_postgres(&own)).await;
+            own.remove(&url).await;
         }
     });
 }
@@ -143,17 +145,17 @@ pub fn nodes_on_each_database(organisations: &[&str], test: impl AsyncFn(&[Groun
         let _ = std::fs::remove_dir_all(&folder);
         let Some(url) = postgres_url() else { return };
         let clock = Clock::fixed(START);
-        let (mut grounds, mut schemas) = (Vec::new(), Vec::new());
+        let (mut grounds, mut databases) = (Vec::new(), Vec::new());
         for ods in organisations {
-            let schema = format!("t_{}", uuid::Uuid::new_v4().simple());
-            let mut ground = ground_postgres(&url, &schema);
+            let database = Own::make(&url).await;
+            let mut ground = ground_postgres(&database);
             own(&mut ground, ods, &clock);
             grounds.push(ground);
-            schemas.push(schema);
+            databases.push(database);
         }
         test(&grounds).await;
-        for schema in schemas {
-            drop_schema(&url, &schema).await;
+        for database in databases {
+            database.remove(&url).await;
         }
     });
 }
@@ -190,16 +192,9 @@ fn ground(database: Database) -> Ground {
     Ground { settings }
 }
 
-fn ground_postgres(url: &str, schema: &str) -> Ground {
+fn ground_postgres(own: &Own) -> Ground {
     ground(Database::Postgres {
-        url: url.to_string(),
-        schema: schema.to_string(),
+        url: own.url.clone(),
+        schema: template::SCHEMA.to_owned(),
     })
-}
-
-async fn drop_schema(url: &str, schema: &str) {
-    let pool = postgres::pool(url, schema, 1, 60).expect("a pool");
-    let client = pool.get().await.expect("a connection");
-    let text = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
-    client.batch_execute(&text).await.expect("the schema goes");
 }
