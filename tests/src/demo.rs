@@ -79,7 +79,8 @@ fn receipts_are_downloaded_and_checked_without_asking_a_node() {
     let mut client = Client::new(address.strip_prefix("http://").unwrap().parse().unwrap());
     sign_in(&mut client, "clerk");
     let delivered = demo.rows("hospital").texts(
-        "SELECT CAST(e.pid AS TEXT) FROM parcel_event e WHERE e.event = 'delivered' ORDER BY e.pid",
+        "SELECT CAST(e.pid AS TEXT) FROM parcel_event e JOIN parcel p ON p.pid = e.pid \
+         WHERE e.event = 'delivered' AND p.direction = 0 AND p.kind = 'letter' ORDER BY e.pid",
     );
     let pid = delivered[0][0].clone().unwrap();
     let page = client.get(&format!("/staff/sent/{pid}")).unwrap().text();

@@ -165,7 +165,8 @@ fn holds(nodes: &mut Neighbourhood, ids: &[String]) {
         assert_eq!(site.rows.number(given_up), 0);
     }
     // Each letter was accepted before it was delivered, by the numbers of its steps, whatever times they show.
-    let query = "SELECT CAST(pid AS TEXT), event FROM parcel_event ORDER BY pid, seq";
+    let query = "SELECT CAST(e.pid AS TEXT), e.event FROM parcel_event e JOIN parcel p ON p.pid = e.pid \
+                 WHERE p.kind = 'letter' ORDER BY e.pid, e.seq";
     for steps in nodes
         .hospital
         .rows

@@ -43,7 +43,8 @@ fn f08_a_line_cut_between_a_letter_and_its_receipt_delivers_it_once() {
     for (site, outwards) in [(&nodes.hospital, true), (&nodes.practice, false)] {
         let parcels = site.rows.parcels(outwards);
         assert_eq!((parcels.len(), parcels["CUT"].len()), (1, 1), "{parcels:?}");
-        let query = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel_event WHERE event = 'delivered'";
+        let query = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel_event e JOIN parcel p \
+                     ON p.pid = e.pid WHERE e.event = 'delivered' AND p.kind = 'letter'";
         assert_eq!(site.rows.number(query), 1, "one step at {}", site.ods);
     }
 }
