@@ -10,6 +10,7 @@ mod amend;
 mod letters;
 mod medicines;
 mod sign;
+mod structured;
 
 use fhir::date;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use letters::{Section, letter, read_sections, section_code, sections};
 pub use medicines::{Taken, compare, concept};
 pub use sign::Signing;
 pub(crate) use sign::division;
+pub(crate) use structured::structure;
 
 /// The word of its drafts in tables.
 pub const KIND: &str = "discharge";

@@ -72,6 +72,8 @@ pub struct Settings {
     /// How often our mailbox is looked into.
     pub look_seconds: u32,
     pub date_order: DateOrder,
+    /// The MessageDefinition that Transfer of Care documents name instead of the one published last.
+    pub discharge_definition: Option<String>,
 }
 
 /// The worker of one node.

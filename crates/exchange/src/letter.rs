@@ -92,7 +92,7 @@ impl Exchange {
     /// organisation; `Value` or `TooLong` for what the protocol does not carry.
     pub fn send_letter(&self, letter: Letter) -> Result<Effect, Problem> {
         self.check_receiver(&letter)?;
-        let way = self.way(&letter.to, &letter)?;
+        let way = self.way(&letter.to, &letter, false)?;
         self.sent_by(letter, &[], way)
     }
 
@@ -126,8 +126,18 @@ impl Exchange {
     /// # Errors
     /// As `send_letter`, but for `NotFound`.
     pub fn post_letter(&self, letter: Letter) -> Result<Effect, Problem> {
+        self.posted(letter, false)
+    }
+
+    /// As `post_letter`, of a letter that `discharge::letter` wrote for a practice: it alone may leave as a Transfer of
+    /// Care document.
+    pub(crate) fn post_discharge(&self, letter: Letter) -> Result<Effect, Problem> {
+        self.posted(letter, true)
+    }
+
+    fn posted(&self, letter: Letter, is_discharge: bool) -> Result<Effect, Problem> {
         self.check_receiver(&letter)?;
-        let way = match self.way(&letter.to, &letter) {
+        let way = match self.way(&letter.to, &letter, is_discharge) {
             Err(problem) if matches!(problem.kind, Kind::NotFound | Kind::NotSupported) => {
                 Way::Node
             }
@@ -138,7 +148,7 @@ impl Exchange {
 
     /// By which way a letter leaves, in words.
     pub(crate) fn way_in_words(&self, letter: &Letter) -> &'static str {
-        match self.way(&letter.to, letter) {
+        match self.way(&letter.to, letter, false) {
             Ok(Way::Node) => "To its node, signed.",
             Ok(Way::Itk3(_)) => "Over MESH, as an ITK3 document.",
             Ok(Way::Fax) => "By fax: nobody there is proved to have read it.",
@@ -225,12 +235,12 @@ impl Exchange {
     }
 
     /// To its node; without one as an ITK3 document; where that cannot be, by fax.
-    fn way(&self, to: &Ods, letter: &Letter) -> Result<Way, Problem> {
+    fn way(&self, to: &Ods, letter: &Letter, is_discharge: bool) -> Result<Way, Problem> {
         if self.book.member(to, self.store.now()).is_some() {
             return Ok(Way::Node);
         }
         let routes = self.settings.itk3.as_ref();
-        if let Some(routed) = routes.and_then(|routes| routes.to(letter)) {
+        if let Some(routed) = routes.and_then(|routes| routes.to(letter, is_discharge)) {
             return Ok(Way::Itk3(routed));
         }
         self.check_fax(to, letter)?;

@@ -5,12 +5,14 @@
 //!
 //! What is read is plain data; nothing of STU3 is taken for R4.
 
+pub mod care;
 pub mod codes;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use care::Care;
 pub use read::{Seen, Unread, read};
 pub use write::write;
 
@@ -85,7 +87,8 @@ pub enum Body {
 /// A document's Composition and what it refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// The identifier of its own Bundle, by which a later one says that it replaces it.
+    /// By which a later one says that it replaces it: the identifier of its own Bundle, and of Transfer of Care that
+    /// of its Composition.
     pub id: String,
     pub title: String,
     /// What the Composition's own narrative says.
@@ -104,6 +107,9 @@ pub struct Document {
     pub replaces: Option<String>,
     /// What its sections say in their narratives, with their titles; empty if nothing.
     pub narrative: String,
+    /// What is written as a Transfer of Care document. Of one that is read its narratives are in `narrative`, and this
+    /// is `None`.
+    pub structure: Option<Box<care::Structure>>,
     /// The attachments in the order of the sections.
     pub parts: Vec<Part>,
 }

@@ -37,23 +37,23 @@ const HEADINGS: [(&str, &str, &str); 12] = [
     (CONTACTS, "contact-for-further-information", ""),
     (OTHERS, "distribution-list", ""),
 ];
-const ADMISSION: &str = "Admission details";
-const DISCHARGED: &str = "Discharge details";
-const DIAGNOSES: &str = "Diagnoses";
-const PROCEDURES: &str = "Procedures";
+pub(super) const ADMISSION: &str = "Admission details";
+pub(super) const DISCHARGED: &str = "Discharge details";
+pub(super) const DIAGNOSES: &str = "Diagnoses";
+pub(super) const PROCEDURES: &str = "Procedures";
 const COURSE: &str = "Clinical summary";
-const ALLERGIES: &str = "Allergies and adverse reactions";
-const MEDICINES: &str = "Medications and medical devices";
-const PLAN: &str = "Plan and requested actions";
-const CARE: &str = "Care needs";
-const TOLD: &str = "Information and advice given";
-const CONTACTS: &str = "Contacts";
+pub(super) const ALLERGIES: &str = "Allergies and adverse reactions";
+pub(super) const MEDICINES: &str = "Medications and medical devices";
+pub(super) const PLAN: &str = "Plan and requested actions";
+pub(super) const CARE: &str = "Care needs";
+pub(super) const TOLD: &str = "Information and advice given";
+pub(super) const CONTACTS: &str = "Contacts";
 /// Of a new version: that it is one, and what became of the medicines since the first.
 const AMENDED: &str = "New version";
-const CHANGED: &str = "Medicines changed since the first version";
-const OTHERS: &str = "Distribution list";
+pub(super) const CHANGED: &str = "Medicines changed since the first version";
+pub(super) const OTHERS: &str = "Distribution list";
 
-const WITHHELD: &str = "Some of what the hospital's record holds under this heading was withheld from whoever wrote this \
+pub(super) const WITHHELD: &str = "Some of what the hospital's record holds under this heading was withheld from whoever wrote this \
      letter. Ask the hospital before you rely on it.";
 const UNWRITTEN: &str = "Nothing was written under this heading.";
 

@@ -86,7 +86,10 @@ impl Exchange {
             job.changes.push(self.kept(it, by, &binary)?);
             job.changes.push(self.kept(it, by, &document)?);
             let letter = self.letter(it, by, (reader, to), bytes)?;
-            job.effects.push(self.post_letter(letter)?);
+            job.effects.push(match reader {
+                Reader::Practice => self.post_discharge(letter)?,
+                Reader::Pharmacy | Reader::SocialCare => self.post_letter(letter)?,
+            });
         }
         job.effects.push(Effect::Draft(DraftWrite::End {
             id: by.draft.to_owned(),

@@ -28,6 +28,8 @@ pub struct Receiver {
     pub ods: Ods,
     pub mailbox: String,
     pub workflow: String,
+    /// The workflow of the Transfer of Care document as which a discharge goes there; without one it goes as any letter.
+    pub discharge: Option<String>,
 }
 
 /// Who can be sent to as an ITK3 document.
@@ -36,6 +38,8 @@ pub struct Routes {
     pub receivers: Vec<Receiver>,
     /// Whether letters to others go to whatever practice MESH finds for the patient.
     pub automatic: bool,
+    /// As `Receiver::discharge`, of a discharge that goes to whatever practice MESH finds.
+    pub discharge: Option<String>,
 }
 
 /// Where a letter goes.
@@ -47,24 +51,28 @@ pub struct Routed {
 }
 
 impl Routes {
-    /// Where a letter goes; `None` if it cannot go so.
-    pub(crate) fn to(&self, letter: &Letter) -> Option<Routed> {
+    /// Where a letter goes; `None` if it cannot go so. Only what is a discharge by its headings may go as one.
+    pub(crate) fn to(&self, letter: &Letter, is_discharge: bool) -> Option<Routed> {
         let carried = letter.contents.iter().all(|it| carries(&it.content_type));
         let bytes: usize = letter.contents.iter().map(|it| it.bytes.len()).sum();
         if !carried || bytes > BYTES_MAX {
             return None;
         }
+        let workflow = |usual: &str, discharge: Option<&str>| {
+            let own = discharge.filter(|_| is_discharge);
+            own.unwrap_or(usual).to_owned()
+        };
         if let Some(known) = self.receivers.iter().find(|it| it.ods == letter.to) {
             return Some(Routed {
                 mailbox: known.mailbox.clone(),
-                workflow: known.workflow.clone(),
+                workflow: workflow(&known.workflow, known.discharge.as_deref()),
             });
         }
         let named =
             letter.nhs_number.is_some() && letter.birth_date.is_some() && is_plain(&letter.family);
         (self.automatic && named).then(|| Routed {
             mailbox: String::new(),
-            workflow: SEND_DOCUMENT.to_owned(),
+            workflow: workflow(SEND_DOCUMENT, self.discharge.as_deref()),
         })
     }
 }
@@ -131,7 +139,73 @@ pub fn patient_of(mailbox: &str) -> Option<(String, Vec<String>, String)> {
 
 #[cfg(test)]
 mod tests {
+    use access::NhsNumber;
+
+    use super::super::CONSULTATION_REPORT;
     use super::*;
+    use crate::letter::LetterContent;
+
+    fn letter(to: &str) -> Letter {
+        Letter {
+            id: "l1".into(),
+            to: Ods::parse(to).unwrap(),
+            made_at: 0,
+            title: "Letter".into(),
+            author: "Dr Bo".into(),
+            urgent: false,
+            marks: Vec::new(),
+            document_number: "d1".into(),
+            replaces: None,
+            nhs_number: Some(NhsNumber::parse("9434765919").unwrap()),
+            birth_date: Some("1980-02-01".into()),
+            family: "Ash".into(),
+            given: "Una".into(),
+            contents: vec![LetterContent {
+                content_type: "text/plain; charset=utf-8".into(),
+                bytes: b"Dear colleague".to_vec(),
+            }],
+            patient: "una".into(),
+            document: "doc".into(),
+        }
+    }
+
+    #[test]
+    fn only_a_discharge_goes_as_one_and_only_to_who_takes_it() {
+        let receiver = |ods: &str, workflow: &str, discharge: Option<&str>| Receiver {
+            ods: Ods::parse(ods).unwrap(),
+            mailbox: format!("{ods}OT001"),
+            workflow: workflow.into(),
+            discharge: discharge.map(str::to_owned),
+        };
+        let mental_health = Some("TOC_FHIR_MH_DISCH");
+        let mut routes = Routes {
+            receivers: vec![
+                receiver("A81001", SEND_DOCUMENT, Some("TOC_FHIR_IP_DISCH")),
+                receiver("A81002", SEND_DOCUMENT, None),
+                receiver("A81003", CONSULTATION_REPORT, mental_health),
+            ],
+            automatic: true,
+            discharge: None,
+        };
+        let goes = |routes: &Routes, ods: &str, is_discharge| {
+            let routed = routes.to(&letter(ods), is_discharge).unwrap();
+            (routed.mailbox, routed.workflow)
+        };
+        for (ods, plain, discharge) in [
+            ("A81001", SEND_DOCUMENT, "TOC_FHIR_IP_DISCH"),
+            ("A81002", SEND_DOCUMENT, SEND_DOCUMENT),
+            ("A81003", CONSULTATION_REPORT, "TOC_FHIR_MH_DISCH"),
+        ] {
+            let mailbox = format!("{ods}OT001");
+            assert_eq!(goes(&routes, ods, false), (mailbox.clone(), plain.into()));
+            assert_eq!(goes(&routes, ods, true), (mailbox, discharge.into()));
+        }
+        let found = |workflow: &str| (String::new(), workflow.to_owned());
+        assert_eq!(goes(&routes, "A81004", true), found(SEND_DOCUMENT));
+        routes.discharge = Some("TOC_FHIR_EC_DISCH".into());
+        assert_eq!(goes(&routes, "A81004", true), found("TOC_FHIR_EC_DISCH"));
+        assert_eq!(goes(&routes, "A81004", false), found(SEND_DOCUMENT));
+    }
 
     #[test]
     fn a_practice_is_named_by_its_patient_in_either_order_of_the_date() {

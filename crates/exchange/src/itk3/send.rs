@@ -84,8 +84,12 @@ impl Itk3 {
             name: &self.settings.name,
             telephone: &self.settings.telephone,
             mailbox: self.mesh.mailbox(),
+            discharge_definition: self.settings.discharge_definition.as_deref(),
         };
-        let (bytes, subject) = make::message(&sender, letter, parts);
+        let (bytes, subject) = match make::message(&sender, letter, parts) {
+            Ok(made) => made,
+            Err(problem) => return self.failed(number, &problem.message).await,
+        };
         let plain = letter.header.replace('-', "");
         let local_id = format!("H{}-{plain}", letter.tries.saturating_add(1));
         let handing = Itk3Write::Handing {

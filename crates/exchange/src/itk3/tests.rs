@@ -1,5 +1,7 @@
 //! What a worker does with what came, and with what did not.
 
+mod care;
+
 use access::Ods;
 use fhir::itk3::{Body, Document, Header, Message, Organisation, Part, Person, write};
 use store::fax::{Asker, FaxWrite};
@@ -39,6 +41,7 @@ fn worker(store: &Store, clock: &Clock) -> Itk3 {
         message_bytes_max: 1 << 20,
         look_seconds: 60,
         date_order: DateOrder::YearFirst,
+        discharge_definition: None,
     };
     Itk3::new(store.clone(), mesh.unwrap(), settings)
 }
@@ -352,6 +355,7 @@ fn document(bundle: &str, replaces: Option<&str>) -> Message {
             custodian: organisation,
             replaces: replaces.map(str::to_owned),
             narrative: String::new(),
+            structure: None,
             parts: vec![Part {
                 content_type: "application/pdf".into(),
                 bytes: b"%PDF-1.4".to_vec(),

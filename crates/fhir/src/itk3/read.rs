@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::{
     Body, Document, HANDLING, Header, Message, NHS_NUMBER, ODS, Organisation, Part, Person,
-    Response, codes,
+    Response, SEND_DOCUMENT_EVENT, codes,
 };
 use crate::json::Limits;
 use crate::problem::{Kind, Problem};
@@ -264,11 +264,15 @@ fn focus(header: &Element, entries: &Entries<'_>) -> Result<Document, Fault> {
         .named(header.child("focus"))
         .filter(|it| it.name == "Bundle" && it.text(&["type"]) == Some("document"))
         .ok_or_else(|| wrong("MessageHeader.focus: there is no Bundle of the type document."))?;
-    let id = words(bundle.text(&["identifier", "value"]));
+    let named = bundle.text(&["identifier", "value"]);
     let entries = Entries::of(bundle);
     let composition = entries.0.iter().find(|it| it.1.name == "Composition");
     let Some((_, composition)) = composition else {
         return Err(wrong("The document's Bundle holds no Composition."));
+    };
+    let id = match header.text(&["event", "code"]) == Some(SEND_DOCUMENT_EVENT) {
+        true => named,
+        false => composition.text(&["identifier", "value"]).or(named),
     };
     let patient = entries
         .named(composition.child("subject"))
@@ -295,7 +299,7 @@ fn focus(header: &Element, entries: &Entries<'_>) -> Result<Document, Fault> {
         .find(|it| it.text(&["code"]) == Some("replaces"));
     let summary = composition.child("text").and_then(|it| it.child("div"));
     Ok(Document {
-        id,
+        id: words(id),
         title: words(composition.text(&["title"])),
         summary: summary.map(|it| it.prose.clone()).unwrap_or_default(),
         date: words(composition.text(&["date"])),
@@ -308,6 +312,7 @@ fn focus(header: &Element, entries: &Entries<'_>) -> Result<Document, Fault> {
             .and_then(|it| it.text(&["targetIdentifier", "value"]))
             .map(|it| words(Some(it))),
         narrative: sections.said.join("\n\n"),
+        structure: None,
         parts: sections.parts,
     })
 }

@@ -57,6 +57,7 @@ pub(super) fn message() -> Message {
             custodian: organisation,
             replaces: Some("846ebe66-5ff8-4499-bc57-a112d3d0daa3".into()),
             narrative: String::new(),
+            structure: None,
             parts: vec![
                 Part {
                     content_type: "application/pdf".into(),

@@ -1,12 +1,14 @@
 //! Writing a message. The same message with the same ids is the same bytes.
 
+mod structure;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{
     Body, Document, EVENTS, HANDLING, Header, MESSAGE_BUNDLE, MESSAGE_HEADER, Message, NHS_NUMBER,
-    ODS, Organisation, Person, RECIPIENT_TYPE, RESPONSE_CODES, RESPONSE_EVENT, Response, UUID,
-    codes,
+    ODS, Organisation, Person, RECIPIENT_TYPE, RESPONSE_CODES, RESPONSE_EVENT, Response,
+    SEND_DOCUMENT_EVENT, UUID, care, codes,
 };
 
 const DOCUMENT_BUNDLE: &str = "https://fhir.nhs.uk/STU3/StructureDefinition/ITK-Document-Bundle-1";
@@ -37,7 +39,14 @@ pub fn write(message: &Message, id: &dyn Fn(&str) -> String) -> Vec<u8> {
         header_organisation(xml, &sender, &message.header.sender);
     });
     xml.resource(&focus, |xml| match &message.body {
-        Body::Document(it) => document(xml, &focus, it, id),
+        Body::Document(it) => {
+            // By which a later document says that it replaces this one: of GP Connect Send Document it is the Bundle's.
+            let own = match message.header.event == SEND_DOCUMENT_EVENT {
+                true => id("composition"),
+                false => it.id.clone(),
+            };
+            document(xml, (&focus, own), it, id);
+        }
         Body::Response(it) => outcome(xml, &focus, it),
     });
     xml.close("Bundle");
@@ -159,7 +168,7 @@ fn header(xml: &mut Xml, message: &Message, sender: &str, focus: &str) {
     xml.extension(HANDLING, |xml| handling(xml, header));
     let display = match is_response {
         true => "ITK Response",
-        false => "ITK GP Connect Send Document",
+        false => care::event_name(&header.event).unwrap_or("ITK GP Connect Send Document"),
     };
     // The order of STU3: event, receiver, sender, timestamp, author, source, responsible, response, focus.
     xml.coding("event", [EVENTS, &header.event, display]);
@@ -219,17 +228,26 @@ fn header_organisation(xml: &mut Xml, id: &str, organisation: &Organisation) {
     });
 }
 
-fn document(xml: &mut Xml, bundle: &str, it: &Document, id: &dyn Fn(&str) -> String) {
+fn document(
+    xml: &mut Xml,
+    (bundle, own): (&str, String),
+    it: &Document,
+    id: &dyn Fn(&str) -> String,
+) {
     xml.open("Bundle");
     xml.value("id", bundle);
     xml.profile(DOCUMENT_BUNDLE);
     xml.identifier(UUID, &it.id);
     xml.value("type", "document");
+    let structure = it.structure.as_deref();
     let names = Names {
         composition: id("composition"),
+        own,
         patient: id("patient"),
         author: id("author"),
         custodian: id("custodian"),
+        practice: (structure.is_some() && !it.practice.is_empty()).then(|| id("practice")),
+        stay: structure.map(|_| id("stay")),
         parts: (0..it.parts.len())
             .map(|part| id(&format!("part {part}")))
             .collect(),
@@ -245,14 +263,27 @@ fn document(xml: &mut Xml, bundle: &str, it: &Document, id: &dyn Fn(&str) -> Str
             });
         });
     }
+    if let (Some(stay), Some(structure)) = (&names.stay, structure) {
+        xml.resource(stay, |xml| {
+            structure::stay(xml, stay, (it, structure), &names);
+        });
+    }
     xml.resource(&names.author, |xml| {
         practitioner(xml, &names.author, &it.author)
     });
     xml.resource(&names.custodian, |xml| {
-        custodian(xml, &names.custodian, &it.custodian)
+        organisation(xml, &names.custodian, &it.custodian)
     });
+    if let (Some(practice), Some(structure)) = (&names.practice, structure) {
+        let known = Organisation {
+            ods: it.practice.clone(),
+            name: structure.practice_name.clone(),
+            telephone: String::new(),
+        };
+        xml.resource(practice, |xml| organisation(xml, practice, &known));
+    }
     xml.resource(&names.patient, |xml| {
-        patient(xml, &names.patient, &it.patient)
+        patient(xml, &it.patient, &names);
     });
     xml.close("Bundle");
 }
@@ -260,21 +291,35 @@ fn document(xml: &mut Xml, bundle: &str, it: &Document, id: &dyn Fn(&str) -> Str
 /// The ids of a document's resources.
 struct Names {
     composition: String,
+    /// The Composition's identifier.
+    own: String,
     patient: String,
     author: String,
     custodian: String,
+    /// What only a Transfer of Care document has: the patient's practice, and the stay.
+    practice: Option<String>,
+    stay: Option<String>,
     parts: Vec<String>,
 }
 
 fn composition(xml: &mut Xml, it: &Document, names: &Names) {
+    let structure = it.structure.as_deref();
+    let profile = match structure {
+        Some(structure) => structure.care.composition().to_owned(),
+        None => format!("{CARE_CONNECT}Composition-1"),
+    };
+    let ty = structure.map_or(TYPE, |structure| structure.care.ty());
     xml.open("Composition");
     xml.value("id", &names.composition);
-    xml.profile(&format!("{CARE_CONNECT}Composition-1"));
+    xml.profile(&profile);
     xml.prose(&it.summary);
-    xml.identifier(UUID, &names.composition);
+    xml.identifier(UUID, &names.own);
     xml.value("status", "final");
-    xml.within("type", |xml| xml.coding("coding", [SNOMED, TYPE.0, TYPE.1]));
+    xml.within("type", |xml| xml.coding("coding", [SNOMED, ty.0, ty.1]));
     xml.reference("subject", &names.patient);
+    if let Some(stay) = &names.stay {
+        xml.reference("encounter", stay);
+    }
     xml.value("date", &it.date);
     xml.reference("author", &names.author);
     xml.value("title", &it.title);
@@ -288,6 +333,9 @@ fn composition(xml: &mut Xml, it: &Document, names: &Names) {
                 xml.value("value", replaced);
             });
         });
+    }
+    if let Some(structure) = structure {
+        structure::sections(xml, structure, names);
     }
     for part in &names.parts {
         xml.within("section", |xml| {
@@ -312,7 +360,7 @@ fn practitioner(xml: &mut Xml, id: &str, author: &str) {
     });
 }
 
-fn custodian(xml: &mut Xml, id: &str, it: &Organisation) {
+fn organisation(xml: &mut Xml, id: &str, it: &Organisation) {
     xml.within("Organization", |xml| {
         xml.value("id", id);
         xml.profile(&format!("{CARE_CONNECT}Organization-1"));
@@ -328,9 +376,9 @@ fn custodian(xml: &mut Xml, id: &str, it: &Organisation) {
     });
 }
 
-fn patient(xml: &mut Xml, id: &str, it: &Person) {
+fn patient(xml: &mut Xml, it: &Person, names: &Names) {
     xml.within("Patient", |xml| {
-        xml.value("id", id);
+        xml.value("id", &names.patient);
         xml.profile(&format!("{CARE_CONNECT}Patient-1"));
         if let Some(number) = &it.nhs_number {
             xml.identifier(NHS_NUMBER, number);
@@ -342,6 +390,9 @@ fn patient(xml: &mut Xml, id: &str, it: &Person) {
         });
         if let Some(born) = &it.birth_date {
             xml.value("birthDate", born);
+        }
+        if let Some(practice) = &names.practice {
+            xml.reference("generalPractitioner", practice);
         }
     });
 }

@@ -29,6 +29,7 @@ pub fn open(config: &Config, store: &Store) -> anyhow::Result<Option<Parts>> {
     let routes = Arc::new(Routes {
         receivers: receivers.collect::<anyhow::Result<_>>()?,
         automatic: section.automatic,
+        discharge: section.automatic_discharge.clone(),
     });
     let settings = Settings {
         name: config.organisation.name.clone(),
@@ -40,6 +41,7 @@ pub fn open(config: &Config, store: &Store) -> anyhow::Result<Option<Parts>> {
         message_bytes_max: usize::try_from(section.message_bytes_max)?,
         look_seconds: section.look_seconds,
         date_order: section.date_order.into(),
+        discharge_definition: section.discharge_definition.clone(),
     };
     let worker = Itk3::new(store.clone(), mesh, settings);
     Ok(Some(Parts { worker, routes }))

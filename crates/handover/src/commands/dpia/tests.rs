@@ -275,6 +275,8 @@ const OTHERWISE: &[&str] = &[
     "opt_out.answer_hours",
     "opt_out.request_workflow",
     "opt_out.answer_workflow",
+    "itk3.automatic_discharge",
+    "itk3.discharge_definition",
     "itk3.date_order",
     "itk3.telephone",
     "itk3.tries_max",

@@ -60,10 +60,11 @@ pub(super) async fn hospital(ground: &Ground) -> (tempfile::TempDir, Arc<Node>) 
         ods: Ods::parse("A81003").unwrap(),
         mailbox: "A81003OT001".into(),
         workflow: SEND_DOCUMENT.into(),
+        discharge: Some("TOC_FHIR_IP_DISCH".into()),
     };
     let routes = Routes {
         receivers: vec![receiver],
-        automatic: false,
+        ..Routes::default()
     };
     let settings = Settings {
         itk3: Some(Arc::new(routes)),
@@ -396,6 +397,11 @@ fn a_practice_without_a_node_gets_the_discharge_as_an_itk3_document() {
                 way("FZZ01", false)
             ]
         );
+        // The practice takes discharges as documents of their own kind.
+        let carrying = Scope::system(SystemPurpose::CarryItk3);
+        let due = node.store.itk3_to_send(&carrying, 9).await.unwrap();
+        let workflows: Vec<&str> = due.iter().map(|it| it.workflow.as_str()).collect();
+        assert_eq!(workflows, ["TOC_FHIR_IP_DISCH"]);
     });
 }
 
