@@ -42,7 +42,7 @@ async fn put_back(ground: &Ground, taken: Taken, pieces: &[Record], name: &str) 
         Database::Postgres { url, schema } => {
             settings.database = Database::Postgres {
                 url: url.clone(),
-                schema: format!("{}_{name}", &schema[..20]),
+                schema: format!("{schema}_{name}"),
             };
             rows_back(settings.clone(), pieces).await;
         }

@@ -352,7 +352,7 @@ async fn paged(store: &Store, scope: &Scope, search: &Search) -> Vec<String> {
 fn p17_a_search_returns_exactly_what_matches_and_may_be_read_one_by_one() {
     let searches = prop::collection::vec(prop::collection::vec(clause(), 0..3), 6);
     let config = Config {
-        cases: 12,
+        cases: 8,
         failure_persistence: None,
         ..Config::default()
     };

@@ -308,7 +308,7 @@ fn uuid_like(question: &Question, grown: usize) -> String {
 #[test]
 fn a_search_finds_what_the_rules_pick_from_what_can_be_read_one_by_one() {
     let mut runner = TestRunner::new(Config {
-        cases: 40,
+        cases: 25,
         failure_persistence: None,
         ..Config::default()
     });

@@ -160,8 +160,9 @@ fn thousands_of_entries_with_conditions_go_in_one_bundle() {
                 .count()
         };
         assert_eq!(statuses(&done.json(), "201 Created"), 2400);
-        let again = bo.post("", &sent).await.json();
-        assert_eq!(statuses(&again, "200 OK"), 2400);
+        let again = bo.post("", &sent).await;
+        assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+        assert_eq!(statuses(&again.json(), "200 OK"), 2400);
         let total = bo.get("/Patient?_count=0").await.json();
         assert_eq!(total["total"], 2400);
         node.store.clone().close().await;
