@@ -66,6 +66,8 @@ impl Postgres {
             // The tests kill nodes, never this server or the machine below it: what it wrote is there for the next
             // connection whether or not it is on the disk, and each commit that waits for the disk costs a millisecond.
             .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
+            // A database lives for seconds: nothing in it is worth tidying.
+            .args(["-c", "autovacuum=off"])
             .args(["-c", "max_connections=400"])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
