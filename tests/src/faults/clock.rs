@@ -145,7 +145,7 @@ fn holds(nodes: &mut Neighbourhood, ids: &[String]) {
         assert_eq!(parcels.len(), ids.len(), "{parcels:?}");
         assert!(parcels.values().all(|rows| rows.len() == 1), "{parcels:?}");
         let query = format!(
-            "SELECT unique_id FROM parcel WHERE direction = {} AND unique_id <> '' ORDER BY pid",
+            "SELECT unique_id FROM parcel WHERE direction = {} AND kind = 'letter' ORDER BY pid",
             u8::from(!outwards)
         );
         let order: Vec<_> = site

@@ -241,7 +241,7 @@ fn settle(nodes: &Neighbourhood, sent: &[String]) {
     }
     let order = |site: &Site, direction: u8| {
         let query = format!(
-            "SELECT unique_id FROM parcel WHERE direction = {direction} AND unique_id <> '' ORDER BY pid"
+            "SELECT unique_id FROM parcel WHERE direction = {direction} AND kind = 'letter' ORDER BY pid"
         );
         let mut numbers: Vec<_> = site
             .rows

@@ -64,7 +64,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// How many of the practice's receipts for letters the hospital has.
 fn receipts(nodes: &Neighbourhood) -> String {
     let query = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel_event e JOIN parcel p ON p.pid = e.pid \
-                 WHERE p.direction = 0 AND p.unique_id <> '' AND e.event = 'delivered'";
+                 WHERE p.direction = 0 AND p.kind = 'letter' AND e.event = 'delivered'";
     nodes.hospital.rows.texts(query)[0][0].clone().unwrap()
 }
 

@@ -64,11 +64,11 @@ impl Rows {
 
     /// All letters that came in (`sent` false) or went out, by the sender's id of the document. Two rows of one id stand
     /// under it together: that is what must not be. What nodes tell each other beside letters (that one holds something about a
-    /// patient, say) has no such id and is left out.
+    /// patient, say) is of another kind and is left out.
     pub fn parcels(&self, sent: bool) -> BTreeMap<String, Vec<Parcel>> {
         let query = format!(
             "SELECT unique_id, state, document, CAST(unmatched AS TEXT) FROM parcel \
-             WHERE direction = {} AND unique_id <> ''",
+             WHERE direction = {} AND kind = 'letter'",
             i32::from(!sent)
         );
         let mut by_id: BTreeMap<String, Vec<Parcel>> = BTreeMap::new();
