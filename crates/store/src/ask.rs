@@ -273,7 +273,7 @@ impl Store {
 
 /// The newest of each type: id, version, time, splice, body, number of the type.
 fn newest(scope: &Scope, patient: &str, numbers: &[(i64, &'static str)]) -> Sql<'static> {
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT x.id, x.ver, x.ts, v.splice, v.body, x.ty FROM (SELECT r.shard, r.rid, r.id, r.ver, \
          r.ts, r.ty, ROW_NUMBER() OVER (PARTITION BY r.ty ORDER BY r.ts DESC, r.rid DESC) AS n",
     );
@@ -297,7 +297,7 @@ fn counted(
     numbers: &[(i64, &'static str)],
     within: bool,
 ) -> Sql<'static> {
-    let mut sql = Sql::varied("SELECT r.ty, COUNT(*)");
+    let mut sql = Sql::new("SELECT r.ty, COUNT(*)");
     push_of_patient(&mut sql, patient, numbers);
     if let (false, Reach::Organisation(own)) = (within, scope.reach()) {
         sql.push(" AND r.org = ").bind(own.as_str().to_string());

@@ -139,7 +139,7 @@ impl Store {
         self.caught_up().await;
         let count = filter.count.clamp(1, PAGE_MAX);
         let before = filter.before.unwrap_or(i64::MAX);
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT seq, at, request_id, interaction, within, outcome, agent, account, name, role, \
              organisation, agent_patient, purpose, ty, id, ver, patient, query FROM audit WHERE ",
         );

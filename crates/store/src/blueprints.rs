@@ -197,7 +197,7 @@ impl Store {
     /// `Forbidden` for who is no member of staff.
     pub async fn blueprints(&self, scope: &Scope) -> Result<Vec<Applied>, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(APPLIED);
+        let mut sql = Sql::new(APPLIED);
         sql.push("ORDER BY at DESC, id DESC LIMIT ")
             .bind(LISTED_MAX);
         let rows = self.rows_apart(sql).await?;
@@ -210,7 +210,7 @@ impl Store {
     /// `Forbidden` for who is no member of staff.
     pub async fn blueprint(&self, scope: &Scope, name: &str) -> Result<Option<Applied>, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(APPLIED);
+        let mut sql = Sql::new(APPLIED);
         sql.push("WHERE id = (SELECT n.blueprint FROM blueprint_now n WHERE n.name = ")
             .bind(name.to_owned())
             .push(")");

@@ -88,26 +88,16 @@ impl<'a, T: Into<Bind<'a>>> From<Option<T>> for Bind<'a> {
 pub(crate) struct Sql<'a> {
     text: Cow<'static, str>,
     binds: Vec<Bind<'a>>,
-    varied: bool,
     bytes_max: usize,
 }
 
 impl<'a> Sql<'a> {
-    /// A text that is always the same; the database keeps it prepared.
+    /// The text, or the start of one that is built from parts.
     pub(crate) fn new(text: &'static str) -> Sql<'a> {
         Sql {
             text: Cow::Borrowed(text),
             binds: Vec::new(),
-            varied: false,
             bytes_max: usize::MAX,
-        }
-    }
-
-    /// A text that is built from parts, in so many ways that it is not worth keeping prepared.
-    pub(crate) fn varied(text: &'static str) -> Sql<'a> {
-        Sql {
-            varied: true,
-            ..Sql::new(text)
         }
     }
 
@@ -158,9 +148,5 @@ impl<'a> Sql<'a> {
     pub(crate) fn explained(mut self, prefix: &'static str) -> Sql<'a> {
         self.text = Cow::Owned(format!("{prefix}{}", self.text));
         self
-    }
-
-    pub(crate) fn is_varied(&self) -> bool {
-        self.varied
     }
 }

@@ -177,7 +177,7 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn subs(&self) -> Result<Vec<Sub>, Problem> {
-        let mut sql = Sql::varied(SUB);
+        let mut sql = Sql::new(SUB);
         sql.push("ORDER BY s.id LIMIT ").bind(SUBS_MAX);
         self.rows_apart(sql).await?.iter().map(sub).collect()
     }
@@ -187,7 +187,7 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn sub(&self, id: &str) -> Result<Option<Sub>, Problem> {
-        let mut sql = Sql::varied(SUB);
+        let mut sql = Sql::new(SUB);
         sql.push("WHERE s.id = ").bind(id.to_string());
         self.rows(&sql).await?.first().map(sub).transpose()
     }

@@ -82,7 +82,7 @@ fn one(
     number: (i64, &'static str),
     id: &str,
 ) -> Sql<'static> {
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT x.id, x.ver, x.ts, v.splice, v.body FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts",
     );
     push_of_patient(&mut sql, patient, &[number]);

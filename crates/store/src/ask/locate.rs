@@ -185,7 +185,7 @@ impl Store {
         patient: Option<&str>,
     ) -> Result<Vec<DocumentPointer>, Problem> {
         looks(scope)?;
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT id, custodian, nhs_number, kind, version, at, body FROM nrl_pointer WHERE id > ",
         );
         sql.bind(wanted.after.to_string());

@@ -213,7 +213,7 @@ impl File {
 
     /// How many of these, from the first, fit into so many bytes; one at least.
     async fn fitting(&self, keys: &[(i64, i64)], bytes_max: i64) -> Result<usize, Problem> {
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT v.rid, v.ver, length(v.body) FROM res r CROSS JOIN ver v WHERE r.ty = ",
         );
         // Without its type a row is found only by reading all.
@@ -240,7 +240,7 @@ impl File {
     async fn fetch(&self, keys: &[(i64, i64)]) -> Result<Vec<Listed>, Problem> {
         let wanted: HashSet<(i64, i64)> = keys.iter().copied().collect();
         let versions: HashSet<i64> = keys.iter().map(|(_, version)| *version).collect();
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT r.rid, r.id, v.ver, v.ts, v.splice, v.body, r.patients, w.text \
              FROM res r CROSS JOIN ver v CROSS JOIN word w WHERE r.ty = ",
         );

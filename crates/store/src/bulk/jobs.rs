@@ -262,7 +262,7 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn bulk_job(&self, id: &str) -> Result<Option<BulkJob>, Problem> {
-        let mut sql = Sql::varied(JOB);
+        let mut sql = Sql::new(JOB);
         sql.push("id = ").bind(id.to_string());
         self.rows(&sql).await?.first().map(job).transpose()
     }
@@ -272,7 +272,7 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn bulk_jobs_open(&self) -> Result<Vec<BulkJob>, Problem> {
-        let mut sql = Sql::varied(JOB);
+        let mut sql = Sql::new(JOB);
         sql.push("state = 'accepted' ORDER BY started_at LIMIT 100");
         self.rows(&sql).await?.iter().map(job).collect()
     }
@@ -292,7 +292,7 @@ impl Store {
     /// # Errors
     /// Whatever the store answers.
     pub async fn bulk_jobs_expired(&self) -> Result<Vec<BulkJob>, Problem> {
-        let mut sql = Sql::varied(JOB);
+        let mut sql = Sql::new(JOB);
         sql.push("expires_at <= ")
             .bind(self.now())
             .push(" OR (state = 'receiving' AND changed_at <= ")

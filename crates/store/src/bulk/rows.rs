@@ -74,7 +74,7 @@ pub(super) fn parts(walk: &Walk) -> u32 {
 
 /// Rows as `version` reads them: rid, id, version, time, splice, body, patients, type.
 pub(super) fn page(scope: &Scope, walk: &Walk, numbers: &Numbers, rows: u32) -> Sql<'static> {
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT q.rid, q.id, q.ver, q.ts, v.splice, v.body, q.patients, w.text FROM \
          (SELECT p.shard, p.rid, p.id, p.ver, p.ts, p.patients, p.ty, \
          SUM(length(l.body)) OVER (ORDER BY p.rid) - length(l.body) AS bytes_before FROM (\
@@ -97,7 +97,7 @@ pub(super) fn page(scope: &Scope, walk: &Walk, numbers: &Numbers, rows: u32) -> 
 /// that time, even if it was changed or deleted since.
 pub(super) fn keys(scope: &Scope, walk: &Walk, numbers: &Numbers) -> Sql<'static> {
     let before = walk.before.unwrap_or(i64::MAX);
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT p.rid, p.id, p.ver, v.ts, 0, 0, p.patients, w.text, v.del FROM (\
          SELECT r.shard, r.rid, r.id, r.patients, r.ty, CASE WHEN r.ts < ",
     );
@@ -200,7 +200,7 @@ fn push_numbers(sql: &mut Sql<'static>, numbers: &[i64]) {
 
 /// Resources of one type by id, as far as they are within the scope and about no patient.
 pub(super) fn about_nobody(scope: &Scope, walk: &Walk, ty: i64, ids: &[&str]) -> Sql<'static> {
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT r.rid, r.id, r.ver, r.ts, v.splice, v.body, r.patients, w.text FROM place p \
          CROSS JOIN res r CROSS JOIN ver v CROSS JOIN word w WHERE p.ty = ",
     );

@@ -145,7 +145,7 @@ impl Store {
         let Reach::Organisation(ods) = scope.reach() else {
             return Ok((0, 0));
         };
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN r.guard = 1 THEN 1 ELSE 0 END) AS BIGINT), 0) \
              FROM compartment c CROSS JOIN res r WHERE c.patient = ",
         );

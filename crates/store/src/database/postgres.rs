@@ -90,17 +90,19 @@ pub(crate) async fn create_schema(client: &Client, schema: &str) -> Result<(), P
     client.batch_execute(&text).await.map_err(failure::postgres)
 }
 
-async fn statement(client: &Client, sql: &Sql<'_>) -> Result<Statement, Problem> {
-    let prepared = if sql.is_varied() {
-        client.prepare(sql.text()).await
-    } else {
-        client.prepare_cached(sql.text()).await
-    };
-    prepared.map_err(failure::postgres)
+/// Texts that a connection keeps prepared. What a search is made of is built in many ways: when that
+/// many have been seen, all are given up, and those in use are soon back.
+const PREPARED_MAX: usize = 256;
+
+async fn prepared(client: &Client, text: &str) -> Result<Statement, Problem> {
+    if client.statement_cache.size() >= PREPARED_MAX {
+        client.statement_cache.clear();
+    }
+    client.prepare_cached(text).await.map_err(failure::postgres)
 }
 
 pub(crate) async fn execute(client: &Client, sql: &Sql<'_>) -> Result<u64, Problem> {
-    let statement = statement(client, sql).await?;
+    let statement = prepared(client, sql.text()).await?;
     let binds = binds(sql);
     client
         .execute(&statement, &binds)
@@ -109,7 +111,7 @@ pub(crate) async fn execute(client: &Client, sql: &Sql<'_>) -> Result<u64, Probl
 }
 
 pub(crate) async fn rows(client: &Client, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
-    let statement = statement(client, sql).await?;
+    let statement = prepared(client, sql.text()).await?;
     let binds = binds(sql);
     if sql.bytes_max() < usize::MAX {
         let stream = client.query_raw(&statement, binds).await;
@@ -144,7 +146,7 @@ pub(crate) async fn mapped<T, const N: usize>(
     sql: &Sql<'_>,
     mut each: impl FnMut(&[Cell<'_>; N]) -> Result<T, Problem>,
 ) -> Result<Vec<T>, Problem> {
-    let statement = statement(client, sql).await?;
+    let statement = prepared(client, sql.text()).await?;
     let binds = binds(sql);
     let rows = client
         .query(&statement, &binds)
@@ -240,11 +242,7 @@ pub(crate) async fn insert_many(
         .map(|at| Column(values.iter().skip(at).step_by(width).collect()))
         .collect();
     let binds: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
-    let text = table.insert_arrays();
-    let statement = client
-        .prepare_cached(text)
-        .await
-        .map_err(failure::postgres)?;
+    let statement = prepared(client, table.insert_arrays()).await?;
     client
         .execute(&statement, &binds)
         .await

@@ -61,7 +61,7 @@ impl Store {
         if pids.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT g.pid, g.account, g.team, g.by_who, g.at, COALESCE(a.name, ''), COALESCE(t.name, '') \
              FROM desk_assigned g LEFT JOIN account a ON a.id = g.account \
              LEFT JOIN desk_team t ON t.id = g.team WHERE g.pid IN (",
@@ -112,7 +112,7 @@ impl Store {
     /// `Forbidden` for who is no member of staff.
     pub async fn templates(&self, scope: &Scope) -> Result<Vec<Template>, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(TEMPLATE);
+        let mut sql = Sql::new(TEMPLATE);
         sql.push("ORDER BY name, id LIMIT ")
             .bind(super::TEMPLATES_MAX);
         let rows = self.rows_apart(sql).await?;
@@ -125,7 +125,7 @@ impl Store {
     /// `NotFound`; `Forbidden` for who is no member of staff.
     pub async fn template(&self, scope: &Scope, id: &str) -> Result<Template, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(TEMPLATE);
+        let mut sql = Sql::new(TEMPLATE);
         sql.push("WHERE id = ").bind(id.to_owned());
         let rows = self.rows_apart(sql).await?;
         let gone = || Problem::new(Kind::NotFound, "There is no such text here.");

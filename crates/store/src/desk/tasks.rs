@@ -141,7 +141,7 @@ impl Store {
         list: &TaskList,
     ) -> Result<(Vec<Task>, bool), Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         match list {
             TaskList::Mine(account) => {
                 sql.push("t.state = 'open' AND ");
@@ -174,7 +174,7 @@ impl Store {
     /// `NotFound`; `Forbidden` for who is no member of staff.
     pub async fn task(&self, scope: &Scope, id: &str) -> Result<Task, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("t.id = ").bind(id.to_owned());
         let rows = self.rows_apart(sql).await?;
         let gone = || Problem::new(Kind::NotFound, "There is no such task here.");
@@ -193,7 +193,7 @@ impl Store {
     ) -> Result<TaskCounts, Problem> {
         staff(scope)?;
         let mut sql =
-            Sql::varied("SELECT (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND ");
+            Sql::new("SELECT (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND ");
         push_mine(&mut sql, account);
         sql.push("), (SELECT COUNT(*) FROM desk_task t WHERE t.state = 'open' AND t.due < ")
             .bind(today);

@@ -72,7 +72,7 @@ impl Store {
         (free, status): (&Free<'_>, &'static str),
     ) -> Result<Vec<Slot>, Problem> {
         may(scope)?;
-        let mut sql = Sql::varied(SLOT);
+        let mut sql = Sql::new(SLOT);
         sql.bind(self.word("Slot").await?);
         sql.push(" AND d.status = ").bind(status);
         sql.push(" AND d.starts_at >= ").bind(free.from);
@@ -125,7 +125,7 @@ impl Store {
         if !matches!(scope.reach(), Reach::Organisation(_) | Reach::Everything) {
             return Err(forbidden());
         }
-        let mut sql = Sql::varied(SLOT);
+        let mut sql = Sql::new(SLOT);
         sql.bind(self.word("Slot").await?);
         sql.push(" AND d.starts_at >= ").bind(from);
         sql.push(" AND d.starts_at < ").bind(until);
@@ -134,7 +134,7 @@ impl Store {
         )
         .bind(SLOTS_MAX);
         let slots = self.rows(&sql).await?;
-        let mut sql = Sql::varied(BOOKING);
+        let mut sql = Sql::new(BOOKING);
         sql.push(
             "b.state = 'booked' AND b.slot IN (SELECT d.id FROM diary_slot d WHERE d.starts_at >= ",
         )
@@ -230,7 +230,7 @@ impl Store {
         if scope.interaction() != Interaction::WorkList {
             return Err(forbidden());
         }
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT b.id, b.holder, b.state, b.state_at, COALESCE(p.state, o.state), \
              COALESCE(p.reason, q.last_error, NULLIF(o.reason, ''), s.last_error, '') FROM diary_booking b \
              LEFT JOIN system_booking s ON s.id = b.id LEFT JOIN bars_out o ON o.id = b.parcel \

@@ -94,7 +94,7 @@ impl Store {
     /// `Forbidden` for who is no member of staff; those of the database.
     pub async fn asks(&self, scope: &Scope, list: &AskList) -> Result<(Vec<Ask>, bool), Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         match list {
             AskList::Unseen => {
                 sql.push("status = 'completed' AND seen_at = 0 ORDER BY answered_at, task LIMIT ");
@@ -140,7 +140,7 @@ impl Store {
     /// `Forbidden`; those of the database.
     pub async fn reminded(&self, scope: &Scope, patient: &str) -> Result<Vec<Ask>, Problem> {
         answers(scope, patient)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("patient = ").bind(patient.to_owned());
         sql.push(" AND reminded_at > 0 AND by_patient = ")
             .bind(true);
@@ -156,7 +156,7 @@ impl Store {
     /// `Forbidden` for everybody else; those of the database.
     pub async fn asks_to_remind(&self, scope: &Scope, today: Millis) -> Result<Vec<Ask>, Problem> {
         own(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("reminded_at = 0 AND due > 0 AND due < ")
             .bind(today);
         sql.push(" AND by_patient = ").bind(true);
@@ -194,7 +194,7 @@ impl Store {
         today: Millis,
     ) -> Result<Vec<AskCounts>, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT canonical, COUNT(*), SUM(CASE WHEN status = 'completed' THEN 1 ELSE 0 END), SUM(CASE WHEN ",
         );
         sql.push(OPEN);

@@ -77,7 +77,7 @@ impl Store {
     ) -> Result<Vec<Handover>, Problem> {
         staff(scope)?;
         may(scope)?;
-        let mut sql = Sql::varied(HANDOVER);
+        let mut sql = Sql::new(HANDOVER);
         match board {
             Board::Open => {
                 sql.push(OPEN).push(

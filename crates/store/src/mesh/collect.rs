@@ -126,7 +126,7 @@ impl Store {
         count: u32,
     ) -> Result<Vec<Message>, Problem> {
         worker(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("recipient = '' AND state = 'undeliverable' AND way = 'collected' AND number > ")
             .bind(after)
             .push(" ORDER BY number LIMIT ")

@@ -148,7 +148,7 @@ impl Store {
         count: u32,
     ) -> Result<Vec<Message>, Problem> {
         let mailbox = own(scope)?.to_string();
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("recipient = ")
             .bind(mailbox)
             .push(
@@ -241,7 +241,7 @@ impl Store {
         count: u32,
     ) -> Result<Vec<ToHand>, Problem> {
         worker(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("state = 'accepted' AND way = ")
             .bind(way.code())
             .push(" AND kept = 1 AND outside = '' ORDER BY number LIMIT ")
@@ -265,7 +265,7 @@ impl Store {
     /// As `mesh_to_hand`.
     pub async fn mesh_outside(&self, scope: &Scope, count: u32) -> Result<Vec<Message>, Problem> {
         worker(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         sql.push("state = 'accepted' AND way = 'mesh' AND outside <> '' ORDER BY number LIMIT ")
             .bind(count);
         self.rows_apart(sql).await?.iter().map(message).collect()
@@ -278,7 +278,7 @@ impl Store {
     /// `Forbidden` for a patient's or a mailbox's scope.
     pub async fn mesh_failed(&self, scope: &Scope, count: u32) -> Result<Vec<Message>, Problem> {
         runs_the_node(scope)?;
-        let mut sql = Sql::varied(COLUMNS);
+        let mut sql = Sql::new(COLUMNS);
         // What is nobody's is there until it is somebody's.
         sql.push("state = 'undeliverable' AND (recipient = '' OR kind = 'DATA' AND state_at > ")
             .bind(self.now().saturating_sub(super::KEEP_MILLIS))

@@ -58,7 +58,7 @@ pub(super) async fn endings(
     tx: &mut Tx<'_>,
     push: impl FnOnce(&mut Sql<'static>),
 ) -> Result<Vec<Ending>, Problem> {
-    let mut sql = Sql::varied(ENDING);
+    let mut sql = Sql::new(ENDING);
     push(&mut sql);
     tx.rows(&sql).await?.iter().map(ending).collect()
 }

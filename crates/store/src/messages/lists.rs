@@ -131,7 +131,7 @@ impl Store {
     ) -> Result<Vec<Thread>, Problem> {
         staff(scope)?;
         about(scope)?;
-        let mut sql = Sql::varied(THREAD);
+        let mut sql = Sql::new(THREAD);
         match list {
             ThreadList::Waiting => sql.push("waiting_since > 0 ORDER BY waiting_since, id LIMIT "),
             ThreadList::All => sql.push("posts > 0 ORDER BY last_at DESC, id LIMIT "),

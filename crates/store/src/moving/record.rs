@@ -116,7 +116,7 @@ impl Store {
 
 /// rid, id, version, time, splice, body, type, guard, patients, release.
 fn page(patient: &str, numbers: &[(i64, &'static str)], after: i64) -> Sql<'static> {
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT r.rid, r.id, r.ver, r.ts, v.splice, v.body, r.ty, r.guard, r.patients, r.release_at \
          FROM compartment c CROSS JOIN res r CROSS JOIN ver v WHERE c.patient = ",
     );

@@ -143,7 +143,7 @@ impl Store {
         let mut answers = HashMap::with_capacity(numbers.len());
         for some in numbers.chunks(ASKED_AT_ONCE) {
             let mut sql =
-                Sql::varied("SELECT nhs_number, usable FROM opt_out_number WHERE check_number = ");
+                Sql::new("SELECT nhs_number, usable FROM opt_out_number WHERE check_number = ");
             sql.bind(check).push(" AND nhs_number IN (");
             for (at, (number, _)) in some.iter().enumerate() {
                 sql.push(if at == 0 { "" } else { ", " });
@@ -173,7 +173,7 @@ impl Store {
     ) -> Result<HashMap<String, i64>, Problem> {
         let mut found = HashMap::with_capacity(ids.len());
         for some in ids.chunks(ASKED_AT_ONCE) {
-            let mut sql = Sql::varied("SELECT p.id, p.rid FROM place p WHERE p.ty = ");
+            let mut sql = Sql::new("SELECT p.id, p.rid FROM place p WHERE p.ty = ");
             sql.bind(type_number).push(" AND p.id IN (");
             for (at, id) in some.iter().enumerate() {
                 sql.push(if at == 0 { "" } else { ", " });

@@ -96,9 +96,9 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn opt_out_standing(&self) -> Result<Standing, Problem> {
-        let mut in_force = Sql::varied(CHECK);
+        let mut in_force = Sql::new(CHECK);
         in_force.push("WHERE state = 'answered' ORDER BY number DESC LIMIT 1");
-        let mut latest = Sql::varied(CHECK);
+        let mut latest = Sql::new(CHECK);
         latest.push("ORDER BY number DESC LIMIT 1");
         Ok(Standing {
             in_force: self.rows(&in_force).await?.first().map(check).transpose()?,
@@ -192,7 +192,7 @@ impl Store {
     ) -> Result<(Vec<(String, i64)>, Option<After>), Problem> {
         let mut buffer = String::new();
         let parameter = words::parameter(&mut buffer, "Patient", "identifier");
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT i.code, i.rid FROM ix_token i JOIN res r ON r.shard = i.shard AND r.rid = i.rid \
              WHERE i.param = ",
         );

@@ -160,7 +160,7 @@ async fn usable(tx: &mut Tx<'_>, number: i64, numbers: &[NhsNumber]) -> Result<(
     let Some(first) = distinct.first() else {
         return Ok(());
     };
-    let mut sql = Sql::varied("UPDATE opt_out_number SET usable = 1 WHERE check_number = ");
+    let mut sql = Sql::new("UPDATE opt_out_number SET usable = 1 WHERE check_number = ");
     sql.bind(number).push(" AND nhs_number IN (").bind(*first);
     for digits in distinct.iter().skip(1) {
         sql.push(", ").bind(*digits);

@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn came_back(&self, scope: &Scope, count: u32) -> Result<Vec<Back>, Problem> {
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT p.pid, p.recipient, b.at, COALESCE(p.reason, '') FROM parcel_back b \
              JOIN parcel p ON p.pid = b.pid",
         );

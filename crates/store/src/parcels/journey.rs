@@ -197,7 +197,7 @@ impl Store {
     /// # Errors
     /// Those of the database.
     pub async fn journey(&self, scope: &Scope, document: &str) -> Result<Vec<Event>, Problem> {
-        let mut sql = Sql::varied("SELECT pid, patient FROM parcel p WHERE p.document = ");
+        let mut sql = Sql::new("SELECT pid, patient FROM parcel p WHERE p.document = ");
         sql.bind(document.to_string());
         match scope.reach() {
             Reach::Everything => {}

@@ -140,7 +140,7 @@ const FROM: &str = " FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipie
 
 /// The beginning of a reading of letters that the scope knows to be there, as far as the owner.
 pub(super) fn reading(scope: &Scope, owner: String, document_ty: i64) -> Sql<'static> {
-    let mut sql = Sql::varied(COLUMNS);
+    let mut sql = Sql::new(COLUMNS);
     shown::push_shown(&mut sql, scope);
     sql.push(FROM);
     shown::push_document(&mut sql, scope, document_ty);
@@ -338,7 +338,7 @@ impl Store {
     pub async fn letter_counts(&self, scope: &Scope) -> Result<Counts, Problem> {
         let owner = owner(self, scope)?;
         let document_ty = self.document_word().await?;
-        let mut sql = Sql::varied("SELECT ");
+        let mut sql = Sql::new("SELECT ");
         let lists = [
             " AND p.direction = 1 AND p.state IN ('delivered', 'opened') \
              AND p.document IS NOT NULL",

@@ -74,7 +74,7 @@ impl Store {
         let Some(account) = scope.agent().account else {
             return Ok(Vec::new());
         };
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT n.pid, p.title, p.sender, n.event, n.at, p.document, p.patient, p.kind, ",
         );
         shown::push_shown(&mut sql, scope);

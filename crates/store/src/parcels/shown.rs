@@ -135,7 +135,7 @@ impl Store {
         owner: &str,
         pid: i64,
     ) -> Result<(), Problem> {
-        let mut sql = Sql::varied("SELECT p.document, p.patient, ");
+        let mut sql = Sql::new("SELECT p.document, p.patient, ");
         push_shown(&mut sql, scope);
         sql.push(" FROM parcel p");
         push_document(&mut sql, scope, self.document_word().await?);

@@ -34,7 +34,7 @@ impl Store {
     /// Those of the database.
     pub async fn stuck(&self, scope: &Scope, count_max: u32) -> Result<Vec<Stuck>, Problem> {
         let document_ty = self.document_word().await?;
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT p.pid, p.id, p.recipient, 0, p.state, p.state_at, \
              COALESCE(p.reason, q.last_error, ''), q.next_try, p.kind \
              FROM parcel p LEFT JOIN parcel_peer q ON q.peer = p.recipient AND p.due = 1",

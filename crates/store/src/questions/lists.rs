@@ -76,7 +76,7 @@ impl Store {
         count: u32,
     ) -> Result<Vec<Question>, Problem> {
         let about = answers(scope).ok_or_else(forbidden)?;
-        let mut sql = Sql::varied(QUESTION);
+        let mut sql = Sql::new(QUESTION);
         sql.push("kind = ").bind(about.code());
         match list {
             QuestionList::Open => sql.push(

@@ -121,7 +121,7 @@ impl Store {
     ) -> Result<Vec<Referral>, Problem> {
         staff(scope)?;
         may(scope)?;
-        let mut sql = Sql::varied(REFERRAL);
+        let mut sql = Sql::new(REFERRAL);
         match list {
             ReferralList::ToTriage => sql.push(OPEN).push(
                 " ORDER BY CASE r.urgency WHEN 'stat' THEN 0 WHEN 'asap' THEN 1 WHEN 'urgent' THEN 2 ELSE 3 END, \
@@ -176,7 +176,7 @@ impl Store {
     ) -> Result<Vec<UnmatchedReferral>, Problem> {
         staff(scope)?;
         may(scope)?;
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT pid, sender, unique_id, stored_at, urgent, COALESCE(reason, ''), nhs_number, birth_date, family, \
              given, text FROM parcel WHERE kind = 'referral' AND direction = 1 AND unmatched = 1",
         );

@@ -19,38 +19,46 @@ const VERSION: &str = "SELECT r.ver, r.del FROM place p \
 /// How long all looks of one job may take: all others wait.
 const LOOKS_MAX: Duration = Duration::from_secs(3);
 
-/// Whether all of it is still so. `TooCostly` if that takes too long to find out.
+/// Whether all of it is still so. `TooCostly` if what is to be looked for takes too long.
 pub(crate) async fn check(
     core: &Core,
     tx: &mut Tx<'_>,
     scope: &Scope,
     expected: &[Expected],
 ) -> Result<(), Problem> {
-    check_until(core, tx, scope, expected, Instant::now() + LOOKS_MAX).await
+    look(core, tx, scope, expected).await?;
+    for expected in expected {
+        if let Expected::Version { ty, id, version } = expected {
+            let current = current(core, tx, ty, id).await?;
+            held(current == i64::try_from(*version).ok())?;
+        }
+    }
+    Ok(())
 }
 
-async fn check_until(
+/// Whether what the conditions among them find is still so.
+async fn look(
     core: &Core,
     tx: &mut Tx<'_>,
     scope: &Scope,
     expected: &[Expected],
-    end: Instant,
 ) -> Result<(), Problem> {
     let is_match = |it: &Expected| matches!(it, Expected::Match { .. });
     if !expected.iter().any(is_match) {
-        return each(core, tx, scope, expected, end).await;
+        return Ok(());
     }
+    let end = Instant::now() + LOOKS_MAX;
     tx.end_at(end).await?;
-    let checked = each(core, tx, scope, expected, end).await;
+    let found = look_until(core, tx, scope, expected, end).await;
     let reset = match tx {
         // What failed there is rolled back, and this setting with it.
-        Tx::Postgres(_) if checked.is_err() => Ok(()),
+        Tx::Postgres(_) if found.is_err() => Ok(()),
         _ => tx.take_time().await,
     };
-    checked.and(reset)
+    found.and(reset)
 }
 
-async fn each(
+async fn look_until(
     core: &Core,
     tx: &mut Tx<'_>,
     scope: &Scope,
@@ -58,25 +66,25 @@ async fn each(
     end: Instant,
 ) -> Result<(), Problem> {
     for expected in expected {
+        let Expected::Match { search, id } = expected else {
+            continue;
+        };
         if Instant::now() >= end {
             let message =
                 "The conditions take too long to look for; ask by identifiers, and fewer at once.";
             return Err(Problem::new(Kind::TooCostly, message));
         }
-        let holds = match expected {
-            Expected::Match { search, id } => {
-                matching(core, tx, scope, search).await?.iter().eq(id)
-            }
-            Expected::Version { ty, id, version } => {
-                current(core, tx, ty, id).await? == i64::try_from(*version).ok()
-            }
-        };
-        if !holds {
-            let message = "Another change came between; try again.";
-            return Err(Problem::new(Kind::LockError, message));
-        }
+        held(matching(core, tx, scope, search).await?.iter().eq(id))?;
     }
     Ok(())
+}
+
+fn held(holds: bool) -> Result<(), Problem> {
+    if holds {
+        return Ok(());
+    }
+    let message = "Another change came between; try again.";
+    Err(Problem::new(Kind::LockError, message))
 }
 
 /// The current version, if there is one that is no deletion.

@@ -89,8 +89,8 @@ impl Store {
 
 fn distinct(scope: &Scope, code: &str, numbers: &[i64]) -> Sql<'static> {
     let mut sql = match code {
-        "_profile" => Sql::varied("SELECT DISTINCT 0, i.value FROM ix_uri i"),
-        _ => Sql::varied("SELECT DISTINCT i.system, i.code FROM ix_token i"),
+        "_profile" => Sql::new("SELECT DISTINCT 0, i.value FROM ix_uri i"),
+        _ => Sql::new("SELECT DISTINCT i.system, i.code FROM ix_token i"),
     };
     sql.push(" CROSS JOIN res r WHERE i.param IN (");
     for (at, number) in numbers.iter().enumerate() {

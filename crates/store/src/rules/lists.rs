@@ -156,7 +156,7 @@ impl Store {
         count: u32,
     ) -> Result<Vec<Act>, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(ACT);
+        let mut sql = Sql::new(ACT);
         sql.push("rule = ").bind(rule.to_owned());
         sql.push(" AND at >= ").bind(since);
         sql.push(" ORDER BY at DESC, number DESC LIMIT ")
@@ -170,7 +170,7 @@ impl Store {
     /// `NotFound`; `Forbidden` for who is no member of staff.
     pub async fn rule_act(&self, scope: &Scope, number: i64) -> Result<Act, Problem> {
         staff(scope)?;
-        let mut sql = Sql::varied(ACT);
+        let mut sql = Sql::new(ACT);
         sql.push("number = ").bind(number);
         let rows = self.rows_apart(sql).await?;
         let gone = || Problem::new(Kind::NotFound, "No rule did that here.");
@@ -191,7 +191,7 @@ impl Store {
         if pids.is_empty() {
             return Ok(found);
         }
-        let mut sql = Sql::varied(ACT);
+        let mut sql = Sql::new(ACT);
         sql.push("pid IN (");
         for (number, pid) in pids.iter().take(ASKED_MAX).enumerate() {
             sql.push(if number > 0 { ", " } else { "" }).bind(*pid);
@@ -217,7 +217,7 @@ impl Store {
         if task.is_empty() {
             return Ok(None);
         }
-        let mut sql = Sql::varied(ACT);
+        let mut sql = Sql::new(ACT);
         sql.push("task = ").bind(task.to_owned());
         sql.push(" ORDER BY number LIMIT 1");
         self.rows_apart(sql).await?.first().map(act).transpose()

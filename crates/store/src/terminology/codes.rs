@@ -187,7 +187,7 @@ mod tests {
             loading.finish().await.unwrap();
             let scope = Scope::system(SystemPurpose::Measure);
             let codes = async |set: CodeSet| {
-                let mut sql = Sql::varied("SELECT x.code FROM ts_concept x WHERE x.system > ");
+                let mut sql = Sql::new("SELECT x.code FROM ts_concept x WHERE x.system > ");
                 sql.bind(0i64).push(" AND x.code IN ");
                 set.systems.first().unwrap().push(&mut sql);
                 sql.push(" ORDER BY x.code");

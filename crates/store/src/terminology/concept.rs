@@ -214,7 +214,7 @@ impl Store {
         let mut found = Vec::with_capacity(nums.len());
         for some in nums.chunks(AT_ONCE) {
             let mut sql =
-                Sql::varied("SELECT num, code, display, detail FROM ts_concept WHERE system = ");
+                Sql::new("SELECT num, code, display, detail FROM ts_concept WHERE system = ");
             sql.bind(system.id).push(" AND num IN (");
             for (at, num) in some.iter().enumerate() {
                 if at > 0 {

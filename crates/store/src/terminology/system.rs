@@ -214,7 +214,7 @@ impl Store {
             return Ok(found);
         }
         for some in codes.chunks(AT_ONCE) {
-            let mut sql = Sql::varied("SELECT code, num FROM ts_concept WHERE system = ");
+            let mut sql = Sql::new("SELECT code, num FROM ts_concept WHERE system = ");
             sql.bind(system.id).push(" AND code IN (");
             for (at, code) in some.iter().enumerate() {
                 if at > 0 {

@@ -24,7 +24,7 @@ pub(super) fn page(
     after: Option<Cursor>,
     count: u32,
 ) -> Sql<'static> {
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT p.shard, p.rid, p.cur, p.cur_ts, p.cur_del, p.org, p.patients, p.release_at, \
          v.ver, v.ts, v.del, v.splice, v.body, w.text, p.id FROM \
          (SELECT r.shard, r.rid, r.ver AS cur, r.ts AS cur_ts, r.del AS cur_del, r.org, \

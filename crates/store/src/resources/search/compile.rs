@@ -91,7 +91,7 @@ pub(crate) const COLUMNS: &str =
 /// splice, body, patients, number of the type.
 pub(crate) fn page(making: &Making<'_>, search: &Search, after: Option<i64>) -> Sql<'static> {
     let level = Level::of(search);
-    let mut sql = Sql::varied(COLUMNS);
+    let mut sql = Sql::new(COLUMNS);
     sql.push(" FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM ");
     let lead = Lead::of(making, &level);
     lead.push_from(&mut sql, making, &level);
@@ -113,7 +113,7 @@ pub(crate) fn page(making: &Making<'_>, search: &Search, after: Option<i64>) -> 
 /// The number of all matches.
 pub(crate) fn count(making: &Making<'_>, search: &Search) -> Sql<'static> {
     let level = Level::of(search);
-    let mut sql = Sql::varied("SELECT COUNT(DISTINCT r.rid) FROM ");
+    let mut sql = Sql::new("SELECT COUNT(DISTINCT r.rid) FROM ");
     let lead = Lead::of(making, &level);
     lead.push_from(&mut sql, making, &level);
     push_where(&mut sql, making, &level, &lead);
@@ -127,7 +127,7 @@ pub(crate) fn size(
     clause: &Clause,
     at_most: u64,
 ) -> Sql<'static> {
-    let mut sql = Sql::varied("SELECT COUNT(*) FROM (");
+    let mut sql = Sql::new("SELECT COUNT(*) FROM (");
     push_found(&mut sql, making, &Level::of(search), clause);
     sql.push(" LIMIT ");
     sql.bind(i64::try_from(at_most).unwrap_or(i64::MAX));

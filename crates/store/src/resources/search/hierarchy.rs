@@ -198,9 +198,8 @@ impl<'s> Walk<'s> {
 
     /// What is part of one of these: ids.
     fn below(&self, ids: &[String]) -> Sql<'static> {
-        let mut sql = Sql::varied(
-            "SELECT DISTINCT r.id FROM ix_reference x CROSS JOIN res r WHERE x.param = ",
-        );
+        let mut sql =
+            Sql::new("SELECT DISTINCT r.id FROM ix_reference x CROSS JOIN res r WHERE x.param = ");
         sql.bind(self.param).push(" AND x.target IN (");
         for (number, id) in ids.iter().enumerate() {
             let relative = format!("{}/{id}", self.hierarchy.ty);
@@ -218,7 +217,7 @@ impl<'s> Walk<'s> {
 
     /// What these are part of: references.
     fn above(&self, ids: &[String]) -> Sql<'static> {
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT DISTINCT x.target FROM place p CROSS JOIN res r CROSS JOIN ix_reference x \
              WHERE p.ty = ",
         );

@@ -147,7 +147,7 @@ impl Gathering<'_> {
     }
 
     async fn by_id(&mut self, ty: &str, ids: &[String]) -> Result<(), Problem> {
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT r.rid, r.id, r.ver, r.ts, v.splice, v.body, r.patients FROM place p \
              CROSS JOIN res r CROSS JOIN ver v WHERE p.ty = ",
         );
@@ -211,7 +211,7 @@ impl Gathering<'_> {
         params: &[i64],
         targets: &[String],
     ) -> Result<Sql<'static>, Problem> {
-        let mut sql = Sql::varied(
+        let mut sql = Sql::new(
             "SELECT r.rid, r.id, r.ver, r.ts, v.splice, v.body, r.patients FROM \
              (SELECT DISTINCT x.shard, x.rid FROM ix_reference x WHERE x.param IN (",
         );

@@ -220,7 +220,7 @@ async fn replacing(store: &Store, scope: &Scope, id: &str) -> Result<Vec<String>
     let mut buffer = String::new();
     let param = words::parameter(&mut buffer, "Patient", REPLACES);
     let param = store.word(param).await?;
-    let mut sql = Sql::varied("SELECT r.id FROM ix_reference x CROSS JOIN res r WHERE x.param = ");
+    let mut sql = Sql::new("SELECT r.id FROM ix_reference x CROSS JOIN res r WHERE x.param = ");
     sql.bind(param).push(" AND x.target = ");
     sql.bind(format!("Patient/{id}"));
     sql.push(" AND r.shard = x.shard AND r.rid = x.rid AND r.del = 0");
@@ -241,7 +241,7 @@ async fn replaced(store: &Store, scope: &Scope, id: &str) -> Result<Vec<String>,
         .word(words::parameter(&mut buffer, "Patient", REPLACES))
         .await?;
     let ty = store.word("Patient").await?;
-    let mut sql = Sql::varied(
+    let mut sql = Sql::new(
         "SELECT q.id FROM place p CROSS JOIN res r CROSS JOIN ix_reference x CROSS JOIN place o \
          CROSS JOIN res q WHERE p.ty = ",
     );

@@ -57,7 +57,7 @@ pub(crate) fn is_walked(making: &Making<'_>, search: &Search) -> bool {
 /// All that matches, put in order.
 pub(crate) fn few(making: &Making<'_>, search: &Search, after: Option<&Cursor>) -> Sql<'static> {
     let level = Level::of(search);
-    let mut sql = Sql::varied(COLUMNS);
+    let mut sql = Sql::new(COLUMNS);
     for (_, name) in search.sort.iter().zip(KEYS) {
         sql.push(", p.").push(name);
     }
@@ -209,7 +209,7 @@ pub(crate) fn walk(
         },
     };
     let rid = if key.kind.is_some() { "s.rid" } else { "r.rid" };
-    let mut sql = Sql::varied(COLUMNS);
+    let mut sql = Sql::new(COLUMNS);
     sql.push(", p.k0 FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty, ");
     sql.push(value)
         .push(" AS k0 FROM ")
@@ -270,7 +270,7 @@ pub(crate) fn rest(
     let key = search.sort.first()?;
     let (table, _) = column(key.kind?);
     let level = Level::of(search);
-    let mut sql = Sql::varied(COLUMNS);
+    let mut sql = Sql::new(COLUMNS);
     sql.push(
         ", NULL FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM res r WHERE ",
     );

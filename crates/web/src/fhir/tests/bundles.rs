@@ -133,8 +133,7 @@ fn thousands_of_entries_with_conditions_go_in_one_bundle() {
         let entry = |number: usize| {
             let identifier = json!([{ "system": "urn:s", "value": number.to_string() }]);
             let condition = format!("identifier=urn:s|{number}");
-            // So many that a debug build on a busy machine looks for them within the seconds that the writer gives them.
-            match number % 16 {
+            match number % 3 {
                 0 => json!({
                     "resource": { "resourceType": "Patient", "identifier": identifier },
                     "request": { "method": "POST", "url": "Patient", "ifNoneExist": condition },
@@ -143,13 +142,9 @@ fn thousands_of_entries_with_conditions_go_in_one_bundle() {
                     "resource": { "resourceType": "Patient", "identifier": identifier },
                     "request": { "method": "PUT", "url": format!("Patient?{condition}") },
                 }),
-                2 => json!({
+                _ => json!({
                     "resource": { "resourceType": "Patient", "id": format!("p{number}") },
                     "request": { "method": "PUT", "url": format!("Patient/p{number}") },
-                }),
-                _ => json!({
-                    "resource": { "resourceType": "Patient" },
-                    "request": { "method": "POST", "url": "Patient" },
                 }),
             }
         };
@@ -167,10 +162,9 @@ fn thousands_of_entries_with_conditions_go_in_one_bundle() {
         assert_eq!(statuses(&done.json(), "201 Created"), 2400);
         let again = bo.post("", &sent).await;
         assert_eq!(again.status, StatusCode::OK, "{}", again.text());
-        assert_eq!(statuses(&again.json(), "200 OK"), 450);
-        assert_eq!(statuses(&again.json(), "201 Created"), 1950);
+        assert_eq!(statuses(&again.json(), "200 OK"), 2400);
         let total = bo.get("/Patient?_count=0").await.json();
-        assert_eq!(total["total"], 4350);
+        assert_eq!(total["total"], 2400);
         node.store.clone().close().await;
     });
 }
