@@ -35,7 +35,7 @@ pub struct SignedIn {
     pub key: ClientKey,
 }
 
-/// Why there is no token.
+/// Why there is no token that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoToken {
     /// It may be had later.
@@ -108,9 +108,17 @@ impl Tokens {
         self.token(client, (&name, &grant), now).await
     }
 
-    /// Drops what was not taken: another is fetched with the next call.
-    pub async fn forget(&self) {
+    /// Looks at the status with which a call was answered that showed a token. One that ended early, or was called back, is
+    /// answered 401: then all are dropped, and another is fetched for the next try.
+    ///
+    /// # Errors
+    /// `NotNow` with these words if the token was not taken.
+    pub async fn taken(&self, status: u16, not_taken: &str) -> Result<(), NoToken> {
+        if status != 401 {
+            return Ok(());
+        }
         self.kept.lock().await.clear();
+        Err(NoToken::NotNow(not_taken.to_string()))
     }
 
     async fn token(
@@ -216,6 +224,27 @@ mod tests {
         let mut path = String::new();
         encode("O'Neil & sons=?", &mut path);
         assert_eq!(path, "O%27Neil%20%26%20sons%3D%3F");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_was_not_taken_is_dropped_and_one_that_was_serves_again() {
+        let tokens = Tokens::new(SignedIn {
+            token_url: "http://127.0.0.1:1/oauth2/token".into(),
+            client: "app".into(),
+            key: ClientKey::generate("anytown-1").unwrap(),
+        });
+        let had = ("first".to_string(), 60_000);
+        tokens.kept.lock().await.insert(String::new(), had);
+        let client = Outgoing::new(&["127.0.0.1".to_string()]).unwrap();
+        for status in [200, 403, 500] {
+            tokens.taken(status, "It was not taken.").await.unwrap();
+            assert_eq!(tokens.own(&client, 0).await.unwrap(), "first", "{status}");
+        }
+        let no = tokens.taken(401, "It was not taken.").await;
+        assert_eq!(no, Err(NoToken::NotNow("It was not taken.".into())));
+        // Nobody is at that address: that another was to be fetched is all that is seen.
+        let no = tokens.own(&client, 0).await;
+        assert!(matches!(no, Err(NoToken::NotNow(_))));
     }
 
     #[test]

@@ -36,6 +36,7 @@ const KEPT_MAX: usize = 64;
 pub const HELD: &str = "upload-offset";
 
 const DIRECTORY_PATH: &str = "/exchange/v1/directory";
+const CHECKPOINTS_PATH: &str = "/exchange/v1/checkpoints";
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -73,6 +74,17 @@ struct Call {
     body: Bytes,
 }
 
+impl Call {
+    fn new(method: Method, path: impl Into<String>, body: Bytes) -> Call {
+        Call {
+            method,
+            path: path.into(),
+            start: None,
+            body,
+        }
+    }
+}
+
 impl HttpTransport {
     pub fn new(identity: Arc<Identity>, book: Arc<Book>, clock: Clock) -> HttpTransport {
         HttpTransport {
@@ -104,6 +116,12 @@ impl HttpTransport {
     /// new one, which is safe since every request may be sent again.
     async fn call(&self, to: &Ods, call: Call) -> Result<(Response<()>, Bytes), Failure> {
         checked(self.ask(to, call).await?)
+    }
+
+    /// Posts, for what the answer holds.
+    fn post<'a>(&'a self, to: &'a Ods, path: &str, body: Bytes) -> Answering<'a, Bytes> {
+        let call = Call::new(Method::POST, path, body);
+        Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
 
     /// As `call`, whatever the answer's status.
@@ -286,34 +304,17 @@ impl Transport for HttpTransport {
     }
 
     fn parcels<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
-        let path = "/exchange/v1/parcels".to_string();
-        let call = Call {
-            method: Method::POST,
-            path,
-            start: None,
-            body,
-        };
-        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+        self.post(to, "/exchange/v1/parcels", body)
     }
 
     fn takes<'a>(&'a self, to: &'a Ods) -> Answering<'a, Bytes> {
-        let call = Call {
-            method: Method::GET,
-            path: "/exchange/v1/takes".to_string(),
-            start: None,
-            body: Bytes::new(),
-        };
+        let call = Call::new(Method::GET, "/exchange/v1/takes", Bytes::new());
         Box::pin(async move { Ok(self.call(to, call).await?.1) })
     }
 
     fn held<'a>(&'a self, to: &'a Ods, sha256: &'a str) -> Answering<'a, u64> {
         let path = format!("/exchange/v1/content/{sha256}");
-        let call = Call {
-            method: Method::HEAD,
-            path,
-            start: None,
-            body: Bytes::new(),
-        };
+        let call = Call::new(Method::HEAD, path, Bytes::new());
         Box::pin(async move { held(&self.call(to, call).await?.0) })
     }
 
@@ -326,57 +327,30 @@ impl Transport for HttpTransport {
     ) -> Answering<'a, u64> {
         let path = format!("/exchange/v1/content/{sha256}");
         let call = Call {
-            method: Method::PUT,
-            path,
             start: Some(start),
-            body: bytes,
+            ..Call::new(Method::PUT, path, bytes)
         };
         Box::pin(async move { held(&self.call(to, call).await?.0) })
     }
 
     fn receipts<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
-        let path = "/exchange/v1/receipts".to_string();
-        let call = Call {
-            method: Method::POST,
-            path,
-            start: None,
-            body,
-        };
-        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+        self.post(to, "/exchange/v1/receipts", body)
     }
 
     fn preferences<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
-        let call = Call {
-            method: Method::POST,
-            path: "/exchange/v1/preferences".to_string(),
-            start: None,
-            body,
-        };
-        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+        self.post(to, "/exchange/v1/preferences", body)
     }
 
     fn record<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
-        let call = Call {
-            method: Method::POST,
-            path: "/exchange/v1/ask".to_string(),
-            start: None,
-            body,
-        };
-        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+        self.post(to, "/exchange/v1/ask", body)
     }
 
     fn slots<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Bytes> {
-        let call = Call {
-            method: Method::POST,
-            path: "/exchange/v1/slots".to_string(),
-            start: None,
-            body,
-        };
-        Box::pin(async move { Ok(self.call(to, call).await?.1) })
+        self.post(to, "/exchange/v1/slots", body)
     }
 
     fn witness<'a>(&'a self, to: &'a Ods, body: Bytes) -> Answering<'a, Witnessing> {
-        let call = checkpoints(Method::POST, body);
+        let call = Call::new(Method::POST, CHECKPOINTS_PATH, body);
         Box::pin(async move {
             let answer = self.ask(to, call).await?;
             if answer.0.status() == StatusCode::CONFLICT {
@@ -387,17 +361,13 @@ impl Transport for HttpTransport {
     }
 
     fn witnessed<'a>(&'a self, to: &'a Ods) -> Answering<'a, String> {
-        let call = checkpoints(Method::GET, Bytes::new());
+        let call = Call::new(Method::GET, CHECKPOINTS_PATH, Bytes::new());
         Box::pin(async move { text(self.call(to, call).await?.1) })
     }
 
     fn directory<'a>(&'a self, to: &'a Ods, above: u64) -> Answering<'a, Option<String>> {
-        let call = Call {
-            method: Method::GET,
-            path: format!("{DIRECTORY_PATH}?above={above}"),
-            start: None,
-            body: Bytes::new(),
-        };
+        let path = format!("{DIRECTORY_PATH}?above={above}");
+        let call = Call::new(Method::GET, path, Bytes::new());
         Box::pin(async move {
             let answer = self.ask(to, call).await?;
             if answer.0.status() == StatusCode::NO_CONTENT {
@@ -405,15 +375,6 @@ impl Transport for HttpTransport {
             }
             text(checked(answer)?.1).map(Some)
         })
-    }
-}
-
-fn checkpoints(method: Method, body: Bytes) -> Call {
-    Call {
-        method,
-        path: "/exchange/v1/checkpoints".to_string(),
-        start: None,
-        body,
     }
 }
 

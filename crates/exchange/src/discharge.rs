@@ -323,10 +323,10 @@ pub(crate) fn name_of(patient: &Value) -> (String, String) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn whole() -> Discharge {
+    pub(crate) fn whole() -> Discharge {
         let medicine = |name: &str, fate, reason: &str| Medicine {
             name: name.into(),
             dose: "one a day".into(),

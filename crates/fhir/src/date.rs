@@ -136,7 +136,8 @@ fn digits(text: &[u8]) -> Option<i64> {
     })
 }
 
-fn days_in(year: i64, month: i64) -> i64 {
+/// How many days a month (1 to 12) has.
+pub(crate) fn days_in(year: i64, month: i64) -> i64 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
         2 if leap => 29,
@@ -146,20 +147,30 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// The first millisecond of a day. The year is counted from March, so that a leap day is its last.
+/// The first millisecond of a day.
 fn midnight(year: i64, month: i64, day: i64) -> Millis {
+    days_from_civil(year, month, day) * DAY
+}
+
+/// Days since 1970-01-01. The year is counted from March, so that a leap day is its last.
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
         (year - 1, month + 9)
     };
     let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    (days + (153 * month + 2) / 5 + day - 1 - DAYS_TO_EPOCH) * DAY
+    days + (153 * month + 2) / 5 + day - 1 - DAYS_TO_EPOCH
 }
 
 /// Year, month (1 to 12) and day of the month of a time in UTC.
 fn civil(at: Millis) -> (i64, i64, i64) {
-    let days = at.div_euclid(DAY) + DAYS_TO_EPOCH;
+    civil_from_days(at.div_euclid(DAY))
+}
+
+/// The same of a day, counted from 1970-01-01.
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + DAYS_TO_EPOCH;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -42,6 +42,7 @@ use bulk::{FileMany, PutBack};
 use by_rule::{FileByRule, PutBackByRule};
 pub use by_rule::{Left, RuleLetter};
 pub use content::Held;
+pub(crate) use incoming::{text_taken_in, whole_taken_in};
 pub use journey::{Event, Item, Part};
 pub use large::{IN_RESOURCE_BYTES_MAX, Large};
 pub use lists::{Counts, Letter, ListFilter, ListPage, Show, Work};

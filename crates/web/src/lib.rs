@@ -2,6 +2,7 @@
 
 pub mod bars;
 pub mod carried;
+mod conversation;
 mod cookie;
 pub mod downtime;
 pub mod failure;

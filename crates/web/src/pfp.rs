@@ -437,12 +437,8 @@ async fn cancel(
         }
     }
     let mut changed = found.clone();
-    let taken = Taken {
-        step: Step::Withdrawn,
-        at: admitted.now,
-        who: admitted.person.clone(),
-        reason: String::new(),
-    };
+    let person = admitted.person.as_str();
+    let taken = Taken::new(Step::Withdrawn, admitted.now, person, "");
     task::take(&mut changed, &taken);
     let how = (Expect::Version(asked.version), Release::Keep);
     let change = written(&changed, &node.site.organisation, how)?;

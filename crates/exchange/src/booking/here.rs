@@ -8,7 +8,7 @@ use store::parcels::ToTakeIn;
 use store::{Effect, Expect, Job, Release};
 
 use super::adjacent::{More, free_all};
-use super::local::{booked, booking_id, once, with_status, written};
+use super::local::{asked_row, booked, booking_id, once, with_status, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::there::{answer_text, parcel_line};
@@ -287,22 +287,10 @@ impl Exchange {
 
     /// A row of a booking that came in this parcel.
     fn row(&self, parcel: &ToTakeIn, (id, patient): (&str, &str), asked_as: &str) -> Booking {
-        let now = self.store.now();
+        let (own, now) = (self.organisation(), self.store.now());
         Booking {
-            id: id.to_string(),
-            patient: patient.to_string(),
-            holder: self.organisation().to_string(),
-            asker: parcel.sender.to_string(),
-            asked_as: asked_as.to_string(),
-            slot: String::new(),
-            starts_at: 0,
-            state: BookingState::Asked,
-            asked_at: now,
-            state_at: now,
             parcel: parcel.id.clone(),
-            instead_of: String::new(),
-            reason: String::new(),
-            next: String::new(),
+            ..asked_row((id, patient), own, (&parcel.sender, asked_as), now)
         }
     }
 

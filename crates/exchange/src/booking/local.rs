@@ -255,9 +255,10 @@ pub(super) async fn booked(
         job.effects.extend(told.effects);
         job.traces.extend(told.traces);
         let booking = Booking {
-            asker: asker.to_string(),
-            asked_as: asked_as.to_string(),
-            ..made_here(id, wish.patient, (own, &offer), now)
+            slot: offer.slot.clone(),
+            starts_at: offer.starts,
+            state: BookingState::Booked,
+            ..asked_row((id, wish.patient), own, (asker, asked_as), now)
         };
         job.effects.push(written(booking, Was::Nothing));
         let what = ("Appointment", Some(id));
@@ -272,17 +273,22 @@ pub(super) async fn booked(
     Err(came_between())
 }
 
-/// The row of a booking of this diary that holds.
-fn made_here(id: &str, patient: &str, (own, offer): (&Ods, &Offer), now: Millis) -> Booking {
+/// The row of a booking in that holder's diary, as it is asked for: under which id the asker has it, and of no slot yet.
+pub(super) fn asked_row(
+    (id, patient): (&str, &str),
+    holder: &Ods,
+    (asker, asked_as): (&Ods, &str),
+    now: Millis,
+) -> Booking {
     Booking {
         id: id.to_string(),
         patient: patient.to_string(),
-        holder: own.to_string(),
-        asker: String::new(),
-        asked_as: String::new(),
-        slot: offer.slot.clone(),
-        starts_at: offer.starts,
-        state: BookingState::Booked,
+        holder: holder.to_string(),
+        asker: asker.to_string(),
+        asked_as: asked_as.to_string(),
+        slot: String::new(),
+        starts_at: 0,
+        state: BookingState::Asked,
         asked_at: now,
         state_at: now,
         parcel: String::new(),

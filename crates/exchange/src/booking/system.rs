@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use store::diary::{Audience, Booking, BookingState, DiaryWrite, SystemBooking, Was};
 use store::{Effect, Expect, Job, Release};
 
-use super::local::{booking_id, check_few, check_live, line, no_booking, written};
+use super::local::{asked_row, booking_id, check_few, check_live, line, no_booking, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::{AHEAD_MILLIS, Came, Ended, FreeThere, Offer, Wish, check_reason, work};
 use crate::exchange::Exchange;
@@ -180,20 +180,10 @@ impl Exchange {
         let made = (Expect::Absent, Release::At(now));
         let mut job = Job::change(put(&visit.resource(), &id, own, made)?);
         let booking = Booking {
-            id: id.clone(),
-            patient: wish.patient.to_string(),
-            holder: own.to_string(),
-            asker: own.to_string(),
-            asked_as: id.clone(),
             slot: offer.slot.clone(),
             starts_at: offer.starts,
-            state: BookingState::Asked,
-            asked_at: now,
-            state_at: now,
-            parcel: String::new(),
             instead_of: instead_of.map_or(String::new(), |it| it.id.clone()),
-            reason: String::new(),
-            next: String::new(),
+            ..asked_row((&id, wish.patient), own, (own, &id), now)
         };
         job.effects.push(written(booking, Was::Nothing));
         job.effects.push(kept(SystemBooking {

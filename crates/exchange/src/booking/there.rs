@@ -10,7 +10,7 @@ use store::referrals::ReferralWrite;
 use store::{Effect, Expect, Job, Reading, Release};
 
 use super::by_bars::Leaving;
-use super::local::{booking_id, cancelled, check_live, line, no_booking, written};
+use super::local::{asked_row, booking_id, cancelled, check_live, line, no_booking, written};
 use super::resource::{AtHand, NewVisit, put};
 use super::text::{Act, BookingText, Outcome};
 use super::{Came, Ended, Offer, TRIES_MAX, Wish, came_between, check_reason, work};
@@ -73,20 +73,11 @@ impl Exchange {
         let mut job = Job::change(put(&visit.resource(), &id, own, made)?);
         job.effects.push(sent);
         let booking = Booking {
-            id: id.clone(),
-            patient: wish.patient.to_string(),
-            holder: holder.to_string(),
-            asker: own.to_string(),
-            asked_as: id.clone(),
             slot: offer.slot.clone(),
             starts_at: offer.starts,
-            state: BookingState::Asked,
-            asked_at: now,
-            state_at: now,
             parcel,
             instead_of: instead_of.map_or(String::new(), |it| it.id.clone()),
-            reason: String::new(),
-            next: String::new(),
+            ..asked_row((&id, wish.patient), holder, (own, &id), now)
         };
         job.effects.push(written(booking, Was::Nothing));
         let what = ("Appointment", Some(id.as_str()));
@@ -449,20 +440,10 @@ impl Exchange {
         };
         let offer = text.offer.as_ref();
         let booking = Booking {
-            id: id.to_string(),
-            patient: patient.clone(),
-            holder: parcel.sender.to_string(),
-            asker: own.to_string(),
-            asked_as: id.to_string(),
             slot: offer.map_or(String::new(), |it| it.slot.clone()),
             starts_at: offer.map_or(0, |it| it.starts),
             state,
-            asked_at: now,
-            state_at: now,
-            parcel: String::new(),
-            instead_of: String::new(),
-            reason: String::new(),
-            next: String::new(),
+            ..asked_row((id, &patient), &parcel.sender, (own, id), now)
         };
         job.effects.push(written(booking, Was::Nothing));
         job.effects.push(Effect::Diary(DiaryWrite::TakenIn {

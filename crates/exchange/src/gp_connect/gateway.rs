@@ -77,8 +77,12 @@ impl Gateway {
         self.tokens.of_person(&self.client, &id_token, now).await
     }
 
-    /// It did not take the token.
-    pub(super) async fn refused(&self) {
-        self.tokens.forget().await;
+    /// Looks at the status with which it answered a call in a patient's name.
+    ///
+    /// # Errors
+    /// If it did not take the token.
+    pub(super) async fn taken(&self, status: u16) -> Result<(), NoToken> {
+        let not_taken = "The gateway did not take the patient's token.";
+        self.tokens.taken(status, not_taken).await
     }
 }

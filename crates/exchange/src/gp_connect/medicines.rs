@@ -174,15 +174,14 @@ impl Holder {
                 .collect(),
             body: body.map_or_else(Bytes::new, Bytes::from),
         };
-        match (self.client.answer(request).await, &self.gateway) {
-            (Ok((401, _)), Some(gateway)) => {
-                gateway.refused().await;
-                let why = "The gateway did not take the patient's token.";
-                Err(No::NotNow(why.to_string()))
-            }
-            (Ok((status, body)), _) => understood(status, &body),
-            (Err(why), _) => Err(No::NotNow(format!("It did not answer: {why}"))),
+        let answer = self.client.answer(request).await;
+        let (status, body) =
+            answer.map_err(|why| No::NotNow(format!("It did not answer: {why}")))?;
+        if let Some(gateway) = &self.gateway {
+            let taken = gateway.taken(status).await;
+            taken.map_err(|no| No::NotNow(no.words()))?;
         }
+        understood(status, &body)
     }
 
     /// What proves in whose name it is asked: the gateway's token, or, where there is no gateway, one that this node signs.

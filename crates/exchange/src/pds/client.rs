@@ -60,6 +60,15 @@ pub enum Answer {
     Refused(String),
 }
 
+impl From<NoToken> for Answer {
+    fn from(no: NoToken) -> Answer {
+        match no {
+            NoToken::NotNow(why) => Answer::NotNow(why, None),
+            NoToken::Refused(why) => Answer::Refused(why),
+        }
+    }
+}
+
 impl Pds {
     /// PDS at that address, such as `https://api.service.nhs.uk/personal-demographics/FHIR/R4`.
     ///
@@ -111,21 +120,32 @@ impl Pds {
     }
 
     async fn get(&self, path: &str, request: &str, now: Millis) -> Answer {
+        match self.answer(path, request, now).await {
+            Ok((status, headers, body)) => understood(status, &headers, &body),
+            Err(answer) => answer,
+        }
+    }
+
+    /// What came back; or why nothing did that says anything.
+    async fn answer(
+        &self,
+        path: &str,
+        request: &str,
+        now: Millis,
+    ) -> Result<(u16, HeaderMap, Bytes), Answer> {
         let limit = Duration::from_secs(PLACE_SECONDS_MAX);
         let Ok(Ok(_place)) = tokio::time::timeout(limit, self.places.acquire()).await else {
-            return Answer::NotNow("Too many questions to PDS are under way.".into(), None);
+            let why = "Too many questions to PDS are under way.";
+            return Err(Answer::NotNow(why.into(), None));
         };
         let mut headers = vec![
             ("accept".to_string(), "application/fhir+json".to_string()),
             ("x-request-id".to_string(), request.to_string()),
             ("x-correlation-id".to_string(), request.to_string()),
         ];
-        match self.token(now).await {
-            Ok(Some(token)) => {
-                headers.push(("authorization".to_string(), format!("Bearer {token}")));
-            }
-            Ok(None) => {}
-            Err(answer) => return answer,
+        if let Some(tokens) = &self.tokens {
+            let token = tokens.own(&self.client, now).await?;
+            headers.push(("authorization".to_string(), format!("Bearer {token}")));
         }
         let call = Call {
             method: Method::GET,
@@ -133,29 +153,14 @@ impl Pds {
             headers,
             body: Bytes::new(),
         };
-        match self.client.whole_answer(call).await {
-            Ok((401, headers, body)) => match &self.tokens {
-                Some(tokens) => {
-                    tokens.forget().await;
-                    Answer::NotNow("PDS did not take this node's token.".into(), None)
-                }
-                None => understood(401, &headers, &body),
-            },
-            Ok((status, headers, body)) => understood(status, &headers, &body),
-            Err(why) => Answer::NotNow(format!("PDS did not answer: {why}"), None),
+        let answer = self.client.whole_answer(call).await;
+        let answer =
+            answer.map_err(|why| Answer::NotNow(format!("PDS did not answer: {why}"), None))?;
+        if let Some(tokens) = &self.tokens {
+            let not_taken = "PDS did not take this node's token.";
+            tokens.taken(answer.0, not_taken).await?;
         }
-    }
-
-    /// The token that counts now; none where nobody signs in.
-    async fn token(&self, now: Millis) -> Result<Option<String>, Answer> {
-        let Some(tokens) = &self.tokens else {
-            return Ok(None);
-        };
-        match tokens.own(&self.client, now).await {
-            Ok(token) => Ok(Some(token)),
-            Err(NoToken::NotNow(why)) => Err(Answer::NotNow(why, None)),
-            Err(NoToken::Refused(why)) => Err(Answer::Refused(why)),
-        }
+        Ok(answer)
     }
 }
 

@@ -83,12 +83,8 @@ pub fn approve(
         let changed = quantity
             .as_ref()
             .map(|it| format!("Quantity changed to {it}"));
-        let taken = Taken {
-            step,
-            at: approval.now,
-            who: approval.prescriber.to_string(),
-            reason: changed.unwrap_or_default(),
-        };
+        let changed = changed.unwrap_or_default();
+        let taken = Taken::new(step, approval.now, approval.prescriber, changed);
         task::take(&mut task, &taken);
         let as_seen = (Expect::Version(before.item.version), Release::Keep);
         job.changes.push(put(&task, approval.practice, as_seen)?);
@@ -239,12 +235,7 @@ pub fn refuse(
             _ => undecided(&before.item)?,
         }
         let mut task = before.task.clone();
-        let taken = Taken {
-            step: Step::Refused,
-            at: now,
-            who: prescriber.to_string(),
-            reason: reason.trim().to_string(),
-        };
+        let taken = Taken::new(Step::Refused, now, prescriber, reason.trim());
         task::take(&mut task, &taken);
         let as_seen = (Expect::Version(before.item.version), Release::Keep);
         job.changes.push(put(&task, practice, as_seen)?);
@@ -285,12 +276,7 @@ mod tests {
             pharmacy: None,
             practice: None,
         });
-        let asked = Taken {
-            step: Step::Asked,
-            at: 1_000,
-            who: "Jane".into(),
-            reason: String::new(),
-        };
+        let asked = Taken::new(Step::Asked, 1_000, "Jane", "");
         task::take(&mut task, &asked);
         Before {
             item: Item::read(&task).unwrap(),
@@ -372,12 +358,8 @@ mod tests {
         );
         assert_eq!(refused("See us first.", before()).unwrap().changes.len(), 1);
         let mut decided = before();
-        decided.item.steps.push(Taken {
-            step: Step::Refused,
-            at: 2,
-            who: String::new(),
-            reason: String::new(),
-        });
+        let refusal = Taken::new(Step::Refused, 2, "", "");
+        decided.item.steps.push(refusal);
         assert_eq!(
             refused("Again", decided.clone()).unwrap_err(),
             Kind::BusinessRule

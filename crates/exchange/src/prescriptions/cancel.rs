@@ -12,7 +12,7 @@ use store::{Change, Effect, Expect, Job, Reading, Release};
 use super::approve::{Before, REASON_CHARS_MAX};
 use super::carry::scope;
 use super::eps::{Answer, Eps};
-use super::message::cancel::{Cancellation, Outcome, cancellation, reason};
+use super::message::cancel::{Cancellation, Outcome, cancellation, is_mark, reason};
 use super::number;
 use super::put;
 use super::task::{self, Item, Step, Taken};
@@ -20,7 +20,7 @@ use crate::exchange::Exchange;
 
 /// Who is told what EPS says.
 const EPS: &str = "EPS";
-/// What a mark ends with in a step's words, so that it is found again.
+/// What the words of a mark hold in a Task of before EPS's code stood in its steps. Such Tasks may still be here.
 const MARKS: [&str; 2] = ["(EPS R-0002:", "(EPS R-0003:"];
 
 /// What a prescriber asks for.
@@ -73,15 +73,11 @@ impl Exchange {
         };
         let message = cancellation(&order, &asked).ok_or_else(not_here)?;
         let mut task = before.task.clone();
-        let taken = Taken {
-            step: Step::Cancelling,
-            at: cancel.now,
-            who: cancel.prescriber.to_string(),
-            reason: match cancel.words.trim() {
-                "" => why.to_string(),
-                words => format!("{why}: {words}"),
-            },
+        let why = match cancel.words.trim() {
+            "" => why.to_string(),
+            words => format!("{why}: {words}"),
         };
+        let taken = Taken::new(Step::Cancelling, cancel.now, cancel.prescriber, why);
         task::take(&mut task, &taken);
         let as_seen = (Expect::Version(item.version), Release::Keep);
         let mut job = Job::change(put(&task, self.organisation(), as_seen)?);
@@ -127,10 +123,9 @@ impl Exchange {
                 )
             }
         };
-        let is_cancelled = outcome.is_some_and(|it| it.is_cancelled());
         let mut job = Job::effect(Effect::Prescription(write));
         for id in &message.tasks {
-            self.note_cancelling(id, (is_cancelled, &said), &mut job)
+            self.note_cancelling(id, (outcome.as_ref(), &said), &mut job)
                 .await?;
         }
         let target = Target {
@@ -144,11 +139,11 @@ impl Exchange {
         Ok(true)
     }
 
-    /// Notes at the item what EPS said.
+    /// Notes at the item what EPS said. Of a message that it did not take there is no outcome.
     async fn note_cancelling(
         &self,
         id: &str,
-        (is_cancelled, said): (bool, &str),
+        (outcome, said): (Option<&Outcome>, &str),
         job: &mut Job,
     ) -> Result<(), Problem> {
         let Reading::Found(version) = self.store.read(&scope(), "Task", id).await? else {
@@ -160,12 +155,10 @@ impl Exchange {
         };
         let now = self.store.now();
         let by_eps = |step, reason: &str| Taken {
-            step,
-            at: now,
-            who: EPS.to_string(),
-            reason: reason.to_string(),
+            eps: outcome.map_or(String::new(), |it| it.code.clone()),
+            ..Taken::new(step, now, EPS, reason)
         };
-        if is_cancelled {
+        if outcome.is_some_and(Outcome::is_cancelled) {
             let why = item.cancelling().map_or("", |it| it.reason.as_str());
             task::take(&mut task, &by_eps(Step::Cancelled, why));
             job.changes.extend(self.cancelled_issue(&task, why).await?);
@@ -208,18 +201,82 @@ impl Exchange {
 
 /// Whether EPS cancels it once the pharmacy gives it back, as it said when it did not.
 pub(super) fn is_marked(item: &Item) -> bool {
-    item.cancelling().is_some_and(|it| {
-        it.step == Step::NotCancelled && MARKS.iter().any(|mark| it.reason.contains(mark))
+    let last = item.cancelling();
+    let not_cancelled = last.filter(|it| it.step == Step::NotCancelled);
+    not_cancelled.is_some_and(|it| match it.eps.as_str() {
+        "" => MARKS.iter().any(|mark| it.reason.contains(mark)),
+        code => is_mark(code),
     })
 }
 
 /// The step that follows from giving back what was marked.
 pub(super) fn cancelled_by_return(item: &Item, at: Millis) -> Taken {
     let asked = item.steps.iter().rfind(|it| it.step == Step::Cancelling);
-    Taken {
-        step: Step::Cancelled,
-        at,
-        who: EPS.to_string(),
-        reason: asked.map_or(String::new(), |it| it.reason.clone()),
+    let why = asked.map_or("", |it| it.reason.as_str());
+    Taken::new(Step::Cancelled, at, EPS, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use fhir::repeats::ORDER_CODE;
+
+    use super::*;
+
+    /// An item that was not cancelled, and stands where it stood.
+    fn item(reason: &str, eps: &str) -> Item {
+        let mut task = task::new(&task::New {
+            id: "t1",
+            code: ORDER_CODE,
+            group: (task::ORDER, "o1"),
+            patient: "jane",
+            request: "m1",
+            name: "Amlodipine 5mg tablets",
+            dose: "",
+            quantity: "",
+            requester: "Jane",
+            pharmacy: Some("FZZ01"),
+            practice: None,
+        });
+        for step in [
+            Taken::new(Step::WithPharmacy, 1_000, "FZZ01", ""),
+            Taken::new(Step::Cancelling, 2_000, "Dr Bo", "Prescribing Error"),
+            Taken {
+                eps: eps.into(),
+                ..Taken::new(Step::NotCancelled, 3_000, EPS, reason)
+            },
+            Taken::new(Step::WithPharmacy, 3_000, "FZZ01", ""),
+        ] {
+            task::take(&mut task, &step);
+        }
+        Item::read(&task).unwrap()
+    }
+
+    fn said(code: &str) -> String {
+        let outcome = Outcome {
+            code: code.into(),
+            words: "With dispenser".into(),
+        };
+        outcome.say()
+    }
+
+    #[test]
+    fn what_eps_marked_is_told_by_its_code_whatever_the_words() {
+        for code in ["R-0002", "R-0003"] {
+            assert!(is_marked(&item("Other words.", code)), "{code}");
+        }
+        for code in ["R-0004", "R-0005", "R-0007", "R-0010"] {
+            assert!(!is_marked(&item(&said("R-0002"), code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn in_a_task_without_a_code_the_words_tell_what_eps_marked() {
+        for code in ["R-0002", "R-0003"] {
+            assert!(is_marked(&item(&said(code), "")), "{code}");
+        }
+        for code in ["R-0004", "R-0007"] {
+            assert!(!is_marked(&item(&said(code), "")), "{code}");
+        }
+        assert!(!is_marked(&item("", "")));
     }
 }

@@ -171,12 +171,7 @@ impl Exchange {
             if !matches!(item.step(), Step::Approved | Step::EpsRefused) || item.step() == step {
                 continue;
             }
-            let taken = Taken {
-                step,
-                at: self.store.now(),
-                who: "EPS".to_string(),
-                reason: reason.to_string(),
-            };
+            let taken = Taken::new(step, self.store.now(), "EPS", reason);
             task::take(&mut task, &taken);
             let as_read = (Expect::Version(version.version), Release::Keep);
             job.changes.push(put(&task, self.organisation(), as_read)?);

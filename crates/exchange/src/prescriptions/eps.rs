@@ -42,6 +42,15 @@ pub enum Answer {
     Refused(String),
 }
 
+impl From<NoToken> for Answer {
+    fn from(no: NoToken) -> Answer {
+        match no {
+            NoToken::NotNow(why) => Answer::NotNow(why),
+            NoToken::Refused(why) => Answer::Refused(why),
+        }
+    }
+}
+
 /// What `$prepare` gives to be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prepared {
@@ -167,11 +176,7 @@ impl Eps {
             "application/fhir+json".to_string(),
         )];
         if let Some(tokens) = &self.tokens {
-            let token = match tokens.own(&self.client, now).await {
-                Ok(token) => token,
-                Err(NoToken::NotNow(why)) => return Err(Answer::NotNow(why)),
-                Err(NoToken::Refused(why)) => return Err(Answer::Refused(why)),
-            };
+            let token = tokens.own(&self.client, now).await?;
             headers.push(("authorization".to_string(), format!("Bearer {token}")));
         }
         if !key.is_empty() {
@@ -183,16 +188,14 @@ impl Eps {
             headers,
             body: Bytes::from(body),
         };
-        match (self.client.answer(call).await, &self.tokens) {
-            // The token ended early, or was called back: another is fetched for the next try.
-            (Ok((401, _)), Some(tokens)) => {
-                tokens.forget().await;
-                let why = "EPS did not take this node's token.";
-                Err(Answer::NotNow(why.to_string()))
-            }
-            (Ok((status, body)), _) => Ok((status, body)),
-            (Err(why), _) => Err(Answer::NotNow(format!("EPS did not answer: {why}"))),
+        let answer = self.client.answer(call).await;
+        let (status, body) =
+            answer.map_err(|why| Answer::NotNow(format!("EPS did not answer: {why}")))?;
+        if let Some(tokens) = &self.tokens {
+            let not_taken = "EPS did not take this node's token.";
+            tokens.taken(status, not_taken).await?;
         }
+        Ok((status, body))
     }
 }
 

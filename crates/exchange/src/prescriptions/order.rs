@@ -72,15 +72,11 @@ pub fn order(ask: &Ask<'_>, chosen: &[&Item], tasks: &[Value]) -> Result<(String
             pharmacy: ask.pharmacy,
             practice: None,
         });
-        let asked = Taken {
-            step: match ask.there {
-                Some(_) => Step::Asking,
-                None => Step::Asked,
-            },
-            at: ask.now,
-            who: ask.by.to_string(),
-            reason: String::new(),
+        let step = match ask.there {
+            Some(_) => Step::Asking,
+            None => Step::Asked,
         };
+        let asked = Taken::new(step, ask.now, ask.by, "");
         if !ask.named.is_empty() {
             task::name(&mut task, ask.named);
         }

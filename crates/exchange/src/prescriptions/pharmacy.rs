@@ -225,12 +225,8 @@ impl Exchange {
                 return Err(Problem::new(Kind::BusinessRule, message));
             }
             let step = next(item.step(), act)?;
-            let taken = Taken {
-                step,
-                at: self.store.now(),
-                who: scope.agent().name.clone(),
-                reason: reason.clone(),
-            };
+            let (now, who) = (self.store.now(), scope.agent().name.as_str());
+            let taken = Taken::new(step, now, who, reason.as_str());
             task::take(&mut task, &taken);
             let number = item.told + 1;
             task::told(&mut task, number, self.organisation().as_str());

@@ -155,12 +155,8 @@ impl Exchange {
                 ));
             }
         }
-        let taken = Taken {
-            step,
-            at: status.at,
-            who: self.book.name(parcel.sender.as_str()),
-            reason: told.reason.clone(),
-        };
+        let who = self.book.name(from);
+        let taken = Taken::new(step, status.at, who, told.reason.as_str());
         task::take(&mut task, &taken);
         let mut changes = Vec::new();
         if step == Step::Returned && cancel::is_marked(&item) {

@@ -12,6 +12,8 @@ use fhir::members::{each, set, text};
 pub const ITEM_NUMBER: &str = "https://fhir.nhs.uk/Id/prescription-order-item-number";
 pub const ORDER_NUMBER: &str = "https://fhir.nhs.uk/Id/prescription-order-number";
 pub const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+/// The code system of what EPS says to a cancellation.
+pub const OUTCOMES: &str = "https://fhir.nhs.uk/CodeSystem/medicationrequest-status-history";
 /// The code of a Task by which a pharmacy dispenses.
 pub const DISPENSE_CODE: &str = "dispense";
 /// The system of the orders' names.
@@ -22,6 +24,9 @@ const TRACKING: &str = "https://fhir.nhs.uk/CodeSystem/task-businessStatus-nppt"
 const OWN: &str = "urn:handover:prescription-step";
 const HISTORY: &str =
     "https://fhir.nhs.uk/StructureDefinition/Extension-DM-PrescriptionStatusHistory";
+const STEP_WHO: &str = "urn:handover:who";
+const STEP_REASON: &str = "urn:handover:reason";
+const STEP_EPS: &str = "urn:handover:eps";
 const STATUS_NUMBER: &str = "urn:handover:status-number";
 const STATUS_FROM: &str = "urn:handover:status-from";
 /// Steps kept of one item: the oldest after the first go.
@@ -171,6 +176,21 @@ pub struct Taken {
     pub who: String,
     /// Why, or what is owed; empty for nothing.
     pub reason: String,
+    /// The code by which EPS said it, one of `OUTCOMES`; empty where it is not EPS's word on a cancellation.
+    pub eps: String,
+}
+
+impl Taken {
+    /// A step that EPS says nothing of.
+    pub fn new(step: Step, at: Millis, who: impl Into<String>, reason: impl Into<String>) -> Taken {
+        Taken {
+            step,
+            at,
+            who: who.into(),
+            reason: reason.into(),
+            eps: String::new(),
+        }
+    }
 }
 
 /// An item, as its Task tells.
@@ -295,11 +315,15 @@ fn steps(task: &Value) -> Vec<Taken> {
             found.map_or(String::new(), |it| text(&it, "/valueString").to_string())
         };
         let at = part(history, "statusDate")?;
+        let eps = part(history, STEP_EPS);
         Some(Taken {
             step: Step::from_code(text(&status, "/valueCoding/code"))?,
             at: date::span(text(&at, "/valueDateTime"))?.low,
-            who: said("urn:handover:who"),
-            reason: said("urn:handover:reason"),
+            who: said(STEP_WHO),
+            reason: said(STEP_REASON),
+            eps: eps.map_or(String::new(), |it| {
+                text(&it, "/valueCoding/code").to_string()
+            }),
         })
     };
     let histories = each(task, "/extension").filter(|it| text(it, "/url") == HISTORY);
@@ -389,11 +413,15 @@ pub fn take(task: &mut Value, taken: &Taken) {
         json!({ "url": "status", "valueCoding": { "system": system, "code": code } }),
     ];
     if !taken.who.is_empty() {
-        parts.push(json!({ "url": "urn:handover:who", "valueString": taken.who }));
+        parts.push(json!({ "url": STEP_WHO, "valueString": taken.who }));
     }
     if !taken.reason.is_empty() {
-        parts.push(json!({ "url": "urn:handover:reason", "valueString": taken.reason }));
+        parts.push(json!({ "url": STEP_REASON, "valueString": taken.reason }));
         set(task, "statusReason", json!({ "text": taken.reason }));
+    }
+    if !taken.eps.is_empty() {
+        let coding = json!({ "system": OUTCOMES, "code": taken.eps });
+        parts.push(json!({ "url": STEP_EPS, "valueCoding": coding }));
     }
     let step = json!({ "url": HISTORY, "extension": parts });
     let mut extensions: Vec<Value> = each(task, "/extension").cloned().collect();
@@ -455,15 +483,14 @@ mod tests {
     #[test]
     fn a_task_tells_its_item_and_all_steps_again() {
         let mut task = made();
-        let taken = |step, at, reason: &str| Taken {
-            step,
-            at,
-            who: "Dr Bo".into(),
-            reason: reason.into(),
-        };
+        let taken = |step, at, reason: &str| Taken::new(step, at, "Dr Bo", reason);
         let steps = vec![
             taken(Step::Asked, 1_000, ""),
             taken(Step::Approved, 2_000, ""),
+            Taken {
+                eps: "R-0002".into(),
+                ..taken(Step::NotCancelled, 2_500, "The pharmacy has it.")
+            },
             taken(Step::PartReady, 3_000, "14 tablets are owed"),
         ];
         for step in &steps {
@@ -515,13 +542,7 @@ mod tests {
     fn a_task_never_grows_without_end() {
         let mut task = made();
         for at in 0..200 {
-            let taken = Taken {
-                step: Step::Asked,
-                at,
-                who: String::new(),
-                reason: String::new(),
-            };
-            take(&mut task, &taken);
+            take(&mut task, &Taken::new(Step::Asked, at, "", ""));
         }
         let item = Item::read(&task).unwrap();
         assert_eq!(item.steps.len(), STEPS_MAX);

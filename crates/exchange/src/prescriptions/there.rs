@@ -145,12 +145,7 @@ impl Exchange {
         if item.step() == step && item.reason() == reason {
             return self.keep_there(&next, (None, due_at)).await;
         }
-        let taken = Taken {
-            step,
-            at: now,
-            who: String::new(),
-            reason,
-        };
+        let taken = Taken::new(step, now, "", reason);
         task::take(&mut task, &taken);
         let how = (Expect::Version(item.version), Release::Keep);
         let change = put(&task, self.organisation(), how)?;

@@ -2,7 +2,8 @@
 //! (<https://build.fhir.org/ig/HL7/FHIRPath/#lowboundaryprecision-integer-decimal--date--datetime--time>).
 
 use super::decimal::Decimal;
-use super::moment::{Moment, MomentKind, days_in};
+use super::moment::{Moment, MomentKind};
+use crate::date::days_in;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {

@@ -5,6 +5,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::date::{civil_from_days, days_from_civil, days_in};
+
 const DAY_MILLIS: i64 = 86_400_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,38 +258,6 @@ fn zone(text: &str) -> Option<Option<i64>> {
     let (hours, minutes) = text.get(1..)?.split_once(':')?;
     let ahead = digits(hours, 2).filter(|hours| *hours <= 14)? * 60 + digits(minutes, 2)?;
     Some(Some(if text.starts_with('-') { -ahead } else { ahead }))
-}
-
-pub(super) fn days_in(year: i64, month: i64) -> i64 {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01, the year counted from March.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    days + (153 * month + 2) / 5 + day - 1 - 719_468
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, within) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (within - within / 1460 + within / 36_524 - within / 146_096) / 365;
-    let day_of_year = within - (365 * year + year / 4 - year / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -235,8 +235,14 @@ fn is_choice(name: &str, choice: &str) -> bool {
 fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
     let arena = &build.interpreter.arena;
     let made = arena.render(to, &|_| Value::Null);
+    let code = made.as_ref().and_then(ods_code);
+    let name = made.as_ref().and_then(display);
+    let id = ids.get(&to);
+    if id.is_none() && code.is_none() && name.is_none() {
+        return Value::Null;
+    }
     let mut reference = Map::new();
-    match ids.get(&to) {
+    match id {
         Some(id) => {
             let address = format!("{}/{id}", arena.ty(to));
             reference.insert("reference".to_owned(), json!(address));
@@ -245,18 +251,14 @@ fn reference(build: &Build<'_>, ids: &Ids, to: NodeId) -> Value {
             reference.insert("type".to_owned(), json!(arena.ty(to)));
         }
     }
-    if let Some(code) = made.as_ref().and_then(ods_code) {
+    if let Some(code) = code {
         let identifier = json!({"system": ODS_CODE, "value": code});
         reference.insert("identifier".to_owned(), identifier);
     }
-    if let Some(name) = made.as_ref().and_then(display) {
+    if let Some(name) = name {
         reference.insert("display".to_owned(), json!(name));
     }
-    let says = |name: &str| reference.contains_key(name);
-    match says("reference") || says("identifier") || says("display") {
-        true => Value::Object(reference),
-        false => Value::Null,
-    }
+    Value::Object(reference)
 }
 
 fn ods_code(resource: &Value) -> Option<&str> {

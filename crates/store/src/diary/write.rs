@@ -42,7 +42,9 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &DiaryWrite) -> R
             Was::Nothing => insert(tx, booking).await,
             Was::In(state) => update(tx, booking, *state).await,
         },
-        DiaryWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
+        DiaryWrite::TakenIn { pid, patient } => {
+            parcels::text_taken_in(tx, now, (*pid, parcels::Kind::Booking), patient).await
+        }
         DiaryWrite::TakeAgain { pid } => {
             let sql = Sql::new(
                 "UPDATE parcel SET due = 1, unmatched = 0 WHERE pid = $1 AND direction = 1 \
@@ -126,24 +128,6 @@ async fn further(tx: &mut Tx<'_>, booking: &str, slots: &[String]) -> Result<(),
         );
         tx.execute(&sql.with(slot.as_str()).with(booking)).await?;
     }
-    Ok(())
-}
-
-async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
-         AND direction = 1 AND due = 1 AND kind = 'booking'",
-    );
-    let patient = (!patient.is_empty()).then_some(patient);
-    if tx.execute(&sql.with(patient).with(pid)).await? != 1 {
-        return Err(Problem::new(
-            Kind::Conflict,
-            "The parcel is not waiting to be taken in.",
-        ));
-    }
-    let parcel = event::by_pid(tx, pid).await?.ok_or_else(outgoing::gone)?;
-    let nobody = event::Actor::default();
-    event::add(tx, now, &parcel, "taken-in", &nobody, "").await?;
     Ok(())
 }
 

@@ -61,7 +61,6 @@ pub enum HandoverWrite {
 /// Steps of one crew, at most.
 const STEPS_MAX: i64 = 150;
 const BETWEEN: &str = "Something has just changed this handover; look again.";
-const NOT_WAITING: &str = "The parcel is not waiting to be taken in.";
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
 pub(crate) async fn apply(
@@ -84,7 +83,9 @@ pub(crate) async fn apply(
                 None => Ok(()),
             }
         }
-        HandoverWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
+        HandoverWrite::TakenIn { pid, patient } => {
+            parcels::text_taken_in(tx, now, (*pid, parcels::Kind::Handover), patient).await
+        }
         HandoverWrite::Opened {
             pid,
             other,
@@ -172,20 +173,6 @@ async fn keep(tx: &mut Tx<'_>, handover: &str, step: &HandoverStep) -> Result<()
     let sql = sql.with(i64::from(step.number)).with(step.said_at);
     let sql = sql.with(step.came_at).with(step.text.as_str());
     tx.execute(&sql).await.map(|_| ())
-}
-
-async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
-         AND direction = 1 AND due = 1 AND kind = 'handover'",
-    );
-    let patient = (!patient.is_empty()).then_some(patient);
-    tx.execute_once(&sql.with(patient).with(pid), NOT_WAITING)
-        .await?;
-    let parcel = event::by_pid(tx, pid).await?.ok_or_else(outgoing::gone)?;
-    let nobody = event::Actor::default();
-    event::add(tx, now, &parcel, "taken-in", &nobody, "").await?;
-    Ok(())
 }
 
 async fn opened(tx: &mut Tx<'_>, now: Millis, pid: i64, by: &By) -> Result<(), Problem> {

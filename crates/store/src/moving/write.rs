@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Move, MoveState};
 use crate::care::{self, Told};
 use crate::database::Tx;
-use crate::parcels::{State, content, event, outgoing};
+use crate::parcels::{self, State, content, event, outgoing};
 use crate::sharing;
 use crate::sql::Sql;
 
@@ -107,7 +107,9 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &MoveWrite) -> Re
             tx.execute(&sql.with(id.as_str()).with(*part)).await?;
             settle(tx, now, id).await
         }
-        MoveWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
+        MoveWrite::TakenIn { pid, patient } => {
+            parcels::whole_taken_in(tx, now, (*pid, parcels::Kind::PracticeMove), patient).await
+        }
         MoveWrite::NotMoved { patient } => {
             let sql = Sql::new(
                 "UPDATE itk3_in SET practice = '' WHERE practice <> '' \
@@ -222,19 +224,6 @@ async fn settle(tx: &mut Tx<'_>, now: Millis, id: &str) -> Result<(), Problem> {
          (SELECT COUNT(*) FROM patient_move_part p WHERE p.id = $2)",
     );
     tx.execute(&sql.with(now).with(id)).await.map(|_| ())
-}
-
-async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
-         AND direction = 1 AND due = 1 AND kind = 'practice-move'",
-    );
-    let named = (!patient.is_empty()).then_some(patient);
-    let message = "The parcel is not waiting to be taken in.";
-    tx.execute_once(&sql.with(named).with(pid), message).await?;
-    let parcel = event::by_pid(tx, pid).await?.ok_or_else(outgoing::gone)?;
-    event::add(tx, now, &parcel, "taken-in", &event::Actor::default(), "").await?;
-    content::release(tx, pid, &parcel.sender).await
 }
 
 async fn give_back(tx: &mut Tx<'_>, now: Millis, pid: i64, reason: &str) -> Result<(), Problem> {

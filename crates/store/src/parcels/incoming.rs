@@ -3,7 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::event::{self, Actor};
+use super::event::{self, Actor, Known};
 use super::outgoing::{self, New, gone};
 use super::state::State;
 use super::{Incoming, Named, Parcel, ParcelDone, Told, content, proof};
@@ -155,25 +155,60 @@ pub(crate) async fn status_taken(
     pid: i64,
     patient: &str,
 ) -> Result<ParcelDone, Problem> {
-    let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
-         AND direction = 1 AND due = 1 AND kind = 'prescription-status'",
-    );
-    take_in(tx, now, pid, &sql.with(patient).with(pid)).await?;
+    let about = (pid, super::Kind::PrescriptionStatus);
+    whole_taken_in(tx, now, about, patient).await?;
     Ok(ParcelDone::Rows(1))
 }
 
-/// Notes that a parcel was taken in, by the statement that changes its row if it waits for that.
+/// A parcel of that kind has been seen to in this job; about nobody, where the patient is empty. `Conflict` if it was so
+/// before: the job is undone.
+pub(crate) async fn text_taken_in(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (pid, kind): (i64, super::Kind),
+    patient: &str,
+) -> Result<(), Problem> {
+    let sql = seen_to((pid, kind), patient);
+    note_taken_in(tx, now, pid, &sql).await.map(|_| ())
+}
+
+/// The same, and what it carries beside its text is let go.
+pub(crate) async fn whole_taken_in(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    (pid, kind): (i64, super::Kind),
+    patient: &str,
+) -> Result<(), Problem> {
+    take_in(tx, now, pid, &seen_to((pid, kind), patient)).await
+}
+
+fn seen_to((pid, kind): (i64, super::Kind), patient: &str) -> Sql<'_> {
+    let sql = Sql::new(
+        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
+         AND direction = 1 AND due = 1 AND kind = $3",
+    );
+    let patient = (!patient.is_empty()).then_some(patient);
+    sql.with(patient).with(pid).with(kind.code())
+}
+
+/// Notes that a parcel was taken in, and lets go what it carries.
 async fn take_in(tx: &mut Tx<'_>, now: Millis, pid: i64, sql: &Sql<'_>) -> Result<(), Problem> {
-    if tx.execute(sql).await? != 1 {
-        return Err(Problem::new(
-            Kind::Conflict,
-            "The parcel is not waiting to be taken in.",
-        ));
-    }
+    let parcel = note_taken_in(tx, now, pid, sql).await?;
+    content::release(tx, pid, &parcel.sender).await
+}
+
+/// Notes that a parcel was taken in, by the statement that changes its row if it waits for that.
+async fn note_taken_in(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    pid: i64,
+    sql: &Sql<'_>,
+) -> Result<Known, Problem> {
+    tx.execute_once(sql, "The parcel is not waiting to be taken in.")
+        .await?;
     let parcel = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
     event::add(tx, now, &parcel, "taken-in", &Actor::default(), "").await?;
-    content::release(tx, pid, &parcel.sender).await
+    Ok(parcel)
 }
 
 /// Puts the parcel onto the list for a person to match or return.

@@ -5,7 +5,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::{Question, QuestionState};
 use crate::database::Tx;
-use crate::parcels::{event, outgoing};
+use crate::parcels;
 use crate::sql::Sql;
 
 /// A question or an answer, in characters.
@@ -108,7 +108,9 @@ pub(crate) async fn apply(
             let sql = sql.with(now).with(id.as_str()).with(patient.as_str());
             tx.execute(&sql).await.map(|_| ())
         }
-        QuestionWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
+        QuestionWrite::TakenIn { pid, patient } => {
+            parcels::text_taken_in(tx, now, (*pid, parcels::Kind::RecordQuestion), patient).await
+        }
     }
 }
 
@@ -174,21 +176,6 @@ async fn told(
         }
     };
     tx.execute(&sql.with(id).with(sender)).await.map(|_| ())
-}
-
-async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
-         AND direction = 1 AND due = 1 AND kind = 'record-question'",
-    );
-    let patient = (!patient.is_empty()).then_some(patient);
-    let message = "The parcel is not waiting to be taken in.";
-    tx.execute_once(&sql.with(patient).with(pid), message)
-        .await?;
-    let parcel = event::by_pid(tx, pid).await?.ok_or_else(outgoing::gone)?;
-    let nobody = event::Actor::default();
-    event::add(tx, now, &parcel, "taken-in", &nobody, "").await?;
-    Ok(())
 }
 
 fn check(text: &str) -> Result<(), Problem> {

@@ -78,7 +78,6 @@ pub enum ReferralWrite {
 }
 
 const BETWEEN: &str = "Somebody else has just changed this referral; look again.";
-const NOT_WAITING: &str = "The parcel is not waiting to be taken in.";
 const NOT_UNMATCHED: &str = "The referral does not wait for somebody to say whose it is.";
 
 /// Applies one change inside the writer's transaction. An error undoes the whole job.
@@ -95,7 +94,9 @@ pub(crate) async fn apply(
             }
             ReferralWas::At(version) => update(tx, referral, *version).await,
         },
-        ReferralWrite::TakenIn { pid, patient } => taken_in(tx, now, *pid, patient).await,
+        ReferralWrite::TakenIn { pid, patient } => {
+            parcels::text_taken_in(tx, now, (*pid, parcels::Kind::Referral), patient).await
+        }
         ReferralWrite::Match {
             pid,
             patient,
@@ -201,20 +202,6 @@ async fn update(tx: &mut Tx<'_>, it: &Referral, was: i64) -> Result<(), Problem>
     let sql = sql.with(it.promised_by).with(it.appointment.as_str());
     let sql = sql.with(it.id.as_str()).with(was);
     tx.execute_once(&sql, BETWEEN).await
-}
-
-async fn taken_in(tx: &mut Tx<'_>, now: Millis, pid: i64, patient: &str) -> Result<(), Problem> {
-    let sql = Sql::new(
-        "UPDATE parcel SET due = 0, unmatched = 0, reason = NULL, patient = $1 WHERE pid = $2 \
-         AND direction = 1 AND due = 1 AND kind = 'referral'",
-    );
-    let patient = (!patient.is_empty()).then_some(patient);
-    tx.execute_once(&sql.with(patient).with(pid), NOT_WAITING)
-        .await?;
-    let parcel = event::by_pid(tx, pid).await?.ok_or_else(outgoing::gone)?;
-    let nobody = event::Actor::default();
-    event::add(tx, now, &parcel, "taken-in", &nobody, "").await?;
-    Ok(())
 }
 
 async fn matched(

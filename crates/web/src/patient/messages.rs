@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Target, Who};
+use access::{Interaction, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::messages::{MessageWrite, Post, SUBJECT_CHARS_MAX, TEXT_CHARS_MAX, Thread, Writer};
 use store::{Effect, Job};
 
+use crate::conversation;
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::{self, Fault};
@@ -309,7 +310,7 @@ pub async fn begin(
         writer: writer(name),
         text: typed.words,
     };
-    send(&node, &visit, (&id, patient), write).await?;
+    conversation::write(&node, &visit, (&id, patient), write).await?;
     Ok(see_other(&format!("/messages/{id}?done=sent")))
 }
 
@@ -333,7 +334,7 @@ pub async fn add(
         writer: writer(name),
         text: typed.words,
     };
-    send(&node, &visit, (&id, patient), write).await?;
+    conversation::write(&node, &visit, (&id, patient), write).await?;
     Ok(see_other(&format!("/messages/{id}?done=sent")))
 }
 
@@ -343,25 +344,4 @@ fn writer(name: &str) -> Writer {
         name: name.to_owned(),
         role: String::new(),
     }
-}
-
-async fn send(
-    node: &Node,
-    visit: &Visit,
-    (id, patient): (&str, &str),
-    write: MessageWrite,
-) -> Result<(), Problem> {
-    let scope = visit.scope(node, Interaction::WriteMessage, "").await?;
-    let target = Target {
-        ty: "Communication".into(),
-        patient: Some(patient.to_owned()),
-        query: Some(format!("conversation={id}").into()),
-        ..Target::default()
-    };
-    let line = scope.trace(Interaction::WriteMessage, Outcome::Success, target);
-    let job = Job {
-        traces: vec![line],
-        ..Job::effect(Effect::Message(write))
-    };
-    node.store.commit(&scope, job).await.map(|_| ())
 }

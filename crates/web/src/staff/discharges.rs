@@ -24,7 +24,7 @@ use crate::node::Node;
 use crate::page::problem::Refusal;
 use crate::page::see_other;
 use crate::record::{self, json};
-use crate::staff::drafting::{self, Drafting, MOVED, job, patient, read, version, written};
+use crate::staff::drafting::{self, Drafting, MOVED, patient, read, written};
 use crate::visit::Visit;
 pub use amending::{amend, signed};
 use form::Shown;
@@ -167,25 +167,16 @@ pub async fn save(
     if !faults.is_empty() {
         return show(&node, &visit, &scope, &draft, (typed, &faults, "")).await;
     }
-    let (account, author) = writer(&visit)?;
-    let write = DraftWrite::Save {
-        id: id.clone(),
-        version: version(&fields),
-        account,
-        author,
-        body: written(&typed)?,
-    };
-    let job = job(&scope, write, &draft.patient.id);
-    match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other(&DRAFTS.next(&id, &fields))),
-        Err(problem) if problem.kind == Kind::Conflict => {
-            // What was typed is shown beside the version that is there now: nobody's words are lost.
-            let draft = node.store.draft(&scope, KIND, &id).await?;
-            let moved: [Fault; 1] = [("diagnoses", MOVED)];
-            show(&node, &visit, &scope, &draft, (typed, &moved, "")).await
-        }
-        Err(problem) => Err(problem.into()),
+    let (body, writer) = (written(&typed)?, writer(&visit)?);
+    let typed_in = (&fields, body);
+    let saved = DRAFTS.save(&node, &scope, &draft, typed_in, writer).await?;
+    if let Some(answer) = saved {
+        return Ok(answer);
     }
+    // What was typed is shown beside the version that is there now: nobody's words are lost.
+    let draft = node.store.draft(&scope, KIND, &id).await?;
+    let moved: [Fault; 1] = [("diagnoses", MOVED)];
+    show(&node, &visit, &scope, &draft, (typed, &moved, "")).await
 }
 
 /// `POST /staff/discharges/{id}/discard`

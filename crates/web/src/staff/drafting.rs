@@ -45,6 +45,46 @@ impl Drafting {
         }
     }
 
+    /// Keeps what was typed over what its writer saw, and leads on; `None`, and nothing is kept, where somebody else changed
+    /// the draft meanwhile.
+    pub async fn save(
+        &self,
+        node: &Node,
+        scope: &Scope,
+        draft: &Draft,
+        (fields, body): (&Fields, String),
+        (account, author): (i64, String),
+    ) -> Result<Option<Response>, Problem> {
+        let write = DraftWrite::Save {
+            id: draft.id.clone(),
+            version: version(fields),
+            account,
+            author,
+            body,
+        };
+        let job = job(scope, write, &draft.patient.id);
+        match node.store.commit(scope, job).await {
+            Ok(_) => Ok(Some(see_other(&self.next(&draft.id, fields)))),
+            Err(problem) if problem.kind == Kind::Conflict => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Commits the job by which a draft is signed, as its signer saw it.
+    pub async fn sign(
+        &self,
+        node: &Node,
+        scope: &Scope,
+        id: &str,
+        job: Job,
+    ) -> Result<Response, Refusal> {
+        match node.store.commit(scope, job).await {
+            Ok(_) => Ok(see_other("/staff/sent?done=signed")),
+            Err(problem) if problem.kind == Kind::Conflict => Ok(self.moved(id)),
+            Err(problem) => Err(problem.into()),
+        }
+    }
+
     /// Ends a draft unsigned, as its reader saw it.
     pub async fn discard(
         &self,

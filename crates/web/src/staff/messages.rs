@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use access::{Interaction, Outcome, Scope, Target};
+use access::{Interaction, Scope};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use serde::{Deserialize, Serialize};
+use store::Reading;
 use store::messages::{MessageWrite, Post, TEXT_CHARS_MAX, Thread, ThreadList, Writer};
-use store::{Effect, Job, Reading};
 
+use crate::conversation::write;
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::{self, Done, Fault, Label, Person, Tab};
@@ -394,27 +395,6 @@ fn writer(visit: &Visit) -> Writer {
             .unwrap_or_default()
             .into_owned(),
     }
-}
-
-async fn write(
-    node: &Node,
-    visit: &Visit,
-    (id, patient): (&str, &str),
-    write: MessageWrite,
-) -> Result<(), Problem> {
-    let scope = visit.scope(node, Interaction::WriteMessage, "").await?;
-    let target = Target {
-        ty: "Communication".into(),
-        patient: Some(patient.to_owned()),
-        query: Some(format!("conversation={id}").into()),
-        ..Target::default()
-    };
-    let line = scope.trace(Interaction::WriteMessage, Outcome::Success, target);
-    let job = Job {
-        traces: vec![line],
-        ..Job::effect(Effect::Message(write))
-    };
-    node.store.commit(&scope, job).await.map(|_| ())
 }
 
 /// The group of the work list: what nobody has opened for the set time. It names nobody.

@@ -7,7 +7,7 @@ pub mod views;
 
 use std::sync::Arc;
 
-use access::{Interaction, Role, Who};
+use access::{Interaction, Role, Scope, Who};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use exchange::prescriptions::approve::{self, Approval, Before};
@@ -40,6 +40,19 @@ fn at_practice(node: &Node) -> Result<(), Problem> {
             "Requests for medicines are worked on at the GP practice.",
         )),
     }
+}
+
+/// The order as it is now, and the scope for what is done with it: how each page and act of one order begins.
+async fn order_for(
+    node: &Node,
+    visit: &Visit,
+    interaction: Interaction,
+    order: &str,
+) -> Result<(Scope, Request), Refusal> {
+    at_practice(node)?;
+    let scope = visit.scope(node, interaction, "Task").await?;
+    let request = load::one(node, &scope, order, visit.now).await?;
+    Ok((scope, request))
 }
 
 /// Whether the caller may decide. The decision itself is made anew for each act.
@@ -181,11 +194,7 @@ pub async fn one(
 }
 
 async fn show(node: &Node, visit: &Visit, order: &str, typed: Typed) -> Result<Response, Refusal> {
-    at_practice(node)?;
-    let scope = visit
-        .scope(node, Interaction::Prescriptions, "Task")
-        .await?;
-    let request = load::one(node, &scope, order, visit.now).await?;
+    let (_, request) = order_for(node, visit, Interaction::Prescriptions, order).await?;
     let (field, said) = match &typed.fault {
         Some((field, said)) => (*field, said.clone()),
         None => ("", String::new()),
@@ -258,9 +267,7 @@ pub async fn approve(
     Path(order): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_practice(&node)?;
-    let scope = visit.scope(&node, Interaction::Prescribe, "Task").await?;
-    let request = load::one(&node, &scope, &order, visit.now).await?;
+    let (scope, request) = order_for(&node, &visit, Interaction::Prescribe, &order).await?;
     if request.seen() != fields.text("seen") {
         return look_again(&node, &visit, &order).await;
     }
@@ -314,9 +321,7 @@ pub async fn refuse(
     Path(order): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_practice(&node)?;
-    let scope = visit.scope(&node, Interaction::Prescribe, "Task").await?;
-    let request = load::one(&node, &scope, &order, visit.now).await?;
+    let (scope, request) = order_for(&node, &visit, Interaction::Prescribe, &order).await?;
     let only = fields.text("item");
     let reason = fields.text("reason").to_owned();
     let all = request.tasks_before();
@@ -357,7 +362,7 @@ fn goes_with(request: &Request, chosen: &str, it: &Before) -> bool {
 async fn settle(
     node: &Node,
     visit: &Visit,
-    (scope, job): (&access::Scope, store::Job),
+    (scope, job): (&Scope, store::Job),
     (order, done): (&str, &str),
 ) -> Result<Response, Refusal> {
     match node.store.commit(scope, job).await {

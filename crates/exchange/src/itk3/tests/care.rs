@@ -13,6 +13,7 @@ use store::parcels::Named;
 use super::super::make::{self, Sender};
 use super::super::{Arrived, SEND_DOCUMENT, TAKEN, read};
 use super::{HEADER, MAILBOX, PRACTICE};
+use crate::discharge::tests::whole;
 use crate::discharge::{
     Amends, Discharge, Fate, Hidden, Medicine, Reader, Section, letter, sections,
 };
@@ -23,34 +24,19 @@ const EARLIER: &str = "846ebe66-5ff8-4499-bc57-a112d3d0daa3";
 const SIGNED: Millis = 1_767_600_000_000;
 const WITHHELD: &str = "was withheld from whoever wrote this letter";
 
+/// What is tried of a discharge elsewhere, with words that a document could spoil.
 fn written() -> Discharge {
-    let medicine = |name: &str, fate, reason: &str| Medicine {
-        name: name.into(),
-        dose: "one a day".into(),
-        fate,
-        reason: reason.into(),
-    };
-    Discharge {
-        admitted: "2026-11-20".into(),
-        discharged: "2026-11-29".into(),
+    let mut it = Discharge {
         diagnoses: "Pneumonia <right> & \"left\"\n\nOld age".into(),
+        procedures: String::new(),
         course: "Diagnoses\n---------\nShe got   better.".into(),
         allergies: "Penicillin: rash\nLatex".into(),
-        medicines: vec![
-            medicine("Amoxicillin", Fate::Stopped, "allergy"),
-            medicine("Doxycycline, 100mg", Fate::Started, "pneumonia"),
-            medicine("Ramipril", Fate::Changed, "low pressure"),
-            medicine("Aspirin", Fate::Continued, ""),
-        ],
-        gp_actions: "Check kidneys in a week".into(),
-        follow_up: "Clinic in six weeks".into(),
-        care_needs: "Help with washing".into(),
-        contacts: "Daughter, 07700 900123".into(),
-        told: "To rest".into(),
         practice: PRACTICE.into(),
-        pharmacy: "FZZ01".into(),
-        ..Discharge::default()
-    }
+        social_care: String::new(),
+        ..whole()
+    };
+    it.medicines[1].name = "Doxycycline, 100mg".into();
+    it
 }
 
 fn told(it: &Discharge) -> Vec<Section> {

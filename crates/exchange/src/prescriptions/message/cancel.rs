@@ -3,10 +3,9 @@
 use fhir::members::{each, set, text};
 use serde_json::{Value, json};
 
-use super::super::task::ITEM_NUMBER;
+use super::super::task::{ITEM_NUMBER, OUTCOMES};
 use super::{bundle, entry, header, urn};
 
-const STATUS: &str = "https://fhir.nhs.uk/CodeSystem/medicationrequest-status-history";
 const WHY: &str = "https://fhir.nhs.uk/CodeSystem/medicationrequest-status-reason";
 const RESPONSIBLE: &str =
     "https://fhir.nhs.uk/StructureDefinition/Extension-DM-ResponsiblePractitioner";
@@ -118,7 +117,7 @@ impl Outcome {
     pub fn read(answer: &Value) -> Option<Outcome> {
         let of = |coding: &Value| {
             let code = text(coding, "/code");
-            (text(coding, "/system") == STATUS && !code.is_empty()).then(|| Outcome {
+            (text(coding, "/system") == OUTCOMES && !code.is_empty()).then(|| Outcome {
                 code: code.chars().take(20).collect(),
                 words: text(coding, "/display").chars().take(200).collect(),
             })
@@ -144,7 +143,7 @@ impl Outcome {
 
     /// It is not, but will be should the pharmacy give it back undispensed.
     pub fn is_marked(&self) -> bool {
-        matches!(self.code.as_str(), "R-0002" | "R-0003")
+        is_mark(&self.code)
     }
 
     /// Whether it is about the item, and not about the message, which EPS then did not take.
@@ -169,6 +168,11 @@ impl Outcome {
         };
         format!("{means} (EPS {}: {})", self.code, self.words)
     }
+}
+
+/// Whether that code of EPS's marks an item, which is cancelled should the pharmacy give it back undispensed.
+pub fn is_mark(code: &str) -> bool {
+    matches!(code, "R-0002" | "R-0003")
 }
 
 #[cfg(test)]

@@ -99,12 +99,8 @@ impl Exchange {
             practice: Some(&came.practice),
         });
         task::numbered(&mut task, item, &came.number);
-        let taken = Taken {
-            step: Step::WithPharmacy,
-            at: now,
-            who: scope.agent().name.clone(),
-            reason: String::new(),
-        };
+        let who = scope.agent().name.as_str();
+        let taken = Taken::new(Step::WithPharmacy, now, who, "");
         task::take(&mut task, &taken);
         task::told(&mut task, number + 1, self.organisation().as_str());
         let organisation = self.organisation();

@@ -24,7 +24,7 @@ use crate::page::{Page, see_other, words};
 use crate::record::{self, json};
 use crate::staff::discharges::load;
 use crate::staff::drafting::{
-    self, Drafting, MOVED, exchange, job, may_sign, named, patient, read, version, written,
+    self, Drafting, MOVED, exchange, may_sign, named, patient, read, version, written,
 };
 use crate::visit::Visit;
 use form::Shown;
@@ -181,24 +181,16 @@ pub async fn save(
     let found = load::record(&node, &scope, &draft.patient.id, &who).await?;
     typed.body = merging::merged(&node, &visit, &typed.body, (&who, &found));
     let by = me(&visit)?;
-    let write = DraftWrite::Save {
-        id: id.clone(),
-        version: version(&fields),
-        account: by.account,
-        author: by.who,
-        body: written(&typed)?,
-    };
-    let job = job(&scope, write, &draft.patient.id);
-    match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other(&DRAFTS.next(&id, &fields))),
-        Err(problem) if problem.kind == Kind::Conflict => {
-            // What was typed is shown beside the version that is there now: nobody's words are lost.
-            let draft = node.store.draft(&scope, KIND, &id).await?;
-            let moved: [Fault; 1] = [("body", MOVED)];
-            show(&node, &visit, &scope, &draft, (typed, &moved, "")).await
-        }
-        Err(problem) => Err(problem.into()),
+    let (body, writer) = (written(&typed)?, (by.account, by.who));
+    let typed_in = (&fields, body);
+    let saved = DRAFTS.save(&node, &scope, &draft, typed_in, writer).await?;
+    if let Some(answer) = saved {
+        return Ok(answer);
     }
+    // What was typed is shown beside the version that is there now: nobody's words are lost.
+    let draft = node.store.draft(&scope, KIND, &id).await?;
+    let moved: [Fault; 1] = [("body", MOVED)];
+    show(&node, &visit, &scope, &draft, (typed, &moved, "")).await
 }
 
 /// `POST /staff/letters/{id}/discard`
@@ -319,9 +311,5 @@ pub async fn sign(
         }
         job => job?,
     };
-    match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other("/staff/sent?done=signed")),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(DRAFTS.moved(&id)),
-        Err(problem) => Err(problem.into()),
-    }
+    DRAFTS.sign(&node, &scope, &id, job).await
 }

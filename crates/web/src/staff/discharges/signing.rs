@@ -14,7 +14,7 @@ use crate::form::Fields;
 use crate::node::Node;
 use crate::page::parts::Person;
 use crate::page::problem::Refusal;
-use crate::page::{Page, see_other, words};
+use crate::page::{Page, words};
 use crate::record::{self, json};
 use crate::staff::drafting::{exchange, may_sign, named, read, version};
 use crate::visit::Visit;
@@ -135,9 +135,5 @@ pub async fn sign(
             now: visit.now,
         },
     )?;
-    match node.store.commit(&scope, job).await {
-        Ok(_) => Ok(see_other("/staff/sent?done=signed")),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(DRAFTS.moved(&id)),
-        Err(problem) => Err(problem.into()),
-    }
+    DRAFTS.sign(&node, &scope, &id, job).await
 }

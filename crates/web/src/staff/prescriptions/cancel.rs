@@ -12,7 +12,7 @@ use fhir::problem::{Kind, Problem};
 use fhir::repeats::ORDER_CODE;
 use store::Reading;
 
-use super::{Typed, at_practice, load, look_again, settle, show, views};
+use super::{Typed, load, look_again, order_for, settle, show, views};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
@@ -32,9 +32,7 @@ pub async fn cancel(
     Path(order): Path<String>,
     fields: Fields,
 ) -> Result<Response, Refusal> {
-    at_practice(&node)?;
-    let scope = visit.scope(&node, Interaction::Prescribe, "Task").await?;
-    let request = load::one(&node, &scope, &order, visit.now).await?;
+    let (scope, request) = order_for(&node, &visit, Interaction::Prescribe, &order).await?;
     let Some(exchange) = &node.exchange else {
         let message = "This node is not connected to EPS.";
         return Err(Problem::new(Kind::NotSupported, message).into());
