@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fhir::problem::{Kind, Problem};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement, ToSql};
 
@@ -74,6 +75,11 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Problem> {
         .map_err(failure::sqlite)?;
     connection
         .execute_batch(SETTINGS)
+        .map_err(failure::sqlite)?;
+    // Without it a statement whose LIMIT is bound is made anew each time that it is run, for a plan by
+    // that number: a third of what a search by patient and code took.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .map_err(failure::sqlite)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     Ok(connection)
