@@ -53,6 +53,8 @@ mod handovers;
 #[cfg(test)]
 mod hl7v2;
 #[cfg(test)]
+mod homes;
+#[cfg(test)]
 mod itk3;
 #[cfg(test)]
 mod medicines_there;

@@ -5,6 +5,7 @@ mod resources;
 
 use access::{Interaction, NhsNumber, Outcome, Scope, SystemPurpose, Target};
 use fhir::json::{self, Json, Limits};
+use fhir::practice;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Clause, Search, fold};
 use futures_util::future::join_all;
@@ -21,7 +22,6 @@ use resources::{Made, Part};
 const AT_ONCE: u32 = 50;
 /// People of one NHS number that are compared: there should be one.
 const PEOPLE_MAX: u32 = 20;
-const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// A Patient's id, and the ODS code of the practice that the record names.
@@ -310,14 +310,15 @@ impl Exchange {
         Ok((!page.entries.is_empty(), found))
     }
 
-    /// The practice that a Patient names: a restricted one does so no more in their resource.
+    /// The practice that a Patient names. One that is only referred to, and that of a restricted patient, whose resource says
+    /// it no more, is as the store knows it.
     pub(crate) async fn practice_of(
         &self,
         id: &str,
         patient: &Json<'_>,
     ) -> Result<Option<String>, Problem> {
-        match practice(patient) {
-            Some(practice) => Ok(Some(practice)),
+        match practice::Named::of(patient).code {
+            Some(code) => Ok(Some(code)),
             None => self.store.home_of(id).await,
         }
     }
@@ -340,17 +341,6 @@ impl Exchange {
             _ => Match::Nobody("More than one record here fits this person."),
         })
     }
-}
-
-/// The ODS code of the first practice that a Patient names.
-fn practice(patient: &Json<'_>) -> Option<String> {
-    let code = |reference: &Json<'_>| {
-        let identifier = reference.get("identifier");
-        let by_code = identifier.filter(|it| it.text("system") == Some(ODS_CODE));
-        by_code.and_then(|it| it.text("value")).map(str::to_string)
-    };
-    let mut practices = patient.items("generalPractitioner").iter();
-    practices.find_map(code)
 }
 
 /// Whether date of birth and one of the family names agree.

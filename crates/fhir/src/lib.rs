@@ -18,6 +18,7 @@ pub mod members;
 pub mod narrative;
 pub mod patch;
 pub mod path;
+pub mod practice;
 pub mod problem;
 pub mod profile;
 pub mod questionnaire;

@@ -27,6 +27,7 @@ pub use extract::{EXTRACTION, Entry, REPLACES, Value, extract};
 pub use fold::fold;
 pub use holds::About;
 pub use links::references;
+pub(crate) use links::target;
 pub use parameter::{Parameter, ParameterKind, parameter, parameters};
 pub use query::{ALL_TYPES, Include, Included, Limits, Search, Sort, Total};
 pub use registry::Registry;

@@ -33,7 +33,7 @@ pub use bars::BarsSection;
 pub use downtime::DowntimeSection;
 pub use fax::FaxSection;
 pub use fhir::FhirSection;
-pub use gp_connect::GpConnectSection;
+pub use gp_connect::{GatewaySetting, GpConnectSection};
 pub use hl7v2::{Hl7v2, Hl7v2Destination, Hl7v2Listener};
 pub use itk3::Itk3Section;
 pub use mesh::{MeshSection, OptOutSection};

@@ -289,6 +289,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     settings.text_search = config.fhir.text_search;
     settings.page_bytes_max = config.fhir.page_bytes_max;
     settings.hl7_told = hl7v2::told(config);
+    settings.fhir_url = format!("{}/fhir", config.pages.public_url.trim_end_matches('/'));
     Store::open(settings)
         .await
         .context("store: cannot be opened")

@@ -29,7 +29,7 @@ pub use letter::LETTER_BYTES_MAX;
 pub use locate::{DocumentPointer, LocateWrite, Located};
 pub use pointers::{Look, OwnPointer, Pointer};
 pub use write::AskWrite;
-pub(crate) use write::{apply, moved};
+pub(crate) use write::{apply, moved, practice_moved};
 
 /// The types that other organisations are asked for, those first that harm soonest where they are not known.
 pub const TYPES: [&str; 12] = [

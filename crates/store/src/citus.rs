@@ -98,6 +98,7 @@ const EVERYWHERE: &[&str] = &[
     "sharing",
     "sharing_held",
     "sharing_home",
+    "home_reference",
     "sharing_link",
     "restricted",
     "pds_trace",

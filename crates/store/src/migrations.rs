@@ -108,6 +108,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(362, "0362_parcel_holds"),
     migration!(367, "0367_booking_slots"),
     migration!(369, "0369_sharing_stirred"),
+    migration!(381, "0381_home_reference"),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS migration (number {int} NOT NULL PRIMARY KEY, \

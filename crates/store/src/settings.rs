@@ -69,6 +69,8 @@ pub struct Settings {
     pub unconfirmed_after_millis: i64,
     /// Types whose changes are written down for systems that are told of them by HL7 v2.
     pub hl7_told: Vec<String>,
+    /// The address of the node's FHIR door; references to it count as relative ones do. Empty if there is none.
+    pub fhir_url: String,
     /// When children's proxies are looked at again and end.
     pub ages: Ages,
 }
@@ -94,6 +96,7 @@ impl Settings {
             on_familiar: (OnFamiliar::Refuse, OnFamiliar::Flag),
             unconfirmed_after_millis: 3_600_000,
             hl7_told: Vec::new(),
+            fhir_url: String::new(),
             ages: Ages::default(),
         }
     }

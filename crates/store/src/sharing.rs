@@ -5,6 +5,7 @@
 //! Consent stand under its id, those of another practice's statement under `home:` and its ODS code.
 
 mod consent;
+mod home;
 mod lists;
 mod write;
 

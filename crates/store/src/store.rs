@@ -125,7 +125,7 @@ impl Store {
                 let readers = Readers::sqlite(path, settings.readers, settings.search_seconds_max)?;
                 let core = Core::new(settings.clock.clone(), words.clone(), cache.clone());
                 let mut core = core.with_registry(&registry);
-                core.hl7_told.clone_from(&settings.hl7_told);
+                core.heed(&settings);
                 if settings.reserve_bytes > 0 {
                     let kept = Reserve::keep(&Reserve::path(path));
                     core.reserve = kept.inspect_err(no_reserve).ok();
@@ -160,7 +160,7 @@ impl Store {
                 }
                 let core = Core::new(settings.clock.clone(), words.clone(), None);
                 let mut core = core.with_registry(&registry);
-                core.hl7_told.clone_from(&settings.hl7_told);
+                core.heed(&settings);
                 let writer = Writer::postgres(pool.clone(), core, settings.writes_waiting_max);
                 (Readers::Postgres(pool), Arc::new(writer), None, None)
             }

@@ -49,6 +49,26 @@ pub struct Door {
     pub consumers: Vec<Consumer>,
     /// The SHA-256 digest (hex) of the certificate that the Spine's proxy shows. What comes with it needs no signature.
     pub proxy: Option<String>,
+    /// The NHS's gateway, where patients' apps may come through it.
+    pub gateway: Option<PatientsGateway>,
+}
+
+/// The NHS's gateway for patients' apps, which changes a patient's ID token of NHS login for a token of this node's.
+#[derive(Clone, Debug)]
+pub struct PatientsGateway {
+    /// How it calls itself.
+    pub client: String,
+    /// The keys that sign its statements.
+    pub keys: Jwks,
+    /// Whom its statements name as their audience; the address where tokens are given out, if `None`.
+    pub audience: Option<String>,
+    /// NHS login, as its ID tokens name it, and the keys that sign them.
+    pub issuer: String,
+    pub issuer_keys: Jwks,
+    /// The apps that are let in, as ID tokens name them (`aud`).
+    pub apps: Vec<String>,
+    /// The SHA-256 digest (hex) of the certificate that it shows, where it is to show one.
+    pub certificate: Option<String>,
 }
 
 /// A system that may call.

@@ -13,8 +13,8 @@ mod bound;
 pub mod consent;
 pub mod cors;
 pub mod discovery;
-mod failure;
-mod form;
+pub(crate) mod failure;
+pub(crate) mod form;
 mod id_token;
 pub mod introspect;
 mod keys;
@@ -73,7 +73,11 @@ impl Oauth {
         let _ = self.identity.set(key);
     }
 
-    fn identity(&self) -> Result<&IdentityKey, Problem> {
+    /// The key that signs what this node hands out.
+    ///
+    /// # Errors
+    /// If none can be made.
+    pub(crate) fn identity(&self) -> Result<&IdentityKey, Problem> {
         if let Some(key) = self.identity.get() {
             return Ok(key);
         }

@@ -1,11 +1,14 @@
-//! The door by which an organisation's own app for patients sees and orders a patient's repeat medicines here: GP Connect
-//! Patient Facing Prescriptions (FHIR R4, JSON; decision 0262). It translates; what may be seen and asked for is what the
-//! patient's own page shows and takes.
+//! The door by which an organisation's own app for patients, and where it is set apps that come through the NHS's gateway, see
+//! and order a patient's repeat medicines here: GP Connect Patient Facing Prescriptions (FHIR R4, JSON; decisions 0262, 0382).
+//! It translates; what may be seen and asked for is what the patient's own page shows and takes.
 //!
 //! Invariant: nothing is answered before the caller's system is proved, and what it does in the patient's name is decided
 //! as for the patient and traced.
 
 mod find;
+mod gateway;
+#[cfg(test)]
+mod gateway_tests;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -16,6 +19,7 @@ use access::{AuditEntry, Caller, Interaction, NhsNumber, Purpose, Scope, Who, de
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use exchange::gp_connect::patient_token;
@@ -32,6 +36,7 @@ use serde_json::Value;
 use store::{Expect, Job, Release};
 
 use crate::failure;
+use crate::gp_connect::Door;
 use crate::node::Node;
 use crate::patient::prescriptions::Medicines;
 use shape::{Wanted, bundle, read_cancel, read_wanted};
@@ -54,7 +59,9 @@ pub(crate) fn route(node: Arc<Node>) -> Router {
         .route(&at("/MedicationRequest/{id}"), get(find::request))
         .route(&at("/Task"), post(place).get(find::tasks))
         .route(&at("/Task/{id}"), get(read).patch(cancel))
+        .route(gateway::TOKEN, post(gateway::token))
         .nest(PATH, Router::new().fallback(nothing_here))
+        .layer(from_fn_with_state(node.clone(), gateway::certified))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(node)
 }
@@ -115,6 +122,15 @@ fn answer(status: StatusCode, resource: &Value) -> Response {
     (status, headers, resource.to_string()).into_response()
 }
 
+/// In whose name somebody asks, as it was proved.
+struct Named {
+    patient: String,
+    number: NhsNumber,
+    person: String,
+    /// The app, where it is one that came through the gateway.
+    app: Option<String>,
+}
+
 /// A patient in whose name somebody was let in.
 struct Admitted {
     caller: Caller,
@@ -135,20 +151,24 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Refused> {
     })
 }
 
-/// In whose name a known system asks, as its token proves.
-fn proved(
-    node: &Node,
-    headers: &HeaderMap,
-    writes: bool,
-    now: i64,
-) -> Result<patient_token::PatientAsks, Refused> {
+/// What is set for the door, where it is open.
+fn door_of(node: &Node) -> Result<&Door, Refused> {
     // Where another system holds the medicines, that system is asked, and this one is not.
     let exchange = node.exchange.as_ref();
     let elsewhere = exchange.is_some_and(|it| it.has_medicines_there());
     let door = node.gp_connect.as_ref();
     let door = door.filter(|_| node.site.is_practice() && !elsewhere);
     let closed = "No medicines are ordered here under GP Connect.";
-    let door = door.ok_or_else(|| no(Trouble::NotImplemented, closed))?;
+    door.ok_or_else(|| no(Trouble::NotImplemented, closed))
+}
+
+/// In whose name a known system asks, as its token proves.
+fn proved(
+    node: &Node,
+    door: &Door,
+    headers: &HeaderMap,
+    (writes, now): (bool, i64),
+) -> Result<patient_token::PatientAsks, Refused> {
     let from = header(headers, "Ssp-From")?;
     let mut known = door.consumers.iter();
     let known = known.find(|it| it.asid == from && it.patients);
@@ -177,22 +197,20 @@ async fn admit(node: &Node, headers: &HeaderMap, writes: bool) -> Result<Admitte
     let request = header(headers, "X-Request-ID")?;
     let request: String = request.chars().take(100).collect();
     let now = node.store.now();
-    let asks = proved(node, headers, writes, now)?;
-    let patient = one_of(node, &asks.nhs_number).await?;
-    let who = Who::Patient {
-        // Nobody's account: it is proved by the system that asks.
-        account: 0,
-        name: asks.person.clone(),
-        patient: patient.clone(),
-        nhs_number: asks.nhs_number.clone(),
+    let door = door_of(node)?;
+    let named = match gateway::comes(door, headers) {
+        Some(gateway) => gateway::named(node, gateway, headers, now).await?,
+        None => {
+            let asks = proved(node, door, headers, (writes, now))?;
+            Named {
+                patient: one_of(node, &asks.nhs_number).await?,
+                number: asks.nhs_number,
+                person: asks.person,
+                app: None,
+            }
+        }
     };
-    Ok(Admitted {
-        caller: Caller::new(who, request.into()),
-        patient,
-        number: asks.nhs_number.digits().to_string(),
-        person: asks.person,
-        now,
-    })
+    Ok(Admitted::new(named, request.into(), now))
 }
 
 /// The one patient here with that number; neither of two.
@@ -213,6 +231,27 @@ async fn one_of(node: &Node, number: &NhsNumber) -> Result<String, Refused> {
 }
 
 impl Admitted {
+    fn new(named: Named, request: Arc<str>, now: i64) -> Admitted {
+        let name = match &named.app {
+            Some(app) => format!("{} (with the app {app})", named.person),
+            None => named.person.clone(),
+        };
+        let who = Who::Patient {
+            // Nobody's account: it is proved by the system that asks.
+            account: 0,
+            name,
+            patient: named.patient.clone(),
+            nhs_number: named.number.clone(),
+        };
+        Admitted {
+            caller: Caller::new(who, request),
+            patient: named.patient,
+            number: named.number.digits().to_string(),
+            person: named.person,
+            now,
+        }
+    }
+
     /// The decision, as for the patient themselves. A refusal is in the audit log.
     async fn scope(
         &self,

@@ -86,6 +86,7 @@ pub fn apps(node: Arc<Node>) -> Router {
     Router::new()
         .merge(fhir_door(node.clone()))
         .merge(gp_connect::route(node.clone()))
+        .merge(pfp::route(node.clone()))
         .merge(nrl::routes(node.clone()))
         .merge(crate::bars::routes(node.clone()))
         .merge(oauth_server(node))

@@ -4,6 +4,7 @@
 use access::{NhsNumber, Ods};
 use fhir::date;
 use fhir::members::{each, text};
+use fhir::practice;
 use fhir::problem::{Kind, Problem};
 use hl7v2::to_fhir::{Made, Mapped};
 use serde_json::Value;
@@ -16,7 +17,6 @@ use super::{Intake, Plan};
 use crate::manifest::Mark;
 use crate::{Letter, LetterContent};
 
-const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 /// Lines of one result's letter; how many there are beyond is said.
 const LINES_MAX: usize = 2_000;
 
@@ -109,13 +109,10 @@ impl Intake {
             _ => Value::Null,
         };
         let who = [&patient.resource, &stored];
-        let mut home = self.practice(mapped, &patient.resource).await?;
-        if home.is_none() {
-            home = self.practice(mapped, &stored).await?;
-        }
-        if home.is_none() {
-            home = self.store.home_of(&patient.id).await?;
-        }
+        let home = match practice(mapped, &patient.resource).or_else(|| practice(mapped, &stored)) {
+            Some(home) => Some(home),
+            None => self.store.home_of(&patient.id).await?,
+        };
         // A result for nobody's practice is for those who ordered it.
         let Some(practice) = home.and_then(|it| Ods::parse(&it).ok()) else {
             return Ok((None, None));
@@ -132,33 +129,6 @@ impl Intake {
             return Ok((None, None));
         }
         self.posted(letter)
-    }
-
-    /// The ODS code of the practice that a patient's record names, by its code or as an organisation of the message or of here.
-    async fn practice(&self, mapped: &Mapped, patient: &Value) -> Result<Option<String>, Problem> {
-        for practice in each(patient, "/generalPractitioner") {
-            if let Some(code) = code(practice.get("identifier")) {
-                return Ok(Some(code));
-            }
-            let Some(id) = text(practice, "/reference").strip_prefix("Organization/") else {
-                continue;
-            };
-            let mut named = mapped.resources.iter();
-            let named = named.find(|it| it.ty == "Organization" && it.id == id);
-            let stored = match named {
-                Some(made) => made.resource.clone(),
-                None => match self.store.read(&self.scope, "Organization", id).await? {
-                    Reading::Found(version) => {
-                        serde_json::from_slice(&version.body).unwrap_or_default()
-                    }
-                    _ => Value::Null,
-                },
-            };
-            if let Some(code) = each(&stored, "/identifier").find_map(|it| code(Some(it))) {
-                return Ok(Some(code));
-            }
-        }
-        Ok(None)
     }
 
     fn posted(&self, letter: Letter) -> Result<(Option<Effect>, Option<WorkNote>), Problem> {
@@ -190,10 +160,17 @@ fn parts<'m>(mapped: &'m Mapped, report: &Made) -> Vec<&'m Value> {
     of_report.map(|it| &it.resource).collect()
 }
 
-/// An identifier's value, if it is an ODS code.
-fn code(identifier: Option<&Value>) -> Option<String> {
-    let code = identifier.filter(|it| text(it, "/system") == ODS)?;
-    Some(text(code, "/value").to_string()).filter(|it| !it.is_empty())
+/// The ODS code of the practice that a patient's record names, by its code or as an organisation of the message.
+fn practice(mapped: &Mapped, patient: &Value) -> Option<String> {
+    if let Some(code) = practice::code_beside(patient) {
+        return Some(code.to_string());
+    }
+    each(patient, "/generalPractitioner").find_map(|it| {
+        let id = text(it, "/reference").strip_prefix("Organization/")?;
+        let mut made = mapped.resources.iter();
+        let made = made.find(|it| it.ty == "Organization" && it.id == id)?;
+        practice::code_in(&made.resource).map(str::to_string)
+    })
 }
 
 /// Whether anything of it was corrected.

@@ -34,7 +34,7 @@ pub fn references(
 }
 
 /// `Patient/1`, with or without a version behind or our own address before it.
-fn target<'r>(reference: &'r str, base_url: &str) -> Option<(&'r str, &'r str)> {
+pub(crate) fn target<'r>(reference: &'r str, base_url: &str) -> Option<(&'r str, &'r str)> {
     let base_url = base_url.trim_end_matches('/');
     let own = reference
         .strip_prefix(base_url)

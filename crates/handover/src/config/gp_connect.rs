@@ -19,6 +19,8 @@ section! {
         consumer: Option<Vec<ConsumerSetting>> = "[{ asid = \"200000000002\", ods = \"RZZ01\", keys = \"keys/rzz01.jwks\" }]", optional;
         /// The SHA-256 digest (hex) of the certificate that the Spine's proxy shows at apps.mtls_listen. What comes with it needs no signature.
         proxy_certificate: Option<String> = "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"", optional;
+        /// The NHS's gateway, where patients' apps may order repeat medicines through it: a table [gp_connect.gateway]. `client` is how it calls itself and `keys` a file with the public keys (JWKS) that sign its statements, with `audience` where it is not the address of the token endpoint; `issuer` is NHS login and `issuer_keys` its public keys; `apps` are the apps that are let in, as ID tokens name them (`aud`). With `certificate` (a SHA-256 digest, hex) it must show that certificate at apps.mtls_listen.
+        gateway: Option<GatewaySetting> = "{ client = \"gp-connect-pfs\", keys = \"keys/gateway.jwks\", issuer = \"https://auth.login.nhs.uk\", issuer_keys = \"keys/nhs-login.jwks\", apps = [\"nhs-app\"] }", optional;
         /// The address of the organisation's own system, which holds the diary.
         system: Option<String> = "\"https://system.example.nhs.uk/A81001/STU3/1\"", optional;
         /// The address of that system's door for patients' apps (Patient Facing Prescriptions), where it holds the medicines: they are then listed from it and ordered there.
@@ -49,6 +51,43 @@ pub struct ConsumerSetting {
     pub keys: Option<PathBuf>,
     #[serde(default)]
     pub patients: bool,
+}
+
+/// The NHS's gateway for patients' apps.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySetting {
+    pub client: String,
+    pub keys: PathBuf,
+    pub audience: Option<String>,
+    pub issuer: String,
+    pub issuer_keys: PathBuf,
+    pub apps: Vec<String>,
+    pub certificate: Option<String>,
+}
+
+impl GatewaySetting {
+    fn check(&self) -> anyhow::Result<()> {
+        let is_name =
+            |it: &String| (1..=200).contains(&it.len()) && !it.contains(char::is_whitespace);
+        if !is_name(&self.client) {
+            bail!("gp_connect.gateway: client must be the name by which it calls itself");
+        }
+        if self.apps.is_empty() || !self.apps.iter().all(is_name) {
+            bail!("gp_connect.gateway: apps must name those that are let in, as ID tokens do");
+        }
+        if !is_safe(&self.issuer) {
+            bail!("gp_connect.gateway: issuer must be an address that begins with https://");
+        }
+        if !self.certificate.as_deref().is_none_or(is_digest) {
+            bail!("gp_connect.gateway: certificate must be 64 hexadecimal digits");
+        }
+        Ok(())
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit())
 }
 
 fn is_asid(text: &str) -> bool {
@@ -103,10 +142,10 @@ impl GpConnectSection {
                 );
             }
         }
-        let is_digest = |it: &&str| it.len() == 64 && it.bytes().all(|it| it.is_ascii_hexdigit());
-        if let Some(digest) = self.proxy_certificate.as_deref()
-            && !is_digest(&digest)
-        {
+        if let Some(gateway) = &self.gateway {
+            gateway.check()?;
+        }
+        if !self.proxy_certificate.as_deref().is_none_or(is_digest) {
             bail!("gp_connect.proxy_certificate: must be 64 hexadecimal digits");
         }
         let Some(system) = &self.system else {
@@ -139,7 +178,11 @@ impl GpConnectSection {
     pub(super) fn paths(&mut self) -> Vec<&mut PathBuf> {
         let consumers = self.consumer.iter_mut().flatten();
         let keys = consumers.filter_map(|it| it.keys.as_mut());
-        keys.chain([&mut self.medicines_key]).collect()
+        let gateway = self.gateway.iter_mut();
+        let gateway = gateway.flat_map(|it| [&mut it.keys, &mut it.issuer_keys]);
+        keys.chain(gateway)
+            .chain([&mut self.medicines_key])
+            .collect()
     }
 }
 
@@ -177,6 +220,20 @@ mod tests {
         let patients = bare.replace("ods", "patients = true\nods");
         assert!(wrong("node", &format!("{own}{patients}")).contains("patients' names"));
         assert!(wrong("node", "proxy_certificate = \"x\"").contains("proxy_certificate"));
+        let gateway = "[gp_connect.gateway]\nclient = \"g\"\nkeys = \"k\"\nissuer = \"https://login.example\"\nissuer_keys = \"l\"\napps = [\"a\"]\n";
+        assert!(with("node", gateway).is_ok());
+        for (old, new, named) in [
+            ("client = \"g\"", "client = \"\"", "client"),
+            ("[\"a\"]", "[]", "apps"),
+            ("https://", "http://", "issuer"),
+            ("apps", "certificate = \"x\"\napps", "certificate"),
+        ] {
+            let said = wrong("node", &gateway.replace(old, new));
+            assert!(
+                said.contains("gp_connect.gateway") && said.contains(named),
+                "{said}"
+            );
+        }
         let system = "asid = \"1\"\nsystem = \"http://127.0.0.1:1\"\nsystem_asid = \"2\"\ntelephone = \"1\"\n";
         assert!(with("another-system", system).is_ok());
         assert!(wrong("node", system).contains("gp_connect.system"));

@@ -1,5 +1,6 @@
 //! Wiring of GP Connect: the door for others, and the organisation's own system.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use access::Ods;
@@ -9,27 +10,24 @@ use exchange::gp_connect::gateway::Gateway;
 use exchange::gp_connect::medicines::Holder;
 use exchange::jwt::{IdentityKey, Jwks};
 use fhir::gp_connect::BookedBy;
-use web::gp_connect::{Consumer, Door};
+use web::gp_connect::{Consumer, Door, PatientsGateway};
 
 use super::tokens;
-use crate::config::Config;
+use crate::config::{Config, GatewaySetting};
 
-/// The door, where the settings name systems that may call.
+/// The door, where the settings name systems that may call, or the NHS's gateway for patients' apps.
 ///
 /// # Errors
 /// Names the setting and the reason.
 pub fn door(config: &Config) -> anyhow::Result<Option<Door>> {
     let settings = &config.gp_connect;
-    if settings.consumers().is_empty() {
+    if settings.consumers().is_empty() && settings.gateway.is_none() {
         return Ok(None);
     }
     let mut consumers = Vec::new();
     for it in settings.consumers() {
         let named = || format!("gp_connect.consumer: {}", it.asid);
-        let keys = it.keys.as_deref().map(|path| {
-            let text = std::fs::read(path).with_context(|| path.display().to_string())?;
-            Jwks::read(&text).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", path.display()))
-        });
+        let keys = it.keys.as_deref().map(keys_in);
         consumers.push(Consumer {
             asid: it.asid.clone(),
             ods: Ods::parse(&it.ods).with_context(named)?,
@@ -37,11 +35,31 @@ pub fn door(config: &Config) -> anyhow::Result<Option<Door>> {
             patients: it.patients,
         });
     }
+    let gateway = settings.gateway.as_ref().map(gateway).transpose();
     Ok(Some(Door {
         asid: settings.asid.clone().unwrap_or_default(),
         consumers,
         proxy: settings.proxy_certificate.clone(),
+        gateway: gateway.context("gp_connect.gateway")?,
     }))
+}
+
+fn gateway(it: &GatewaySetting) -> anyhow::Result<PatientsGateway> {
+    Ok(PatientsGateway {
+        client: it.client.clone(),
+        keys: keys_in(&it.keys)?,
+        audience: it.audience.clone(),
+        issuer: it.issuer.clone(),
+        issuer_keys: keys_in(&it.issuer_keys)?,
+        apps: it.apps.clone(),
+        certificate: it.certificate.clone(),
+    })
+}
+
+/// The public keys of a file.
+fn keys_in(path: &Path) -> anyhow::Result<Jwks> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Jwks::read(&text).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", path.display()))
 }
 
 /// The organisation's own system where it holds the medicines.

@@ -106,11 +106,7 @@ pub(super) fn pid(writer: &mut Writer, patient: &Value, envelope: &Envelope) {
         (30, died.to_owned()),
     ];
     writer.segment("PID", &fields);
-    let ods = list(patient, "generalPractitioner").iter().find_map(|it| {
-        let is_ods = text(it, "/identifier/system") == Some(crate::to_fhir::names::ODS_CODE);
-        text(it, "/identifier/value").filter(|_| is_ods)
-    });
-    if let Some(ods) = ods {
+    if let Some(ods) = fhir::practice::code_beside(patient) {
         let practice = components(&[ods, "", "", "", "", "", "", "", "ODS"]);
         writer.segment("PD1", &[(4, practice)]);
     }

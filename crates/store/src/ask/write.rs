@@ -242,3 +242,19 @@ pub(crate) async fn moved(tx: &mut Tx<'_>, patient: &str) -> Result<(), Problem>
     let sql = Sql::new("UPDATE pointer_own SET due = 1 WHERE patient = $1").with(patient);
     tx.execute(&sql).await.map(|_| ())
 }
+
+/// The Organization to which patients' records refer as their practice is about to have another code: the same for each of
+/// them whose home that changes.
+pub(crate) async fn practice_moved(
+    tx: &mut Tx<'_>,
+    organization: &str,
+    code: &str,
+) -> Result<(), Problem> {
+    let sql = Sql::new(
+        "UPDATE pointer_own SET due = 1 WHERE patient IN (SELECT r.patient FROM home_reference r \
+         LEFT JOIN sharing_home h ON h.patient = r.patient \
+         WHERE r.organization = $1 AND COALESCE(h.home, '') <> $2)",
+    );
+    let sql = sql.with(organization).with(code);
+    tx.execute(&sql).await.map(|_| ())
+}

@@ -62,7 +62,7 @@ pub(crate) async fn apply(
     }
     applied.rows.write(tx).await?;
     care::derive(tx, scope, core.now(), changes).await?;
-    sharing::follow(tx, core.now(), changes).await?;
+    sharing::follow(core, tx, changes).await?;
     diary::follow(tx, scope, changes).await?;
     forms::follow(tx, core.now(), changes).await?;
     reindex::asked_by(tx, core.now(), changes).await?;

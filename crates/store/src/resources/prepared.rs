@@ -75,7 +75,7 @@ impl Prepared {
             patients: facts::patients(ty, id, resource),
             labels: Box::new(labels),
             relation: Relation::of(ty, id, resource, organisation)?.map(Box::new),
-            sharing: Sharing::of(ty, id, resource)?.map(Box::new),
+            sharing: Sharing::of(ty, resource)?.map(Box::new),
             slot: SlotSaid::of(ty, resource).map(Box::new),
             asks: crate::forms::asked_by(ty, resource).map(Box::new),
             watch: Watch::of(ty, resource)?.map(Box::new),

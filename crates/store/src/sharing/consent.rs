@@ -5,13 +5,16 @@
 
 use fhir::date::{self, Millis};
 use fhir::json::Json;
+use fhir::practice::{self, Named};
 use fhir::problem::{Kind, Problem};
 use serde_json::{Map, Value, json};
 
+use super::home::{self, Homes};
 use crate::database::Tx;
 use crate::sql::Sql;
 use crate::words;
 use crate::write::Change;
+use crate::writer::Core;
 
 /// The category of the Consents that are understood.
 pub const CATEGORY_SYSTEM: &str = "urn:handover:consent";
@@ -90,11 +93,10 @@ pub fn consent(id: &str, patient: &str, rules: &[Rule], now: Millis) -> Value {
 /// What a resource says of sharing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// A Patient's practice, if one is named.
-    Home {
-        patient: String,
-        home: Option<String>,
-    },
+    /// What a Patient says of its practice.
+    Home(Named),
+    /// An Organization's ODS code, if it has one.
+    Practice(Option<String>),
     /// A Consent's rules; none if it is not in force.
     Rules { patient: String, rules: Vec<Rule> },
 }
@@ -104,27 +106,17 @@ impl Sharing {
     ///
     /// # Errors
     /// `BusinessRule` for a Consent of this category that says more than is understood here.
-    pub(crate) fn of(ty: &str, id: &str, resource: &Json<'_>) -> Result<Option<Sharing>, Problem> {
+    pub(crate) fn of(ty: &str, resource: &Json<'_>) -> Result<Option<Sharing>, Problem> {
         match ty {
-            "Patient" => Ok(Some(Sharing::Home {
-                patient: id.to_string(),
-                home: practice(resource),
-            })),
+            "Patient" => Ok(Some(Sharing::Home(Named::of(resource)))),
+            "Organization" => {
+                let code = practice::code_of(resource);
+                Ok(Some(Sharing::Practice(code.map(str::to_string))))
+            }
             "Consent" if is_ours(resource) => of_consent(resource).map(Some),
             _ => Ok(None),
         }
     }
-}
-
-/// The first practice with an ODS code.
-fn practice(patient: &Json<'_>) -> Option<String> {
-    let code = |reference: &Json<'_>| {
-        let identifier = reference.get("identifier");
-        let by_code = identifier.filter(|it| it.text("system") == Some(ODS));
-        by_code.and_then(|it| it.text("value")).map(str::to_string)
-    };
-    let mut practices = patient.items("generalPractitioner").iter();
-    practices.find_map(code)
 }
 
 fn is_ours(consent: &Json<'_>) -> bool {
@@ -226,16 +218,18 @@ fn rule(provision: &Json<'_>) -> Result<Rule, Problem> {
 
 /// Puts into force what these changes say, in their own transaction.
 pub(crate) async fn follow(
+    core: &Core,
     tx: &mut Tx<'_>,
-    now: Millis,
     changes: &[Change],
 ) -> Result<(), Problem> {
+    let now = core.now();
+    let mut homes = Homes::new(core);
     for change in changes {
         match change {
             Change::Put { resource, .. } => match resource.sharing.as_deref() {
-                Some(Sharing::Home { patient, home }) => {
-                    let own = resource.organisation.as_str();
-                    keep_home(tx, now, patient, (home.as_deref(), own)).await?;
+                Some(Sharing::Home(named)) => homes.of_patient(tx, resource, named).await?,
+                Some(Sharing::Practice(code)) => {
+                    homes.of_practice(tx, resource, code.as_deref()).await?;
                 }
                 Some(Sharing::Rules { patient, rules }) => {
                     let had = withdraw(tx, &resource.id, patient).await?;
@@ -250,6 +244,7 @@ pub(crate) async fn follow(
                 None => {}
             },
             Change::Delete { ty, id, .. } if ty == "Consent" => end(tx, now, id).await?,
+            Change::Delete { ty, id, .. } if ty == "Organization" => home::forget(tx, id).await?,
             Change::Delete { .. } | Change::Release { .. } | Change::Veil { .. } => {}
         }
     }
@@ -315,43 +310,6 @@ pub(crate) async fn changed(tx: &mut Tx<'_>, now: Millis, patient: &str) -> Resu
          ON CONFLICT (patient) DO UPDATE SET version = sharing.version + 1, at = excluded.at, due = 1",
     );
     tx.execute(&sql.with(patient).with(now)).await.map(|_| ())
-}
-
-/// Another practice that is new here counts as heard from: it is asked from now on.
-async fn keep_home(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    patient: &str,
-    (home, own): (Option<&str>, &str),
-) -> Result<(), Problem> {
-    let Some(home) = home else {
-        let sql = Sql::new("DELETE FROM sharing_home WHERE patient = $1").with(patient);
-        return tx.execute(&sql).await.map(|_| ());
-    };
-    let sql = Sql::new("SELECT home FROM sharing_home WHERE patient = $1").with(patient);
-    let before = match tx.row(&sql).await? {
-        Some(row) => row.text(0)?.to_string(),
-        None => String::new(),
-    };
-    if home == own && !before.is_empty() && before != own {
-        crate::moving::noticed(tx, now, patient, &before).await?;
-    }
-    let sql = Sql::new(
-        "INSERT INTO sharing_home (patient, home) VALUES ($1, $2) ON CONFLICT (patient) \
-         DO UPDATE SET home = excluded.home WHERE sharing_home.home <> excluded.home",
-    );
-    let is_new = tx.execute(&sql.with(patient).with(home)).await? > 0;
-    if is_new {
-        crate::ask::moved(tx, patient).await?;
-    }
-    if !is_new || home == own {
-        return Ok(());
-    }
-    let sql = Sql::new(
-        "INSERT INTO sharing_link (home, keeper, confirmed_at) VALUES ($1, '', $2) \
-         ON CONFLICT (home) DO NOTHING",
-    );
-    tx.execute(&sql.with(home).with(now)).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -229,7 +229,8 @@ impl Store {
         Ok(Outstanding(u64::try_from(count).unwrap_or_default()))
     }
 
-    /// The practice (its ODS code) that a patient's own record last named, if one.
+    /// The practice (its ODS code) that a patient's own record last named, or the code of the Organization here that it refers
+    /// to, if one.
     ///
     /// # Errors
     /// Those of the database.

@@ -13,6 +13,7 @@ use crate::failure;
 use crate::fault::Fault;
 use crate::reserve::Reserve;
 use crate::resources::{Cache, Shared};
+use crate::settings::Settings;
 use crate::sql::Sql;
 use crate::words::{self, Words};
 use crate::write::{Change, Job, Write};
@@ -40,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) watched: Option<Vec<String>>,
     /// The types that systems are told of by HL7 v2.
     pub(crate) hl7_told: Vec<String>,
+    /// The address of the node's FHIR door; empty if there is none.
+    pub(crate) fhir_url: String,
     pub(crate) load: Arc<Load>,
     /// Room for opening records in emergencies when there is none left.
     pub(crate) reserve: Option<Reserve>,
@@ -59,6 +62,7 @@ impl Core {
             in_jobs: false,
             watched: None,
             hl7_told: Vec::new(),
+            fhir_url: String::new(),
             load: Arc::default(),
             reserve: None,
         }
@@ -68,6 +72,12 @@ impl Core {
     pub(crate) fn with_registry(mut self, registry: &Shared) -> Core {
         self.registry = registry.clone();
         self
+    }
+
+    /// Takes over what the settings say to the writer.
+    pub(crate) fn heed(&mut self, settings: &Settings) {
+        self.hl7_told.clone_from(&settings.hl7_told);
+        self.fhir_url.clone_from(&settings.fhir_url);
     }
 
     /// The search parameters that resources are indexed by.

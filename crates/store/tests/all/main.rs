@@ -16,6 +16,7 @@ mod ecl;
 mod familiar;
 mod finding;
 mod hierarchies;
+mod homes;
 mod labels;
 mod leaves;
 mod log_tree;

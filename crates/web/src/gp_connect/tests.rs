@@ -61,6 +61,7 @@ pub(super) async fn set_up(ground: &Ground) -> Setting {
             patients: false,
         }],
         proxy: Some(exchange::keys::sha256_hex(b"the proxy's certificate")),
+        gateway: None,
     });
     let node = Arc::new(node);
     // Sessions begin on the minute.

@@ -4,4 +4,4 @@ pub(crate) mod app;
 mod attacks;
 mod bound;
 mod flow;
-mod systems;
+pub(crate) mod systems;

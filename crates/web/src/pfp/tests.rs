@@ -38,6 +38,7 @@ async fn set_up(ground: &Ground, patients: bool) -> Setting {
                 patients,
             }],
             proxy: None,
+            gateway: None,
         });
     })
     .await;

@@ -25,6 +25,25 @@ pub(super) fn told(config: &Config) -> Vec<String> {
     lines.extend(settings.proxy_certificate.as_ref().map(|it| {
         format!("Whoever shows the certificate {it} is taken for the Spine's proxy, and believed without a signature.")
     }));
+    lines.extend(settings.gateway.as_ref().map(|it| {
+        let shown = match &it.certificate {
+            Some(certificate) => format!("shows the certificate {certificate} and "),
+            None => String::new(),
+        };
+        format!(
+            "Through the NHS's gateway, which {shown}calls itself {} and signs with the keys in {}{}, patients see and order repeat medicines with \
+             these apps: {}. They are who the ID tokens of {} say (keys in {}).",
+            it.client,
+            it.keys.display(),
+            match &it.audience {
+                Some(audience) => format!(" for {audience}"),
+                None => String::new(),
+            },
+            it.apps.join(", "),
+            it.issuer,
+            it.issuer_keys.display()
+        )
+    }));
     lines.extend(settings.system.as_ref().map(|it| {
         let signed = match settings.signed {
             true => "signed",

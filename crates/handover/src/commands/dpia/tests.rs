@@ -217,6 +217,10 @@ const OTHERS: &[(&str, &str)] = &[
         "[{ asid = \"2\", ods = \"RZZ03\", keys = \"k\" }]\nasid = \"1\"",
     ),
     (
+        "gp_connect.gateway",
+        "{ client = \"g\", keys = \"g.jwks\", issuer = \"https://login.example\", issuer_keys = \"l.jwks\", apps = [\"a\"] }",
+    ),
+    (
         "gp_connect.proxy_certificate",
         "\"00b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
     ),

@@ -246,7 +246,13 @@ fn trusted(service: &NhsLogin, claims: &Claims) -> Trust {
 }
 
 /// The one patient here whom the claims name: id, NHS number and name.
-async fn find(node: &Node, claims: &Value) -> Result<Option<(String, NhsNumber, String)>, Problem> {
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn find(
+    node: &Node,
+    claims: &Value,
+) -> Result<Option<(String, NhsNumber, String)>, Problem> {
     let born = text(claims, "birthdate");
     let family = fold(text(claims, "family_name"));
     let Ok(number) = NhsNumber::parse(text(claims, "nhs_number")) else {

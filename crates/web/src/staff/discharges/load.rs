@@ -3,7 +3,8 @@
 
 use access::Scope;
 use exchange::discharge::{Discharge, Hidden, Taken, compare, concept};
-use fhir::members::text;
+use fhir::members::{each, text};
+use fhir::practice;
 use fhir::problem::Problem;
 use fhir::repeats::is_labelled;
 use fhir::search::Search;
@@ -14,7 +15,6 @@ use crate::record::json;
 
 /// Resources read of one type.
 const OF_A_TYPE_MAX: u32 = 200;
-const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 /// SNOMED CT's concept that somebody has no known allergy.
 const NO_KNOWN_ALLERGY: &str = "716186003";
 
@@ -99,7 +99,7 @@ pub async fn record(
             diagnoses: lines(conditions.resources.iter().filter(|it| is_live(it))),
             allergies: allergy_lines(&allergies.resources),
             medicines: compare(&taken(&statements), &taken(&requests)),
-            practice: practice(who).unwrap_or_default(),
+            practice: practice(node, patient, who).await?,
             pharmacy: pharmacy.unwrap_or_default(),
             ..Discharge::default()
         },
@@ -194,13 +194,16 @@ fn allergy_lines(allergies: &[Value]) -> String {
     }
 }
 
-/// The ODS code of the practice that the record names; of a restricted patient it names none.
-fn practice(patient: &Value) -> Option<String> {
-    let all = patient.get("generalPractitioner")?.as_array()?;
-    let code = |it: &Value| {
-        (text(it, "/identifier/system") == ODS).then(|| text(it, "/identifier/value").to_owned())
-    };
-    all.iter().find_map(code)
+/// The ODS code of the practice that the record names; of a restricted patient it names none. One that it only refers to is as
+/// the store knows it.
+async fn practice(node: &Node, patient: &str, who: &Value) -> Result<String, Problem> {
+    if let Some(code) = practice::code_beside(who) {
+        return Ok(code.to_owned());
+    }
+    if each(who, "/generalPractitioner").next().is_none() {
+        return Ok(String::new());
+    }
+    Ok(node.store.home_of(patient).await?.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -238,6 +238,7 @@ impl OwnSystem {
                 patients: false,
             }],
             proxy: None,
+            gateway: None,
         });
         let router = crate::router(Arc::new(node));
         let (stop, stopped) = watch::channel(false);
