@@ -22,7 +22,6 @@ mod reads;
 mod tree;
 mod value;
 
-use std::cell::Cell;
 use std::fmt;
 
 pub use decimal::Decimal;
@@ -174,11 +173,7 @@ impl Expression {
         context: &'r Context<'r>,
         definitions: &'r Definitions,
     ) -> Result<Vec<Value<'r>>, Fault> {
-        let run = Run {
-            definitions,
-            context,
-            steps_left: Cell::new(context.steps_max),
-        };
+        let run = Run::new(context, definitions);
         let frame = Frame {
             this: Some(Value::Node(context.focus)),
             ..Frame::default()
@@ -195,11 +190,7 @@ impl Expression {
         context: &'r Context<'r>,
         definitions: &'r Definitions,
     ) -> Result<Option<bool>, Fault> {
-        let run = Run {
-            definitions,
-            context,
-            steps_left: Cell::new(context.steps_max),
-        };
+        let run = Run::new(context, definitions);
         let frame = Frame {
             this: Some(Value::Node(context.focus)),
             ..Frame::default()

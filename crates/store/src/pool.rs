@@ -17,7 +17,7 @@ use crate::sql::Sql;
 
 /// Steps of SQLite that a search may take on the thread that serves: about a millisecond. What is
 /// longer begins again on a thread of its own.
-const STEPS_AT_ONCE: i32 = 20_000;
+pub(crate) const STEPS_AT_ONCE: i32 = 20_000;
 
 /// Steps after which another way of reading is taken: some ten milliseconds.
 const STEPS_TRIED: i32 = 300_000;
@@ -142,16 +142,30 @@ impl Readers {
     /// always ends.
     pub(crate) async fn rows_tried(&self, sql: Sql<'static>) -> Result<Option<Vec<Row>>, Problem> {
         match self {
-            Readers::Sqlite { searches, .. } => {
-                let lent = searches.lend().await?;
-                let work = move || lent.rows_within(&sql, STEPS_TRIED);
-                let done = tokio::task::spawn_blocking(work).await;
-                done.unwrap_or_else(|error| {
-                    Err(Problem::new(Kind::Exception, "The store failed.").because(error))
-                })
-            }
+            Readers::Sqlite { .. } => self.rows_if_quick(sql, STEPS_TRIED).await,
             Readers::Postgres(_) => self.rows(&sql).await.map(Some),
         }
+    }
+
+    /// The rows, if SQLite finds them within so many steps. PostgreSQL, which cannot be told when to
+    /// leave it, is not asked.
+    pub(crate) async fn rows_if_quick(
+        &self,
+        sql: Sql<'static>,
+        steps: i32,
+    ) -> Result<Option<Vec<Row>>, Problem> {
+        let Readers::Sqlite { searches, .. } = self else {
+            return Ok(None);
+        };
+        if steps <= STEPS_AT_ONCE {
+            return self.rows_within(&sql, steps).await;
+        }
+        let lent = searches.lend().await?;
+        let work = move || lent.rows_within(&sql, steps);
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| {
+            Err(Problem::new(Kind::Exception, "The store failed.").because(error))
+        })
     }
 
     /// A read that may take longer: off the threads that serve, and ended after a while.

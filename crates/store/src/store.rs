@@ -108,6 +108,7 @@ impl Store {
                 let cache = (settings.cache_bytes_max > 0)
                     .then(|| Arc::new(Cache::new(settings.cache_bytes_max)));
                 let mut connection = sqlite::open_writer(path)?;
+                sqlite::give_room(&connection)?;
                 at_once(migrations::run(
                     &mut Tx::Sqlite(&mut connection),
                     Dialect::Sqlite,
@@ -402,6 +403,15 @@ impl Store {
     /// Tries a way of reading that is short, or so long that another is better: `None` then.
     pub(crate) async fn rows_tried(&self, sql: Sql<'static>) -> Result<Option<Vec<Row>>, Problem> {
         self.inner.readers.rows_tried(sql).await
+    }
+
+    /// Tries a way of reading that takes SQLite so many steps at most; `None` if it takes more, and on PostgreSQL.
+    pub(crate) async fn rows_if_quick(
+        &self,
+        sql: Sql<'static>,
+        steps: i32,
+    ) -> Result<Option<Vec<Row>>, Problem> {
+        self.inner.readers.rows_if_quick(sql, steps).await
     }
 
     /// Reads what may take longer, on another thread.

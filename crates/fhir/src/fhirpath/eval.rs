@@ -1,7 +1,9 @@
 //! Evaluating a tree.
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::arithmetic;
 use super::compare;
@@ -20,6 +22,9 @@ pub(super) struct Run<'r> {
     pub definitions: &'r Definitions,
     pub context: &'r Context<'r>,
     pub steps_left: Cell<u32>,
+    /// What is below the resource, once it was asked for: rules on contained resources ask four times
+    /// for each of them.
+    below_resource: RefCell<Option<Items<'r>>>,
 }
 
 /// What `$this`, `$index` and `$total` are.
@@ -31,6 +36,15 @@ pub(super) struct Frame<'r> {
 }
 
 impl<'r> Run<'r> {
+    pub fn new(context: &'r Context<'r>, definitions: &'r Definitions) -> Run<'r> {
+        Run {
+            definitions,
+            context,
+            steps_left: Cell::new(context.steps_max),
+            below_resource: RefCell::default(),
+        }
+    }
+
     /// Counts a step.
     pub fn step(&self) -> Result<(), Fault> {
         self.spend(1)
@@ -321,8 +335,20 @@ impl<'r> Run<'r> {
     /// Each item once.
     pub fn distinct(&self, items: Items<'r>) -> Answer<'r> {
         let mut kept: Items<'r> = Vec::with_capacity(items.len());
+        // Texts equal nothing but the same text, so that they need not be compared with each other.
+        let mut texts: HashSet<Cow<'r, str>> = HashSet::new();
+        let mut others: Items<'r> = Vec::new();
         for item in items {
-            if !self.holds(&kept, &item)? {
+            self.step()?;
+            let is_new = match item.clone().plain(self.definitions) {
+                Some(Value::Text(text)) => texts.insert(text),
+                _ => {
+                    let is_new = !self.holds(&others, &item)?;
+                    others.extend(is_new.then(|| item.clone()));
+                    is_new
+                }
+            };
+            if is_new {
                 kept.push(item);
             }
         }
@@ -371,12 +397,32 @@ impl<'r> Run<'r> {
 
     /// Everything below a node, parents first.
     pub fn descendants(&self, node: Node<'r>, found: &mut Items<'r>) -> Result<(), Fault> {
+        let is_resource = match (node.json, self.context.resource.json) {
+            (Some(json), Some(resource)) => std::ptr::eq(json, resource),
+            _ => false,
+        };
+        if !is_resource {
+            return self.below(node, found);
+        }
+        if let Some(known) = &*self.below_resource.borrow() {
+            self.spend(known.len())?;
+            found.extend(known.iter().cloned());
+            return Ok(());
+        }
+        let mut below = Vec::new();
+        self.below(node, &mut below)?;
+        found.extend(below.iter().cloned());
+        *self.below_resource.borrow_mut() = Some(below);
+        Ok(())
+    }
+
+    fn below(&self, node: Node<'r>, found: &mut Items<'r>) -> Result<(), Fault> {
         let mut children = Vec::new();
         node.children(self.definitions, &mut |child| children.push(child));
         for child in children {
             self.step()?;
             found.push(Value::Node(child));
-            self.descendants(child, found)?;
+            self.below(child, found)?;
         }
         Ok(())
     }

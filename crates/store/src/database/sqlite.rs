@@ -14,8 +14,9 @@ use crate::row::{Cell, Row};
 use crate::sql::{Bind, Sql};
 use crate::table::Table;
 
-/// Statements kept prepared on each connection.
+/// Statements kept prepared on each connection, and on that of the writer, whose are of all kinds.
 const STATEMENTS_KEPT: usize = 64;
+const STATEMENTS_WRITTEN: usize = 256;
 /// How long a connection waits for another one's lock. Only one process has the file, so that this
 /// is for the moments of opening and checkpointing.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -46,7 +47,16 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Problem> {
     connection
         .execute_batch("PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=67108864;")
         .map_err(failure::sqlite)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_WRITTEN);
     Ok(connection)
+}
+
+/// Gives the connection that writes all the time the memory for a large transaction: pages that leave it before the
+/// commit are written to the log twice.
+pub(crate) fn give_room(connection: &Connection) -> Result<(), Problem> {
+    connection
+        .execute_batch("PRAGMA cache_size=-32000")
+        .map_err(failure::sqlite)
 }
 
 /// Writes what the write-ahead log holds into the database, synced, and begins the log anew. After a

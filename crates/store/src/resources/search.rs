@@ -35,6 +35,7 @@ pub(crate) use merged::Merges;
 use super::{Page, Version, body};
 use crate::care::Withheld;
 use crate::database::Tx;
+use crate::pool::STEPS_AT_ONCE;
 use crate::row::Row;
 use crate::sql::Sql;
 use crate::store::Store;
@@ -89,13 +90,18 @@ impl Store {
         let numbers = numbers::Numbers::of(self, scope, search).await?;
         let narrowed = narrow::narrowed(self, search, &numbers).await?;
         let search = narrowed.as_ref().unwrap_or(search);
-        let sizes = sizes::sizes(self, scope, search, &numbers).await?;
-        let making = Making {
+        let mut making = Making {
             scope,
             numbers: &numbers,
             base_url: &search.base_url,
-            sizes: &sizes,
+            sizes: &[],
         };
+        let in_turn = self.rows_in_turn(&making, search, after).await?;
+        let sizes = match &in_turn {
+            Some(_) => Vec::new(),
+            None => sizes::sizes(self, scope, search, &numbers).await?,
+        };
+        making.sizes = &sizes;
         let mut page = Page::default();
         if search.total != Total::None || search.count == 0 {
             let rows = self.rows_soon(compile::count(&making, search)).await?;
@@ -107,7 +113,10 @@ impl Store {
             return Ok((page, patients));
         }
         let wanted = usize::try_from(search.count.min(compile::COUNT_MAX)).unwrap_or(usize::MAX);
-        let rows = self.page_rows(&making, search, after, wanted).await?;
+        let rows = match in_turn {
+            Some(rows) => rows,
+            None => self.page_rows(&making, search, after, wanted).await?,
+        };
         let (mut last, mut taken, mut bytes): (Option<&Row>, usize, usize) = (None, 0, 0);
         for row in rows.iter().take(wanted) {
             if bytes >= self.page_bytes_max() {
@@ -139,6 +148,30 @@ impl Store {
         Ok((page, patients))
     }
 
+    /// The rows of a page, and one more if there are more, where many rows fulfil a chain: each row is asked in turn,
+    /// before anybody counts what the chain finds. `None` where that does not fill the page at once.
+    async fn rows_in_turn(
+        &self,
+        making: &Making<'_>,
+        search: &Search,
+        after: Option<&Cursor>,
+    ) -> Result<Option<Vec<Row>>, Problem> {
+        let counts = search.total != Total::None || search.count == 0;
+        if counts || !search.sort.is_empty() {
+            return Ok(None);
+        }
+        let Some(sizes) = sizes::as_if_many(search) else {
+            return Ok(None);
+        };
+        let making = Making {
+            sizes: &sizes,
+            ..*making
+        };
+        let sql = compile::page(&making, search, after.map(|cursor| cursor.rid));
+        self.rows_if_quick(sql.up_to(self.page_bytes_max()), STEPS_AT_ONCE)
+            .await
+    }
+
     /// The rows of a page, and one more if there are more.
     async fn page_rows(
         &self,
@@ -164,13 +197,21 @@ impl Store {
             let sql = compile::page(&making, search, after).up_to(bytes);
             return self.rows_apart(sql).await;
         }
+        let is_past = |cursor: &Cursor| cursor.keys.first().is_some_and(Option::is_none);
+        let past = after.filter(|cursor| is_past(cursor));
         if !sorted::is_walked(making, search) {
+            let steps = sorted::steps_of_walk(making, search).filter(|_| past.is_none());
+            if let Some(steps) = steps
+                && let Some(walk) = sorted::walk(making, search, after)
+                && let Some(rows) = self.rows_if_quick(walk.up_to(bytes), steps).await?
+                && (rows.len() > wanted || Row::is_cut(&rows, bytes))
+            {
+                return Ok(rows);
+            }
             return self
                 .rows_soon(sorted::few(making, search, after).up_to(bytes))
                 .await;
         }
-        let is_past = |cursor: &Cursor| cursor.keys.first().is_some_and(Option::is_none);
-        let past = after.filter(|cursor| is_past(cursor));
         let mut rows = Vec::new();
         if past.is_none() {
             let walk = sorted::walk(making, search, after);

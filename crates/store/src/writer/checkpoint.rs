@@ -22,10 +22,10 @@ const PAGE_BYTES: u64 = 4096;
 const PAGES_AT_ONCE: i32 = 2000;
 /// From so many on they are moved however much is being written: before, a pause is waited for, since what is moved is
 /// read and written once more, beside whoever is waiting for a commit.
-const PAGES_WITHOUT_PAUSE: i32 = 12_000;
+const PAGES_WITHOUT_PAUSE: i32 = 24_000;
 /// From so many on the writer moves what is left by itself: only if all is moved between two commits does
 /// SQLite begin the log again, and under load something always comes.
-const PAGES_MAX: i32 = 16_000;
+const PAGES_MAX: i32 = 32_000;
 /// Nothing was written for so long: a pause.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Pauses that are waited for at most: then it is moved all the same.

@@ -20,6 +20,7 @@ mod homes;
 mod labels;
 mod leaves;
 mod log_tree;
+mod many;
 mod merged;
 mod modifiers;
 mod opening;

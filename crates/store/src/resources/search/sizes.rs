@@ -4,7 +4,7 @@
 
 use access::Scope;
 use fhir::problem::Problem;
-use fhir::search::Search;
+use fhir::search::{Clause, Search};
 
 use super::compile::{self, Making};
 use super::lead::{SMALL_MAX, guess, is_one, is_sure};
@@ -63,6 +63,14 @@ pub(super) async fn sizes(
 
 /// More than was counted.
 const MANY: u64 = u64::MAX;
+
+/// The sizes as if each step found many, so that rows are asked whether they fulfil it; `None` without any step.
+pub(super) fn as_if_many(search: &Search) -> Option<Vec<Option<u64>>> {
+    let many = |clause: &Clause| compile::is_step(clause) && !clause.negated;
+    search.clauses.iter().find(|it| many(it))?;
+    let sizes = search.clauses.iter().map(|it| many(it).then_some(MANY));
+    Some(sizes.collect())
+}
 
 /// The sizes as if the steps that find many found few, so that they are found first: where many are
 /// found but seldom among the rows in their order. `None` if no step finds many.

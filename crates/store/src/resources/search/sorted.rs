@@ -54,6 +54,32 @@ pub(crate) fn is_walked(making: &Making<'_>, search: &Search) -> bool {
     in_order && !few && super::compile::scope_patient(making.scope).is_none()
 }
 
+/// From so many results on the index is walked first, though they are few enough to be put in order.
+const WALKED_FIRST: u64 = 500;
+
+/// Steps of SQLite that such a walk may take for each result that putting them in order would fetch: less than it
+/// takes to fetch one.
+const STEPS_A_RESULT: u64 = 25;
+
+/// How many steps the index is walked for before the results are put in order; `None` if that is quicker in any case.
+pub(crate) fn steps_of_walk(making: &Making<'_>, search: &Search) -> Option<i32> {
+    let [
+        Sort {
+            kind: Some(kind), ..
+        },
+    ] = search.sort.as_slice()
+    else {
+        return None;
+    };
+    if !by_row(*kind) || super::compile::scope_patient(making.scope).is_some() {
+        return None;
+    }
+    let known = making.sizes.iter().copied().flatten().min()?;
+    let steps = known.saturating_mul(STEPS_A_RESULT);
+    let steps = i32::try_from(steps).ok()?;
+    (known >= WALKED_FIRST).then_some(steps)
+}
+
 /// All that matches, put in order.
 pub(crate) fn few(making: &Making<'_>, search: &Search, after: Option<&Cursor>) -> Sql<'static> {
     let level = Level::of(search);
@@ -197,7 +223,7 @@ pub(crate) fn walk(
     after: Option<&Cursor>,
 ) -> Option<Sql<'static>> {
     let key = search.sort.first()?;
-    let level = Level::of(search);
+    let mut level = Level::of(search);
     let (from, value) = match (key.kind, key.code.as_str()) {
         (None, "_id") => ("res r", "r.id"),
         (None, _) => ("res r", "r.ts"),
@@ -215,11 +241,12 @@ pub(crate) fn walk(
         .push(" AS k0 FROM ")
         .push(from)
         .push(" WHERE ");
-    if let Some(kind) = key.kind {
+    if key.kind.is_some() {
         let param = making.numbers.parameter(&search.ty, &key.code);
         sql.push("s.param = ").bind(param);
         sql.push(" AND r.shard = s.shard AND r.rid = s.rid AND ");
-        push_first(&mut sql, kind, key.descending, param);
+        // Conditions are asked of the index's row, before the resource's is fetched.
+        level = level.keyed("s");
     }
     if let Some(after) = after {
         let at = after.keys.first().cloned().flatten()?;
@@ -235,6 +262,10 @@ pub(crate) fn walk(
         sql.push(") AND ");
     }
     push_asked(&mut sql, making, &level);
+    if let Some(kind) = key.kind {
+        let param = making.numbers.parameter(&search.ty, &key.code);
+        push_first(&mut sql, kind, key.descending, param);
+    }
     sql.push(" ORDER BY ").push(value);
     sql.push(if key.descending { " DESC, " } else { ", " })
         .push(rid);
@@ -252,13 +283,13 @@ pub(crate) fn walk(
 /// Of a resource's values only the first in the order counts.
 fn push_first(sql: &mut Sql<'static>, kind: ParameterKind, descending: bool, param: i64) {
     let (table, column) = column(kind);
-    sql.push("NOT EXISTS (SELECT 1 FROM ").push(table);
+    sql.push(" AND NOT EXISTS (SELECT 1 FROM ").push(table);
     sql.push(" o WHERE o.rid = s.rid AND o.param = ")
         .bind(param);
     sql.push(" AND o.shard = s.shard AND o.").push(column);
     sql.push(if descending { " > s." } else { " < s." })
         .push(column);
-    sql.push(") AND ");
+    sql.push(")");
 }
 
 /// The rows without a value for the only key, in the order of making.
