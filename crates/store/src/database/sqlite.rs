@@ -55,7 +55,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Problem> {
 /// commit are written to the log twice.
 pub(crate) fn give_room(connection: &Connection) -> Result<(), Problem> {
     connection
-        .execute_batch("PRAGMA cache_size=-32000")
+        .execute_batch("PRAGMA cache_size=-16000")
         .map_err(failure::sqlite)
 }
 

@@ -1,5 +1,6 @@
 //! Recently read versions, kept in memory with the facts that decide who may see them: whoever hits
-//! is asked for their scope each time. Only on SQLite, where this process is the only one to write;
+//! is asked for their scope each time. Beside them bodies that searches found, whose rows have said who may see
+//! them and which version is current. Only on SQLite, where this process is the only one to write;
 //! the writer makes it forget what it has changed before it answers.
 
 use std::collections::HashMap;
@@ -27,8 +28,9 @@ pub(crate) struct Cache {
 /// A version with what decides who may see it.
 #[derive(Debug)]
 pub(crate) struct Cached {
-    pub(crate) facts: Facts,
-    pub(crate) version: Version,
+    /// `None` of a body that a search found: it is for those who know already that they may see this version.
+    facts: Option<Facts>,
+    version: Version,
 }
 
 /// Two generations: what is used moves to the young one; when that is full it becomes the old one,
@@ -45,7 +47,7 @@ struct Part {
 /// What the cache said, and what it must be told when the version is found elsewhere.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) hit: Option<Arc<Cached>>,
+    hit: Option<Arc<Cached>>,
     hash: u64,
     forgotten: u64,
 }
@@ -97,9 +99,24 @@ impl Cache {
         }
     }
 
-    /// Keeps what was read, unless something was forgotten since `asked`: the read may have been
+    /// Keeps what was read and is current, unless something was forgotten since `asked`: the read may have been
     /// older than that.
-    pub(crate) fn keep(&self, asked: &Asked, cached: Cached) {
+    pub(crate) fn keep(&self, asked: &Asked, facts: Facts, version: Version) {
+        let facts = Some(facts);
+        self.put(asked, Cached { facts, version });
+    }
+
+    /// Keeps a version that a search found, which may have been overtaken meanwhile: never in the place of one that was
+    /// current when it was read.
+    pub(crate) fn keep_body(&self, asked: &Asked, version: Version) {
+        let is_current = asked.hit.as_ref().is_some_and(|hit| hit.facts.is_some());
+        if !is_current {
+            let facts = None;
+            self.put(asked, Cached { facts, version });
+        }
+    }
+
+    fn put(&self, asked: &Asked, cached: Cached) {
         if cached.version.body.len() > self.part_bytes_max / 4 {
             return;
         }
@@ -139,6 +156,20 @@ impl Part {
     }
 }
 
+impl Asked {
+    /// The current version, with what decides who may see it.
+    pub(crate) fn current(&self) -> Option<(&Facts, &Version)> {
+        let hit = self.hit.as_ref()?;
+        Some((hit.facts.as_ref()?, &hit.version))
+    }
+
+    /// That version, for who may see it.
+    pub(crate) fn version(&self, version: u64) -> Option<&Version> {
+        let hit = self.hit.as_ref()?;
+        (hit.version.version == version).then_some(&hit.version)
+    }
+}
+
 impl Cached {
     fn bytes(&self) -> usize {
         self.version.body.len() + ENTRY_BYTES
@@ -150,7 +181,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn cached(id: &str, body: usize) -> Cached {
+    fn cached(id: &str, body: usize) -> (Facts, Version) {
         let facts = Facts {
             shard: 0,
             rid: 1,
@@ -171,7 +202,7 @@ mod tests {
             last_updated: 0,
             body: Bytes::from(vec![0; body]),
         };
-        Cached { facts, version }
+        (facts, version)
     }
 
     #[test]
@@ -179,13 +210,33 @@ mod tests {
         let cache = Cache::new(1 << 20);
         let asked = cache.ask("Patient", "a");
         cache.forget("Patient", "a");
-        cache.keep(&asked, cached("a", 10));
+        let (facts, version) = cached("a", 10);
+        cache.keep(&asked, facts.clone(), version.clone());
+        cache.keep_body(&asked, version.clone());
         assert!(cache.ask("Patient", "a").hit.is_none());
         let asked = cache.ask("Patient", "a");
-        cache.keep(&asked, cached("a", 10));
-        assert!(cache.ask("Patient", "a").hit.is_some());
+        cache.keep(&asked, facts, version);
+        assert!(cache.ask("Patient", "a").current().is_some());
         cache.forget("Patient", "a");
         assert!(cache.ask("Patient", "a").hit.is_none());
+    }
+
+    #[test]
+    fn what_a_search_found_is_given_as_that_version_and_never_as_the_current_one() {
+        let cache = Cache::new(1 << 20);
+        let (facts, version) = cached("a", 10);
+        cache.keep_body(&cache.ask("Patient", "a"), version.clone());
+        let asked = cache.ask("Patient", "a");
+        assert!(asked.current().is_none());
+        assert!(asked.version(1).is_some() && asked.version(2).is_none());
+        let current = Version {
+            version: 2,
+            ..version.clone()
+        };
+        cache.keep(&asked, facts, current);
+        cache.keep_body(&cache.ask("Patient", "a"), version);
+        let asked = cache.ask("Patient", "a");
+        assert_eq!(asked.current().map(|(_, it)| it.version), Some(2));
     }
 
     #[test]
@@ -194,7 +245,8 @@ mod tests {
         for number in 0..5000 {
             let id = number.to_string();
             let asked = cache.ask("Patient", &id);
-            cache.keep(&asked, cached(&id, 1000));
+            let (facts, version) = cached(&id, 1000);
+            cache.keep(&asked, facts, version);
         }
         let held: usize = cache
             .parts

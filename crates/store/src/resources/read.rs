@@ -3,7 +3,7 @@
 use access::{AuditEntry, Interaction, Outcome, Scope, Target};
 use fhir::problem::{Kind, Problem};
 
-use super::cache::Cached;
+use super::cache::Asked;
 use super::facts::{self, Facts};
 use super::granted;
 use super::labels::Labels;
@@ -41,10 +41,9 @@ impl Store {
             ..Target::default()
         };
         let before = self.cache().map(|cache| cache.ask(ty, id));
-        let cached = before.as_ref().and_then(|before| before.hit.as_ref());
-        if let Some(cached) = cached.filter(|it| it.facts.within(scope, ty)) {
-            let version = cached.version.clone();
-            return self.give(scope, target, &cached.facts, version).await;
+        let cached = before.as_ref().and_then(Asked::current);
+        if let Some((facts, version)) = cached.filter(|(facts, _)| facts.within(scope, ty)) {
+            return self.give(scope, target, facts, version.clone()).await;
         }
         let number = self.word(ty).await?;
         let mut sql = Sql::new(READ).with(number).with(id);
@@ -58,13 +57,7 @@ impl Store {
         if let (Some(cache), Some(before), Reading::Found(version)) =
             (self.cache(), &before, &reading)
         {
-            cache.keep(
-                before,
-                Cached {
-                    facts: facts.clone(),
-                    version: version.clone(),
-                },
-            );
+            cache.keep(before, facts.clone(), version.clone());
         }
         match reading {
             Reading::Found(version) => self.give(scope, target, &facts, version).await,

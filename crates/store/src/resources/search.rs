@@ -4,6 +4,7 @@
 //! asked for, so that the rows stream in their order, else as `IN`), the others are asked of each
 //! row by its `rid` with `EXISTS`. Ranges are closed on the indexed column.
 
+mod bodies;
 mod compile;
 mod concepts;
 mod criteria;
@@ -41,13 +42,24 @@ use crate::sql::Sql;
 use crate::store::Store;
 use crate::words::UNKNOWN;
 use crate::writer::Core;
-use compile::Making;
+use compile::{Making, Rows};
 use cursor::Cursor;
 
 /// A resource that was found, and the patients whom it is about.
 pub(super) struct Found {
     version: Version,
     patients: Vec<String>,
+}
+
+impl Found {
+    /// With the patients of its row.
+    fn of(version: Version, row: &Row) -> Result<Found, Problem> {
+        let patients = row.text(6)?.split(' ').filter(|id| !id.is_empty());
+        Ok(Found {
+            version,
+            patients: patients.map(str::to_string).collect(),
+        })
+    }
 }
 
 impl Store {
@@ -95,6 +107,7 @@ impl Store {
             numbers: &numbers,
             base_url: &search.base_url,
             sizes: &[],
+            rows: self.rows_of_page(search),
         };
         let in_turn = self.rows_in_turn(&making, search, after).await?;
         let sizes = match &in_turn {
@@ -129,10 +142,15 @@ impl Store {
                     ALL_TYPES => self.text_of(row.int(7)?).await?,
                     ty => ty.to_string(),
                 };
-                let found = found(&ty, row)?;
-                bytes += found.version.body.len();
-                page.entries.push(found.version);
-                patients.extend(found.patients);
+                let found = match making.rows {
+                    Rows::Whole => Some(found(&ty, row)?),
+                    Rows::Bodiless => self.embodied(&ty, row).await?,
+                };
+                if let Some(found) = found {
+                    bytes += found.version.body.len();
+                    page.entries.push(found.version);
+                    patients.extend(found.patients);
+                }
             }
             last = Some(row);
         }
@@ -327,6 +345,7 @@ pub(crate) async fn matching(
         numbers: &numbers,
         base_url: &search.base_url,
         sizes: &[],
+        rows: Rows::Bodiless,
     };
     let (mut ids, mut after) = (Vec::new(), None);
     // A resource may be found by several rows, under several systems: behind its last it goes on.
@@ -378,15 +397,12 @@ fn empty(search: &Search) -> Page {
 pub(super) fn found(ty: &str, row: &Row) -> Result<Found, Problem> {
     let version = u64::try_from(row.int(2)?).unwrap_or_default();
     let last_updated = row.int(3)?;
-    let patients = row.text(6)?.split(' ').filter(|id| !id.is_empty());
-    Ok(Found {
-        version: Version {
-            ty: ty.to_string(),
-            id: row.text(1)?.to_string(),
-            version,
-            last_updated,
-            body: body::render(row.bytes(5)?, row.int(4)?, version, last_updated)?,
-        },
-        patients: patients.map(str::to_string).collect(),
-    })
+    let version = Version {
+        ty: ty.to_string(),
+        id: row.text(1)?.to_string(),
+        version,
+        last_updated,
+        body: body::render(row.bytes(5)?, row.int(4)?, version, last_updated)?,
+    };
+    Found::of(version, row)
 }

@@ -22,6 +22,37 @@ pub(crate) struct Making<'s> {
     pub(crate) base_url: &'s str,
     /// How many rows each of the search's own clauses finds, where that was worth knowing.
     pub(crate) sizes: &'s [Option<u64>],
+    /// What a page's rows hold.
+    pub(crate) rows: Rows,
+}
+
+/// What the rows of a page hold beside what finds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// rid, id, version, time, splice, body, patients, number of the type.
+    Whole,
+    /// The same with the shard for the splice, and no body.
+    Bodiless,
+}
+
+impl Rows {
+    /// The columns of a page's rows `p`, with those of their bodies `v`.
+    pub(crate) fn columns(self) -> &'static str {
+        match self {
+            Rows::Whole => "SELECT p.rid, p.id, p.ver, p.ts, v.splice, v.body, p.patients, p.ty",
+            Rows::Bodiless => "SELECT p.rid, p.id, p.ver, p.ts, p.shard, NULL, p.patients, p.ty",
+        }
+    }
+
+    /// Ends the query of the page's rows, with their bodies: those are fetched for the page alone.
+    pub(crate) fn end(self) -> &'static str {
+        match self {
+            Rows::Whole => {
+                ") p CROSS JOIN ver v WHERE v.shard = p.shard AND v.rid = p.rid AND v.ver = p.ver"
+            }
+            Rows::Bodiless => ") p",
+        }
+    }
 }
 
 /// The conditions on one row of `res`: those of the search, or those of a step of a chain.
@@ -83,15 +114,10 @@ impl<'s> Level<'s> {
     }
 }
 
-/// The columns of a page's rows.
-pub(crate) const COLUMNS: &str =
-    "SELECT p.rid, p.id, p.ver, p.ts, v.splice, v.body, p.patients, p.ty";
-
-/// A page's rows, one more than asked for so that the next page is known: rid, id, version, time,
-/// splice, body, patients, number of the type.
+/// A page's rows, one more than asked for so that the next page is known.
 pub(crate) fn page(making: &Making<'_>, search: &Search, after: Option<i64>) -> Sql<'static> {
     let level = Level::of(search);
-    let mut sql = Sql::new(COLUMNS);
+    let mut sql = Sql::new(making.rows.columns());
     sql.push(" FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM ");
     let lead = Lead::of(making, &level);
     lead.push_from(&mut sql, making, &level);
@@ -102,11 +128,7 @@ pub(crate) fn page(making: &Making<'_>, search: &Search, after: Option<i64>) -> 
     }
     sql.push(" ORDER BY ").push(order).push(" LIMIT ");
     sql.bind(i64::from(search.count.min(COUNT_MAX)) + 1);
-    // Bodies are fetched for the page alone.
-    sql.push(
-        ") p CROSS JOIN ver v WHERE v.shard = p.shard AND v.rid = p.rid AND v.ver = p.ver \
-         ORDER BY p.rid",
-    );
+    sql.push(making.rows.end()).push(" ORDER BY p.rid");
     sql
 }
 

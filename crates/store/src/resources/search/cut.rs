@@ -5,7 +5,7 @@ use access::{Ods, Scope, SystemPurpose};
 use fhir::json::{Limits as JsonLimits, parse};
 use fhir::search::{Limits, Search};
 
-use super::compile::{self, Making};
+use super::compile::{self, Making, Rows};
 use super::numbers::Numbers;
 use crate::resources::{HistoryQuery, Past, Prepared, Release};
 use crate::store::Store;
@@ -58,6 +58,7 @@ fn a_page_fetches_one_body_more_than_it_has_room_for_and_the_rest_comes_with_the
                 numbers: &numbers,
                 base_url: "",
                 sizes: &[],
+                rows: Rows::Whole,
             };
             let rows = store.page_rows(&making, &search, None, 100).await.unwrap();
             assert!(rows.len() < 8, "{} bodies were fetched", rows.len());

@@ -4,7 +4,7 @@
 use access::{Scope, SystemPurpose};
 use fhir::search::{Limits, Search};
 
-use super::compile::{self, Making};
+use super::compile::{self, Making, Rows};
 use super::numbers::Numbers;
 use super::sorted;
 use crate::sql::Sql;
@@ -49,6 +49,7 @@ async fn statements(store: &Store, ty: &str, text: &str) -> Vec<Sql<'static>> {
             numbers: &numbers,
             base_url: &search.base_url,
             sizes: &sizes,
+            rows: Rows::Whole,
         };
         if search.sort.is_empty() {
             all.push(compile::page(&making, &search, None));

@@ -6,7 +6,7 @@ use access::Scope;
 use fhir::problem::Problem;
 use fhir::search::{Clause, Search};
 
-use super::compile::{self, Making};
+use super::compile::{self, Making, Rows};
 use super::lead::{SMALL_MAX, guess, is_one, is_sure};
 use super::numbers::Numbers;
 use crate::store::Store;
@@ -44,6 +44,7 @@ pub(super) async fn sizes(
         numbers,
         base_url: &search.base_url,
         sizes: &[],
+        rows: Rows::Whole,
     };
     for (at, clause) in candidates {
         let at_most = match compile::is_step(clause) {

@@ -6,7 +6,7 @@
 
 use fhir::search::{ParameterKind, Search, Sort};
 
-use super::compile::{COLUMNS, COUNT_MAX, Level, Making, push_asked, push_where};
+use super::compile::{COUNT_MAX, Level, Making, push_asked, push_where};
 use super::cursor::Cursor;
 use super::lead::{Lead, SMALL_MAX, candidates};
 use crate::sql::Sql;
@@ -17,7 +17,7 @@ const KEYS: [&str; 16] = [
     "k15",
 ];
 
-/// Columns before those: see `COLUMNS`.
+/// Columns before those: see `Rows`.
 pub(crate) const FIRST_KEY: usize = 8;
 
 /// Where the values of a key stand: the table and the column.
@@ -83,7 +83,7 @@ pub(crate) fn steps_of_walk(making: &Making<'_>, search: &Search) -> Option<i32>
 /// All that matches, put in order.
 pub(crate) fn few(making: &Making<'_>, search: &Search, after: Option<&Cursor>) -> Sql<'static> {
     let level = Level::of(search);
-    let mut sql = Sql::new(COLUMNS);
+    let mut sql = Sql::new(making.rows.columns());
     for (_, name) in search.sort.iter().zip(KEYS) {
         sql.push(", p.").push(name);
     }
@@ -106,7 +106,7 @@ pub(crate) fn few(making: &Making<'_>, search: &Search, after: Option<&Cursor>) 
     }
     push_order(&mut sql, &search.sort, "q");
     push_limit(&mut sql, search);
-    push_bodies(&mut sql);
+    sql.push(making.rows.end());
     push_order(&mut sql, &search.sort, "p");
     sql
 }
@@ -211,11 +211,6 @@ fn push_limit(sql: &mut Sql<'static>, search: &Search) {
     sql.bind(i64::from(search.count.min(COUNT_MAX)) + 1);
 }
 
-/// Bodies are fetched for the page alone.
-fn push_bodies(sql: &mut Sql<'static>) {
-    sql.push(") p CROSS JOIN ver v WHERE v.shard = p.shard AND v.rid = p.rid AND v.ver = p.ver");
-}
-
 /// The rows in the order of the only key's index.
 pub(crate) fn walk(
     making: &Making<'_>,
@@ -235,7 +230,7 @@ pub(crate) fn walk(
         },
     };
     let rid = if key.kind.is_some() { "s.rid" } else { "r.rid" };
-    let mut sql = Sql::new(COLUMNS);
+    let mut sql = Sql::new(making.rows.columns());
     sql.push(", p.k0 FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty, ");
     sql.push(value)
         .push(" AS k0 FROM ")
@@ -270,7 +265,7 @@ pub(crate) fn walk(
     sql.push(if key.descending { " DESC, " } else { ", " })
         .push(rid);
     push_limit(&mut sql, search);
-    push_bodies(&mut sql);
+    sql.push(making.rows.end());
     sql.push(" ORDER BY p.k0");
     sql.push(if key.descending {
         " DESC, p.rid"
@@ -301,7 +296,7 @@ pub(crate) fn rest(
     let key = search.sort.first()?;
     let (table, _) = column(key.kind?);
     let level = Level::of(search);
-    let mut sql = Sql::new(COLUMNS);
+    let mut sql = Sql::new(making.rows.columns());
     sql.push(
         ", NULL FROM (SELECT r.shard, r.rid, r.id, r.ver, r.ts, r.patients, r.ty FROM res r WHERE ",
     );
@@ -315,7 +310,7 @@ pub(crate) fn rest(
     }
     sql.push(" ORDER BY r.rid");
     push_limit(&mut sql, search);
-    push_bodies(&mut sql);
+    sql.push(making.rows.end());
     sql.push(" ORDER BY p.rid");
     Some(sql)
 }
