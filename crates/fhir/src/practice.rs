@@ -51,9 +51,12 @@ impl Named {
 
 /// The ODS code of an Organization; one that is marked as old does not count.
 pub fn code_of<'j>(organization: &'j Json<'_>) -> Option<&'j str> {
-    let mut identifiers = organization.items("identifier").iter();
+    let identifiers = organization.items("identifier").iter();
     let is_code = |it: &&Json<'_>| it.text("system") == Some(ODS) && it.text("use") != Some("old");
-    identifiers.find(is_code)?.text("value")
+    let mut codes = identifiers
+        .filter(is_code)
+        .filter_map(|it| it.text("value"));
+    codes.find(|it| !it.is_empty())
 }
 
 /// `code_of`, of an Organization that is not stored yet.

@@ -500,7 +500,9 @@ impl Config {
         self.fax.check()?;
         self.appointments.check(ods)?;
         self.messages.check()?;
-        self.gp_connect.check(self.appointments.keeps_diary())?;
+        let has_mtls = self.apps.mtls_listen.is_some();
+        self.gp_connect
+            .check(self.appointments.keeps_diary(), has_mtls)?;
         self.itk3.check(&self.mesh)?;
         self.prescriptions.check()?;
         self.pds.check()?;

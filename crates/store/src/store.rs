@@ -108,7 +108,6 @@ impl Store {
                 let cache = (settings.cache_bytes_max > 0)
                     .then(|| Arc::new(Cache::new(settings.cache_bytes_max)));
                 let mut connection = sqlite::open_writer(path)?;
-                sqlite::give_room(&connection)?;
                 at_once(migrations::run(
                     &mut Tx::Sqlite(&mut connection),
                     Dialect::Sqlite,

@@ -30,6 +30,7 @@ pub(super) fn equal(left: &[Value<'_>], right: &[Value<'_>], r4: &Definitions) -
 /// `=` of two items.
 pub(super) fn equal_items(left: &Value<'_>, right: &Value<'_>, r4: &Definitions) -> Option<bool> {
     if let (Value::Node(left), Value::Node(right)) = (left, right)
+        && left.ty == right.ty
         && let (Some(Json::String(left)), Some(Json::String(right))) = (left.json, right.json)
         && left == right
     {

@@ -95,7 +95,7 @@ fn is_asid(text: &str) -> bool {
 }
 
 impl GpConnectSection {
-    pub(super) fn check(&self, keeps_diary: bool) -> anyhow::Result<()> {
+    pub(super) fn check(&self, keeps_diary: bool, has_mtls: bool) -> anyhow::Result<()> {
         if let Some(medicines) = &self.medicines
             && System::client(medicines).is_err()
         {
@@ -144,6 +144,11 @@ impl GpConnectSection {
         }
         if let Some(gateway) = &self.gateway {
             gateway.check()?;
+            if gateway.certificate.is_some() && !has_mtls {
+                bail!(
+                    "gp_connect.gateway: certificate can only be shown at apps.mtls_listen, which is not set"
+                );
+            }
         }
         if !self.proxy_certificate.as_deref().is_none_or(is_digest) {
             bail!("gp_connect.proxy_certificate: must be 64 hexadecimal digits");
@@ -234,6 +239,9 @@ mod tests {
                 "{said}"
             );
         }
+        let digest = "a".repeat(64);
+        let shown = gateway.replace("apps", &format!("certificate = \"{digest}\"\napps"));
+        assert!(wrong("node", &shown).contains("apps.mtls_listen"));
         let system = "asid = \"1\"\nsystem = \"http://127.0.0.1:1\"\nsystem_asid = \"2\"\ntelephone = \"1\"\n";
         assert!(with("another-system", system).is_ok());
         assert!(wrong("node", system).contains("gp_connect.system"));

@@ -61,6 +61,19 @@ impl Store {
         rows.first().map(account).transpose()
     }
 
+    /// Whether the account of another system's subject was closed here.
+    ///
+    /// # Errors
+    /// Whatever the store answers.
+    pub async fn is_identity_closed(&self, issuer: &str, subject: &str) -> Result<bool, Problem> {
+        let sql = Sql::new(
+            "SELECT 1 FROM outside_identity o JOIN account a ON a.id = o.account \
+             WHERE a.closed <> 0 AND o.issuer = $1 AND o.subject = $2",
+        );
+        let rows = self.rows(&sql.with(issuer).with(subject)).await?;
+        Ok(!rows.is_empty())
+    }
+
     /// The accounts of a patient of this node.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fhir::problem::{Kind, Problem};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, OpenFlags, Statement, ToSql};
+use rusqlite::{Connection, OpenFlags, Statement, StatementStatus, ToSql};
 
 use crate::failure;
 use crate::row::{Cell, Row};
@@ -49,14 +49,6 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Problem> {
         .map_err(failure::sqlite)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_WRITTEN);
     Ok(connection)
-}
-
-/// Gives the connection that writes all the time the memory for a large transaction: pages that leave it before the
-/// commit are written to the log twice.
-pub(crate) fn give_room(connection: &Connection) -> Result<(), Problem> {
-    connection
-        .execute_batch("PRAGMA cache_size=-16000")
-        .map_err(failure::sqlite)
 }
 
 /// Writes what the write-ahead log holds into the database, synced, and begins the log anew. After a
@@ -108,7 +100,11 @@ pub(crate) fn rows(connection: &Connection, sql: &Sql<'_>) -> Result<Vec<Row>, P
     let mut statement = connection
         .prepare_cached(sql.text())
         .map_err(failure::sqlite)?;
-    bind(&mut statement, sql.binds())?;
+    rows_of(&mut statement, sql)
+}
+
+fn rows_of(statement: &mut Statement<'_>, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
+    bind(statement, sql.binds())?;
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
     let (mut out, mut bytes) = (Vec::new(), 0);
@@ -134,10 +130,15 @@ pub(crate) fn rows_within(
     sql: &Sql<'_>,
     steps: i32,
 ) -> Result<Option<Vec<Row>>, Problem> {
+    let mut statement = connection
+        .prepare_cached(sql.text())
+        .map_err(failure::sqlite)?;
+    // A statement that is kept counts on from its runs before, and would be ended early.
+    statement.reset_status(StatementStatus::VmStep);
     connection
         .progress_handler(steps, Some(|| true))
         .map_err(failure::sqlite)?;
-    let found = rows(connection, sql);
+    let found = rows_of(&mut statement, sql);
     connection
         .progress_handler(0, None::<fn() -> bool>)
         .map_err(failure::sqlite)?;

@@ -245,6 +245,7 @@ pub(crate) async fn follow(
             },
             Change::Delete { ty, id, .. } if ty == "Consent" => end(tx, now, id).await?,
             Change::Delete { ty, id, .. } if ty == "Organization" => home::forget(tx, id).await?,
+            Change::Delete { ty, id, .. } if ty == "Patient" => home::gone(tx, id).await?,
             Change::Delete { .. } | Change::Release { .. } | Change::Veil { .. } => {}
         }
     }

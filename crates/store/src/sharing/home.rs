@@ -1,7 +1,7 @@
 //! The home practice of each patient: the ODS code that a Patient has beside the reference to its practice, or else the code
 //! of the Organization here that it refers to. It is kept in the commit that stores either, so that their order does not
 //! matter: to whoever asks for it, the Organization need not be read. Where two processes that share a database store one of
-//! them each in the same moment, the next change of either sees to it.
+//! them each in the same moment, the home may be what the Organization said before, or none, until the Patient's next change.
 
 use std::collections::HashMap;
 
@@ -98,21 +98,15 @@ impl<'c> Homes<'c> {
             return forget(tx, organization).await;
         };
         let sql = Sql::new(
-            "SELECT r.patient, COALESCE(h.home, '') FROM home_reference r \
-             LEFT JOIN sharing_home h ON h.patient = r.patient \
-             WHERE r.organization = $1 AND COALESCE(h.home, '') <> $2",
+            "SELECT 1 FROM home_reference r LEFT JOIN sharing_home h ON h.patient = r.patient \
+             WHERE r.organization = $1 AND COALESCE(h.home, '') <> $2 LIMIT 1",
         );
-        let moved = tx.rows(&sql.with(organization).with(code)).await?;
-        if moved.is_empty() {
+        let differs = tx.row(&sql.with(organization).with(code)).await?;
+        if differs.is_none() {
             return Ok(());
         }
         let (now, own) = (self.core.now(), resource.organisation.as_str());
-        for row in moved.iter().filter(|_| code == own) {
-            let before = row.text(1)?;
-            if !before.is_empty() {
-                crate::moving::noticed(tx, now, row.text(0)?, before).await?;
-            }
-        }
+        // Nobody moves when the code of their practice is put right: no record is asked for.
         crate::ask::practice_moved(tx, organization, code).await?;
         let sql = Sql::new(
             "INSERT INTO sharing_home (patient, home) SELECT patient, CAST($1 AS TEXT) \
@@ -131,6 +125,11 @@ pub(super) async fn forget(tx: &mut Tx<'_>, organization: &str) -> Result<(), Pr
          (SELECT patient FROM home_reference WHERE organization = $1)",
     );
     tx.execute(&sql.with(organization)).await.map(|_| ())
+}
+
+/// A Patient is gone: no Organization says any more where their home is.
+pub(super) async fn gone(tx: &mut Tx<'_>, patient: &str) -> Result<(), Problem> {
+    refer(tx, patient, None).await
 }
 
 /// The code in a stored body of an Organization.

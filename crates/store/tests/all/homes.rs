@@ -109,7 +109,7 @@ fn a_home_follows_what_its_organization_says_until_a_code_stands_beside_the_refe
 }
 
 #[test]
-fn a_practice_that_is_this_one_by_its_organization_is_noticed_as_one_by_its_code_is() {
+fn a_patient_moves_by_their_own_record_and_not_when_the_code_of_their_practice_is_put_right() {
     on_each_database(async |ground| {
         let store = open(ground).await;
         let both = vec![practice("x", "A81002"), refers("Organization/x")];
@@ -120,10 +120,23 @@ fn a_practice_that_is_this_one_by_its_organization_is_noticed_as_one_by_its_code
             let moves = moves.unwrap();
             moves.iter().map(|it| it.other.clone()).collect::<Vec<_>>()
         };
-        assert_eq!(noticed().await, [""; 0]);
         commit(&store, vec![practice("x", "A81001")]).await.unwrap();
         assert_eq!(home(&store).await, "A81001");
+        assert_eq!(noticed().await, [""; 0]);
+        let elsewhere = vec![practice("y", "A81002"), refers("Organization/y")];
+        commit(&store, elsewhere).await.unwrap();
+        assert_eq!(noticed().await, [""; 0]);
+        commit(&store, vec![refers("Organization/x")])
+            .await
+            .unwrap();
+        assert_eq!(home(&store).await, "A81001");
         assert_eq!(noticed().await, ["A81002"]);
+        // Who is gone has no home any more, whatever is said of the practice.
+        commit(&store, vec![delete("Patient", "p", Expect::Exists)])
+            .await
+            .unwrap();
+        commit(&store, vec![practice("x", "A81004")]).await.unwrap();
+        assert_ne!(home(&store).await, "A81004");
         store.close().await;
     });
 }

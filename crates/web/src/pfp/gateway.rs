@@ -16,6 +16,7 @@ use exchange::jwt::{Alg, Jwks, Jwt, Wrong};
 use exchange::keys::sha256_hex;
 use fhir::date::Millis;
 use fhir::gp_connect::Trouble;
+use fhir::problem::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use store::Reading;
@@ -42,6 +43,8 @@ const USE: &str = "patients-medicines";
 const LIFE_SECONDS: i64 = 600;
 /// How long the gateway's statements and NHS login's ID tokens last at most, as published.
 const THEIRS_SECONDS_MAX: i64 = 3_600;
+/// What who was shut out is told.
+const CLOSED: &str = "This person's online access was closed here.";
 /// How far the clocks of two systems may be apart.
 const SKEW_SECONDS: i64 = 60;
 
@@ -84,6 +87,9 @@ pub(super) async fn token(
     let statement = form.need("client_assertion")?;
     is_gateways(&node, gateway, statement, now).map_err(NotGiven::client)?;
     let claims = proved(gateway, form.need("subject_token")?, now).map_err(NotGiven::grant)?;
+    if is_closed(&node, gateway, text(&claims, "sub")).await? {
+        return Err(NotGiven::grant(CLOSED));
+    }
     let found = nhs_login::find(&node, &claims).await?;
     let (patient, number, person) = found.ok_or_else(|| {
         NotGiven::grant(
@@ -105,6 +111,12 @@ pub(super) async fn token(
     let patient = admitted.patient.as_str();
     node.store.read(&scope, "Patient", patient).await?;
     given(&node, (patient, &app), &claims, now)
+}
+
+/// Whether what NHS login's subject had here was closed: then it stays so, by whatever way they come.
+async fn is_closed(node: &Node, gateway: &PatientsGateway, subject: &str) -> Result<bool, Problem> {
+    let (store, issuer) = (&node.store, gateway.issuer.as_str());
+    store.is_identity_closed(issuer, subject).await
 }
 
 fn check_form(form: &Parameters, gateway: &PatientsGateway) -> Result<(), NotGiven> {
@@ -255,6 +267,7 @@ fn given(
         "iss": node.site.issuer(),
         "aud": own_audience(node),
         "sub": patient,
+        "login": text(claims, "sub"),
         "app": app,
         "token_use": USE,
         "iat": now,
@@ -282,7 +295,14 @@ pub(super) async fn named(
     let borne = super::header(headers, "Authorization")?;
     // The gateway's published drafts send it with and without the word before it.
     let token = borne.strip_prefix("Bearer ").unwrap_or(borne);
-    let (patient, app) = read(node, gateway, token, now)?;
+    let Borne {
+        patient,
+        login,
+        app,
+    } = read(node, gateway, token, now)?;
+    if is_closed(node, gateway, &login).await? {
+        return Err(no(Trouble::AccessDenied, CLOSED));
+    }
     let gone = || no(Trouble::PatientNotFound, "There is no such patient here.");
     let scope = Scope::system(SystemPurpose::SignIn);
     let Reading::Found(version) = node.store.read(&scope, "Patient", &patient).await? else {
@@ -299,13 +319,21 @@ pub(super) async fn named(
     })
 }
 
-/// The patient's id and the app.
+/// What a token of this door says.
+struct Borne {
+    /// The patient's id.
+    patient: String,
+    /// Their subject at NHS login.
+    login: String,
+    app: String,
+}
+
 fn read(
     node: &Node,
     gateway: &PatientsGateway,
     token: &str,
     now: Millis,
-) -> Result<(String, String), Refused> {
+) -> Result<Borne, Refused> {
     let denied = |wrong: Wrong| no(Trouble::AccessDenied, wrong);
     let own = node.oauth.identity()?.jwks().to_string();
     let own = Jwks::read(own.as_bytes()).map_err(denied)?;
@@ -323,5 +351,9 @@ fn read(
     if number(claims, "exp").is_none_or(|until| until <= now) {
         return Err(denied("The token has expired."));
     }
-    Ok((text(claims, "sub").to_owned(), app.to_owned()))
+    Ok(Borne {
+        patient: text(claims, "sub").to_owned(),
+        login: text(claims, "login").to_owned(),
+        app: app.to_owned(),
+    })
 }

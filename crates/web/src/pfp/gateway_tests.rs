@@ -9,6 +9,7 @@ use exchange::keys::sha256_hex;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use store::AuditFilter;
+use store::accounts::{Holder, NewAccount};
 use store::testing::{Ground, on_each_database};
 use tower::ServiceExt;
 
@@ -284,6 +285,37 @@ fn a03_an_id_token_that_proves_less_or_is_anothers_is_changed_for_nothing() {
                 "{changes}: {told}"
             );
         }
+    });
+}
+
+#[test]
+fn who_was_shut_out_here_is_not_let_in_by_the_gateway() {
+    on_each_database(async |ground| {
+        let setting = set_up(ground, None).await;
+        let store = &setting.node.store;
+        let bearer = format!("Bearer {}", setting.token().await);
+        let account = NewAccount {
+            login: "nhs:s-1".into(),
+            name: "Jane Example".into(),
+            holder: Holder::Patient {
+                patient: "jane".into(),
+                nhs_number: access::NhsNumber::parse(JANE).unwrap(),
+            },
+            password_hash: None,
+        };
+        store
+            .open_outside_account(LOGIN, "s-1", account)
+            .await
+            .unwrap();
+        let (status, _) = setting.get(&statements(), &bearer).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(store.close_account("nhs:s-1").await.unwrap());
+        let (status, _) = setting.get(&statements(), &bearer).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let (status, told) = setting.exchanged(json!({})).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{told}");
+        let (status, _) = setting.exchanged(json!({ "sub": "s-2" })).await;
+        assert_eq!(status, StatusCode::OK, "the account of another sign-in");
     });
 }
 
