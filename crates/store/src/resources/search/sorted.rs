@@ -39,19 +39,21 @@ fn by_row(kind: ParameterKind) -> bool {
     !matches!(kind, ParameterKind::Token | ParameterKind::Uri)
 }
 
+/// The only key, if its index can be walked in order. A patient's own results are few in any case.
+fn walked_key<'s>(making: &Making<'_>, search: &'s Search) -> Option<&'s Sort> {
+    let [key] = search.sort.as_slice() else {
+        return None;
+    };
+    let in_order = key.kind.is_none_or(by_row);
+    (in_order && super::compile::scope_patient(making.scope).is_none()).then_some(key)
+}
+
 /// Whether the results are better found by walking an index in order than put in order.
 pub(crate) fn is_walked(making: &Making<'_>, search: &Search) -> bool {
-    let [key] = search.sort.as_slice() else {
-        return false;
-    };
     let level = Level::of(search);
-    let in_order = match key.kind {
-        Some(kind) => by_row(kind),
-        None => true,
-    };
     let found = candidates(making, &level).into_iter().map(|(size, _)| size);
     let few = found.min().is_some_and(|size| size <= SMALL_MAX / 4);
-    in_order && !few && super::compile::scope_patient(making.scope).is_none()
+    !few && walked_key(making, search).is_some()
 }
 
 /// From so many results on the index is walked first, though they are few enough to be put in order.
@@ -63,17 +65,7 @@ const STEPS_A_RESULT: u64 = 25;
 
 /// How many steps the index is walked for before the results are put in order; `None` if that is quicker in any case.
 pub(crate) fn steps_of_walk(making: &Making<'_>, search: &Search) -> Option<i32> {
-    let [
-        Sort {
-            kind: Some(kind), ..
-        },
-    ] = search.sort.as_slice()
-    else {
-        return None;
-    };
-    if !by_row(*kind) || super::compile::scope_patient(making.scope).is_some() {
-        return None;
-    }
+    walked_key(making, search)?.kind?;
     let known = making.sizes.iter().copied().flatten().min()?;
     let steps = known.saturating_mul(STEPS_A_RESULT);
     let steps = i32::try_from(steps).ok()?;
@@ -236,8 +228,10 @@ pub(crate) fn walk(
         .push(" AS k0 FROM ")
         .push(from)
         .push(" WHERE ");
-    if key.kind.is_some() {
-        let param = making.numbers.parameter(&search.ty, &key.code);
+    let indexed = key
+        .kind
+        .map(|kind| (kind, making.numbers.parameter(&search.ty, &key.code)));
+    if let Some((_, param)) = indexed {
         sql.push("s.param = ").bind(param);
         sql.push(" AND r.shard = s.shard AND r.rid = s.rid AND ");
         // Conditions are asked of the index's row, before the resource's is fetched.
@@ -257,8 +251,7 @@ pub(crate) fn walk(
         sql.push(") AND ");
     }
     push_asked(&mut sql, making, &level);
-    if let Some(kind) = key.kind {
-        let param = making.numbers.parameter(&search.ty, &key.code);
+    if let Some((kind, param)) = indexed {
         push_first(&mut sql, kind, key.descending, param);
     }
     sql.push(" ORDER BY ").push(value);
