@@ -8,7 +8,8 @@ use crate::client::http::Client;
 use crate::client::message::letter;
 use crate::client::mllp::{Sender, code};
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, PRACTICE, wait_for};
-use crate::node::process::{Process, free_address, outcome, run};
+use crate::node::ports::free_address;
+use crate::node::process::{Process, outcome, run};
 
 const PID: &str = "H100001^^^RZZ98^MR~9990000018^^^NHS^NH||TESTER^AMINA||19510304|F";
 

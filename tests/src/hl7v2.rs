@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::certificate::certificate;
 use crate::client::mllp::{Sender, code};
 use crate::node::neighbourhood::{HOSPITAL, Neighbourhood, Site, patient, wait_for};
-use crate::node::process::{free_address, outcome, run};
+use crate::node::ports::free_address;
+use crate::node::process::{outcome, run};
 
 fn add(site: &Site, settings: &str) {
     let path = site.folder.join("handover.toml");

@@ -3,4 +3,5 @@
 pub mod demo;
 pub mod look;
 pub mod neighbourhood;
+pub mod ports;
 pub mod process;

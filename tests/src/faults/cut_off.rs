@@ -6,7 +6,8 @@ use std::process::Command;
 use super::people::{account, form_token, sign_in_with_code, step_up};
 use crate::client::http::Client;
 use crate::node::neighbourhood::{Neighbourhood, Site, patient};
-use crate::node::process::{free_address, run};
+use crate::node::ports::free_address;
+use crate::node::process::run;
 
 const REASON: &str = "Found unconscious at home";
 

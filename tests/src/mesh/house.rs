@@ -9,7 +9,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::node::neighbourhood::{Neighbourhood, Site};
-use crate::node::process::{free_address, run};
+use crate::node::ports::free_address;
+use crate::node::process::run;
 use crate::setting::{python_program, root};
 
 pub const SHARED_KEY: &str = "TestKey";

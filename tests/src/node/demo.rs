@@ -1,13 +1,14 @@
 //! The demo: eight nodes in one process, on ports of the test's own.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::look::Rows;
 use super::neighbourhood::wait_for;
-use super::process::{Process, free_address};
+use super::ports::free_ports;
+use super::process::Process;
 
 /// Ports that the demo takes from its base on.
 const PORTS: u16 = 23;
@@ -30,7 +31,7 @@ impl Demo {
     /// A demo with more arguments, not started yet.
     pub fn with(more: &[&str]) -> Demo {
         let folder = tempfile::tempdir().unwrap();
-        let base_port = free_ports();
+        let base_port = free_ports(PORTS);
         let data = folder.path().join("demo-data");
         let (base, data) = (base_port.to_string(), data.to_str().unwrap().to_owned());
         let arguments = [&["demo", "--base-port", &base, "--data", &data], more].concat();
@@ -108,16 +109,5 @@ impl Demo {
 
     fn address(&self, offset: u16) -> String {
         format!("http://127.0.0.1:{}", self.base_port + offset)
-    }
-}
-
-/// The first of a run of ports that were free a moment ago.
-fn free_ports() -> u16 {
-    loop {
-        let base = free_address().port();
-        let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if (base..base + PORTS).all(free) {
-            return base;
-        }
     }
 }

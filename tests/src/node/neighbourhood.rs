@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::look::Rows;
-use super::process::{Process, free_address, run};
+use super::ports::free_address;
+use super::process::{Process, run};
 use crate::client::http::Client;
 use crate::client::proxy::Proxy;
 

@@ -1,7 +1,7 @@
 //! One `handover` process: started, waited for, killed without warning, started again.
 
 use std::fs::{File, OpenOptions};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -206,15 +206,4 @@ fn ended(folder: &Path, arguments: &[&str]) -> Output {
         .current_dir(folder)
         .output()
         .unwrap()
-}
-
-/// A loopback address with a port that was free a moment ago, below those from which systems take the ports of
-/// outgoing connections: no other test's connection gets it in the meantime and keeps it.
-pub fn free_address() -> SocketAddr {
-    loop {
-        let port = rand::random_range(10_000..30_000);
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-            return listener.local_addr().unwrap();
-        }
-    }
 }

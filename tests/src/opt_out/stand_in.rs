@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::client::http::Client;
 use crate::node::neighbourhood::{Site, wait_for};
-use crate::node::process::free_address;
+use crate::node::ports::free_address;
 use crate::setting::{python_program, root};
 
 /// Mailboxes that the stand-in comes with.
