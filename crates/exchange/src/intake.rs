@@ -35,6 +35,8 @@ use crate::Mappings;
 /// Messages read from the inbox at once, and about how many bytes of them.
 const READ_MAX: u32 = 256;
 const READ_BYTES_MAX: usize = 32 << 20;
+/// Messages read at once while more come than could be mapped beside them in any case.
+const READ_PRESSED: u32 = 64;
 /// Messages (about different patients) that are applied at once.
 const AT_ONCE: usize = 48;
 /// Readings that go on where the one before ended, before one looks from the oldest again.
@@ -148,10 +150,13 @@ impl Intake {
     async fn next(&self, after: i64) -> Result<Vec<Plan>, Problem> {
         // Senders wait for their acknowledgements; nobody waits for the mapping. It is behind by
         // what a burst brings, and goes on in small steps should the burst not end.
-        self.store.let_others_first().await;
+        let at_most = match self.store.let_others_first().await {
+            true => READ_MAX,
+            false => READ_PRESSED,
+        };
         let waiting = self
             .store
-            .hl7_waiting(&self.scope, after, READ_MAX, READ_BYTES_MAX)
+            .hl7_waiting(&self.scope, after, at_most, READ_BYTES_MAX)
             .await?;
         match waiting.is_empty() {
             true => Ok(Vec::new()),

@@ -71,6 +71,29 @@ impl Tx<'_> {
         }
     }
 
+    /// One statement once for each row of values, given as one flat list, `width` to a row; how many rows each changed.
+    /// For many on SQLite, where the statement is then looked up once.
+    pub(crate) async fn execute_rows(
+        &mut self,
+        text: &'static str,
+        width: usize,
+        values: &[Bind<'_>],
+    ) -> Result<Vec<u64>, Problem> {
+        match self {
+            Tx::Sqlite(connection) => sqlite::execute_rows(connection, text, width, values),
+            Tx::Postgres(client) => {
+                let mut changed = Vec::new();
+                for row in values.chunks(width) {
+                    let sql = row
+                        .iter()
+                        .fold(Sql::new(text), |sql, value| sql.with(value.clone()));
+                    changed.push(postgres::execute(client, &sql).await?);
+                }
+                Ok(changed)
+            }
+        }
+    }
+
     /// The rows of many statements; on PostgreSQL without waiting for each.
     pub(crate) async fn rows_each(&mut self, each: &[Sql<'_>]) -> Result<Vec<Vec<Row>>, Problem> {
         match self {

@@ -3,6 +3,7 @@
 
 mod list;
 mod masked;
+mod moved;
 mod replay;
 mod said;
 #[cfg(test)]
@@ -17,6 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::database::Tx;
 use crate::shard;
 use crate::sql::Sql;
+
+pub(crate) use moved::keep_moved;
 
 pub use list::{RawMessage, StuckMessage, Waiting};
 pub use replay::{Mapped, Selection};
@@ -233,23 +236,6 @@ struct Row<'r> {
     note: Option<(&'r str, &'r str)>,
 }
 
-/// Keeps a message out of the journal, where only new ones are that can be taken. As `keep`, but nobody asks
-/// for its number, which on SQLite costs a table of its own for each row.
-pub(crate) async fn keep_moved(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    keeping: &Keeping,
-) -> Result<(), Problem> {
-    if let Some(accepted) = keeping.accepted() {
-        let row = taken(keeping, accepted);
-        let sql = new_row(now, &keeping.received, &keeping.sha256, &row);
-        if tx.execute(&sql).await? == 1 {
-            return Ok(());
-        }
-    }
-    keep(tx, now, keeping).await.map(|_| ())
-}
-
 /// The row of a message that is taken.
 fn taken<'r>(keeping: &'r Keeping, accepted: &'r [u8]) -> Row<'r> {
     Row {
@@ -357,13 +343,19 @@ async fn keep_apart(
     })
 }
 
-/// The statement that inserts a message's row, unless its key is there.
-fn new_row<'s>(now: Millis, received: &'s Received, sha256: &'s [u8], row: &'s Row<'_>) -> Sql<'s> {
-    Sql::new(
+/// Inserts the row, unless its key is there; gives its number.
+async fn insert(
+    tx: &mut Tx<'_>,
+    now: Millis,
+    received: &Received,
+    sha256: &[u8],
+    row: &Row<'_>,
+) -> Result<Option<i64>, Problem> {
+    let sql = Sql::new(
         "INSERT INTO hl7_message (shard, key, application, facility, control_id, kind, sha256, body, \
          answer, ack, state, received_at, state_at, tries, work, reason, next_step) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16) \
-         ON CONFLICT (key, shard) DO NOTHING",
+         ON CONFLICT (key, shard) DO NOTHING RETURNING number",
     )
     .with(shard::of(&row.key))
     .with(row.key.as_slice())
@@ -380,19 +372,7 @@ fn new_row<'s>(now: Millis, received: &'s Received, sha256: &'s [u8], row: &'s R
     .with(now)
     .with(row.note.is_some())
     .with(row.note.map(|(reason, _)| reason))
-    .with(row.note.map(|(_, next_step)| next_step))
-}
-
-/// Inserts the row, unless its key is there; gives its number.
-async fn insert(
-    tx: &mut Tx<'_>,
-    now: Millis,
-    received: &Received,
-    sha256: &[u8],
-    row: &Row<'_>,
-) -> Result<Option<i64>, Problem> {
-    let mut sql = new_row(now, received, sha256, row);
-    sql.push(" RETURNING number");
+    .with(row.note.map(|(_, next_step)| next_step));
     tx.row(&sql).await?.map(|row| row.int(0)).transpose()
 }
 

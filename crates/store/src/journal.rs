@@ -250,15 +250,14 @@ pub(crate) async fn apply<B: std::borrow::Borrow<Batch>>(
         let message = "The journal has been moved by another process.";
         return Err(Problem::new(Kind::Conflict, message));
     }
-    let mut lines = Vec::new();
+    let (mut lines, mut messages) = (Vec::new(), Vec::new());
     for entry in batches.iter().flat_map(|batch| &batch.borrow().entries) {
         match entry {
             Entry::Lines(some) => lines.extend(some),
-            Entry::Message { at, keeping } => {
-                hl7_inbox::keep_moved(tx, *at, keeping).await?;
-            }
+            Entry::Message { at, keeping } => messages.push((*at, &**keeping)),
         }
     }
+    hl7_inbox::keep_moved(tx, &messages).await?;
     audit::write(tx, 0, &lines).await
 }
 

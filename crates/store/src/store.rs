@@ -383,10 +383,10 @@ impl Store {
     }
 
     /// Lets those go first who wait for an answer: returns once the writer is no longer pressed by
-    /// small writes, or after a second. For workers, before each piece of work that
+    /// small writes, or after a second, which is then `false`. For workers, before each piece of work that
     /// nobody waits for; since it is bounded, they go on under any load.
-    pub async fn let_others_first(&self) {
-        self.inner.writer.calm(LET_FIRST_AT_MOST).await;
+    pub async fn let_others_first(&self) -> bool {
+        self.inner.writer.calm(LET_FIRST_AT_MOST).await
     }
 
     /// Reads a row or a few, on this thread.

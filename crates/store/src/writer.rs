@@ -14,7 +14,7 @@ use fhir::problem::{Kind, Problem};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::database::{Tx, at_once};
+use crate::database::{Tx, at_once, sqlite};
 use crate::dialect::Dialect;
 use crate::failure;
 use crate::store::throttled;
@@ -67,8 +67,10 @@ impl Writer {
         let (queue, mut waiting) = mpsc::channel(waiting_max.max(1));
         let load = core.load.clone();
         let mut checkpoints = Checkpoints::start(&connection, &core.fault)?;
+        let pressed = core.load.clone();
         let work = move || {
             let mut stops = Vec::new();
+            let mut holds_many = false;
             while let Some(first) = waiting.blocking_recv() {
                 let batch = gather(first, &mut waiting, &mut stops);
                 let mut tx = Tx::Sqlite(&mut connection);
@@ -80,6 +82,10 @@ impl Writer {
                     tracing::error!(?problem, "a batch was given up");
                 }
                 checkpoints.after_batch(&connection);
+                if pressed.is_pressing() != holds_many {
+                    holds_many = !holds_many;
+                    sqlite::hold_pages(&connection, holds_many);
+                }
                 if !stops.is_empty() {
                     waiting.close();
                 }
@@ -164,12 +170,16 @@ impl Writer {
         self.queue.lock().is_none()
     }
 
-    /// Waits until nobody presses, or for so long.
-    pub(crate) async fn calm(&self, at_most: Duration) {
+    /// Waits until nobody presses, or for so long; whether nobody does.
+    pub(crate) async fn calm(&self, at_most: Duration) -> bool {
         let end = Instant::now() + at_most;
-        while self.load.is_pressing() && Instant::now() < end {
+        while self.load.is_pressing() {
+            if Instant::now() >= end {
+                return false;
+            }
             tokio::time::sleep(CALM_STEP).await;
         }
+        true
     }
 
     /// Lets the writer finish what waits, and waits for that.

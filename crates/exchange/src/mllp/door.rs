@@ -283,6 +283,10 @@ fn kept_text(text: String) -> String {
 
 /// The answer's own control id: the same for the same message.
 fn answer_id(digest: &[u8; 32]) -> String {
-    let [a, b, c, d, e, f, g, h, ..] = *digest;
-    format!("{:016X}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).map(|it| it.to_ascii_uppercase());
+    let halves = digest
+        .iter()
+        .take(8)
+        .flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.filter_map(digit).collect()
 }

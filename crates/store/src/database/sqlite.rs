@@ -51,6 +51,19 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Problem> {
     Ok(connection)
 }
 
+/// Whether the writer's connection holds many pages, 32 MB instead of 8: while tens of thousands of messages a second
+/// come, whose ids stand anywhere in their index, each page of it would be read back and written for every few of them.
+pub(crate) fn hold_pages(connection: &Connection, many: bool) {
+    let text = match many {
+        true => "PRAGMA cache_size=-32000;",
+        false => "PRAGMA cache_size=-8000; PRAGMA shrink_memory;",
+    };
+    // With the other number it does the same, more slowly.
+    if let Err(error) = connection.execute_batch(text) {
+        tracing::debug!(%error, "the page cache keeps its size");
+    }
+}
+
 /// Writes what the write-ahead log holds into the database, synced, and begins the log anew. After a
 /// sync that failed the log may be whole in the system's memory and not on the disk, where nothing would
 /// write it again: what is added behind such a gap would be lost with it.
@@ -94,6 +107,23 @@ pub(crate) fn execute(connection: &Connection, sql: &Sql<'_>) -> Result<u64, Pro
     bind(&mut statement, sql.binds())?;
     let changed = statement.raw_execute().map_err(failure::sqlite)?;
     Ok(u64::try_from(changed).unwrap_or_default())
+}
+
+/// See `Tx::execute_rows`.
+pub(crate) fn execute_rows(
+    connection: &Connection,
+    text: &str,
+    width: usize,
+    values: &[Bind<'_>],
+) -> Result<Vec<u64>, Problem> {
+    let mut statement = connection.prepare_cached(text).map_err(failure::sqlite)?;
+    let mut each = Vec::with_capacity(values.len() / width);
+    for row in values.chunks(width) {
+        bind(&mut statement, row)?;
+        let changed = statement.raw_execute().map_err(failure::sqlite)?;
+        each.push(u64::try_from(changed).unwrap_or_default());
+    }
+    Ok(each)
 }
 
 pub(crate) fn rows(connection: &Connection, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {

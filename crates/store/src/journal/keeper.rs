@@ -31,8 +31,6 @@ const ROOM_WAIT: Duration = Duration::from_secs(30);
 const COMPANY_WAIT: Duration = Duration::from_micros(40);
 /// From so many in one sync on there is always company, without waiting for it.
 const COMPANY_MAX: usize = 16;
-/// So many messages in one sync mean that many senders are waiting.
-const PRESSING_MIN: usize = 8;
 
 type Answer = oneshot::Sender<Result<Taken, Problem>>;
 
@@ -112,9 +110,7 @@ impl Keeper {
         let messages = entries
             .iter()
             .filter(|e| matches!(e, Entry::Message { .. }));
-        if messages.count() >= PRESSING_MIN {
-            self.load.press();
-        }
+        self.load.add(messages.count());
         let batch = Batch {
             index: file.last(),
             entries,

@@ -14,10 +14,10 @@ const PROMPT: Limits = Limits {
     wait: Duration::from_millis(20),
 };
 /// The same while many wait for their acknowledgements: rows that share a commit share the pages of
-/// the indexes that they dirty. Other writes wait for that commit, some 100 ms.
+/// the indexes that they dirty. Other writes wait for that commit, some 200 ms.
 const PRESSED: Limits = Limits {
-    entries: 8192,
-    wait: Duration::from_millis(500),
+    entries: 16_384,
+    wait: Duration::from_millis(750),
 };
 /// What it gathers of lines of the log, which nobody waits for here: each move syncs the tables' own log,
 /// and whoever's line is being kept in that moment waits for that too.
