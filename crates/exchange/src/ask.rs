@@ -29,8 +29,8 @@ use crate::manifest::PatientNamed;
 use crate::sharing::named;
 use answer::Answer;
 pub use letter::{LetterPart, LetterState, SharedLetter};
-pub use merge::Item;
 use merge::merge;
+pub use merge::{Item, names};
 pub use question::QUESTION_BYTES_MAX;
 use round::{Asking, Heard};
 

@@ -22,12 +22,15 @@ fn scope() -> Scope {
     Scope::system(SystemPurpose::Measure)
 }
 
-/// A resource about a patient, under a laboratory's number if there is one.
+/// A resource about a patient, under a laboratory's number if there is one. Its code is the words up to a comma.
 fn about(ty: &str, patient: &str, words: &str, number: Option<&str>) -> String {
     let mut resource = json!({
         "resourceType": ty,
         "status": "final",
-        "code": { "text": words },
+        "code": {
+            "coding": [{ "system": "urn:tests", "code": words.split(',').next() }],
+            "text": words,
+        },
     });
     let subject = json!({ "reference": format!("Patient/{patient}") });
     let name = if ty == "AllergyIntolerance" {
@@ -216,6 +219,48 @@ fn what_is_held_here_is_the_first_source_and_merged_by_its_identifier() {
             .map(|at| &shared.sources[*at].organisation);
         let of: Vec<_> = of.cloned().collect();
         assert_eq!(of, [network.ods(PRACTICE), network.ods(HOSPITAL)]);
+    });
+}
+
+#[test]
+fn reports_of_one_order_are_one_with_their_like_elsewhere_and_are_all_shown() {
+    on_each_database(async |network, _| {
+        stocked(network).await;
+        let report =
+            |patient: &str, words: &str| about("DiagnosticReport", patient, words, Some("L123"));
+        for (id, words) in [
+            ("fbc", "Full blood count"),
+            ("u-e", "Urea and electrolytes"),
+        ] {
+            network.put(PRACTICE, id, &report("una", words)).await;
+        }
+        let own = ["Clotting", "Full blood count"].map(|words| report("una-there", words));
+        let held = own.iter();
+        let held = Held {
+            resources: held.map(|it| serde_json::from_str(it).unwrap()).collect(),
+            ..Held::default()
+        };
+        let scope = asking(network).await;
+        let node = &network.nodes[HOSPITAL];
+        let asked = node.shared_record_beside(&scope, "una-there", person(), held);
+        let shared = asked.await.unwrap();
+        let reports = shared.items.iter();
+        let reports = reports.filter(|it| it.ty == "DiagnosticReport");
+        let mut told: Vec<(&str, usize)> = reports
+            .map(|it| {
+                (
+                    it.resource["code"]["text"].as_str().unwrap(),
+                    it.sources.len(),
+                )
+            })
+            .collect();
+        told.sort_unstable();
+        let expected = [
+            ("Clotting", 1),
+            ("Full blood count", 2),
+            ("Urea and electrolytes", 1),
+        ];
+        assert_eq!(told, expected);
     });
 }
 

@@ -31,7 +31,7 @@ use crate::patient::appointments::text;
 use crate::patient::questions::{self, Asked as Questions};
 use crate::visit::Visit;
 use entries::{Entry, Section, shown};
-use gather::{Gathered, Others};
+use gather::{Gathered, Others, There};
 use plain::Plain;
 use results::Position;
 
@@ -120,12 +120,17 @@ fn placed<'g>(node: &Node, gathered: &'g Gathered, section: &Section) -> Vec<Pla
             entry: &it.entry,
         })
         .collect();
-    let there = gathered.there.iter().filter(|it| of(&it.entry));
-    for it in there {
+    let there: Vec<&There> = gathered.there.iter().filter(|it| of(&it.entry)).collect();
+    let count_here = rows.len();
+    for it in &there {
         let names: Vec<String> = it.sources.iter().map(name).collect();
-        let mut known = rows.iter_mut();
-        // What is here too stands once, with all who hold it.
-        if let Some(row) = known.find(|row| row.entry.is_same(&it.entry)) {
+        let known = rows.iter_mut().take(count_here);
+        let mut same = known.filter(|row| row.entry.is_same(&it.entry));
+        let one = same.next();
+        let is_only = same.next().is_none();
+        let like = there.iter().filter(|other| other.entry.is_same(&it.entry));
+        // What is here too stands once, with all who hold it; where several bear its number, none stands for another.
+        if let Some(row) = one.filter(|_| is_only && like.count() == 1) {
             let others = names.into_iter().filter(|it| *it != row.from);
             let all: Vec<String> = std::iter::once(row.from.clone()).chain(others).collect();
             row.from = all.join(", ");

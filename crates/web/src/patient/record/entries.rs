@@ -1,5 +1,6 @@
 //! What a resource of a record says, as far as patients are shown it: a clinical term, what is known beside it, and when.
 
+use exchange::ask::names;
 use fhir::date::{self, Millis};
 use serde_json::Value;
 
@@ -79,7 +80,8 @@ pub struct Entry {
     pub at: Option<Millis>,
     /// Of an Observation: what was measured.
     pub result: Option<Result>,
-    /// Its business identifiers, each as system and value.
+    /// By what it is the same as another organisation's: its business identifiers, each with what tells apart those
+    /// that bear one.
     pub names: Vec<String>,
     /// The ODS code of who holds it, where that is another organisation.
     pub source: Option<String>,
@@ -120,7 +122,7 @@ impl Entry {
         }
     }
 
-    /// Whether both are the same thing, by a business identifier.
+    /// Whether both are the same thing, by a business identifier and by what they are of.
     pub fn is_same(&self, other: &Entry) -> bool {
         self.ty == other.ty && self.names.iter().any(|it| other.names.contains(it))
     }
@@ -134,18 +136,6 @@ impl Entry {
     pub fn key(&self) -> String {
         format!("{}~{}", self.ty, self.id)
     }
-}
-
-/// Business identifiers with a system; one without names nothing beyond its source.
-pub fn names(resource: &Value) -> Vec<String> {
-    let listed = resource["identifier"].as_array();
-    let listed = listed.map_or(&[][..], Vec::as_slice).iter();
-    let all = listed.chain(resource.get("masterIdentifier"));
-    let named = all.filter_map(|it| {
-        let (system, value) = (it["system"].as_str()?, it["value"].as_str()?);
-        (!system.is_empty() && !value.is_empty()).then(|| format!("{system}|{value}"))
-    });
-    named.collect()
 }
 
 fn concept_of(resource: &Value) -> &Value {

@@ -172,13 +172,13 @@ fn a_trend_has_the_results_of_others_of_the_same_code_and_unit_each_once() {
         let store = &node.store;
         let here = result("r1", "jane", ("2026-01-02", 112.0, "g/L"), "1");
         letters::put(store, "r1", &here, Release::At(1)).await;
-        for (id, value, unit, number) in [
-            ("h1", 131.0, "g/L", "2"),
-            ("h2", 13.3, "g/dL", "3"),
+        for (id, day, value, unit, number) in [
+            ("h1", "2026-01-03", 131.0, "g/L", "2"),
+            ("h2", "2026-01-03", 13.3, "g/dL", "3"),
             // The practice's own, as the hospital was sent it.
-            ("h3", 112.0, "g/L", "1"),
+            ("h3", "2026-01-02", 112.0, "g/L", "1"),
         ] {
-            let text = result(id, "jane-there", ("2026-01-03", value, unit), number);
+            let text = result(id, "jane-there", (day, value, unit), number);
             beside.put_there(id, &text, Release::At(1)).await;
         }
         let other = result("h4", "jane-there", ("2026-01-03", 55.5, "g/L"), "4");
@@ -231,5 +231,39 @@ fn a_trend_has_the_results_of_others_of_the_same_code_and_unit_each_once() {
         let page = seen(&mut jane, "/record/results/r1").await;
         assert!(page.contains("Northern General did not answer."), "{page}");
         assert!(!page.contains("131 g/L"), "{page}");
+    });
+}
+
+#[test]
+fn two_reports_of_one_order_elsewhere_are_both_on_the_patients_record() {
+    beside_a_hospital(Settings::default(), async |node, beside| {
+        let node = Arc::new(node);
+        let report = |patient: &str, service: &str| {
+            format!(
+                r#"{{"resourceType":"DiagnosticReport","status":"final","code":{{"text":"{service}"}},
+                "identifier":[{{"system":"urn:lab","value":"L123"}}],"effectiveDateTime":"2026-01-02",
+                "subject":{{"reference":"Patient/{patient}"}}}}"#
+            )
+        };
+        let own = report("jane", "Full blood count");
+        letters::put(&node.store, "own", &own, Release::At(1)).await;
+        for (id, service) in [
+            ("fbc", "Full blood count"),
+            ("u-e", "Urea and electrolytes"),
+        ] {
+            let text = report("jane-there", service);
+            beside.put_there(id, &text, Release::At(1)).await;
+        }
+        beside.point().await;
+        let mut jane = jane(&node).await;
+        let record = seen(&mut jane, "/record").await.replace("&amp;", "&");
+        let of = |id: &str| format!("entry=DiagnosticReport~{id}\"");
+        assert!(record.contains(&of("u-e")), "{record}");
+        // The other is the one that is here.
+        assert!(!record.contains(&of("fbc")), "{record}");
+        assert!(
+            record.contains("Willow Road Surgery, Northern General"),
+            "{record}"
+        );
     });
 }
