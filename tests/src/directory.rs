@@ -102,6 +102,62 @@ fn a_newer_directory_needs_all_its_signatures_and_spreads_without_a_restart() {
     wait_for("the alarm's end", 60, || alarms().is_empty().then_some(()));
 }
 
+#[test]
+fn a_node_starts_with_a_directory_that_has_ended_and_takes_up_a_newer_one_by_itself() {
+    let mut nodes = Neighbourhood::set_up(None);
+    let root = nodes.hospital.folder.parent().unwrap().to_owned();
+    let sign = ["directory", "sign", "--steward", "steward", "--keep"];
+    run(&root, &[&sign[..], &["--days", "0"]].concat());
+    for site in [&mut nodes.practice, &mut nodes.hospital] {
+        put(&root, &site.folder);
+        site.process.start();
+    }
+    let of = "SELECT what FROM audit_alarm WHERE kind = 'directory'";
+    for site in [&nodes.hospital, &nodes.practice] {
+        wait_for("the alarm", 60, || {
+            let told = site.rows.texts(of).pop()?.pop()??;
+            told.contains("The directory ended on").then_some(())
+        });
+        assert!(site.process.log().contains("the directory has ended"));
+        let page = Client::new(site.pages).get("/staff/login").unwrap();
+        assert_eq!(page.status, 200, "{}", page.text());
+        let people = site.client().get("/fhir/Patient").unwrap();
+        assert_eq!(people.status, 200, "{}", people.text());
+    }
+    // What its own systems send is taken, and waits.
+    let mut sender = Sender::connect(nodes.hospital.mllp).unwrap();
+    let message = letter(HOSPITAL, PRACTICE, "WAITS", PID);
+    assert_eq!(code(&sender.send(&message).unwrap()), "AA");
+    let why = "SELECT last_error FROM parcel_peer WHERE last_error IS NOT NULL";
+    wait_for("the reason", 60, || {
+        let told = nodes.hospital.rows.texts(why).pop()?.pop()??;
+        told.contains("directory has ended").then_some(())
+    });
+    let sent = nodes.hospital.rows.parcels(true);
+    assert_eq!(sent["WAITS"][0].state, "waiting");
+    assert!(nodes.practice.rows.parcels(false).is_empty());
+
+    // The newer one reaches the practice by hand, and the hospital from there.
+    run(&root, &sign);
+    put(&root, &nodes.practice.folder);
+    let told = "SELECT query FROM audit WHERE query LIKE 'directory-version=3%'";
+    let lines = wait_for("the hospital's directory", 60, || {
+        nodes.hospital.rows.texts(told).pop()
+    });
+    let expected = format!("directory-version=3&from={PRACTICE}");
+    assert_eq!(lines[0].as_deref(), Some(expected.as_str()));
+    wait_for("the letter", 150, || {
+        nodes.practice.rows.parcels(false).remove("WAITS")
+    });
+    for site in [&nodes.hospital, &nodes.practice] {
+        wait_for("the alarm's end", 60, || {
+            site.rows.texts(of).is_empty().then_some(())
+        });
+        let show = run(&site.folder, &["directory", "show"]);
+        assert!(show.contains("Version 3,"), "{show}");
+    }
+}
+
 /// How many certificates the hospital has in that directory.
 fn certificates(card: &Path) -> usize {
     let card: serde_json::Value = serde_json::from_slice(&fs::read(card).unwrap()).unwrap();

@@ -10,11 +10,13 @@ use std::time::Duration;
 use access::Ods;
 use bytes::Bytes;
 use fhir::date::Millis;
+use fhir::problem::Problem;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use store::Clock;
 use tokio::net::TcpStream;
@@ -126,10 +128,10 @@ impl HttpTransport {
 
     /// As `call`, whatever the answer's status.
     async fn ask(&self, to: &Ods, call: Call) -> Result<(Response<()>, Bytes), Failure> {
-        let Some(member) = self.book.member(to, self.clock.now()) else {
-            return Err(Failure::new(format!("The directory does not list {to}.")));
-        };
         let asked_at = self.clock.now();
+        let Some(member) = self.book.member(to, asked_at) else {
+            return Err(self.unlisted(to));
+        };
         let kept = self.kept.lock().remove(to);
         if let Some((known, mut sender)) = kept
             && known == member
@@ -139,11 +141,35 @@ impl HttpTransport {
             self.keep(to, member, sender);
             return Ok(answer);
         }
-        let mut sender = self.connect(to, &member).await?;
+        let config = tls::client(&self.identity, self.book.clone(), self.clock.clone(), to);
+        let mut sender = self.connect(to, &member, config).await?;
         let answer = in_time(exchange(&mut sender, &member, call)).await?;
         self.note_clock(to, &answer.0, asked_at);
         self.keep(to, member, sender);
         Ok(answer)
+    }
+
+    /// Asks for a newer directory where the present one has ended: on a connection of its own, which nothing else is sent on.
+    async fn ask_keeper(&self, to: &Ods, call: Call) -> Result<(Response<()>, Bytes), Failure> {
+        let Some(member) = self.book.listed(to) else {
+            return Err(self.unlisted(to));
+        };
+        let asked_at = self.clock.now();
+        let config = tls::for_directory(&self.identity, self.book.clone(), self.clock.clone(), to);
+        let mut sender = self.connect(to, &member, config).await?;
+        let answer = in_time(exchange(&mut sender, &member, call)).await?;
+        self.note_clock(to, &answer.0, asked_at);
+        Ok(answer)
+    }
+
+    /// Why a member is not reached.
+    fn unlisted(&self, to: &Ods) -> Failure {
+        match self.book.has_ended(self.clock.now()) {
+            true => Failure::new(
+                "The network's directory has ended. What waits leaves once a newer one is here.",
+            ),
+            false => Failure::new(format!("The directory does not list {to}.")),
+        }
     }
 
     /// Notes what time it is there.
@@ -164,7 +190,13 @@ impl HttpTransport {
         }
     }
 
-    async fn connect(&self, to: &Ods, member: &Member) -> Result<Sender, Failure> {
+    async fn connect(
+        &self,
+        to: &Ods,
+        member: &Member,
+        config: Result<ClientConfig, Problem>,
+    ) -> Result<Sender, Failure> {
+        let config = config.map_err(|problem| Failure::new(problem.message))?;
         let address = member.exchange.parse::<http::Uri>().ok();
         let host = address
             .as_ref()
@@ -179,8 +211,6 @@ impl HttpTransport {
                 "The directory's address of {to} does not read."
             )));
         };
-        let config = tls::client(&self.identity, self.book.clone(), self.clock.clone(), to)
-            .map_err(|problem| Failure::new(problem.message))?;
         let limit = Duration::from_secs(CONNECT_SECONDS_MAX);
         let work = async {
             let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -369,7 +399,10 @@ impl Transport for HttpTransport {
         let path = format!("{DIRECTORY_PATH}?above={above}");
         let call = Call::new(Method::GET, path, Bytes::new());
         Box::pin(async move {
-            let answer = self.ask(to, call).await?;
+            let answer = match self.book.has_ended(self.clock.now()) {
+                false => self.ask(to, call).await?,
+                true => self.ask_keeper(to, call).await?,
+            };
             if answer.0.status() == StatusCode::NO_CONTENT {
                 return Ok(None);
             }

@@ -186,7 +186,7 @@ impl Exchange {
         if let Ok(own) = mailboxes.own(to) {
             return Ok(route(Way::Here, &own.named, own.ods.as_str()));
         }
-        let member = self.book.mailbox_of(to, self.store.now());
+        let member = self.book.mailbox_of(to);
         let own = self.organisation().as_str();
         if let Some(member) = member.filter(|it| it.ods != own) {
             let named = member.mailboxes.iter().find(|it| it.id == to);

@@ -82,10 +82,9 @@ impl Exchange {
 
     /// The job that tells whoever is to know of one patient, and tells whoever knew and need not.
     async fn pointing(&self, pointer: &OwnPointer) -> Result<Job, Problem> {
-        let now = self.store.now();
         let is_other = |code: &str| {
             let ods = Ods::parse(code).ok();
-            ods.filter(|ods| ods != self.organisation() && self.book.member(ods, now).is_some())
+            ods.filter(|ods| ods != self.organisation() && self.book.listed(ods).is_some())
         };
         let home = is_other(&pointer.home_now).filter(|_| pointer.holds);
         let keeper = is_other(&pointer.keeper_now).filter(|_| home.is_some());
@@ -206,7 +205,7 @@ impl Exchange {
             return Err(Problem::new(Kind::Value, message));
         };
         let home = Ods::parse(&pointer.home)?;
-        if self.book.member(&home, self.store.now()).is_none() {
+        if self.book.listed(&home).is_none() {
             let message = "The pointer names a practice that the directory does not list.";
             return Err(Problem::new(Kind::BusinessRule, message));
         }

@@ -122,8 +122,7 @@ impl Exchange {
             holders.sort();
             holders.dedup();
         }
-        let now = self.store.now();
-        holders.retain(|ods| ods != self.organisation() && self.book.member(ods, now).is_some());
+        holders.retain(|ods| ods != self.organisation() && self.book.listed(ods).is_some());
         let keeper = self.settings.second_keeper.as_ref();
         let others = holders.iter().filter(|ods| Some(*ods) != keeper);
         let tell: Vec<String> = others.map(Ods::to_string).collect();
@@ -376,7 +375,7 @@ impl Exchange {
     /// Those of the store.
     pub async fn confirm_sharing(&self, standpoint: &Standpoint) -> Result<Asked, Problem> {
         let home = Ods::parse(&standpoint.home)?;
-        let (asked, keeper) = match self.book.member(&home, self.store.now()) {
+        let (asked, keeper) = match self.book.listed(&home) {
             None => (Asked::NoMember, None),
             Some(_) => match self.ask_preferences(&home, &home).await {
                 Ok(told) if told.outstanding == 0 => (Asked::Confirmed, told.keeper),

@@ -31,6 +31,9 @@ use crate::keys::{Identity, sha256_hex};
 enum Expected {
     AnyMember,
     Only(Ods),
+    /// Whom the directory in force lists, though it may have ended: for asking that member for a newer one. That one proves
+    /// itself by its signatures; a thief of an old key could at most hand it over, or say that there is none.
+    Keeper(Ods),
 }
 
 /// Believes what the directory lists.
@@ -62,14 +65,16 @@ impl Pinned {
         let now = Millis::try_from(now.as_secs())
             .unwrap_or(Millis::MAX)
             .saturating_mul(1000);
-        let owner = self
-            .book
-            .owner(&sha256_hex(certificate), now)
-            .ok_or(refused.clone())?;
+        let digest = sha256_hex(certificate);
+        let owner = match &self.expected {
+            Expected::AnyMember | Expected::Only(_) => self.book.owner(&digest, now),
+            Expected::Keeper(_) => self.book.last_owner(&digest, now),
+        };
+        let owner = owner.ok_or(refused.clone())?;
         match &self.expected {
             Expected::AnyMember => Ok(()),
-            Expected::Only(ods) if ods.as_str() == owner.ods => Ok(()),
-            Expected::Only(_) => Err(refused),
+            Expected::Only(ods) | Expected::Keeper(ods) if ods.as_str() == owner.ods => Ok(()),
+            Expected::Only(_) | Expected::Keeper(_) => Err(refused),
         }
     }
 
@@ -242,11 +247,33 @@ pub fn client(
     clock: Clock,
     peer: &Ods,
 ) -> Result<ClientConfig, Problem> {
+    calling(identity, book, clock, Expected::Only(peer.clone()))
+}
+
+/// For asking `peer` for a newer directory and for nothing else: as `client`, also once the present one has ended.
+///
+/// # Errors
+/// As `server`.
+pub(crate) fn for_directory(
+    identity: &Arc<Identity>,
+    book: Arc<Book>,
+    clock: Clock,
+    peer: &Ods,
+) -> Result<ClientConfig, Problem> {
+    calling(identity, book, clock, Expected::Keeper(peer.clone()))
+}
+
+fn calling(
+    identity: &Arc<Identity>,
+    book: Arc<Book>,
+    clock: Clock,
+    expected: Expected,
+) -> Result<ClientConfig, Problem> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
     let verifier = Arc::new(Pinned {
         book,
-        expected: Expected::Only(peer.clone()),
+        expected,
         algorithms,
     });
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(NodeTime(clock)))

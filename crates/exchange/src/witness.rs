@@ -81,7 +81,7 @@ impl Exchange {
     /// The keys with which that organisation may have signed: also those whose time is over, since
     /// what they signed stays signed.
     pub fn audit_keys(&self, ods: &Ods) -> Vec<PublicKey> {
-        let member = self.book.member(ods, self.store.now());
+        let member = self.book.listed(ods);
         let keys = member.iter().flat_map(|member| &member.keys);
         keys.map(|key| key.jwk.clone()).collect()
     }

@@ -349,8 +349,16 @@ pub(crate) fn open_book(config: &Config, store: &Store) -> anyhow::Result<Book> 
         )
     })?;
     let stewards = read_stewards(config)?;
-    Book::new(&text, stewards, store.now())
-        .with_context(|| format!("exchange.directory: {}", path.display()))
+    let book = Book::even_ended(&text, stewards)
+        .with_context(|| format!("exchange.directory: {}", path.display()))?;
+    if book.has_ended(store.now()) {
+        let ended = fhir::date::instant(book.valid_until());
+        tracing::error!(
+            ended,
+            "the directory has ended: no neighbour is believed, and what is for them waits until a newer one is here"
+        );
+    }
+    Ok(book)
 }
 
 pub(crate) fn open_identity(
@@ -362,7 +370,7 @@ pub(crate) fn open_identity(
     let folder = &config.exchange.keys;
     let identity = Identity::open(folder, ods)
         .with_context(|| format!("exchange.keys: {}", folder.display()))?;
-    let Some(member) = book.member(ods, store.now()) else {
+    let Some(member) = book.listed(ods) else {
         bail!("exchange.directory: {ods} is not in it; give card.json to the steward");
     };
     if !member.has_certificate(&identity.certificate_sha256(), store.now()) {

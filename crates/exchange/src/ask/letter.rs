@@ -94,8 +94,7 @@ impl Exchange {
             let message = "This caller may not ask other organisations.";
             return Err(Problem::new(Kind::Forbidden, message));
         }
-        let now = self.store.now();
-        if source == self.organisation() || self.book.member(source, now).is_none() {
+        if source == self.organisation() || self.book.listed(source).is_none() {
             return Err(Problem::new(
                 Kind::NotFound,
                 "There is no such organisation to ask.",
@@ -109,7 +108,7 @@ impl Exchange {
         let who = named(&json::parse(&version.body, &Limits::default())?);
         let receivable = self.store.receivable(scope, patient).await?;
         let mut letter = SharedLetter {
-            asked_at: now,
+            asked_at: self.store.now(),
             source: source.clone(),
             state: LetterState::Gone,
             entry: None,

@@ -71,7 +71,7 @@ pub(super) fn scope() -> Scope {
 impl Exchange {
     /// The way to whose diary it is, where that is by BaRS: a member is asked by its node.
     pub(super) fn booking_by_bars(&self, holder: &Ods) -> Option<(&Bars, Service)> {
-        match self.book.member(holder, self.store.now()) {
+        match self.book.listed(holder) {
             Some(_) => None,
             None => self.bars_service(holder.as_str()),
         }

@@ -97,8 +97,7 @@ impl Exchange {
     pub(super) async fn home_to_tell(&self, patient: &str) -> Result<Option<Ods>, Problem> {
         let home = self.store.home_of(patient).await?;
         let home = home.and_then(|code| Ods::parse(&code).ok());
-        let now = self.store.now();
-        let is_other = |it: &Ods| it != self.organisation() && self.book.member(it, now).is_some();
+        let is_other = |it: &Ods| it != self.organisation() && self.book.listed(it).is_some();
         Ok(home.filter(is_other))
     }
 

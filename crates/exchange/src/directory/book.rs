@@ -58,6 +58,14 @@ impl Page {
         }
         page
     }
+
+    fn owner(&self, certificate_sha256: &str, now: Millis) -> Option<Arc<Member>> {
+        let member = self
+            .members
+            .get(self.certificates.get(certificate_sha256)?)?;
+        let owns = member.has_certificate(certificate_sha256, now);
+        owns.then(|| member.clone())
+    }
 }
 
 impl Book {
@@ -68,10 +76,25 @@ impl Book {
     pub fn new(text: &str, stewards: impl Into<Stewards>, now: Millis) -> Result<Book, Problem> {
         let stewards = stewards.into();
         let directory = Directory::verify(text, &stewards, now)?;
-        Ok(Book {
+        Ok(Book::with(directory, text, stewards))
+    }
+
+    /// The same, also if the directory has ended: nobody in it is believed, but the node to which it belongs starts, and
+    /// asks those whom it lists for a newer one.
+    ///
+    /// # Errors
+    /// `Security` if not enough of the stewards signed it, `Invalid` or `Structure` if it contradicts itself.
+    pub fn even_ended(text: &str, stewards: impl Into<Stewards>) -> Result<Book, Problem> {
+        let stewards = stewards.into();
+        let directory = Directory::read(text, &stewards)?;
+        Ok(Book::with(directory, text, stewards))
+    }
+
+    fn with(directory: Directory, text: &str, stewards: Stewards) -> Book {
+        Book {
             stewards,
             page: RwLock::new(Arc::new(Page::new(directory, text))),
-        })
+        }
     }
 
     /// Takes a newer directory in place of the present one. The same version again changes nothing;
@@ -108,6 +131,11 @@ impl Book {
         self.page.read().text.clone()
     }
 
+    /// Whether nothing in it is believed any more.
+    pub fn has_ended(&self, now: Millis) -> bool {
+        now >= self.valid_until()
+    }
+
     /// From when on nothing in it is believed.
     pub fn valid_until(&self) -> Millis {
         self.page.read().valid_until
@@ -121,21 +149,31 @@ impl Book {
             .flatten()
     }
 
+    /// The member of that code, also once the directory has ended. It says to whom something may be addressed, which then
+    /// waits: nobody is believed for it, and nothing is sent.
+    pub fn listed(&self, ods: &Ods) -> Option<Arc<Member>> {
+        self.page.read().members.get(ods.as_str()).cloned()
+    }
+
     /// The member that owns the certificate of that digest now.
     pub fn owner(&self, certificate_sha256: &str, now: Millis) -> Option<Arc<Member>> {
         let page = self.page.read().clone();
-        let ods = page.certificates.get(certificate_sha256)?;
-        let member = page.members.get(ods)?;
-        let owns = now < page.valid_until && member.has_certificate(certificate_sha256, now);
-        owns.then(|| member.clone())
+        (now < page.valid_until)
+            .then(|| page.owner(certificate_sha256, now))
+            .flatten()
     }
 
-    /// The member whose mailbox that is, while the directory is valid.
-    pub fn mailbox_of(&self, mailbox: &str, now: Millis) -> Option<Arc<Member>> {
+    /// The same, also once the directory has ended; the certificate's own time holds. It is enough to be asked for a newer
+    /// directory, which proves itself, and for nothing else.
+    pub(crate) fn last_owner(&self, certificate_sha256: &str, now: Millis) -> Option<Arc<Member>> {
+        self.page.read().owner(certificate_sha256, now)
+    }
+
+    /// The member whose mailbox that is, as `listed`: what is for it goes by no other way meanwhile.
+    pub fn mailbox_of(&self, mailbox: &str) -> Option<Arc<Member>> {
         let page = self.page.read().clone();
         let ods = page.mailboxes.get(mailbox)?;
-        let member = page.members.get(ods)?;
-        (now < page.valid_until).then(|| member.clone())
+        page.members.get(ods).cloned()
     }
 
     /// The key of that name with which that organisation may sign now.

@@ -59,6 +59,11 @@ pub(crate) async fn run(exchange: Arc<Exchange>, mut stop: watch::Receiver<bool>
         told: None,
         exchange,
     };
+    // A node that starts with one that has ended says so at once.
+    let soon = follower.ends_soon();
+    if soon.is_some() {
+        follower.tell(soon).await;
+    }
     while !*stop.borrow() {
         tokio::select! {
             () = stopped(&mut stop) => return,
@@ -197,7 +202,7 @@ impl Follower {
         let now = self.exchange.store.now();
         (now >= end - WARN_MILLIS).then(|| match now >= end {
             true => format!(
-                "The directory ended on {}: no neighbour is believed.",
+                "The directory ended on {}: no neighbour is believed, and what is for them waits. They are asked for a newer one.",
                 date::instant(end)
             ),
             false => format!("The directory ends on {}.", date::instant(end)),

@@ -215,7 +215,7 @@ impl Exchange {
         let asked: Asked = jws::read_strictly(body)?;
         let (invitation, card) = asked.verified(self.book.stewards())?;
         let now = self.store.now();
-        if let Some(member) = self.book.member(&card.organisation()?, now) {
+        if let Some(member) = self.book.listed(&card.organisation()?) {
             if member.certificates == card.certificates && member.keys == card.keys {
                 let directory = self.book.text().to_string();
                 return Ok(Joining::Listed { directory });
@@ -257,11 +257,10 @@ impl Exchange {
         let Some(folder) = self.joining().filter(|it| it.exists()) else {
             return Ok(());
         };
-        let now = self.store.now();
         let mut dropped = false;
         for (path, card) in waiting(&folder) {
             let listed = card.organisation().ok();
-            let listed = listed.and_then(|ods| self.book.member(&ods, now));
+            let listed = listed.and_then(|ods| self.book.listed(&ods));
             if listed.is_some() {
                 dropped |= std::fs::remove_file(&path).is_ok();
             }

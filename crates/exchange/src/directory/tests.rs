@@ -119,3 +119,42 @@ fn a_directory_that_contradicts_itself_is_refused() {
     change(&|it| it.members[0].exchange = "https://127.0.0.1:1/path".into());
     change(&|it| it.members[0].certificates[0].sha256 = "ABC".into());
 }
+
+#[test]
+fn a_directory_that_has_ended_opens_believes_nobody_and_gives_way_to_a_newer_one() {
+    let mut network = network();
+    network.directory.valid_until = 3 * DAY;
+    let text = network.directory.sign(&network.steward).unwrap();
+    let steward = || network.steward.public().clone();
+    assert!(Book::new(&text, steward(), 4 * DAY).is_err());
+    let book = Book::even_ended(&text, steward()).unwrap();
+    let ods = Ods::parse("A81001").unwrap();
+    let listed = book.listed(&ods).unwrap();
+    let sha256 = &listed.certificates[0].sha256;
+    let kid = listed.keys[0].jwk.kid();
+    assert!(book.has_ended(4 * DAY) && !book.has_ended(2 * DAY));
+    assert!(book.owner(sha256, 2 * DAY).is_some());
+    assert!(book.member(&ods, 4 * DAY).is_none());
+    assert!(book.owner(sha256, 4 * DAY).is_none());
+    assert!(book.key(&ods, kid, 4 * DAY).is_none());
+    // It may be asked for a newer one, while its certificate's own time is not over.
+    assert_eq!(book.last_owner(sha256, 4 * DAY).unwrap().ods, "A81001");
+    assert!(book.last_owner(sha256, 5 * DAY).is_none());
+    assert!(book.last_owner(&"0".repeat(64), 4 * DAY).is_none());
+
+    let mut newer = network.directory.clone();
+    newer.version = 4;
+    newer.valid_until = 9 * DAY;
+    let forged = SigningKey::create(&network.folder.path().join("other.key")).unwrap();
+    let forged = newer.sign(&forged).unwrap();
+    assert!(book.reload(&forged, 4 * DAY).is_err());
+    assert!(Book::even_ended(&forged, steward()).is_err());
+    let newer = newer.sign(&network.steward).unwrap();
+    assert!(book.reload(&newer, 4 * DAY).unwrap());
+    assert!(book.member(&ods, 4 * DAY).is_some());
+    let mut older = network.directory.clone();
+    older.valid_until = 9 * DAY;
+    let older = older.sign(&network.steward).unwrap();
+    let refused = book.reload(&older, 4 * DAY).unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict);
+}

@@ -94,7 +94,12 @@ impl Exchange {
             let message = "The receiver is this organisation itself.";
             return Err(Problem::new(Kind::BusinessRule, message));
         }
-        if self.book.member(to, self.store.now()).is_none() {
+        // A crew that rings now is better off than one whose handover waits.
+        if self.book.has_ended(self.store.now()) {
+            let message = "The network's directory has ended, so nothing can be sent from here now: ring them.";
+            return Err(Problem::new(Kind::BusinessRule, message));
+        }
+        if self.book.listed(to).is_none() {
             let message = format!(
                 "{to} has no node in this network, so nothing can be sent to it from here: ring them."
             );

@@ -51,7 +51,7 @@ impl Exchange {
             return unfit("The practice before is another one than this.");
         }
         let now = self.store.now();
-        if self.book.member(&new.from, now).is_none() {
+        if self.book.listed(&new.from).is_none() {
             let message =
                 "The practice before has no node. Ask it for the record by the way used so far.";
             return Err(Problem::new(Kind::NotFound, message));
@@ -189,7 +189,7 @@ impl Exchange {
     /// asked.
     pub(super) async fn asking_of(&self, one: &Move) -> Result<Job, Problem> {
         let before = Ods::parse(&one.other).ok();
-        let member = before.filter(|it| self.book.member(it, self.store.now()).is_some());
+        let member = before.filter(|it| self.book.listed(it).is_some());
         let person = self.person_here(&one.patient).await?;
         let known = person.filter(|(who, ..)| {
             who.nhs_number.is_some() && who.birth_date.is_some() && !who.family.is_empty()
@@ -335,7 +335,7 @@ impl Exchange {
     ) -> Result<Job, Problem> {
         let home = said.home.as_deref().and_then(|it| Ods::parse(it).ok());
         let next = home.filter(|it| it != self.organisation() && row.hops < HOPS_MAX);
-        let next = next.filter(|it| self.book.member(it, self.store.now()).is_some());
+        let next = next.filter(|it| self.book.listed(it).is_some());
         let mut job = Job::default();
         let Some(next) = next else {
             let reason =

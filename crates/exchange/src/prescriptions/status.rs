@@ -89,7 +89,7 @@ impl Exchange {
         status: &StatusText,
         patient: &str,
     ) -> Result<Option<&'static str>, Problem> {
-        let member = self.book.member(&parcel.sender, self.store.now());
+        let member = self.book.listed(&parcel.sender);
         if !member.is_some_and(|it| it.roles.iter().any(|role| role == "pharmacy")) {
             return Ok(Some(
                 "It is from an organisation that is no pharmacy of the network.",
@@ -183,7 +183,7 @@ impl Exchange {
     ) -> Result<Option<Effect>, Problem> {
         let now = self.store.now();
         let to = Ods::parse(practice).ok();
-        let to = to.filter(|it| it != self.organisation() && self.book.member(it, now).is_some());
+        let to = to.filter(|it| it != self.organisation() && self.book.listed(it).is_some());
         let Some(to) = to else {
             return Ok(None);
         };

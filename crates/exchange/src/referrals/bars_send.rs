@@ -79,7 +79,7 @@ impl Exchange {
 
     /// The way to an organisation: its node before anything else.
     pub(super) fn referral_way(&self, to: &Ods) -> Option<To<'_>> {
-        if self.book.member(to, self.store.now()).is_some() {
+        if self.book.listed(to).is_some() {
             return Some(To::Member);
         }
         let (bars, service) = self.bars_service(to.as_str())?;

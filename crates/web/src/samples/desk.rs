@@ -311,6 +311,7 @@ fn neighbours(text: &str) -> desk::Neighbours {
             version: 4,
             members: 12,
             until: moment(NOW, NOW),
+            ended: false,
             soon: true,
         }),
         rows: (0..16).map(row).collect(),

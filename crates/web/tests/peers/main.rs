@@ -9,5 +9,6 @@
 
 mod asking;
 mod crossing;
+mod ended;
 mod misuse;
 mod pair;

@@ -59,6 +59,7 @@ pub async fn page(State(node): State<Arc<Node>>, visit: Visit) -> Result<Respons
             version: it.version(),
             members: members.len(),
             until: words::date(it.valid_until()),
+            ended: it.has_ended(visit.now),
             soon: it.valid_until() < visit.now.saturating_add(SOON),
         }),
         rows,

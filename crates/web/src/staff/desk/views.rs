@@ -188,6 +188,7 @@ pub struct Directory {
     pub version: u64,
     pub members: usize,
     pub until: Moment,
+    pub ended: bool,
     pub soon: bool,
 }
 
