@@ -269,14 +269,17 @@ pub(crate) async fn take_back(
     Ok(true)
 }
 
-/// Puts what waits since too long onto the list of the undeliverable.
+/// Puts what waits since too long onto the list of the undeliverable. A status of a prescription is among it: each item's
+/// steps are numbered, so that one which is sent again late moves nothing back. A step of a move, a patient's wish and a
+/// pointer are not: a record that is given away, or a wish, would stay with nobody until a person looks, and is there by
+/// itself once the other side is back.
 pub(crate) async fn give_up(
     tx: &mut Tx<'_>,
     now: Millis,
     accepted_before: Millis,
 ) -> Result<ParcelDone, Problem> {
     let sql = Sql::new(
-        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND kind IN ('letter', 'booking', 'referral', 'handover', 'record-question') AND due_since < $1 \
+        "SELECT pid FROM parcel WHERE direction = 0 AND due = 1 AND kind IN ('letter', 'booking', 'referral', 'handover', 'record-question', 'prescription-status') AND due_since < $1 \
          AND state IN ('accepted', 'waiting') ORDER BY pid LIMIT $2",
     )
     .with(accepted_before)

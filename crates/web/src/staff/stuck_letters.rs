@@ -18,6 +18,9 @@ use crate::staff::views;
 use crate::staff::worklist::{ROWS_MAX, group};
 use crate::visit::Visit;
 
+/// What waits for longer than this is no passing trouble.
+const LONG: Millis = 86_400_000;
+
 /// The two groups. Who runs the node sees that they are there, and opens none.
 pub(super) async fn groups(
     node: &Node,
@@ -93,20 +96,10 @@ fn unsent(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views:
     let door = if stuck.inward { "item" } else { "sent" };
     let other = (node.organisation_name)(&stuck.other);
     let address = format!("/staff/{door}/{}", stuck.pid);
-    let undeliverable = stuck.state == Parcel::Undeliverable && !stuck.inward;
-    let (called, page, advice) = called(stuck.kind);
+    let undeliverable = is_undeliverable(stuck);
+    let (called, page, _) = called(stuck.kind);
     let is_letter = called == "Letter";
-    let next = match (undeliverable, stuck.next_try) {
-        (true, _) if !is_letter => advice.to_owned(),
-        (true, _) => format!("Ask {other} whether its node is running, then send again."),
-        (false, Some(at)) => {
-            format!(
-                "Nothing yet: the next try is at {}.",
-                words::moment(at, now).short
-            )
-        }
-        (false, None) => format!("Ask whoever runs this node to talk to {other}."),
-    };
+    let next = next(stuck, &other, now);
     let again = Link {
         text: "Send again",
         href: match is_letter {
@@ -133,6 +126,52 @@ fn unsent(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views:
         } else {
             Vec::new()
         },
+    }
+}
+
+fn is_undeliverable(stuck: &Stuck) -> bool {
+    stuck.state == Parcel::Undeliverable && !stuck.inward
+}
+
+/// What to do about it.
+fn next(stuck: &Stuck, other: &str, now: Millis) -> String {
+    let (called, _, advice) = called(stuck.kind);
+    let is_long = now.saturating_sub(stuck.since) > LONG;
+    match (is_undeliverable(stuck), stuck.next_try) {
+        (true, _) if called != "Letter" => advice.to_owned(),
+        (true, _) => format!("Ask {other} whether its node is running, then send again."),
+        (false, Some(at)) => {
+            let at = words::moment(at, now).short;
+            match kept_up(stuck.kind).filter(|_| is_long) {
+                Some(advice) => {
+                    format!("{advice} It is tried for as long as it takes, next at {at}.")
+                }
+                None => format!("Nothing yet: the next try is at {at}."),
+            }
+        }
+        (false, None) => format!("Ask whoever runs this node to talk to {other}."),
+    }
+}
+
+/// What to do about what is never given up by time, where it takes long.
+fn kept_up(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::PracticeMove => Some(
+            "The record stays where it is until this is there: ask whether their node is running.",
+        ),
+        Kind::SharingPreference => Some("Until it is there they go by the wish before: ring them."),
+        Kind::RecordPointer => Some(
+            "Until it is there this record is not asked for: ask whether their node is running.",
+        ),
+        Kind::Letter
+        | Kind::MeshMessage
+        | Kind::Fax
+        | Kind::Itk3
+        | Kind::Booking
+        | Kind::PrescriptionStatus
+        | Kind::Referral
+        | Kind::Handover
+        | Kind::RecordQuestion => None,
     }
 }
 
@@ -185,4 +224,51 @@ pub async fn settled(
     let scope = visit.scope(&node, interaction, "DocumentReference").await?;
     node.store.seen_to(&scope, pid).await?;
     Ok(see_other("/staff/worklist?done=back-settled"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stuck(kind: Kind, state: Parcel, since: Millis) -> Stuck {
+        Stuck {
+            pid: 1,
+            id: "p1".into(),
+            other: "A81001".into(),
+            inward: false,
+            kind,
+            state,
+            since,
+            reason: String::new(),
+            next_try: Some(10 * LONG),
+        }
+    }
+
+    #[test]
+    fn what_is_never_given_up_says_what_to_do_once_it_takes_long() {
+        let now = 9 * LONG;
+        let said = |kind, since| next(&stuck(kind, Parcel::Waiting, since), "A81001", now);
+        for kind in [
+            Kind::PracticeMove,
+            Kind::SharingPreference,
+            Kind::RecordPointer,
+        ] {
+            let early = said(kind, now - LONG);
+            assert!(
+                early.starts_with("Nothing yet: the next try is at"),
+                "{early}"
+            );
+            let late = said(kind, now - LONG - 1);
+            assert!(late.starts_with(kept_up(kind).unwrap()), "{late}");
+            assert!(late.contains("next at"), "{late}");
+        }
+        let late = said(Kind::PrescriptionStatus, 0);
+        assert!(
+            late.starts_with("Nothing yet"),
+            "it is given up in time: {late}"
+        );
+        let given_up = stuck(Kind::PrescriptionStatus, Parcel::Undeliverable, 0);
+        let given_up = next(&given_up, "A81001", now);
+        assert!(given_up.starts_with("Ring the practice"), "{given_up}");
+    }
 }

@@ -48,8 +48,8 @@ fn what_did_not_go_through_is_counted_at_the_work_list_and_stands_there_with_wha
         let waiting = ann.get("/staff/worklist").await.text;
         assert!(waiting.contains("Work list (1)"), "{waiting}");
         letters::give_up(&node.store).await;
-        // The last three are never given up by time; the other side refuses them.
-        for pid in pids.iter().skip(3).copied() {
+        // The last two are never given up by time; the other side refuses them.
+        for pid in pids.iter().skip(4).copied() {
             set_aside(&node.store, pid).await;
         }
         let list = ann.get("/staff/worklist").await.text;
@@ -83,6 +83,48 @@ fn what_did_not_go_through_is_counted_at_the_work_list_and_stands_there_with_wha
         ed.get("/staff/worklist").await;
         let refused = ed.post(&again, &[]).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    });
+}
+
+#[test]
+fn a_status_for_a_practice_that_is_gone_is_given_up_by_time_and_sent_again_by_a_person() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let store = &node.store;
+        let status = letters::send_as(store, &Letter::default(), Kind::PrescriptionStatus).await;
+        letters::send_as(store, &Letter::default(), Kind::PracticeMove).await;
+        letters::fail_to_send(store, store.now() + 60_000).await;
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        let list = ann.get("/staff/worklist").await.text;
+        assert_eq!(list.matches("Nothing yet").count(), 2, "{list}");
+        assert!(!list.contains("Work list ("), "{list}");
+        letters::give_up(store).await;
+        let list = ann.get("/staff/worklist").await.text;
+        assert!(list.contains("Work list (1)"), "{list}");
+        assert!(
+            list.contains("Ring the practice if the patient waits for it, then send again."),
+            "{list}"
+        );
+        assert_eq!(
+            list.matches("Nothing yet").count(),
+            1,
+            "the move goes on: {list}"
+        );
+        let again = format!("/staff/worklist/parcels/{status}/again");
+        let sent = ann.post(&again, &[]).await;
+        assert_eq!(sent.location(), "/staff/worklist?done=parcel-again");
+        let list = ann.get(sent.location()).await.text;
+        assert!(
+            !list.contains("Work list (") && !list.contains("Ring the practice"),
+            "{list}"
+        );
+        // It is due anew, and its time begins again.
+        let peer = access::Ods::parse("FZZ99").unwrap();
+        let work = Scope::system(SystemPurpose::DeliverParcels);
+        let due = store.to_deliver(&work, &peer, 10).await.unwrap();
+        assert!(due.iter().any(|it| it.pid == status), "{due:?}");
     });
 }
 
