@@ -1,4 +1,4 @@
-//! A nurse's day with a real node as a process, killed while it takes in what was written offline.
+//! A nurse's day with real nodes as processes, killed while what was written offline is taken in and told to the practice.
 
 use std::thread;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use web::carried::seal;
 
 use crate::client::http::Client;
 use crate::faults::people::{account, form_token, hidden, password};
-use crate::node::neighbourhood::{Neighbourhood, Site, patient};
+use crate::node::neighbourhood::{Neighbourhood, PRACTICE, Site, patient, wait_for};
 
 const PASSPHRASE: &str = "four words do not belong";
 /// Visits of the day, and entries about each.
@@ -112,6 +112,16 @@ fn number(site: &Site, query: &str) -> usize {
 }
 
 const LANDED: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM visit_entry WHERE state = 'landed'";
+/// Letters that went out, those of which the receipt is back, and those that came in and are in the record there.
+const ACCEPTED: &str =
+    "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 0 AND kind = 'letter'";
+const DELIVERED: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 0 AND kind = 'letter' \
+     AND state = 'delivered'";
+const CAME: &str =
+    "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 1 AND kind = 'letter'";
+const TAKEN_IN: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM parcel WHERE direction = 1 AND kind = 'letter' \
+     AND document IS NOT NULL";
+
 fn killed_while_synchronised(postgres: Option<&str>) {
     let mut nodes = Neighbourhood::set_up(postgres);
     set_up(&nodes.practice);
@@ -151,6 +161,10 @@ fn killed_while_synchronised(postgres: Option<&str>) {
         let page = brought(&mut bo, &file).unwrap();
         assert!(page.contains(" 0 wait for a decision"), "{page}");
         assert!(page.contains("All its visits were heard of"), "{page}");
+        assert!(
+            page.contains("practice is not known here, so nobody was told."),
+            "{page}"
+        );
         if again {
             let known = format!(
                 "0 put into the record, {} were here before",
@@ -179,6 +193,123 @@ fn killed_while_synchronised(postgres: Option<&str>) {
     site.process.kill();
     site.rows.assert_sound();
     assert!(!site.process.log().contains("Canary"), "a log names nobody");
+}
+
+/// Visits of the journey over two nodes, and how often the nurse's node is killed in it.
+const JOURNEY_VISITS: usize = 3;
+const JOURNEY_ROUNDS: u64 = 4;
+const ANSWER_SECONDS: u64 = 60;
+
+/// The practice of whoever the letters are about is the other node.
+fn registered(site: &Site) -> String {
+    let mut amina = patient();
+    amina["generalPractitioner"] = json!([{ "identifier": {
+        "system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": PRACTICE,
+    } }]);
+    let made = site.client().send_json("POST", "/fhir/Patient", &amina);
+    let made: Value = made.unwrap().json();
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// The texts of the letters that were taken in there.
+fn letters(site: &Site) -> Vec<String> {
+    let mut system = site.client();
+    let found: Value = system
+        .get("/fhir/DocumentReference?_count=100")
+        .unwrap()
+        .json();
+    let entries = found["entry"].as_array().cloned().unwrap_or_default();
+    let mut texts = Vec::new();
+    for entry in entries {
+        let url = entry.pointer("/resource/content/0/attachment/url");
+        let url = url.and_then(Value::as_str).unwrap();
+        let binary = url.rsplit('/').next().unwrap();
+        let headers = [("accept", "application/fhir+json")];
+        let binary = system.request("GET", &format!("/fhir/Binary/{binary}"), &headers, &[]);
+        let binary: Value = binary.unwrap().json();
+        let text = STANDARD.decode(binary["data"].as_str().unwrap()).unwrap();
+        texts.push(String::from_utf8(text).unwrap());
+    }
+    texts
+}
+
+/// The nurse works at the one node, the patient's practice is the other. Each entry becomes one letter there, though the nurse's
+/// node is killed while it takes them in and sends them, and the file is brought again each time.
+fn told_to_the_practice(postgres: Option<&str>) {
+    let mut nodes = Neighbourhood::set_up(postgres);
+    set_up(&nodes.hospital);
+    account(&nodes.hospital, "bo", "Dr Bo Test", "clinician");
+    nodes.practice.process.start();
+    nodes.register_patient();
+    nodes.hospital.process.start();
+    let id = registered(&nodes.hospital);
+    let mut bo = signed_in(&nodes.hospital);
+    let day = "2026-11-30";
+    let visits: Vec<String> = (0..JOURNEY_VISITS)
+        .map(|at| planned(&mut bo, &id, day, 9 + at))
+        .collect();
+    let (pack, key) = taken(&mut bo, day);
+    let file = saved(&visits, (&pack, &key));
+    let all = JOURNEY_VISITS * ENTRIES;
+    for round in 0..JOURNEY_ROUNDS {
+        let mut bo = signed_in(&nodes.hospital);
+        let sent = file.clone();
+        let press = thread::spawn(move || brought(&mut bo, &sent).is_some());
+        thread::sleep(Duration::from_millis(20 + round * 25));
+        nodes.hospital.process.kill();
+        press.join().unwrap();
+        nodes.hospital.process.start();
+        let accepted = number(&nodes.hospital, ACCEPTED);
+        assert_eq!(
+            number(&nodes.hospital, LANDED),
+            accepted,
+            "round {round}: an entry and its letter are there together"
+        );
+        println!("round {round}: {accepted} of {all}");
+    }
+    let mut bo = signed_in(&nodes.hospital);
+    for _ in 0..2 {
+        let page = brought(&mut bo, &file).unwrap();
+        let practice = format!("Anytown gp-practice ({PRACTICE}). Entries: {all}.");
+        assert!(page.contains(&practice), "{page}");
+    }
+    wait_for("the letters at the practice", ANSWER_SECONDS, || {
+        (number(&nodes.practice, TAKEN_IN) == all).then_some(())
+    });
+    assert_eq!(number(&nodes.practice, CAME), all, "each once");
+    wait_for("the receipts", ANSWER_SECONDS, || {
+        (number(&nodes.hospital, DELIVERED) == all).then_some(())
+    });
+    assert_eq!(number(&nodes.hospital, ACCEPTED), all, "each once");
+    let texts = letters(&nodes.practice);
+    for at_visit in 0..JOURNEY_VISITS {
+        for of_visit in 0..ENTRIES {
+            let note = format!("Canary {at_visit}.{of_visit}\n");
+            let about: Vec<&String> = texts.iter().filter(|it| it.contains(&note)).collect();
+            assert_eq!(about.len(), 1, "{note}: {texts:?}");
+            let pulse = format!("Heart rate: {} a minute", 70 + of_visit);
+            for words in [pulse.as_str(), "Canary dressing", "by: Dr Bo Test"] {
+                assert!(about[0].contains(words), "{words}: {}", about[0]);
+            }
+        }
+    }
+    for site in [&mut nodes.hospital, &mut nodes.practice] {
+        site.process.kill();
+        site.rows.assert_sound();
+        assert!(!site.process.log().contains("Canary"), "a log names nobody");
+    }
+}
+
+#[test]
+fn f01_a_nurse_s_day_that_is_killed_is_told_to_the_practice_whole_and_once() {
+    told_to_the_practice(None);
+}
+
+#[test]
+fn f01_a_nurse_s_day_that_is_killed_is_told_to_the_practice_whole_and_once_on_postgresql() {
+    if let Some(url) = store::testing::postgres_url() {
+        told_to_the_practice(Some(&url));
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use amend::{Amends, Earlier};
+pub(crate) use letters::under_headings;
 pub use letters::{Section, letter, read_sections, section_code, sections};
 pub use medicines::{Taken, compare, concept};
 pub use sign::Signing;

@@ -59,6 +59,7 @@ mod sharing;
 mod taking_in;
 pub mod tls;
 pub mod transport;
+pub mod visits;
 pub mod wire;
 mod witness;
 mod workers;

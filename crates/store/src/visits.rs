@@ -85,6 +85,49 @@ impl EntryState {
     }
 }
 
+/// Whether the patient's practice was written to about something that was written offline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nobody was to be told: it is not in the record, or the organisation here is the practice.
+    #[default]
+    Nobody,
+    /// A letter to the practice of that ODS code was accepted in the same commit.
+    Practice(String),
+    /// No practice is known here.
+    NoPractice,
+    /// The visit carries a label, and what does is not sent.
+    Labelled,
+    /// No letter could be made of it.
+    Failed,
+}
+
+impl Told {
+    /// The word in tables.
+    pub fn code(&self) -> String {
+        match self {
+            Told::Nobody => String::new(),
+            Told::Practice(ods) => format!("to:{ods}"),
+            Told::NoPractice => "no-practice".to_owned(),
+            Told::Labelled => "labelled".to_owned(),
+            Told::Failed => "failed".to_owned(),
+        }
+    }
+
+    /// What that word says.
+    pub fn from_code(code: &str) -> Option<Told> {
+        match code {
+            "" => Some(Told::Nobody),
+            "no-practice" => Some(Told::NoPractice),
+            "labelled" => Some(Told::Labelled),
+            "failed" => Some(Told::Failed),
+            other => {
+                let ods = other.strip_prefix("to:")?;
+                Some(Told::Practice(ods.to_owned()))
+            }
+        }
+    }
+}
+
 /// How a pack stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackState {

@@ -204,6 +204,16 @@ pub fn letter(
     sections: &[Section],
     signed: (&str, Millis),
 ) -> String {
+    let by = format!("Signed by: {}, {}", signed.0, date::instant(signed.1));
+    under_headings((reader.title(), to, from), (patient, &by), sections)
+}
+
+/// A letter as plain text: its title, the ends, whom it is about, a line that says who wrote it, and what stands under headings.
+pub(crate) fn under_headings(
+    (title, to, from): (&str, &str, &str),
+    (patient, by): (&Value, &str),
+    sections: &[Section],
+) -> String {
     let (family, given) = name_of(patient);
     let number = each(patient, "/identifier")
         .find(|it| text(it, "/system") == access::NhsNumber::SYSTEM)
@@ -213,12 +223,8 @@ pub fn letter(
         day => day,
     };
     let mut out = format!(
-        "{}\n\nTo: {to}\nFrom: {from}\nPatient: {}, {given}\nNHS number: {number}\nBorn: {born}\n\
-         Signed by: {}, {}\n",
-        reader.title(),
+        "{title}\n\nTo: {to}\nFrom: {from}\nPatient: {}, {given}\nNHS number: {number}\nBorn: {born}\n{by}\n",
         family.to_uppercase(),
-        signed.0,
-        date::instant(signed.1),
     );
     for section in sections {
         let dashes = "-".repeat(section.heading.chars().count());

@@ -4,7 +4,7 @@ use access::Scope;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::{Entry, EntryState, PackState, VisitState};
+use super::{Entry, EntryState, PackState, Told, VisitState};
 use crate::reach::{own, staff};
 use crate::row::Row;
 use crate::sql::Sql;
@@ -59,7 +59,7 @@ const PACK: &str = "SELECT p.id, p.account, p.nurse, p.day, p.made_at, p.expires
      (SELECT COUNT(*) FROM visit_taken t WHERE t.pack = p.id), \
      (SELECT COUNT(*) FROM visit_taken t WHERE t.pack = p.id AND t.heard = 1) FROM visit_pack p ";
 const ENTRY: &str = "SELECT id, pack, visit, patient, account, author, body, happened_at, written_at, arrived_at, \
-     arrived_by, state, why, settled_at, settled_by, settled_why FROM visit_entry ";
+     arrived_by, state, why, settled_at, settled_by, settled_why, told FROM visit_entry ";
 
 impl Store {
     /// The visits of a day, of one account or of all, by time; and whether there are more.
@@ -275,6 +275,7 @@ fn entry(row: &Row) -> Result<Entry, Problem> {
         settled_at: row.int(13)?,
         settled_by: row.text(14)?.to_string(),
         settled_why: row.text(15)?.to_string(),
+        told: Told::from_code(row.text(16)?).ok_or_else(unknown)?,
     })
 }
 

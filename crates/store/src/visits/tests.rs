@@ -1,7 +1,7 @@
 use access::{Scope, SystemPurpose};
 use fhir::problem::Kind;
 
-use super::{Entry, EntryState, NewPack, NewVisit, PackState, VisitState, VisitWrite};
+use super::{Entry, EntryState, NewPack, NewVisit, PackState, Told, VisitState, VisitWrite};
 use crate::testing::on_each_database;
 use crate::write::{Change, Effect, Expect, Job};
 use crate::{Prepared, Reading, Release, Store};
@@ -59,6 +59,7 @@ fn entry(id: &str, pack: &str, visit: &str, state: EntryState) -> Box<Entry> {
         settled_at: 0,
         settled_by: String::new(),
         settled_why: String::new(),
+        told: Told::NoPractice,
     })
 }
 
@@ -177,6 +178,7 @@ fn of_two_devices_the_second_does_not_write_over_the_first() {
             by: "Lee Lead".into(),
             why: "Both went".into(),
             visit: Some(VisitState::Done),
+            told: Told::Practice("A99998".into()),
         };
         write(&store, settle(EntryState::PutIn)).await.unwrap();
         assert_eq!(
@@ -189,6 +191,9 @@ fn of_two_devices_the_second_does_not_write_over_the_first() {
             (entry.state, entry.settled_by.as_str()),
             (EntryState::PutIn, "Lee Lead")
         );
+        assert_eq!(entry.told, Told::Practice("A99998".into()));
+        let entry = store.visit_entry(&scope(), "e1").await.unwrap().unwrap();
+        assert_eq!(entry.told, Told::NoPractice);
         store.close().await;
     });
 }

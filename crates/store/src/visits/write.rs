@@ -3,7 +3,7 @@
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 
-use super::{EntryState, VisitState};
+use super::{EntryState, Told, VisitState};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -65,6 +65,7 @@ pub struct Entry {
     pub settled_at: Millis,
     pub settled_by: String,
     pub settled_why: String,
+    pub told: Told,
 }
 
 /// What the writer can do to these rows.
@@ -94,6 +95,7 @@ pub enum VisitWrite {
         by: String,
         why: String,
         visit: Option<VisitState>,
+        told: Told,
     },
     /// Nothing more comes of a pack, a person says. `Conflict` unless it was out or had expired.
     End { pack: String, why: String },
@@ -127,7 +129,8 @@ pub(crate) async fn apply(tx: &mut Tx<'_>, now: Millis, write: &VisitWrite) -> R
             by,
             why,
             visit,
-        } => settle(tx, now, (id, *state), (by, why), *visit).await,
+            told,
+        } => settle(tx, now, (id, *state, told), (by, why), *visit).await,
         VisitWrite::End { pack, why } => {
             let sql = Sql::new(
                 "UPDATE visit_pack SET state = 'ended', why = $1 \
@@ -211,8 +214,8 @@ async fn arrive(
     }
     let sql = Sql::new(
         "INSERT INTO visit_entry (id, pack, visit, patient, account, author, body, happened_at, written_at, \
-         arrived_at, arrived_by, state, why, settled_at, settled_by, settled_why) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '', '') \
+         arrived_at, arrived_by, state, why, settled_at, settled_by, settled_why, told) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '', '', $14) \
          ON CONFLICT (id) DO NOTHING",
     );
     let sql = sql.with(it.id.as_str()).with(it.pack.as_str());
@@ -221,8 +224,8 @@ async fn arrive(
     let sql = sql.with(it.body.as_str()).with(it.happened_at);
     let sql = sql.with(it.written_at).with(now);
     let sql = sql.with(it.arrived_by.as_str()).with(it.state.code());
-    tx.execute_once(&sql.with(it.why.as_str()), "This has arrived before.")
-        .await?;
+    let sql = sql.with(it.why.as_str()).with(it.told.code());
+    tx.execute_once(&sql, "This has arrived before.").await?;
     if let Some((state, version)) = lands {
         stands(tx, now, &it.visit, state).await?;
         let sql = Sql::new(
@@ -262,16 +265,17 @@ async fn heard(tx: &mut Tx<'_>, now: Millis, pack: &str) -> Result<(), Problem> 
 async fn settle(
     tx: &mut Tx<'_>,
     now: Millis,
-    (id, state): (&str, EntryState),
+    (id, state, told): (&str, EntryState, &Told),
     (by, why): (&str, &str),
     visit: Option<VisitState>,
 ) -> Result<(), Problem> {
     let sql = Sql::new(
-        "UPDATE visit_entry SET state = $1, settled_at = $2, settled_by = $3, settled_why = $4 \
-         WHERE id = $5 AND state = 'held'",
+        "UPDATE visit_entry SET state = $1, settled_at = $2, settled_by = $3, settled_why = $4, \
+         told = $5 WHERE id = $6 AND state = 'held'",
     );
     let sql = sql.with(state.code()).with(now).with(by).with(why);
-    tx.execute_once(&sql.with(id), BETWEEN).await?;
+    let sql = sql.with(told.code()).with(id);
+    tx.execute_once(&sql, BETWEEN).await?;
     let Some(visit) = visit else { return Ok(()) };
     let found = Sql::new("SELECT visit FROM visit_entry WHERE id = $1").with(id);
     let found = tx.row(&found).await?;

@@ -141,6 +141,7 @@ fn entry(text: &str) -> views::Entry {
         state: state(),
         why: text.into(),
         settled: text.into(),
+        practice: text.into(),
         decide: Some("/staff/visits/entry/e".into()),
         told: vec![("Note", text.into())],
     }
@@ -183,6 +184,10 @@ fn sync(text: &str) -> views::Sync {
             before: 1,
             held: 1,
             waiting: 3,
+            told: vec![views::Practices {
+                text: text.into(),
+                entries: 2,
+            }],
         }),
     }
 }

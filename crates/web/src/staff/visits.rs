@@ -9,6 +9,7 @@ mod sync;
 pub(super) mod task;
 #[cfg(test)]
 mod tests;
+mod told;
 pub mod views;
 
 use std::sync::Arc;
@@ -201,6 +202,7 @@ async fn show_one(
     let (task, version) = read_task(node, &scope, id).await?.ok_or_else(gone)?;
     let planned = Planned::read(&task);
     let access = pack::getting_in(&carried, planned.access.clone());
+    let hides = carried.hides_where;
     let (entries, more) = node.store.visit_entries(&scope, id).await?;
     let taken = node.store.taken(&scope, id).await?;
     let faults = typed.map_or(&[][..], |(_, faults)| faults);
@@ -231,7 +233,10 @@ async fn show_one(
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
-        entries: entries.iter().map(|it| entry_view(it, visit.now)).collect(),
+        entries: entries
+            .iter()
+            .map(|it| entry_view(node, it, (visit.now, hides)))
+            .collect(),
         more,
         taken: taken.iter().map(|it| taken_view(it, visit.now)).collect(),
         open: it.state == VisitState::Planned,
@@ -249,7 +254,8 @@ async fn show_one(
         .answer(&node.site, visit))
 }
 
-fn entry_view(it: &rows::Entry, now: Millis) -> views::Entry {
+/// `hides`: whether where the patient is must not be shown to who reads.
+fn entry_view(node: &Node, it: &rows::Entry, (now, hides): (Millis, bool)) -> views::Entry {
     let told = match entry::Written::parse(&it.body) {
         Ok(written) => written.told(),
         Err(_) => vec![("As it came", it.body.clone())],
@@ -270,6 +276,7 @@ fn entry_view(it: &rows::Entry, now: Millis) -> views::Entry {
             false => format!("{}: {}", it.settled_by, it.settled_why),
         },
         why: it.why.clone(),
+        practice: told::said(node, &it.told, hides),
         decide: (it.state == EntryState::Held).then(|| format!("/staff/visits/entry/{}", it.id)),
         told,
     }
@@ -287,6 +294,10 @@ fn taken_view(it: &rows::Taken, now: Millis) -> views::Taken {
 struct Shown {
     person: Person,
     lives: Vec<String>,
+    /// Whether where they live is withheld.
+    hides_where: bool,
+    /// The Patient.
+    resource: Value,
 }
 
 /// The patient, as far as the scope shows them.
@@ -298,7 +309,8 @@ async fn shown(node: &Node, scope: &Scope, patient: &str) -> Result<Option<Shown
     let who = of::patient(&resource);
     let located = scope.withholds().map_or(&[][..], |it| &it.located);
     let restricted = node.store.keeps_whereabouts(patient).await?;
-    let lives = match restricted && !located.iter().any(|it| it == patient) {
+    let hides_where = restricted && !located.iter().any(|it| it == patient);
+    let lives = match hides_where {
         true => vec!["Withheld: restricted".to_owned()],
         false => of::whereabouts(&resource),
     };
@@ -309,6 +321,8 @@ async fn shown(node: &Node, scope: &Scope, patient: &str) -> Result<Option<Shown
             who.nhs_number.as_deref(),
         ),
         lives,
+        hides_where,
+        resource,
     }))
 }
 

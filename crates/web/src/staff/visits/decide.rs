@@ -8,12 +8,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::problem::{Kind, Problem};
 use serde_json::Value;
-use store::visits::{Entry, EntryState, Visit as Row, VisitWrite};
+use store::visits::{Entry, EntryState, Told, Visit as Row, VisitState, VisitWrite};
 use store::{Effect, Job};
 
 use super::entry::Written;
 use super::task::{Hands, Planned};
-use super::{entry_view, fault, line, read_task, shown, state, sync, time, views, writer};
+use super::{Shown, entry_view, fault, line, read_task, shown, state, sync, time, views, writer};
 use crate::form::Fields;
 use crate::node::Node;
 use crate::page::problem::Refusal;
@@ -26,7 +26,7 @@ struct Here {
     row: Row,
     task: Value,
     version: u64,
-    person: crate::page::parts::Person,
+    shown: Shown,
     /// How one gets in, as far as it is shown.
     access: String,
 }
@@ -51,13 +51,14 @@ async fn show(
     let entry = node.store.visit_entry(&scope, id).await?.ok_or_else(gone)?;
     let here = Box::pin(here(node, &scope, &entry)).await?;
     may_see(visit, &entry, here.as_ref())?;
+    let hides = here.as_ref().is_none_or(|it| it.shown.hides_where);
     let mut others = Vec::new();
     if !entry.visit.is_empty() {
         let (all, _) = node.store.visit_entries(&scope, &entry.visit).await?;
         others = all
             .iter()
             .filter(|it| it.id != entry.id)
-            .map(|it| entry_view(it, visit.now))
+            .map(|it| entry_view(node, it, (visit.now, hides)))
             .collect();
     }
     let reads = Written::parse(&entry.body).is_ok();
@@ -65,7 +66,7 @@ async fn show(
         errors: error.map(|text| fault("why", text)).into_iter().collect(),
         held: entry.state == EntryState::Held,
         can_put_in: reads && here.is_some(),
-        came: entry_view(&entry, visit.now),
+        came: entry_view(node, &entry, (visit.now, hides)),
         version: here
             .as_ref()
             .map(|it| it.version.to_string())
@@ -88,7 +89,7 @@ fn here_view(it: &Here) -> views::Here {
     let reason = it.task.pointer("/statusReason/text");
     views::Here {
         href: format!("/staff/visits/{}", it.row.id),
-        patient: it.person.clone(),
+        patient: it.shown.person.clone(),
         when: format!("{} {}", words::day(&it.row.day), time(it.row.at)),
         what: planned.what,
         access: it.access.clone(),
@@ -120,7 +121,7 @@ async fn here(node: &Node, scope: &Scope, entry: &Entry) -> Result<Option<Here>,
         row,
         task,
         version,
-        person: shown.person,
+        shown,
     }))
 }
 
@@ -168,25 +169,17 @@ pub async fn decided(
     }
     let by = writer(&visit)?.1;
     let puts_in = fields.text("then") == "put-in";
-    let (mut job, state, stands) = match (puts_in, here, Written::parse(&entry.body)) {
-        (true, Some(here), Ok(mut written)) => {
-            // One that came under a name that was taken has another of its own.
-            written.id = entry.id.clone();
+    let (mut job, state, stands, told) = match puts_in {
+        true => {
             let hands = Hands {
                 author: &entry.author,
                 by: &by,
                 now: visit.now,
             };
-            let task = (here.task, here.version);
-            let job = sync::job(&node, (&here.row, &written), task, &hands)?;
-            (job, EntryState::PutIn, Some(written.state()))
+            let (job, stands, told) = Box::pin(put_in(&node, &entry, here, &hands)).await?;
+            (job, EntryState::PutIn, Some(stands), told)
         }
-        (true, ..) => {
-            let message = "This does not fit a visit here, so it cannot be put into the record as one. Write it into the \
-                 record by hand, then say here that it stays out, and why.";
-            return Err(Problem::new(Kind::Value, message).into());
-        }
-        (false, ..) => (Job::default(), EntryState::KeptOut, None),
+        false => (Job::default(), EntryState::KeptOut, None, Told::Nobody),
     };
     job.effects.insert(
         0,
@@ -196,6 +189,7 @@ pub async fn decided(
             by,
             why,
             visit: stands,
+            told,
         }),
     );
     let query = format!("entry {id} of a day pack: {}", state.code());
@@ -205,6 +199,25 @@ pub async fn decided(
         Err(problem) if problem.came_between() => moved(),
         Err(problem) => Err(problem.into()),
     }
+}
+
+/// What puts it into the record, how the visit then stands, and whether the practice is told.
+async fn put_in(
+    node: &Node,
+    entry: &Entry,
+    here: Option<Here>,
+    hands: &Hands<'_>,
+) -> Result<(Job, VisitState, Told), Problem> {
+    let (Some(here), Ok(mut written)) = (here, Written::parse(&entry.body)) else {
+        let message = "This does not fit a visit here, so it cannot be put into the record as one. Write it into the \
+             record by hand, then say here that it stays out, and why.";
+        return Err(Problem::new(Kind::Value, message));
+    };
+    // One that came under a name that was taken has another of its own.
+    written.id = entry.id.clone();
+    let of = (&here.row, &written, &here.shown.resource);
+    let (job, told) = sync::job(node, of, (here.task, here.version), hands).await?;
+    Ok((job, written.state(), told))
 }
 
 fn gone() -> Problem {

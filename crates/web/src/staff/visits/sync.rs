@@ -1,6 +1,7 @@
 //! `/staff/visits/sync`: what was written offline comes back. Each entry is a commit of its own and is known by the id that
 //! it was given offline: what is broken off is sent again, and nothing arrives twice. What does not fit is held.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use access::{Interaction, Scope};
@@ -11,13 +12,13 @@ use fhir::problem::{Kind, Problem};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use store::visits::{Entry, EntryState, Pack, Visit as Row, VisitState, VisitWrite};
+use store::visits::{Entry, EntryState, Pack, Told, Visit as Row, VisitState, VisitWrite};
 use store::{Change, Effect, Expect, Job, Release};
 
 use super::entry::{Next, Written};
 use super::plan::{next_at, row_of};
 use super::task::{self, Hands, Planned};
-use super::{fault, line, read_task, views, writer};
+use super::{Shown, fault, line, read_task, shown, told, views, writer};
 use crate::carried::seal;
 use crate::form::Fields;
 use crate::node::Node;
@@ -54,6 +55,18 @@ struct Came {
     landed: usize,
     before: usize,
     held: usize,
+    /// What practices were told, and of how many entries; what was here before is among them, as the first answer may not have
+    /// arrived.
+    told: BTreeMap<String, usize>,
+}
+
+/// What came of one entry.
+struct Arrived {
+    /// `None` for one that was here before.
+    state: Option<EntryState>,
+    told: Told,
+    /// Whether where its patient is must not be shown to who brought it.
+    hides: bool,
 }
 
 /// `GET /staff/visits/sync`
@@ -102,10 +115,16 @@ pub async fn sync(
             before: came.before,
             held: came.held,
             waiting: pack.visits.saturating_sub(pack.heard),
+            told: practices(came.told),
         }),
         ..views::Sync::default()
     };
     Ok(page(&node, &visit, view))
+}
+
+fn practices(told: BTreeMap<String, usize>) -> Vec<views::Practices> {
+    let of = |(text, entries)| views::Practices { text, entries };
+    told.into_iter().map(of).collect()
 }
 
 fn is_theirs(problem: &Problem) -> bool {
@@ -173,10 +192,15 @@ async fn take(
     let mut came = Came::default();
     for it in entries {
         let body = it.to_string();
-        match Box::pin(arrive(node, visit, scope, pack, &body)).await? {
+        let it = Box::pin(arrive(node, visit, scope, pack, &body)).await?;
+        match it.state {
             Some(EntryState::Landed) => came.landed += 1,
             Some(_) => came.held += 1,
             None => came.before += 1,
+        }
+        let said = told::said(node, &it.told, it.hides);
+        if !said.is_empty() {
+            *came.told.entry(said).or_default() += 1;
         }
     }
     // A pack in which nothing was written is heard of as well.
@@ -228,14 +252,14 @@ async fn openings(
     node.store.commit(scope, job).await.map(|_| ())
 }
 
-/// Takes one entry in: into the record, or to be decided about. `None` for one that is here.
+/// Takes one entry in: into the record, or to be decided about.
 async fn arrive(
     node: &Node,
     visit: &Visit,
     scope: &Scope,
     pack: &Pack,
     body: &str,
-) -> Result<Option<EntryState>, Problem> {
+) -> Result<Arrived, Problem> {
     let written = Written::parse(body);
     let digest = Sha256::digest(body.as_bytes());
     let mark: String = digest
@@ -250,13 +274,13 @@ async fn arrive(
     let mut clash = false;
     if let Some(before) = node.store.visit_entry(scope, &id).await? {
         if before.body == body && before.pack == pack.id {
-            return Ok(None);
+            return known(node, scope, before).await;
         }
         // Another text under the same name: both are kept.
         clash = true;
         id = format!("other-{mark}");
-        if node.store.visit_entry(scope, &id).await?.is_some() {
-            return Ok(None);
+        if let Some(before) = node.store.visit_entry(scope, &id).await? {
+            return known(node, scope, before).await;
         }
     }
     let (_, by) = writer(visit)?;
@@ -274,12 +298,33 @@ async fn arrive(
                 .to_owned()
         }
         Ok(written) => match Box::pin(fit(node, scope, &it, written)).await? {
-            Fit::Landed => return Ok(Some(EntryState::Landed)),
-            Fit::Known => return Ok(None),
+            Fit::Landed(told, hides) => {
+                return Ok(Arrived {
+                    state: Some(EntryState::Landed),
+                    told,
+                    hides,
+                });
+            }
+            Fit::Known(before) => return known(node, scope, *before).await,
             Fit::Not(why) => why,
         },
     };
     hold(node, scope, &it, why).await
+}
+
+/// What came is here, and so is what its practice was told.
+async fn known(node: &Node, scope: &Scope, before: Entry) -> Result<Arrived, Problem> {
+    let hides = match before.told {
+        Told::Practice(_) => shown(node, scope, &before.patient)
+            .await?
+            .is_none_or(|it| it.hides_where),
+        _ => true,
+    };
+    Ok(Arrived {
+        state: None,
+        told: before.told,
+        hides,
+    })
 }
 
 /// What comes.
@@ -293,8 +338,9 @@ struct Arriving<'a> {
 
 /// Whether it fits what is here.
 enum Fit {
-    Landed,
-    Known,
+    /// With what the practice was told, and whether which one it is must not be shown.
+    Landed(Told, bool),
+    Known(Box<Entry>),
     Not(String),
 }
 
@@ -314,7 +360,7 @@ async fn fit(
     let (Some(taken), Some(row)) = (taken, row) else {
         return not("The visit is not one of this pack's.");
     };
-    let Some(_) = super::shown(node, scope, &row.patient).await? else {
+    let Some(shown) = shown(node, scope, &row.patient).await? else {
         return not("The patient is not shown to who brought it.");
     };
     let Some((task, version)) = read_task(node, scope, &row.id).await? else {
@@ -326,37 +372,85 @@ async fn fit(
     if i64::try_from(version) != Ok(taken.version) {
         return not("The visit was changed meanwhile, or somebody else wrote about it too.");
     }
+    let fits = Fits {
+        row,
+        written,
+        shown,
+        task: (task, version),
+        taken: taken.version,
+    };
+    Box::pin(land(node, scope, it, fits)).await
+}
+
+/// What is put into the record, and over what.
+struct Fits {
+    row: Row,
+    written: Written,
+    shown: Shown,
+    task: (Value, u64),
+    /// The Task's version that was taken along.
+    taken: i64,
+}
+
+async fn land(node: &Node, scope: &Scope, it: &Arriving<'_>, fits: Fits) -> Result<Fit, Problem> {
     let hands = Hands {
         author: &it.pack.nurse,
         by: it.by,
         now: it.now,
     };
-    let mut job = job(node, (&row, &written), (task, version), &hands)?;
-    let entry = entry(it, EntryState::Landed, "", Some((&row, &written)));
+    let (row, written) = (&fits.row, &fits.written);
+    let of = (row, written, &fits.shown.resource);
+    let (mut job, told) = Box::pin(job(node, of, fits.task, &hands)).await?;
+    let mut entry = entry(it, EntryState::Landed, "", Some((row, written)));
+    entry.told = told.clone();
     job.effects.insert(
         0,
         Effect::Visit(VisitWrite::Arrive {
             entry: Box::new(entry),
-            lands: Some((written.state(), taken.version)),
+            lands: Some((written.state(), fits.taken)),
         }),
     );
     let query = format!("from day pack {}", it.pack.id);
     job.traces = vec![line(scope, (&row.id, &row.patient), Some(query))];
     match node.store.commit(scope, job).await {
-        Ok(_) => Ok(Fit::Landed),
+        Ok(_) => Ok(Fit::Landed(told, fits.shown.hides_where)),
         Err(problem) if problem.came_between() => {
             // The same file is being taken in beside this, or somebody changed the visit just now.
             match node.store.visit_entry(scope, it.id).await? {
-                Some(before) if before.body == it.body => Ok(Fit::Known),
-                _ => not("Somebody changed the visit while this came in."),
+                Some(before) if before.body == it.body => Ok(Fit::Known(Box::new(before))),
+                _ => {
+                    let why = "Somebody changed the visit while this came in.";
+                    Ok(Fit::Not(why.to_owned()))
+                }
             }
         }
         Err(problem) => Err(problem),
     }
 }
 
-/// The changes that put what was written into the record, over that version of the Task.
-pub(super) fn job(
+/// What puts what was written into the record, over that version of the Task, and tells the practice of that Patient; and whether
+/// it is told.
+pub(super) async fn job(
+    node: &Node,
+    (row, written, patient): (&Row, &Written, &Value),
+    (task, version): (Value, u64),
+    hands: &Hands<'_>,
+) -> Result<(Job, Told), Problem> {
+    let of = told::Of {
+        row,
+        written,
+        patient,
+        task: &task,
+    };
+    let (told, letter) = told::tell(node, &of, hands).await?;
+    let mut job = into_record(node, (row, written), (task, version), hands)?;
+    job.changes.extend(letter.changes);
+    job.effects.extend(letter.effects);
+    Ok((job, told))
+}
+
+/// The changes that put it into the record.
+fn into_record(
     node: &Node,
     (row, written): (&Row, &Written),
     (task, version): (Value, u64),
@@ -407,7 +501,7 @@ async fn hold(
     scope: &Scope,
     it: &Arriving<'_>,
     why: String,
-) -> Result<Option<EntryState>, Problem> {
+) -> Result<Arrived, Problem> {
     let written = Written::parse(it.body).ok();
     let row = match &written {
         Some(written) => node.store.visit(scope, &written.visit).await?,
@@ -428,11 +522,16 @@ async fn hold(
             lands: None,
         }))
     };
-    match node.store.commit(scope, job).await {
-        Ok(_) => Ok(Some(EntryState::Held)),
-        Err(problem) if problem.kind == Kind::Conflict => Ok(None),
-        Err(problem) => Err(problem),
-    }
+    let state = match node.store.commit(scope, job).await {
+        Ok(_) => Some(EntryState::Held),
+        Err(problem) if problem.kind == Kind::Conflict => None,
+        Err(problem) => return Err(problem),
+    };
+    Ok(Arrived {
+        state,
+        told: Told::Nobody,
+        hides: true,
+    })
 }
 
 fn entry(it: &Arriving<'_>, state: EntryState, why: &str, of: Option<(&Row, &Written)>) -> Entry {
@@ -453,5 +552,6 @@ fn entry(it: &Arriving<'_>, state: EntryState, why: &str, of: Option<(&Row, &Wri
         settled_at: 0,
         settled_by: String::new(),
         settled_why: String::new(),
+        told: Told::Nobody,
     }
 }

@@ -1,5 +1,7 @@
 //! A nurse's day: planned, taken along, written offline, brought back.
 
+mod telling;
+
 use std::sync::Arc;
 
 use access::{AuditEntry, Scope, SystemPurpose};

@@ -133,6 +133,8 @@ pub struct Entry {
     pub state: Label,
     pub why: String,
     pub settled: String,
+    /// Whether the patient's practice was told; empty where nobody was to be.
+    pub practice: String,
     pub decide: Option<String>,
     pub told: Vec<(&'static str, String)>,
 }
@@ -161,6 +163,14 @@ pub struct Came {
     pub before: usize,
     pub held: usize,
     pub waiting: i64,
+    pub told: Vec<Practices>,
+}
+
+/// Whom letters went to, or why none did, and of how many entries that holds.
+#[derive(Serialize)]
+pub struct Practices {
+    pub text: String,
+    pub entries: usize,
 }
 
 /// `staff/visit-entry.jinja`
