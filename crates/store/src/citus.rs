@@ -163,6 +163,7 @@ const EVERYWHERE: &[&str] = &[
     "large_binary",
     "order_there",
     "parcel_back",
+    "parcel_recall",
     "parcel_bulk",
     "parcel_bulk_letter",
     "desk_team",

@@ -24,7 +24,7 @@ use crate::sql::Sql;
 
 pub(crate) use incoming::put_back;
 pub use lists::{Count, FaxIn, Handing, InShow, Numbered, StuckFax, ToSend};
-pub(crate) use outgoing::{again, is_waiting, put, taken_back};
+pub(crate) use outgoing::{again, has_left, is_waiting, put, taken_back};
 
 /// A fax that a fax server hands over.
 #[derive(Clone, Debug)]

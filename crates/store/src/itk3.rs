@@ -21,7 +21,7 @@ use crate::sql::Sql;
 
 pub(crate) use answers::stepped;
 pub use lists::{Came, Counted, List, Stuck, ToAnswer, ToSend, UnderWay, Way};
-pub(crate) use outgoing::{again, is_waiting, taken_back};
+pub(crate) use outgoing::{again, has_left, is_waiting, taken_back};
 
 /// A letter that is to leave as an ITK3 document.
 #[derive(Clone, Debug)]

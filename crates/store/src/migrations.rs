@@ -109,6 +109,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(367, "0367_booking_slots"),
     migration!(369, "0369_sharing_stirred"),
     migration!(381, "0381_home_reference"),
+    migration!(382, "0382_parcel_recall"),
     migration!(385, "0385_visit_told"),
 ];
 

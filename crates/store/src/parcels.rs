@@ -19,6 +19,7 @@ mod notice;
 pub(crate) mod outgoing;
 mod peers;
 mod proof;
+pub(crate) mod recall;
 mod rewound;
 mod shown;
 pub mod state;
@@ -53,6 +54,7 @@ pub use peers::Neighbour;
 pub(crate) use peers::end_leases;
 pub use proof::Proof;
 pub(crate) use proof::hex;
+pub use recall::{RECALLED, RUNG, Recall};
 pub use rewound::{LISTED_MAX, Rewound};
 pub use shown::Shown;
 pub use state::{STATES, Side, State};
@@ -242,14 +244,15 @@ pub enum ParcelWrite {
     /// it replaces (by the sender's document numbers) is superseded in the same go.
     Accept(Box<Outgoing>),
     /// The system that a document is of has cancelled it: every letter that carried it, by the sender's number of the
-    /// document and the id of its patient here, is withdrawn.
+    /// document and the id of its patient here, is withdrawn. What has left by fax or as an ITK3 document cannot be: it stays
+    /// as it is, and stands on the list of those about which somebody must ring.
     Cancel {
         sender: Ods,
         document_number: String,
         patient: String,
         reason: String,
     },
-    /// What a document here tells of did not happen: every letter that carried it is withdrawn.
+    /// What a document here tells of did not happen: every letter that carried it is withdrawn, or rung about, as above.
     CancelDocument { document: String, reason: String },
     /// Stores a parcel that came in. Its contents must be here: `Incomplete` otherwise.
     Receive(Box<Incoming>),
@@ -345,6 +348,13 @@ pub enum ParcelWrite {
     Directory { version: u64 },
     /// Somebody has seen to a letter that came back.
     SeenTo { pid: i64, by: String },
+    /// Somebody has told whoever got a letter that it was called back after it had left.
+    Rung {
+        pid: i64,
+        who: String,
+        role: String,
+        account: Option<i64>,
+    },
     /// Someone has read the notice that a letter they opened was withdrawn or superseded.
     NoticeSeen { account: i64, pid: i64 },
     /// Forgets contents that no parcel uses and that were wanted before then.
@@ -432,6 +442,12 @@ pub(crate) async fn apply(
         ParcelWrite::Told(told) => event::told(tx, now, told).await,
         ParcelWrite::Step(step) => act::apply(tx, now, step).await,
         ParcelWrite::SeenTo { pid, by } => back::seen(tx, now, *pid, by).await,
+        ParcelWrite::Rung {
+            pid,
+            who,
+            role,
+            account,
+        } => recall::rung(tx, now, *pid, (who, role, *account)).await,
         ParcelWrite::Failed {
             peer,
             error,

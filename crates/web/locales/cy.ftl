@@ -629,6 +629,8 @@ step-handed-over = Trosglwyddwyd
 step-answered = Atebwyd gan y derbynnydd
 step-accepted-there = Derbyniwyd gan y derbynnydd
 step-settled = Setlwyd gan berson
+step-recalled = Galwyd yn ôl ar ôl iddo adael
+step-rung = Dywedwyd wrth y derbynnydd nad yw'n ddilys mwyach
 
 sharing-heading = Beth sy'n cael ei rannu, a gyda phwy
 sharing-said = Gallwch atal staff sefydliad rhag gweld rhywbeth yn eich cofnod. Dywedir wrthynt nad yw rhywbeth yn cael ei ddangos. Mewn argyfwng gallant ei agor o hyd, gyda rheswm, a dywedir wrthych. Mae'r hyn y mae'r gyfraith yn gofyn amdano'n dal yn bosibl.

@@ -629,6 +629,8 @@ step-handed-over = Handed over
 step-answered = Answered by the receiver
 step-accepted-there = Accepted by the receiver
 step-settled = Settled by a person
+step-recalled = Called back after it had left
+step-rung = The receiver was told that it does not hold
 
 sharing-heading = What is shared, and with whom
 sharing-said = You can stop an organisation's staff from seeing something in your record. They are told that something is not shown. In an emergency they can still open it, with a reason, and you are told. What the law asks for stays possible.

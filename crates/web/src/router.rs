@@ -56,8 +56,8 @@ use crate::patient::{access_log, home as patients_home, letter, sharing};
 use crate::peers::join;
 use crate::pfp;
 use crate::staff::{
-    care, content, inbox, item, live, message, person, privacy, privacy_log, receipts, sent,
-    shared, steps, stuck_letters, subscribers, told, worklist,
+    care, content, inbox, item, live, message, person, privacy, privacy_log, recalls, receipts,
+    sent, shared, steps, stuck_letters, subscribers, told, worklist,
 };
 use crate::visit;
 
@@ -227,6 +227,7 @@ fn pages(node: Arc<Node>) -> Router {
             "/staff/worklist/came-back/{pid}/settled",
             post(stuck_letters::settled),
         )
+        .route("/staff/worklist/recalls/{pid}/rung", post(recalls::rung))
         .route("/staff/worklist/told/{number}/again", post(told::again))
         .route("/staff/worklist/told/{number}/settled", post(told::settled))
         .route(

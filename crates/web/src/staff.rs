@@ -34,6 +34,7 @@ pub mod privacy_log;
 pub mod proxies;
 pub mod questionnaires;
 pub mod questions;
+pub mod recalls;
 pub mod receipts;
 pub mod referrals;
 pub mod rules;

@@ -77,7 +77,8 @@ pub(super) fn post(
     }
 }
 
-/// Withdraws what was sent of a document that its own system has cancelled (MDM^T11).
+/// Calls back what was sent of a document that its own system has cancelled (MDM^T11). About what has left by fax or by MESH
+/// the work list says whom to ring.
 fn cancel(organisation: &Ods, letter: &to_fhir::Letter) -> Effect {
     Effect::Parcel(ParcelWrite::Cancel {
         sender: organisation.clone(),

@@ -1,5 +1,6 @@
 //! Results on their way to the patient's practice, where the settings say so: each final report as a letter. One that is corrected
-//! stands in the place of the one before, and one that was declared wrong withdraws it; whoever opened it is told, as with letters.
+//! stands in the place of the one before, and one that was declared wrong calls it back; whoever opened it is told, as with
+//! letters, and where it left by fax or by MESH the work list says whom to ring.
 
 use access::{NhsNumber, Ods};
 use fhir::date;

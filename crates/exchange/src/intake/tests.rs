@@ -1,5 +1,6 @@
 mod again;
 mod bookings;
+mod called_back;
 mod labels;
 mod numbers;
 mod replay;

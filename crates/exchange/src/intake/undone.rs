@@ -1,5 +1,6 @@
-//! An admission (A11) or a discharge (A13) that did not happen: letters that tell of it and were sent are withdrawn, and a
-//! person is told, who knows whether anything of them has to be written anew.
+//! An admission (A11) or a discharge (A13) that did not happen: letters that tell of it and were sent are called back, and a
+//! person is told, who knows whether anything of them has to be written anew. Which of them can be stopped, and about which
+//! somebody must ring, the store decides as it writes.
 
 use fhir::problem::Problem;
 use fhir::search::{Limits, Search};
@@ -16,6 +17,10 @@ use super::{Intake, Plan};
 const DOCUMENTS_MAX: u32 = 50;
 /// What a document's type says that tells of a discharge: LOINC's and HL7's codes.
 const DISCHARGE_CODES: [&str; 4] = ["18842-5", "34105-7", "28655-9", "DS"];
+
+/// What becomes of letters that are called back.
+const CALLED_BACK: &str = "What had not left is stopped. Of what went to a node, whoever opened it is told there. What had \
+     left by fax or by MESH stays as it is, and nobody there is told: each such letter is on this list, to be rung about.";
 
 /// What did not happen.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,7 +42,7 @@ fn undone(mapped: &Mapped) -> Option<(Undone, &str)> {
 }
 
 impl Intake {
-    /// The effects that withdraw what was sent about it, and what a person is told of them.
+    /// The effects that call back what was sent about it, and what a person is told of them.
     pub(super) async fn withdrawn(
         &self,
         plan: &Plan,
@@ -85,15 +90,17 @@ impl Intake {
             if more {
                 return note(
                     format!(
-                        "{told}: of its documents {DOCUMENTS_MAX} were looked at, and there are more. What was sent of letters among \
-                         the first that tell of it is withdrawn; the others stand."
+                        "{told}: of its documents {DOCUMENTS_MAX} were looked at, and there are more. Letters among the first that \
+                         tell of it are called back; the others stand. {CALLED_BACK}"
                     ),
-                    "Look at all the visit's letters on the sent board, and withdraw by hand those that do not hold.",
+                    "Look at all the visit's letters on the sent board, and withdraw by hand those that do not hold; ring about \
+                     those that are on this list.",
                 );
             }
             note(
-                format!("{told}: what was sent of letters that tell of it is withdrawn, and who opened them is told."),
-                "Look at the visit's letters on the sent board. What of them still holds, have written and sent anew.",
+                format!("{told}: letters that tell of it are called back. {CALLED_BACK}"),
+                "Ring about those that are on this list. Look at the visit's letters on the sent board: what of them still \
+                 holds, have written and sent anew.",
             )
         });
         Ok((effects, note))

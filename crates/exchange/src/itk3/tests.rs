@@ -1,5 +1,6 @@
 //! What a worker does with what came, and with what did not.
 
+mod called_back;
 mod care;
 
 use access::Ods;
@@ -82,7 +83,7 @@ async fn handed(worker: &Itk3) -> i64 {
         letter: Outgoing {
             parcel,
             patient: String::new(),
-            document: String::new(),
+            document: "letter-1".into(),
             contents: vec![content],
         },
         mailbox: MAILBOX.into(),

@@ -133,9 +133,14 @@ const COUNTS: &str = concat!(
     some!("sub WHERE state = 'error'"),
     ", ",
     some!("audit_alarm"),
+    ", ",
+    some!(
+        "parcel_recall a WHERE a.rung_at = 0 AND NOT EXISTS (SELECT 1 FROM parcel p JOIN place l ON l.id = p.document \
+         JOIN res r ON r.shard = l.shard AND r.rid = l.rid WHERE p.pid = a.pid AND l.ty = $15 AND r.guard = 2)"
+    ),
 );
 /// The column with which the work list begins, and the one behind its last.
-const WORK: std::ops::Range<usize> = 5..26;
+const WORK: std::ops::Range<usize> = 5..27;
 
 impl Store {
     /// What waits: for the head of each of the staff's pages.
@@ -180,7 +185,8 @@ impl Store {
             .with(now.saturating_add(SOON_MILLIS))
             .with(waiting.unopened_before)
             .with(now.saturating_sub(KEEP_MILLIS))
-            .with(now);
+            .with(now)
+            .with(document_ty);
         Ok(sql)
     }
 }

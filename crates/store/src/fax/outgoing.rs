@@ -8,7 +8,7 @@ use crate::database::Tx;
 use crate::hl7_inbox::WorkNote;
 use crate::parcels::event::{self, Actor, Known};
 use crate::parcels::outgoing as parcel_rows;
-use crate::parcels::{Outgoing, State, content};
+use crate::parcels::{Outgoing, State, content, recall};
 use crate::sql::Sql;
 
 /// Pages of which a receipt is kept: no fax server's word makes more rows.
@@ -96,14 +96,17 @@ pub(super) async fn not_taken(
     note: Option<&WorkNote>,
 ) -> Result<(), Problem> {
     if let Some(note) = note {
-        return failed(tx, now, number, note).await;
+        failed(tx, now, number, note).await?;
+    } else {
+        let sql = Sql::new(
+            "UPDATE fax_out SET state = 'waiting', state_at = $1, next_try = $2, reason = $3 \
+             WHERE number = $4 AND state = 'handing'",
+        );
+        let sql = sql.with(now).with(next_try).with(error).with(number);
+        once(tx, &sql).await?;
     }
-    let sql = Sql::new(
-        "UPDATE fax_out SET state = 'waiting', state_at = $1, next_try = $2, reason = $3 \
-         WHERE number = $4 AND state = 'handing'",
-    );
-    let sql = sql.with(now).with(next_try).with(error).with(number);
-    once(tx, &sql).await
+    let parcel = parcel_of(tx, number).await?;
+    recall::stop(tx, now, parcel.pid, true).await
 }
 
 pub(super) async fn failed(
@@ -119,7 +122,10 @@ pub(super) async fn failed(
     let sql = sql.with(now).with(note.reason.as_str());
     once(tx, &sql.with(note.next_step.as_str()).with(number)).await?;
     let state = (State::Undeliverable, &Actor::default());
-    step(tx, now, number, state, &note.reason).await
+    step(tx, now, number, state, &note.reason).await?;
+    // Pages may be there all the same.
+    let parcel = parcel_of(tx, number).await?;
+    recall::stop(tx, now, parcel.pid, false).await
 }
 
 pub(super) async fn unsure(
@@ -218,6 +224,8 @@ pub(super) async fn sent_again(
     number: i64,
     who: &Asker,
 ) -> Result<(), Problem> {
+    let parcel = parcel_of(tx, number).await?;
+    recall::check(tx, parcel.pid).await?;
     let sql = Sql::new(
         "UPDATE fax_out SET state = 'waiting', state_at = $1, next_try = 0, tries = 0, job = '', \
          work = 0, reason = '', next_step = '' WHERE number = $2 AND work = 1",
@@ -256,6 +264,15 @@ pub(super) async fn settled(
 /// Whether it has not been handed over yet, so that it can be taken back.
 pub(crate) async fn is_waiting(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Problem> {
     let sql = Sql::new("SELECT 1 FROM fax_out WHERE pid = $1 AND state IN ('waiting', 'failed')");
+    Ok(tx.row(&sql.with(pid)).await?.is_some())
+}
+
+/// Whether pages of it may have left: it was handed over, or nobody knows. One that was settled after that counts too.
+pub(crate) async fn has_left(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "SELECT 1 FROM fax_out WHERE pid = $1 AND (state IN ('handing', 'handed', 'unsure', 'sent') \
+         OR state = 'settled' AND job <> '')",
+    );
     Ok(tx.row(&sql.with(pid)).await?.is_some())
 }
 

@@ -2,7 +2,9 @@ use access::{Ods, Scope, SystemPurpose};
 use fhir::problem::Kind;
 
 use super::*;
-use crate::parcels::{Action, Kind as ParcelKind, ListFilter, Named, PartOf, Show, State};
+use crate::parcels::{
+    Action, Kind as ParcelKind, ListFilter, Named, ParcelWrite, PartOf, RECALLED, RUNG, Show, State,
+};
 use crate::testing::on_each_database;
 use crate::{Done, Effect, Job, Store};
 
@@ -347,6 +349,122 @@ fn a_letter_by_fax_is_on_the_board_is_withdrawn_while_it_waits_and_not_once_it_w
         );
         // Nobody at the other end is told of any of it.
         assert!(store.peers_to_serve().await.unwrap().is_empty());
+        store.close().await;
+    });
+}
+
+/// A letter about that document is queued; its parcel.
+async fn queue(store: &Store, id: &str, document: &str) -> i64 {
+    let mut letter = letter(id);
+    letter.document = document.into();
+    match write(store, FaxWrite::Queue(Box::new(letter)))
+        .await
+        .unwrap()
+    {
+        FaxDone::Queued { pid, .. } => pid,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the document tells of did not happen.
+async fn call_back(store: &Store, document: &str) {
+    let cancel = ParcelWrite::CancelDocument {
+        document: document.into(),
+        reason: "The discharge was cancelled.".into(),
+    };
+    let job = Job::effect(Effect::Parcel(cancel));
+    store.commit(&worker(), job).await.unwrap();
+}
+
+async fn state(store: &Store, pid: i64) -> State {
+    store.item(&worker(), pid).await.unwrap().letter.state
+}
+
+#[test]
+fn a_letter_that_is_called_back_is_stopped_while_it_waits_and_rung_about_once_it_left_by_fax() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let scope = worker();
+        allow(&store).await;
+        let left = queue(&store, "l1", "d1").await;
+        let number = store.faxes_to_send(&scope, 9).await.unwrap()[0].number;
+        write(&store, handing(number)).await.unwrap();
+        let job = "77".to_owned();
+        write(&store, FaxWrite::Handed { number, job })
+            .await
+            .unwrap();
+        let report = Report {
+            job: "77".into(),
+            done: true,
+            status: "done".into(),
+            pages_sent: 2,
+            pages: 2,
+        };
+        write(&store, FaxWrite::Reported(report)).await.unwrap();
+        let waits = queue(&store, "l2", "d2").await;
+        for document in ["d1", "d2", "d1"] {
+            call_back(&store, document).await;
+        }
+        assert_eq!(state(&store, waits).await, State::Withdrawn);
+        assert!(store.faxes_to_send(&scope, 9).await.unwrap().is_empty());
+        // It is there: nothing here may say that it was withdrawn.
+        assert_eq!(state(&store, left).await, State::Delivered);
+        let recalls = store.recalls(&scope, 9).await.unwrap();
+        let [recall] = recalls.as_slice() else {
+            panic!("{recalls:?}")
+        };
+        assert_eq!((recall.pid, recall.fax.as_deref()), (left, Some("sent")));
+        assert_eq!(recall.dialled, "+441134960001");
+        assert_eq!(recall.reason, "The discharge was cancelled.");
+        store.rung(&scope, left).await.unwrap();
+        assert!(store.recalls(&scope, 9).await.unwrap().is_empty());
+        let item = store.item(&scope, left).await.unwrap();
+        for word in [RECALLED, RUNG] {
+            let steps = item.events.iter().filter(|it| it.event == word);
+            assert_eq!(steps.count(), 1, "{word}");
+        }
+        assert_eq!(item.letter.state, State::Delivered);
+        store.close().await;
+    });
+}
+
+#[test]
+fn a_fax_that_was_called_back_on_its_way_out_is_not_tried_again() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let scope = worker();
+        allow(&store).await;
+        let untaken = queue(&store, "l1", "d1").await;
+        let number = store.faxes_to_send(&scope, 9).await.unwrap()[0].number;
+        write(&store, handing(number)).await.unwrap();
+        call_back(&store, "d1").await;
+        assert_eq!(store.recalls(&scope, 9).await.unwrap().len(), 1);
+        assert_ne!(state(&store, untaken).await, State::Withdrawn);
+        // The fax server does not have it after all: nobody need be rung.
+        let not_taken = FaxWrite::NotTaken {
+            number,
+            next_try: 0,
+            error: "It does not run.".into(),
+            note: None,
+        };
+        write(&store, not_taken).await.unwrap();
+        assert!(store.faxes_to_send(&scope, 9).await.unwrap().is_empty());
+        assert_eq!(state(&store, untaken).await, State::Withdrawn);
+        assert!(store.recalls(&scope, 9).await.unwrap().is_empty());
+        // Of another one nobody knows whether it went: it stays, and is not sent again.
+        let unclear = queue(&store, "l2", "d2").await;
+        let number = store.faxes_to_send(&scope, 9).await.unwrap()[0].number;
+        write(&store, handing(number)).await.unwrap();
+        let note = note("cut off");
+        write(&store, FaxWrite::Unsure { number, note })
+            .await
+            .unwrap();
+        call_back(&store, "d2").await;
+        let who = asker(1);
+        let again = write(&store, FaxWrite::Again { number, who }).await;
+        assert_eq!(again.unwrap_err().kind, Kind::BusinessRule);
+        let recalls = store.recalls(&scope, 9).await.unwrap();
+        assert_eq!((recalls.len(), recalls[0].pid), (1, unclear));
         store.close().await;
     });
 }

@@ -9,7 +9,7 @@ use crate::database::Tx;
 use crate::hl7_inbox::WorkNote;
 use crate::parcels::event::{self, Actor, Known};
 use crate::parcels::outgoing as parcel_rows;
-use crate::parcels::{Outgoing, State, content};
+use crate::parcels::{Outgoing, State, content, recall};
 use crate::sql::Sql;
 
 /// Accepts a letter: its parcel, for the board and its journey, and the row that the worker finds.
@@ -102,13 +102,16 @@ pub(super) async fn not_taken(
     note: Option<&WorkNote>,
 ) -> Result<(), Problem> {
     if let Some(note) = note {
-        return failed(tx, now, number, note).await;
+        failed(tx, now, number, note).await?;
+    } else {
+        let sql = Sql::new(
+            "UPDATE itk3_out SET state = 'waiting', state_at = $1, next_try = $2, reason = $3 \
+             WHERE number = $4 AND state = 'handing'",
+        );
+        once(tx, &sql.with(now).with(next_try).with(error).with(number)).await?;
     }
-    let sql = Sql::new(
-        "UPDATE itk3_out SET state = 'waiting', state_at = $1, next_try = $2, reason = $3 \
-         WHERE number = $4 AND state = 'handing'",
-    );
-    once(tx, &sql.with(now).with(next_try).with(error).with(number)).await
+    let parcel = parcel_of(tx, number).await?;
+    recall::stop(tx, now, parcel.pid, true).await
 }
 
 pub(super) async fn failed(
@@ -124,7 +127,10 @@ pub(super) async fn failed(
     let sql = sql.with(now).with(note.reason.as_str());
     once(tx, &sql.with(note.next_step.as_str()).with(number)).await?;
     let state = (State::Undeliverable, &Actor::default());
-    step(tx, now, number, state, &note.reason).await
+    step(tx, now, number, state, &note.reason).await?;
+    // What MESH says of it may be wrong: whoever was to get it is rung all the same.
+    let parcel = parcel_of(tx, number).await?;
+    recall::stop(tx, now, parcel.pid, false).await
 }
 
 pub(super) async fn unsure(
@@ -311,6 +317,7 @@ pub(super) async fn sent_again(
     who: &Asker,
 ) -> Result<(), Problem> {
     let parcel = parcel_of(tx, number).await?;
+    recall::check(tx, parcel.pid).await?;
     let may = parcel.state.may_become(State::Waiting) || parcel.state == State::Waiting;
     if !may {
         let message = "The receiver has had this letter, so it cannot be sent again as it is.";
@@ -371,6 +378,7 @@ pub(super) async fn by_fax(
     who: &Asker,
 ) -> Result<(), Problem> {
     let parcel = parcel_of(tx, number).await?;
+    recall::check(tx, parcel.pid).await?;
     let sql = Sql::new("SELECT 1 FROM fax_number WHERE ods = $1 AND state = 'in-force'");
     if tx
         .row(&sql.with(parcel.recipient.as_str()))
@@ -425,6 +433,15 @@ async fn end(tx: &mut Tx<'_>, now: Millis, number: i64) -> Result<(), Problem> {
 /// Whether it has not been handed over yet, so that it can be taken back.
 pub(crate) async fn is_waiting(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Problem> {
     let sql = Sql::new("SELECT 1 FROM itk3_out WHERE pid = $1 AND state IN ('waiting', 'failed')");
+    Ok(tx.row(&sql.with(pid)).await?.is_some())
+}
+
+/// Whether MESH or its receiver may have it, or had it. One that was settled after that counts too.
+pub(crate) async fn has_left(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Problem> {
+    let sql = Sql::new(
+        "SELECT 1 FROM itk3_out WHERE pid = $1 AND (state IN ('handing', 'handed', 'unsure', 'received', 'accepted', \
+         'refused') OR state = 'settled' AND outside <> '')",
+    );
     Ok(tx.row(&sql.with(pid)).await?.is_some())
 }
 

@@ -371,6 +371,7 @@ pub(crate) async fn send_again(
     if !parcel.outward || parcel.state != State::Undeliverable {
         return Err(unfit("Only what could not be delivered is sent again."));
     }
+    super::recall::check(tx, parcel.pid).await?;
     let state = State::Waiting;
     event::add(tx, now, parcel, state.code(), actor, "sent again").await?;
     event::set_state(tx, parcel.pid, state, now).await?;

@@ -23,7 +23,7 @@ pub struct Event {
     pub seq: u64,
     /// The state that it brought; `None` for other happenings.
     pub state: Option<State>,
-    /// The state's word, or `taken-in`, `matched`, `refused`, `held-back`, `released`.
+    /// The state's word, or `taken-in`, `matched`, `refused`, `held-back`, `released`, `recalled`, `rung`.
     pub event: String,
     pub at: Millis,
     /// A person's name; empty where the node did it by itself.

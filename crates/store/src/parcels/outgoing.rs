@@ -6,7 +6,7 @@ use fhir::problem::{Kind, Problem};
 
 use super::event::{self, Actor, Known};
 use super::state::State;
-use super::{Outgoing, Parcel, ParcelDone, Proof, content, peers};
+use super::{Outgoing, Parcel, ParcelDone, Proof, content, peers, recall};
 use crate::database::Tx;
 use crate::sql::Sql;
 
@@ -192,7 +192,7 @@ pub(crate) async fn supersede_earlier(
     Ok(())
 }
 
-/// Withdraws what was sent of a document that its own system has cancelled.
+/// Calls back what was sent of a document that its own system has cancelled.
 pub(crate) async fn cancel(
     tx: &mut Tx<'_>,
     now: Millis,
@@ -211,7 +211,7 @@ pub(crate) async fn cancel(
     withdraw_all(tx, now, &sql, reason).await
 }
 
-/// Withdraws what was sent of a document here.
+/// Calls back what was sent of a document here.
 pub(crate) async fn cancel_document(
     tx: &mut Tx<'_>,
     now: Millis,
@@ -235,16 +235,14 @@ async fn withdraw_all(
     let mut withdrawn = 0;
     for row in tx.rows(sql).await? {
         if let Some(letter) = event::by_pid(tx, row.int(0)?).await? {
-            let actor = Actor::default();
-            let state = State::Withdrawn;
-            withdrawn += u64::from(take_back(tx, now, &letter, state, &actor, reason).await?);
+            withdrawn += u64::from(recall::call_back(tx, now, &letter, reason).await?);
         }
     }
     Ok(ParcelDone::Rows(withdrawn))
 }
 
 /// Withdraws or supersedes, and queues the receipt: the other side may have it even if no receipt
-/// of theirs is here yet.
+/// of theirs is here yet. Of a letter that goes by fax or as an ITK3 document, the caller has looked that it has not left.
 pub(crate) async fn take_back(
     tx: &mut Tx<'_>,
     now: Millis,

@@ -9,7 +9,7 @@ use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
 use http::HeaderMap;
 use store::Reading;
-use store::parcels::{Event, State as Parcel};
+use store::parcels::{Event, RECALLED, State as Parcel};
 
 use crate::node::Node;
 use crate::page::Page;
@@ -73,7 +73,7 @@ pub async fn page(
 /// a record, by name, is the access log's to say. An outcome or a reason is shown.
 fn step(node: &Node, event: &Event, (now, language): (Millis, Language)) -> Step {
     let who = (node.organisation_name)(&event.organisation);
-    let told = matches!(event.state, Some(Parcel::ActedOn | Parcel::Withdrawn));
+    let told = is_taken_back(event) || event.state == Some(Parcel::ActedOn);
     let note = (told && !event.note.is_empty()).then(|| event.note.clone());
     let step = parts::step(event, language.moment(event.at, now), Some(who), note);
     Step {
@@ -91,11 +91,13 @@ fn said(part: Content, language: Language) -> Content {
     }
 }
 
+/// Whether the step says that the sender wants the letter back, whether or not it could be stopped.
+fn is_taken_back(event: &Event) -> bool {
+    event.state == Some(Parcel::Withdrawn) || event.event == RECALLED
+}
+
 fn notice(letter: &Letter, events: &[Event]) -> Option<&'static str> {
-    let withdrawn = events
-        .iter()
-        .any(|event| event.state == Some(Parcel::Withdrawn));
-    if withdrawn {
+    if events.iter().any(is_taken_back) {
         return Some("The sender has withdrawn this letter. Ask your practice what holds instead.");
     }
     if letter.replaced {

@@ -138,7 +138,10 @@ fn detail(letter: &Letter, now: Millis) -> Option<String> {
     }
     match letter.state {
         Parcel::Waiting | Parcel::Accepted => {
-            let error = letter.last_error.as_deref()?;
+            let Some(error) = letter.last_error.as_deref() else {
+                // Such as that it was called back while MESH or the fax server had it.
+                return letter.reason.clone();
+            };
             Some(match letter.next_try.filter(|at| *at > now) {
                 Some(at) => format!("{error} Next try {}.", words::moment(at, now).short),
                 None => format!("{error} Trying again now."),

@@ -9,6 +9,7 @@ mod fax;
 mod messages;
 mod pds;
 mod prescriptions;
+mod recalls;
 mod rules;
 mod sealed;
 mod shared;

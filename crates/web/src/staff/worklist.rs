@@ -19,8 +19,8 @@ use crate::page::parts::{Done, Label, Link};
 use crate::page::problem::Refusal;
 use crate::page::{Page, words};
 use crate::staff::{
-    alarms, bookings, downtime, fax_out, itk3, messages as patients_messages, pds, referrals,
-    rules, stuck_letters, stuck_prescriptions, subscribers, views,
+    alarms, bookings, downtime, fax_out, itk3, messages as patients_messages, pds, recalls,
+    referrals, rules, stuck_letters, stuck_prescriptions, subscribers, views,
 };
 use crate::visit::Visit;
 
@@ -70,6 +70,7 @@ pub async fn page(
         ),
         unsent,
         came_back,
+        recalls::group_of(&node, &scope, sees_letters, visit.now).await?,
         bookings::group(&node, &scope, visit.now).await?,
         referrals::stuck::group(&node, &scope, visit.now).await?,
         patients_messages::group(&node, &scope, visit.now).await?,
@@ -349,6 +350,7 @@ fn done(asked: &Asked) -> Option<Done> {
         "untold" => "The message is off the list. It is not sent; what waits behind it is.",
         "parcel-again" => "It is sent again.",
         "back-settled" => "The letter that came back is off the list.",
+        "rung" => "The letter is off the list. It stands in its journey that they were told.",
         "booking-again" => "The booking is sent again.",
         "booking-settled" => "The booking has ended. The patient's page says so.",
         "booking-taken" => "The booking is tried again.",
