@@ -58,7 +58,7 @@ pub use recall::{RECALLED, RUNG, Recall};
 pub use rewound::{LISTED_MAX, Rewound};
 pub use shown::Shown;
 pub use state::{STATES, Side, State};
-pub use stuck::Stuck;
+pub use stuck::{Place, REST_MAX, Stuck, StuckPage, Waits};
 pub use tally::Kept;
 pub use work::{PeerWork, ToDeliver, ToTakeIn, ToTell};
 

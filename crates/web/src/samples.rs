@@ -475,6 +475,7 @@ fn work(text: &str) -> staff::WorkList {
         count: rows.len().to_string(),
         rows,
         empty: "Nothing is stuck.",
+        more: None,
     };
     staff::WorkList {
         groups: vec![

@@ -144,12 +144,12 @@ fn a_discharge_reaches_each_reader_with_what_it_needs_and_waits_for_who_has_no_n
         network.nodes[HOSPITAL]
             .serve(&access::Ods::parse("8AA01").unwrap())
             .await;
-        let stuck = store.stuck(&scope(), 10).await.unwrap();
-        let [stuck] = stuck.as_slice() else {
-            panic!("{stuck:?}")
+        let waits = store.waits(&scope(), 10).await.unwrap();
+        let [waiting] = waits.as_slice() else {
+            panic!("{waits:?}")
         };
-        assert_eq!(stuck.other, "8AA01");
-        assert!(!stuck.reason.is_empty(), "{stuck:?}");
+        assert_eq!(waiting.other, "8AA01");
+        assert!(!waiting.reason.is_empty(), "{waiting:?}");
         let board = ListFilter::new(Show::AllOut);
         let letters = store.letters(&board_scope(network), &board).await.unwrap();
         assert_eq!(letters.letters.len(), 3);

@@ -1,5 +1,5 @@
 use access::{Interaction, Role};
-use store::parcels::{Action, ListFilter, Show, State};
+use store::parcels::{Action, ListFilter, Place, Show, State};
 
 use crate::network::{HOSPITAL, PHARMACY, PRACTICE, on_each_database};
 
@@ -155,7 +155,8 @@ fn a_clerk_does_not_act_on_a_letter_and_an_engineer_does_not_see_one() {
         );
         assert!(store.item(&engineer, pid).await.is_err());
         assert!(store.notices(&engineer).await.is_err());
-        store.stuck(&engineer, 10).await.unwrap();
+        store.stuck(&engineer, Place::default(), 10).await.unwrap();
+        store.waits(&engineer, 10).await.unwrap();
         assert_eq!(store.neighbours(&engineer).await.unwrap().len(), 0);
         let sent = network.store(HOSPITAL).neighbours(&engineer).await.unwrap();
         assert_eq!((sent[0].ods.as_str(), sent[0].waiting), ("A81001", 0));

@@ -1,4 +1,5 @@
-//! What was sent and is not there, and letters that came back, on the work list: each with what to do next.
+//! What was sent and is not there, and letters that came back, on the work list: each with what to do next. What waits for a
+//! neighbour is one row for each, so that it hides nothing that needs somebody.
 
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use fhir::date::Millis;
 use fhir::problem::Problem;
-use store::parcels::{Action, Back, Kind, State as Parcel, Stuck};
+use store::parcels::{
+    Action, Back, Kind, Place, REST_MAX, State as Parcel, Stuck, StuckPage, Waits,
+};
 
 use crate::form::Fields;
 use crate::node::Node;
@@ -21,31 +24,74 @@ use crate::visit::Visit;
 /// What waits for longer than this is no passing trouble.
 const LONG: Millis = 86_400_000;
 
-/// The two groups. Who runs the node sees that they are there, and opens none.
+/// The three groups: what is stuck, behind the place `after`; what came back; what is tried again by itself. Who runs the node
+/// sees that they are there, and opens none.
 pub(super) async fn groups(
     node: &Node,
     scope: &Scope,
-    sees_letters: bool,
-    now: Millis,
-) -> Result<[views::Group; 2], Problem> {
-    let stuck = node.store.stuck(scope, ROWS_MAX).await?;
+    after: Option<&str>,
+    (sees_letters, now): (bool, Millis),
+) -> Result<[views::Group; 3], Problem> {
+    let place = after.map_or(Ok(Place::default()), Place::parse)?;
+    let stuck = node.store.stuck(scope, place, ROWS_MAX).await?;
     let back = node.store.came_back(scope, ROWS_MAX).await?;
+    let waits = node.store.waits(scope, ROWS_MAX).await?;
     let unsent = |it| unsent(node, it, sees_letters, now);
     let returned = |it| returned(node, it, sees_letters, now);
+    let waiting = |it| waiting(node, it, sees_letters, now);
+    let letters = group(
+        "letters",
+        "Letters and the like that are not getting through",
+        stuck.rows.iter().map(unsent).collect(),
+        "Every letter, handover, question and notice that was sent has arrived or is on its way.",
+    );
     Ok([
-        group(
-            "letters",
-            "Letters and the like that are not getting through",
-            stuck.iter().map(unsent).collect(),
-            "Every letter, handover, question and notice that was sent has arrived or is on its way.",
-        ),
+        views::Group {
+            count: counted(&stuck),
+            more: more(&stuck, after.is_some()),
+            ..letters
+        },
         group(
             "came-back",
             "Letters that came back",
             back.iter().map(returned).collect(),
             "Somebody has seen to every letter that came back.",
         ),
+        group(
+            "waiting",
+            "Letters and the like that are tried again by themselves",
+            waits.iter().map(waiting).collect(),
+            "Nothing waits for a node that did not answer.",
+        ),
     ])
+}
+
+/// How many are stuck from the first that is shown on.
+fn counted(stuck: &StuckPage) -> String {
+    let shown = stuck.rows.len() as u64;
+    match stuck.rest {
+        REST_MAX => format!("{} or more", shown + REST_MAX),
+        rest => (shown + rest).to_string(),
+    }
+}
+
+/// What is said where not all are shown, with the way to the next.
+fn more(stuck: &StuckPage, is_later: bool) -> Option<views::More> {
+    let last = stuck.rows.last()?;
+    let first = is_later.then_some("/staff/worklist#letters");
+    let (said, next) = match stuck.rest {
+        0 if !is_later => return None,
+        0 => ("These are the last.".to_owned(), None),
+        rest => {
+            let rest = match rest {
+                REST_MAX => format!("{REST_MAX} or more"),
+                rest => rest.to_string(),
+            };
+            let next = format!("/staff/worklist?after={}#letters", last.place);
+            (format!("There are {rest} more behind these."), Some(next))
+        }
+    };
+    Some(views::More { said, next, first })
 }
 
 /// What a parcel is called, the page of its like, and what to do where it cannot be delivered.
@@ -96,10 +142,14 @@ fn unsent(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views:
     let door = if stuck.inward { "item" } else { "sent" };
     let other = (node.organisation_name)(&stuck.other);
     let address = format!("/staff/{door}/{}", stuck.pid);
-    let undeliverable = is_undeliverable(stuck);
-    let (called, page, _) = called(stuck.kind);
+    let undeliverable = stuck.state == Parcel::Undeliverable && !stuck.inward;
+    let (called, page, advice) = called(stuck.kind);
     let is_letter = called == "Letter";
-    let next = next(stuck, &other, now);
+    let next = match undeliverable {
+        true if !is_letter => advice.to_owned(),
+        true => format!("Ask {other} whether its node is running, then send again."),
+        false => format!("Ask whoever runs this node to talk to {other}."),
+    };
     let again = Link {
         text: "Send again",
         href: match is_letter {
@@ -129,30 +179,6 @@ fn unsent(node: &Node, stuck: &Stuck, sees_letters: bool, now: Millis) -> views:
     }
 }
 
-fn is_undeliverable(stuck: &Stuck) -> bool {
-    stuck.state == Parcel::Undeliverable && !stuck.inward
-}
-
-/// What to do about it.
-fn next(stuck: &Stuck, other: &str, now: Millis) -> String {
-    let (called, _, advice) = called(stuck.kind);
-    let is_long = now.saturating_sub(stuck.since) > LONG;
-    match (is_undeliverable(stuck), stuck.next_try) {
-        (true, _) if called != "Letter" => advice.to_owned(),
-        (true, _) => format!("Ask {other} whether its node is running, then send again."),
-        (false, Some(at)) => {
-            let at = words::moment(at, now).short;
-            match kept_up(stuck.kind).filter(|_| is_long) {
-                Some(advice) => {
-                    format!("{advice} It is tried for as long as it takes, next at {at}.")
-                }
-                None => format!("Nothing yet: the next try is at {at}."),
-            }
-        }
-        (false, None) => format!("Ask whoever runs this node to talk to {other}."),
-    }
-}
-
 /// What to do about what is never given up by time, where it takes long.
 fn kept_up(kind: Kind) -> Option<&'static str> {
     match kind {
@@ -172,6 +198,43 @@ fn kept_up(kind: Kind) -> Option<&'static str> {
         | Kind::Referral
         | Kind::Handover
         | Kind::RecordQuestion => None,
+    }
+}
+
+/// What to do about what waits.
+fn next(waits: &Waits, other: &str, now: Millis) -> String {
+    let Some(at) = waits.next_try else {
+        return format!("Ask whoever runs this node to talk to {other}.");
+    };
+    let at = words::moment(at, now).short;
+    let is_long = now.saturating_sub(waits.since) > LONG;
+    match kept_up(waits.kind).filter(|_| is_long) {
+        Some(advice) => format!("{advice} It is tried for as long as it takes, next at {at}."),
+        None => format!("Nothing yet: the next try is at {at}."),
+    }
+}
+
+/// What waits for one neighbour, as one row.
+fn waiting(node: &Node, waits: &Waits, sees_letters: bool, now: Millis) -> views::Work {
+    let other = (node.organisation_name)(&waits.other);
+    let (called, page, _) = called(waits.kind);
+    let page = match waits.kind {
+        Kind::Letter => Some("/staff/sent?show=on-the-way"),
+        _ => page,
+    };
+    let others = match waits.count {
+        0 | 1 => String::new(),
+        count => format!(", the oldest of {count}"),
+    };
+    let next = next(waits, &other, now);
+    views::Work {
+        when: words::moment(waits.since, now),
+        what: format!("{called} to {other}{others}"),
+        href: page.filter(|_| sees_letters).map(str::to_owned),
+        state: parts::state(Parcel::Waiting),
+        why: why(&waits.reason),
+        next,
+        actions: Vec::new(),
     }
 }
 
@@ -230,24 +293,20 @@ pub async fn settled(
 mod tests {
     use super::*;
 
-    fn stuck(kind: Kind, state: Parcel, since: Millis) -> Stuck {
-        Stuck {
-            pid: 1,
-            id: "p1".into(),
-            other: "A81001".into(),
-            inward: false,
-            kind,
-            state,
-            since,
-            reason: String::new(),
-            next_try: Some(10 * LONG),
-        }
-    }
-
     #[test]
     fn what_is_never_given_up_says_what_to_do_once_it_takes_long() {
         let now = 9 * LONG;
-        let said = |kind, since| next(&stuck(kind, Parcel::Waiting, since), "A81001", now);
+        let said = |kind, since| {
+            let waits = Waits {
+                other: "A81001".into(),
+                kind,
+                count: 1,
+                since,
+                reason: String::new(),
+                next_try: Some(10 * LONG),
+            };
+            next(&waits, "A81001", now)
+        };
         for kind in [
             Kind::PracticeMove,
             Kind::SharingPreference,
@@ -267,8 +326,5 @@ mod tests {
             late.starts_with("Nothing yet"),
             "it is given up in time: {late}"
         );
-        let given_up = stuck(Kind::PrescriptionStatus, Parcel::Undeliverable, 0);
-        let given_up = next(&given_up, "A81001", now);
-        assert!(given_up.starts_with("Ring the practice"), "{given_up}");
     }
 }

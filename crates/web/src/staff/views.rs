@@ -230,6 +230,16 @@ pub struct Group {
     pub count: String,
     pub rows: Vec<Work>,
     pub empty: &'static str,
+    /// Where there are more than are shown, or before what is shown.
+    pub more: Option<More>,
+}
+
+/// What is said below the rows of a group that does not show all, and the ways to the rest.
+#[derive(Serialize)]
+pub struct More {
+    pub said: String,
+    pub next: Option<String>,
+    pub first: Option<&'static str>,
 }
 
 /// Something that did not go through.

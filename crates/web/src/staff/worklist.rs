@@ -32,6 +32,8 @@ pub(super) const ROWS_MAX: u32 = 100;
 pub struct Asked {
     #[serde(default)]
     done: String,
+    /// The place behind which the letters that are stuck are shown.
+    after: Option<String>,
 }
 
 /// The page.
@@ -52,8 +54,9 @@ pub async fn page(
     let stuck_messages = messages.iter().map(|it| message(it, visit.now)).collect();
     let fax = |it| fax_out::row(&node, it, sees_letters, visit.now);
     let fax_rows = faxes.iter().map(fax).collect();
-    let letters = stuck_letters::groups(&node, &scope, sees_letters, visit.now);
-    let [unsent, came_back] = letters.await?;
+    let people = (sees_letters, visit.now);
+    let letters = stuck_letters::groups(&node, &scope, asked.after.as_deref(), people);
+    let [unsent, came_back, waiting] = letters.await?;
     let mut groups = vec![
         logs(&node, &alarms, visit.now),
         group(
@@ -96,9 +99,10 @@ pub async fn page(
         ),
     ];
     groups.extend(prescriptions);
-    let people = (sees_letters, visit.now);
     groups.push(pds::stuck(&node, &scope, ROWS_MAX, people).await?);
     groups.extend(downtime::groups(&node, &scope, visit.now).await?);
+    // Last, since nobody has to do anything about it yet.
+    groups.push(waiting);
     // Behind what proves that nothing was altered, before what only one message or letter is about.
     let shown = |kind: &alarms::Kind| kind.group(&alarms, visit.now);
     groups.splice(1..1, alarms::KINDS.iter().map(shown));
@@ -172,12 +176,22 @@ pub(super) fn group(
     } else {
         rows.len().to_string()
     };
+    // Each of these lists holds only what somebody must see to, so what is behind comes forward as that is done.
+    let more = full.then(|| views::More {
+        said: format!(
+            "There may be more than the {} that are shown: they come forward as these are settled.",
+            rows.len()
+        ),
+        next: None,
+        first: None,
+    });
     views::Group {
         id,
         title,
         count,
         rows,
         empty,
+        more,
     }
 }
 

@@ -49,9 +49,9 @@ async fn while_nobody_listens_the_letter_waits_and_a_plain_sentence_says_why() {
     pair.send(b"Letter".to_vec()).await;
     assert!(!pair.hospital.serve(&Ods::parse("A81001").unwrap()).await);
     let scope = Scope::system(SystemPurpose::Measure);
-    let stuck = pair.hospital.store().stuck(&scope, 10).await.unwrap();
-    assert_eq!(stuck[0].state, State::Waiting);
-    assert_eq!(stuck[0].reason, "The other node cannot be reached.");
+    let waits = pair.hospital.store().waits(&scope, 10).await.unwrap();
+    assert_eq!((waits.len(), waits[0].count), (1, 1));
+    assert_eq!(waits[0].reason, "The other node cannot be reached.");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,11 +67,11 @@ async fn a_node_does_not_send_to_one_who_has_not_the_certificate_that_the_direct
     pair.send(b"Letter".to_vec()).await;
     assert!(!pair.hospital.serve(&Ods::parse("A81001").unwrap()).await);
     let scope = Scope::system(SystemPurpose::Measure);
-    let stuck = pair.hospital.store().stuck(&scope, 10).await.unwrap();
+    let waits = pair.hospital.store().waits(&scope, 10).await.unwrap();
     assert!(
-        stuck[0].reason.contains("certificate"),
+        waits[0].reason.contains("certificate"),
         "{}",
-        stuck[0].reason
+        waits[0].reason
     );
     assert_eq!(pair.unmatched().await, 0);
 }

@@ -167,3 +167,44 @@ fn a_letter_that_came_back_is_counted_until_somebody_has_seen_to_it() {
         assert_eq!(rows(&list), 0, "{list}");
     });
 }
+
+#[test]
+fn what_waits_for_a_dead_neighbour_is_one_row_and_hides_nothing_that_needs_somebody() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        letters::patient(&node.store).await;
+        let mut pids = Vec::new();
+        for _ in 0..120 {
+            pids.push(letters::send(&node.store, &Letter::default()).await);
+        }
+        letters::fail_to_send(&node.store, node.store.now() + 60_000).await;
+        // Behind more of what waits than one page of the list could show.
+        let refused = pids[119];
+        set_aside(&node.store, refused).await;
+        let mut ann = Browser::new(&node);
+        ann.sign_in("/staff/login", "ann").await;
+        let list = ann.get("/staff/worklist").await.text;
+        assert_eq!(rows(&list), 2, "{list}");
+        let again = format!("&#x2f;staff&#x2f;sent&#x2f;{refused}&#x2f;send-again");
+        for said in [again.as_str(), "Letter to FZZ99, the oldest of 119"] {
+            assert!(list.contains(said), "{said}: {list}");
+        }
+        // Of what needs somebody, too, nothing hides behind the first hundred.
+        for pid in &pids[..105] {
+            set_aside(&node.store, *pid).await;
+        }
+        let first = ann.get("/staff/worklist").await.text;
+        assert_eq!(rows(&first), 101, "{first}");
+        assert!(!first.contains(&again), "{first}");
+        assert!(first.contains("There are 6 more behind these."), "{first}");
+        let (_, rest) = first.split_once("worklist?after=").unwrap();
+        let (place, _) = rest.split_once('#').unwrap();
+        let last = ann.get(&format!("/staff/worklist?after={place}")).await;
+        assert_eq!(rows(&last.text), 7, "{}", last.text);
+        for said in [again.as_str(), "These are the last.", "Back to the first"] {
+            assert!(last.text.contains(said), "{said}: {}", last.text);
+        }
+        let wrong = ann.get("/staff/worklist?after=nowhere").await;
+        assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    });
+}
