@@ -179,12 +179,14 @@ impl Walker {
                 let version = rows::version(&row)?;
                 return Ok(Some(self.walked(version, true)));
             }
+            if !self.referenced.is_empty() {
+                // Of those asked for just now none comes along; of the others some may.
+                continue;
+            }
             if self.ended {
                 return Ok(None);
             }
-            if self.referenced.is_empty() {
-                self.fetch().await?;
-            }
+            self.fetch().await?;
         }
     }
 

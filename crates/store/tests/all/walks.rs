@@ -249,6 +249,45 @@ fn what_a_record_refers_to_comes_along_unless_it_is_about_somebody_else() {
     });
 }
 
+/// More is referred to than is fetched at once, and the first that are asked for do not come along.
+#[test]
+fn what_comes_along_is_whole_where_the_count_has_ended_the_walk() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let reasons: Vec<String> = (0..120)
+            .map(|number| format!(r#"{{"reference":"Condition/c{number}"}}"#))
+            .collect();
+        let seen = format!(
+            r#"{{"resourceType":"Encounter","status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/p"}},"reasonReference":[{}],"participant":[{{"individual":{{"reference":"Practitioner/d"}}}}]}}"#,
+            reasons.join(",")
+        );
+        let ill = r#"{"resourceType":"Condition","subject":{"reference":"Patient/p"}}"#;
+        commit(
+            &store,
+            vec![
+                put(&person("Test"), "p"),
+                put(&seen, "e"),
+                put(ill, "c0"),
+                put(r#"{"resourceType":"Practitioner","active":true}"#, "d"),
+            ],
+        )
+        .await
+        .unwrap();
+        let walk = Walk {
+            with_referenced: true,
+            count: Some(3),
+            ..Walk::all(Within::Patients(vec!["p".into()]))
+        };
+        let scope = staff("A81001", Interaction::Everything);
+        let found = all(&store, &scope, walk).await;
+        assert_eq!(
+            names(&found),
+            ["Condition/c0", "Encounter/e", "Patient/p", "Practitioner/d"]
+        );
+        store.close().await;
+    });
+}
+
 #[test]
 fn a_walk_from_what_may_not_be_read_finds_nothing_and_is_traced() {
     on_each_database(async |ground| {
