@@ -89,8 +89,28 @@ pub enum ReindexState {
     Refused,
 }
 
+impl ReindexState {
+    fn of(code: i64) -> ReindexState {
+        match code {
+            0 => ReindexState::Waiting,
+            1 => ReindexState::Running,
+            2 => ReindexState::Done,
+            _ => ReindexState::Refused,
+        }
+    }
+
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, ReindexState::Waiting | ReindexState::Running)
+    }
+}
+
+// All of them, without a bound: a job that is done stays for as long as its parameter is searched by,
+// and the registry holds every parameter. With a bound the later ones would never be worked on.
 const JOBS: &str = "SELECT number, name, state, next_type, next_rid, done, total, changed_at, \
-     problem FROM reindex ORDER BY number LIMIT 1000";
+     problem FROM reindex ORDER BY number";
+const STATES: &str = "SELECT number, state FROM reindex ORDER BY number";
+const ONE: &str = "SELECT number, name, state, next_type, next_rid, done, total, changed_at, \
+     problem FROM reindex WHERE number = $1";
 
 impl Store {
     /// The jobs, oldest first: what is indexed, how far it is, and what was refused. Nothing of a
@@ -99,8 +119,21 @@ impl Store {
     /// # Errors
     /// If the store cannot be read.
     pub async fn reindexing(&self) -> Result<Vec<Reindex>, Problem> {
-        let rows = self.rows(&Sql::new(JOBS)).await?;
+        let rows = self.rows_apart(Sql::new(JOBS)).await?;
         rows.iter().map(job).collect()
+    }
+
+    /// The numbers of the jobs, oldest first, and their states: what is looked at again and again.
+    pub(crate) async fn reindex_states(&self) -> Result<Vec<(i64, ReindexState)>, Problem> {
+        let rows = self.rows(&Sql::new(STATES)).await?;
+        let state = |row: &Row| Ok((row.int(0)?, ReindexState::of(row.int(1)?)));
+        rows.iter().map(state).collect()
+    }
+
+    /// The job of that number, if it is still there.
+    pub(crate) async fn reindex_job(&self, number: i64) -> Result<Option<Reindex>, Problem> {
+        let rows = self.rows(&Sql::new(ONE).with(number)).await?;
+        rows.first().map(job).transpose()
     }
 }
 
@@ -110,12 +143,7 @@ fn job(row: &Row) -> Result<Reindex, Problem> {
     Ok(Reindex {
         number: row.int(0)?,
         name: row.text(1)?.to_string(),
-        state: match row.int(2)? {
-            0 => ReindexState::Waiting,
-            1 => ReindexState::Running,
-            2 => ReindexState::Done,
-            _ => ReindexState::Refused,
-        },
+        state: ReindexState::of(row.int(2)?),
         place: Place {
             ty: row.int(3)?,
             rid: row.int(4)?,

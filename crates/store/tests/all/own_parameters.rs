@@ -149,3 +149,44 @@ fn what_cannot_be_searched_by_is_refused_with_its_reason_and_everything_can_be_i
         store.close().await;
     });
 }
+
+/// Jobs stay when they are done, and so do those that were refused: there may be any number of them
+/// before the one that is open.
+#[test]
+fn a_job_behind_a_thousand_others_is_worked_on_and_everything_can_be_indexed_anew() {
+    const BEFORE: i64 = 1000;
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let mut job = Job::default();
+        for number in 1..=BEFORE {
+            let odd = parameter(&format!("odd{number}"), "string", "Patient.frobnicate()");
+            job.changes.push(put(&odd, &format!("odd{number}")));
+            let problem = "It cannot be read.".to_string();
+            let refuse = ReindexWrite::Refuse { number, problem };
+            job.effects.push(Effect::Reindex(refuse));
+        }
+        store.commit(&system(), job).await.unwrap();
+        let jobs = store.reindexing().await.unwrap();
+        assert_eq!(jobs.len(), 1000);
+        assert!(jobs.iter().all(|job| job.state == ReindexState::Refused));
+
+        commit(&store, vec![put(&with_eyes("blue"), "before")])
+            .await
+            .unwrap();
+        let eyes = parameter("eyes", "string", "Patient.maritalStatus.text");
+        commit(&store, vec![put(&eyes, "eyes")]).await.unwrap();
+        settled(&store).await;
+        assert_eq!(ids(&store, "eyes=blue").await, ["before"]);
+        for _ in 0..2 {
+            let again = Job::effect(Effect::Reindex(ReindexWrite::Everything));
+            store.commit(&system(), again).await.unwrap();
+            settled(&store).await;
+        }
+        let last = store.reindexing().await.unwrap().pop().unwrap();
+        assert_eq!(
+            (last.name.as_str(), last.state),
+            ("everything", ReindexState::Done)
+        );
+        store.close().await;
+    });
+}

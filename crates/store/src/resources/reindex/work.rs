@@ -43,9 +43,9 @@ pub(crate) async fn begin(store: &Store) -> Result<(), Problem> {
 }
 
 async fn look(store: &Store, seen: &mut Option<Vec<(i64, ReindexState)>>) -> Result<(), Problem> {
-    let jobs = store.reindexing().await?;
-    let now: Vec<_> = jobs.iter().map(|job| (job.number, job.state)).collect();
+    let now = store.reindex_states().await?;
     if seen.as_ref() != Some(&now) {
+        let jobs = store.reindexing().await?;
         let registry = registry(store, &jobs).await?;
         store.set_registry(registry);
         *seen = Some(now);
@@ -53,15 +53,18 @@ async fn look(store: &Store, seen: &mut Option<Vec<(i64, ReindexState)>>) -> Res
         // since they look as often, in other processes.
         return Ok(());
     }
-    let open = |job: &&Reindex| matches!(job.state, ReindexState::Waiting | ReindexState::Running);
-    let Some(job) = jobs.iter().find(open) else {
+    let Some((number, _)) = now.iter().find(|(_, state)| state.is_open()) else {
+        return Ok(());
+    };
+    let job = store.reindex_job(*number).await?;
+    let Some(job) = job.filter(|job| job.state.is_open()) else {
         return Ok(());
     };
     if job.state == ReindexState::Waiting {
         // Other processes look as often as this one; by then they index by it as well.
         tokio::time::sleep(LOOK_EVERY * if store.is_shared() { 4 } else { 1 }).await;
     }
-    work(store, job).await
+    work(store, &job).await
 }
 
 /// R4's parameters and those of the jobs, each under its job's number.
