@@ -19,7 +19,7 @@ use tower::{Service, ServiceExt};
 use super::edge;
 use super::format::{self, FHIR_JSON, Format};
 use super::prefer::Preference;
-use super::pretty::pretty;
+use super::pretty::laid_out;
 use super::query;
 use super::wanted::Wanted;
 use crate::failure::{self, Failure};
@@ -27,9 +27,6 @@ use crate::node::Node;
 use crate::oauth::cors;
 use crate::page::headers::INERT;
 use crate::visit::Visit;
-
-/// The largest answer that is laid out for people, in bytes.
-const PRETTY_BYTES_MAX: usize = 32 << 20;
 
 /// When one who comes too often, or at a bad time, may try again.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -186,7 +183,7 @@ pub async fn announce<S: Handlers>(node: &Arc<Node>, request: Request, handlers:
             Ok(response) => response,
             Err(failure) => refused(&visit, failure),
         },
-        Format::Json if form.pretty => laid_out(response).await,
+        Format::Json if form.pretty => laid_out(response),
         Format::Json => response,
     };
     complete(&mut response, &visit);
@@ -313,19 +310,4 @@ fn complete(response: &mut Response, visit: &Visit) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, INERT);
-}
-
-async fn laid_out(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    match axum::body::to_bytes(body, PRETTY_BYTES_MAX).await {
-        Ok(bytes) if bytes.is_empty() => Response::from_parts(parts, Body::empty()),
-        Ok(bytes) => {
-            parts.headers.remove(http::header::CONTENT_LENGTH);
-            Response::from_parts(parts, Body::from(pretty(&bytes)))
-        }
-        Err(_) => {
-            parts.status = StatusCode::INTERNAL_SERVER_ERROR;
-            Response::from_parts(parts, Body::empty())
-        }
-    }
 }

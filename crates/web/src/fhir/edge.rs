@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::node::Node;
 use crate::visit::Visit;
 
-/// The largest answer that is written in XML or laid out for people, in bytes of JSON: it is held
+/// The largest answer that is written in XML or given in part, in bytes of JSON: it is held
 /// whole, while JSON may stream.
 const WHOLE_BYTES_MAX: usize = 64 << 20;
 
