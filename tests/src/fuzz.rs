@@ -26,6 +26,7 @@ use hl7v2::ack::{Answer, ack};
 use hl7v2::mllp::{Bounds, Decoder};
 use hl7v2::time::Zone;
 use hl7v2::to_fhir::{self, Unidentified};
+use web::bulk::Intake;
 
 use mutate::explore;
 
@@ -443,10 +444,10 @@ fn a03_no_bytes_are_a_token_that_nobody_signed() {
     explore("tokens", &words, |bytes| tokens_target(&key, bytes));
 }
 
-fn ndjson_target(organisation: &Ods, bytes: &[u8]) -> String {
+fn ndjson_target(intake: &Intake, bytes: &[u8]) -> String {
     let bytes = bytes::Bytes::copy_from_slice(bytes);
     let lines = web::bulk::numbered(&bytes, 1);
-    let read = web::bulk::read(&lines, organisation, 0);
+    let read = web::bulk::read(&lines, intake);
     // Every line is taken or named.
     assert_eq!(read.good.len() + read.bad.len(), lines.len());
     assert!(
@@ -463,7 +464,12 @@ fn ndjson_target(organisation: &Ods, bytes: &[u8]) -> String {
 
 #[test]
 fn x03_any_line_of_an_import_is_taken_or_named() {
-    let organisation = Ods::parse("A81001").unwrap();
+    let intake = Intake {
+        import: "file".into(),
+        organisation: Ods::parse("A81001").unwrap(),
+        limits: Limits::default(),
+        now: 0,
+    };
     let words = [
         "\n",
         "\r\n",
@@ -474,9 +480,7 @@ fn x03_any_line_of_an_import_is_taken_or_named() {
         "\"id\":\"",
         "\u{feff}",
     ];
-    explore("ndjson", &words, |bytes| {
-        ndjson_target(&organisation, bytes)
-    });
+    explore("ndjson", &words, |bytes| ndjson_target(&intake, bytes));
 }
 
 fn tiff_target(bytes: &[u8]) -> String {

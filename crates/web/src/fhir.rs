@@ -120,7 +120,7 @@ impl Default for Bounds {
 
 impl Bounds {
     /// For reading a resource.
-    pub(crate) fn of_resource(&self) -> fhir::json::Limits {
+    pub fn of_resource(&self) -> fhir::json::Limits {
         fhir::json::Limits {
             depth: self.depth_max,
             bytes: self.resource_bytes_max,

@@ -47,7 +47,7 @@ pub mod bulk {
     //! Bulk work: the worker behind the door's jobs, and taking in lines, for the command too.
     pub use crate::fhir::operations::bulk_worker::{run, work};
     pub use crate::fhir::operations::import::{
-        Held, LINES_AT_ONCE, Line, Read, Taking, following, numbered, read,
+        Held, Intake, LINES_AT_ONCE, Line, Read, Taking, following, numbered, read,
     };
 }
 

@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use access::{Ods, Scope, SystemPurpose};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
+use fhir::json::Limits;
 use sha2::{Digest as _, Sha256};
 use store::bulk::{BadLine, BulkJob, BulkState, BulkWrite};
 use store::{Effect, Job, Store};
-use web::bulk::{Held, LINES_AT_ONCE, Line, Taking, following, read};
+use web::bulk::{Held, Intake, LINES_AT_ONCE, Line, Taking, following, read};
 use web::fhir::validate::Enforced;
 
 use crate::config::Config;
 use crate::node::{self, open_store};
 
-/// The longest line taken, in bytes.
-const LINE_BYTES_MAX: u64 = 48 << 20;
+/// The longest line read, in bytes. No setting lets a resource be as long; one that is longer than the
+/// setting says is refused by itself.
+const LINE_BYTES_MAX: u64 = 65 << 20;
 /// Lines in one commit hold about so many bytes at most.
 const STEP_BYTES: usize = 8 << 20;
 /// How often the progress is told, in lines.
@@ -51,6 +53,7 @@ impl Import {
         let into = Into {
             ods: store.organisation().clone(),
             store: store.clone(),
+            limits: config.fhir.bounds().of_resource(),
             enforced,
         };
         let mut refused = 0;
@@ -73,6 +76,8 @@ impl Import {
 struct Into {
     store: Store,
     ods: Ods,
+    /// The bounds of a resource.
+    limits: Limits,
     enforced: Enforced,
 }
 
@@ -112,12 +117,18 @@ impl Lines {
 }
 
 async fn check(into: &Into, file: &Path) -> anyhow::Result<u64> {
+    let intake = Intake {
+        import: format!("file-{}", digest(file)?),
+        organisation: into.ods.clone(),
+        limits: into.limits,
+        now: into.store.now(),
+    };
     let mut lines = Lines::open(file)?;
     let (mut good, mut refused, mut more) = (0, 0, true);
     while more {
         let (some, is_more) = lines.next()?;
         more = is_more;
-        let found = read(&some, &into.ods, into.store.now());
+        let found = read(&some, &intake);
         let found = following(&into.store, Held::Here(&into.enforced), found).await?;
         good += found.good.len();
         refused += found.bad.len() as u64;
@@ -148,6 +159,7 @@ async fn import(into: &Into, file: &Path) -> anyhow::Result<u64> {
     let taking = Taking {
         store,
         organisation: &into.ods,
+        limits: into.limits,
         scope: &scope,
         id: &id,
         state: BulkState::Receiving,
@@ -321,6 +333,7 @@ mod tests {
         Into {
             ods: Ods::parse("A81001").unwrap(),
             store: store.clone(),
+            limits: Limits::default(),
             enforced: Enforced {
                 profiles: profiles.iter().map(ToString::to_string).collect(),
                 declared: false,

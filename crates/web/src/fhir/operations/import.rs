@@ -1,6 +1,6 @@
 //! `$import`: resources as NDJSON, a line each, taken in in the background. Every line that is a
-//! valid resource is stored as by an update (under its id, or a new one); every other is kept and
-//! listed with its number and the reason.
+//! valid resource is stored as by an update (under its id, or one that follows from its place); every
+//! other is kept and listed with its number and the reason.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use store::bulk::{BadLine, BulkJob, BulkState, BulkWrite};
 use store::{Change, Effect, Expect, Job, Prepared, Store};
 
@@ -26,7 +27,6 @@ use crate::failure::Failure;
 use crate::fhir::ask::Announced;
 use crate::fhir::incoming::release_of_changed;
 use crate::fhir::validate::{Enforced, enforce};
-use crate::fhir::{RESOURCE_BYTES_MAX, VALUES_MAX};
 use crate::node::Node;
 
 /// Lines kept together, about, in bytes.
@@ -103,6 +103,7 @@ async fn write(node: &Node, write: BulkWrite) -> Result<(), Problem> {
 /// Keeps the lines as they come in, then lets the job begin.
 async fn receive(node: &Node, id: &str, body: Body) -> Result<(), Problem> {
     let mut pieces = body.into_data_stream();
+    let bytes_max = node.fhir.bounds.resource_bytes_max + CHUNK_BYTES;
     let (mut waiting, mut bytes) = (Vec::new(), 0_u64);
     let (mut number, mut line) = (0, 1);
     while let Some(piece) = pieces.next().await {
@@ -115,19 +116,21 @@ async fn receive(node: &Node, id: &str, body: Body) -> Result<(), Problem> {
             let message = "The import is larger than this node takes; split it.";
             return Err(Problem::new(Kind::TooLong, message));
         }
-        waiting.extend_from_slice(&piece);
-        if waiting.len() > RESOURCE_BYTES_MAX + CHUNK_BYTES {
-            let message =
-                format!("Line {line} or one soon after is larger than a resource may be.");
-            return Err(Problem::new(Kind::TooLong, message));
-        }
-        if waiting.len() >= CHUNK_BYTES
-            && let Some(end) = waiting.iter().rposition(|byte| *byte == b'\n')
-        {
-            let rest = waiting.split_off(end + 1);
-            let lines = std::mem::replace(&mut waiting, rest);
-            line += chunk(node, id, number, line, lines).await?;
-            number += 1;
+        // What came packed comes in one piece, with any number of lines.
+        for some in piece.chunks(CHUNK_BYTES) {
+            waiting.extend_from_slice(some);
+            if waiting.len() >= CHUNK_BYTES
+                && let Some(end) = waiting.iter().rposition(|byte| *byte == b'\n')
+            {
+                let rest = waiting.split_off(end + 1);
+                let lines = std::mem::replace(&mut waiting, rest);
+                line += chunk(node, id, number, line, lines).await?;
+                number += 1;
+            }
+            if waiting.len() > bytes_max {
+                let message = format!("Line {line} is larger than a resource may be.");
+                return Err(Problem::new(Kind::TooLong, message));
+            }
         }
     }
     if !waiting.is_empty() {
@@ -176,6 +179,7 @@ pub async fn finish(node: &Node, job: BulkJob) -> Result<(), Problem> {
     let taking = Taking {
         store: &node.store,
         organisation: &node.site.organisation,
+        limits: node.fhir.bounds.of_resource(),
         scope: &scope,
         id: &job.id,
         state: BulkState::Accepted,
@@ -224,6 +228,8 @@ pub fn numbered(bytes: &Bytes, first: u64) -> Vec<Line> {
 pub struct Taking<'t> {
     pub store: &'t Store,
     pub organisation: &'t Ods,
+    /// The bounds of a resource.
+    pub limits: Limits,
     pub scope: &'t Scope,
     /// The bulk job.
     pub id: &'t str,
@@ -253,9 +259,14 @@ impl Taking<'_> {
         to: &str,
         lines: &[Line],
     ) -> Result<Vec<BadLine>, Problem> {
-        let (organisation, now) = (self.organisation.clone(), self.store.now());
+        let intake = Intake {
+            import: self.id.to_string(),
+            organisation: self.organisation.clone(),
+            limits: self.limits,
+            now: self.store.now(),
+        };
         let owned = lines.to_vec();
-        let work = tokio::task::spawn_blocking(move || read(&owned, &organisation, now));
+        let work = tokio::task::spawn_blocking(move || read(&owned, &intake));
         let broken = |error| Problem::new(Kind::Exception, "A step broke off.").because(error);
         let Read { good, mut bad } =
             following(self.store, self.held, work.await.map_err(broken)?).await?;
@@ -272,7 +283,8 @@ impl Taking<'_> {
             Err(_) => {}
         }
         // Some line cannot be written: each by itself shows which. Should the process end before
-        // the step is noted, they are written again, which changes nothing but the version.
+        // the step is noted, they are written again, under the same ids, which changes nothing but
+        // the version.
         let mut done = 0;
         for good in &good {
             match self
@@ -380,19 +392,29 @@ pub struct Read {
     pub bad: Vec<BadLine>,
 }
 
+/// What reading lines needs to know.
+pub struct Intake {
+    /// The bulk job: with the number of a line it makes the id of what comes without one.
+    pub import: String,
+    pub organisation: Ods,
+    /// The bounds of a resource.
+    pub limits: Limits,
+    pub now: Millis,
+}
+
 /// Reads and checks lines: pure work.
-pub fn read(lines: &[Line], organisation: &Ods, now: Millis) -> Read {
+pub fn read(lines: &[Line], intake: &Intake) -> Read {
     let mut read = Read {
         good: Vec::new(),
         bad: Vec::new(),
     };
     for (line, bytes) in lines {
-        match prepared(bytes, organisation) {
+        match prepared(*line, bytes, intake) {
             Ok(prepared) => read.good.push(Good {
                 line: *line,
                 body: bytes.clone(),
                 prepared,
-                now,
+                now: intake.now,
             }),
             Err(problem) => read.bad.push(BadLine {
                 line: *line,
@@ -404,16 +426,26 @@ pub fn read(lines: &[Line], organisation: &Ods, now: Millis) -> Read {
     read
 }
 
-fn prepared(line: &[u8], organisation: &Ods) -> Result<Prepared, Problem> {
-    let limits = Limits {
-        bytes: RESOURCE_BYTES_MAX,
-        nodes: VALUES_MAX,
-        ..Limits::default()
-    };
-    let resource = parse(line.trim_ascii(), &limits)?;
+fn prepared(number: u64, line: &[u8], intake: &Intake) -> Result<Prepared, Problem> {
+    let resource = parse(line.trim_ascii(), &intake.limits)?;
     validate(&resource, Definitions::r4())?;
     let (_, id) = type_and_id(&resource)?;
-    let new = || uuid::Uuid::new_v4().to_string();
-    let id = id.map_or_else(new, str::to_string);
-    Prepared::new(&resource, &id, organisation)
+    let own = || id_of_line(&intake.import, number);
+    let id = id.map_or_else(own, str::to_string);
+    Prepared::new(&resource, &id, &intake.organisation)
+}
+
+/// The id of what comes without one: the same whenever this line of this import is taken in. A step
+/// that is made again would otherwise make it again.
+fn id_of_line(import: &str, number: u64) -> String {
+    let mut digest = Sha256::new();
+    digest.update(number.to_be_bytes());
+    digest.update(import.as_bytes());
+    let mut bytes = [0u8; 16];
+    for (into, from) in bytes.iter_mut().zip(digest.finalize()) {
+        *into = from;
+    }
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }

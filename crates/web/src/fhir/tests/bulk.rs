@@ -19,7 +19,7 @@ use fhir::problem::{Kind, Problem};
 pub(super) const ASYNC: &[(&str, &str)] = &[("prefer", "respond-async")];
 
 /// A node with a system's account `sys`, and some records.
-async fn ready(ground: &Ground) -> (Arc<Node>, Client) {
+pub(super) async fn ready(ground: &Ground) -> (Arc<Node>, Client) {
     let node = node(ground).await;
     let holder = Holder::Staff {
         role: Role::System,
@@ -333,7 +333,7 @@ fn a_job_outlives_the_process_is_cancelled_bounded_and_expires() {
     });
 }
 
-const NDJSON: &[(&str, &str)] = &[
+pub(super) const NDJSON: &[(&str, &str)] = &[
     ("prefer", "respond-async"),
     ("content-type", "application/fhir+ndjson"),
 ];
