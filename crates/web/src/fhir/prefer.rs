@@ -20,6 +20,8 @@ pub struct Preference {
     pub returns: Option<Return>,
     /// `handling=lenient`: a search leaves out what it does not know, and says so.
     pub lenient: bool,
+    /// `handling=strict`: also refused is what could be done in part.
+    pub strict: bool,
 }
 
 impl Preference {
@@ -35,8 +37,8 @@ impl Preference {
                 "return=minimal" => preference.returns = Some(Return::Minimal),
                 "return=representation" => preference.returns = Some(Return::Representation),
                 "return=OperationOutcome" => preference.returns = Some(Return::Outcome),
-                "handling=lenient" => preference.lenient = true,
-                "handling=strict" => preference.lenient = false,
+                "handling=lenient" => (preference.lenient, preference.strict) = (true, false),
+                "handling=strict" => (preference.lenient, preference.strict) = (false, true),
                 _ => {}
             }
         }
@@ -64,5 +66,8 @@ mod tests {
             (preference.returns, preference.lenient),
             (Some(Return::Minimal), true)
         );
+        headers.append("prefer", HeaderValue::from_static("handling=strict"));
+        let preference = Preference::of(&headers);
+        assert_eq!((preference.lenient, preference.strict), (false, true));
     }
 }

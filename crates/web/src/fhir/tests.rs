@@ -26,6 +26,7 @@ mod callers;
 mod conditions;
 mod everything;
 mod examples;
+mod exports;
 mod imports;
 mod labels;
 mod operations;

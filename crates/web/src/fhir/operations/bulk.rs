@@ -28,7 +28,7 @@ use crate::node::Node;
 const NDJSON: &str = "application/fhir+ndjson";
 /// A piece of a file that is sent at once, about, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
-/// The file of what an import did not take in.
+/// The file of what an import did not take in, or of what an export of records cannot bring.
 const REFUSED: &str = "OperationOutcome";
 const HOUR: date::Millis = 3_600_000;
 
@@ -203,6 +203,14 @@ async fn manifest(node: &Node, job: &BulkJob) -> Result<Response, Failure> {
     if job.refused > 0 {
         error.push(json!({ "type": REFUSED, "url": address(REFUSED), "count": job.refused }));
     }
+    let export = match job.kind.as_str() {
+        "import" => None,
+        _ => Some(export::Request::of(job)?),
+    };
+    let beyond = export.as_ref().map_or(0, |it| it.beyond_records().len());
+    if beyond > 0 {
+        error.push(json!({ "type": REFUSED, "url": address(REFUSED), "count": beyond }));
+    }
     let before = request
         .get("before")
         .and_then(Value::as_i64)
@@ -214,11 +222,11 @@ async fn manifest(node: &Node, job: &BulkJob) -> Result<Response, Failure> {
         "output": output,
         "error": error,
     });
-    let extension = match job.kind.as_str() {
-        "import" => json!({ "imported": job.done, "refused": job.refused }),
+    let extension = match &export {
+        None => json!({ "imported": job.done, "refused": job.refused }),
         // How many were left out is for the log: of a small group it would say who.
-        _ => {
-            let disclosure = export::Request::of(job)?.said.disclosure()?;
+        Some(export) => {
+            let disclosure = export.said.disclosure()?;
             json!({
                 "purpose": disclosure.code(),
                 "optOutApplied": disclosure.opt_out_applies(),
@@ -268,13 +276,28 @@ pub async fn file(
     let body = match job.kind.as_str() {
         "import" if ty == REFUSED => refused_lines(node.clone(), job.id),
         "import" => return Err(crate::fhir::absent().into()),
-        _ => resources(&node, &ask, &job, &ty).await?,
+        _ => match beyond_records(&job)?.filter(|_| ty == REFUSED) {
+            Some(lines) => Body::from(lines),
+            None => resources(&node, &ask, &job, &ty).await?,
+        },
     };
     let mut response = Response::new(body);
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
     Ok(response)
+}
+
+/// An OperationOutcome a line for each type that was asked for and that an export of records cannot
+/// bring; nothing if there is none.
+fn beyond_records(job: &BulkJob) -> Result<Option<String>, Problem> {
+    let request = export::Request::of(job)?;
+    let mut lines = String::new();
+    for ty in request.beyond_records() {
+        lines.push_str(&export::beyond_records(ty).operation_outcome().to_string());
+        lines.push('\n');
+    }
+    Ok((!lines.is_empty()).then_some(lines))
 }
 
 async fn resources(node: &Node, ask: &Ask, job: &BulkJob, ty: &str) -> Result<Body, Failure> {

@@ -168,7 +168,7 @@ fn asked(ask: &Ask, within: Within) -> Result<Walk, Problem> {
             "_since" => walk.since = Some(span(value).ok_or_else(wrong)?.low),
             "start" => walk.care.from = Some(span(value).ok_or_else(wrong)?.low),
             "end" => walk.care.before = Some(span(value).ok_or_else(wrong)?.high),
-            "_type" => walk.types.extend(types(value)?),
+            "_type" => add_types(value, &mut walk.types)?,
             "_count" => {
                 let count = value.parse().ok().filter(|count: &u32| *count > 0);
                 walk.count = Some(count.ok_or_else(wrong)?.min(COUNT_MAX));
@@ -183,19 +183,21 @@ fn asked(ask: &Ask, within: Within) -> Result<Walk, Problem> {
     Ok(walk)
 }
 
-/// The resource types between commas.
+/// Adds the resource types between commas, each once: what is named twice is not given twice.
 ///
 /// # Errors
 /// `Value` for what is no type of R4.
-pub fn types(value: &str) -> Result<Vec<String>, Problem> {
-    let types = value.split(',').map(|ty| {
-        if Definitions::r4().is_resource(ty) {
-            return Ok(ty.to_string());
+pub fn add_types(value: &str, types: &mut Vec<String>) -> Result<(), Problem> {
+    for ty in value.split(',') {
+        if !Definitions::r4().is_resource(ty) {
+            let message = "_type names a resource type that FHIR R4 does not have.";
+            return Err(Problem::new(Kind::Value, message));
         }
-        let message = "_type names a resource type that FHIR R4 does not have.";
-        Err(Problem::new(Kind::Value, message))
-    });
-    types.collect()
+        if !types.iter().any(|known| known == ty) {
+            types.push(ty.to_string());
+        }
+    }
+    Ok(())
 }
 
 fn addresses(node: &Node, ask: &Ask, subject: &str) -> Addresses {

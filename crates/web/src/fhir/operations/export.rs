@@ -2,6 +2,7 @@
 //! system, of all patients, of a group. What it is for must be said (`_purpose`); where that is not
 //! care, who opted out is left out (`docs/opt-out.md`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use access::disclosure::Said;
@@ -102,6 +103,31 @@ impl Request {
         bar.await.map(Some)
     }
 
+    /// The types that were asked for and that no patient's record has, where only records are exported.
+    /// Nothing of them is in it, and the manifest says so.
+    pub fn beyond_records(&self) -> Vec<&str> {
+        if self.patients.is_none() && !self.only_patients {
+            return Vec::new();
+        }
+        let in_records = fhir::compartment::types();
+        let asked = self.types.iter().filter(|ty| !in_records.contains(*ty));
+        asked.map(String::as_str).collect()
+    }
+
+    /// Refuses an export that would bring nothing because of its types, unless the caller is content
+    /// with that; and under `handling=strict` also one that would bring less than was asked for.
+    fn check_types(&self, ask: &Ask) -> Result<(), Problem> {
+        let beyond = self.beyond_records();
+        let Some(first) = beyond.first() else {
+            return Ok(());
+        };
+        let brings_nothing = beyond.len() == self.types.len();
+        if ask.preference.strict || brings_nothing && !ask.preference.lenient {
+            return Err(beyond_records(first));
+        }
+        Ok(())
+    }
+
     /// The walk that finds it all.
     pub fn walk(&self, after: Cursor) -> Walk {
         let within = match &self.patients {
@@ -128,6 +154,12 @@ impl Request {
             ..Walk::all(within)
         }
     }
+}
+
+/// Why nothing of that type is in an export of records.
+pub fn beyond_records(ty: &str) -> Problem {
+    let message = format!("{ty} is not in the Patient compartment, and so in no patient's record.");
+    Problem::new(Kind::NotSupported, message)
 }
 
 /// `GET $export`.
@@ -212,8 +244,9 @@ fn own(scope: &Scope) -> Option<Vec<String>> {
     }
 }
 
+/// The patients of a group, each once however often it names them.
 fn members(group: &Json<'_>) -> Result<Vec<String>, Problem> {
-    let mut members = Vec::new();
+    let (mut members, mut known) = (Vec::new(), HashSet::new());
     for (at, member) in group.items("member").iter().enumerate() {
         if member.get("inactive").and_then(Json::as_bool) == Some(true) {
             continue;
@@ -225,7 +258,10 @@ fn members(group: &Json<'_>) -> Result<Vec<String>, Problem> {
             let place = format!("Group.member[{at}].entity");
             return Err(Problem::new(Kind::NotSupported, message).at(place));
         };
-        members.push(id.split('/').next().unwrap_or(id).to_string());
+        let id = id.split('/').next().unwrap_or(id);
+        if known.insert(id) {
+            members.push(id.to_string());
+        }
     }
     if members.len() > MEMBERS_MAX {
         let message = format!("A group is exported with at most {MEMBERS_MAX} members.");
@@ -265,6 +301,7 @@ async fn start(
     if let Some(query) = query::joined(&ask.query) {
         request.url = format!("{}?{query}", request.url);
     }
+    request.check_types(ask)?;
     let disclosure = request.said.disclosure()?;
     // Better now than by a job that fails.
     let bar = request.bar(node, &disclosure);
@@ -287,7 +324,7 @@ impl Request {
                 let wrong = || Problem::new(Kind::Value, "_since is an instant.");
                 self.since = Some(span(value).ok_or_else(wrong)?.low);
             }
-            "_type" => self.types.extend(everything::types(value)?),
+            "_type" => everything::add_types(value, &mut self.types)?,
             "_typeFilter" => {
                 for filter in value.split(',') {
                     self.filters.push(filter_of(filter, node)?);
