@@ -14,6 +14,7 @@ use axum::response::Response;
 use fhir::definitions::Definitions;
 use fhir::json::{Json, Limits, parse, write};
 use fhir::problem::{Kind, Problem};
+use fhir::resource::Body;
 use fhir::validate::validate;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -23,7 +24,9 @@ use super::parameters::Parameters;
 use crate::failure::Failure;
 use crate::fhir::ask::{Announced, Ask};
 use crate::fhir::validate::enforce;
-use crate::fhir::{RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, check_known, deleted, format};
+use crate::fhir::{
+    RESOURCE_BYTES_MAX, VALUES_MAX, absent, answer, check_known, deleted, format, incoming,
+};
 use crate::node::Node;
 
 /// The members of `meta` that these operations are about.
@@ -166,7 +169,12 @@ async fn change(
             release: Release::Keep,
         };
         match node.store.commit(&scope, Job::change(put)).await {
-            Ok(_) => return Ok(told(&changed)),
+            Ok(committed) => {
+                // As it is now: with the number and the time of the new version.
+                let written = committed.written.first().ok_or_else(incoming::lost)?;
+                let made = incoming::rendered(&Body::new(&changed, &id), written);
+                return Ok(told(&read(&made)?));
+            }
             Err(problem) if problem.kind == Kind::Conflict => {}
             Err(problem) => return Err(problem.into()),
         }

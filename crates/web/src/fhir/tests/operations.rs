@@ -108,6 +108,32 @@ fn a_label_that_is_added_holds_the_resource_back_and_only_a_clinician_takes_it_a
     });
 }
 
+#[test]
+fn a_change_of_meta_answers_with_the_version_that_it_made() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", JANE).await;
+        for (operation, version) in [
+            ("$meta-add", "2"),
+            // Nothing changes, and no version is made.
+            ("$meta-add", "2"),
+            ("$meta-delete", "3"),
+        ] {
+            ground.clock().advance(1000);
+            let path = format!("/Patient/jane/{operation}");
+            let told = bo.post(&path, &meta("tag", "seen")).await;
+            assert_eq!(told.status, StatusCode::OK, "{}", told.text());
+            let told = told.json();
+            let meta = &told["parameter"][0]["valueMeta"];
+            assert_eq!(meta["versionId"], version, "{told}");
+            let stored = bo.get("/Patient/jane").await.json();
+            assert_eq!(*meta, stored["meta"]);
+        }
+        node.store.clone().close().await;
+    });
+}
+
 const COMPOSITION: &str = r#"{"resourceType":"Composition","id":"c","status":"final","type":{"text":"x"},"subject":{"reference":"Patient/jane"},"date":"2026-01-01","author":[{"reference":"Practitioner/d"}],"title":"x","section":[{"section":[{"entry":[{"reference":"Observation/o"},{"reference":"Observation/gone"}]}]}]}"#;
 
 #[test]
