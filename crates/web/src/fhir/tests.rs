@@ -28,6 +28,7 @@ mod everything;
 mod examples;
 mod exports;
 mod imports;
+mod filtered;
 mod labels;
 mod operations;
 mod opt_out;

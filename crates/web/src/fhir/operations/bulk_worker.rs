@@ -374,7 +374,19 @@ pub async fn matching(
         &limits,
     )?;
     search.count = u32::try_from(IDS_AT_ONCE).unwrap_or(u32::MAX).max(1000);
-    let page = node.store.search(scope, &search).await?;
-    let found = page.entries.into_iter().filter(|it| it.ty == ty);
-    Ok(found.map(|version| version.id).collect())
+    // Only whether each is found counts. In the order of making, which no change upsets, none is passed
+    // over between two pages.
+    search.sort.clear();
+    search.includes.clear();
+    let mut found = Vec::new();
+    loop {
+        // A page ends with its bytes, too, however few they are.
+        let page = node.store.search(scope, &search).await?;
+        let own = page.entries.into_iter().filter(|it| it.ty == ty);
+        found.extend(own.map(|version| version.id));
+        search.after = page.next;
+        if search.after.is_none() {
+            return Ok(found);
+        }
+    }
 }

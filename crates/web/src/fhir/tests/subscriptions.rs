@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 mod looking_back;
 mod sockets;
+mod steady;
 mod topics;
 
 use super::{Client, JANE, node, observation};
