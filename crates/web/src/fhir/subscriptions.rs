@@ -127,7 +127,7 @@ pub(crate) async fn round(node: &Arc<Node>, telling: &mut JoinSet<()>) {
             SubState::Active => sub.next_try <= now && is_there(node, &sub),
             SubState::Error | SubState::Off => false,
         };
-        if !is_due {
+        if !is_due || node.subscriptions.turns.is_pausing(&sub.id, now) {
             continue;
         }
         if let Some(turn) = node.subscriptions.turns.begin(&sub.id, sub.tries > 0) {
@@ -153,12 +153,16 @@ async fn told(node: &Node, turn: &turns::Turn, id: &str) {
             _ => Ok(()),
         }
     };
-    if let Err(problem) = outcome.await {
-        tracing::error!(
-            ?problem,
-            subscription = id,
-            "a subscriber could not be served"
-        );
+    match outcome.await {
+        Ok(()) => turn.was_had(),
+        Err(problem) => {
+            tracing::error!(
+                ?problem,
+                subscription = id,
+                "a subscriber could not be served; their turn comes after a pause"
+            );
+            turn.came_to_nothing(node.store.now(), &node.subscriptions.backoff);
+        }
     }
     turn.took(begun.elapsed());
 }

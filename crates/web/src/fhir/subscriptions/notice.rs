@@ -21,6 +21,8 @@ use crate::fhir::ask::{Announced, Ask};
 use crate::fhir::{absent, answer, check_known};
 use crate::node::Node;
 
+/// The content that is the resource itself.
+pub const FULL: &str = "full-resource";
 /// Events in one answer, at most.
 const EVENTS_MAX: u32 = 500;
 

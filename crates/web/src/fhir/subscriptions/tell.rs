@@ -8,7 +8,7 @@ use http::Method;
 use store::Version;
 use store::subscriptions::{Event, Sub, SubState, SubWrite};
 
-use super::notice::{self, Notice};
+use super::notice::{self, FULL, Notice};
 use super::{WEBSOCKET, set, write};
 use crate::fhir::format::FHIR_JSON;
 use crate::fhir::operations::bulk_worker::scope_of;
@@ -18,9 +18,6 @@ use crate::node::Node;
 /// Events told in one go; others get their turn before the next.
 const EVENTS_AT_ONCE: u32 = 50;
 
-/// The content that is the resource itself.
-const FULL: &str = "full-resource";
-
 /// Why a subscriber was not told.
 enum Untold {
     /// A websocket that nobody has open: they are told once they have.
@@ -29,11 +26,37 @@ enum Untold {
 }
 
 /// Tells a subscriber what waits for them, in order; stops at the first that does not get through.
+///
+/// # Errors
+/// What passes by itself: nothing is counted against the subscriber then.
 pub async fn due(node: &Node, sub: Sub) -> Result<(), Problem> {
-    match told(node, &sub).await? {
-        Ok(()) | Err(Untold::Nobody) => Ok(()),
-        Err(Untold::Failed(reason)) => failed(node, &sub, reason).await,
-    }
+    let reason = match told(node, &sub).await {
+        Ok(Ok(()) | Err(Untold::Nobody)) => return Ok(()),
+        Ok(Err(Untold::Failed(reason))) => reason,
+        Err(problem) if passes(&problem) => return Err(problem),
+        // It would be so at each try, for ever, and keep all that follows from being told: counted as
+        // an endpoint's failures are, until a person sees it.
+        Err(problem) => {
+            tracing::warn!(
+                ?problem,
+                subscription = sub.id,
+                "a notification could not be made"
+            );
+            problem.message
+        }
+    };
+    failed(node, &sub, reason).await
+}
+
+/// Whether it lies with the store as a whole, and passes, and not with what is to be told.
+fn passes(problem: &Problem) -> bool {
+    let kinds = [
+        Kind::Throttled,
+        Kind::Transient,
+        Kind::NoStore,
+        Kind::Timeout,
+    ];
+    kinds.contains(&problem.kind) || problem.came_between()
 }
 
 async fn told(node: &Node, sub: &Sub) -> Result<Result<(), Untold>, Problem> {
@@ -103,15 +126,23 @@ async fn note(node: &Node, sub: &Sub, number: u64) -> Result<(), Problem> {
     write(node, SubWrite::Told { id, number }).await
 }
 
+/// Counts a try that failed; after so many in a row the subscription is in error.
 async fn failed(node: &Node, sub: &Sub, reason: String) -> Result<(), Problem> {
+    // As it is now: what got through before has set the count back, and somebody may have switched it
+    // off.
+    let Some(sub) = node.store.sub(&sub.id).await? else {
+        return Ok(());
+    };
+    if !matches!(sub.state, SubState::Requested | SubState::Active) {
+        return Ok(());
+    }
     let tries = sub.tries.saturating_add(1);
     if tries >= node.subscriptions.failures_max {
         return set(node, &sub.id, SubState::Error, Some(&reason)).await;
     }
     let next_try = node.subscriptions.backoff.next_try(node.store.now(), tries);
-    let id = sub.id.clone();
     let failed = SubWrite::Failed {
-        id,
+        id: sub.id,
         reason,
         next_try,
     };
@@ -192,11 +223,29 @@ async fn more(
     };
     let mut pairs = query::pairs(shape)?;
     pairs.push(("_id".to_string(), event.id.clone()));
-    let search = Search::parse(&event.ty, &pairs, &node.site.fhir_url(), &Limits::default())?;
-    let page = node.store.search(scope, &search).await?;
+    let search = Search::parse(&event.ty, &pairs, &node.site.fhir_url(), &Limits::default())
+        .map_err(unfound)?;
+    let page = node.store.search(scope, &search).await.map_err(unfound)?;
     let found = page.entries.into_iter().chain(page.included);
     let others = found.filter(|it| it.ty != event.ty || it.id != event.id);
     Ok(others.collect())
+}
+
+/// Why what the topic says is told besides is not to be had, for whoever looks after the subscription.
+fn unfound(problem: Problem) -> Problem {
+    if passes(&problem) {
+        return problem;
+    }
+    let message = match problem.kind {
+        Kind::TooCostly => {
+            "What its topic tells besides (notificationShape) is too much, or takes too long to find. Change the topic, or subscribe with id-only.".to_string()
+        }
+        _ => format!(
+            "What its topic tells besides (notificationShape) cannot be found: {}",
+            problem.message
+        ),
+    };
+    Problem::new(problem.kind, message).because(problem)
 }
 
 async fn send(node: &Node, sub: &Sub, call: Call) -> Result<(), Untold> {

@@ -4,7 +4,8 @@ use store::testing::on_each_database;
 
 use super::{BACKPORT, Hook, JANE, StatusCode, observation, ready, status, subscription, work};
 
-const URL: &str = "https://example.org/topics/new-observation";
+/// What subscriptions name the topic by.
+pub const URL: &str = "https://example.org/topics/new-observation";
 
 /// A topic of new observations that are final, filtered by `subject`, told with the patient.
 pub fn topic(change: impl Fn(String) -> String) -> String {
