@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use access::{Interaction, Scope, SystemPurpose};
 use exchange::backoff::Backoff;
 use exchange::outgoing::Outgoing;
+use fhir::date::Millis;
 use fhir::json::{Json, Limits, parse};
 use fhir::problem::{Kind, Problem};
 use futures_util::future::try_join_all;
@@ -50,6 +51,9 @@ const LOOKS_MAX: u32 = 3;
 const WAITING_MAX: u32 = 10_000;
 /// How long events that were told can still be asked for.
 const KEPT_MILLIS: i64 = 7 * 86_400_000;
+
+/// Why a subscription is off whose `end` has come.
+const ENDED: &str = "Its end has come.";
 
 /// The channel of those who open a websocket.
 const WEBSOCKET: &str = "websocket";
@@ -122,6 +126,10 @@ pub(crate) async fn round(node: &Arc<Node>, telling: &mut JoinSet<()>) {
     };
     let now = node.store.now();
     for sub in subs {
+        if has_ended(&sub, now) {
+            end(node, &sub).await;
+            continue;
+        }
         let is_due = match sub.state {
             SubState::Requested => sub.next_try <= now,
             SubState::Active => sub.next_try <= now && is_there(node, &sub),
@@ -134,6 +142,22 @@ pub(crate) async fn round(node: &Arc<Node>, telling: &mut JoinSet<()>) {
             let node = node.clone();
             telling.spawn(async move { told(&node, &turn, &sub.id).await });
         }
+    }
+}
+
+/// Whether its `end` has come, and it is to be switched off for that.
+fn has_ended(sub: &Sub, now: Millis) -> bool {
+    sub.state != SubState::Off && sub.ends_at.is_some_and(|end| end <= now)
+}
+
+/// Switches off what has ended, whether or not anything happens that it would be told of.
+async fn end(node: &Node, sub: &Sub) {
+    if let Err(problem) = set(node, &sub.id, SubState::Off, Some(ENDED)).await {
+        tracing::error!(
+            ?problem,
+            subscription = sub.id,
+            "a subscription that has ended could not be switched off"
+        );
     }
 }
 
@@ -226,8 +250,8 @@ async fn looked_if_on(
 
 /// Switches off what has ended, or has waited for too long.
 async fn is_over(node: &Node, sub: &Sub) -> Result<bool, Problem> {
-    let reason = if sub.ends_at.is_some_and(|end| end <= node.store.now()) {
-        "Its end has come."
+    let reason = if has_ended(sub, node.store.now()) {
+        ENDED
     } else if sub.events >= u64::from(WAITING_MAX)
         && (sub.state == SubState::Error || !is_there(node, sub))
     {

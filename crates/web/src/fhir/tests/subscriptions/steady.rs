@@ -131,3 +131,41 @@ fn what_goes_with_a_notification_and_cannot_be_had_is_counted_and_seen() {
         node.store.clone().close().await;
     });
 }
+
+#[test]
+fn a_subscription_ends_on_time_though_nothing_changes() {
+    on_each_database(async |ground| {
+        let (node, bo) = bounded(ground, |_| {}).await;
+        let hook = Hook::open(&[]).await;
+        let channel = format!(
+            r#","extension":[{{"url":"{BACKPORT}heartbeat-period","valueUnsignedInt":60}}]"#
+        );
+        let topic = "http://127.0.0.1:8080/fhir/SubscriptionTopic/Observation";
+        let asked = subscription(topic, &hook.url, &channel).replacen(
+            "\"criteria\"",
+            "\"end\":\"2026-01-05T09:01:30Z\",\"criteria\"",
+            1,
+        );
+        let made = bo.put("/Subscription/s", &asked).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        work(&node).await;
+        ground.clock().advance(61_000);
+        work(&node).await;
+        assert_eq!(status(&bo).await, "active");
+        assert!(hook.heard()[1].contains("\"heartbeat\""));
+        ground.clock().advance(29_000);
+        work(&node).await;
+        assert_eq!(status(&bo).await, "off");
+        let told = bo.get("/Subscription/s/$status").await.text();
+        assert!(told.contains("Its end has come."), "{told}");
+        ground.clock().advance(3_600_000);
+        work(&node).await;
+        assert_eq!(hook.heard().len(), 2, "handshake and one heartbeat");
+        // Said once: no further versions are made of it.
+        let resource = bo.get("/Subscription/s").await.json();
+        work(&node).await;
+        let after = bo.get("/Subscription/s").await.json();
+        assert_eq!(after["meta"]["versionId"], resource["meta"]["versionId"]);
+        node.store.clone().close().await;
+    });
+}
