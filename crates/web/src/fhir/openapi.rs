@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 use super::answer;
 use super::ask::Announced;
 use super::format::{FHIR_JSON, FHIR_XML, JSON_PATCH};
-use super::route::{Does, Route, Takes};
+use super::route::{Does, Level, Route, Takes};
+use super::subscriptions::asked;
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::router::FHIR;
@@ -148,6 +149,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         parameters.push(query("_optOutReason", json!({ "type": "string" })));
         parameters.push(query("_optOutBy", json!({ "type": "string" })));
     }
+    parameters.extend(of_subscriptions(route));
     if route.path.ends_with("_history") {
         parameters.push(query("_count", json!({ "type": "integer", "minimum": 1 })));
         parameters.push(query(
@@ -160,6 +162,30 @@ fn parameters(route: &Route) -> Vec<Value> {
         ));
     }
     parameters
+}
+
+/// What is asked of subscriptions in an address; by POST it stands in the body.
+fn of_subscriptions(route: &Route) -> Vec<Value> {
+    let query =
+        |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
+    match (route.does, route.level()) {
+        _ if route.method != Method::GET => Vec::new(),
+        (Does::Operation("status", _), Level::Type) => {
+            let state = json!({ "type": "string", "enum": asked::STATES });
+            let all = |items: Value| json!({ "type": "array", "items": items });
+            vec![query("id", all(id())), query("status", all(state))]
+        }
+        (Does::Operation("events", _), _) => {
+            let number = json!({ "type": "integer", "minimum": 0 });
+            let content = json!({ "type": "string", "enum": asked::CONTENTS });
+            vec![
+                query("eventsSinceNumber", number.clone()),
+                query("eventsUntilNumber", number),
+                query("content", content),
+            ]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn body(takes: Takes) -> Option<Value> {
@@ -233,5 +259,9 @@ mod tests {
                 route.takes == Takes::Nothing
             );
         }
+        let told = |path: &str| paths[path]["get"]["parameters"].to_string();
+        assert!(told("/Subscription/$status").contains("\"requested\""));
+        assert!(told("/Subscription/{id}/$events").contains("\"eventsUntilNumber\""));
+        assert!(!told("/Subscription/{id}/$status").contains("\"requested\""));
     }
 }

@@ -5,6 +5,7 @@
 //! What was committed is told, whatever happens to the process: changes and events are rows. A
 //! subscriber may be told of the same event twice, never of none.
 
+pub mod asked;
 pub mod binding;
 mod looking_back;
 mod notice;
@@ -31,8 +32,6 @@ use tokio::task::JoinSet;
 
 use super::operations::bulk_worker::{matching, scope_of};
 use crate::node::Node;
-
-pub use notice::{events, status};
 
 /// How often it is looked what has changed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -65,6 +64,9 @@ pub struct Subscriptions {
     /// Failures in a row after which a subscriber is given up.
     pub failures_max: u32,
     pub backoff: Backoff,
+    /// Events in one answer to `$events`, at most, and after how many bytes of resources it ends.
+    pub(crate) events_max: u32,
+    pub(crate) events_bytes_max: usize,
     pub(crate) sockets: sockets::Sockets,
     pub(crate) turns: Arc<turns::Turns>,
 }
@@ -78,6 +80,8 @@ impl Default for Subscriptions {
                 first_millis: 1000,
                 cap_millis: 600_000,
             },
+            events_max: 500,
+            events_bytes_max: 32 << 20,
             sockets: Default::default(),
             turns: Default::default(),
         }

@@ -9,7 +9,7 @@ use crate::fhir::operations::{
     shared_record,
 };
 use crate::fhir::route::{Route, Takes};
-use crate::fhir::subscriptions;
+use crate::fhir::subscriptions::{self, asked};
 use crate::fhir::terminology::{expand, lookup, subsumes, translate, validate_code};
 use crate::fhir::validate;
 
@@ -363,23 +363,35 @@ pub const FHIR: &[Route] = &[
         ("import", "urn:handover:operation:import"),
         || post(import::import),
     ),
+    Route::operation(Method::GET, "/Subscription/$status", asked::STATUS, || {
+        get(asked::statuses)
+    }),
+    Route::operation(Method::POST, "/Subscription/$status", asked::STATUS, || {
+        post(asked::statuses_by_post)
+    }),
     Route::operation(
         Method::GET,
         "/Subscription/{id}/$status",
-        (
-            "status",
-            "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status",
-        ),
-        || get(subscriptions::status),
+        asked::STATUS,
+        || get(asked::status),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Subscription/{id}/$status",
+        asked::STATUS,
+        || post(asked::status_by_post),
     ),
     Route::operation(
         Method::GET,
         "/Subscription/{id}/$events",
-        (
-            "events",
-            "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events",
-        ),
-        || get(subscriptions::events),
+        asked::EVENTS,
+        || get(asked::events),
+    ),
+    Route::operation(
+        Method::POST,
+        "/Subscription/{id}/$events",
+        asked::EVENTS,
+        || post(asked::events_by_post),
     ),
     Route::operation(
         Method::GET,

@@ -1,30 +1,18 @@
 //! Notifications of the R5 backport
-//! (<https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/notifications.html>), and its operations
-//! `$status` and `$events`.
+//! (<https://hl7.org/fhir/uv/subscriptions-backport/STU1.1/notifications.html>), and the Bundles that
+//! its operations answer.
 
-use std::sync::Arc;
-
-use access::Interaction;
-use axum::extract::{Path, State};
-use axum::response::Response;
 use bytes::Bytes;
 use fhir::date;
 use fhir::json::write_text;
-use fhir::problem::{Kind, Problem};
-use http::StatusCode;
 use serde_json::{Value, json};
 use store::subscriptions::{Event, Sub};
 use store::{Reading, Version};
 
-use crate::failure::Failure;
-use crate::fhir::ask::{Announced, Ask};
-use crate::fhir::{absent, answer, check_known};
 use crate::node::Node;
 
 /// The content that is the resource itself.
 pub const FULL: &str = "full-resource";
-/// Events in one answer, at most.
-const EVENTS_MAX: u32 = 500;
 
 /// Why a notification is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,37 +68,83 @@ pub fn bundle(
     events: &[(&Event, Focus)],
     more: &[Version],
 ) -> Vec<u8> {
+    written(node, sub, notice, &[], events, more)
+}
+
+/// The Bundle that answers `$events`. `links` are relations and addresses: what did not fit is
+/// behind `next`.
+pub fn page(
+    node: &Node,
+    sub: &Sub,
+    links: &[(&str, String)],
+    events: &[(&Event, Focus)],
+) -> Vec<u8> {
+    written(node, sub, Notice::Events, links, events, &[])
+}
+
+/// The Bundle that answers `$status`: how each of these subscriptions stands.
+pub fn statuses(node: &Node, subs: &[Sub]) -> Value {
+    let base_url = node.site.fhir_url();
+    let entry = |sub: &Sub| {
+        json!({
+            "fullUrl": format!("urn:uuid:{}", uuid::Uuid::new_v4()),
+            "resource": status_of(&base_url, sub, Notice::Status, &[]),
+            "search": { "mode": "match" },
+        })
+    };
+    let entries: Vec<Value> = subs.iter().map(entry).collect();
+    let mut bundle = json!({
+        "resourceType": "Bundle",
+        "id": uuid::Uuid::new_v4().to_string(),
+        "type": "searchset",
+        "timestamp": date::instant(node.store.now()),
+        "total": subs.len(),
+    });
+    if let (Some(bundle), false) = (bundle.as_object_mut(), entries.is_empty()) {
+        bundle.insert("entry".into(), Value::Array(entries));
+    }
+    bundle
+}
+
+fn written(
+    node: &Node,
+    sub: &Sub,
+    notice: Notice,
+    links: &[(&str, String)],
+    events: &[(&Event, Focus)],
+    more: &[Version],
+) -> Vec<u8> {
     let base_url = node.site.fhir_url();
     let status = status_of(&base_url, sub, notice, events);
-    let kind = match notice {
-        Notice::Status => "searchset",
-        _ => "history",
-    };
     let own = json!({ "method": "GET", "url": format!("Subscription/{}/$status", sub.id) });
     let mut out = format!(
-        "{{\"resourceType\":\"Bundle\",\"id\":\"{}\",\"type\":\"{kind}\",\"timestamp\":\"{}\",\
-         \"entry\":[{{\"fullUrl\":\"urn:uuid:{}\",\"resource\":{status}",
+        "{{\"resourceType\":\"Bundle\",\"id\":\"{}\",\"type\":\"history\",\"timestamp\":\"{}\"",
         uuid::Uuid::new_v4(),
         date::instant(node.store.now()),
-        uuid::Uuid::new_v4(),
     )
     .into_bytes();
-    if notice != Notice::Status {
-        let how = format!(",\"request\":{own},\"response\":{{\"status\":\"200\"}}");
-        out.extend_from_slice(how.as_bytes());
+    if !links.is_empty() {
+        let link = |(relation, url): &(&str, String)| json!({ "relation": relation, "url": url });
+        let links: Vec<Value> = links.iter().map(link).collect();
+        out.extend_from_slice(format!(",\"link\":{}", Value::Array(links)).as_bytes());
     }
-    out.push(b'}');
+    let first = format!(
+        ",\"entry\":[{{\"fullUrl\":\"urn:uuid:{}\",\"resource\":{status},\"request\":{own},\
+         \"response\":{{\"status\":\"200\"}}}}",
+        uuid::Uuid::new_v4(),
+    );
+    out.extend_from_slice(first.as_bytes());
     for (event, focus) in events {
         let named = (event.ty.as_str(), event.id.as_str());
         match focus {
-            Focus::Found(resource) if sub.content == "full-resource" => {
+            Focus::Found(resource) if sub.content == FULL => {
                 entry(&base_url, named, resource, &mut out);
             }
             Focus::Gone if sub.content != "empty" => deletion(&base_url, named, &mut out),
             _ => {}
         }
     }
-    if sub.content == "full-resource" {
+    if sub.content == FULL {
         for it in more {
             entry(&base_url, (&it.ty, &it.id), &it.body, &mut out);
         }
@@ -167,60 +201,4 @@ fn status_of(base_url: &str, sub: &Sub, notice: Notice, events: &[(&Event, Focus
         parameters.push(json!({ "name": "error", "valueCodeableConcept": error }));
     }
     json!({ "resourceType": "Parameters", "parameter": parameters })
-}
-
-/// The subscription, if the caller may read it.
-async fn readable(node: &Node, ask: &Ask, id: &str) -> Result<Sub, Problem> {
-    let scope = ask.scope(node, Interaction::Read, "Subscription").await?;
-    check_known(id)?;
-    let Reading::Found(_) = node.store.read(&scope, "Subscription", id).await? else {
-        return Err(absent());
-    };
-    node.store.sub(id).await?.ok_or_else(absent)
-}
-
-/// `GET Subscription/[id]/$status`.
-pub async fn status(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let sub = readable(&node, &ask, &id).await?;
-    ask.no_query()?;
-    let bundle = bundle(&node, &sub, Notice::Status, &[], &[]);
-    Ok(answer::json(StatusCode::OK, bundle))
-}
-
-/// `GET Subscription/[id]/$events`: what happened between two numbers, as far as the caller may see
-/// it.
-pub async fn events(
-    State(node): State<Arc<Node>>,
-    Announced(ask): Announced,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
-    let sub = readable(&node, &ask, &id).await?;
-    let (mut from, mut to) = (0, u64::MAX);
-    for (name, value) in &ask.query {
-        let wrong = || Problem::new(Kind::Value, format!("{name} is a whole number."));
-        match name.as_str() {
-            "eventsSinceNumber" => from = value.parse().map_err(|_| wrong())?,
-            "eventsUntilNumber" => to = value.parse().map_err(|_| wrong())?,
-            _ => {
-                let message = "$events takes eventsSinceNumber and eventsUntilNumber.";
-                return Err(Problem::new(Kind::NotSupported, message).into());
-            }
-        }
-    }
-    let found = node
-        .store
-        .sub_events(&id, from..=to, false, EVENTS_MAX)
-        .await?;
-    let mut told = Vec::with_capacity(found.len());
-    for event in &found {
-        let scope = ask.scope(&node, Interaction::Read, &event.ty).await?;
-        let reading = node.store.read(&scope, &event.ty, &event.id).await?;
-        told.push((event, Focus::of(&sub, reading)));
-    }
-    let bundle = bundle(&node, &sub, Notice::Events, &told, &[]);
-    Ok(answer::json(StatusCode::OK, bundle))
 }

@@ -11,6 +11,7 @@ use store::{Change, Expect, Job, Prepared, Release};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+mod asked;
 mod looking_back;
 mod sockets;
 mod steady;
