@@ -118,6 +118,11 @@ impl Sub {
         change.ty == self.ty && self.says.as_ref().is_none_or(told)
     }
 
+    /// Whether it is told in XML.
+    pub fn is_in_xml(&self) -> bool {
+        draft::is_xml(&self.payload)
+    }
+
     /// What a resource must match: the topic's query and the subscription's own.
     ///
     /// # Errors

@@ -63,8 +63,9 @@ impl Draft {
         let payload = channel.text("payload").unwrap_or_default();
         let is_json =
             |it: &str| it.starts_with("application/fhir+json") || it == "application/json";
-        if !payload.is_empty() && !is_json(payload) {
-            let problem = Problem::new(Kind::NotSupported, "The payload is application/fhir+json.");
+        if !payload.is_empty() && !is_json(payload) && !is_xml(payload) {
+            let message = "The payload is application/fhir+json or application/fhir+xml.";
+            let problem = Problem::new(Kind::NotSupported, message);
             return Err(problem.at("Subscription.channel.payload"));
         }
         let ends = resource.text("end").and_then(span);
@@ -123,6 +124,12 @@ impl<'j> Criteria<'j> {
             query,
         })
     }
+}
+
+/// Whether a payload's media type is FHIR's XML.
+pub(super) fn is_xml(payload: &str) -> bool {
+    let essence = payload.split(';').next().unwrap_or_default().trim();
+    ["application/fhir+xml", "application/xml"].contains(&essence)
 }
 
 /// Whether that is the address of the topic of every change of a type.

@@ -135,14 +135,11 @@ pub async fn given(
             "it is too large; ask for JSON.",
         ))
     })?;
-    let length = bytes.len();
-    let written = if length == 0 {
+    let written = if bytes.is_empty() {
         // A HEAD has no body to write.
         Ok(Vec::new())
     } else {
-        let json = bytes.clone();
-        let work = move || xml::from_json(&parse(&json, &LIMITS)?, &LIMITS, pretty);
-        node.fhir.work(length, work).await
+        in_xml(node, bytes.clone(), pretty).await
     };
     let written = match written {
         Ok(written) => written,
@@ -153,6 +150,16 @@ pub async fn given(
     let xml = HeaderValue::from_static(FHIR_XML);
     parts.headers.insert(CONTENT_TYPE, xml);
     Ok(Response::from_parts(parts, Body::from(written)))
+}
+
+/// A resource in JSON, in XML.
+///
+/// # Errors
+/// What `xml::from_json` finds.
+pub async fn in_xml(node: &Node, json: Bytes, pretty: bool) -> Result<Vec<u8>, Problem> {
+    let length = json.len();
+    let work = move || xml::from_json(&parse(&json, &LIMITS)?, &LIMITS, pretty);
+    node.fhir.work(length, work).await
 }
 
 fn is_json(response: &Response) -> bool {

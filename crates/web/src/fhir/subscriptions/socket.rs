@@ -22,7 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::notice::{self, Notice};
 use super::sockets::Ear;
-use super::write;
+use super::{tell, write};
 use crate::fhir::operations::bulk_worker::scope_of;
 use crate::node::{Node, WEBSOCKET_PATH};
 use crate::secret::Secret;
@@ -178,7 +178,7 @@ impl Line {
             .scope(&self.node, Interaction::Subscribe, "Subscription")
             .await?;
         let sub = bindable(&self.node, scope.agent().account, id).await?;
-        self.bound(&sub)
+        self.bound(&sub).await
     }
 
     async fn bind_with_token(&self, token: &str) -> Result<Vec<String>, Problem> {
@@ -194,19 +194,20 @@ impl Line {
             // The account may have been closed since.
             scope_of(&self.node, account, (Interaction::Subscribe, id)).await?;
             let sub = bindable(&self.node, Some(account), id).await?;
-            answers.push(self.bound(&sub)?);
+            answers.push(self.bound(&sub).await?);
         }
         Ok(answers)
     }
 
     /// Binds it; what the subscriber is told of that.
-    fn bound(&self, sub: &Sub) -> Result<String, Problem> {
+    async fn bound(&self, sub: &Sub) -> Result<String, Problem> {
         self.node.subscriptions.sockets.bind(&self.ear, &sub.id)?;
         if sub.topic.is_empty() {
             return Ok(format!("bound {}", sub.id));
         }
         let handshake = notice::bundle(&self.node, sub, Notice::Handshake, &[], &[]);
-        String::from_utf8(handshake).map_err(|error| {
+        let (handshake, _) = tell::written(&self.node, sub, handshake.into()).await?;
+        String::from_utf8(handshake.to_vec()).map_err(|error| {
             Problem::new(Kind::Exception, "The handshake cannot be written.").because(error)
         })
     }

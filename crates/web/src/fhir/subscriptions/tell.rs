@@ -1,6 +1,7 @@
 //! Telling one subscriber what is due.
 
 use access::{Interaction, Scope};
+use bytes::Bytes;
 use exchange::outgoing::Call;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{Limits, Search};
@@ -8,11 +9,11 @@ use http::Method;
 use store::Version;
 use store::subscriptions::{Event, Sub, SubState, SubWrite};
 
-use super::notice::{self, FULL, Notice};
+use super::notice::{self, FULL, Focus, Notice};
 use super::{WEBSOCKET, set, write};
-use crate::fhir::format::FHIR_JSON;
+use crate::fhir::format::{FHIR_JSON, FHIR_XML};
 use crate::fhir::operations::bulk_worker::scope_of;
-use crate::fhir::query;
+use crate::fhir::{edge, query};
 use crate::node::Node;
 
 /// Events told in one go; others get their turn before the next.
@@ -66,8 +67,8 @@ async fn told(node: &Node, sub: &Sub) -> Result<Result<(), Untold>, Problem> {
         }
         // A websocket's handshake is with its binding.
         if !sub.topic.is_empty() && sub.channel != WEBSOCKET {
-            let body = notice::bundle(node, sub, Notice::Handshake, &[], &[]);
-            if let Err(untold) = send(node, sub, post(sub, body)).await {
+            let call = notified(node, sub, Notice::Handshake, &[], &[]).await?;
+            if let Err(untold) = send(node, sub, call).await {
                 return Ok(Err(untold));
             }
             note(node, sub, 0).await?;
@@ -99,8 +100,8 @@ async fn told(node: &Node, sub: &Sub) -> Result<Result<(), Untold>, Problem> {
     let heartbeat = i64::from(sub.heartbeat_seconds) * 1000;
     let silent = node.store.now().saturating_sub(sub.told_at);
     if quiet && sub.state == SubState::Active && heartbeat > 0 && silent >= heartbeat {
-        let body = notice::bundle(node, sub, Notice::Heartbeat, &[], &[]);
-        if let Err(untold) = send(node, sub, post(sub, body)).await {
+        let call = notified(node, sub, Notice::Heartbeat, &[], &[]).await?;
+        if let Err(untold) = send(node, sub, call).await {
             return Ok(Err(untold));
         }
         note(node, sub, 0).await?;
@@ -149,12 +150,40 @@ async fn failed(node: &Node, sub: &Sub, reason: String) -> Result<(), Problem> {
     write(node, failed).await
 }
 
-fn post(sub: &Sub, body: Vec<u8>) -> Call {
+/// A body of that media type; none has none.
+fn post(sub: &Sub, (body, media_type): (Bytes, &str)) -> Call {
     Call {
         method: Method::POST,
         url: sub.endpoint.clone(),
-        headers: headers(sub, FHIR_JSON),
-        body: body.into(),
+        headers: headers(sub, media_type),
+        body,
+    }
+}
+
+/// A notification of the backport.
+async fn notified(
+    node: &Node,
+    sub: &Sub,
+    notice: Notice,
+    events: &[(&Event, Focus)],
+    more: &[Version],
+) -> Result<Call, Problem> {
+    let bundle = notice::bundle(node, sub, notice, events, more);
+    Ok(post(sub, written(node, sub, bundle.into()).await?))
+}
+
+/// A resource in the format that the subscriber asked for, and its media type.
+///
+/// # Errors
+/// What `edge::in_xml` finds.
+pub async fn written(
+    node: &Node,
+    sub: &Sub,
+    json: Bytes,
+) -> Result<(Bytes, &'static str), Problem> {
+    match sub.is_in_xml() {
+        false => Ok((json, FHIR_JSON)),
+        true => Ok((edge::in_xml(node, json, false).await?.into(), FHIR_XML)),
     }
 }
 
@@ -179,33 +208,31 @@ async fn call(
     event: &Event,
 ) -> Result<Option<Call>, Problem> {
     let reading = node.store.read(scope, &event.ty, &event.id).await?;
-    let focus = notice::Focus::of(sub, reading);
-    if matches!(focus, notice::Focus::Hidden) {
+    let focus = Focus::of(sub, reading);
+    if matches!(focus, Focus::Hidden) {
         return Ok(None);
     }
     if sub.channel == WEBSOCKET && sub.topic.is_empty() {
-        return Ok(Some(post(sub, format!("ping {}", sub.id).into_bytes())));
+        return Ok(Some(post(sub, (format!("ping {}", sub.id).into(), ""))));
     }
     if !sub.topic.is_empty() || sub.content == "id-only" {
         let more = more(node, sub, scope, event).await?;
-        let body = notice::bundle(node, sub, Notice::Event, &[(event, focus)], &more);
-        return Ok(Some(post(sub, body)));
+        let call = notified(node, sub, Notice::Event, &[(event, focus)], &more).await?;
+        return Ok(Some(call));
     }
     if sub.content == "empty" {
-        return Ok(Some(Call {
-            headers: headers(sub, ""),
-            ..post(sub, Vec::new())
-        }));
+        return Ok(Some(post(sub, (Bytes::new(), ""))));
     }
     // Only topics tell of deletions.
-    let notice::Focus::Found(body) = focus else {
+    let Focus::Found(body) = focus else {
         return Ok(None);
     };
+    let (body, media_type) = written(node, sub, body).await?;
     let base = sub.endpoint.trim_end_matches('/');
     Ok(Some(Call {
         method: Method::PUT,
         url: format!("{base}/{}/{}", event.ty, event.id),
-        headers: headers(sub, FHIR_JSON),
+        headers: headers(sub, media_type),
         body,
     }))
 }

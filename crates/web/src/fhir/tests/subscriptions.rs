@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 mod asked;
+mod in_xml;
 mod looking_back;
 mod sockets;
 mod steady;

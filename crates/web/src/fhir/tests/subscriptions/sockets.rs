@@ -241,3 +241,35 @@ fn a_websocket_that_says_too_much_at_once_is_closed() {
         node.store.clone().close().await;
     });
 }
+
+#[test]
+fn a_websocket_whose_subscription_asks_for_xml_is_told_in_xml() {
+    on_each_database(async |ground| {
+        let (node, sys) = ready(ground).await;
+        let served = Served::open(&node).await;
+        let channel = format!(
+            r#","payload":"application/fhir+xml","_payload":{{"extension":[{{"url":"{BACKPORT}payload-content","valueCode":"id-only"}}]}}"#
+        );
+        let topic = "http://127.0.0.1:8080/fhir/SubscriptionTopic/Observation";
+        let made = sys
+            .put("/Subscription/s", &by_websocket(topic, &channel))
+            .await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        work(&node).await;
+        let mut socket = served.socket(&[bearer(&sys)]).await.unwrap();
+        let handshake = socket.asked("bind s").await;
+        assert!(
+            handshake.contains("<valueCode value=\"handshake\"/>"),
+            "{handshake}"
+        );
+        sys.put("/Observation/o1", &observation("o1", "jane")).await;
+        work(&node).await;
+        let heard = socket.hear().await;
+        assert!(
+            heard.contains("<valueCode value=\"event-notification\"/>")
+                && heard.contains("/Observation/o1"),
+            "{heard}"
+        );
+        node.store.clone().close().await;
+    });
+}
