@@ -145,6 +145,7 @@ mod tests {
             .collect();
         assert!(turns.begin("quick", false).is_some());
     }
+
     #[test]
     fn a_turn_that_came_to_nothing_is_followed_by_a_pause_that_grows() {
         let turns = Arc::new(Turns::default());
