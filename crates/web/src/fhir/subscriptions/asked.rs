@@ -130,7 +130,7 @@ async fn statuses_of(node: &Node, ask: &Ask) -> Result<Response, Failure> {
     let (base_url, limits) = (node.site.fhir_url(), Limits::default());
     let mut search = Search::parse("Subscription", &pairs, &base_url, &limits)?;
     search.count = PAGE;
-    let mut found = HashSet::new();
+    let mut found: HashSet<String> = HashSet::new();
     loop {
         let page = node.store.search(&scope, &search).await?;
         found.extend(page.entries.into_iter().map(|version| version.id));
@@ -159,7 +159,7 @@ impl Question {
     /// `NotSupported` for another parameter, `Value` for another state, `NotFound` for what cannot be
     /// an id, `TooCostly` for too many.
     fn of(query: &[(String, String)]) -> Result<Question, Problem> {
-        let (mut ids, mut states) = (Vec::new(), Vec::new());
+        let (mut ids, mut states): (Vec<String>, Vec<String>) = Default::default();
         for (name, value) in query {
             let values = value.split(',').map(str::to_string);
             match name.as_str() {
@@ -236,7 +236,7 @@ impl Span {
 
     /// Where the events from that number on are asked for, in the same way.
     fn url(&self, base_url: &str, id: &str, from: Option<u64>) -> String {
-        let mut pairs = Vec::new();
+        let mut pairs: Vec<String> = Vec::new();
         pairs.extend(from.map(|number| format!("eventsSinceNumber={number}")));
         pairs.extend(self.to.map(|number| format!("eventsUntilNumber={number}")));
         pairs.extend(self.content.map(|content| format!("content={content}")));
