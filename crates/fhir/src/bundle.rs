@@ -7,12 +7,13 @@
 mod build;
 mod inside;
 mod links;
+mod moved;
+mod question;
 mod request;
 mod settle;
 mod transaction;
 
 pub use build::{Found, Outcome, Past, history, response, searchset, searchset_with};
+pub use question::Question;
 pub use request::{Condition, Method};
-pub use transaction::{
-    Draft, ENTRIES_MAX, Entry, Known, Mode, Question, Transaction, mode, parse, split,
-};
+pub use transaction::{Draft, ENTRIES_MAX, Entry, Known, Mode, Transaction, mode, parse, split};

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use super::question::Question;
 use super::request::Method;
-use super::transaction::{Entry, Question};
+use super::transaction::Entry;
 
 /// What a Bundle makes, by type and identifier. Questions of other parameters are the store's alone.
 #[derive(Debug, Default)]
@@ -39,11 +40,10 @@ impl Made {
 
     /// The id of the one resource that a question finds.
     pub(super) fn find(&self, question: &Question) -> Option<String> {
-        let value = question.query.strip_prefix("identifier=")?;
-        if value.contains(['&', ',', '\\']) {
+        let value = question.only("identifier")?;
+        if value.contains([',', '\\']) {
             return None;
         }
-        let value = decoded(value)?;
         let (system, value) = match value.split_once('|') {
             None => (None, value.as_str()),
             Some((system, value)) => (Some(system), value),
@@ -57,22 +57,4 @@ impl Made {
         let (_, id) = found.next()?;
         found.all(|(_, other)| other == id).then(|| id.clone())
     }
-}
-
-/// `%7C` as `|`, and a plus sign as a blank.
-fn decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = char::from(bytes.next()?).to_digit(16)?;
-                let low = char::from(bytes.next()?).to_digit(16)?;
-                u8::try_from(high * 16 + low).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(out).ok()
 }

@@ -7,8 +7,16 @@ use std::borrow::Cow;
 use crate::definitions::{Definitions, Form, Shape, TypeId};
 use crate::json::Json;
 
+/// A link, by where it stands.
+#[derive(Clone, Copy)]
+pub(super) enum Link<'l> {
+    /// In `Reference.reference`, where alone a conditional reference has a meaning.
+    Reference(&'l str),
+    Other(&'l str),
+}
+
 /// What a link becomes; `None` to leave it.
-type Change<'c> = &'c mut dyn FnMut(&str) -> Option<String>;
+type Change<'c> = &'c mut dyn FnMut(Link<'_>) -> Option<String>;
 
 pub(super) struct Links;
 
@@ -25,10 +33,21 @@ impl Links {
     }
 }
 
-/// `Patient?identifier=x|1` taken apart.
-pub(super) fn conditional(link: &str) -> Option<(&str, &str)> {
-    let (ty, query) = link.split_once('?')?;
-    Definitions::r4().is_resource(ty).then_some((ty, query))
+impl<'l> Link<'l> {
+    pub(super) fn text(self) -> &'l str {
+        match self {
+            Link::Reference(text) | Link::Other(text) => text,
+        }
+    }
+
+    /// A conditional reference, `Patient?identifier=x|1`, taken apart.
+    pub(super) fn conditional(self) -> Option<(&'l str, &'l str)> {
+        let Link::Reference(text) = self else {
+            return None;
+        };
+        let (ty, query) = text.split_once('?')?;
+        Definitions::r4().is_resource(ty).then_some((ty, query))
+    }
 }
 
 fn object(json: &mut Json<'_>, ty: TypeId, definitions: &Definitions, change: Change<'_>) {
@@ -42,7 +61,7 @@ fn object(json: &mut Json<'_>, ty: TypeId, definitions: &Definitions, change: Ch
         let is_reference = ty.shape == Shape::Reference && name == "reference";
         each_item(value, &mut |item| {
             if is_reference {
-                text(item, change);
+                text(item, true, change);
             } else {
                 element(item, key.ty, definitions, change);
             }
@@ -65,15 +84,21 @@ fn element(json: &mut Json<'_>, ty: TypeId, definitions: &Definitions, change: C
         };
     }
     match definitions.ty(ty).shape {
-        Shape::Primitive(Form::Uri) if definitions.ty(ty).name != "canonical" => text(json, change),
-        Shape::Primitive(Form::Oid | Form::Uuid) => text(json, change),
+        Shape::Primitive(Form::Uri) if definitions.ty(ty).name != "canonical" => {
+            text(json, false, change);
+        }
+        Shape::Primitive(Form::Oid | Form::Uuid) => text(json, false, change),
         Shape::Primitive(Form::Xhtml) => narrative(json, change),
         _ => {}
     }
 }
 
-fn text(json: &mut Json<'_>, change: Change<'_>) {
-    if let Some(changed) = json.as_str().and_then(change) {
+fn text(json: &mut Json<'_>, is_reference: bool, change: Change<'_>) {
+    let link = json.as_str().map(|text| match is_reference {
+        true => Link::Reference(text),
+        false => Link::Other(text),
+    });
+    if let Some(changed) = link.and_then(change) {
         *json = Json::String(Cow::Owned(changed));
     }
 }
@@ -91,12 +116,7 @@ fn narrative(json: &mut Json<'_>, change: Change<'_>) {
             _ => break,
         };
         out.push_str(before);
-        // A conditional reference has no meaning in narrative.
-        let changed = if conditional(link).is_some() {
-            None
-        } else {
-            change(link)
-        };
+        let changed = change(Link::Other(link));
         out.push_str(changed.as_deref().unwrap_or(link));
         rest = after;
     }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::question::Question;
 use super::request::{Condition, Method, Named, Request};
-use super::transaction::{Entry, Known, Question, Read};
+use super::transaction::{Entry, Known, Read};
 use crate::problem::{Kind, Problem};
 
 pub(super) fn doubled() -> Problem {
@@ -18,10 +19,7 @@ impl Request {
             (_, Some(query)) => query,
             _ => return None,
         };
-        Some(Question {
-            ty: self.ty.clone(),
-            query: query.clone(),
-        })
+        Some(Question::new(&self.ty, query))
     }
 
     /// Which resource it is about, and what must hold of it.

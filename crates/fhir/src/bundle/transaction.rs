@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::inside::Made;
-use super::links::{Links, conditional};
+use super::links::Links;
+use super::moved::{Moved, root};
+use super::question::Question;
 use super::request::{Condition, Method, Named, Request};
 use super::settle::{doubled, settle};
 use crate::json::Json;
@@ -53,16 +55,6 @@ pub struct Transaction<'a> {
     /// DELETE, then POST, then PUT and PATCH, then operations, then GET and HEAD; within these as they
     /// came.
     pub entries: Vec<Entry<'a>>,
-}
-
-/// Something that only the store can answer: which one resource matches. Asked by conditional
-/// references (`Patient?identifier=x|1`), by `ifNoneExist`, and by the urls of conditional updates,
-/// patches and deletes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Question {
-    pub ty: String,
-    /// The query string, still encoded.
-    pub query: String,
 }
 
 /// A transaction that was read, with questions still open.
@@ -202,11 +194,8 @@ impl<'a> Draft<'a> {
             }
             if let Some(resource) = &mut entry.resource {
                 Links::each(resource, &mut |link| {
-                    if let Some((ty, query)) = conditional(link) {
-                        ask(Question {
-                            ty: ty.to_string(),
-                            query: query.to_string(),
-                        });
+                    if let Some((ty, query)) = link.conditional() {
+                        ask(Question::new(ty, query));
                     }
                     None
                 });
@@ -237,7 +226,8 @@ impl<'a> Draft<'a> {
             .zip(answers.iter().cloned())
             .collect();
         let mut settled: Vec<Entry<'a>> = Vec::with_capacity(self.entries.len());
-        let mut moved: HashMap<String, String> = HashMap::new();
+        let mut moved = Moved::default();
+        let mut roots: Vec<Option<String>> = Vec::with_capacity(self.entries.len());
         let mut changed = HashSet::new();
         for (index, mut read) in self.entries.into_iter().enumerate() {
             let full_url = read.full_url.take();
@@ -256,8 +246,9 @@ impl<'a> Draft<'a> {
             if let (Method::Post | Method::Put, Some(question)) = (entry.method, question) {
                 answered.insert(question, Some(entry.id.clone()));
             }
+            roots.push(full_url.as_deref().and_then(root).map(str::to_string));
             if let Some(full_url) = full_url.filter(|_| !entry.method.is_look()) {
-                note(&full_url, &entry, &mut moved);
+                moved.note(full_url, format!("{}/{}", entry.ty, entry.id));
             }
             settled.push(entry);
         }
@@ -267,55 +258,35 @@ impl<'a> Draft<'a> {
                 *answer = made.find(question);
             }
         }
-        for entry in &mut settled {
+        for (entry, root) in settled.iter_mut().zip(&roots) {
             let Some(resource) = &mut entry.resource else {
                 continue;
             };
-            rewrite(resource, &moved, &answered).map_err(|p| in_entry(p, entry.index))?;
+            rewrite(resource, root.as_deref(), &moved, &answered)
+                .map_err(|problem| in_entry(problem, entry.index))?;
         }
         settled.sort_by_key(|entry| entry.method);
         Ok(Transaction { entries: settled })
     }
 }
 
-/// Notes where links to an entry must go. What was `https://a.example/Patient/1` or `Patient/1`
-/// elsewhere has a new id here.
-fn note(full_url: &str, entry: &Entry<'_>, moved: &mut HashMap<String, String>) {
-    let target = format!("{}/{}", entry.ty, entry.id);
-    if entry.method == Method::Post && full_url.contains("://") {
-        let mut segments = full_url.rsplit('/');
-        if let (Some(id), Some(ty)) = (segments.next(), segments.next())
-            && ty == entry.ty
-        {
-            moved.insert(format!("{ty}/{id}"), target.clone());
-        }
-    }
-    moved.insert(full_url.to_string(), target);
-}
-
+/// Rewrites the links of an entry's resource; `root` is the server that the entry comes from.
 fn rewrite(
     resource: &mut Json<'_>,
-    moved: &HashMap<String, String>,
+    root: Option<&str>,
+    moved: &Moved,
     answered: &HashMap<Question, Option<String>>,
 ) -> Result<(), Problem> {
     let mut lost = false;
     Links::each(resource, &mut |link| {
-        if let Some((ty, query)) = conditional(link) {
-            let question = Question {
-                ty: ty.to_string(),
-                query: query.to_string(),
-            };
-            let id = answered.get(&question).and_then(Option::as_ref);
-            lost |= id.is_none();
-            return id.map(|id| format!("{ty}/{id}"));
-        }
-        if let Some(target) = moved.get(link) {
-            return Some(target.clone());
-        }
-        let (before, fragment) = link.split_once('#')?;
-        moved
-            .get(before)
-            .map(|target| format!("{target}#{fragment}"))
+        let Some((ty, query)) = link.conditional() else {
+            return moved.find(link.text(), root);
+        };
+        let id = answered
+            .get(&Question::new(ty, query))
+            .and_then(Option::as_ref);
+        lost |= id.is_none();
+        id.map(|id| format!("{ty}/{id}"))
     });
     if lost {
         let message = "A conditional reference finds no resource.";

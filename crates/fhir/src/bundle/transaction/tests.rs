@@ -42,7 +42,7 @@ fn links_follow_their_targets_and_all_else_stays_exact() {
         r##"{"fullUrl":"urn:uuid:11111111-1111-4111-8111-111111111111","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}},
         {"fullUrl":"urn:uuid:22222222-2222-4222-8222-222222222222","resource":{"resourceType":"Binary","contentType":"text/plain"},"request":{"method":"POST","url":"Binary"}},
         {"fullUrl":"https://a.example/Practitioner/9","resource":{"resourceType":"Practitioner"},"request":{"method":"POST","url":"Practitioner"}},
-        {"resource":{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Practitioner","id":"in"}],
+        {"fullUrl":"https://a.example/DocumentReference/8","resource":{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Practitioner","id":"in"}],
           "text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"urn:uuid:11111111-1111-4111-8111-111111111111\">é</a><img src='urn:uuid:22222222-2222-4222-8222-222222222222'/></div>"},
           "subject":{"reference":"urn:uuid:11111111-1111-4111-8111-111111111111"},
           "author":[{"reference":"Practitioner/9"},{"reference":"https://a.example/Practitioner/9"},{"reference":"#in"}],
@@ -57,6 +57,80 @@ fn links_follow_their_targets_and_all_else_stays_exact() {
         text(&transaction.entries[3].resource),
         r##"{"resourceType":"DocumentReference","status":"current","contained":[{"resourceType":"Practitioner","id":"in"}],"text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'><a href=\"Patient/new-1\">é</a><img src='Binary/new-2'/></div>"},"subject":{"reference":"Patient/new-1"},"author":[{"reference":"Practitioner/new-3"},{"reference":"Practitioner/new-3"},{"reference":"#in"}],"description":"urn:uuid:11111111-1111-4111-8111-111111111111","content":[{"attachment":{"url":"Binary/new-2","size":10}}],"extension":[{"url":"http://e.example","valueDecimal":1.50},{"url":"http://e.example","valueCanonical":"urn:uuid:22222222-2222-4222-8222-222222222222"},{"url":"http://e.example","valueUuid":"urn:uuid:33333333-3333-4333-8333-333333333333"}]}"##
     );
+}
+
+/// The references of the entries' `subject`, in the order of the entries; none of those without.
+fn subjects(transaction: &Transaction<'_>) -> Vec<String> {
+    let resources = transaction
+        .entries
+        .iter()
+        .filter_map(|it| it.resource.as_ref());
+    let subjects = resources.filter_map(|it| it.get("subject")?.text("reference"));
+    subjects.map(str::to_string).collect()
+}
+
+#[test]
+fn a_relative_reference_is_one_of_the_server_that_its_entry_comes_from() {
+    let patient = |full_url: &str| {
+        format!(
+            r#"{{"fullUrl":"{full_url}","resource":{{"resourceType":"Patient"}},"request":{{"method":"POST","url":"Patient"}}}}"#
+        )
+    };
+    let observation = |full_url: &str, subject: &str| {
+        format!(
+            r#"{{{full_url}"resource":{{"resourceType":"Observation","subject":{{"reference":"{subject}"}}}},"request":{{"method":"POST","url":"Observation"}}}}"#
+        )
+    };
+    let text_in = bundle(
+        &[
+            patient("https://a/Patient/1"),
+            patient("https://b/Patient/1"),
+            observation(r#""fullUrl":"https://a/Observation/1","#, "Patient/1"),
+            observation(r#""fullUrl":"https://b/Observation/1","#, "Patient/1"),
+            observation(
+                r#""fullUrl":"https://a/Observation/2","#,
+                "https://b/Patient/1",
+            ),
+            // These mean the Patient that is here already: nothing says that it is another server's.
+            observation(r#""fullUrl":"https://c/Observation/1","#, "Patient/1"),
+            observation(
+                r#""fullUrl":"urn:uuid:11111111-1111-4111-8111-111111111111","#,
+                "Patient/1",
+            ),
+            observation("", "Patient/1"),
+        ]
+        .join(","),
+    );
+    assert_eq!(
+        subjects(&resolved(&text_in, &[]).unwrap()),
+        [
+            "Patient/new-1",
+            "Patient/new-2",
+            "Patient/new-2",
+            "Patient/1",
+            "Patient/1",
+            "Patient/1"
+        ]
+    );
+}
+
+#[test]
+fn only_a_reference_is_a_conditional_reference() {
+    let text_in = bundle(
+        r#"{"resource":{"resourceType":"Bundle","type":"searchset","link":[{"relation":"self","url":"Patient?name=x"}]},"request":{"method":"POST","url":"Bundle"}},
+        {"resource":{"resourceType":"Procedure","instantiatesUri":["Patient?name=y"],"subject":{"reference":"Patient?name=z"}},"request":{"method":"POST","url":"Procedure"}}"#,
+    );
+    let draft = parse(json(&text_in), BASE).unwrap();
+    assert_eq!(
+        draft.questions(),
+        [Question {
+            ty: "Patient".to_string(),
+            query: "name=z".to_string(),
+        }]
+    );
+    let found = resolved(&text_in, &[Some("p")]).unwrap();
+    assert_eq!(subjects(&found), ["Patient/p"]);
+    assert!(text(&found.entries[0].resource).contains(r#""url":"Patient?name=x""#));
 }
 
 #[test]
@@ -280,6 +354,29 @@ fn two_entries_that_ask_the_same_make_one_resource() {
     assert_eq!(made.entries[0].condition, Condition::Nothing);
     assert_eq!(made.entries[1].condition, Condition::AlreadyThere);
     assert_eq!(made.entries[0].id, made.entries[1].id);
+}
+
+#[test]
+fn one_condition_in_two_spellings_makes_one_resource() {
+    let entry = |condition: &str| {
+        format!(
+            r#"{{"resource":{{"resourceType":"Patient","identifier":[{{"system":"urn:s","value":"1"}}]}},"request":{{"method":"POST","url":"Patient","ifNoneExist":"{condition}"}}}}"#
+        )
+    };
+    let observation = r#"{"resource":{"resourceType":"Observation","subject":{"reference":"Patient?active=true&identifier=urn%3As%7C1"}},"request":{"method":"POST","url":"Observation"}}"#;
+    let entries = [
+        entry("identifier=urn:s|1&active=true"),
+        entry("active=true&identifier=urn:s%7C1"),
+        observation.to_string(),
+    ];
+    let text_in = bundle(&entries.join(","));
+    let draft = parse(json(&text_in), BASE).unwrap();
+    assert_eq!(draft.questions().len(), 1);
+    let made = resolved(&text_in, &[None]).unwrap();
+    assert_eq!(made.entries[0].condition, Condition::Nothing);
+    assert_eq!(made.entries[1].condition, Condition::AlreadyThere);
+    assert_eq!(made.entries[0].id, made.entries[1].id);
+    assert_eq!(subjects(&made), ["Patient/new-1"]);
 }
 
 #[test]
