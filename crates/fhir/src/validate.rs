@@ -1,6 +1,6 @@
 //! Whether a resource has the structure that R4 defines (<https://hl7.org/fhir/R4/json.html>):
 //! known elements, types, cardinality, formats, codes of required value sets, choices, contained
-//! resources, `_field` siblings, and the invariants. What a profile asks is `profile`'s to look at.
+//! resources, `_field` siblings, the types that references point at, and the invariants. What a profile asks is `profile`'s to look at.
 //!
 //! Invariant: recursion goes no deeper than the JSON reader's depth limit.
 
@@ -8,6 +8,7 @@ mod form;
 mod found;
 mod invariant;
 mod place;
+mod target;
 
 use crate::definitions::{Definitions, Element, Form, Key, Shape, Type, TypeId, TypeKind};
 use crate::fhirpath::{Node, R4Only, World};
@@ -41,7 +42,8 @@ pub enum Severity {
 ///
 /// # Errors
 /// Every fault found (up to 20), the first one leading: `Structure` (unknown elements, wrong JSON
-/// types), `Required` (missing elements), `Value` (formats), `CodeInvalid` (required codes),
+/// types, references to types that are not allowed), `Required` (missing elements), `Value` (formats),
+/// `CodeInvalid` (required codes),
 /// `Invariant` (rules; only looked at where the structure has no fault); each with its FHIRPath.
 pub fn validate(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Problem> {
     let mut walk = Walk::new(definitions, &R4Only, false);
@@ -49,8 +51,9 @@ pub fn validate(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Pr
     Problem::all(walk.faults).map_or(Ok(()), Err)
 }
 
-/// As `validate`, but without the invariants: for what is translated from messages, where a
-/// contradiction of the sender's (a period that ends before it starts) is kept as it was sent.
+/// As `validate`, but without the invariants and without looking at what references point at: for what
+/// is translated from messages, where a contradiction of the sender's (a period that ends before it
+/// starts) is kept as it was sent.
 ///
 /// # Errors
 /// As `validate`, but `Invariant`.
@@ -79,12 +82,14 @@ struct Walk<'a> {
     remarks: Vec<Issue>,
     /// Whether those are wanted.
     remarking: bool,
-    /// Whether invariants are held.
+    /// Whether invariants are held, and references to the types that their elements allow.
     holding: bool,
     world: &'a dyn World,
     /// The resource that is walked, and the one that contains it.
     resource: Option<Node<'a>>,
     root: Option<Node<'a>>,
+    /// What the Bundle brings that is walked.
+    entries: target::Entries<'a>,
 }
 
 impl<'a> Walk<'a> {
@@ -98,6 +103,7 @@ impl<'a> Walk<'a> {
             world,
             resource: None,
             root: None,
+            entries: target::Entries::new(),
         }
     }
 
@@ -136,8 +142,13 @@ impl<'a> Walk<'a> {
         if !is_contained {
             self.root = Some(node);
         }
+        let outer_entries =
+            (name == "Bundle").then(|| std::mem::replace(&mut self.entries, target::entries(json)));
         self.object(json, id, place.unwrap_or(&root));
         (self.resource, self.root) = outer;
+        if let Some(entries) = outer_entries {
+            self.entries = entries;
+        }
     }
 
     fn object(&mut self, json: &'a Json<'a>, id: TypeId, place: &Place<'_>) {
@@ -269,6 +280,9 @@ impl<'a> Walk<'a> {
         if shape != Shape::AnyResource {
             self.concept(value, shape, element, place);
             self.object(value, ty, place);
+            if shape == Shape::Reference {
+                self.target(value, element, place);
+            }
             return self.element_invariants(value, element, ty, place);
         }
         if element.name == "contained" && value.get("contained").is_some() {

@@ -20,8 +20,24 @@ const NOT_VALID: &[(&str, &str)] = &[
         "bdl-7: seven of its 6,781 entries have the fullUrl of another",
     ),
     (
+        "DeviceMetric-example.json",
+        "DeviceMetric.parent points at a DeviceDefinition, where R4 allows only a Device",
+    ),
+    (
+        "DeviceUseStatement-example.json",
+        "DeviceUseStatement.reasonReference points at a Procedure, which R4 does not allow there",
+    ),
+    (
         "ImplementationGuide-fhir.json",
         "no ImplementationGuide.name and status",
+    ),
+    (
+        "MedicationRequest-medrx0301.json",
+        "MedicationRequest.dispenseRequest.performer points at a Practitioner, where R4 allows only an Organization",
+    ),
+    (
+        "Observation-clinical-gender.json",
+        "Observation.performer points at an Encounter, which R4 does not allow there",
     ),
     ("Questionnaire-qs1.json", "no Questionnaire.item.linkId"),
     (

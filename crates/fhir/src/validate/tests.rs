@@ -199,6 +199,87 @@ fn the_invariants_of_r4_are_held() {
 }
 
 #[test]
+fn a_reference_points_at_a_type_that_its_element_allows() {
+    let observation = |members: &str| {
+        format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"a"}},{members}}}"#
+        )
+    };
+    let subject = |members: &str| observation(&format!(r#""subject":{{{members}}}"#));
+    for members in [
+        r#""reference":"Patient/1""#,
+        r#""reference":"Patient/1/_history/2""#,
+        r#""reference":"https://a.example/fhir/Group/1""#,
+        r#""reference":"Patient?identifier=x""#,
+        r#""type":"Device","identifier":{"value":"x"}"#,
+        // What cannot be told is taken as it is.
+        r#""reference":"urn:uuid:11111111-1111-4111-8111-111111111111""#,
+        r#""reference":"https://a.example/patients/1""#,
+        r#""reference":"Medication/https://a.example/Medication/1""#,
+        r#""display":"x""#,
+    ] {
+        assert_eq!(check(&subject(members)), Ok(()), "{members}");
+    }
+    for members in [
+        r#""reference":"Medication/1""#,
+        r#""reference":"Medication/1/_history/2""#,
+        r#""reference":"https://a.example/fhir/Medication/1""#,
+        r#""reference":"Medication?code=x""#,
+        r#""type":"Medication","identifier":{"value":"x"}"#,
+    ] {
+        let problem = check(&subject(members)).unwrap_err();
+        assert_eq!(problem.kind, Kind::Structure, "{members}");
+        assert_eq!(
+            problem.expression.as_deref(),
+            Some("Observation.subject"),
+            "{members}"
+        );
+        let reason =
+            "This refers to Medication, and R4 allows here only Device, Group, Location, Patient.";
+        assert_eq!(problem.message, reason, "{members}");
+    }
+    // Any resource may stand in `focus`; of several the wrong one is named.
+    let several = r#""focus":[{"reference":"Medication/1"}],"performer":[{"reference":"Practitioner/1"},{"reference":"Encounter/1"}]"#;
+    assert_eq!(
+        fault(&observation(several)),
+        (Kind::Structure, "Observation.performer[1]".to_string())
+    );
+    let json = subject(r#""reference":"Medication/1""#);
+    let json = parse(json.as_bytes(), &Limits::default()).unwrap();
+    assert_eq!(super::structure(&json, Definitions::r4()), Ok(()));
+}
+
+#[test]
+fn what_is_contained_or_in_the_same_bundle_tells_its_own_type() {
+    let observation = |contained: &str, subject: &str| {
+        format!(
+            r##"{{"resourceType":"Observation","status":"final",{contained}"code":{{"text":"a"}},"subject":{{"reference":"{subject}"}}}}"##
+        )
+    };
+    let contained = |ty: &str| format!(r#""contained":[{{"resourceType":"{ty}","id":"a"}}],"#);
+    assert_eq!(check(&observation(&contained("Patient"), "#a")), Ok(()));
+    assert_eq!(
+        fault(&observation(&contained("Medication"), "#a")),
+        (Kind::Structure, "Observation.subject".to_string())
+    );
+    let urn = "urn:uuid:11111111-1111-4111-8111-111111111111";
+    let bundle = |ty: &str| {
+        let observation = observation("", urn);
+        format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"resource":{observation}}},{{"fullUrl":"{urn}","resource":{{"resourceType":"{ty}"}}}}]}}"#
+        )
+    };
+    assert_eq!(check(&bundle("Patient")), Ok(()));
+    assert_eq!(
+        fault(&bundle("Medication")),
+        (
+            Kind::Structure,
+            "Bundle.entry[0].resource.subject".to_string()
+        )
+    );
+}
+
+#[test]
 fn every_invariant_of_r4_compiles() {
     let r4 = Definitions::r4();
     let broken: Vec<String> = r4
