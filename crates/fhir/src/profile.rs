@@ -13,6 +13,7 @@ mod check;
 mod constant;
 mod extensions;
 mod leaf;
+mod reach;
 mod read;
 mod rule;
 mod slices;

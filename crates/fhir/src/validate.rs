@@ -1,6 +1,7 @@
 //! Whether a resource has the structure that R4 defines (<https://hl7.org/fhir/R4/json.html>):
 //! known elements, types, cardinality, formats, codes of required value sets, choices, contained
-//! resources, `_field` siblings, the types that references point at, and the invariants. What a profile asks is `profile`'s to look at.
+//! resources, `_field` siblings, the types that references point at, and the invariants. What a
+//! profile asks is `profile`'s to look at.
 //!
 //! Invariant: recursion goes no deeper than the JSON reader's depth limit.
 
@@ -43,8 +44,8 @@ pub enum Severity {
 /// # Errors
 /// Every fault found (up to 20), the first one leading: `Structure` (unknown elements, wrong JSON
 /// types, references to types that are not allowed), `Required` (missing elements), `Value` (formats),
-/// `CodeInvalid` (required codes),
-/// `Invariant` (rules; only looked at where the structure has no fault); each with its FHIRPath.
+/// `CodeInvalid` (required codes), `Invariant` (rules; only looked at where the structure has no
+/// fault); each with its FHIRPath.
 pub fn validate(resource: &Json<'_>, definitions: &Definitions) -> Result<(), Problem> {
     let mut walk = Walk::new(definitions, &R4Only, false);
     walk.resource(resource, None);

@@ -2,9 +2,8 @@
 
 use super::check::Walk;
 use super::constant::Constant;
-use super::read;
 use super::rule::{Rule, TypeRule};
-use super::{binding, slices};
+use super::{binding, reach, slices};
 use crate::fhirpath::{Decimal, Node};
 use crate::json::Json;
 use crate::problem::Kind;
@@ -141,17 +140,13 @@ fn profiles<'a>(walk: &mut Walk<'a>, urls: &'a [String], node: Node<'a>, place: 
 /// What a reference points at is of a type, and if it is here follows a profile, that is allowed.
 fn target<'a>(walk: &mut Walk<'a>, targets: &'a [String], node: Node<'a>, place: &Place<'_>) {
     let is_reference = walk.asked.definitions.ty(node.ty).name == "Reference";
-    let Some(found) = slices::resolved(walk, node).filter(|_| is_reference) else {
+    let Some(found) = reach::resolved(walk, node).filter(|_| is_reference) else {
         return;
     };
     let definitions = walk.asked.definitions;
     let mut unsure = false;
     let is_allowed = targets.iter().any(|url| {
-        let ty = match walk.asked.profiles.find(url) {
-            Some(profile) => Some(profile.ty.as_str()),
-            None => read::core_type(url),
-        };
-        let ty = ty.and_then(|ty| definitions.find(ty));
+        let ty = reach::target_type(walk, url);
         unsure |= ty.is_none();
         let is_type = ty.is_some_and(|ty| crate::fhirpath::is_a(found.ty, ty, definitions));
         is_type && (found.json.is_none() || walk.would_follow(url, found))

@@ -241,6 +241,122 @@ fn entries_of_a_bundle_are_sliced_by_their_profile() {
     );
 }
 
+/// A contained Observation, to which `hasMember` refers.
+fn with_member(code: &str) -> String {
+    format!(
+        r##"{{"resourceType":"Observation","contained":[{{"resourceType":"Observation","id":"m","code":{{"coding":[{{"code":"{code}"}}]}}}}],"hasMember":[{{"reference":"#m"}}]}}"##
+    )
+}
+
+#[test]
+fn references_are_sliced_by_the_type_of_what_they_point_at() {
+    let sliced = |rules: &str, path: &str| {
+        profiles(
+            "Observation",
+            &format!(
+                r#"{{"id":"Observation.performer","path":"Observation.performer","slicing":{{"discriminator":[{{"type":"type","path":"{path}"}}],"rules":"{rules}"}}}},
+        {{"id":"Observation.performer:place","path":"Observation.performer","sliceName":"place","min":1,"max":"1","type":[{{"code":"Reference","targetProfile":["http://hl7.org/fhir/StructureDefinition/Organization","http://hl7.org/fhir/StructureDefinition/CareTeam"]}}]}}"#
+            ),
+            &[],
+        )
+    };
+    let observation = |performers: &str| {
+        format!(
+            r##"{{"resourceType":"Observation","contained":[{{"resourceType":"Organization","id":"o"}},{{"resourceType":"Practitioner","id":"p"}}],"performer":[{performers}]}}"##
+        )
+    };
+    for path in ["resolve()", "$this.resolve()"] {
+        let open = sliced("open", path);
+        for performer in [
+            r##"{"reference":"#o"}"##,
+            r#"{"reference":"CareTeam/1"}"#,
+            r#"{"reference":"https://a.example/fhir/Organization/1/_history/2"}"#,
+            r#"{"type":"Organization","identifier":{"value":"x"}}"#,
+            r##"{"reference":"#p"},{"reference":"#o"}"##,
+        ] {
+            assert!(
+                found(&open, &observation(performer)).is_empty(),
+                "{path} {performer}"
+            );
+        }
+        for performer in [
+            r##"{"reference":"#p"}"##,
+            r#"{"reference":"Practitioner/1"}"#,
+            r#"{"type":"Practitioner","display":"x"}"#,
+        ] {
+            assert_eq!(
+                errors(&open, &observation(performer)),
+                one(Kind::Required, "Observation.performer"),
+                "{path} {performer}"
+            );
+        }
+    }
+    let closed = sliced("closed", "resolve()");
+    assert_eq!(
+        errors(
+            &closed,
+            &observation(r##"{"reference":"#o"},{"reference":"#p"}"##)
+        ),
+        one(Kind::Structure, "Observation.performer[1]")
+    );
+    // What cannot be told is no fault, and said.
+    let untold = [(
+        Severity::Information,
+        Kind::Incomplete,
+        "Observation.performer[0]".to_string(),
+    )];
+    for performer in [
+        r#"{"display":"x"}"#,
+        r#"{"reference":"urn:uuid:11111111-1111-4111-8111-111111111111"}"#,
+    ] {
+        assert_eq!(
+            found(&closed, &observation(performer)),
+            untold,
+            "{performer}"
+        );
+    }
+    let two = observation(r##"{"reference":"#o"},{"reference":"CareTeam/1"}"##);
+    assert_eq!(
+        errors(&closed, &two),
+        one(Kind::Structure, "Observation.performer")
+    );
+}
+
+#[test]
+fn references_are_sliced_by_values_and_profiles_of_what_they_point_at() {
+    let pulse = r#"{"resourceType":"StructureDefinition","url":"http://example.org/pulse","name":"N","type":"Observation","derivation":"constraint","differential":{"element":[{"path":"Observation.code","patternCodeableConcept":{"coding":[{"code":"P"}]}}]}}"#;
+    for (kind, path) in [("value", "resolve().code"), ("profile", "resolve()")] {
+        let profile = profiles(
+            "Observation",
+            &format!(
+                r#"{{"id":"Observation.hasMember","path":"Observation.hasMember","slicing":{{"discriminator":[{{"type":"{kind}","path":"{path}"}}],"rules":"closed"}}}},
+        {{"id":"Observation.hasMember:pulse","path":"Observation.hasMember","sliceName":"pulse","min":1,"type":[{{"code":"Reference","targetProfile":["http://example.org/pulse"]}}]}}"#
+            ),
+            &[pulse],
+        );
+        assert_eq!(errors(&profile, &with_member("P")), NOTHING, "{kind}");
+        assert_eq!(
+            errors(&profile, &with_member("Q")),
+            [
+                (Kind::Structure, "Observation.hasMember[0]".to_string()),
+                (Kind::Required, "Observation.hasMember".to_string()),
+            ],
+            "{kind}"
+        );
+        let elsewhere =
+            r#"{"resourceType":"Observation","hasMember":[{"reference":"Observation/9"}]}"#;
+        assert_eq!(
+            found(&profile, elsewhere),
+            [(
+                Severity::Information,
+                Kind::Incomplete,
+                "Observation.hasMember[0]".to_string()
+            )],
+            "{kind}"
+        );
+    }
+}
+
 #[test]
 fn extensions_follow_their_definition_and_stand_where_it_says() {
     let extension = r#"{"resourceType":"StructureDefinition","url":"http://example.org/ext","name":"E","type":"Extension","derivation":"constraint","context":[{"type":"element","expression":"Patient.contact"}],"differential":{"element":[{"path":"Extension.url","fixedUri":"http://example.org/ext"},{"path":"Extension.value[x]","min":1,"type":[{"code":"code"}]}]}}"#;
