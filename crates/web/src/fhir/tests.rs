@@ -222,3 +222,10 @@ fn observation(id: &str, subject: &str) -> String {
         r#"{{"resourceType":"Observation","id":"{id}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"8480-6"}}]}},"subject":{{"reference":"Patient/{subject}"}},"valueQuantity":{{"value":1.50}}}}"#
     )
 }
+
+/// A Patient with a link to another record.
+fn linked(id: &str, ty: &str, other: &str) -> String {
+    format!(
+        r#"{{"resourceType":"Patient","id":"{id}","link":[{{"type":"{ty}","other":{{"reference":"Patient/{other}"}}}}]}}"#
+    )
+}

@@ -59,6 +59,8 @@ async fn found(node: &Node, ask: &Ask) -> Result<Response, Failure> {
     )?;
     let own = search.clone();
     search.count = PAGE;
+    // Of one person, as any search: the last of a code may stand under a record that was given up.
+    search.follows_merges = true;
     let (mut codes, mut looked_at) = (Codes::default(), 0);
     loop {
         let page = node.store.search(&scope, &search).await?;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use store::testing::on_each_database;
 
-use super::{Client, JANE, node, observation, release};
+use super::{Client, JANE, linked, node, observation, release};
 
 fn labels(of: &Value) -> Vec<String> {
     let labels = of["parameter"][0]["valueMeta"]["security"]
@@ -265,6 +265,40 @@ fn the_last_observations_of_each_code_come_the_most_recent_first() {
         ] {
             let refused = bo.get(&format!("/Observation/$lastn?{query}")).await;
             assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");
+        }
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn the_last_observations_of_a_patient_may_stand_under_the_record_that_theirs_replaced() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        let plain = |id: &str| format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
+        for (path, text) in [
+            ("/Patient/new", plain("new")),
+            ("/Patient/old", plain("old")),
+            ("/Patient/new", linked("new", "replaces", "old")),
+            ("/Patient/old", linked("old", "replaced-by", "new")),
+            ("/Observation/a1", dated("a1", "new", "a", "2024-01-01")),
+            ("/Observation/a2", dated("a2", "old", "a", "2024-01-02")),
+            ("/Observation/b1", dated("b1", "old", "b", "2020-01-01")),
+        ] {
+            let made = bo.put(path, &text).await;
+            assert!(made.status.is_success(), "{path}: {}", made.text());
+        }
+        for (patient, expected) in [("new", ["a2", "b1"]), ("old", ["a2", "b1"])] {
+            let answer = bo
+                .get(&format!("/Observation/$lastn?patient=Patient/{patient}"))
+                .await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+            let found = answer.json()["entry"].as_array().cloned().unwrap();
+            let ids: Vec<&str> = found
+                .iter()
+                .map(|entry| entry["resource"]["id"].as_str().unwrap())
+                .collect();
+            assert_eq!(ids, expected, "{patient}");
         }
         node.store.clone().close().await;
     });
