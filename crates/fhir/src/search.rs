@@ -28,6 +28,8 @@ pub use fold::fold;
 pub use holds::About;
 pub use links::references;
 pub(crate) use links::target;
-pub use parameter::{Parameter, ParameterKind, parameter, parameters};
+pub use parameter::{
+    Parameter, ParameterKind, parameter, parameter_of_all, parameters, parameters_of_all,
+};
 pub use query::{ALL_TYPES, Include, Included, Limits, Search, Sort, Total};
 pub use registry::Registry;

@@ -94,6 +94,22 @@ pub fn parameter(ty: &str, code: &str) -> Option<&'static Parameter> {
     of_type.get(position)
 }
 
+/// What resources of every type are searched by alike.
+const OF_EVERY_TYPE: [&str; 4] = ["_profile", "_security", "_source", "_tag"];
+
+/// The search parameter of that code if all resource types have it alike, so that a search over all
+/// types can ask by it.
+pub fn parameter_of_all(code: &str) -> Option<&'static Parameter> {
+    // What it is, any type tells.
+    let known = OF_EVERY_TYPE.contains(&code);
+    known.then(|| parameter("Basic", code)).flatten()
+}
+
+/// All that `parameter_of_all` knows.
+pub fn parameters_of_all() -> impl Iterator<Item = &'static Parameter> {
+    OF_EVERY_TYPE.into_iter().filter_map(parameter_of_all)
+}
+
 /// All search parameters of a resource type that go into the index, in the order of their codes.
 pub fn parameters(ty: &str) -> impl Iterator<Item = &'static Parameter> + use<> {
     let of_type = registry().get(ty).map(Vec::as_slice).unwrap_or_default();
@@ -233,6 +249,15 @@ mod tests {
             let found = parameter(ty, code).unwrap();
             assert_eq!(found.is_canonical(), expected, "{ty} {code}");
         }
+        let everywhere = OF_EVERY_TYPE.map(|code| parameter_of_all(code).unwrap());
+        for ty in Definitions::r4().resources() {
+            for alike in everywhere {
+                let known = parameter(ty, alike.code).unwrap();
+                assert!(known.is_indexed(), "{ty} {}", alike.code);
+                assert_eq!(known.kind, alike.kind, "{ty} {}", alike.code);
+            }
+        }
+        assert!(parameter_of_all("_text").is_none());
         assert!(parameter("Patient", "frobnicate").is_none());
         assert!(parameter("Nobody", "name").is_none());
     }

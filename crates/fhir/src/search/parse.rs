@@ -48,7 +48,8 @@ impl Search {
 
     /// Reads a query. `base_url` is the node's own FHIR address, such as
     /// `https://gp.example/fhir`: references to it are taken as relative. A search over `ALL_TYPES`
-    /// knows `_id`, `_lastUpdated` and `_type`.
+    /// knows `_type` and what every type has: `_id`, `_lastUpdated`, `_list`, `_filter` and
+    /// `parameter_of_all`.
     ///
     /// # Errors
     /// `NotFound` for a type that R4 does not know; `NotSupported` for a parameter, modifier or form

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::custom::{Custom, plain};
 use super::extract::extract_one;
-use super::parameter::{Parameter, parameter, parameters};
+use super::parameter::{Parameter, parameter, parameter_of_all, parameters};
+use super::query::ALL_TYPES;
 use super::texts::Texts;
 use super::value::Entry;
 use crate::json::Json;
@@ -71,9 +72,13 @@ impl Registry {
         }
     }
 
-    /// The parameter of that code for that type.
+    /// The parameter of that code for that type; for all types, one that each of them has.
     pub fn parameter(&self, ty: &str, code: &str) -> Option<&Parameter> {
-        let published = parameter(ty, code).filter(|known| known.is_indexed());
+        let published = match ty {
+            ALL_TYPES => parameter_of_all(code),
+            ty => parameter(ty, code),
+        };
+        let published = published.filter(|known| known.is_indexed());
         published.or_else(|| self.own(ty, code).map(|own| &*own.parameter))
     }
 

@@ -367,9 +367,11 @@ pub(crate) async fn matching(
 
 /// The patients whom the question names, by id.
 fn named<'s>(ty: &str, clauses: &'s [Clause], names: &mut Vec<&'s str>) {
-    for criterion in clauses.iter().flat_map(|clause| &clause.criteria) {
+    let each = |clause: &'s Clause| clause.criteria.iter().map(move |it| (clause.negated, it));
+    for (negated, criterion) in clauses.iter().flat_map(each) {
         match criterion {
-            Criterion::Id(id) if ty == "Patient" => names.push(id),
+            // Whoever asks for all but one asks nothing of that one.
+            Criterion::Id(id) if ty == "Patient" && !negated => names.push(id),
             Criterion::Compartment(id) => names.push(id),
             Criterion::Reference { targets } => {
                 names.extend(targets.iter().filter_map(|it| it.strip_prefix("Patient/")));

@@ -10,7 +10,7 @@ use crate::people::{commit, patient, prepared, put, put_as, staff, system};
 
 const BASE: &str = "https://gp.example/fhir";
 
-fn read(ty: &str, text: &str) -> Result<Search, fhir::Problem> {
+pub fn read(ty: &str, text: &str) -> Result<Search, fhir::Problem> {
     let pairs: Vec<_> = text
         .split('&')
         .filter(|pair| !pair.is_empty())
@@ -20,7 +20,7 @@ fn read(ty: &str, text: &str) -> Result<Search, fhir::Problem> {
     Search::parse(ty, &pairs, BASE, &Limits::default())
 }
 
-fn query(ty: &str, text: &str) -> Search {
+pub fn query(ty: &str, text: &str) -> Search {
     read(ty, text).unwrap_or_else(|problem| panic!("{ty}?{text}: {problem:?}"))
 }
 
@@ -30,7 +30,7 @@ async fn ids(store: &Store, scope: &Scope, search: &Search) -> Vec<String> {
 }
 
 /// The ids of the matches and, behind a bar, of what came along.
-async fn found(store: &Store, scope: &Scope, ty: &str, text: &str) -> String {
+pub async fn found(store: &Store, scope: &Scope, ty: &str, text: &str) -> String {
     let mut search = query(ty, text);
     search.total = Total::Accurate;
     let page = store.search(scope, &search).await.unwrap();
@@ -60,7 +60,7 @@ const LIST: &str = r#"{"resourceType":"List","status":"current","mode":"working"
 const VALUE_SET: &str =
     r#"{"resourceType":"ValueSet","status":"active","url":"https://fhir.example/vs/a/b"}"#;
 
-async fn stocked(ground: &store::testing::Ground) -> Store {
+pub async fn stocked(ground: &store::testing::Ground) -> Store {
     let store = ground.open().await;
     let all = [
         (TRUST, "trust"),

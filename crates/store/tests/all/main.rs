@@ -24,6 +24,7 @@ mod many;
 mod merged;
 mod modifiers;
 mod opening;
+mod over_all;
 mod own_parameters;
 mod people;
 mod property;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use fhir::date;
 use fhir::definitions::Definitions;
-use fhir::search::{Parameter, ParameterKind, parameters};
+use fhir::search::{Parameter, ParameterKind, parameters, parameters_of_all};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -74,6 +74,7 @@ fn statement(node: &Node, at: &str) -> Value {
             "compartment": COMPARTMENTS.map(|of| format!("http://hl7.org/fhir/CompartmentDefinition/{of}")),
             "resource": resources,
             "interaction": interactions(|route| route.level() == Level::System),
+            "searchParam": over_all_types(),
         }), |route| route.level() == Level::System)],
     })
 }
@@ -167,6 +168,19 @@ fn resource(ty: &'static str, delete: &'static str, has_words: bool) -> Value {
         "searchParam": searched,
     });
     with_operations(told, |route| route.is_of(ty))
+}
+
+/// What all types are searched by at once.
+fn over_all_types() -> Vec<Value> {
+    let own = [
+        ("_id", "token"),
+        ("_lastUpdated", "date"),
+        ("_type", "token"),
+    ];
+    let own = own.map(|(name, kind)| json!({ "name": name, "type": kind }));
+    own.into_iter()
+        .chain(parameters_of_all().map(parameter))
+        .collect()
 }
 
 fn parameter(parameter: &Parameter) -> Value {

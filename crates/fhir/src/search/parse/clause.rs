@@ -51,9 +51,13 @@ pub(super) fn of_values(
     values: &[String],
 ) -> Result<Clause, Problem> {
     let mut criteria = Vec::with_capacity(values.len());
+    let mut negated = false;
     match asked.code {
         "_id" => {
-            no_modifier(asked)?;
+            negated = asked.modifier == Some("not");
+            if !negated {
+                no_modifier(asked)?;
+            }
             for value in values {
                 check_id(value)?;
                 criteria.push(Criterion::Id(value.clone()));
@@ -91,7 +95,7 @@ pub(super) fn of_values(
     }
     Ok(Clause {
         code: asked.code.to_string(),
-        negated: false,
+        negated,
         criteria,
     })
 }
@@ -152,6 +156,10 @@ pub(super) fn known<'c>(
             known.code
         );
         return Err(Problem::new(Kind::Transient, message));
+    }
+    if ty == ALL_TYPES {
+        let message = "Resources of all types have no search parameter of this name in common.";
+        return Err(unsupported(message));
     }
     Err(unsupported(match crate::search::parameter(ty, code) {
         Some(known) => format!("The search parameter {} is not supported.", known.code),

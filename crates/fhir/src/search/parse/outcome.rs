@@ -5,7 +5,7 @@ use super::{Context, unsupported};
 use crate::definitions::Definitions;
 use crate::problem::{Kind, Problem};
 use crate::search::parameter::{Parameter, ParameterKind};
-use crate::search::query::{Include, Included, Sort, Total};
+use crate::search::query::{ALL_TYPES, Include, Included, Sort, Total};
 
 /// A cursor's length in bytes, at most: it holds the values that the last result is sorted by.
 const CURSOR_BYTES_MAX: usize = 4096;
@@ -71,6 +71,10 @@ pub(super) fn sort(
 }
 
 fn sortable<'c>(context: Context<'c>, ty: &str, code: &str) -> Result<&'c Parameter, Problem> {
+    if ty == ALL_TYPES {
+        let message = "Resources of all types are sorted by _id and _lastUpdated only.";
+        return Err(unsupported(message));
+    }
     let known = super::clause::known(context, ty, code)?;
     match known.kind {
         ParameterKind::Composite | ParameterKind::Special => Err(unsupported(format!(
@@ -134,7 +138,8 @@ pub(super) fn include(
         let message = format!("{source}:{code} is not a reference.");
         return Err(Problem::new(Kind::Value, message));
     }
-    if direction == Included::Target && source != ty && !iterate {
+    let is_found = source == ty || ty == ALL_TYPES;
+    if direction == Included::Target && !is_found && !iterate {
         let message = format!("{source} is not what is searched for; say _include:iterate.");
         return Err(Problem::new(Kind::Value, message));
     }

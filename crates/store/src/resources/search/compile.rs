@@ -208,6 +208,7 @@ pub(crate) fn push_found(
     clause: &Clause,
 ) {
     let param = making.numbers.parameter(level.ty, &clause.code);
+    let params = making.numbers.parameters(level.ty, &clause.code);
     for (number, criterion) in clause.criteria.iter().enumerate() {
         sql.push(if number == 0 { "" } else { " UNION ALL " });
         let table = criteria::table(making.numbers, level.ty, &clause.code, criterion);
@@ -215,7 +216,7 @@ pub(crate) fn push_found(
             sql.push("SELECT i.shard, i.rid FROM ")
                 .push(table)
                 .push(" WHERE ");
-            criteria::push(sql, param, criterion, making.numbers);
+            criteria::push(sql, params, criterion, making.numbers);
             continue;
         }
         match criterion {
@@ -318,12 +319,13 @@ fn push_one(
 ) {
     let (row, key) = (level.row(), level.key());
     let param = making.numbers.parameter(level.ty, code);
+    let params = making.numbers.parameters(level.ty, code);
     let missing = matches!(criterion, Criterion::Missing(true));
     match criteria::table(making.numbers, level.ty, code, criterion) {
         Some(table) if is_asked_by_row(table, criterion) => {
             sql.push(if missing { "NOT EXISTS (" } else { "EXISTS (" });
             sql.push("SELECT 1 FROM ").push(table).push(" WHERE ");
-            criteria::push(sql, param, criterion, making.numbers);
+            criteria::push(sql, params, criterion, making.numbers);
             sql.push(" AND i.rid = ")
                 .push(key)
                 .push(".rid AND i.shard = ");
@@ -339,7 +341,7 @@ fn push_one(
             sql.push("SELECT i.shard, i.rid FROM ")
                 .push(table)
                 .push(" WHERE ");
-            criteria::push(sql, param, criterion, making.numbers);
+            criteria::push(sql, params, criterion, making.numbers);
             sql.push(")");
         }
         None => match criterion {

@@ -3,7 +3,7 @@
 use fhir::search::{Criterion, Numbers as Interval, ParameterKind, Range, System, fold};
 
 use super::concepts;
-use super::numbers::Numbers;
+use super::numbers::{Numbers, Params};
 use super::parts;
 use crate::resources::index::{NO_SYSTEM, key, start};
 use crate::sql::Sql;
@@ -50,8 +50,13 @@ pub(crate) fn table(
 }
 
 /// Adds the condition on a row `i` of the criterion's table, beginning with its parameter.
-pub(crate) fn push(sql: &mut Sql<'static>, param: i64, criterion: &Criterion, numbers: &Numbers) {
-    sql.push("i.param = ").bind(param);
+pub(crate) fn push(
+    sql: &mut Sql<'static>,
+    params: Params<'_>,
+    criterion: &Criterion,
+    numbers: &Numbers,
+) {
+    params.push(sql);
     if unwritable(criterion) {
         sql.push(" AND 1 = 0");
         return;

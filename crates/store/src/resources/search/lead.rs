@@ -1,7 +1,7 @@
 //! What finds the rows of a search: the condition that leaves the fewest, the others being asked of
 //! each row that it finds.
 
-use fhir::search::{Clause, Criterion};
+use fhir::search::{ALL_TYPES, Clause, Criterion};
 
 use super::compile::{Level, Making, push_found, scope_patient};
 use super::criteria;
@@ -36,7 +36,7 @@ impl<'s> Lead<'s> {
         };
         match clause.criteria.as_slice() {
             [Criterion::Compartment(patient)] => Lead::Compartment(patient, Some(at)),
-            [criterion] if is_one(criterion) => {
+            [criterion] if is_streamed(level.ty, clause) => {
                 match criteria::table(making.numbers, level.ty, &clause.code, criterion) {
                     Some(table) => Lead::One(at, criterion, table),
                     None => Lead::Some(at),
@@ -72,10 +72,10 @@ impl<'s> Lead<'s> {
             }
             Lead::One(at, criterion, table) => {
                 let code = level.clauses.get(*at).map_or("", |clause| &clause.code);
-                let param = making.numbers.parameter(level.ty, code);
+                let params = making.numbers.parameters(level.ty, code);
                 sql.push("(SELECT i.shard, i.rid FROM ").push(table);
                 sql.push(" WHERE ");
-                criteria::push(sql, param, criterion, making.numbers);
+                criteria::push(sql, params, criterion, making.numbers);
                 sql.push(") l CROSS JOIN ");
             }
             Lead::Some(_) | Lead::Type => {}
@@ -120,9 +120,10 @@ pub(super) fn candidates(making: &Making<'_>, level: &Level<'_>) -> Vec<(u64, us
             0 => making.sizes.get(at).copied().flatten(),
             _ => None,
         };
-        let streams = matches!(clause.criteria.as_slice(), [one] if is_one(one));
+        let streams = is_streamed(level.ty, clause);
         let size = measured.unwrap_or(guess);
-        if streams || size <= SMALL_MAX {
+        // Over all types the rows have no order of their own in which a page would end early.
+        if streams || size <= SMALL_MAX || level.ty == ALL_TYPES {
             candidates.push((size, at));
         }
     }
@@ -195,8 +196,18 @@ pub(super) fn is_sure(clause: &Clause) -> bool {
     !clause.negated && clause.criteria.iter().all(sure)
 }
 
-/// Whether its rows stand together in the order of `rid`, so that a page can stop early.
-pub(super) fn is_one(criterion: &Criterion) -> bool {
+/// Whether a clause finds its rows in the order of `rid`, so that a page can stop early. Over all types
+/// only a compartment does: under a parameter, the rows of one type stand behind those of another.
+pub(super) fn is_streamed(ty: &str, clause: &Clause) -> bool {
+    match clause.criteria.as_slice() {
+        [one] if ty == ALL_TYPES => matches!(one, Criterion::Compartment(_)),
+        [one] => is_one(one),
+        _ => false,
+    }
+}
+
+/// Whether the rows of one value stand together in the order of `rid`.
+fn is_one(criterion: &Criterion) -> bool {
     match criterion {
         Criterion::Token { code, .. } => code.is_some(),
         Criterion::Reference { targets } => targets.len() == 1,

@@ -5,11 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use access::Scope;
+use fhir::definitions::Definitions;
 use fhir::problem::Problem;
-use fhir::search::{Clause, Concept, Criterion, ParameterKind, Registry, Search, System};
+use fhir::search::{
+    ALL_TYPES, Clause, Concept, Criterion, ParameterKind, Registry, Search, System,
+    parameter_of_all,
+};
 
 use super::concepts::{self, Codes, Sets};
 use crate::database::Tx;
+use crate::row::Row;
+use crate::sql::Sql;
 use crate::store::Store;
 use crate::words::{self, UNKNOWN};
 use crate::writer::Core;
@@ -19,6 +25,38 @@ pub(crate) struct Numbers {
     known: HashMap<String, i64>,
     registry: Arc<Registry>,
     sets: Sets,
+    /// Of the parameters that all types are asked by: the numbers of each type's, by the code.
+    of_all: HashMap<String, Vec<i64>>,
+}
+
+/// The numbers of a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Params<'n> {
+    /// Of one type's.
+    One(i64),
+    /// Of every type's that is in rows.
+    Each(&'n [i64]),
+}
+
+impl Params<'_> {
+    /// Adds the condition that the index's row `i` stands under one of them.
+    pub(crate) fn push(self, sql: &mut Sql<'static>) {
+        match self {
+            Params::One(param) => {
+                sql.push("i.param = ").bind(param);
+            }
+            Params::Each([]) => {
+                sql.push("i.param = ").bind(UNKNOWN);
+            }
+            Params::Each(params) => {
+                sql.push("i.param IN (");
+                for (number, param) in params.iter().enumerate() {
+                    sql.push(if number == 0 { "" } else { ", " }).bind(*param);
+                }
+                sql.push(")");
+            }
+        }
+    }
 }
 
 impl Numbers {
@@ -31,12 +69,17 @@ impl Numbers {
             known: HashMap::new(),
             registry: store.registry(),
             sets: concepts::sets(store, scope, search).await?,
+            of_all: HashMap::new(),
         };
         let systems = concepts::systems(&numbers.sets).map(str::to_string);
         let systems: Vec<String> = systems.collect();
         for word in wanted(search).into_iter().chain(systems) {
             let number = store.word(&word).await?;
             numbers.known.insert(word, number);
+        }
+        for code in codes_of_all(search) {
+            let rows = store.rows(&of_all_types(&code)).await?;
+            numbers.of_all.insert(code, firsts(&rows)?);
         }
         Ok(numbers)
     }
@@ -51,10 +94,15 @@ impl Numbers {
             known: HashMap::new(),
             registry: core.registry(),
             sets: Sets::new(),
+            of_all: HashMap::new(),
         };
         for word in wanted(search) {
             let number = core.word_if_any(tx, &word).await?;
             numbers.known.insert(word, number.unwrap_or(UNKNOWN));
+        }
+        for code in codes_of_all(search) {
+            let rows = tx.rows(&of_all_types(&code)).await?;
+            numbers.of_all.insert(code, firsts(&rows)?);
         }
         Ok(numbers)
     }
@@ -67,6 +115,14 @@ impl Numbers {
     /// The number of a search parameter.
     pub(crate) fn parameter(&self, ty: &str, code: &str) -> i64 {
         self.word(words::parameter(&mut String::new(), ty, code))
+    }
+
+    /// The numbers of a search parameter of that type, or of all types.
+    pub(crate) fn parameters(&self, ty: &str, code: &str) -> Params<'_> {
+        match self.of_all.get(code) {
+            Some(each) if ty == ALL_TYPES => Params::Each(each),
+            _ => Params::One(self.parameter(ty, code)),
+        }
     }
 
     /// What a concept stands for.
@@ -91,6 +147,46 @@ fn wanted(search: &Search) -> BTreeSet<String> {
     // A word with a NUL is in no row, and PostgreSQL would not even be asked about it.
     wanted.retain(|word| !word.contains('\0'));
     wanted.into_iter().collect()
+}
+
+/// The codes by which the search asks all types at once: those of parameters that each type has, and of
+/// the sides of their values.
+fn codes_of_all(search: &Search) -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    if search.ty == ALL_TYPES {
+        gather_codes(&search.clauses, &mut codes);
+    }
+    codes
+}
+
+fn gather_codes(clauses: &[Clause], codes: &mut BTreeSet<String>) {
+    for clause in clauses {
+        let plain = clause.code.split('#').next().unwrap_or_default();
+        if parameter_of_all(plain).is_some() {
+            codes.insert(clause.code.clone());
+        }
+        for criterion in &clause.criteria {
+            if let Criterion::All(clauses) = criterion {
+                gather_codes(clauses, codes);
+            }
+        }
+    }
+}
+
+/// Finds the numbers of every type's parameter of that code.
+fn of_all_types(code: &str) -> Sql<'static> {
+    let mut sql = Sql::new("SELECT id FROM word WHERE text IN (");
+    let mut buffer = String::new();
+    for (number, ty) in Definitions::r4().resources().into_iter().enumerate() {
+        sql.push(if number == 0 { "" } else { ", " });
+        sql.bind(words::parameter(&mut buffer, ty, code).to_string());
+    }
+    sql.push(") ORDER BY id");
+    sql
+}
+
+fn firsts(rows: &[Row]) -> Result<Vec<i64>, Problem> {
+    rows.iter().map(|row| row.int(0)).collect()
 }
 
 /// All words that the clauses' SQL needs.

@@ -7,7 +7,7 @@ use fhir::problem::Problem;
 use fhir::search::{Clause, Search};
 
 use super::compile::{self, Making, Rows};
-use super::lead::{SMALL_MAX, guess, is_one, is_sure};
+use super::lead::{SMALL_MAX, guess, is_streamed, is_sure};
 use super::numbers::Numbers;
 use crate::store::Store;
 
@@ -34,8 +34,7 @@ pub(super) async fn sizes(
         .take(LOOKS_MAX)
         .collect();
     if let [(_, only)] = candidates.as_slice() {
-        let streams = matches!(only.criteria.as_slice(), [one] if is_one(one));
-        if streams && search.sort.is_empty() {
+        if is_streamed(&search.ty, only) && search.sort.is_empty() {
             return Ok(sizes);
         }
     }
