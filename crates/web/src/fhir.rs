@@ -62,7 +62,8 @@ pub use openapi::openapi;
 pub use patch::{patch, patch_matching};
 pub use read::read;
 pub use search::{
-    search, search_all, search_by_post, search_compartment, search_compartment_by_post,
+    search, search_all, search_all_by_post, search_by_post, search_compartment,
+    search_compartment_by_post, search_whole_compartment_by_post,
 };
 pub use transaction::transaction;
 pub use update::{update, update_matching};

@@ -168,12 +168,12 @@ pub async fn announce<S: Handlers>(node: &Arc<Node>, request: Request, handlers:
     };
     let from_elsewhere = parts.headers.contains_key(ORIGIN);
     let manner = Manner::of(&parts);
-    let form = manner.as_ref().copied().unwrap_or_default();
+    let mut form = manner.as_ref().copied().unwrap_or_default();
     let (visit, done) = match (visit, manner) {
         (Err((visit, problem)), _) => (visit, Err(problem.into())),
         (Ok(visit), Err(failure)) => (visit, Err(failure)),
         (Ok(visit), Ok(_)) => {
-            let done = answered(node, &visit, parts, body, handlers).await;
+            let done = answered(node, &visit, (parts, body), handlers, &mut form).await;
             (visit, done)
         }
     };
@@ -193,13 +193,14 @@ pub async fn announce<S: Handlers>(node: &Arc<Node>, request: Request, handlers:
     response
 }
 
-/// Lets the handlers answer, once it is known who asks.
+/// Lets the handlers answer, once it is known who asks. `manner` is how the address asks for it to be
+/// written; a form may ask for it otherwise.
 async fn answered<S: Handlers>(
     node: &Node,
     visit: &Visit,
-    mut parts: Parts,
-    mut body: Body,
+    (mut parts, mut body): (Parts, Body),
     handlers: S,
+    manner: &mut Manner,
 ) -> Result<Response, Failure> {
     if visit.may_be_forged(&parts.headers) {
         let message = "This request was sent from another site.";
@@ -223,6 +224,11 @@ async fn answered<S: Handlers>(
     let asked = Arc::new(asked);
     parts.extensions.insert(asked.clone());
     let Ok(mut response) = handlers.oneshot(Request::from_parts(parts, body)).await;
+    // What was refused is told in that form too.
+    if let Some(told) = response.extensions_mut().remove::<Told>() {
+        manner.format = told.format.unwrap_or(manner.format);
+        manner.pretty = told.pretty.unwrap_or(manner.pretty);
+    }
     if let Some(failure) = failure_in(&mut response) {
         return Err(failure);
     }
@@ -252,7 +258,35 @@ impl Manner {
         let format = taken(&mut query, "_format");
         Ok(Manner {
             format: format::wanted(&parts.headers, format.as_deref())?,
-            pretty: taken(&mut query, "_pretty").is_some_and(|value| value != "false"),
+            pretty: taken(&mut query, "_pretty").is_some_and(|value| is_pretty(&value)),
+        })
+    }
+}
+
+fn is_pretty(value: &str) -> bool {
+    value != "false"
+}
+
+/// What a form says of how the answer is to be written, which counts as in the address does
+/// (<https://hl7.org/fhir/R4/http.html#search>). It goes back with the answer, since a body is read by
+/// its handler alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    format: Option<Format>,
+    pretty: Option<bool>,
+}
+
+impl Told {
+    /// Takes `_format` and `_pretty` out of a form.
+    ///
+    /// # Errors
+    /// `NotSupported`, 406, for a format that the door does not speak.
+    pub fn taken(headers: &HeaderMap, form: &mut Vec<(String, String)>) -> Result<Told, Failure> {
+        let format = taken(form, "_format");
+        let format = format.map(|format| format::wanted(headers, Some(&format)));
+        Ok(Told {
+            format: format.transpose()?,
+            pretty: taken(form, "_pretty").map(|value| is_pretty(&value)),
         })
     }
 }

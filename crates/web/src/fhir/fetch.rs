@@ -82,7 +82,7 @@ impl Look {
             return Ok((Body::empty(), None));
         }
         let given = self.given.clone().unwrap_or_default();
-        if !self.path().ends_with("/_search") {
+        if self.path().rsplit('/').next() != Some("_search") {
             let kind = (!given.is_empty()).then_some(FHIR_JSON);
             return Ok((Body::from(given), kind));
         }

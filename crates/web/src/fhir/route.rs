@@ -132,11 +132,13 @@ mod tests {
         for (path, level) in [
             ("/", Level::System),
             ("/_history", Level::System),
+            ("/_search", Level::System),
             ("/$export", Level::System),
             ("/{ty}", Level::Type),
             ("/{ty}/_search", Level::Type),
             ("/Patient/$export", Level::Type),
             ("/{ty}/{id}", Level::Instance),
+            ("/{ty}/{id}/_search", Level::Instance),
             ("/Patient/{id}/$everything", Level::Instance),
         ] {
             assert_eq!(route(path).level(), level, "{path}");

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use access::{Interaction, NOT_FOR_PROXIES, Scope};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use fhir::bundle::{Found, searchset_with};
 use fhir::definitions::Definitions;
 use fhir::problem::{Kind, Problem};
 use fhir::search::{ALL_TYPES, Limits, Search};
 use http::StatusCode;
 
-use super::ask::{Announced, Ask};
+use super::ask::{Announced, Ask, Told};
 use super::wanted::Wanted;
 use super::{answer, format, query};
 use crate::failure::Failure;
@@ -35,6 +35,15 @@ pub async fn search_all(
     page(&node, &ask, Within::Type(ALL_TYPES), &ask.query).await
 }
 
+/// The same with the query in a form.
+pub async fn search_all_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    page_by_post(&node, &ask, Within::Type(ALL_TYPES), &body).await
+}
+
 /// In a compartment, one type or all:
 /// <https://hl7.org/fhir/R4/http.html#vsearch>
 pub async fn search_compartment(
@@ -54,7 +63,18 @@ pub async fn search_compartment_by_post(
     body: Bytes,
 ) -> Result<Response, Failure> {
     let within = compartment(&of, &id, &ty)?;
-    page(&node, &ask, within, &pairs(&ask, &body)?).await
+    page_by_post(&node, &ask, within, &body).await
+}
+
+/// The same over all types, which a form need not name.
+pub async fn search_whole_compartment_by_post(
+    State(node): State<Arc<Node>>,
+    Announced(ask): Announced,
+    Path((of, id)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let within = compartment(&of, &id, ALL_TYPES)?;
+    page_by_post(&node, &ask, within, &body).await
 }
 
 /// Where is searched.
@@ -83,17 +103,33 @@ pub async fn search_by_post(
     body: Bytes,
 ) -> Result<Response, Failure> {
     super::check_type(&ty)?;
-    page(&node, &ask, Within::Type(&ty), &pairs(&ask, &body)?).await
+    page_by_post(&node, &ask, Within::Type(&ty), &body).await
 }
 
-/// The pairs of the address and of the form.
+/// The pairs of the form.
 fn pairs(ask: &Ask, body: &Bytes) -> Result<Vec<(String, String)>, Failure> {
     format::is_form(&ask.headers)?;
     let form = std::str::from_utf8(body)
         .map_err(|_| Problem::new(Kind::Structure, "The form is not valid UTF-8."))?;
-    let mut pairs = ask.query.clone();
-    pairs.extend(query::pairs(form)?);
-    Ok(pairs)
+    Ok(query::pairs(form)?)
+}
+
+/// The page that the pairs of the address and of the form ask for, with what the form says of how it
+/// is to be written: a refusal too.
+async fn page_by_post(
+    node: &Node,
+    ask: &Ask,
+    within: Within<'_>,
+    body: &Bytes,
+) -> Result<Response, Failure> {
+    let mut form = pairs(ask, body)?;
+    let told = Told::taken(&ask.headers, &mut form)?;
+    let mut query = ask.query.clone();
+    query.extend(form);
+    let found = page(node, ask, within, &query).await;
+    let mut response = found.unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(told);
+    Ok(response)
 }
 
 async fn page(

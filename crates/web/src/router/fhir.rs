@@ -58,6 +58,13 @@ pub const FHIR: &[Route] = &[
         get(door::search_all)
     }),
     Route::interaction(
+        Method::POST,
+        "/_search",
+        &["search-system"],
+        Takes::Form,
+        || post(door::search_all_by_post),
+    ),
+    Route::interaction(
         Method::GET,
         "/{ty}/{id}/{inner}",
         &["search-type"],
@@ -70,6 +77,13 @@ pub const FHIR: &[Route] = &[
         &["search-type"],
         Takes::Form,
         || post(door::search_compartment_by_post),
+    ),
+    Route::interaction(
+        Method::POST,
+        "/{ty}/{id}/_search",
+        &["search-type"],
+        Takes::Form,
+        || post(door::search_whole_compartment_by_post),
     ),
     Route::interaction(Method::POST, "/{ty}", &["create"], Takes::Resource, || {
         post(door::create)

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde_json::Value;
 use store::testing::on_each_database;
 
-use super::{BASE, Client, node, observation};
+use super::{BASE, Client, JANE, linked, node, observation};
 
 /// Each entry's id and mode.
 fn entries(bundle: &Value) -> Vec<(String, String)> {
@@ -53,8 +54,7 @@ fn what_comes_along_is_marked_and_not_counted_and_a_compartment_is_searched_by_t
         assert_eq!(entries(&bundle), expected);
         assert_eq!(bundle["total"], 2);
 
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        let posted = bo.send("POST", "/Observation/_search", &form, ask).await;
+        let posted = bo.send("POST", "/Observation/_search", &FORM, ask).await;
         assert_eq!(entries(&posted.json()), expected);
 
         let first = bo.get("/Observation?_sort=-_id&_count=1").await.json();
@@ -81,7 +81,7 @@ fn what_comes_along_is_marked_and_not_counted_and_a_compartment_is_searched_by_t
         all.is_valid();
         assert_eq!(all.json()["total"], 3);
         let posted = bo
-            .send("POST", "/Patient/amy/Observation/_search", &form, "_id=two")
+            .send("POST", "/Patient/amy/Observation/_search", &FORM, "_id=two")
             .await;
         assert_eq!(entries(&posted.json()), pairs(&[("two", "match")]));
         for (path, status) in [
@@ -95,6 +95,105 @@ fn what_comes_along_is_marked_and_not_counted_and_a_compartment_is_searched_by_t
         }
         let typed = bo.get("/?_type=Patient&_id=amy").await;
         assert_eq!(entries(&typed.json()), pairs(&[("amy", "match")]));
+    });
+}
+
+const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
+#[test]
+fn a_form_says_how_it_is_answered_and_a_refusal_of_it_too() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", JANE).await;
+        let search = "/Patient/_search";
+        for (path, form, kind) in [
+            (search, "_id=jane&_format=xml", "application/fhir+xml"),
+            (
+                search,
+                "_format=application%2Ffhir%2Bxml&_id=jane",
+                "application/fhir+xml",
+            ),
+            (
+                "/Patient/_search?_format=xml",
+                "_id=jane",
+                "application/fhir+xml",
+            ),
+            (search, "_id=jane&_format=json", "application/fhir+json"),
+            (search, "_id=jane", "application/fhir+json"),
+            (
+                "/Patient/jane/Patient/_search",
+                "_format=xml",
+                "application/fhir+xml",
+            ),
+        ] {
+            let found = bo.send("POST", path, &FORM, form).await;
+            assert_eq!(found.status, StatusCode::OK, "{form}: {}", found.text());
+            assert_eq!(found.header(CONTENT_TYPE), kind, "{path} {form}");
+            assert!(found.text().contains("1970-02-03"), "{}", found.text());
+            assert!(!found.text().contains("_format"), "{}", found.text());
+        }
+        let pretty = bo
+            .send("POST", search, &FORM, "_pretty=true&_id=jane")
+            .await;
+        assert!(pretty.text().contains("\n  \"entry\""), "{}", pretty.text());
+        let refused = bo
+            .send("POST", search, &FORM, "frobnicate=1&_format=xml")
+            .await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(refused.header(CONTENT_TYPE), "application/fhir+xml");
+        let unknown = bo.send("POST", search, &FORM, "_id=jane&_format=ttl").await;
+        assert_eq!(unknown.status, StatusCode::NOT_ACCEPTABLE);
+        node.store.clone().close().await;
+    });
+}
+
+#[test]
+fn a_form_searches_all_types_and_a_whole_compartment_as_an_address_does() {
+    on_each_database(async |ground| {
+        let node = node(ground).await;
+        let bo = Client::of(&node, "bo").await;
+        bo.put("/Patient/jane", JANE).await;
+        for (id, who) in [("one", "jane"), ("two", "john")] {
+            bo.put(&format!("/Observation/{id}"), &observation(id, who))
+                .await;
+        }
+        let list = r#"{"resourceType":"List","id":"l","status":"current","mode":"working","subject":{"reference":"Patient/jane"},"entry":[{"item":{"reference":"Observation/one"}},{"item":{"reference":"Observation/two"}}]}"#;
+        let made = bo.put("/List/l", list).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        let one = pairs(&[("one", "match")]);
+        let both = pairs(&[("one", "match"), ("two", "match")]);
+        for (path, form, expected) in [
+            ("/", "_id=one", &one),
+            ("/", "_list=l&_sort=_id", &both),
+            ("/Patient/jane", "_id=one,two", &one),
+            ("/Patient/jane", "_list=l", &one),
+            ("/Patient/jane/Observation", "_list=l", &one),
+        ] {
+            let posted = format!("{}/_search", path.trim_end_matches('/'));
+            let posted = bo.send("POST", &posted, &FORM, form).await;
+            assert_eq!(posted.status, StatusCode::OK, "{path}: {}", posted.text());
+            assert_eq!(&entries(&posted.json()), expected, "{path} {form}");
+            let address = match path {
+                "/Patient/jane" => format!("{path}/*?{form}"),
+                path => format!("{path}?{form}"),
+            };
+            let found = bo.get(&address).await;
+            assert_eq!(&entries(&found.json()), expected, "{address}");
+            assert_eq!(found.json()["link"], posted.json()["link"], "{address}");
+        }
+        let entry = r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"POST","url":"_search?_id=one"}}]}"#;
+        let batch = bo.post("", entry).await.json();
+        assert_eq!(entries(&batch["entry"][0]["resource"]), one);
+        let told = bo.get("/metadata").await.json();
+        let all = told["rest"][0]["interaction"].to_string();
+        assert_eq!(all.matches("search-system").count(), 1, "{all}");
+        let addresses = bo.get("/openapi.json").await.json();
+        for path in ["/_search", "/{ty}/{id}/_search"] {
+            let body = &addresses["paths"][path]["post"]["requestBody"];
+            assert!(body.is_object(), "{path}");
+        }
+        node.store.clone().close().await;
     });
 }
 
@@ -157,11 +256,6 @@ fn the_door_searches_by_place_within_other_compartments_and_over_a_merge() {
     on_each_database(async |ground| {
         let node = node(ground).await;
         let bo = Client::of(&node, "bo").await;
-        let linked = |id: &str, ty: &str, other: &str| {
-            format!(
-                r#"{{"resourceType":"Patient","id":"{id}","link":[{{"type":"{ty}","other":{{"reference":"Patient/{other}"}}}}]}}"#
-            )
-        };
         let plain = |id: &str| format!(r#"{{"resourceType":"Patient","id":"{id}"}}"#);
         for (path, text) in [
             ("/Patient/new", plain("new")),
