@@ -16,7 +16,7 @@ pub use special::REPLACES;
 
 /// Goes up whenever resources have entries that they did not have before: a store then indexes
 /// what it holds anew. A change that takes entries away gives them another code as well.
-pub const EXTRACTION: u32 = 3;
+pub const EXTRACTION: u32 = 4;
 
 /// The index rows of a resource, each once, in the order of the search parameters' codes. `_id` and
 /// `_lastUpdated` are not among them.
@@ -35,8 +35,9 @@ pub(crate) fn extract_one(parameter: &Parameter, resource: &Json<'_>, entries: &
     let Some(path) = &parameter.path else {
         return;
     };
-    let start = entries.len();
+    let (start, mut is_there) = (entries.len(), false);
     path.each(resource, definitions, &mut |item| {
+        is_there = true;
         let mut out = |code, value| entries.push(Entry { code, value });
         if parameter.kind == ParameterKind::Composite {
             composite::of(item, parameter, resource, definitions, &mut out);
@@ -47,7 +48,26 @@ pub(crate) fn extract_one(parameter: &Parameter, resource: &Json<'_>, entries: &
             asides::of(item, parameter, definitions, &mut out);
         }
     });
+    if is_there {
+        mark_what_is_there(parameter, entries, start);
+    }
     keep_each_once(entries, start);
+}
+
+/// A value that leaves nothing to be searched by, such as a concept of a text alone or a reference by
+/// an identifier, is not missing. Composites are left as they are: their elements are there without
+/// their parts.
+fn mark_what_is_there(parameter: &Parameter, entries: &mut Vec<Entry>, start: usize) {
+    let mut added = entries.iter().skip(start);
+    let there = parameter.asides.there;
+    if there.is_empty() || added.any(|entry| entry.code == parameter.code) {
+        return;
+    }
+    let value = Value::Token {
+        system: None,
+        code: String::new(),
+    };
+    entries.push(Entry { code: there, value });
 }
 
 /// Sorts what was added from `start` on and drops repeats.

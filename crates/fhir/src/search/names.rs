@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Names kept at most; R4's own take about a thousand.
+/// Names kept at most; R4's own take a few thousand.
 const NAMES_MAX: usize = 20_000;
 
 /// The name for good; `None` once there are too many.

@@ -50,6 +50,8 @@ pub(crate) struct Asides {
     pub(crate) identifier: &'static str,
     /// `code#canonical`: a quantity in UCUM's base units.
     pub(crate) canonical: &'static str,
+    /// `code#there`: that there is a value, where no row under `code` says so (`:missing`).
+    pub(crate) there: &'static str,
 }
 
 impl Asides {
@@ -60,11 +62,13 @@ impl Asides {
         };
         let is = |wanted| kind == wanted;
         let composite = is(ParameterKind::Composite);
+        let special = is(ParameterKind::Special);
         Asides {
             text: of(is(ParameterKind::Token), "text"),
             of_type: of(is(ParameterKind::Token), "type"),
             identifier: of(is(ParameterKind::Reference), "identifier"),
             canonical: of(composite || is(ParameterKind::Quantity), "canonical"),
+            there: of(!composite && !special, "there"),
         }
     }
 }

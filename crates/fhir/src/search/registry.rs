@@ -87,6 +87,12 @@ impl Registry {
         self.own(ty, code).is_none_or(|own| own.ready)
     }
 
+    /// Whether resources of that type may not have all their entries in the index yet.
+    pub fn is_catching_up(&self, ty: &str) -> bool {
+        let own = self.own.get(ty);
+        self.behind || own.is_some_and(|own| own.iter().any(|own| !own.ready))
+    }
+
     fn own(&self, ty: &str, code: &str) -> Option<&Own> {
         let mut of_type = self.own.get(ty)?.iter();
         of_type.find(|own| own.parameter.code == code || plain(own.parameter.code) == code)

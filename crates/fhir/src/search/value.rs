@@ -7,8 +7,8 @@ use crate::date::Millis;
 /// One row of the search index: what a resource has under a search parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The parameter's code; with `#text`, `#type`, `#identifier` or `#canonical` behind it for a
-    /// side of a value that a modifier asks for.
+    /// The parameter's code; with `#text`, `#type`, `#identifier`, `#canonical` or `#there` behind it
+    /// for a side of a value that a modifier asks for.
     pub code: &'static str,
     pub value: Value,
 }

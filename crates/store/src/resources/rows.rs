@@ -197,7 +197,7 @@ impl<'c> Rows<'c> {
         Ok(())
     }
 
-    /// Only the index rows that differ are touched.
+    /// Only the index rows that differ are touched, once all that is there is indexed.
     fn reindex(
         &mut self,
         core: &Core,
@@ -207,11 +207,14 @@ impl<'c> Rows<'c> {
         let at = before.facts.at();
         let old = &before.entries;
         let kept = self.remove_all_but(core, &resource.ty, old, &resource.entries, at)?;
+        // What is told of the old version may not be in the index yet, and the reindexing leaves out
+        // what was changed under its hands.
+        let may_lack = core.registry().is_catching_up(&resource.ty);
         let mut buffer = String::new();
         for entry in &resource.entries {
             let param = core.word(words::parameter(&mut buffer, &resource.ty, entry.code))?;
             let row = index::row(param, entry, |word| core.word(word))?;
-            if !kept.contains(&printed(&row)) {
+            if may_lack || !kept.contains(&printed(&row)) {
                 self.index.push(param, entry, at, |word| core.word(word))?;
             }
         }

@@ -37,5 +37,6 @@ mod searching;
 mod sharing;
 mod special;
 mod terminology;
+mod there;
 mod walks;
 mod whereabouts;

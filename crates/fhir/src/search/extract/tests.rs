@@ -93,6 +93,46 @@ fn an_observation_is_found_by_code_subject_date_and_value() {
 }
 
 #[test]
+fn a_unit_stands_by_its_code_and_by_its_text_where_that_is_another() {
+    let of = |unit: &str| {
+        let observation =
+            format!(r#"{{"resourceType":"Observation","valueQuantity":{{"value":72{unit}}}}}"#);
+        found(&observation, "value-quantity")
+    };
+    assert_eq!(
+        of(r#","unit":"beats/minute","system":"urn:u","code":"/min""#),
+        [
+            r#"72..72 None Some("beats/minute")"#,
+            r#"72..72 Some("urn:u") Some("/min")"#
+        ]
+    );
+    assert_eq!(
+        of(r#","unit":"kg","system":"urn:u","code":"kg""#),
+        [r#"72..72 Some("urn:u") Some("kg")"#]
+    );
+    assert_eq!(of(r#","unit":"kg""#), [r#"72..72 None Some("kg")"#]);
+    assert_eq!(of(""), ["72..72 None None"]);
+}
+
+#[test]
+fn a_value_with_nothing_to_be_searched_by_is_marked_as_there() {
+    let observation = r##"{"resourceType":"Observation","code":{"text":"Pulse"},
+        "subject":{"reference":"#p"},"performer":[{"display":"X"},{"reference":"Patient/1"}],
+        "effectiveDateTime":"2024","component":[{"code":{"coding":[{"code":"c"}]}}]}"##;
+    for (code, expected) in [
+        ("code#there", vec!["|"]),
+        ("subject#there", vec!["|"]),
+        ("combo-code#there", vec![]),
+        ("performer#there", vec![]),
+        ("date#there", vec![]),
+        ("encounter#there", vec![]),
+        ("code-value-quantity#there", vec![]),
+    ] {
+        assert_eq!(found(observation, code), expected, "{code}");
+    }
+}
+
+#[test]
 fn a_timing_counts_by_its_outer_limits() {
     let request = r#"{"resourceType":"ServiceRequest","occurrenceTiming":{"event":["1970-01-03","1970-01-02"],
         "repeat":{"boundsPeriod":{"start":"1970-01-02","end":"1970-01-05"}}}}"#;

@@ -253,16 +253,22 @@ fn quantity(json: &Json<'_>, shape: Shape, out: Out<'_>) {
     }
 }
 
-/// With the unit's system and code of `unit`; its text where it has no code.
+/// With the unit's system and code of `unit`; its text where it has no code. A text that is not the code
+/// is found too where no system is asked for: in a row of its own, without a system.
 fn measured(unit: &Json<'_>, low: f64, high: f64, out: Out<'_>) {
-    let code = unit.text("code").or_else(|| unit.text("unit"));
-    let system = unit.text("system").map(str::to_string);
-    out(Value::Quantity {
-        low,
-        high,
-        system,
-        code: code.map(str::to_string),
-    });
+    let (code, text) = (unit.text("code"), unit.text("unit"));
+    let mut add = |system: Option<&str>, code: Option<&str>| {
+        out(Value::Quantity {
+            low,
+            high,
+            system: system.map(str::to_string),
+            code: code.map(str::to_string),
+        });
+    };
+    add(unit.text("system"), code.or(text));
+    if code.is_some() && text.is_some() && text != code {
+        add(None, text);
+    }
 }
 
 /// The nearest number that the index can hold.

@@ -19,6 +19,9 @@ pub(super) fn clause(
     asked: &Asked<'_>,
     values: &[String],
 ) -> Result<Clause, Problem> {
+    if asked.modifier == Some("missing") && !known.asides.there.is_empty() {
+        return missing(context, known, asked, values);
+    }
     let mut groups: Vec<Under> = Vec::new();
     for value in values {
         let (code, criteria) = of_value(context, known, asked, value)?;
@@ -27,14 +30,13 @@ pub(super) fn clause(
             None => groups.push((code, criteria)),
         }
     }
-    let is_new = |code: &str| {
+    let is_new = |(code, criteria): &Under| {
         let is_special = known.kind == ParameterKind::Special;
-        code.contains('#') || is_special || known.kind == ParameterKind::Composite
+        let is_composite = known.kind == ParameterKind::Composite;
+        code.contains('#') || is_special || is_composite || criteria.iter().any(is_of_unit)
     };
-    if context.registry.is_behind() && groups.iter().any(|(code, _)| is_new(code)) {
-        let message =
-            "Resources are still being indexed for this; see $reindex, or try again later.";
-        return Err(Problem::new(Kind::Transient, message));
+    if context.registry.is_behind() && groups.iter().any(is_new) {
+        return Err(being_indexed());
     }
     let negated = matches!(asked.modifier, Some("not" | "not-in"));
     let mut clauses = groups.into_iter().map(|(code, criteria)| Clause {
@@ -57,6 +59,61 @@ pub(super) fn clause(
     Ok(Clause { negated, ..clause })
 }
 
+/// Whether it asks for a unit by its code or its text.
+fn is_of_unit(criterion: &Criterion) -> bool {
+    let Criterion::Quantity { system, code, .. } = criterion else {
+        return false;
+    };
+    *system == System::Any && code.is_some()
+}
+
+fn being_indexed() -> Problem {
+    let message = "Resources are still being indexed for this; see $reindex, or try again later.";
+    Problem::new(Kind::Transient, message)
+}
+
+/// Whether there is no value at all: none to be searched by, and none that only stands there.
+fn missing(
+    context: Context<'_>,
+    known: &Parameter,
+    asked: &Asked<'_>,
+    values: &[String],
+) -> Result<Clause, Problem> {
+    if context.registry.is_behind() {
+        return Err(being_indexed());
+    }
+    let mut criteria = Vec::with_capacity(values.len());
+    for value in values {
+        let is_missing = is_true(asked, value)?;
+        let found = Clause::one(known.code, Criterion::Missing(is_missing));
+        let mark = Criterion::Token {
+            system: System::None,
+            code: Some(String::new()),
+        };
+        let there = Clause {
+            negated: is_missing,
+            ..Clause::one(known.asides.there, mark)
+        };
+        match is_missing {
+            true => criteria.push(Criterion::All(vec![found, there])),
+            false => criteria.extend([found, there].map(|one| Criterion::All(vec![one]))),
+        }
+    }
+    Ok(Clause {
+        code: String::new(),
+        negated: false,
+        criteria,
+    })
+}
+
+fn is_true(asked: &Asked<'_>, value: &str) -> Result<bool, Problem> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(wrong(asked, "with :missing is true or false")),
+    }
+}
+
 /// What one value accepts: usually one criterion, two for a comparison that needs an "or".
 fn of_value(
     context: Context<'_>,
@@ -65,11 +122,8 @@ fn of_value(
     value: &str,
 ) -> Result<Under, Problem> {
     if asked.modifier == Some("missing") {
-        return match value {
-            "true" => Ok((known.code, vec![Criterion::Missing(true)])),
-            "false" => Ok((known.code, vec![Criterion::Missing(false)])),
-            _ => Err(wrong(asked, "with :missing is true or false")),
-        };
+        let is_missing = is_true(asked, value)?;
+        return Ok((known.code, vec![Criterion::Missing(is_missing)]));
     }
     match known.kind {
         ParameterKind::Token => token(known, asked, value),

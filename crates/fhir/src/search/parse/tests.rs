@@ -343,11 +343,33 @@ fn links_repeat_the_search() {
 }
 
 #[test]
+fn an_id_is_a_token_that_may_be_excluded() {
+    let excluded = clause("Patient", "_id:not", "a,b");
+    assert!(excluded.negated);
+    let ids = ["a", "b"].map(|id| Criterion::Id(id.to_string()));
+    assert_eq!(excluded.criteria, ids);
+    assert!(!clause("Patient", "_id", "a").negated);
+    assert_eq!(refused("Patient", "_id:text", "a"), Kind::NotSupported);
+    assert_eq!(refused("Patient", "_id:not", "a b"), Kind::Value);
+}
+
+#[test]
 fn missing_asks_whether_there_is_any_value() {
+    let found = |missing| Clause::one("birthdate", Criterion::Missing(missing));
+    let there = |negated| Clause {
+        negated,
+        ..Clause::one("birthdate#there", token(System::None, Some("")))
+    };
     assert_eq!(
         clause("Patient", "birthdate:missing", "true").criteria,
-        [Criterion::Missing(true)]
+        [Criterion::All(vec![found(true), there(true)])]
     );
+    assert_eq!(
+        clause("Patient", "birthdate:missing", "false").criteria,
+        [found(false), there(false)].map(|one| Criterion::All(vec![one]))
+    );
+    let composite = clause("Observation", "code-value-quantity:missing", "true");
+    assert_eq!(composite.criteria, [Criterion::Missing(true)]);
     assert_eq!(
         refused("Patient", "birthdate:missing", "maybe"),
         Kind::Value
