@@ -191,6 +191,9 @@ impl Journal {
     }
 }
 
+/// Batches that share a commit when they are moved at the start.
+const RECOVERED_TOGETHER: usize = 64;
+
 /// Moves what a stopped process left in the journal, before anything else is written.
 ///
 /// # Errors
@@ -199,18 +202,17 @@ pub(crate) fn recover(file: &mut File, tx: &mut Tx<'_>) -> Result<(), Problem> {
     let moved = at_once(mark(tx, NODE))?;
     let moved = moved.ok_or_else(|| failure::internal("no mark of the journal"))?;
     let mut upto = moved;
-    for batch in file.read_all()? {
-        if batch.index <= moved {
-            continue;
-        }
+    let mut batches = file.read_all()?;
+    batches.retain(|batch| batch.index > moved);
+    for some in batches.chunks(RECOVERED_TOGETHER) {
         at_once(async {
             tx.batch("BEGIN IMMEDIATE").await?;
-            let done = apply(tx, NODE, std::slice::from_ref(&batch)).await;
+            let done = apply(tx, NODE, some).await;
             tx.batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })
                 .await?;
             done
         })?;
-        upto = batch.index;
+        upto = some.last().map_or(upto, |batch| batch.index);
     }
     if upto > moved {
         tracing::info!(

@@ -5,6 +5,7 @@ pub mod bare;
 use std::sync::Arc;
 
 use anyhow::Result;
+use tokio::runtime::Runtime;
 
 use crate::bare::Bare;
 
@@ -15,6 +16,9 @@ use crate::node::{Node, folder};
 use crate::report::{Report, Wanted};
 
 const TURNS: usize = 5;
+/// Longer than the journal takes a burst in without moving any of it.
+const SUSTAINED_SECONDS: f64 = 12.0;
+const SUSTAINED_TURNS: usize = 2;
 
 /// Connections, and what is wanted there.
 const CONNECTIONS: [(usize, Wanted); 3] = [
@@ -71,5 +75,27 @@ pub fn measure(report: &mut Report, seconds: f64, only: Option<usize>) -> Result
             report.ratio(&format!("{what}, {peer}"), "AA/s", both, wanted);
         }
     }
+    sustained(report, &runtime, &peer)
+}
+
+/// As many as there are at once, for so long that what is kept must be moved beside them.
+fn sustained(report: &mut Report, runtime: &Runtime, peer: &Bare) -> Result<()> {
+    let connections = 64;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for turn in 0..SUSTAINED_TURNS {
+        let mllp = Arc::new(Mllp {
+            message: admission,
+            run: format!("sustained-{turn}"),
+        });
+        let run = |address| load::run(runtime, address, connections, SUSTAINED_SECONDS, &mllp);
+        theirs.push(run(peer.address)?);
+        let node = Node::start(HOSPITAL, "hospital", "before-answer")?;
+        ours.push(run(node.mllp)?);
+    }
+    let what = format!(
+        "MLLP acknowledgements, {connections} connections for {SUSTAINED_SECONDS:.0} s, loop behind the same connections"
+    );
+    let both = (median(&ours), median(&theirs));
+    report.ratio(&what, "AA/s", both, Wanted::Nothing);
     Ok(())
 }

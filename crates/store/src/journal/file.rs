@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use fhir::problem::{Kind, Problem};
 
-use super::part::{Part, STEP_BYTES};
+use super::part::{Part, Place, STEP_BYTES};
 use super::record::{Batch, Entry};
 
 /// From here on the other file takes over as soon as it can.
 const TURN_BYTES: u64 = 8 << 20;
-/// From here on it must.
-const PART_BYTES_MAX: u64 = 32 << 20;
+/// From here on it must: some 3 s of as much as a small machine can acknowledge.
+const PART_BYTES_MAX: u64 = 96 << 20;
 
 #[derive(Debug)]
 pub(crate) struct File {
@@ -104,16 +104,16 @@ impl File {
         self.last
     }
 
-    /// Writes a batch; durable when this returns.
+    /// Writes a batch; durable when this returns where it stands.
     ///
     /// # Errors
     /// Those of `Part::append`.
-    pub(super) fn append(&mut self, entries: &[Entry]) -> Result<(), Failed> {
+    pub(super) fn append(&mut self, entries: &[Entry]) -> Result<Place, Failed> {
         let index = self.last + 1;
-        self.now.append(index, entries, &mut self.frame)?;
+        let place = self.now.append(index, entries, &mut self.frame)?;
         self.last = index;
         self.frame.shrink_to(STEP_BYTES as usize);
-        Ok(())
+        Ok(place)
     }
 }
 
@@ -185,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_read_back_from_its_place_until_another_stands_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = File::open(&folder.path().join("ahead")).unwrap().unwrap();
+        let places = ["a", "b"].map(|text| file.append(&[line(text)]).unwrap());
+        let second = places[1].read(2).unwrap();
+        assert_eq!(ids(&[second]), [(2, "b".to_owned())]);
+        assert_eq!(places[1].read(1).unwrap_err().kind, Kind::Exception);
+        file.restart(2);
+        file.append(&[line("c")]).unwrap();
+        assert_eq!(places[0].read(1).unwrap_err().kind, Kind::Exception);
+    }
+
+    #[test]
     fn f03_a_torn_frame_ends_the_reading_and_frames_left_over_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ahead");
@@ -228,17 +241,17 @@ mod tests {
         file.append(&long("6")).unwrap();
         assert_eq!(held(&file), [3, 4, 5, 6]);
         // Nothing of the second file has been moved: the first goes on, up to its bound.
-        for number in 7..=12 {
+        for number in 7..=25 {
             assert_eq!(file.make_room(2), Room::There);
             file.append(&long(&number.to_string())).unwrap();
         }
         assert_eq!(file.make_room(2), Room::After(5));
         drop(file);
         let mut file = File::open(&path).unwrap().unwrap();
-        assert_eq!(held(&file), (3..=12).collect::<Vec<_>>());
-        file.restart(12);
-        file.append(&[line("13")]).unwrap();
-        assert!(held(&file).ends_with(&[13]));
+        assert_eq!(held(&file), (3..=25).collect::<Vec<_>>());
+        file.restart(25);
+        file.append(&[line("26")]).unwrap();
+        assert!(held(&file).ends_with(&[26]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::part::Place;
 use super::record::{Batch, Entry};
 
 /// After so many entries the mover looks whether there are enough.
@@ -21,16 +22,27 @@ pub(super) struct Limits {
     pub(super) wait: Duration,
 }
 
-/// What is moved together.
+/// A batch that is on disk.
+#[derive(Debug)]
+pub(super) enum Handed {
+    Held(Arc<Batch>),
+    /// Many come, and memory is not to grow with them: where it stands.
+    InFile {
+        index: i64,
+        place: Place,
+    },
+}
+
+/// What is gathered, and moved in order.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    pub(super) batches: Vec<Arc<Batch>>,
+    pub(super) batches: Vec<Handed>,
     pub(super) flushes: Vec<oneshot::Sender<()>>,
     /// Set once nothing more will come.
     pub(super) ended: bool,
     entries: usize,
-    /// Whether messages are among the entries.
-    messages: bool,
+    /// How many of the entries are messages.
+    messages: usize,
     /// Whether somebody waits for room.
     hurry: bool,
     /// When the first came.
@@ -57,10 +69,22 @@ impl Gathered {
 }
 
 impl Handing {
-    /// Hands over a batch that is on disk.
-    pub(super) fn batch(&self, batch: Batch) {
-        let is_message = |entry: &Entry| matches!(entry, Entry::Message { .. });
-        let messages = batch.entries.iter().any(is_message);
+    /// Hands over a batch that is on disk at that place, with what it holds or without.
+    pub(super) fn batch(&self, batch: Batch, place: Place, is_held: bool) {
+        let is_message = |entry: &&Entry| matches!(entry, Entry::Message { .. });
+        let messages = batch.entries.iter().filter(is_message).count();
+        let entries = batch.entries.len();
+        let handed = match is_held {
+            true => Handed::Held(Arc::new(batch)),
+            false => Handed::InFile {
+                index: batch.index,
+                place,
+            },
+        };
+        self.hand(handed, entries, messages);
+    }
+
+    fn hand(&self, handed: Handed, entries: usize, messages: usize) {
         let mut state = self.state.lock();
         if state.closed {
             // The next process finds it in the file.
@@ -69,10 +93,10 @@ impl Handing {
         let first = state.since.is_none();
         state.since.get_or_insert_with(Instant::now);
         let before = state.entries;
-        state.entries += batch.entries.len();
-        state.batches.push(Arc::new(batch));
-        let sooner = messages && !state.messages;
-        state.messages |= messages;
+        state.entries += entries;
+        state.batches.push(handed);
+        let sooner = messages > 0 && state.messages == 0;
+        state.messages += messages;
         // The mover looks how many there are now and then; not for each.
         let many = before / LOOKED_AT_EVERY != state.entries / LOOKED_AT_EVERY;
         if first || sooner || many {
@@ -110,9 +134,9 @@ impl Handing {
         *self.state.lock() = closed;
     }
 
-    /// Waits until there is enough by those limits (which depend on whether messages are among it) or
+    /// Waits until there is enough by those limits (which depend on how many messages are among it) or
     /// it is asked for; `None` once nothing is left and nothing more will come.
-    pub(super) fn take(&self, limits: impl Fn(bool) -> Limits) -> Option<Gathered> {
+    pub(super) fn take(&self, limits: impl Fn(usize) -> Limits) -> Option<Gathered> {
         let mut state = self.state.lock();
         loop {
             if state.ended && state.is_empty() {
@@ -144,29 +168,34 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn batch(index: i64, entries: usize) -> Batch {
-        Batch {
+    fn hand(handing: &Handing, index: i64, entries: usize) {
+        let batch = Batch {
             index,
             entries: (0..entries).map(|_| Entry::Lines(Vec::new())).collect(),
-        }
+        };
+        handing.hand(Handed::Held(Arc::new(batch)), entries, 0);
     }
 
-    fn limits(entries: usize, wait: Duration) -> impl Fn(bool) -> Limits {
+    fn limits(entries: usize, wait: Duration) -> impl Fn(usize) -> Limits {
         move |_| Limits { entries, wait }
     }
 
     fn numbers(gathered: &Gathered) -> Vec<i64> {
-        gathered.batches.iter().map(|batch| batch.index).collect()
+        let number = |handed: &Handed| match handed {
+            Handed::Held(batch) => batch.index,
+            Handed::InFile { index, .. } => *index,
+        };
+        gathered.batches.iter().map(number).collect()
     }
 
     #[test]
     fn what_is_enough_is_taken_at_once_and_what_is_not_is_waited_for() {
         let handing = Handing::default();
-        handing.batch(batch(1, 2));
-        handing.batch(batch(2, 2));
+        hand(&handing, 1, 2);
+        hand(&handing, 2, 2);
         let taken = handing.take(limits(4, LONG)).unwrap();
         assert_eq!(numbers(&taken), [1, 2]);
-        handing.batch(batch(3, 1));
+        hand(&handing, 3, 1);
         let taken = handing.take(limits(4, Duration::from_millis(1))).unwrap();
         assert_eq!(numbers(&taken), [3]);
     }
@@ -174,12 +203,12 @@ mod tests {
     #[test]
     fn who_waits_for_the_tables_or_for_room_is_not_kept_waiting() {
         let handing = Arc::new(Handing::default());
-        handing.batch(batch(1, 1));
+        hand(&handing, 1, 1);
         let (answer, _answered) = oneshot::channel();
         handing.flush(answer);
         let taken = handing.take(limits(4, LONG)).unwrap();
         assert_eq!((numbers(&taken), taken.flushes.len()), (vec![1], 1));
-        handing.batch(batch(2, 1));
+        hand(&handing, 2, 1);
         let other = handing.clone();
         let mover = std::thread::spawn(move || other.take(limits(4, LONG)));
         handing.hurry();
@@ -189,7 +218,7 @@ mod tests {
     #[test]
     fn the_last_is_taken_before_the_end_and_after_it_nobody_waits() {
         let handing = Handing::default();
-        handing.batch(batch(1, 1));
+        hand(&handing, 1, 1);
         handing.end();
         let taken = handing.take(limits(4, LONG)).unwrap();
         assert!(taken.ended);

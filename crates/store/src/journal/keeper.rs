@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::file::{Failed, File, Room};
 use super::handing::Handing;
 use super::known::Known;
+use super::part::Place;
 use super::pending::Pending;
 use super::record::{Batch, Entry};
 use super::{Item, Start, Taken};
@@ -98,15 +99,18 @@ impl Keeper {
         let (mut entries, answers): (Vec<Entry>, Vec<Answer>) = puts.into_iter().unzip();
         let now = self.clock.now();
         entries.iter_mut().for_each(|entry| entry.stamp(now));
-        if let Err(problem) = self.append(file, &entries) {
-            for entry in &entries {
-                if let Entry::Message { keeping, .. } = entry {
-                    self.pending.drop_id(keeping.id());
+        let place = match self.append(file, &entries) {
+            Ok(place) => place,
+            Err(problem) => {
+                for entry in &entries {
+                    if let Entry::Message { keeping, .. } = entry {
+                        self.pending.drop_id(keeping.id());
+                    }
                 }
+                self.answer(answers, &Err(problem));
+                return;
             }
-            self.answer(answers, &Err(problem));
-            return;
-        }
+        };
         let messages = entries
             .iter()
             .filter(|e| matches!(e, Entry::Message { .. }));
@@ -115,7 +119,7 @@ impl Keeper {
             index: file.last(),
             entries,
         };
-        self.handing.batch(batch);
+        self.handing.batch(batch, place, !self.load.is_pressing());
         self.answer(answers, &Ok(Taken::Kept));
     }
 
@@ -130,7 +134,7 @@ impl Keeper {
         });
     }
 
-    fn append(&mut self, file: &mut File, entries: &[Entry]) -> Result<(), Problem> {
+    fn append(&mut self, file: &mut File, entries: &[Entry]) -> Result<Place, Problem> {
         if let Some(problem) = self.fault.problem() {
             return Err(problem);
         }

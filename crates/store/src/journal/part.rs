@@ -6,6 +6,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fhir::problem::{Kind, Problem};
@@ -28,7 +29,7 @@ const BODY_BYTES_MAX: usize = 1 << 30;
 
 #[derive(Debug)]
 pub(super) struct Part {
-    file: fs::File,
+    file: Arc<fs::File>,
     /// Where the next frame goes.
     position: u64,
     /// How much of the file has its place on the disk.
@@ -55,7 +56,7 @@ impl Part {
         }
         let grown = file.metadata().map_err(unusable)?.len();
         Ok(Part {
-            file,
+            file: Arc::new(file),
             position: 0,
             grown,
             last: 0,
@@ -119,41 +120,13 @@ impl Part {
                 break;
             }
             position += (HEAD_BYTES + body.len()) as u64;
-            let entries = Entry::read_all(&body).ok_or_else(|| {
-                let message = "The journal holds a batch that this version of Handover cannot read; \
-                               start the version that wrote it once, and stop it, before this one.";
-                Problem::new(Kind::Exception, message)
-            })?;
-            batches.push(Batch { index, entries });
+            batches.push(read(index, &body)?);
         }
         Ok((batches, position))
     }
 
     fn frame_at(&self, position: u64) -> Result<Option<(i64, Vec<u8>)>, Problem> {
-        if position + HEAD_BYTES as u64 > self.grown {
-            return Ok(None);
-        }
-        let mut head = [0; HEAD_BYTES];
-        self.file
-            .read_exact_at(&mut head, position)
-            .map_err(unusable)?;
-        let [length, sum, index] = [&head[..4], &head[4..12], &head[12..]];
-        let length = length.iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
-        let end = position + (HEAD_BYTES + length) as u64;
-        if length == 0 || length > BODY_BYTES_MAX || end > self.grown {
-            return Ok(None);
-        }
-        let mut body = vec![0; length];
-        let at = position + HEAD_BYTES as u64;
-        self.file.read_exact_at(&mut body, at).map_err(unusable)?;
-        let number = index
-            .iter()
-            .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
-        let whole = checksum(index, &body).as_slice() == sum;
-        Ok(i64::try_from(number)
-            .ok()
-            .filter(|_| whole)
-            .map(|index| (index, body)))
+        frame_at(&self.file, position, self.grown)
     }
 
     /// Begins again at the file's start. Only when all that it holds has been moved.
@@ -175,7 +148,7 @@ impl Part {
         self.position
     }
 
-    /// Writes a batch of that number; durable when this returns. `frame` is where it is made.
+    /// Writes a batch of that number; durable when this returns where it stands. `frame` is where it is made.
     ///
     /// # Errors
     /// The disk's. After one, what was not written can be tried again, unless it was the sync that
@@ -185,7 +158,7 @@ impl Part {
         index: i64,
         entries: &[Entry],
         frame: &mut Vec<u8>,
-    ) -> Result<(), Failed> {
+    ) -> Result<Place, Failed> {
         frame.clear();
         frame.resize(HEAD_BYTES, 0);
         entries.iter().for_each(|entry| entry.write(frame));
@@ -206,9 +179,13 @@ impl Part {
             .write_all_at(frame, self.position)
             .map_err(Failed::Unwritten)?;
         self.file.sync_data().map_err(Failed::Unsynced)?;
+        let place = Place {
+            file: self.file.clone(),
+            at: self.position,
+        };
         self.position += frame.len() as u64;
         self.last = index;
-        Ok(())
+        Ok(place)
     }
 
     fn grow(&mut self, end: u64) -> std::io::Result<()> {
@@ -229,6 +206,64 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// Where a batch stands. It stays there until it is said to be moved.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    file: Arc<fs::File>,
+    at: u64,
+}
+
+impl Place {
+    /// Reads that batch back.
+    ///
+    /// # Errors
+    /// `NoStore` if it cannot be read; `Exception` if another one stands there.
+    pub(super) fn read(&self, index: i64) -> Result<Batch, Problem> {
+        match frame_at(&self.file, self.at, u64::MAX)? {
+            Some((found, body)) if found == index => read(index, &body),
+            _ => Err(Problem::new(
+                Kind::Exception,
+                "The journal does not hold what was written to it.",
+            )),
+        }
+    }
+}
+
+/// The frame that begins there, if a whole one does that ends before `end`.
+fn frame_at(file: &fs::File, position: u64, end: u64) -> Result<Option<(i64, Vec<u8>)>, Problem> {
+    let behind = |bytes: usize| position.saturating_add(bytes as u64);
+    if behind(HEAD_BYTES) > end {
+        return Ok(None);
+    }
+    let mut head = [0; HEAD_BYTES];
+    file.read_exact_at(&mut head, position).map_err(unusable)?;
+    let [length, sum, index] = [&head[..4], &head[4..12], &head[12..]];
+    let length = length.iter().fold(0, |n, byte| n << 8 | usize::from(*byte));
+    if length == 0 || length > BODY_BYTES_MAX || behind(HEAD_BYTES + length) > end {
+        return Ok(None);
+    }
+    let mut body = vec![0; length];
+    file.read_exact_at(&mut body, behind(HEAD_BYTES))
+        .map_err(unusable)?;
+    let number = index
+        .iter()
+        .fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
+    let whole = checksum(index, &body).as_slice() == sum;
+    Ok(i64::try_from(number)
+        .ok()
+        .filter(|_| whole)
+        .map(|index| (index, body)))
+}
+
+fn read(index: i64, body: &[u8]) -> Result<Batch, Problem> {
+    let entries = Entry::read_all(body).ok_or_else(|| {
+        let message = "The journal holds a batch that this version of Handover cannot read; \
+                       start the version that wrote it once, and stop it, before this one.";
+        Problem::new(Kind::Exception, message)
+    })?;
+    Ok(Batch { index, entries })
 }
 
 /// Writes zeros from there to there.
