@@ -33,6 +33,8 @@ const LISTED: usize = 500;
 const PAGES_MAX: usize = 10;
 /// Version 2 of the interface.
 const ACCEPT: &str = "application/vnd.mesh.v2+json";
+/// Of one workflow more are read: a page may hold none of its messages, and others behind it some.
+const FILTERED_PAGES_MAX: usize = 100;
 const CLIENT: &str = concat!("handover==", env!("CARGO_PKG_VERSION"));
 
 /// A mailbox, opened.
@@ -172,35 +174,47 @@ impl Mesh {
             .map(|_| ())
     }
 
-    /// The ids of messages of a workflow that wait in the inbox, the oldest 500.
+    /// The ids of messages of a workflow that wait in the inbox, the oldest first, as far as they can be listed.
     ///
     /// # Errors
     /// A sentence for the operator.
     pub async fn inbox(&self, workflow: &str) -> Result<Vec<String>, Problem> {
         // Letters, digits, _ and -, which the settings hold it to, need no escape.
-        let path = format!("/inbox?max_results={LISTED}&workflow_filter={workflow}");
-        let asked = self.ask(Method::GET, &path, Vec::new(), Bytes::new());
-        let (_, answer) = self.done(asked.await?, "list the inbox", &[200])?;
-        answer::messages(&answer, LISTED)
+        let filter = format!("&workflow_filter={workflow}");
+        let (found, more) = self.list(&filter, FILTERED_PAGES_MAX).await?;
+        if more && found.is_empty() {
+            let message = format!(
+                "More messages wait in the mailbox at MESH than can be listed, and none of those that can is of the workflow \
+                 {workflow}."
+            );
+            return Err(Problem::new(Kind::TooCostly, message));
+        }
+        Ok(found)
     }
 
     /// The ids of messages of any workflow that wait in the inbox, the oldest first, and whether there are more than could be
     /// listed.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// `TooCostly` if none is among those that can be listed, and there are more; otherwise a sentence for the operator.
     pub async fn whole_inbox(&self) -> Result<(Vec<String>, bool), Problem> {
         let mut found: Vec<String> = Vec::new();
-        let mut path = format!("/inbox?max_results={LISTED}");
-        for _ in 0..PAGES_MAX {
+        let first = format!("/inbox?max_results={LISTED}{filter}");
+        let mut path = first.clone();
+        for _ in 0..pages_max {
             let asked = self.ask(Method::GET, &path, Vec::new(), Bytes::new());
             let (_, answer) = self.done(asked.await?, "list the inbox", &[200])?;
             found.extend(answer::messages(&answer, LISTED)?);
             match answer::goes_on(&answer) {
-                Some(from) => path = format!("/inbox?max_results={LISTED}&continue_from={from}"),
+                Some(from) => path = format!("{first}&continue_from={from}"),
                 None => return Ok((found, false)),
             }
         }
+        self.list("", PAGES_MAX).await
+    }
+
+    /// Follows a list from page to page, up to so many, and whether there are more.
+    async fn list(&self, filter: &str, pages_max: usize) -> Result<(Vec<String>, bool), Problem> {
         Ok((found, true))
     }
 
