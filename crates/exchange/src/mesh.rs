@@ -7,6 +7,7 @@
 
 mod answer;
 mod forward;
+mod round;
 pub mod tls;
 mod token;
 
@@ -18,6 +19,7 @@ use store::Clock;
 pub use answer::{Head, MessageType};
 use answer::{is_id, refused};
 pub use forward::Tracked;
+pub(crate) use round::Round;
 pub use token::{Credentials, Shown};
 
 use crate::outgoing::{Call, Outgoing};
@@ -31,10 +33,10 @@ pub const PIECES_MAX: u32 = 100;
 /// Messages of one list, and lists that are read in a row.
 const LISTED: usize = 500;
 const PAGES_MAX: usize = 10;
-/// Version 2 of the interface.
-const ACCEPT: &str = "application/vnd.mesh.v2+json";
 /// Of one workflow more are read: a page may hold none of its messages, and others behind it some.
 const FILTERED_PAGES_MAX: usize = 100;
+/// Version 2 of the interface.
+const ACCEPT: &str = "application/vnd.mesh.v2+json";
 const CLIENT: &str = concat!("handover==", env!("CARGO_PKG_VERSION"));
 
 /// A mailbox, opened.
@@ -57,6 +59,15 @@ pub struct Envelope<'e> {
     pub local_id: &'e str,
     pub subject: &'e str,
     pub file_name: &'e str,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Its content, unpacked.
+    Sound(Bytes),
+    /// It is not packed as it says: the bytes as they came, and why they cannot be unpacked.
+    Spoilt { bytes: Bytes, why: Problem },
 }
 
 impl Mesh {
@@ -177,7 +188,7 @@ impl Mesh {
     /// The ids of messages of a workflow that wait in the inbox, the oldest first, as far as they can be listed.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// `TooCostly` if none is among those that can be listed, and there are more; otherwise a sentence for the operator.
     pub async fn inbox(&self, workflow: &str) -> Result<Vec<String>, Problem> {
         // Letters, digits, _ and -, which the settings hold it to, need no escape.
         let filter = format!("&workflow_filter={workflow}");
@@ -196,8 +207,13 @@ impl Mesh {
     /// listed.
     ///
     /// # Errors
-    /// `TooCostly` if none is among those that can be listed, and there are more; otherwise a sentence for the operator.
+    /// A sentence for the operator.
     pub async fn whole_inbox(&self) -> Result<(Vec<String>, bool), Problem> {
+        self.list("", PAGES_MAX).await
+    }
+
+    /// Follows a list from page to page, up to so many, and whether there are more.
+    async fn list(&self, filter: &str, pages_max: usize) -> Result<(Vec<String>, bool), Problem> {
         let mut found: Vec<String> = Vec::new();
         let first = format!("/inbox?max_results={LISTED}{filter}");
         let mut path = first.clone();
@@ -210,11 +226,6 @@ impl Mesh {
                 None => return Ok((found, false)),
             }
         }
-        self.list("", PAGES_MAX).await
-    }
-
-    /// Follows a list from page to page, up to so many, and whether there are more.
-    async fn list(&self, filter: &str, pages_max: usize) -> Result<(Vec<String>, bool), Problem> {
         Ok((found, true))
     }
 
@@ -229,11 +240,11 @@ impl Mesh {
         Head::of(&headers)
     }
 
-    /// A piece of a message, from the first, unpacked.
+    /// A piece of a message, from the first, unpacked if it can be.
     ///
     /// # Errors
     /// As `head`; `TooLong` for a piece beyond all bounds.
-    pub async fn piece(&self, id: &str, piece: u32) -> Result<Bytes, Problem> {
+    pub async fn piece(&self, id: &str, piece: u32) -> Result<Piece, Problem> {
         let id = is_id(id)?;
         let path = match piece {
             0 | 1 => format!("/inbox/{id}"),
@@ -242,7 +253,12 @@ impl Mesh {
         let headers = vec![("accept-encoding".into(), "gzip".into())];
         let asked = self.ask(Method::GET, &path, headers, Bytes::new()).await?;
         let (headers, body) = self.done(asked, "fetch a message", &[200, 206])?;
-        answer::unpacked(&headers, body, PIECE_BYTES_MAX)
+        match answer::unpacked(&headers, body.clone(), PIECE_BYTES_MAX) {
+            Ok(content) => Ok(Piece::Sound(content)),
+            Err(why) if why.kind == Kind::TooLong => Err(why),
+            // Its sender's fault, which asking again does not mend.
+            Err(why) => Ok(Piece::Spoilt { bytes: body, why }),
+        }
     }
 
     /// Says that a message was taken in: it leaves the inbox. Doing so again changes nothing.

@@ -46,11 +46,13 @@ pub struct Message {
     pub reason: String,
     /// Whether its content is still here.
     pub kept: bool,
+    /// Of a message that was collected: its content is here as it came, and is not packed as it says.
+    pub spoilt: bool,
 }
 
 pub(super) const COLUMNS: &str = "SELECT number, id, sender, recipient, local_id, workflow, kind, envelope, \
      encoding, chunks, way, organisation, state, begun_at, accepted_at, fetched_at, state_at, \
-     handed, outside, linked, status_code, reason, kept FROM mesh_message WHERE ";
+     handed, outside, linked, status_code, reason, kept, spoilt FROM mesh_message WHERE ";
 
 pub(super) fn message(row: &Row) -> Result<Message, Problem> {
     let text = |at| row.text(at).map(str::to_string);
@@ -79,6 +81,7 @@ pub(super) fn message(row: &Row) -> Result<Message, Problem> {
         status_code: text(20)?,
         reason: text(21)?,
         kept: row.flag(22)?,
+        spoilt: row.flag(23)?,
     })
 }
 

@@ -353,3 +353,43 @@ fn a_message_from_a_member_is_there_when_all_its_parts_are_in_whatever_order() {
         store.close().await;
     });
 }
+
+#[test]
+fn what_is_not_packed_as_it_says_is_given_to_nobody_and_stays_before_a_person() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let came = FromOutside {
+            id: "N1".into(),
+            sender: "THERE".into(),
+            recipient: String::new(),
+            local_id: String::new(),
+            workflow: "W".into(),
+            is_report: false,
+            envelope: "{}".into(),
+            chunks: vec![stored(&store, "u-1", b"as it came").await],
+            linked: String::new(),
+            status_code: String::new(),
+            reason: String::new(),
+            spoilt: "It cannot be unpacked.".into(),
+        };
+        let take = MeshWrite::FromOutside(Box::new(came));
+        write(&store, take).await.unwrap();
+        let nobodys = store.mesh_nobodys(&worker(), 0, 9).await.unwrap();
+        assert_eq!(nobodys.len(), 1);
+        // Whose it is does not make it whole.
+        let claim = MeshWrite::Claim {
+            number: nobodys[0].number,
+            mailbox: "WARD".into(),
+        };
+        assert_eq!(write(&store, claim).await.unwrap(), MeshDone::Rows(1));
+        assert_eq!(store.mesh_nobodys(&worker(), 0, 9).await.unwrap(), []);
+        assert_eq!(inbox(&store, "WARD").await, []);
+        let failed = store.mesh_failed(&worker(), 9).await.unwrap();
+        assert_eq!(failed[0].recipient, "WARD");
+        assert_eq!(failed[0].reason, "It cannot be unpacked.");
+        let known = store.mesh_collected(&worker(), "N1").await.unwrap();
+        assert!(known.is_some_and(|it| it.spoilt && it.kept));
+        assert_eq!(store.mesh_collected(&worker(), "N2").await.unwrap(), None);
+        store.close().await;
+    });
+}
