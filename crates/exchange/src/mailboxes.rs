@@ -57,6 +57,8 @@ pub struct Mailboxes {
     /// When the national service is sent to next, and asked after what it has.
     send_at: Arc<AtomicI64>,
     track_at: Arc<AtomicI64>,
+    /// The message that was asked after last.
+    track_after: Arc<AtomicI64>,
 }
 
 impl std::fmt::Debug for Mailboxes {

@@ -18,7 +18,7 @@ use store::Clock;
 
 pub use answer::{Head, MessageType};
 use answer::{is_id, refused};
-pub use forward::Tracked;
+pub use forward::{Failed, Tracked};
 pub(crate) use round::Round;
 pub use token::{Credentials, Shown};
 

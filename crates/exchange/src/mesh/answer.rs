@@ -201,9 +201,13 @@ pub(super) fn unpacked(
     }
 }
 
-/// A refusal as a sentence with what to do about it. MESH's words are told without digits: they
-/// could be anything's.
-pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
+/// MESH's code of a refusal; empty if it gave none.
+pub(super) fn code(body: &[u8]) -> String {
+    said(body).0
+}
+
+/// The code and the words of a refusal, as far as it has them.
+fn said(body: &[u8]) -> (String, String) {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Detail {
@@ -224,7 +228,13 @@ pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
         Some(detail) => (detail.code, detail.msg),
         None => (read.code, read.description),
     };
-    let (code, said) = (word(&code), sentence(&said));
+    (word(&code), sentence(&said))
+}
+
+/// A refusal as a sentence with what to do about it. MESH's words are told without digits: they
+/// could be anything's. `Value` and `Invalid` are about what was sent, and would be the same at every other time.
+pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
+    let (code, said) = said(body);
     let (kind, next) = match (status, code.as_str()) {
         (401 | 403, _) => (
             Kind::Security,
@@ -234,6 +244,10 @@ pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
         (417, "12") => (
             Kind::Value,
             "The mailbox that it was for is not registered: check [opt_out] mailbox, or [itk3] receivers.",
+        ),
+        (400 | 406 | 413 | 415 | 417 | 422, _) => (
+            Kind::Invalid,
+            "Check the settings of [mesh], [opt_out] and [itk3], and what was sent.",
         ),
         (425 | 429 | 500..=599, _) => (Kind::Transient, "It is tried again later."),
         _ => (
@@ -278,7 +292,12 @@ mod tests {
             (503, Kind::Transient),
             (429, Kind::Transient),
             (410, Kind::NotFound),
-            (400, Kind::Processing),
+            (400, Kind::Invalid),
+            (406, Kind::Invalid),
+            (413, Kind::Invalid),
+            (417, Kind::Invalid),
+            (422, Kind::Invalid),
+            (409, Kind::Processing),
         ] {
             assert_eq!(refused("x", status, b"<html>").kind, kind, "{status}");
         }

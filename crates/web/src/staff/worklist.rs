@@ -273,7 +273,7 @@ fn undelivered(message: &Message, now: Millis) -> views::Work {
         ),
         false => (
             format!(" to {}", message.recipient),
-            "Ask whoever runs the sending system to send it again, once the recipient collects its messages.",
+            "Ask whoever runs the sending system to send it again, once what is told here is put right.",
         ),
     };
     views::Work {
