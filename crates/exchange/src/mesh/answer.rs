@@ -268,7 +268,10 @@ fn word(text: &str) -> String {
     text.chars().filter(plain).take(30).collect()
 }
 
+/// MESH's words, without what may name a patient: digits, and all from a recipient that is a person on.
 fn sentence(text: &str) -> String {
+    let person = text.to_ascii_uppercase().find("GPPROVIDER");
+    let text = person.and_then(|at| text.get(..at)).unwrap_or(text);
     let plain = |it: &char| it.is_ascii_alphabetic() || matches!(it, ' ' | '-' | ',' | '.');
     text.chars().filter(plain).take(120).collect()
 }
@@ -284,6 +287,10 @@ mod tests {
         assert!(it.message.contains("417 (12 Unregistered to address"));
         assert!(it.message.contains("[opt_out] mailbox"));
         assert!(!it.message.contains("943"));
+        let body = br#"{"errorCode":"12","errorDescription":"No mailbox for GPPROVIDER_9434765919_01021980_Van Ash"}"#;
+        let it = refused("send a message", 417, body);
+        assert!(it.message.contains("(12 No mailbox for )"), "{it}");
+        assert_eq!((code(body).as_str(), code(b"<html>").as_str()), ("12", ""));
         let old = br#"{"errorEvent":"SEND","errorCode":"EPL-151","errorDescription":"No mailbox matched"}"#;
         let it = refused("list the inbox", 403, old);
         assert_eq!(it.kind, Kind::Security);

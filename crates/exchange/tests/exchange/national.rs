@@ -7,7 +7,7 @@ use store::mesh::{COLLECT_MILLIS, MeshState, MeshWrite, Sending, Stored, Way};
 use store::testing::Ground;
 
 use crate::mailboxes::{inbox, sent, write};
-use crate::network::{HOSPITAL, Network, mailbox, on_each_database};
+use crate::network::{HOSPITAL, Network, UNA, mailbox, on_each_database};
 use crate::service::{Asked, Said, Service};
 
 /// Takes what is for any mailbox but one that is busy, and those that are called after a refusal's status. The 55th is
@@ -164,5 +164,31 @@ fn each_message_that_mesh_has_is_asked_after_in_its_turn() {
         // And the oldest once more.
         network.clock.advance(30_000);
         assert_eq!(carry(network, &service, begin).await, 110);
+    });
+}
+
+#[test]
+fn a_person_whose_practice_has_no_mailbox_here_is_left_to_the_national_service_unchanged() {
+    on_each_database(async |network, grounds| {
+        let service = with_national(network, grounds).await;
+        network
+            .register(HOSPITAL, "una-there", UNA, "Ash", "1980-02-01")
+            .await;
+        let node = network.nodes[HOSPITAL].clone();
+        let known = "GPPROVIDER_9434765919_19800201_Ash";
+        let unknown = "GPPROVIDER_9434765919_01021980_Elm";
+        // Two mailboxes of her practice could be meant: neither is guessed at, and they are not passed over.
+        assert!(node.route(known, "W").await.is_err());
+        for (to, workflow) in [(known, "OTHER"), (unknown, "W")] {
+            let route = node.route(to, workflow).await.unwrap();
+            assert_eq!((route.way, route.mailbox.as_str()), (Way::National, to));
+        }
+        let no_number = "GPPROVIDER_9434765918_01021980_Elm";
+        assert!(node.route(no_number, "W").await.is_err());
+        send(network, "N1", unknown).await;
+        assert_eq!(carry(network, &service, "POST /outbox").await, 1);
+        let out = service.asked("POST /outbox");
+        assert_eq!(out[0].header("mex-to"), unknown);
+        assert_eq!(sent(network, "N1").await.outside, "OUT-N1");
     });
 }
