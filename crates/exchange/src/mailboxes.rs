@@ -9,7 +9,7 @@ mod collect;
 mod national;
 mod part;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -57,6 +57,8 @@ pub struct Mailboxes {
     /// When the national service is sent to next, and asked after what it has.
     send_at: Arc<AtomicI64>,
     track_at: Arc<AtomicI64>,
+    /// The message that was asked after last.
+    track_after: Arc<AtomicI64>,
 }
 
 impl std::fmt::Debug for Mailboxes {
@@ -80,6 +82,14 @@ pub struct Route {
 pub fn is_mailbox(text: &str) -> bool {
     let plain = |it: u8| it.is_ascii_uppercase() || it.is_ascii_digit();
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// A recipient as it may be shown to those who run a node: a person is not named.
+pub fn shown(recipient: &str) -> &str {
+    match recipient.starts_with(BY_PERSON) {
+        true => "the patient's practice",
+        false => recipient,
+    }
 }
 
 impl Mailboxes {
@@ -164,13 +174,13 @@ fn plausible(day: &str) -> bool {
 
 impl Exchange {
     /// Where a message goes that is for `to`: the name of a mailbox, or a person whose practice is
-    /// looked up in what is here of them.
+    /// looked up in what is here of them, and else by the national service.
     ///
     /// # Errors
     /// `NotFound` if no such mailbox is known, and there is no way to ask elsewhere.
     pub async fn route(&self, to: &str, workflow: &str) -> Result<Route, Problem> {
         match person(to) {
-            Some(named) => self.route_to_practice(&named, workflow).await,
+            Some(named) => self.route_to_practice(to, &named, workflow).await,
             None => self.route_to(to),
         }
     }
@@ -195,27 +205,34 @@ impl Exchange {
             }
         }
         match mailboxes.national.is_some() && is_mailbox(to) {
-            true => Ok(Route {
-                way: Way::National,
-                mailbox: to.to_string(),
-                name: String::new(),
-                organisation: String::new(),
-            }),
+            true => Ok(by_national(to)),
             false => Err(unregistered()),
         }
     }
 
-    /// The mailbox for that workflow of the practice where that person is registered.
-    async fn route_to_practice(&self, named: &Named, workflow: &str) -> Result<Route, Problem> {
+    /// The mailbox for that workflow of the practice where that person is registered, by number, date of birth and family name
+    /// together. Where nobody in the network has one, it is for the national service to look them up, by all three as well.
+    async fn route_to_practice(
+        &self,
+        to: &str,
+        named: &Named,
+        workflow: &str,
+    ) -> Result<Route, Problem> {
         let scope = Scope::system(SystemPurpose::CarryMail);
-        let (_, mut found) = self.fitting(&scope, named).await?;
-        let (1, Some((_, practice))) = (found.len(), found.pop()) else {
-            return Err(unregistered());
-        };
-        let practice = practice.unwrap_or_else(|| self.organisation().to_string());
-        let found = self.endpoints(Some(&practice), workflow);
-        match found.as_slice() {
-            [one] => self.route_to(&one.id),
+        let (_, found) = self.fitting(&scope, named).await?;
+        let people = found.len();
+        let practices: BTreeSet<String> = found
+            .into_iter()
+            .map(|(_, practice)| practice.unwrap_or_else(|| self.organisation().to_string()))
+            .collect();
+        let taking: Vec<MailboxNamed> = practices
+            .iter()
+            .flat_map(|practice| self.endpoints(Some(practice), workflow))
+            .collect();
+        match taking.as_slice() {
+            [one] if people == 1 => self.route_to(&one.id),
+            [] if self.settings.mailboxes.national.is_some() => Ok(by_national(to)),
+            // Several that could be meant: none is guessed at, and none passed over.
             _ => Err(unregistered()),
         }
     }
@@ -266,6 +283,16 @@ impl Exchange {
             }
         }
         Ok(())
+    }
+}
+
+/// Out by the national service, to the recipient as it was written.
+fn by_national(to: &str) -> Route {
+    Route {
+        way: Way::National,
+        mailbox: to.to_string(),
+        name: String::new(),
+        organisation: String::new(),
     }
 }
 
@@ -332,5 +359,8 @@ mod tests {
         assert_eq!(named.family, "O_Tester");
         assert_eq!(person("GPPROVIDER_9990000019_04031951_Tester"), None);
         assert_eq!(person("X26ABC1"), None);
+        assert_eq!(shown("X26ABC1"), "X26ABC1");
+        let shown = shown("GPPROVIDER_9990000018_04031951_O_Tester");
+        assert_eq!(shown, "the patient's practice");
     }
 }

@@ -7,6 +7,7 @@
 
 mod answer;
 mod forward;
+mod round;
 pub mod tls;
 mod token;
 
@@ -17,7 +18,8 @@ use store::Clock;
 
 pub use answer::{Head, MessageType};
 use answer::{is_id, refused};
-pub use forward::Tracked;
+pub use forward::{Failed, Tracked};
+pub(crate) use round::Round;
 pub use token::{Credentials, Shown};
 
 use crate::outgoing::{Call, Outgoing};
@@ -31,6 +33,8 @@ pub const PIECES_MAX: u32 = 100;
 /// Messages of one list, and lists that are read in a row.
 const LISTED: usize = 500;
 const PAGES_MAX: usize = 10;
+/// Of one workflow more are read: a page may hold none of its messages, and others behind it some.
+const FILTERED_PAGES_MAX: usize = 100;
 /// Version 2 of the interface.
 const ACCEPT: &str = "application/vnd.mesh.v2+json";
 const CLIENT: &str = concat!("handover==", env!("CARGO_PKG_VERSION"));
@@ -55,6 +59,15 @@ pub struct Envelope<'e> {
     pub local_id: &'e str,
     pub subject: &'e str,
     pub file_name: &'e str,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Its content, unpacked.
+    Sound(Bytes),
+    /// It is not packed as it says: the bytes as they came, and why they cannot be unpacked.
+    Spoilt { bytes: Bytes, why: Problem },
 }
 
 impl Mesh {
@@ -172,16 +185,22 @@ impl Mesh {
             .map(|_| ())
     }
 
-    /// The ids of messages of a workflow that wait in the inbox, the oldest 500.
+    /// The ids of messages of a workflow that wait in the inbox, the oldest first, as far as they can be listed.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// `TooCostly` if none is among those that can be listed, and there are more; otherwise a sentence for the operator.
     pub async fn inbox(&self, workflow: &str) -> Result<Vec<String>, Problem> {
         // Letters, digits, _ and -, which the settings hold it to, need no escape.
-        let path = format!("/inbox?max_results={LISTED}&workflow_filter={workflow}");
-        let asked = self.ask(Method::GET, &path, Vec::new(), Bytes::new());
-        let (_, answer) = self.done(asked.await?, "list the inbox", &[200])?;
-        answer::messages(&answer, LISTED)
+        let filter = format!("&workflow_filter={workflow}");
+        let (found, more) = self.list(&filter, FILTERED_PAGES_MAX).await?;
+        if more && found.is_empty() {
+            let message = format!(
+                "More messages wait in the mailbox at MESH than can be listed, and none of those that can is of the workflow \
+                 {workflow}."
+            );
+            return Err(Problem::new(Kind::TooCostly, message));
+        }
+        Ok(found)
     }
 
     /// The ids of messages of any workflow that wait in the inbox, the oldest first, and whether there are more than could be
@@ -190,14 +209,20 @@ impl Mesh {
     /// # Errors
     /// A sentence for the operator.
     pub async fn whole_inbox(&self) -> Result<(Vec<String>, bool), Problem> {
+        self.list("", PAGES_MAX).await
+    }
+
+    /// Follows a list from page to page, up to so many, and whether there are more.
+    async fn list(&self, filter: &str, pages_max: usize) -> Result<(Vec<String>, bool), Problem> {
         let mut found: Vec<String> = Vec::new();
-        let mut path = format!("/inbox?max_results={LISTED}");
-        for _ in 0..PAGES_MAX {
+        let first = format!("/inbox?max_results={LISTED}{filter}");
+        let mut path = first.clone();
+        for _ in 0..pages_max {
             let asked = self.ask(Method::GET, &path, Vec::new(), Bytes::new());
             let (_, answer) = self.done(asked.await?, "list the inbox", &[200])?;
             found.extend(answer::messages(&answer, LISTED)?);
             match answer::goes_on(&answer) {
-                Some(from) => path = format!("/inbox?max_results={LISTED}&continue_from={from}"),
+                Some(from) => path = format!("{first}&continue_from={from}"),
                 None => return Ok((found, false)),
             }
         }
@@ -215,11 +240,11 @@ impl Mesh {
         Head::of(&headers)
     }
 
-    /// A piece of a message, from the first, unpacked.
+    /// A piece of a message, from the first, unpacked if it can be.
     ///
     /// # Errors
     /// As `head`; `TooLong` for a piece beyond all bounds.
-    pub async fn piece(&self, id: &str, piece: u32) -> Result<Bytes, Problem> {
+    pub async fn piece(&self, id: &str, piece: u32) -> Result<Piece, Problem> {
         let id = is_id(id)?;
         let path = match piece {
             0 | 1 => format!("/inbox/{id}"),
@@ -228,7 +253,12 @@ impl Mesh {
         let headers = vec![("accept-encoding".into(), "gzip".into())];
         let asked = self.ask(Method::GET, &path, headers, Bytes::new()).await?;
         let (headers, body) = self.done(asked, "fetch a message", &[200, 206])?;
-        answer::unpacked(&headers, body, PIECE_BYTES_MAX)
+        match answer::unpacked(&headers, body.clone(), PIECE_BYTES_MAX) {
+            Ok(content) => Ok(Piece::Sound(content)),
+            Err(why) if why.kind == Kind::TooLong => Err(why),
+            // Its sender's fault, which asking again does not mend.
+            Err(why) => Ok(Piece::Spoilt { bytes: body, why }),
+        }
     }
 
     /// Says that a message was taken in: it leaves the inbox. Doing so again changes nothing.

@@ -19,7 +19,7 @@ use store::opt_out::{Check, CheckState, OptOutWrite, Standing};
 use store::{Effect, Job, Store};
 use tokio::sync::watch;
 
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, Round};
 
 /// What is being listed for so long was left by a process that ended.
 const ASKING_MILLIS_MAX: Millis = 15 * MINUTE;
@@ -99,7 +99,7 @@ impl OptOuts {
         match standing.latest.clone() {
             Some(check) if check.state == CheckState::Sent => {
                 self.mesh.handshake().await?;
-                self.take_in(&check).await?;
+                let round = self.take_in(&check).await?;
                 let looked = self.state_of(check.number).await?;
                 let is_late = now - check.sent_at > i64::from(self.settings.answer_hours) * HOUR;
                 match looked {
@@ -108,6 +108,10 @@ impl OptOuts {
                         let reason = format!("No answer came within {hours} hours.");
                         self.fail(&check, &reason).await?;
                         self.state_of(check.number).await
+                    }
+                    Looked::Waiting(check) => {
+                        self.show_trouble(round).await;
+                        Ok(Looked::Waiting(check))
                     }
                     looked => Ok(looked),
                 }
@@ -216,6 +220,17 @@ impl OptOuts {
             Ok(Looked::Failed(check)) => Some(check.reason.clone()),
             Err(problem) => Some(problem.message.clone()),
         };
+        self.alarm(what).await;
+    }
+
+    /// A message that could not be looked at may have been the answer: a person is told, while it is waited on.
+    async fn show_trouble(&self, round: Round) {
+        if let Err(problem) = round.ended() {
+            self.alarm(Some(problem.message)).await;
+        }
+    }
+
+    async fn alarm(&self, what: Option<String>) {
         if let Err(problem) = self.store.set_alarm(ALARM, what).await {
             tracing::error!(%problem, "what came of a check for opt-outs could not be put on the work list");
         }

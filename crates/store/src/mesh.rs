@@ -150,6 +150,12 @@ pub enum MeshWrite {
     },
     /// The national service has it, under that id.
     Sent { number: i64, outside: String },
+    /// It did not get out, for that reason: it is tried again from then on, behind what was not tried yet.
+    PutOff {
+        number: i64,
+        until: Millis,
+        reason: String,
+    },
     /// Its recipient has it.
     Collected { number: i64 },
     /// It cannot be delivered: its sender gets a report of that code.
@@ -217,6 +223,11 @@ pub(crate) async fn apply(
             last,
         } => write::handed(tx, *number, *handed, *last).await,
         MeshWrite::Sent { number, outside } => write::sent(tx, *number, outside).await,
+        MeshWrite::PutOff {
+            number,
+            until,
+            reason,
+        } => write::put_off(tx, *number, *until, reason).await,
         MeshWrite::Collected { number } => settle::collected(tx, now, *number).await,
         MeshWrite::GiveUp {
             number,

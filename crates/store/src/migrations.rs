@@ -110,6 +110,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(369, "0369_sharing_stirred"),
     migration!(381, "0381_home_reference"),
     migration!(382, "0382_parcel_recall"),
+    migration!(383, "0383_mesh_round"),
     migration!(385, "0385_visit_told"),
 ];
 

@@ -7,7 +7,7 @@ use store::{Done, Effect, Job};
 use tokio::sync::watch;
 
 use super::{ANSWERS, Arrived, Itk3, TAKEN, take};
-use crate::mesh::{Head, MessageType};
+use crate::mesh::{Head, MessageType, Piece, Round};
 
 impl Itk3 {
     /// Takes what waits.
@@ -16,23 +16,21 @@ impl Itk3 {
     /// What keeps the mailbox, or one message in it, from being taken; what could be taken is.
     pub(super) async fn collect(&self, stop: &watch::Receiver<bool>) -> Result<(), Problem> {
         self.mesh.handshake().await?;
-        let mut trouble = None;
+        let mut round = Round::default();
         let answers = TAKEN.iter().map(|it| format!("{it}{ANSWERS}"));
         let documents = TAKEN.iter().map(|it| (*it).to_owned());
         for workflow in answers.chain(documents) {
-            for id in self.mesh.inbox(&workflow).await? {
+            let listed = self.mesh.inbox(&workflow).await;
+            for id in round.noted(listed)?.unwrap_or_default() {
                 if *stop.borrow() {
                     return Ok(());
                 }
-                match self.one(&id).await {
-                    Ok(()) => {}
-                    // One that cannot be taken stays at MESH, and does not hold up the others.
-                    Err(problem) if problem.kind == Kind::TooLong => trouble = Some(problem),
-                    Err(problem) => return Err(problem),
-                }
+                // One that cannot be taken stays at MESH, and does not hold up the others.
+                let taken = self.one(&id).await;
+                round.of_message(&id, taken)?;
             }
         }
-        trouble.map_or(Ok(()), Err)
+        round.ended()
     }
 
     async fn one(&self, id: &str) -> Result<(), Problem> {
@@ -61,10 +59,18 @@ impl Itk3 {
         self.mesh.acknowledge(id).await
     }
 
+    /// The content. A piece that is not packed as it says is read as it came: what reads all the same was only marked
+    /// wrongly, and what does not is kept, refused and shown like any other that does not read.
     async fn bytes(&self, id: &str, head: &Head) -> Result<Vec<u8>, Problem> {
         let mut bytes = Vec::new();
         for piece in 1..=head.pieces {
-            bytes.extend_from_slice(&self.mesh.piece(id, piece).await?);
+            match self.mesh.piece(id, piece).await? {
+                Piece::Sound(content) => bytes.extend_from_slice(&content),
+                Piece::Spoilt { bytes: came, why } => {
+                    tracing::warn!(%why, id, "an ITK3 message is read as it came");
+                    bytes.extend_from_slice(&came);
+                }
+            }
             if bytes.len() > self.settings.message_bytes_max {
                 let message = format!(
                     "A message from the mailbox {} is longer than itk3.message_bytes_max and stays at MESH. Raise it, or ask \

@@ -2,6 +2,7 @@
 //! mailbox, by its workflow. Documents of ITK3 and answers about opt-outs are left to their own readers.
 //!
 //! Invariant: a message is whole in its mailbox, and durable, before the national service is told that it was taken.
+//! Invariant: what is wrong with one message keeps no other from its mailbox.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::exchange::Exchange;
 use crate::keys::sha256_hex;
-use crate::mesh::{Head, Mesh, MessageType};
+use crate::mesh::{Head, Mesh, MessageType, Piece, Round};
 use crate::mllp::stopped;
 
 /// The kind of the alarm about what cannot be collected.
@@ -24,6 +25,9 @@ const ROWS_A_WRITE: usize = 4;
 const NOBODYS_AT_ONCE: u32 = 100;
 /// How long it is waited, at least, before the mailbox is looked into again.
 const LEAST_SECONDS: u64 = 1;
+/// What becomes of a message that cannot be unpacked.
+const UNTOLD: &str = "It is kept here for 30 days as it came, and given to nobody. It was not acknowledged at MESH, \
+     which tells its sender after 5 days that it was not collected.";
 
 /// Which workflow's messages are for which mailbox here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,13 @@ pub struct Collecting {
     pub every_seconds: u32,
     /// All chunks of a message, unpacked, in bytes.
     pub message_bytes_max: u64,
+}
+
+/// The content of a message, on the disk.
+struct Content {
+    chunks: Vec<Stored>,
+    /// Why it cannot be given to anybody; empty if it can.
+    spoilt: String,
 }
 
 impl Collecting {
@@ -91,24 +102,22 @@ impl Exchange {
         self.claim(&scope, collecting).await?;
         mesh.handshake().await?;
         let (ids, more) = mesh.whole_inbox().await?;
-        let (mut taken, mut trouble) = (0, None);
+        let (mut taken, mut round) = (0, Round::default());
         for id in ids {
             if *stop.borrow() {
                 return Ok(taken);
             }
-            match self.collect_one(&scope, (mesh, collecting), &id).await {
-                Ok(new) => taken += usize::from(new),
-                // One that cannot be taken stays there, and does not hold up the others.
-                Err(problem) if problem.kind == Kind::TooLong => trouble = Some(problem),
-                Err(problem) => return Err(problem),
-            }
+            // One that cannot be taken stays there, and does not hold up the others.
+            let outcome = self.collect_one(&scope, (mesh, collecting), &id).await;
+            let new = round.of_message(&id, outcome)?;
+            taken += usize::from(new.unwrap_or(false));
         }
         if more && taken == 0 {
             let message = "More messages wait in the mailbox at MESH than can be listed, and none of those that can is for a \
                            mailbox here.";
             return Err(Problem::new(Kind::TooCostly, message));
         }
-        trouble.map_or(Ok(taken), Err)
+        round.ended().map(|()| taken)
     }
 
     /// Gives what was nobody's to whom a rule now says that it is.
@@ -140,10 +149,15 @@ impl Exchange {
         (mesh, collecting): (&Mesh, &Collecting),
         id: &str,
     ) -> Result<bool, Problem> {
-        if self.store.mesh_is_collected(scope, id).await? {
-            // It was taken, and then the node ended.
-            mesh.acknowledge(id).await?;
-            return Ok(false);
+        match self.store.mesh_collected(scope, id).await? {
+            // A person has been told, and the service tells its sender in time.
+            Some(here) if here.spoilt => return Ok(false),
+            Some(_) => {
+                // It was taken, and then the node ended.
+                mesh.acknowledge(id).await?;
+                return Ok(false);
+            }
+            None => {}
         }
         let head = match mesh.head(id).await {
             Ok(head) => head,
@@ -158,10 +172,14 @@ impl Exchange {
         if collecting.is_left(&head.workflow) {
             return Ok(false);
         }
-        let chunks = match is_report {
-            true => Vec::new(),
-            false => self.chunks(scope, (mesh, collecting), (id, &head)).await?,
+        let content = match is_report {
+            true => Content {
+                chunks: Vec::new(),
+                spoilt: String::new(),
+            },
+            false => self.content(scope, (mesh, collecting), (id, &head)).await?,
         };
+        let is_spoilt = !content.spoilt.is_empty();
         let mailbox = collecting.mailbox(&head.workflow).unwrap_or_default();
         let came = FromOutside {
             id: id.to_string(),
@@ -171,17 +189,21 @@ impl Exchange {
             workflow: head.workflow,
             is_report,
             envelope: serde_json::to_string(&head.written).unwrap_or_default(),
-            chunks,
+            chunks: content.chunks,
             linked: head.linked,
             status_code: head.status_code,
             reason: match is_report {
                 true => head.status,
                 false => String::new(),
             },
+            spoilt: content.spoilt,
         };
         self.put_mail(scope, MeshWrite::FromOutside(Box::new(came)), id)
             .await?;
-        mesh.acknowledge(id).await?;
+        // Of one that nobody here can read its sender is told as of one that nobody collects.
+        if !is_spoilt {
+            mesh.acknowledge(id).await?;
+        }
         Ok(true)
     }
 
@@ -206,16 +228,25 @@ impl Exchange {
         Ok(true)
     }
 
-    /// The content, chunk by chunk: each is in memory once, and on the disk before the next is fetched.
-    async fn chunks(
+    /// The content, chunk by chunk: each is in memory once, and on the disk before the next is fetched. One that is not packed
+    /// as it says is kept as it came.
+    async fn content(
         &self,
         scope: &Scope,
         (mesh, collecting): (&Mesh, &Collecting),
         (id, head): (&str, &Head),
-    ) -> Result<Vec<Stored>, Problem> {
+    ) -> Result<Content, Problem> {
         let (mut chunks, mut bytes) = (Vec::new(), 0_u64);
+        let mut spoilt = String::new();
         for piece in 1..=head.pieces {
-            let chunk = mesh.piece(id, piece).await?;
+            let chunk = match mesh.piece(id, piece).await? {
+                Piece::Sound(chunk) => chunk,
+                Piece::Spoilt { bytes, why } => {
+                    tracing::warn!(%why, id, "a message is kept as it came");
+                    spoilt = format!("{} {UNTOLD}", why.message);
+                    bytes
+                }
+            };
             let size = chunk.len() as u64;
             bytes = bytes.saturating_add(size);
             if bytes > collecting.message_bytes_max {
@@ -245,7 +276,7 @@ impl Exchange {
                 sha256: sha256_hex(&chunk),
             });
         }
-        Ok(chunks)
+        Ok(Content { chunks, spoilt })
     }
 
     async fn put_mail(&self, scope: &Scope, write: MeshWrite, id: &str) -> Result<(), Problem> {

@@ -1,7 +1,10 @@
 //! Messages to mailboxes that no member has: out by the national service, from the organisation's own
 //! mailbox there. Only what is sent goes this way; what comes for that mailbox is collected by others.
+//!
+//! Invariant: a message that is not taken there keeps no other from leaving (decision 0386).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
 use bytes::Bytes;
@@ -9,8 +12,9 @@ use fhir::problem::{Kind, Problem};
 use store::mesh::{MeshWrite, Message, Stored, ToHand, Way};
 use store::{Effect, Job};
 
+use crate::backoff::Backoff;
 use crate::exchange::Exchange;
-use crate::mesh::Mesh;
+use crate::mesh::{Failed, Mesh, Round};
 
 /// Messages that are looked at in one go: each chunk is held in memory whole, up to 100 MB.
 const AT_ONCE: u32 = 4;
@@ -19,9 +23,14 @@ const TRACKED_AT_ONCE: u32 = 50;
 const TRACK_EVERY_MILLIS: i64 = 30_000;
 /// How long nothing is sent after the service could not be reached, or did not take something.
 const REST_MILLIS: i64 = 30_000;
+/// How long a message waits that did not get out: so much longer each time, and others go before it.
+const PAUSE: Backoff = Backoff {
+    first_millis: 30_000,
+    cap_millis: 900_000,
+};
 
 impl Exchange {
-    /// Sends what waits, and asks after what was sent; how many messages went out.
+    /// Sends what waits, and asks after what was sent; how many messages went out or will never.
     pub(super) async fn carry_out(&self) -> Result<usize, Problem> {
         let mailboxes = self.settings.mailboxes.clone();
         let Some(mesh) = &mailboxes.national else {
@@ -44,27 +53,48 @@ impl Exchange {
             let number = it.message.number;
             match self.send_out(&scope, mesh, it).await {
                 Ok(()) => count += 1,
+                Err(Failed::Refused { code, why }) => {
+                    // Nothing but another message would be taken: its sender is told at once.
+                    tracing::warn!(%why, number, "MESH refused a message");
+                    count += 1;
+                    let write = MeshWrite::Reported {
+                        number,
+                        code,
+                        reason: why,
+                    };
+                    let job = Job::effect(Effect::Mesh(write));
+                    self.store.commit(&scope, job).await?;
+                }
                 // Another process of the node does it.
-                Err(problem) if problem.kind == Kind::Conflict => {}
-                Err(problem) if matches!(problem.kind, Kind::Value | Kind::TooLong) => {
-                    self.give_up(&scope, number, &problem.message).await?;
-                }
-                Err(problem) if problem.kind == Kind::Processing => {
-                    // One that is not taken does not hold up the others.
-                    tracing::warn!(?problem, number, "MESH did not take a message");
-                    mailboxes.wait_for(&mailboxes.send_at, self.store.now() + REST_MILLIS);
-                }
-                Err(problem) => {
+                Err(Failed::Later(problem)) if problem.kind == Kind::Conflict => {}
+                Err(Failed::Later(problem)) => {
                     tracing::warn!(?problem, number, "a message could not be sent to MESH");
                     mailboxes.wait_for(&mailboxes.send_at, self.store.now() + REST_MILLIS);
-                    break;
+                    self.put_off(&scope, &it.message, &problem.message).await?;
+                    // An answer that does not read is about this message; anything else the next would meet as well.
+                    if problem.kind != Kind::Processing {
+                        break;
+                    }
                 }
             }
         }
         Ok(count)
     }
 
-    async fn send_out(&self, scope: &Scope, mesh: &Mesh, it: &ToHand) -> Result<(), Problem> {
+    /// The message is tried again, behind others and later each time.
+    async fn put_off(&self, scope: &Scope, message: &Message, why: &str) -> Result<(), Problem> {
+        let pause = PAUSE.bound_millis(message.handed.saturating_add(1));
+        let pause = i64::try_from(pause).unwrap_or(REST_MILLIS);
+        let write = MeshWrite::PutOff {
+            number: message.number,
+            until: self.store.now().saturating_add(pause),
+            reason: why.to_string(),
+        };
+        let job = Job::effect(Effect::Mesh(write));
+        self.store.commit(scope, job).await.map(|_| ())
+    }
+
+    async fn send_out(&self, scope: &Scope, mesh: &Mesh, it: &ToHand) -> Result<(), Failed> {
         let message = &it.message;
         // Whether a try before this one got there is asked: an answer may have been lost.
         let known = match message.handed {
@@ -87,10 +117,7 @@ impl Exchange {
                 let body = self.whole(scope, first).await?;
                 mesh.forward(headers(message), message.chunks, body).await?
             }
-            (None, None) => {
-                let message = "A message without content cannot be sent.";
-                return Err(Problem::new(Kind::Value, message));
-            }
+            (None, None) => return Err(Failed::no_content()),
         };
         for (piece, stored) in chunks {
             let body = self.whole(scope, stored).await?;
@@ -108,7 +135,8 @@ impl Exchange {
         };
         job.traces
             .push(scope.trace(Interaction::System, Outcome::Success, target));
-        self.store.commit(scope, job).await.map(|_| ())
+        self.store.commit(scope, job).await?;
+        Ok(())
     }
 
     /// A chunk, as it came.
@@ -122,10 +150,19 @@ impl Exchange {
         Ok(bytes.into())
     }
 
+    /// Asks what became of the next of those that the service has, so that each has its turn however many there are.
     async fn ask_after(&self, scope: &Scope, mesh: &Mesh) -> Result<(), Problem> {
-        for message in self.store.mesh_outside(scope, TRACKED_AT_ONCE).await? {
-            let tracked = match mesh.tracked_by(&message.outside).await {
-                Ok(tracked) => tracked,
+        let turn = &self.settings.mailboxes.track_after;
+        let after = turn.load(Ordering::Relaxed);
+        let found = self.store.mesh_outside(scope, after, TRACKED_AT_ONCE);
+        let found = found.await?;
+        let is_last = u32::try_from(found.len()).is_ok_and(|count| count < TRACKED_AT_ONCE);
+        let mut round = Round::default();
+        for message in &found {
+            turn.store(message.number, Ordering::Relaxed);
+            let tracked = mesh.tracked_by(&message.outside).await;
+            let tracked = match round.of_message(&message.outside, tracked) {
+                Ok(tracked) => tracked.flatten(),
                 Err(problem) => {
                     tracing::warn!(?problem, "MESH was not asked what became of a message");
                     return Ok(());
@@ -145,6 +182,9 @@ impl Exchange {
             };
             let job = Job::effect(Effect::Mesh(write));
             self.store.commit(scope, job).await?;
+        }
+        if is_last {
+            turn.store(0, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -201,9 +201,13 @@ pub(super) fn unpacked(
     }
 }
 
-/// A refusal as a sentence with what to do about it. MESH's words are told without digits: they
-/// could be anything's.
-pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
+/// MESH's code of a refusal; empty if it gave none.
+pub(super) fn code(body: &[u8]) -> String {
+    said(body).0
+}
+
+/// The code and the words of a refusal, as far as it has them.
+fn said(body: &[u8]) -> (String, String) {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Detail {
@@ -224,7 +228,13 @@ pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
         Some(detail) => (detail.code, detail.msg),
         None => (read.code, read.description),
     };
-    let (code, said) = (word(&code), sentence(&said));
+    (word(&code), sentence(&said))
+}
+
+/// A refusal as a sentence with what to do about it. MESH's words are told without digits: they
+/// could be anything's. `Value` and `Invalid` are about what was sent, and would be the same at every other time.
+pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
+    let (code, said) = said(body);
     let (kind, next) = match (status, code.as_str()) {
         (401 | 403, _) => (
             Kind::Security,
@@ -234,6 +244,10 @@ pub(super) fn refused(what: &str, status: u16, body: &[u8]) -> Problem {
         (417, "12") => (
             Kind::Value,
             "The mailbox that it was for is not registered: check [opt_out] mailbox, or [itk3] receivers.",
+        ),
+        (400 | 406 | 413 | 415 | 417 | 422, _) => (
+            Kind::Invalid,
+            "Check the settings of [mesh], [opt_out] and [itk3], and what was sent.",
         ),
         (425 | 429 | 500..=599, _) => (Kind::Transient, "It is tried again later."),
         _ => (
@@ -254,7 +268,10 @@ fn word(text: &str) -> String {
     text.chars().filter(plain).take(30).collect()
 }
 
+/// MESH's words, without what may name a patient: digits, and all from a recipient that is a person on.
 fn sentence(text: &str) -> String {
+    let person = text.to_ascii_uppercase().find("GPPROVIDER");
+    let text = person.and_then(|at| text.get(..at)).unwrap_or(text);
     let plain = |it: &char| it.is_ascii_alphabetic() || matches!(it, ' ' | '-' | ',' | '.');
     text.chars().filter(plain).take(120).collect()
 }
@@ -270,6 +287,10 @@ mod tests {
         assert!(it.message.contains("417 (12 Unregistered to address"));
         assert!(it.message.contains("[opt_out] mailbox"));
         assert!(!it.message.contains("943"));
+        let body = br#"{"errorCode":"12","errorDescription":"No mailbox for GPPROVIDER_9434765919_01021980_Van Ash"}"#;
+        let it = refused("send a message", 417, body);
+        assert!(it.message.contains("(12 No mailbox for )"), "{it}");
+        assert_eq!((code(body).as_str(), code(b"<html>").as_str()), ("12", ""));
         let old = br#"{"errorEvent":"SEND","errorCode":"EPL-151","errorDescription":"No mailbox matched"}"#;
         let it = refused("list the inbox", 403, old);
         assert_eq!(it.kind, Kind::Security);
@@ -278,7 +299,12 @@ mod tests {
             (503, Kind::Transient),
             (429, Kind::Transient),
             (410, Kind::NotFound),
-            (400, Kind::Processing),
+            (400, Kind::Invalid),
+            (406, Kind::Invalid),
+            (413, Kind::Invalid),
+            (417, Kind::Invalid),
+            (422, Kind::Invalid),
+            (409, Kind::Processing),
         ] {
             assert_eq!(refused("x", status, b"<html>").kind, kind, "{status}");
         }

@@ -5,8 +5,51 @@ use fhir::problem::{Kind, Problem};
 use http::Method;
 use serde::Deserialize;
 
-use super::answer::{self, is_id};
+use super::answer::{self, is_id, refused};
 use super::{Mesh, PIECES_MAX};
+
+/// The code of a refusal that has none of its own: what is written on the message is not as it must be.
+const MALFORMED: &str = "06";
+/// The code of a message without content.
+const NO_CONTENT: &str = "02";
+
+/// Why a message was not sent.
+#[derive(Debug)]
+pub enum Failed {
+    /// It is not taken, however often it is sent: the service's code for that, and why.
+    Refused { code: String, why: String },
+    /// It may be at another time.
+    Later(Box<Problem>),
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Failed {
+        Failed::Later(Box::new(problem))
+    }
+}
+
+impl Failed {
+    /// A message without content, which the service takes from nobody.
+    pub(crate) fn no_content() -> Failed {
+        Failed::Refused {
+            code: NO_CONTENT.to_string(),
+            why: "A message without content cannot be sent.".to_string(),
+        }
+    }
+
+    fn answered(what: &str, status: u16, body: &[u8]) -> Failed {
+        let problem = refused(what, status, body);
+        match problem.kind {
+            Kind::Value | Kind::Invalid => Failed::Refused {
+                code: Some(answer::code(body))
+                    .filter(|it| !it.is_empty())
+                    .unwrap_or_else(|| MALFORMED.to_string()),
+                why: problem.message,
+            },
+            _ => problem.into(),
+        }
+    }
+}
 
 /// What MESH says of a message that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -22,44 +65,52 @@ impl Mesh {
     /// that MESH gave it. This is never tried again by itself: it would be sent twice.
     ///
     /// # Errors
-    /// A sentence for the operator; `Value` if the mailbox is not registered.
+    /// Whether it may be taken at another time, and why it was not.
     pub async fn forward(
         &self,
         mut headers: Vec<(String, String)>,
         pieces: u32,
         body: Bytes,
-    ) -> Result<String, Problem> {
+    ) -> Result<String, Failed> {
         if !(1..=PIECES_MAX).contains(&pieces) {
-            let message = format!("A message to MESH has at most {PIECES_MAX} chunks.");
-            return Err(Problem::new(Kind::TooLong, message));
+            return Err(Failed::Refused {
+                code: MALFORMED.to_string(),
+                why: format!("A message to MESH has at most {PIECES_MAX} chunks."),
+            });
         }
         headers.push(("mex-chunk-range".into(), format!("1:{pieces}")));
-        let asked = self.ask(Method::POST, "/outbox", headers, body).await?;
-        let (_, answer) = self.done(asked, "send a message", &[202])?;
-        answer::message_id(&answer)
+        let asked = self.ask(Method::POST, "/outbox", headers, body);
+        match asked.await? {
+            (202, _, body) => Ok(answer::message_id(&body)?),
+            (status, _, body) => Err(Failed::answered("send a message", status, &body)),
+        }
     }
 
     /// Sends a further piece of such a message. One that MESH has already, with all others, is as good
     /// as sent.
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// As `forward`.
     pub async fn forward_piece(
         &self,
         id: &str,
         (piece, pieces): (u32, u32),
         encoding: &str,
         body: Bytes,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Failed> {
         let path = format!("/outbox/{}/{piece}", is_id(id)?);
         let mut headers = vec![("mex-chunk-range".into(), format!("{piece}:{pieces}"))];
         if !encoding.is_empty() {
             headers.push(("content-encoding".into(), encoding.into()));
         }
-        let asked = self.ask(Method::POST, &path, headers, body).await?;
-        let expected = [202, 423];
-        self.done(asked, "send a piece of a message", &expected)
-            .map(|_| ())
+        let asked = self.ask(Method::POST, &path, headers, body);
+        match asked.await? {
+            (202 | 423, ..) => Ok(()),
+            (status, _, body) => {
+                let what = "send a piece of a message";
+                Err(Failed::answered(what, status, &body))
+            }
+        }
     }
 
     /// What became of the message that we sent under that name of ours; `None` if MESH knows none.

@@ -8,7 +8,7 @@ use store::opt_out::{Check, NUMBERS_A_WRITE_MAX, OptOutWrite};
 
 use super::lines::{Fault, Lines};
 use super::{OptOuts, is_reference, line};
-use crate::mesh::{Head, MessageType};
+use crate::mesh::{Head, MessageType, Piece, Round};
 
 /// What a message in the inbox is to us.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,42 +24,58 @@ enum Is {
 }
 
 impl OptOuts {
-    /// Looks through the inbox for what is about this check.
-    pub(super) async fn take_in(&self, check: &Check) -> Result<(), Problem> {
+    /// Looks through the inbox for what is about this check; what went wrong with single messages.
+    pub(super) async fn take_in(&self, check: &Check) -> Result<Round, Problem> {
+        let mut round = Round::default();
         let settings = &self.settings;
-        let mut ids = self.mesh.inbox(&settings.answer_workflow).await?;
+        let listed = self.mesh.inbox(&settings.answer_workflow).await;
+        let mut ids = round.noted(listed)?.unwrap_or_default();
         if settings.request_workflow != settings.answer_workflow {
             // Reports stand under what was sent.
-            ids.extend(self.mesh.inbox(&settings.request_workflow).await?);
+            let listed = self.mesh.inbox(&settings.request_workflow).await;
+            ids.extend(round.noted(listed)?.unwrap_or_default());
         }
         for id in ids {
-            let head = match self.mesh.head(&id).await {
-                Ok(head) => head,
-                Err(problem) if problem.kind == Kind::NotFound => continue,
-                Err(problem) => return Err(problem),
-            };
-            let is_done = match self.is(&head, check) {
-                Is::Answer => self.answer(&id, &head, check).await?,
-                Is::Report => {
-                    let code = &head.status_code;
-                    let reason = format!(
-                        "MESH reports that it did not arrive (code {code}). Check [opt_out] mailbox and request_workflow."
-                    );
-                    self.fail(check, &reason).await?;
-                    true
-                }
-                Is::Late => {
-                    tracing::warn!("an answer about opt-outs came too late, and is passed over");
-                    false
-                }
-                Is::Foreign => continue,
-            };
-            self.mesh.acknowledge(&id).await?;
-            if is_done {
+            let looked = self.one(&id, check).await;
+            if round.of_message(&id, looked)? == Some(true) {
                 break;
             }
         }
-        Ok(())
+        Ok(round)
+    }
+
+    /// Looks at one message; whether the check is done with.
+    async fn one(&self, id: &str, check: &Check) -> Result<bool, Problem> {
+        let head = match self.mesh.head(id).await {
+            Ok(head) => head,
+            Err(problem) if problem.kind == Kind::NotFound => return Ok(false),
+            Err(problem) => return Err(problem),
+        };
+        let is_done = match self.is(&head, check) {
+            Is::Answer => self.answer(id, &head, check).await?,
+            Is::Report => {
+                let code = &head.status_code;
+                let reason = format!(
+                    "MESH reports that it did not arrive (code {code}). Check [opt_out] mailbox and request_workflow."
+                );
+                self.fail(check, &reason).await?;
+                true
+            }
+            Is::Late => {
+                tracing::warn!("an answer about opt-outs came too late, and is passed over");
+                false
+            }
+            Is::Foreign => return Ok(false),
+        };
+        match self.mesh.acknowledge(id).await {
+            // It was the last that this check is about; the next check finds it late, and says so.
+            Err(problem) if is_done => {
+                tracing::warn!(%problem, "an answer about opt-outs was not acknowledged");
+                Ok(true)
+            }
+            Err(problem) => Err(problem),
+            Ok(()) => Ok(is_done),
+        }
     }
 
     fn is(&self, head: &Head, check: &Check) -> Is {
@@ -116,7 +132,13 @@ impl OptOuts {
         let mut lines = Lines::default();
         let mut seen = HashSet::new();
         for piece in 1..=head.pieces {
-            let body = self.mesh.piece(id, piece).await?;
+            let body = match self.mesh.piece(id, piece).await? {
+                Piece::Sound(body) => body,
+                Piece::Spoilt { why, .. } => {
+                    let message = format!("The answer does not read. {}", why.message);
+                    return Err(Problem::new(Kind::BusinessRule, message));
+                }
+            };
             let found = match lines.read(&body) {
                 Err(Fault::Receipt) => return Ok(None),
                 read => read.map_err(unread)?,

@@ -14,7 +14,7 @@ fn of(network: &Network, at: usize) -> Scope {
     Scope::mailbox(&mailbox(ods.as_str()), ods.as_str(), "r-3".into())
 }
 
-async fn write(network: &Network, at: usize, write: MeshWrite) -> MeshDone {
+pub async fn write(network: &Network, at: usize, write: MeshWrite) -> MeshDone {
     let scope = Scope::system(SystemPurpose::CarryMail);
     let job = Job::effect(Effect::Mesh(write));
     let done = network.store(at).commit(&scope, job).await.unwrap().done;
@@ -68,12 +68,12 @@ fn content(size: usize) -> Vec<u8> {
 }
 
 /// What waits in the mailbox of a node.
-async fn inbox(network: &Network, at: usize) -> Vec<Message> {
+pub async fn inbox(network: &Network, at: usize) -> Vec<Message> {
     let scope = of(network, at);
     network.store(at).mesh_inbox(&scope, 0, 10).await.unwrap()
 }
 
-async fn sent(network: &Network, id: &str) -> Message {
+pub async fn sent(network: &Network, id: &str) -> Message {
     let scope = of(network, HOSPITAL);
     network
         .store(HOSPITAL)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use access::{Caller, Interaction, NhsNumber, Ods, Purpose, Role, Scope, SystemPurpose, Who};
-use exchange::mailboxes::{Mailbox, Mailboxes};
-use exchange::mesh::Credentials;
+use exchange::mailboxes::{Collecting, Mailbox, Mailboxes};
+use exchange::mesh::{Credentials, Mesh};
 use exchange::{
     About, Book, Directory, Exchange, Identity, Letter, LetterContent, MailboxNamed, Member,
     Settings, SigningKey,
@@ -53,6 +53,8 @@ pub struct Network {
     pub second_keeper: Option<Ods>,
     /// Whether nodes hold their diary, from their next start on.
     pub keeps_diary: bool,
+    /// The hospital's way to the national service, and what it collects there, from its next start on.
+    pub national: Option<(Mesh, Collecting)>,
     _folder: tempfile::TempDir,
 }
 
@@ -108,6 +110,7 @@ impl Network {
             clock,
             second_keeper: None,
             keeps_diary: true,
+            national: None,
             _folder: folder,
         };
         for (at, ground) in grounds.iter().enumerate() {
@@ -137,12 +140,13 @@ impl Network {
             named,
             ods,
         };
+        let (mesh, collecting) = self.national.clone().filter(|_| at == HOSPITAL).unzip();
         let settings = Settings {
             second_keeper: self
                 .second_keeper
                 .clone()
                 .filter(|it| at != HOSPITAL && *it != from_ods),
-            mailboxes: Arc::new(Mailboxes::new(vec![own], None)),
+            mailboxes: Arc::new(Mailboxes::new(vec![own], mesh).collecting(collecting)),
             ask_millis: ASK_MILLIS,
             clinics: match at {
                 PRACTICE => vec![Ods::parse(ORGANISATIONS[HOSPITAL]).unwrap()],

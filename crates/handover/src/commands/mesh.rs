@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use access::{Interaction, Outcome, Scope, SystemPurpose, Target};
+use exchange::mailboxes::shown;
 use fhir::date;
 use store::mesh::{Message, Standing};
 use store::{Job, Store};
@@ -103,7 +104,7 @@ fn told_of(named: &BTreeMap<String, String>, standing: &[Standing], failed: &[Me
             "Undeliverable: {} from {} to {}, {}: {}",
             it.id,
             it.sender,
-            it.recipient,
+            shown(&it.recipient),
             date::instant(it.state_at),
             it.reason
         );

@@ -1,7 +1,8 @@
 //! What was collected from the organisation's mailbox at the national service, for mailboxes here.
 //!
 //! Invariant: a message stands in one mailbox here, once, under the id that it has there, however often it is collected.
-//! Invariant: what is for no mailbox that is known is kept until it is, and is on the work list.
+//! Invariant: what is for no mailbox that is known is kept until it is, and is on the work list. Invariant: what is not packed as
+//! it says is given to nobody, kept as it came, and on the work list.
 
 use access::Scope;
 use fhir::date::Millis;
@@ -38,6 +39,8 @@ pub struct FromOutside {
     pub linked: String,
     pub status_code: String,
     pub reason: String,
+    /// Why its content, which is not packed as it says, cannot be given to anybody; empty if it can.
+    pub spoilt: String,
 }
 
 /// Puts it into its mailbox, if it is not there.
@@ -54,9 +57,10 @@ pub(super) async fn take(
         let id = it.id.clone();
         return Ok(MeshDone::Taken { id, known: true });
     }
-    let (state, reason) = match it.recipient.is_empty() {
-        false => (MeshState::Accepted, it.reason.as_str()),
-        true => (MeshState::Undeliverable, NOBODYS),
+    let (state, reason) = match (it.spoilt.as_str(), it.recipient.is_empty()) {
+        ("", false) => (MeshState::Accepted, it.reason.as_str()),
+        ("", true) => (MeshState::Undeliverable, NOBODYS),
+        (why, _) => (MeshState::Undeliverable, why),
     };
     let row = New {
         id: &it.id,
@@ -81,6 +85,10 @@ pub(super) async fn take(
     for (chunk, stored) in (1..).zip(&it.chunks) {
         content::place(tx, (number, chunk), stored).await?;
     }
+    if !it.spoilt.is_empty() {
+        let sql = Sql::new("UPDATE mesh_message SET spoilt = 1 WHERE number = $1");
+        tx.execute(&sql.with(number)).await?;
+    }
     Ok(MeshDone::Taken {
         id: it.id.clone(),
         known: false,
@@ -91,7 +99,8 @@ fn is_here(id: &str) -> Sql<'_> {
     Sql::new("SELECT number FROM mesh_message WHERE id = $1 AND way = 'collected'").with(id)
 }
 
-/// A rule now says whose it is: it stands in that mailbox from now on.
+/// A rule now says whose it is: it stands in that mailbox from now on. One that is spoilt is theirs to ask after, and stays on
+/// the work list.
 pub(super) async fn claim(
     tx: &mut Tx<'_>,
     now: Millis,
@@ -99,26 +108,41 @@ pub(super) async fn claim(
 ) -> Result<MeshDone, Problem> {
     let sql = Sql::new(
         "UPDATE mesh_message SET recipient = $1, state = 'accepted', accepted_at = $2, state_at = $3, \
-         reason = '' WHERE number = $4 AND way = 'collected' AND recipient = ''",
+         reason = '' WHERE number = $4 AND way = 'collected' AND recipient = '' AND spoilt = 0",
     );
     let sql = sql.with(recipient).with(now).with(now).with(number);
-    tx.execute(&sql).await.map(MeshDone::Rows)
+    let sound = tx.execute(&sql).await?;
+    let sql = Sql::new(
+        "UPDATE mesh_message SET recipient = $1, state_at = $2 WHERE number = $3 AND way = 'collected' \
+         AND recipient = '' AND spoilt = 1",
+    );
+    let spoilt = tx
+        .execute(&sql.with(recipient).with(now).with(number))
+        .await?;
+    Ok(MeshDone::Rows(sound + spoilt))
 }
 
 impl Store {
-    /// Whether the message of that id at the national service was collected.
+    /// The message of that id at the national service, if it was collected.
     ///
     /// # Errors
     /// `Forbidden` for any scope but a worker's.
-    pub async fn mesh_is_collected(&self, scope: &Scope, id: &str) -> Result<bool, Problem> {
+    pub async fn mesh_collected(
+        &self,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<Option<Message>, Problem> {
         worker(scope)?;
-        Ok(!self.rows(&is_here(id)).await?.is_empty())
+        let mut sql = Sql::new(COLUMNS);
+        sql.push("way = 'collected' AND id = ").bind(id);
+        let rows = self.rows(&sql).await?;
+        rows.first().map(message).transpose()
     }
 
     /// Messages that were collected and are for no mailbox that is known, the oldest first, behind that number.
     ///
     /// # Errors
-    /// As `mesh_is_collected`.
+    /// As `mesh_collected`.
     pub async fn mesh_nobodys(
         &self,
         scope: &Scope,
@@ -137,7 +161,7 @@ impl Store {
     /// The message of a mailbox here that left by the national service under that id there, or as that name of ours.
     ///
     /// # Errors
-    /// As `mesh_is_collected`; `NotFound` if there is none.
+    /// As `mesh_collected`; `NotFound` if there is none.
     pub async fn mesh_left_as(
         &self,
         scope: &Scope,

@@ -46,11 +46,13 @@ pub struct Message {
     pub reason: String,
     /// Whether its content is still here.
     pub kept: bool,
+    /// Of a message that was collected: its content is here as it came, and is not packed as it says.
+    pub spoilt: bool,
 }
 
 pub(super) const COLUMNS: &str = "SELECT number, id, sender, recipient, local_id, workflow, kind, envelope, \
      encoding, chunks, way, organisation, state, begun_at, accepted_at, fetched_at, state_at, \
-     handed, outside, linked, status_code, reason, kept FROM mesh_message WHERE ";
+     handed, outside, linked, status_code, reason, kept, spoilt FROM mesh_message WHERE ";
 
 pub(super) fn message(row: &Row) -> Result<Message, Problem> {
     let text = |at| row.text(at).map(str::to_string);
@@ -79,6 +81,7 @@ pub(super) fn message(row: &Row) -> Result<Message, Problem> {
         status_code: text(20)?,
         reason: text(21)?,
         kept: row.flag(22)?,
+        spoilt: row.flag(23)?,
     })
 }
 
@@ -229,8 +232,8 @@ impl Store {
         rows.first().map_or(Ok(0), |row| row.int(0))
     }
 
-    /// Whole messages that go that way and are not handed over yet, the oldest first. For the node's
-    /// own workers.
+    /// Whole messages that go that way, are not handed over yet and are due: those that were not tried first, the oldest
+    /// before the others, so that one which does not get out keeps none from it. For the node's own workers.
     ///
     /// # Errors
     /// `Forbidden` for any other scope.
@@ -244,7 +247,9 @@ impl Store {
         let mut sql = Sql::new(COLUMNS);
         sql.push("state = 'accepted' AND way = ")
             .bind(way.code())
-            .push(" AND kept = 1 AND outside = '' ORDER BY number LIMIT ")
+            .push(" AND kept = 1 AND outside = '' AND next_try <= ")
+            .bind(self.now())
+            .push(" ORDER BY next_try, number LIMIT ")
             .bind(count);
         let mut found = Vec::new();
         for row in self.rows_apart(sql).await? {
@@ -259,14 +264,21 @@ impl Store {
         Ok(found)
     }
 
-    /// Messages that the national service has and whose end is not known, the oldest first.
+    /// Messages that the national service has and whose end is not known, the oldest first, behind that number.
     ///
     /// # Errors
     /// As `mesh_to_hand`.
-    pub async fn mesh_outside(&self, scope: &Scope, count: u32) -> Result<Vec<Message>, Problem> {
+    pub async fn mesh_outside(
+        &self,
+        scope: &Scope,
+        after: i64,
+        count: u32,
+    ) -> Result<Vec<Message>, Problem> {
         worker(scope)?;
         let mut sql = Sql::new(COLUMNS);
-        sql.push("state = 'accepted' AND way = 'mesh' AND outside <> '' ORDER BY number LIMIT ")
+        sql.push("state = 'accepted' AND way = 'mesh' AND outside <> '' AND number > ")
+            .bind(after)
+            .push(" ORDER BY number LIMIT ")
             .bind(count);
         self.rows_apart(sql).await?.iter().map(message).collect()
     }

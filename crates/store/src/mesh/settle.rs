@@ -28,10 +28,12 @@ pub(super) struct Ending {
     envelope: String,
     way: Way,
     organisation: String,
+    /// Why it did not get out when it was tried last; empty if it was not, or did.
+    pub(super) reason: String,
 }
 
-const ENDING: &str = "SELECT number, id, sender, local_id, workflow, envelope, way, organisation \
-     FROM mesh_message WHERE ";
+const ENDING: &str = "SELECT number, id, sender, local_id, workflow, envelope, way, organisation, \
+     reason FROM mesh_message WHERE ";
 
 pub(super) fn ending(row: &Row) -> Result<Ending, Problem> {
     let text = |at| row.text(at).map(str::to_string);
@@ -44,6 +46,7 @@ pub(super) fn ending(row: &Row) -> Result<Ending, Problem> {
         envelope: text(5)?,
         way: Way::of(row.text(6)?),
         organisation: text(7)?,
+        reason: text(8)?,
     })
 }
 

@@ -28,11 +28,13 @@ const TOKENS_MAX: u32 = 5000;
 const UNCOLLECTED: &str = "Message not collected by recipient after 5 days";
 const UNFINISHED: &str = "Not all chunks of the message came in 5 days";
 const NOT_DELIVERED: &str = "The recipient's node could not be reached in 5 days";
+const NOT_TAKEN: &str = "The national service did not take the message in 5 days";
 
 /// One sweep; `Rows` tells how many rows it concerned, so that the caller goes on while there are.
 pub(super) async fn sweep(tx: &mut Tx<'_>, now: Millis) -> Result<MeshDone, Problem> {
     let mut rows = uncollected(tx, now).await?;
     rows += unfinished(tx, now).await?;
+    rows += untaken(tx, now).await?;
     rows += undelivered(tx, now).await?;
     rows += old_content(tx, now).await?;
     rows += old_uploads(tx, now).await?;
@@ -100,6 +102,27 @@ async fn undelivered(tx: &mut Tx<'_>, now: Millis) -> Result<u64, Problem> {
         settle::undeliverable(tx, now, message, (NOT_COLLECTED, UNCOLLECTED)).await?;
     }
     Ok(rows.len() as u64 + due.len() as u64)
+}
+
+/// Messages that the national service did not take: their sender is told why, as far as that is known. What it has is
+/// given up by `undelivered`.
+async fn untaken(tx: &mut Tx<'_>, now: Millis) -> Result<u64, Problem> {
+    let before = now.saturating_sub(COLLECT_MILLIS);
+    let due = settle::endings(tx, |sql| {
+        sql.push("state = 'accepted' AND way = 'mesh' AND outside = '' AND accepted_at < ")
+            .bind(before)
+            .push(" ORDER BY number LIMIT ")
+            .bind(ROWS_MAX);
+    });
+    let due = due.await?;
+    for message in &due {
+        let reason = match message.reason.as_str() {
+            "" => NOT_TAKEN.to_owned(),
+            last => format!("{NOT_TAKEN}. {last}"),
+        };
+        settle::undeliverable(tx, now, message, (NOT_COLLECTED, &reason)).await?;
+    }
+    Ok(due.len() as u64)
 }
 
 async fn old_content(tx: &mut Tx<'_>, now: Millis) -> Result<u64, Problem> {

@@ -353,3 +353,114 @@ fn a_message_from_a_member_is_there_when_all_its_parts_are_in_whatever_order() {
         store.close().await;
     });
 }
+
+#[test]
+fn what_did_not_get_out_waits_behind_what_was_not_tried_and_is_given_up_with_its_reason() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let mut numbers = Vec::new();
+        for id in ["A1", "A2"] {
+            let first = stored(&store, &format!("u-{id}"), b"a").await;
+            let mut out = sending(id, id, 1, first);
+            out.way = Way::National;
+            write(&store, MeshWrite::Accept(Box::new(out)))
+                .await
+                .unwrap();
+            numbers.push(store.mesh_message(&of("LAB"), id).await.unwrap().number);
+        }
+        let due = async || {
+            let found = store.mesh_to_hand(&worker(), Way::National, 9).await;
+            let ids = found.unwrap().into_iter().map(|it| it.message.id);
+            ids.collect::<Vec<String>>()
+        };
+        let put_off = MeshWrite::PutOff {
+            number: numbers[0],
+            until: store.now() + 1000,
+            reason: "It answered 500.".into(),
+        };
+        write(&store, put_off).await.unwrap();
+        assert_eq!(due().await, ["A2"]);
+        ground.clock().advance(1000);
+        assert_eq!(due().await, ["A2", "A1"]);
+        ground.clock().advance(COLLECT_MILLIS);
+        sweep(&store).await;
+        let reports = inbox(&store, "LAB").await;
+        let told: Vec<&str> = reports.iter().map(|it| it.reason.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "The national service did not take the message in 5 days. It answered 500.",
+                "The national service did not take the message in 5 days",
+            ]
+        );
+        store.close().await;
+    });
+}
+
+#[test]
+fn messages_that_the_national_service_has_are_listed_one_behind_the_other() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        for id in ["A1", "A2"] {
+            let first = stored(&store, &format!("u-{id}"), b"a").await;
+            let mut out = sending(id, id, 1, first);
+            out.way = Way::National;
+            write(&store, MeshWrite::Accept(Box::new(out)))
+                .await
+                .unwrap();
+            let sent = MeshWrite::Sent {
+                number: store.mesh_message(&of("LAB"), id).await.unwrap().number,
+                outside: format!("OUT-{id}"),
+            };
+            write(&store, sent).await.unwrap();
+        }
+        let mut after = 0;
+        for id in ["A1", "A2"] {
+            let found = store.mesh_outside(&worker(), after, 1).await.unwrap();
+            assert_eq!(found[0].id, id);
+            after = found[0].number;
+        }
+        assert_eq!(store.mesh_outside(&worker(), after, 1).await.unwrap(), []);
+        store.close().await;
+    });
+}
+
+#[test]
+fn what_is_not_packed_as_it_says_is_given_to_nobody_and_stays_before_a_person() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let came = FromOutside {
+            id: "N1".into(),
+            sender: "THERE".into(),
+            recipient: String::new(),
+            local_id: String::new(),
+            workflow: "W".into(),
+            is_report: false,
+            envelope: "{}".into(),
+            chunks: vec![stored(&store, "u-1", b"as it came").await],
+            linked: String::new(),
+            status_code: String::new(),
+            reason: String::new(),
+            spoilt: "It cannot be unpacked.".into(),
+        };
+        let take = MeshWrite::FromOutside(Box::new(came));
+        write(&store, take).await.unwrap();
+        let nobodys = store.mesh_nobodys(&worker(), 0, 9).await.unwrap();
+        assert_eq!(nobodys.len(), 1);
+        // Whose it is does not make it whole.
+        let claim = MeshWrite::Claim {
+            number: nobodys[0].number,
+            mailbox: "WARD".into(),
+        };
+        assert_eq!(write(&store, claim).await.unwrap(), MeshDone::Rows(1));
+        assert_eq!(store.mesh_nobodys(&worker(), 0, 9).await.unwrap(), []);
+        assert_eq!(inbox(&store, "WARD").await, []);
+        let failed = store.mesh_failed(&worker(), 9).await.unwrap();
+        assert_eq!(failed[0].recipient, "WARD");
+        assert_eq!(failed[0].reason, "It cannot be unpacked.");
+        let known = store.mesh_collected(&worker(), "N1").await.unwrap();
+        assert!(known.is_some_and(|it| it.spoilt && it.kept));
+        assert_eq!(store.mesh_collected(&worker(), "N2").await.unwrap(), None);
+        store.close().await;
+    });
+}

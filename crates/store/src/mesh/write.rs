@@ -256,9 +256,24 @@ pub(super) async fn handed(
 }
 
 pub(super) async fn sent(tx: &mut Tx<'_>, number: i64, outside: &str) -> Result<MeshDone, Problem> {
-    let sql = Sql::new("UPDATE mesh_message SET outside = $1 WHERE number = $2");
+    let sql = Sql::new("UPDATE mesh_message SET outside = $1, reason = '' WHERE number = $2");
     let rows = tx.execute(&sql.with(outside).with(number)).await?;
     content::forget(tx, number).await?;
+    Ok(MeshDone::Rows(rows))
+}
+
+pub(super) async fn put_off(
+    tx: &mut Tx<'_>,
+    number: i64,
+    until: Millis,
+    reason: &str,
+) -> Result<MeshDone, Problem> {
+    let sql = Sql::new(
+        "UPDATE mesh_message SET next_try = $1, reason = $2 WHERE number = $3 AND state = 'accepted'",
+    );
+    let rows = tx
+        .execute(&sql.with(until).with(reason).with(number))
+        .await?;
     Ok(MeshDone::Rows(rows))
 }
 

@@ -272,8 +272,8 @@ fn undelivered(message: &Message, now: Millis) -> views::Work {
             "Whoever runs this node: find out which system here it is for. It is kept until then.",
         ),
         false => (
-            format!(" to {}", message.recipient),
-            "Ask whoever runs the sending system to send it again, once the recipient collects its messages.",
+            format!(" to {}", exchange::mailboxes::shown(&message.recipient)),
+            "Ask whoever runs the sending system to send it again, once what is told here is put right.",
         ),
     };
     views::Work {
