@@ -159,7 +159,7 @@ fn a_checked_node_on_postgresql_meets_fhir_smart_and_uk() {
 
 #[test]
 fn what_cannot_be_checked_ends_with_two_and_says_why() {
-    let nobody = crate::node::process::free_address();
+    let nobody = crate::node::ports::free_address();
     let checked = check(&[&format!("http://{nobody}/fhir")]);
     assert_eq!(checked.code, 2, "{}", checked.said);
     assert!(
