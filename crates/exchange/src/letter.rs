@@ -111,7 +111,7 @@ impl Exchange {
         }
         self.check_receiver(&letter)?;
         let to = &letter.to;
-        if self.book.member(to, self.store.now()).is_none() {
+        if self.book.listed(to).is_none() {
             let message = format!(
                 "The directory does not list the organisation {to}, and what is this large goes only to a node."
             );
@@ -236,7 +236,7 @@ impl Exchange {
 
     /// To its node; without one as an ITK3 document; where that cannot be, by fax.
     fn way(&self, to: &Ods, letter: &Letter, is_discharge: bool) -> Result<Way, Problem> {
-        if self.book.member(to, self.store.now()).is_some() {
+        if self.book.listed(to).is_some() {
             return Ok(Way::Node);
         }
         let routes = self.settings.itk3.as_ref();

@@ -24,6 +24,8 @@ pub struct VisitLetter<'v> {
     /// The id that it was given where it was written; the letter's own follows from it, so that it is sent once.
     pub entry: &'v str,
     pub to: &'v Ods,
+    /// Whether who reads the letter here may not know which practice it is: it tells where the patient lives.
+    pub hides: bool,
     /// This organisation's name.
     pub from: &'v str,
     /// The Patient as stored here, and its id.
@@ -51,7 +53,12 @@ impl Exchange {
         let by = format!("Written on the visit by: {}", it.author);
         let said = under_headings((TITLE, &to, &from), (it.patient, &by), it.sections);
         let mut changes = Vec::new();
-        for resource in kept(it, said.as_bytes(), self.organisation()) {
+        let here = match it.hides {
+            true => "Their practice",
+            false => &to,
+        };
+        let here = under_headings((TITLE, here, &from), (it.patient, &by), it.sections);
+        for resource in kept(it, here.as_bytes(), self.organisation()) {
             let how = (Expect::Absent, Release::At(it.release_at));
             changes.push(put(&resource, self.organisation(), how)?);
         }
@@ -144,6 +151,7 @@ mod tests {
         VisitLetter {
             entry: "0d6c3f4e-1111-4222-8333-444455556666",
             to,
+            hides: false,
             from: "Anytown Community",
             patient,
             patient_id: "jane",

@@ -629,7 +629,7 @@ step-handed-over = Trosglwyddwyd
 step-answered = Atebwyd gan y derbynnydd
 step-accepted-there = Derbyniwyd gan y derbynnydd
 step-settled = Setlwyd gan berson
-step-recalled = Galwyd yn ôl ar ôl iddo adael
+step-recalled = Galwyd yn ôl
 step-rung = Dywedwyd wrth y derbynnydd nad yw'n ddilys mwyach
 
 sharing-heading = Beth sy'n cael ei rannu, a gyda phwy

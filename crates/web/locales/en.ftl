@@ -629,7 +629,7 @@ step-handed-over = Handed over
 step-answered = Answered by the receiver
 step-accepted-there = Accepted by the receiver
 step-settled = Settled by a person
-step-recalled = Called back after it had left
+step-recalled = Called back
 step-rung = The receiver was told that it does not hold
 
 sharing-heading = What is shared, and with whom

@@ -255,14 +255,10 @@ async fn count(config: &Path, month: &str) -> anyhow::Result<()> {
     let numbers = store.fax_numbers(&scope).await;
     // Without a directory nobody is known to have a node; the count holds all the same.
     let book = open_book(&settings, &store).ok();
-    let now = store.now();
     store.close().await;
     let has_node = |ods: &str| {
         let ods = access::Ods::parse(ods).ok();
-        ods.is_some_and(|ods| {
-            book.as_ref()
-                .is_some_and(|it| it.member(&ods, now).is_some())
-        })
+        ods.is_some_and(|ods| book.as_ref().is_some_and(|it| it.listed(&ods).is_some()))
     };
     print!("{}", told_counts(month, &counts?, &numbers?, &has_node));
     Ok(())

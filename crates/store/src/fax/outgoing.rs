@@ -267,11 +267,12 @@ pub(crate) async fn is_waiting(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Proble
     Ok(tx.row(&sql.with(pid)).await?.is_some())
 }
 
-/// Whether pages of it may have left: it was handed over, or nobody knows. One that was settled after that counts too.
+/// Whether pages of it may have left: it was handed over, or nobody knows. One that was settled after that counts too, and
+/// one that failed behind a page that is confirmed.
 pub(crate) async fn has_left(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Problem> {
     let sql = Sql::new(
-        "SELECT 1 FROM fax_out WHERE pid = $1 AND (state IN ('handing', 'handed', 'unsure', 'sent') \
-         OR state = 'settled' AND job <> '')",
+        "SELECT 1 FROM fax_out f WHERE f.pid = $1 AND (f.state IN ('handing', 'handed', 'unsure', 'sent') \
+         OR f.state = 'settled' AND f.job <> '' OR EXISTS (SELECT 1 FROM fax_page g WHERE g.fax = f.number))",
     );
     Ok(tx.row(&sql.with(pid)).await?.is_some())
 }
@@ -319,5 +320,9 @@ async fn step(
         State::Undeliverable => note,
         _ => "",
     };
-    event::set_reason(tx, parcel.pid, reason).await
+    event::set_reason(tx, parcel.pid, reason).await?;
+    match reason {
+        "" => recall::remind(tx, parcel.pid).await,
+        _ => Ok(()),
+    }
 }

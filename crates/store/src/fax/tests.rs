@@ -429,6 +429,39 @@ fn a_letter_that_is_called_back_is_stopped_while_it_waits_and_rung_about_once_it
 }
 
 #[test]
+fn a_fax_that_stopped_behind_its_first_page_is_withdrawn_and_rung_about() {
+    on_each_database(async |ground| {
+        let store = ground.open().await;
+        let scope = worker();
+        allow(&store).await;
+        for (letter, job, pages_sent) in [("l1", "77", 1), ("l2", "78", 0)] {
+            let pid = queue(&store, letter, letter).await;
+            let number = store.faxes_to_send(&scope, 9).await.unwrap()[0].number;
+            write(&store, handing(number)).await.unwrap();
+            let handed = FaxWrite::Handed {
+                number,
+                job: job.to_owned(),
+            };
+            write(&store, handed).await.unwrap();
+            let report = Report {
+                job: job.into(),
+                done: false,
+                status: "busy".into(),
+                pages_sent,
+                pages: 2,
+            };
+            write(&store, FaxWrite::Reported(report)).await.unwrap();
+            call_back(&store, letter).await;
+            assert_eq!(state(&store, pid).await, State::Withdrawn);
+            let rung_about = store.recalls(&scope, 9).await.unwrap();
+            let is_rung_about = rung_about.iter().any(|it| it.pid == pid);
+            assert_eq!(is_rung_about, pages_sent > 0, "{letter}");
+        }
+        store.close().await;
+    });
+}
+
+#[test]
 fn a_fax_that_was_called_back_on_its_way_out_is_not_tried_again() {
     on_each_database(async |ground| {
         let store = ground.open().await;

@@ -367,7 +367,8 @@ async fn with_mesh(
     if parcel.state.may_become(State::Waiting) {
         event::set_state(tx, parcel.pid, State::Waiting, now).await?;
     }
-    event::set_reason(tx, parcel.pid, "").await
+    event::set_reason(tx, parcel.pid, "").await?;
+    recall::remind(tx, parcel.pid).await
 }
 
 /// Gives the letter to the fax server instead.
@@ -436,11 +437,11 @@ pub(crate) async fn is_waiting(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Proble
     Ok(tx.row(&sql.with(pid)).await?.is_some())
 }
 
-/// Whether MESH or its receiver may have it, or had it. One that was settled after that counts too.
+/// Whether MESH or its receiver may have it, or had it. One that failed or was settled after that counts too.
 pub(crate) async fn has_left(tx: &mut Tx<'_>, pid: i64) -> Result<bool, Problem> {
     let sql = Sql::new(
         "SELECT 1 FROM itk3_out WHERE pid = $1 AND (state IN ('handing', 'handed', 'unsure', 'received', 'accepted', \
-         'refused') OR state = 'settled' AND outside <> '')",
+         'refused') OR outside <> '')",
     );
     Ok(tx.row(&sql.with(pid)).await?.is_some())
 }
@@ -502,5 +503,9 @@ async fn step(
         State::Undeliverable | State::Returned => note,
         _ => "",
     };
-    event::set_reason(tx, parcel.pid, reason).await
+    event::set_reason(tx, parcel.pid, reason).await?;
+    match reason {
+        "" => recall::remind(tx, parcel.pid).await,
+        _ => Ok(()),
+    }
 }

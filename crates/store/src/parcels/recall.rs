@@ -60,10 +60,11 @@ pub(super) async fn call_back(
     if by_itk3 || by_fax {
         ask(tx, now, letter, reason).await?;
     }
-    // One that MESH had and that was to leave by fax instead is stopped there, and rung about all the same.
+    // One that MESH had and that was to leave by fax instead, or that failed behind its first page, is stopped there, and
+    // rung about all the same.
     let is_stopped = match letter.by_fax {
-        true => !by_fax,
-        false => !by_itk3,
+        true => !by_fax || crate::fax::is_waiting(tx, letter.pid).await?,
+        false => !by_itk3 || crate::itk3::is_waiting(tx, letter.pid).await?,
     };
     if !is_stopped {
         return Ok(false);
@@ -84,8 +85,20 @@ async fn ask(tx: &mut Tx<'_>, now: Millis, letter: &Known, reason: &str) -> Resu
     }
     event::add(tx, now, letter, RECALLED, &Actor::default(), reason).await?;
     // It stands beside the state on the sender's board.
-    let beside = format!("Called back after it had left. {reason}");
-    event::set_reason(tx, letter.pid, &beside).await
+    event::set_reason(tx, letter.pid, &beside(reason)).await
+}
+
+fn beside(reason: &str) -> String {
+    format!("Called back. {reason}")
+}
+
+/// Keeps that sentence beside the state of a letter that goes on after it was called back.
+pub(crate) async fn remind(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
+    let sql = Sql::new("SELECT reason FROM parcel_recall WHERE pid = $1").with(pid);
+    match tx.row(&sql).await? {
+        Some(row) => event::set_reason(tx, pid, &beside(row.text(0)?)).await,
+        None => Ok(()),
+    }
 }
 
 /// A letter that was called back on its way out, and did not get out after all, is withdrawn now and not tried again. If
@@ -105,6 +118,7 @@ pub(crate) async fn stop(
     let nobody = Actor::default();
     take_back(tx, now, &letter, State::Withdrawn, &nobody, &reason).await?;
     if nothing_left {
+        event::set_reason(tx, pid, &reason).await?;
         let sql = Sql::new("DELETE FROM parcel_recall WHERE pid = $1 AND rung_at = 0").with(pid);
         tx.execute(&sql).await?;
     }

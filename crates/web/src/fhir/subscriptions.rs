@@ -24,6 +24,7 @@ use exchange::outgoing::Outgoing;
 use fhir::date::Millis;
 use fhir::json::{Json, Limits, parse};
 use fhir::problem::{Kind, Problem};
+use fhir::search::Registry;
 use futures_util::future::try_join_all;
 use store::subscriptions::{Changed, NewEvent, Sub, SubState, SubWrite};
 use store::{Change, Effect, Expect, Job, Prepared, Reading, Release};
@@ -365,6 +366,14 @@ async fn events_for(
     Ok(changes.map(event).collect())
 }
 
+/// What was just changed is indexed whole, however far the others are: while an older store is indexed anew, subscribers go
+/// on hearing of it.
+fn of_changes(node: &Node) -> Registry {
+    let mut registry = (*node.store.registry()).clone();
+    registry.set_behind(false);
+    registry
+}
+
 /// Which of these changes are of what a search finds.
 async fn found(
     node: &Node,
@@ -374,7 +383,7 @@ async fn found(
 ) -> Result<HashSet<i64>, Problem> {
     let ids: HashSet<&str> = changes.iter().map(|change| change.id.as_str()).collect();
     let ids: Vec<&str> = ids.into_iter().collect();
-    let found = matching(node, scope, query, &ids).await?;
+    let found = matching(node, &of_changes(node), scope, query, &ids).await?;
     let is_found = |change: &&&Changed| found.contains(&change.id);
     Ok(changes.iter().filter(is_found).map(|it| it.seq).collect())
 }

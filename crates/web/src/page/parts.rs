@@ -164,7 +164,7 @@ fn step_words(event: &Event) -> &'static str {
             "answered" => "Answered by the receiver",
             "accepted-there" => "Accepted by the receiver",
             "settled" => "Settled by a person",
-            store::parcels::RECALLED => "Called back after it had left",
+            store::parcels::RECALLED => "Called back",
             store::parcels::RUNG => "The receiver was told that it does not hold",
             _ => "Changed",
         },

@@ -33,7 +33,13 @@ pub(super) async fn groups(
     (sees_letters, now): (bool, Millis),
 ) -> Result<[views::Group; 3], Problem> {
     let place = after.map_or(Ok(Place::default()), Place::parse)?;
-    let stuck = node.store.stuck(scope, place, ROWS_MAX).await?;
+    let mut is_later = after.is_some();
+    let mut stuck = node.store.stuck(scope, place, ROWS_MAX).await?;
+    if is_later && stuck.rows.is_empty() {
+        // What stood behind that place has left the list since: nothing is said to be well that stands before it.
+        is_later = false;
+        stuck = node.store.stuck(scope, Place::default(), ROWS_MAX).await?;
+    }
     let back = node.store.came_back(scope, ROWS_MAX).await?;
     let waits = node.store.waits(scope, ROWS_MAX).await?;
     let unsent = |it| unsent(node, it, sees_letters, now);
@@ -48,7 +54,7 @@ pub(super) async fn groups(
     Ok([
         views::Group {
             count: counted(&stuck),
-            more: more(&stuck, after.is_some()),
+            more: more(&stuck, is_later),
             ..letters
         },
         group(

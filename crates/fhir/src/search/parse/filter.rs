@@ -381,7 +381,8 @@ fn compared(
         "po" if kind == ParameterKind::Date => {
             let none_before = with("", &format!("sa{value}")).map(not)?;
             let none_after = with("", &format!("eb{value}")).map(not)?;
-            let some = with("missing", "false")?;
+            // A date to compare: there are values with none, such as a Timing of a frequency alone.
+            let some = Clause::one(known(context, ty, name)?.code, Criterion::Missing(false));
             Ok(Clause::all(vec![some, none_before, none_after]))
         }
         "pr" => match value {

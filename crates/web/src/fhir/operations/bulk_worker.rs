@@ -12,7 +12,7 @@ use access::{
 use exchange::backoff::Backoff;
 use fhir::date::Millis;
 use fhir::problem::{Kind, Problem};
-use fhir::search::{Limits, Search};
+use fhir::search::{Limits, Registry, Search};
 use parking_lot::Mutex;
 use store::bulk::{BulkJob, BulkState, BulkWrite, Cursor, Key, Walker};
 use store::opt_out::Bar;
@@ -336,6 +336,7 @@ async fn filtered(
     request: &export::Request,
     keys: Vec<Key>,
 ) -> Result<Vec<Key>, Problem> {
+    let registry = node.store.registry();
     let (asked, mut kept): (Vec<Key>, Vec<Key>) = keys
         .into_iter()
         .partition(|key| request.filters.iter().any(|(ty, _)| *ty == key.ty));
@@ -345,7 +346,8 @@ async fn filtered(
             let ids: Vec<&str> = some.iter().map(|key| key.id.as_str()).collect();
             let mut found = std::collections::HashSet::new();
             for (_, text) in request.filters.iter().filter(|(ty, _)| *ty == first.ty) {
-                found.extend(matching(node, scope, (&first.ty, text), &ids).await?);
+                let query = (&*first.ty, &**text);
+                found.extend(matching(node, &registry, scope, query, &ids).await?);
             }
             kept.extend(some.iter().filter(|key| found.contains(&key.id)).cloned());
         }
@@ -353,9 +355,10 @@ async fn filtered(
     Ok(kept)
 }
 
-/// Which of these resources a search finds, under the scope.
+/// Which of these resources a search finds, under the scope, with the parameters of that registry.
 pub async fn matching(
     node: &Node,
+    registry: &Registry,
     scope: &Scope,
     (ty, text): (&str, &str),
     ids: &[&str],
@@ -366,13 +369,7 @@ pub async fn matching(
     };
     let mut pairs = query::pairs(text)?;
     pairs.push(("_id".to_string(), ids.join(",")));
-    let mut search = Search::parse_with(
-        &node.store.registry(),
-        ty,
-        &pairs,
-        &node.site.fhir_url(),
-        &limits,
-    )?;
+    let mut search = Search::parse_with(registry, ty, &pairs, &node.site.fhir_url(), &limits)?;
     search.count = u32::try_from(IDS_AT_ONCE).unwrap_or(u32::MAX).max(1000);
     // Only whether each is found counts. In the order of making, which no change upsets, none is passed
     // over between two pages.

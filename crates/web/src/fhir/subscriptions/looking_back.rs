@@ -15,6 +15,7 @@ use store::{Reading, Version};
 use crate::fhir::VALUES_MAX;
 use crate::fhir::operations::bulk_worker::matching;
 use crate::fhir::query;
+use crate::fhir::subscriptions::of_changes;
 use crate::node::Node;
 
 /// The steps that one FHIRPath may take.
@@ -95,7 +96,7 @@ async fn found(
     (ty, query): (&str, &str),
     ids: &[&str],
 ) -> Result<HashSet<String>, Problem> {
-    let found = matching(node, scope, (ty, query), ids).await?;
+    let found = matching(node, &of_changes(node), scope, (ty, query), ids).await?;
     Ok(found.into_iter().collect())
 }
 

@@ -49,6 +49,7 @@ pub(super) async fn tell(
     let letter = exchange.visit_letter(&VisitLetter {
         entry: &of.written.id,
         to: &home,
+        hides: node.store.keeps_whereabouts(&of.row.patient).await?,
         from: &node.site.name,
         patient: of.patient,
         patient_id: &of.row.patient,

@@ -198,6 +198,7 @@ fn which_practice_it_is_is_not_shown_of_a_restricted_patient_and_it_is_told_all_
         let mut bo = staff(&node, "bo").await;
         let pack = taken(&mut bo).await;
         let entry = written(&node, (1, &visit), "Canary-note");
+        let id = entry["id"].as_str().unwrap().to_owned();
         let answer = brings(&mut bo, &pack.saves(&[entry])).await;
         let page = bo.get(&format!("/staff/visits/{visit}")).await;
         for text in [&answer.text, &page.text] {
@@ -205,5 +206,12 @@ fn which_practice_it_is_is_not_shown_of_a_restricted_patient_and_it_is_told_all_
             assert!(!text.contains("Northern General"), "{text}");
         }
         assert_eq!(letters(&node.store, Show::AllOut).await.len(), 1);
+        // Nor does the letter that is kept here say it to whoever reads the record.
+        let binary = exchange::Letter::parcel_id(&["visit", &id, "binary"]);
+        let binary = stored(&node, "Binary", &binary).await.unwrap();
+        let text = STANDARD.decode(binary["data"].as_str().unwrap()).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("To: Their practice\n"), "{text}");
+        assert!(!text.contains(HOSPITAL), "{text}");
     });
 }
