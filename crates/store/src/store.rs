@@ -389,6 +389,11 @@ impl Store {
         self.inner.writer.calm(LET_FIRST_AT_MOST).await
     }
 
+    /// Whether the writer is pressed by small writes just now.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.inner.writer.is_pressed()
+    }
+
     /// Reads a row or a few, on this thread.
     pub(crate) async fn rows(&self, sql: &Sql<'_>) -> Result<Vec<Row>, Problem> {
         self.inner.readers.rows(sql).await

@@ -170,6 +170,11 @@ impl Writer {
         self.queue.lock().is_none()
     }
 
+    /// Whether many wait for their answers just now.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.load.is_pressing()
+    }
+
     /// Waits until nobody presses, or for so long; whether nobody does.
     pub(crate) async fn calm(&self, at_most: Duration) -> bool {
         let end = Instant::now() + at_most;
