@@ -261,7 +261,7 @@ fn what_is_not_supported_is_refused_and_never_ignored_silently() {
         "date:exact",
         "code:frobnicate",
         "_include:twice",
-        "_id:not",
+        "_id:exact",
     ] {
         assert_eq!(
             refused("Observation", name, "1"),
