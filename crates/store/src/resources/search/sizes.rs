@@ -33,10 +33,11 @@ pub(super) async fn sizes(
         .filter(|(_, clause)| guess(clause, 0).is_some())
         .take(LOOKS_MAX)
         .collect();
-    if let [(_, only)] = candidates.as_slice() {
-        if is_streamed(&search.ty, only) && search.sort.is_empty() {
-            return Ok(sizes);
-        }
+    if let [(_, only)] = candidates.as_slice()
+        && is_streamed(&search.ty, only)
+        && search.sort.is_empty()
+    {
+        return Ok(sizes);
     }
     let making = Making {
         scope,
