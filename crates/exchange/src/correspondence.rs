@@ -5,8 +5,6 @@
 //! is withheld from the writer is said to be withheld. Invariant: what is previewed is what is sent, to the letter.
 
 use access::{NhsNumber, Ods};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
 use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
@@ -17,6 +15,7 @@ use store::{Effect, Expect, Job, Release};
 
 use crate::discharge::name_of;
 use crate::exchange::Exchange;
+use crate::kept::{Kept, PLAIN};
 use crate::letter::{Letter, LetterContent};
 use crate::manifest::Mark;
 use crate::prescriptions::put;
@@ -31,8 +30,6 @@ const TITLE_CHARS_MAX: usize = 150;
 
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 const MARKS: &str = "urn:handover:mark";
-const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// What a text may name in braces, with what it stands for.
 pub const FIELDS: [(&str, &str); 10] = [
@@ -368,34 +365,19 @@ fn whole(it: &Written, by: &Signing<'_>, (to, own): (&str, &Ods)) -> String {
 
 /// A copy as it stands in the record here: Binary and DocumentReference.
 fn kept(it: &Written, by: &Signing<'_>, copy: &Copy, own: &Ods) -> [Value; 2] {
-    let subject = json!({ "reference": format!("Patient/{}", text(by.patient, "/id")) });
-    let binary = id(by, &copy.reader, "binary");
-    let content = json!({
-        "resourceType": "Binary",
-        "id": binary,
-        "contentType": PLAIN,
-        "securityContext": subject,
-        "data": STANDARD.encode(copy.text.as_bytes()),
-    });
-    let mut document = json!({
-        "resourceType": "DocumentReference",
-        "id": id(by, &copy.reader, "document"),
-        "identifier": [{ "value": format!("{}-{}", by.draft, copy.reader.code()) }],
-        "status": "current",
-        "docStatus": "final",
-        "type": { "text": "Letter" },
-        "subject": subject,
-        "date": date::instant(by.now),
-        "author": [{ "display": by.signer }],
-        "custodian": { "identifier": { "system": ODS, "value": own.as_str() } },
-        "description": it.title.trim(),
-        "content": [{ "attachment": {
-            "contentType": PLAIN,
-            "url": format!("Binary/{binary}"),
-            "size": copy.text.len(),
-            "title": it.title.trim(),
-        } }],
-    });
+    let kept = Kept {
+        binary: id(by, &copy.reader, "binary"),
+        document: id(by, &copy.reader, "document"),
+        number: format!("{}-{}", by.draft, copy.reader.code()),
+        ty: json!({ "text": "Letter" }),
+        patient: text(by.patient, "/id"),
+        at: by.now,
+        author: by.signer,
+        own,
+        title: it.title.trim(),
+        bytes: copy.text.as_bytes(),
+    };
+    let [content, mut document] = kept.resources();
     if let Some(mark) = Mark::parse(&it.mark) {
         let why = match mark {
             Mark::ThirdParty => "third-party",

@@ -32,6 +32,7 @@ pub mod intake;
 pub mod itk3;
 pub mod jws;
 pub mod jwt;
+mod kept;
 pub mod keys;
 mod letter;
 pub mod mailboxes;

@@ -1,9 +1,7 @@
 //! What was written on a visit to somebody at home, as a letter to their practice (`docs/visits.md`; decision 388).
 
 use access::{NhsNumber, Ods};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use fhir::date::{self, Millis};
+use fhir::date::Millis;
 use fhir::members::{each, set, text};
 use fhir::problem::Problem;
 use serde_json::{Value, json};
@@ -11,12 +9,11 @@ use store::{Change, Effect, Expect, Release};
 
 use crate::discharge::{Section, name_of, under_headings};
 use crate::exchange::Exchange;
+use crate::kept::{Kept, PLAIN};
 use crate::letter::{Letter, LetterContent};
 use crate::prescriptions::put;
 
-const PLAIN: &str = "text/plain; charset=utf-8";
 const TITLE: &str = "Visit by the community nurse";
-const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 /// What a practice is told of a visit.
 #[derive(Clone, Debug)]
@@ -107,34 +104,19 @@ fn letter(it: &VisitLetter<'_>, bytes: Vec<u8>) -> Letter {
 
 /// The letter as it stands in the record here: Binary and DocumentReference.
 fn kept(it: &VisitLetter<'_>, bytes: &[u8], own: &Ods) -> [Value; 2] {
-    let subject = json!({ "reference": format!("Patient/{}", it.patient_id) });
-    let binary = id(it, "binary");
-    let content = json!({
-        "resourceType": "Binary",
-        "id": binary,
-        "contentType": PLAIN,
-        "securityContext": subject,
-        "data": STANDARD.encode(bytes),
-    });
-    let mut document = json!({
-        "resourceType": "DocumentReference",
-        "id": id(it, "document"),
-        "identifier": [{ "value": document_number(it) }],
-        "status": "current",
-        "docStatus": "final",
-        "type": { "text": "Visit at home" },
-        "subject": subject,
-        "date": date::instant(it.now),
-        "author": [{ "display": it.author }],
-        "custodian": { "identifier": { "system": ODS_CODE, "value": own.as_str() } },
-        "description": TITLE,
-        "content": [{ "attachment": {
-            "contentType": PLAIN,
-            "url": format!("Binary/{binary}"),
-            "size": bytes.len(),
-            "title": TITLE,
-        } }],
-    });
+    let kept = Kept {
+        binary: id(it, "binary"),
+        document: id(it, "document"),
+        number: document_number(it),
+        ty: json!({ "text": "Visit at home" }),
+        patient: it.patient_id,
+        at: it.now,
+        author: it.author,
+        own,
+        title: TITLE,
+        bytes,
+    };
+    let [content, mut document] = kept.resources();
     if let Some(encounter) = it.encounter {
         let reference = format!("Encounter/{encounter}");
         let context = json!({ "encounter": [{ "reference": reference }] });

@@ -1,8 +1,6 @@
 //! The act: a draft is signed, and all that it says leaves, in one job.
 
 use access::{NhsNumber, Ods};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use fhir::date::{self, Millis};
 use fhir::members::{each, set, text};
 use fhir::problem::{Kind, Problem};
@@ -13,6 +11,7 @@ use store::{Effect, Expect, Job, Release};
 use super::amend::composition_id;
 use super::{Discharge, Earlier, Hidden, Reader, Section, letter, name_of, section_code, sections};
 use crate::exchange::Exchange;
+use crate::kept::{Kept, PLAIN};
 use crate::letter::{Letter, LetterContent};
 use crate::manifest::Mark;
 use crate::prescriptions::put;
@@ -21,8 +20,6 @@ const SNOMED: &str = "http://snomed.info/sct";
 const HEADINGS: &str = "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings";
 const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
 const MARKS: &str = "urn:handover:mark";
-const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
-const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Who signs which draft of whom.
 #[derive(Clone, Debug)]
@@ -251,35 +248,22 @@ fn made(
     (reader, own): (Reader, &Ods),
     bytes: &[u8],
 ) -> [Value; 2] {
-    let binary = id(by, reader.code(), "binary");
-    let content = json!({
-        "resourceType": "Binary",
-        "id": binary,
-        "contentType": PLAIN,
-        "securityContext": subject(by),
-        "data": STANDARD.encode(bytes),
-    });
+    let kept = Kept {
+        binary: id(by, reader.code(), "binary"),
+        document: id(by, reader.code(), "document"),
+        number: format!("{}-{}", by.draft, reader.code()),
+        ty: summary_type(),
+        patient: text(by.patient, "/id"),
+        at: by.now,
+        author: by.signer,
+        own,
+        title: reader.title(),
+        bytes,
+    };
+    let [content, mut document] = kept.resources();
     let composition = format!("Composition/{}", composition_of(it, by));
-    let mut document = json!({
-        "resourceType": "DocumentReference",
-        "id": id(by, reader.code(), "document"),
-        "identifier": [{ "value": format!("{}-{}", by.draft, reader.code()) }],
-        "status": "current",
-        "docStatus": "final",
-        "type": summary_type(),
-        "subject": subject(by),
-        "date": date::instant(by.now),
-        "author": [{ "display": by.signer }],
-        "custodian": { "identifier": { "system": ODS, "value": own.as_str() } },
-        "description": reader.title(),
-        "content": [{ "attachment": {
-            "contentType": PLAIN,
-            "url": format!("Binary/{binary}"),
-            "size": bytes.len(),
-            "title": reader.title(),
-        } }],
-        "context": { "related": [{ "reference": composition }] },
-    });
+    let context = json!({ "related": [{ "reference": composition }] });
+    set(&mut document, "context", context);
     if let Some(amends) = &it.amends
         && amends.recipient(reader).is_some()
     {

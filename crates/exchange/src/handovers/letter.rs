@@ -3,10 +3,8 @@
 //! even where the crew did not.
 
 use access::{NhsNumber, Ods};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use fhir::date::{self, Millis};
-use fhir::members::{each, text};
+use fhir::date::Millis;
+use fhir::members::{each, set, text};
 use fhir::problem::Problem;
 use serde_json::{Value, json};
 use store::handovers::Handover;
@@ -17,12 +15,11 @@ use super::resource::{moment, sections};
 use super::text::{Observations, Sheet};
 use super::{DAY_MILLIS, NO_PRACTICE};
 use crate::exchange::Exchange;
+use crate::kept::{Kept, PLAIN};
 use crate::letter::{Letter, LetterContent};
 use crate::prescriptions::put;
 
-const PLAIN: &str = "text/plain; charset=utf-8";
 const TITLE: &str = "Brought to the emergency department by ambulance";
-const ODS_CODE: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 
 impl Exchange {
     /// Adds the letter to the job, as a document of the record here and to the practice; and to the row that it was sent or why
@@ -152,34 +149,21 @@ fn document_number(row: &Handover) -> String {
 
 /// The letter as it stands in the record here: Binary and DocumentReference.
 fn kept(row: &Handover, (now, bytes): (Millis, &[u8]), own: &Ods) -> [Value; 2] {
-    let subject = json!({ "reference": format!("Patient/{}", row.patient) });
-    let binary = Letter::parcel_id(&["handover-letter", &row.record, "binary"]);
-    let content = json!({
-        "resourceType": "Binary",
-        "id": binary,
-        "contentType": PLAIN,
-        "securityContext": subject,
-        "data": STANDARD.encode(bytes),
-    });
-    let document = json!({
-        "resourceType": "DocumentReference",
-        "id": document(row),
-        "identifier": [{ "value": document_number(row) }],
-        "status": "current",
-        "docStatus": "final",
-        "type": { "text": "Ambulance handover" },
-        "subject": subject,
-        "date": date::instant(now),
-        "author": [{ "display": row.ended_by }],
-        "custodian": { "identifier": { "system": ODS_CODE, "value": own.as_str() } },
-        "description": TITLE,
-        "content": [{ "attachment": {
-            "contentType": PLAIN,
-            "url": format!("Binary/{binary}"),
-            "size": bytes.len(),
-            "title": TITLE,
-        } }],
-        "context": { "encounter": [{ "reference": format!("Encounter/{}", row.record) }] },
-    });
+    let kept = Kept {
+        binary: Letter::parcel_id(&["handover-letter", &row.record, "binary"]),
+        document: document(row),
+        number: document_number(row),
+        ty: json!({ "text": "Ambulance handover" }),
+        patient: &row.patient,
+        at: now,
+        author: &row.ended_by,
+        own,
+        title: TITLE,
+        bytes,
+    };
+    let [content, mut document] = kept.resources();
+    let reference = format!("Encounter/{}", row.record);
+    let context = json!({ "encounter": [{ "reference": reference }] });
+    set(&mut document, "context", context);
     [content, document]
 }

@@ -222,14 +222,8 @@ pub(crate) fn insert_many(
     if values.is_empty() {
         return Ok(());
     }
-    let mut statement = connection
-        .prepare_cached(table.insert_one())
-        .map_err(failure::sqlite)?;
-    for row in values.chunks(table.columns().len()) {
-        bind(&mut statement, row)?;
-        statement.raw_execute().map_err(failure::sqlite)?;
-    }
-    Ok(())
+    let width = table.columns().len();
+    execute_rows(connection, table.insert_one(), width, values).map(|_| ())
 }
 
 fn bind(statement: &mut Statement<'_>, values: &[Bind<'_>]) -> Result<(), Problem> {

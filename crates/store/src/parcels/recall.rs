@@ -92,11 +92,17 @@ fn beside(reason: &str) -> String {
     format!("Called back. {reason}")
 }
 
+/// Why it was called back, if it was.
+async fn why(tx: &mut Tx<'_>, pid: i64) -> Result<Option<String>, Problem> {
+    let sql = Sql::new("SELECT reason FROM parcel_recall WHERE pid = $1").with(pid);
+    let row = tx.row(&sql).await?;
+    row.map(|row| row.text(0).map(str::to_string)).transpose()
+}
+
 /// Keeps that sentence beside the state of a letter that goes on after it was called back.
 pub(crate) async fn remind(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
-    let sql = Sql::new("SELECT reason FROM parcel_recall WHERE pid = $1").with(pid);
-    match tx.row(&sql).await? {
-        Some(row) => event::set_reason(tx, pid, &beside(row.text(0)?)).await,
+    match why(tx, pid).await? {
+        Some(reason) => event::set_reason(tx, pid, &beside(&reason)).await,
         None => Ok(()),
     }
 }
@@ -109,11 +115,9 @@ pub(crate) async fn stop(
     pid: i64,
     nothing_left: bool,
 ) -> Result<(), Problem> {
-    let sql = Sql::new("SELECT reason FROM parcel_recall WHERE pid = $1").with(pid);
-    let Some(row) = tx.row(&sql).await? else {
+    let Some(reason) = why(tx, pid).await? else {
         return Ok(());
     };
-    let reason = row.text(0)?.to_string();
     let letter = event::by_pid(tx, pid).await?.ok_or_else(gone)?;
     let nobody = Actor::default();
     take_back(tx, now, &letter, State::Withdrawn, &nobody, &reason).await?;
@@ -130,8 +134,7 @@ pub(crate) async fn stop(
 /// # Errors
 /// `BusinessRule` if it was called back.
 pub(crate) async fn check(tx: &mut Tx<'_>, pid: i64) -> Result<(), Problem> {
-    let sql = Sql::new("SELECT 1 FROM parcel_recall WHERE pid = $1").with(pid);
-    match tx.row(&sql).await? {
+    match why(tx, pid).await? {
         Some(_) => Err(Problem::new(
             Kind::BusinessRule,
             "The letter was called back, so it is not sent again: have a new one written.",
